@@ -1,0 +1,33 @@
+"""lungsight: chest CT from DICOM to a report that says whether each classifier looks at the lung."""
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+# A config given by --configfile stands alone: it is never merged with this one.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+if "root" in config:
+
+    # snakemake draft_table --config root=DIR needs no cohorts: it helps to describe the first one.
+    include: "workflow/rules/draft.smk"
+
+else:
+
+    include: "workflow/rules/common.smk"
+    include: "workflow/rules/demo.smk"
+    include: "workflow/rules/intake.smk"
+    include: "workflow/rules/segmentation.smk"
+    include: "workflow/rules/qc.smk"
+    include: "workflow/rules/splits.smk"
+    include: "workflow/rules/training.smk"
+    include: "workflow/rules/explain.smk"
+    include: "workflow/rules/report.smk"
+
+    rule all:
+        default_target: True
+        input:
+            rules.report.input,

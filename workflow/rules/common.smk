@@ -1,0 +1,104 @@
+"""What the rules share: the checked config, the cohort tables, and where files lie. No rules here."""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from lungsight.code import digest_of
+from lungsight.config import LABELLED_ROLES, Pipeline, cohorts_with_role, complete_config, pipelines_of
+from lungsight.errors import UserError
+from lungsight.intake.cohort_table import default_shards, read_cohort_table, shard_name, shard_of
+
+try:
+    config = complete_config(config)
+    ROWS = {name: read_cohort_table(name, cohort, config["labels"]) for name, cohort in config["cohorts"].items()}
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = config["results"].rstrip("/")
+PRIVATE = f"{RESULTS}.private"
+KEY = f"{PRIVATE}/key"
+PIPELINES = pipelines_of(config)
+
+# `python` in a rule is the interpreter that Snakemake runs in, unless a conda environment is activated over it.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+# Where a program may leave what nobody else should read.
+os.environ["LUNGSIGHT_PRIVATE"] = PRIVATE
+
+
+wildcard_constraints:
+    cohort="|".join(config["cohorts"]),
+    shard=r"\d{3}",
+    framework="whole|segmented",
+    pipeline="|".join(pipeline.name for pipeline in PIPELINES),
+    stage="[12]",
+
+
+def program(name):
+    """The program of a rule, as its input; edits count through `code`, not through the file's time."""
+    return os.path.relpath(SCRIPTS / f"{name}.py")
+
+
+def code(name):
+    """Digest of what a rule's program and the modules it imports do; comments do not count."""
+    return digest_of(SCRIPTS / f"{name}.py")
+
+
+def as_json(value):
+    """A setting with structure, as one argument of a program."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def shards_of(cohort):
+    """Names of the shards of a cohort that have a case."""
+    rows, count = ROWS[cohort], number_of_shards(cohort)
+    return [shard_name(shard) for shard in sorted({shard_of(row.path, count) for row in rows})]
+
+
+def number_of_shards(cohort):
+    return config["cohorts"][cohort].get("shards", default_shards(len(ROWS[cohort])))
+
+
+def rows_of_shard(cohort, shard):
+    count = number_of_shards(cohort)
+    return [row for row in ROWS[cohort] if shard_name(shard_of(row.path, count)) == shard]
+
+
+def digest(value):
+    """A short digest of a setting that is too long to be a parameter."""
+    return hashlib.sha256(as_json(value).encode()).hexdigest()[:12]
+
+
+def cohort_with_role(role):
+    """The one cohort with a role; a message where the config has none."""
+    names = cohorts_with_role(config, role)
+    if not names:
+        raise WorkflowError(f"This target needs a cohort with role: {role}; the config has none.")
+    return names[0]
+
+
+def labelled_cohorts():
+    return cohorts_with_role(config, *LABELLED_ROLES)
+
+
+def cohorts_predicted(stage):
+    """Cohorts that a stage's model is evaluated on: stage 1 also before adaptation, on the target cohort."""
+    roles = {"1": ("public", "target", "external"), "2": ("target", "external")}
+    return cohorts_with_role(config, *roles[str(stage)])
+
+
+def cohort_of_stage(stage):
+    """The cohort that a stage is trained on."""
+    return cohort_with_role({"1": "public", "2": "target"}[str(stage)])
+
+
+def repository_file(path):
+    """A file that comes with lungsight, from wherever Snakemake runs."""
+    return os.path.relpath(Path(workflow.basedir) / path)

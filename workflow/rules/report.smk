@@ -1,0 +1,6 @@
+"""report"""
+
+
+rule report:
+    input:
+        [],

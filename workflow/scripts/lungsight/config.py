@@ -1,0 +1,123 @@
+"""The config: checked against its schema, defaults filled in, errors in words.
+
+Imported while the workflow is parsed, so it stands on the standard library, PyYAML and jsonschema alone.
+"""
+
+import copy
+import difflib
+import itertools
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonschema
+import yaml
+
+from lungsight.errors import UserError
+
+SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+LABELLED_ROLES = ("public", "target", "external")
+
+
+class Pipeline(NamedTuple):
+    """One of the configured combinations, named `framework-backbone-weights`."""
+
+    framework: str
+    backbone: str
+    weights: str
+
+    @property
+    def name(self) -> str:
+        return "-".join(self)
+
+    @classmethod
+    def parse(cls, name: str) -> "Pipeline":
+        """The inverse of `name`."""
+        return cls(*name.split("-"))
+
+
+@cache
+def config_schema() -> dict:
+    """The JSON schema of the config, with defaults and descriptions."""
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def with_defaults(value: Any, schema: dict) -> Any:
+    """A copy of `value` in which absent keys have the schema's defaults, nested ones too."""
+    if not isinstance(value, dict):
+        return copy.deepcopy(value)
+    known = schema.get("properties", {})
+    filled = {name: copy.deepcopy(part["default"]) for name, part in known.items() if "default" in part} | value
+    other = schema.get("additionalProperties")
+    return {
+        name: with_defaults(item, known.get(name, other if isinstance(other, dict) else {}))
+        for name, item in filled.items()
+    }
+
+
+def _in_words(error: jsonschema.ValidationError) -> str:
+    where = ".".join(map(str, error.absolute_path)) or "the config"
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        sentences = []
+        for name in sorted(set(error.instance) - set(known)):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."
+            sentences.append(f"{where}: unknown key {name}; {hint}")
+        return "; ".join(sentences)
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return f"{where}: {', '.join(missing)} must be given."
+    if error.validator == "enum":
+        return f"{where}: {error.instance!r} is none of {', '.join(map(str, error.validator_value))}."
+    return f"{where}: {error.message}."
+
+
+def _inconsistencies(config: dict) -> list[str]:
+    """What a schema cannot say, of a config that fits it."""
+    wrong = []
+    roles = [cohort["role"] for cohort in config["cohorts"].values()]
+    for role in ("segmentation", "public", "target"):
+        if roles.count(role) > 1:
+            wrong.append(f"cohorts: {roles.count(role)} have the role {role}; one can.")
+    for section in ("segmentation", "splits"):
+        if abs(sum(config[section]["fractions"]) - 1) > 1e-6:
+            wrong.append(f"{section}.fractions: {config[section]['fractions']} do not sum to 1.")
+    low, high = config["intake"]["window"]
+    if low >= high:
+        wrong.append(f"intake.window: {low} is not below {high}.")
+    low, high = config["training"]["augmentation"]["brightness"]
+    if low > high:
+        wrong.append(f"training.augmentation.brightness: {low} is above {high}.")
+    words = list(itertools.chain.from_iterable(config["labels"].values()))
+    for word in sorted({word for word in words if words.count(word) > 1}):
+        wrong.append(f"labels: the word {word!r} is given twice.")
+    return wrong
+
+
+def complete_config(config: dict) -> dict:
+    """Check a config as the user wrote it and return a copy with every default filled in.
+
+    Raises UserError with all that is wrong, a line each.
+    """
+    validator = jsonschema.Draft7Validator(config_schema())
+    wrong = [_in_words(error) for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path)))]
+    if not wrong:
+        filled = with_defaults(config, config_schema())
+        wrong = _inconsistencies(filled)
+    if wrong:
+        raise UserError("The config is not right:\n" + "\n".join(f"  {line}" for line in wrong))
+    return filled
+
+
+def pipelines_of(config: dict) -> list[Pipeline]:
+    """The configured pipelines, in the config's order."""
+    chosen = config["pipelines"]
+    return [
+        Pipeline(*parts) for parts in itertools.product(chosen["frameworks"], chosen["backbones"], chosen["weights"])
+    ]
+
+
+def cohorts_with_role(config: dict, *roles: str) -> list[str]:
+    """Names of the cohorts that have one of the roles, in the config's order."""
+    return [name for name, cohort in config["cohorts"].items() if cohort["role"] in roles]

@@ -1,0 +1,60 @@
+"""Pseudonyms in, names out: what may leave `results/<run>.private/` and what may not."""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from pathlib import Path
+
+PSEUDONYM_LENGTH = 16  # hexadecimal digits: 64 bits, so ten million cases collide with a chance of 3 in a million
+
+
+def make_private_folder(path: Path) -> Path:
+    """Make a folder that only its owner may enter (mode 700)."""
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chmod(path, 0o700)
+    return path
+
+
+def new_key() -> bytes:
+    """A fresh random key of 256 bits, for `pseudonym`."""
+    return secrets.token_bytes(32)
+
+
+def pseudonym(key: bytes, *parts: str) -> str:
+    """A keyed hash (HMAC-SHA256, shortened) of the parts: stable under one key, safe as a file name.
+
+    Parts are joined unambiguously, so ("a", "bc") and ("ab", "c") differ.
+    """
+    message = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
+    return hmac.new(key, message, hashlib.sha256).hexdigest()[:PSEUDONYM_LENGTH]
+
+
+def read_key(path: Path) -> bytes:
+    """The key that the rule `pseudonym_key` wrote, as bytes."""
+    return bytes.fromhex(Path(path).read_text(encoding="ascii").strip())
+
+
+# A path with at least two steps, and a date or time as DICOM writes it.
+_PATH = re.compile(r"""(?<![\w.])(?:~|\.{1,2})?(?:/[^\s/'":,;()<>]+(?: [^\s/'":,;()<>]+)*?){2,}/?""")
+_DICOM_VALUE = re.compile(r"\b(?:19|20)\d{6}\b|\b\d{6}\.\d{3,6}\b|\b[0-9]+(?:\.[0-9]+){6,}\b")
+
+
+def scrub(text: str, names: tuple[str, ...] = ()) -> str:
+    """Take out of a message what could identify someone: the given names, paths, dates and UIDs.
+
+    Paths of Python code are kept from the package name on, so that a traceback still leads to its line.
+    """
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = text.replace(name, "[name]")
+
+    def keep_code(match: re.Match[str]) -> str:
+        path = match.group(0)
+        for anchor in ("/workflow/", "/site-packages/", "/lib/python3"):
+            if anchor in path:
+                return "…" + path[path.index(anchor) :]
+        return "[path]"
+
+    return _DICOM_VALUE.sub("[value]", _PATH.sub(keep_code, text))

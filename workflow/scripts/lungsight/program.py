@@ -1,0 +1,62 @@
+"""What every program of the workflow shares: how it starts, reports progress and fails."""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sized
+from pathlib import Path
+from typing import TypeVar
+
+from lungsight.errors import UserError
+from lungsight.privacy import make_private_folder, scrub
+
+Item = TypeVar("Item")
+
+
+def parser(documentation: str | None) -> argparse.ArgumentParser:
+    """An argument parser that describes the program by the first line of its docstring."""
+    return argparse.ArgumentParser(description=(documentation or "").strip().splitlines()[0])
+
+
+def run(main: Callable[[], None], private: Path | None = None) -> None:
+    """Run `main`, and leave with 0, or with 1 and a message.
+
+    A UserError prints its sentence alone. Anything else prints a scrubbed traceback; the whole one goes to
+    `private`/errors, the one place where names may stand.
+    """
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except Exception:
+        text = traceback.format_exc()
+        if private is not None:
+            folder = make_private_folder(make_private_folder(private) / "errors")
+            name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
+            (folder / name).write_text(text, encoding="utf-8")
+        sys.exit(scrub(text))
+
+
+def say(message: str) -> None:
+    """One line to the log, at once."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def progress(items: Iterable[Item], what: str, total: int | None = None, every: float = 10.0) -> Iterator[Item]:
+    """Hand the items on, and say every few seconds how many are done and about how long the rest takes.
+
+    what: the plural that the line counts ("series", "slices"). every: seconds between two lines.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    start = last = time.monotonic()
+    done = 0
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= every and total:
+            say(f"{done} of {total} {what}, about {(now - start) / done * (total - done):.0f} s to go")
+            last = now
+    say(f"{done} {what} in {time.monotonic() - start:.1f} s")
