@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
 
-.PHONY: demo test test-all lint lock envs clean-demo
+.PHONY: demo test test-all lint lock envs config-docs clean-demo
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/run_demo.py --cores $(CORES)
@@ -41,3 +41,6 @@ envs: $(INSTALLED)
 
 clean-demo:
 	rm -rf results/demo results/demo.private results/phantoms
+
+config-docs: $(INSTALLED)
+	$(BIN)/python tools/config_docs.py

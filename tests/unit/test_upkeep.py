@@ -1,0 +1,95 @@
+"""Derived files follow their source, and every rule has a test."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from lungsight.config import complete_config, config_schema
+from tests.workspace import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+import config_docs  # noqa: E402
+import generate_envs  # noqa: E402
+import lock  # noqa: E402
+import tomllib  # noqa: E402
+
+
+def test_environments_follow_pyproject():
+    for path, text in generate_envs.environments().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run `make envs`"
+
+
+def test_lock_holds_every_pin_of_pyproject():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([a-z0-9._-]+)==([^ ]+)", text, flags=re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = [pin for extra in lock.EXTRAS for pin in project["optional-dependencies"][extra]] + project["dependencies"]
+    for pin in map(Requirement, pins):
+        assert str(pin.specifier) == f"=={locked[pin.name.lower()]}", f"{pin}: run `make lock`"
+
+
+def test_lock_names_no_package_source():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
+
+
+def test_config_readme_explains_every_key():
+    text = config_docs.README.read_text(encoding="utf-8")
+    assert config_docs.with_key_table(text) == text, "config/README.md: run `make config-docs`"
+
+
+@pytest.mark.parametrize("name", ["config", "demo"])
+def test_shipped_config_fits_the_schema(name):
+    config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
+    complete_config(config)
+
+
+def test_thesis_settings_are_the_defaults():
+    """config.yaml says what the thesis used; whoever leaves a key out gets the same."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    bare = complete_config({"results": config["results"], "cohorts": config["cohorts"]})
+    assert complete_config(config) == bare
+
+
+def test_every_key_has_a_meaning():
+    def keys(schema, prefix=""):
+        for name, part in schema.get("properties", {}).items():
+            yield f"{prefix}{name}", part
+            yield from keys(part, f"{prefix}{name}.")
+        if isinstance(schema.get("additionalProperties"), dict):
+            yield from keys(schema["additionalProperties"], f"{prefix}<name>.")
+
+    assert [name for name, part in keys(config_schema()) if not part.get("description")] == []
+
+
+def rules_with_a_program():
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for name, body in re.findall(r"^rule (\w+):\n((?:[ \t].*\n|\n)+)", text, flags=re.MULTILINE):
+            if "shell:" in body:
+                yield name, body
+
+
+def test_every_rule_has_a_test_of_its_name():
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "rules").glob("test_*.py"))
+    untested = [
+        name for name, _ in rules_with_a_program() if not re.search(rf"^def test_{name}\b", tests, re.MULTILINE)
+    ]
+    assert untested == []
+
+
+def test_every_rule_has_its_program_log_and_benchmark():
+    for name, body in rules_with_a_program():
+        assert (ROOT / "workflow" / "scripts" / f"{name}.py").is_file(), name
+        assert "log:" in body, f"{name} has no log"
+        assert "benchmark:" in body or "localrule: True" in body, f"{name} has no benchmark"
+
+
+def test_only_own_data_is_committed():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    assert not re.findall(r"\S+\.(?:dcm|nii|nii\.gz|keras|h5|pth)\n", listed)
