@@ -13,10 +13,11 @@ from tests.workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-import config_docs  # noqa: E402
-import generate_envs  # noqa: E402
-import lock  # noqa: E402
-import tomllib  # noqa: E402
+import tomllib
+
+import config_docs
+import generate_envs
+import lock
 
 
 def test_environments_follow_pyproject():

@@ -1,0 +1,193 @@
+"""The whole workflow on tiny phantoms: every room, two small pipelines, both stages."""
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from lungsight.config import complete_config
+from lungsight.demo.cohort import cohort_table
+from lungsight.tables import read_table
+from tests.workspace import Workspace
+
+POSITIVE = "Covid-19"
+CONFIG = {
+    "cohorts": {
+        "nsclc": {"role": "segmentation", "format": "dicom", "phantom": {"seed": 1, "patients": 5, "slices": 8}},
+        "curated": {"role": "public", "format": "png", "phantom": {"seed": 2, "patients": 16, "slices": 2}},
+        "hospital": {
+            **{"role": "target", "format": "dicom", "shards": 2},
+            "phantom": {"seed": 3, "patients": 16, "slices": 8, "scanner": "beta"},
+        },
+    },
+    "intake": {"png_size": 96},
+    "segmentation": {
+        **{"fractions": [0.6, 0.2, 0.2], "batch_size": 4, "epochs": 2, "iterations": 25, "validation_iterations": 2},
+        **{"patch_size": [96, 96], "max_features": 64, "threads": 2},
+    },
+    "splits": {"fractions": [0.5, 0.2, 0.3]},
+    "pipelines": {"frameworks": ["whole", "segmented"], "backbones": ["small_cnn"], "weights": ["scratch"]},
+    "training": {
+        **{"image_size": 64, "batch_size": 8, "epochs": {"stage1": 3, "stage2": 3}, "batch_norm_momentum": 0.8},
+        **{"learning_rate": {"stage1": 1e-3, "stage2": 1e-3}, "head_units": 16, "threads": 1},
+    },
+    "explain": {"threads": 1, "overlays": 1},
+    "report": {"bootstrap": 200},
+}
+
+
+def write_phantom_tables(workspace: Workspace) -> None:
+    """The cohort tables that the demo's tool would write, for this config."""
+    filled = complete_config({"results": workspace.results} | workspace.config)
+    for name, cohort in filled["cohorts"].items():
+        rows = cohort_table(name, cohort)
+        with open(workspace.folder / cohort["table"], "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter="\t")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Workspace:
+    """The finished run."""
+    config = yaml.safe_load(yaml.safe_dump(CONFIG))
+    for name, cohort in config["cohorts"].items():
+        cohort |= {"root": f"phantoms/{name}", "table": f"{name}.tsv"}
+        cohort["phantom"]["matrix"] = 96
+    workspace = Workspace(tmp_path_factory.mktemp("tiny"), config)
+    write_phantom_tables(workspace)
+    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "all")
+    assert done.returncode == 0, done.stdout[-8000:]
+    return workspace
+
+
+def table_at(workspace: Workspace, path: str, schema: str):
+    return read_table(workspace.run_folder / path, schema)
+
+
+def test_every_case_has_its_row(tiny):
+    for cohort, rows in (("nsclc", 5), ("curated", 32), ("hospital", 16)):
+        cases = table_at(tiny, f"cohorts/{cohort}/cases.tsv", "cases")
+        assert list(cases["row"]) == list(range(1, rows + 1))
+        assert set(cases["status"]) == {"ok"}, cases[["row", "reason"]]
+    assert len(table_at(tiny, "cohorts/hospital/slices.tsv", "slices")) == 16 * 8
+
+
+def test_lungs_are_found_on_test_patients(tiny):
+    metrics = table_at(tiny, "segmentation/metrics.tsv", "segmentation_metrics")
+    assert set(metrics["split"]) == {"train", "val", "test"}
+    assert metrics.loc[metrics["split"] == "test", "dice"].min() > 0.8
+
+
+def test_a_patient_is_on_one_side_in_both_frameworks(tiny):
+    for cohort in ("curated", "hospital"):
+        sides = {}
+        for framework in ("whole", "segmented"):
+            split = table_at(tiny, f"splits/{cohort}/{framework}.tsv", "split")
+            for patient, side in zip(split["patient"], split["split"], strict=True):
+                assert sides.setdefault(patient, side) == side
+            assert set(split["split"]) == {"train", "val", "test"}
+
+
+def test_metrics_follow_from_the_predictions_alone(tiny):
+    metrics = table_at(tiny, "report/metrics.tsv", "metrics")
+    assert len(metrics) == 2 * (2 + 1) * 2  # pipelines × (stage 1 on two cohorts, stage 2 on one) × units
+    for row in metrics.itertuples():
+        path = f"models/{row.pipeline}/stage{row.stage}/predictions/{row.cohort}.tsv"
+        table = table_at(tiny, path, "predictions")
+        table = table[table["split"] == "test"]
+        if row.unit == "patient":
+            table = table.groupby(["patient", "label"], as_index=False)["probability"].mean()
+        truth = table["label"] == POSITIVE
+        assert row.n == len(table)
+        assert row.accuracy == pytest.approx(accuracy_score(truth, table["probability"] >= 0.5), abs=1e-12)
+        assert row.roc_auc == pytest.approx(roc_auc_score(truth, table["probability"]), abs=1e-12)
+
+
+def test_predictions_cover_the_split(tiny):
+    for framework in ("whole", "segmented"):
+        for stage, cohort in ((1, "curated"), (1, "hospital"), (2, "hospital")):
+            path = f"models/{framework}-small_cnn-scratch/stage{stage}/predictions/{cohort}.tsv"
+            split = table_at(tiny, f"splits/{cohort}/{framework}.tsv", "split")
+            predictions = table_at(tiny, path, "predictions")
+            assert list(predictions["slice"]) == list(split["slice"])
+            assert list(predictions["split"]) == list(split["split"])
+
+
+def test_saliency_has_a_row_for_every_test_slice(tiny):
+    for framework in ("whole", "segmented"):
+        for stage, cohort in ((1, "curated"), (2, "hospital")):
+            folder = f"explain/{framework}-small_cnn-scratch/stage{stage}"
+            saliency = table_at(tiny, f"{folder}/saliency.tsv", "saliency")
+            split = table_at(tiny, f"splits/{cohort}/{framework}.tsv", "split")
+            assert list(saliency["slice"]) == list(split.loc[split["split"] == "test", "slice"])
+            with np.load(tiny.run_folder / folder / "maps.npz", allow_pickle=False) as maps:
+                assert list(maps["slices"]) == list(saliency["slice"])
+                assert maps["maps"].dtype == np.float32
+                assert maps["maps"].min() >= 0
+            some = saliency[saliency["empty"] == 0]
+            expected = some["lung_mass"] / some["lung_fraction"]
+            np.testing.assert_allclose(some["enrichment"], expected, rtol=1e-6)
+
+
+def test_report_stands_alone(tiny):
+    page = (tiny.run_folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", page)
+    assert "phantom" in page.lower()
+    assert "whole-small_cnn-scratch" in page
+
+
+def test_nothing_identifying_leaves(tiny):
+    """Patient ids, names and paths of the phantoms stand nowhere below the results."""
+    with open(tiny.folder / "hospital.tsv", encoding="utf-8") as file:
+        words = {row["patient"] for row in csv.DictReader(file, delimiter="\t")}
+    patterns = [re.compile(rf"\b{re.escape(word)}\b".encode()) for word in words]
+    patterns += [re.compile(rb"PHANTOM\^"), re.compile(re.escape(str(tiny.folder)).encode())]
+    for path in tiny.run_folder.rglob("*"):
+        if path.is_file() and path.suffix in {".tsv", ".json", ".html", ".log", ".txt"}:
+            content = path.read_bytes()
+            for pattern in patterns:
+                assert not pattern.search(content), f"{pattern.pattern} in {path.relative_to(tiny.run_folder)}"
+    assert (tiny.private_folder.stat().st_mode & 0o777) == 0o700
+
+
+def test_a_second_run_does_nothing(tiny):
+    done = tiny.snakemake("--cores", "2", "-n", "all")
+    assert "Nothing to be done" in done.stdout, done.stdout[-3000:]
+
+
+def test_a_deleted_table_is_made_again_the_same(tiny):
+    path = tiny.run_folder / "report" / "metrics.tsv"
+    before = path.read_bytes()
+    path.unlink()
+    done = tiny.snakemake("--cores", "2", "all")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert path.read_bytes() == before
+
+
+def test_an_explanation_setting_does_not_retrain(tiny):
+    workspace = Workspace(tiny.folder, tiny.config | {"explain": {"threads": 1, "overlays": 2}})
+    try:
+        done = workspace.snakemake("--cores", "2", "-n", "all")
+    finally:
+        tiny.write_config()
+    assert "explain_stage" in done.stdout
+    assert not re.search(r"^\w*train\w*\s+\d+$", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.long
+def test_two_runs_under_one_key_agree(tiny, tmp_path):
+    """Same key, config and machine: the report's tables are the same to the byte."""
+    workspace = Workspace(tmp_path, tiny.config)
+    write_phantom_tables(workspace)
+    shutil.copytree(tiny.private_folder, workspace.private_folder)
+    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "all")
+    assert done.returncode == 0, done.stdout[-8000:]
+    for name in ("metrics.tsv", "saliency.tsv", "leakage.tsv"):
+        first, second = (Path(w.run_folder / "report" / name).read_bytes() for w in (tiny, workspace))
+        assert first == second, name
