@@ -1,0 +1,1 @@
+"""Explain: where a trained model looks, as maps and as numbers."""

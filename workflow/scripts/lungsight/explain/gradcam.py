@@ -1,0 +1,101 @@
+"""Grad-CAM of a flat Keras model: one forward pass, and a gradient of only what lies behind the explained layer."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lungsight.errors import UserError
+
+LOGIT, PROBABILITY = "logit", "probability"
+SIGN_RULE = "+logit for slices predicted positive (probability ≥ 0.5), −logit for slices predicted negative"
+
+
+class Target(NamedTuple):
+    """What a map explains: the layer whose channels are weighed, the output that is differentiated, and its sign.
+
+    signed: take −output for predicted negatives, so that the map shows what speaks for the prediction that was made.
+    """
+
+    layer: str
+    output: str
+    signed: bool
+
+
+class Explained(NamedTuple):
+    """Of n images: probability (n,) float64, and for each target its raw ReLU maps (n, h, w) float32."""
+
+    probability: np.ndarray
+    maps: list[np.ndarray]
+
+
+def primary_target(layer: str) -> Target:
+    """Grad-CAM as it is measured here: at the layer that the head sees, on the logit, signed by the prediction."""
+    return Target(layer, LOGIT, signed=True)
+
+
+def thesis_target(model: keras.Model) -> Target:
+    """Grad-CAM as the thesis had it from tf-keras-vis: the last convolution, on the sigmoid, never signed."""
+    convolutions = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    if not convolutions:
+        raise UserError("The model has no convolution in its own layers: Grad-CAM needs a flat model.")
+    return Target(convolutions[-1], PROBABILITY, signed=False)
+
+
+def _layer(model: keras.Model, name: str) -> keras.Layer:
+    names = [layer.name for layer in model.layers]
+    if name not in names:
+        nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+        hint = f" It hides a model in {', '.join(nested)}; build on the base's output instead." if nested else ""
+        raise UserError(f"The model has no layer {name}: it cannot be explained.{hint}")
+    return model.get_layer(name)
+
+
+def _check(model: keras.Model, targets: Sequence[Target]) -> None:
+    for name in {LOGIT, PROBABILITY, *(target.output for target in targets)}:
+        shape = _layer(model, name).output.shape
+        if len(shape) != 2 or shape[1] != 1:
+            raise UserError(f"The model's layer {name} gives {shape[1:]} values an image; one is expected.")
+    for target in targets:
+        shape = _layer(model, target.layer).output.shape
+        if len(shape) != 4:
+            raise UserError(f"The model's layer {target.layer} is no stack of feature maps: shape {shape[1:]}.")
+
+
+class GradCam:
+    """Grad-CAM (Selvaraju 2017) for one or more targets, sharing the forward pass.
+
+    The graph is traced once, for batches of any length. `tf.gradients` builds only the operations between a layer and
+    the output, so the backbone is never differentiated.
+    """
+
+    def __init__(self, model: keras.Model, targets: Sequence[Target]) -> None:
+        """model: flat, with layers "logit" and "probability". Raises UserError for a model that cannot be explained."""
+        _check(model, targets)
+        self.targets = list(targets)
+        names = dict.fromkeys([LOGIT, PROBABILITY, *(t.layer for t in targets), *(t.output for t in targets)])
+        self._positions = {name: position for position, name in enumerate(names)}
+        self._outputs = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
+        shape = (None, *model.input_shape[1:])
+        self._explain = tf.function(self._traced, autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32)])
+
+    def _traced(self, images: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        outputs = self._outputs(images, training=False)
+        probability = tf.cast(outputs[self._positions[PROBABILITY]], tf.float32)
+        # The predicted class is p ≥ 0.5, which is logit ≥ 0; the logit keeps its sign where the sigmoid saturates.
+        sign = tf.where(probability >= 0.5, 1.0, -1.0)
+        maps = []
+        for target in self.targets:
+            features, output = outputs[self._positions[target.layer]], outputs[self._positions[target.output]]
+            score = output * tf.cast(sign, output.dtype) if target.signed else output
+            (gradient,) = tf.gradients(score, features, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
+            maps.append(tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1)))
+        return probability[:, 0], maps
+
+    def __call__(self, images: np.ndarray) -> Explained:
+        """Explain images (n, rows, columns, channels) float32, preprocessed as the model expects."""
+        probability, maps = self._explain(tf.convert_to_tensor(images, tf.float32))
+        return Explained(probability.numpy().astype(np.float64), [each.numpy() for each in maps])

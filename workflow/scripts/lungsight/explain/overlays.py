@@ -1,0 +1,77 @@
+"""Pictures of maps over slices: which are drawn is a rule, not a choice by hand."""
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from PIL import Image
+
+# Perceptually uniform, and read alike with every kind of colour vision.
+COLOURS = "viridis"
+LUNG_COLOUR = "#ff9ecf"
+SAMPLING_RULE = (
+    "per outcome, the slices whose enrichment is the median, the lowest and the highest, then those half-way between"
+)
+_NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
+
+
+def _quantiles() -> Iterator[float]:
+    """0.5, 0, 1, then ever finer: 0.25, 0.75, 0.125, 0.375, …"""
+    yield from (0.5, 0.0, 1.0)
+    step = 4
+    while True:
+        yield from (odd / step for odd in range(1, step, 2))
+        step *= 2
+
+
+def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The slices of saliency.tsv to draw: at most `count` of each outcome, by SAMPLING_RULE.
+
+    Only slices that have an enrichment. Ties keep the table's order. Returns rows of `table`, with its index, and a
+    column `position`: median, lowest, highest, or "quantile 0.25" and so on.
+    """
+    chosen: dict[int, str] = {}
+    for _, group in table[table["enrichment"].notna()].groupby("outcome", sort=False):
+        ordered = group.sort_values("enrichment", kind="stable").index
+        taken = 0
+        for quantile in _quantiles():
+            if taken == min(count, len(ordered)):
+                break
+            row = ordered[round(quantile * (len(ordered) - 1))]
+            if row not in chosen:
+                chosen[row] = _NAMES.get(quantile, f"quantile {quantile:g}")
+                taken += 1
+    return table.loc[list(chosen)].assign(position=list(chosen.values()))
+
+
+def draw_overlay(image: np.ndarray, mask: np.ndarray, heat: np.ndarray, title: str, detail: str) -> bytes:
+    """The slice with the lung's outline, and beside it the same with the map over it, as the bytes of a PNG.
+
+    image: (H, W) uint8. mask: (H, W) bool, the lung. heat: (H, W) non-negative, shown as a share of its maximum; the
+    colour is the more opaque the higher it is.
+    """
+    share = heat / heat.max() if heat.max() > 0 else heat
+    figure = Figure(figsize=(5.4, 2.85), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    for left, covered in ((0.005, False), (0.455, True)):
+        axes = figure.add_axes((left, 0.02, 0.445, 0.845))
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="bilinear")
+        if covered:
+            axes.imshow(share, cmap=COLOURS, vmin=0, vmax=1, alpha=0.75 * np.sqrt(share), interpolation="bilinear")
+        if mask.any() and not mask.all():
+            axes.contour(mask, levels=[0.5], colors=LUNG_COLOUR, linewidths=1.1)
+        axes.set_axis_off()
+    bar = figure.add_axes((0.912, 0.06, 0.02, 0.765))
+    figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), cax=bar, ticks=[0, 0.5, 1])
+    bar.tick_params(labelsize=8, length=2)
+    figure.text(0.008, 0.985, title, ha="left", va="top", fontsize=9.5, fontweight="bold")
+    figure.text(0.992, 0.985, detail, ha="right", va="top", fontsize=9)
+    canvas.draw()
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(buffer, format="PNG")
+    return buffer.getvalue()

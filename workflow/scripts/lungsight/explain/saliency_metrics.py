@@ -1,0 +1,126 @@
+"""How much of a saliency map lies in the lung.
+
+All functions take `maps`, (n, H, W) non-negative floats (raw ReLU maps at the network's input size), and `masks`,
+(n, H, W) bool (the lung), and return (n,) float64. A map that is zero everywhere, or a mask without a pixel, gives NaN.
+None depends on the scale of a map. Where pixels tie, a rank metric is its expectation over random orders of the ties.
+"""
+
+import numpy as np
+from scipy.stats import rankdata
+
+from lungsight.explain.resample import average_area, upsample_bilinear
+
+TOP_SHARES = {"top1": 0.01, "top5": 0.05, "top10": 0.10, "top20": 0.20}
+METRICS = (
+    *("lung_mass", "lung_mass_reference", "enrichment", "rank_accuracy"),
+    *(*TOP_SHARES, "iou", "auc"),
+)
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1)
+
+
+def _measurable(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Which maps have a positive pixel and which masks have one: (n,) bool."""
+    return (_flat(maps).max(axis=1) > 0) & _flat(masks).any(axis=1)
+
+
+def _or_nan(values: np.ndarray, maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    return np.where(_measurable(maps, masks), values, np.nan)
+
+
+def lung_fraction(masks: np.ndarray) -> np.ndarray:
+    """Share of the image that is lung, (n,) float64; 0 for an empty mask."""
+    return _flat(masks).mean(axis=1)
+
+
+def lung_mass(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Share of a map's sum that lies in the lung.
+
+    The energy pointing game of Score-CAM (Wang 2020), the relevance mass accuracy of Arras 2022.
+    """
+    flat = _flat(maps).astype(np.float64)
+    total = flat.sum(axis=1)
+    inside = (flat * _flat(masks)).sum(axis=1)
+    return _or_nan(inside / np.where(total > 0, total, 1), maps, masks)
+
+
+def enrichment(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Lung mass over lung fraction: 1 is what a map without any preference scores."""
+    fraction = lung_fraction(masks)
+    return lung_mass(maps, masks) / np.where(fraction > 0, fraction, 1)
+
+
+def lung_mass_reference(masks: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """The lung mass of the lung itself, seen through the map's resolution.
+
+    The mask is averaged over the pixels of `grid` (rows, columns of the raw map) and upsampled like a map: what a map
+    of exactly the lung would score.
+    """
+    blurred = upsample_bilinear(average_area(masks, grid), masks.shape[1:])
+    return lung_mass(blurred, masks)
+
+
+def hits_among_top(maps: np.ndarray, masks: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Expected number of lung pixels among the `count` (n,) highest pixels of each map, ties in random order."""
+    flat, inside = _flat(maps), _flat(masks)
+    count = np.maximum(count, 1)
+    ascending = np.sort(flat, axis=1)
+    level = np.take_along_axis(ascending, (flat.shape[1] - count)[:, None], axis=1)
+    above, tied = flat > level, flat == level
+    places_left = count - above.sum(axis=1)
+    return (above & inside).sum(axis=1) + places_left * (tied & inside).sum(axis=1) / tied.sum(axis=1)
+
+
+def rank_accuracy(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Share of the K highest pixels that lie in the lung, K the number of lung pixels (Arras 2022)."""
+    area = _flat(masks).sum(axis=1)
+    return _or_nan(hits_among_top(maps, masks, area) / np.maximum(area, 1), maps, masks)
+
+
+def top_share(maps: np.ndarray, masks: np.ndarray, share: float) -> np.ndarray:
+    """Share of the highest `share` of all pixels (at least one pixel) that lies in the lung."""
+    pixels = _flat(maps).shape[1]
+    count = np.full(len(maps), max(1, round(share * pixels)))
+    return _or_nan(hits_among_top(maps, masks, count) / count, maps, masks)
+
+
+def iou(maps: np.ndarray, masks: np.ndarray, level: float) -> np.ndarray:
+    """Intersection over union of the lung with {map ≥ level · its maximum}; level in (0, 1]."""
+    flat, inside = _flat(maps), _flat(masks)
+    hot = flat >= level * flat.max(axis=1, keepdims=True)
+    return _or_nan((hot & inside).sum(axis=1) / np.maximum((hot | inside).sum(axis=1), 1), maps, masks)
+
+
+def localisation_auc(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Chance that a random lung pixel is hotter than a random other one, ties count half.
+
+    The area under the ROC curve of the map as a score for the mask, by the Mann–Whitney statistic. NaN as well where
+    the whole image is lung.
+    """
+    inside = _flat(masks)
+    ranks = rankdata(_flat(maps), axis=1)
+    n_in = inside.sum(axis=1).astype(np.float64)
+    n_out = inside.shape[1] - n_in
+    pairs = np.where((n_in > 0) & (n_out > 0), n_in * n_out, np.nan)
+    return _or_nan(((ranks * inside).sum(axis=1) - n_in * (n_in + 1) / 2) / pairs, maps, masks)
+
+
+def measure(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[str, np.ndarray]:
+    """Every metric of a batch of raw maps.
+
+    raw_maps: (n, h, w) at the layer's resolution. masks: (n, H, W) bool at the network's input size. Returns
+    `lung_fraction` and METRICS, each (n,) float64.
+    """
+    maps = upsample_bilinear(raw_maps, masks.shape[1:])
+    return {
+        "lung_fraction": lung_fraction(masks),
+        "lung_mass": lung_mass(maps, masks),
+        "lung_mass_reference": _or_nan(lung_mass_reference(masks, raw_maps.shape[1:]), maps, masks),
+        "enrichment": enrichment(maps, masks),
+        "rank_accuracy": rank_accuracy(maps, masks),
+        **{name: top_share(maps, masks, share) for name, share in TOP_SHARES.items()},
+        "iou": iou(maps, masks, iou_level),
+        "auc": localisation_auc(maps, masks),
+    }

@@ -1,0 +1,164 @@
+"""Explain the test slices of one model: tables, raw maps, a summary and pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lungsight.errors import UserError
+from lungsight.explain.gradcam import SIGN_RULE, GradCam, Target
+from lungsight.explain.overlays import SAMPLING_RULE, draw_overlay, sample
+from lungsight.explain.resample import upsample_bilinear
+from lungsight.explain.saliency_metrics import measure
+from lungsight.explain.summary import summarise
+from lungsight.files import atomic_path
+from lungsight.program import progress
+
+THRESHOLD = 0.5
+BATCH = 32
+PRIMARY, THESIS = "gradcam", "gradcam_thesis"
+
+
+@dataclass(frozen=True)
+class SliceImages:
+    """Slices to explain, in table order, with their pixels at the network's input size.
+
+    table: slice, patient, label. images: (n, size, size) uint8 as the pipeline's framework shows them to the network.
+    masks: (n, size, size) bool, the lung.
+    """
+
+    table: pd.DataFrame
+    images: np.ndarray
+    masks: np.ndarray
+
+
+def select_test_slices(split: pd.DataFrame, cached: pd.Series, images: np.ndarray, masks: np.ndarray) -> SliceImages:
+    """The test rows of a split, with their rows of the image cache.
+
+    split: as splits/<cohort>/<framework>.tsv. cached: slice names in the order of `images` and `masks`, both (n, size,
+    size) uint8. Raises UserError when there is no test slice, or one is not in the cache.
+    """
+    table = split.loc[split["split"] == "test", ["slice", "patient", "label"]].reset_index(drop=True)
+    if len(table) == 0:
+        raise UserError("The split has no test slice: nothing can be explained. Check splits.fractions.")
+    rows = pd.Index(cached).get_indexer(table["slice"])
+    if (rows < 0).any():
+        missing = table.loc[rows < 0, "slice"]
+        raise UserError(f"{len(missing)} test slices have no image in the cache, {missing.iloc[0]} first.")
+    return SliceImages(table, np.asarray(images[rows]), np.asarray(masks[rows]) > 0)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one method says about the test slices: a row each (as saliency.tsv), and the raw maps (n, h, w) float32."""
+
+    table: pd.DataFrame
+    maps: np.ndarray
+
+
+def outcomes(labels: pd.Series, probability: np.ndarray, positive: str) -> np.ndarray:
+    """(n,) str: TP, FN, FP or TN at probability ≥ 0.5."""
+    truth, predicted = (labels == positive).to_numpy(), probability >= THRESHOLD
+    return np.select([truth & predicted, truth, predicted], ["TP", "FN", "FP"], default="TN")
+
+
+def reasons(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """(n,) str: why a slice has no metrics, empty where it has."""
+    finite = np.isfinite(maps).all(axis=(1, 2))
+    empty = finite & ~(maps > 0).any(axis=(1, 2))
+    return np.select(
+        [~finite, empty, ~masks.any(axis=(1, 2))],
+        ["the gradient is not finite", "the map is zero everywhere", "no lung in the mask"],
+        default="",
+    )
+
+
+def explain_slices(
+    explainer: GradCam,
+    slices: SliceImages,
+    prepare: Callable[[np.ndarray], np.ndarray],
+    positive: str,
+    iou_level: float,
+) -> list[Explanation]:
+    """Maps and metrics of every slice, for each target of `explainer`.
+
+    prepare: (n, size, size) uint8 → what the network takes. positive: the label of the positive class. Raises
+    UserError when the network gives no probability.
+    """
+    starts = range(0, len(slices.table), BATCH)
+    batches = [explainer(prepare(slices.images[start : start + BATCH])) for start in progress(starts, "batches")]
+    probability = np.concatenate([batch.probability for batch in batches])
+    if not np.isfinite(probability).all():
+        raise UserError("The model's probability is not a number for some test slices: its training diverged.")
+    identity = slices.table.assign(
+        probability=probability, outcome=outcomes(slices.table["label"], probability, positive)
+    )
+    found = []
+    for position in range(len(explainer.targets)):
+        maps = np.concatenate([batch.maps[position] for batch in batches])
+        found.append(Explanation(_rows(identity, maps, slices.masks, iou_level), maps))
+    return found
+
+
+def _rows(identity: pd.DataFrame, maps: np.ndarray, masks: np.ndarray, iou_level: float) -> pd.DataFrame:
+    why = reasons(maps, masks)
+    measured = [
+        measure(np.nan_to_num(maps[start : start + BATCH], posinf=0), masks[start : start + BATCH], iou_level)
+        for start in range(0, len(maps), BATCH)
+    ]
+    metrics = {name: np.concatenate([batch[name] for batch in measured]) for name in measured[0]}
+    for name in set(metrics) - {"lung_fraction"}:
+        metrics[name] = np.where(why == "", metrics[name], np.nan)
+    empty = (why == "the map is zero everywhere").astype(int)
+    return identity.assign(empty=empty, reason=why, **metrics)
+
+
+def save_maps(path: Path, names: pd.Series, maps: np.ndarray) -> None:
+    """Write `slices` (fixed-width unicode) and `maps` (n, h, w) float32; opens with allow_pickle=False."""
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, slices=np.array(names, dtype=np.str_), maps=maps.astype(np.float32))
+
+
+def draw_overlays(folder: Path, slices: SliceImages, explained: Explanation, count: int) -> list[dict[str, Any]]:
+    """Draw the sampled slices into `folder`; returns for each its file name, slice, outcome and numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = sample(explained.table, count)
+    heat = upsample_bilinear(explained.maps[chosen.index], slices.masks.shape[1:]) if len(chosen) else []
+    drawn = []
+    for row, one in zip(chosen.itertuples(), heat, strict=True):
+        name = f"{row.outcome}-{row.position.replace(' ', '-')}-{row.slice}.png"
+        title = f"{row.outcome} · {row.label} · p = {row.probability:.2f}"
+        detail = f"{row.position} · enrichment {row.enrichment:.2f} · lung mass {row.lung_mass:.2f}"
+        picture = draw_overlay(slices.images[row.Index], slices.masks[row.Index], one, title, detail)
+        (folder / name).write_bytes(picture)
+        numbers = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
+        drawn.append({"file": name} | {key: getattr(row, key) for key in numbers})
+    return drawn
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+
+
+def describe_method(name: str, target: Target, explained: Explanation, resamples: int, seed: int) -> dict[str, Any]:
+    """What a method explains, and its means by outcome, as JSON values."""
+    table = explained.table
+    return {
+        "method": name,
+        "layer": target.layer,
+        "explained": target.output,
+        "sign": SIGN_RULE if target.signed else f"+{target.output} for every slice",
+        "map_size": list(explained.maps.shape[1:]),
+        "n": len(table),
+        "n_empty": int(table["empty"].sum()),
+        "n_without_metrics": int((table["reason"] != "").sum()),
+        "outcomes": [_without_nan(row) for row in summarise(table, resamples, seed)],
+    }
+
+
+def overlays_summary(drawn: list[dict[str, Any]]) -> dict[str, Any]:
+    """The pictures and the rule by which they were chosen."""
+    return {"rule": SAMPLING_RULE, "pictures": drawn}

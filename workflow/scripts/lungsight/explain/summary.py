@@ -1,0 +1,36 @@
+"""Saliency of one model in a few numbers: means by outcome, with patient-clustered intervals."""
+
+import numpy as np
+import pandas as pd
+
+from lungsight.explain.saliency_metrics import METRICS
+from lungsight.training.bootstrap import mean_with_interval
+
+OUTCOMES = ("all", "TP", "TN", "FP", "FN")
+
+
+def summarise(table: pd.DataFrame, resamples: int, seed: int) -> list[dict]:
+    """One row per outcome that occurs, "all" first.
+
+    table: as saliency.tsv. Each row has outcome, n, n_patients, n_empty and for each of METRICS the mean over slices
+    that have it, with _lo and _hi; NaN where there is none.
+    """
+    rows = []
+    for outcome in OUTCOMES:
+        chosen = table if outcome == "all" else table[table["outcome"] == outcome]
+        if len(chosen) == 0 and outcome != "all":
+            continue
+        mean, low, high = mean_with_interval(
+            chosen[list(METRICS)].to_numpy(dtype=np.float64), chosen["patient"], resamples, seed
+        )
+        counts = {
+            "outcome": outcome,
+            "n": len(chosen),
+            "n_patients": int(chosen["patient"].nunique()),
+            "n_empty": int(chosen["empty"].sum()),
+        }
+        ends = (("", mean), ("_lo", low), ("_hi", high))
+        rows.append(
+            counts | {f"{name}{end}": float(values[k]) for k, name in enumerate(METRICS) for end, values in ends}
+        )
+    return rows
