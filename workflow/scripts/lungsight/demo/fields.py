@@ -1,0 +1,97 @@
+"""Shapes as signed distance fields and random fields, in mm. Negative is inside."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+
+def ellipse(x, y, centre, radii, angle: float = 0.0):
+    """Distance to an ellipse, to first order at its border.
+
+    x, y: coordinates of one shape. centre, radii: (x, y) in mm. angle: of the first radius, in radians from x to y.
+    """
+    along, across = x - centre[0], y - centre[1]
+    if angle:
+        cosine, sine = np.cos(angle), np.sin(angle)
+        along, across = cosine * along + sine * across, cosine * across - sine * along
+    along, across = along / radii[0], across / radii[1]
+    level = np.sqrt(along**2 + across**2) + 1e-6
+    slope = np.sqrt((along / radii[0]) ** 2 + (across / radii[1]) ** 2) / level + 1e-6
+    return (level - 1) / slope
+
+
+def superellipse(x, y, half_width, half_depth, exponent: float):
+    """Distance to |x/a|ⁿ + |y/b|ⁿ = 1 along the ray from the origin; the half axes may vary with the point."""
+    level = (np.abs(x / half_width) ** exponent + np.abs(y / half_depth) ** exponent) ** (1 / exponent)
+    return np.hypot(x, y) * (1 - 1 / np.maximum(level, 1e-3))
+
+
+def capsule(x, y, start, end, radius: float):
+    """Distance to a line segment of the given thickness; start, end: (x, y) in mm."""
+    step = (end[0] - start[0], end[1] - start[1])
+    length = max(step[0] ** 2 + step[1] ** 2, 1e-9)
+    share = np.clip(((x - start[0]) * step[0] + (y - start[1]) * step[1]) / length, 0, 1)
+    return np.hypot(x - start[0] - share * step[0], y - start[1] - share * step[1]) - radius
+
+
+def smooth_min(first, second, rounding: float):
+    """Union of two distance fields whose seam is rounded over `rounding` mm (polynomial smooth minimum, I. Quilez)."""
+    overlap = np.maximum(rounding - np.abs(first - second), 0) / rounding
+    return np.minimum(first, second) - overlap**2 * rounding / 4
+
+
+def smooth_max(first, second, rounding: float):
+    """Intersection of two distance fields with a rounded seam."""
+    return -smooth_min(-first, -second, rounding)
+
+
+def coverage(distance, pixel: float):
+    """Share of a pixel of that size (mm) that lies inside: partial volume at a border."""
+    return np.clip(0.5 - distance / pixel, 0, 1)
+
+
+def smooth_step(low: float, high: float, value):
+    """0 below `low`, 1 above `high`, a cubic between."""
+    share = np.clip((value - low) / (high - low), 0, 1)
+    return share**2 * (3 - 2 * share)
+
+
+@dataclass(frozen=True)
+class Waves:
+    """A random field of zero mean and unit variance: a sum of plane waves, smooth in all three directions.
+
+    vectors: (n, 3) wave vectors in rad/mm; phases: (n,) rad.
+    """
+
+    vectors: np.ndarray
+    phases: np.ndarray
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, wavelengths: tuple[float, float], count: int = 24, along_z: float = 1.0):
+        """Waves of random direction and a wavelength (mm) from the range; `along_z` stretches them along the body."""
+        direction = rng.normal(size=(count, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        vectors = direction * (2 * np.pi / rng.uniform(*wavelengths, size=(count, 1)))
+        vectors[:, 2] /= along_z
+        return cls(vectors, rng.uniform(0, 2 * np.pi, count))
+
+    def on_grid(self, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
+        """Values on the plane z over the axes x (n,) and y (m,): (n, m). One matrix product: waves are separable."""
+        along_x = np.exp(1j * np.outer(x, self.vectors[:, 0]))
+        along_y = np.exp(1j * (np.outer(y, self.vectors[:, 1]) + self.phases + self.vectors[:, 2] * z))
+        return (along_x @ along_y.T).real * np.sqrt(2 / len(self.phases))
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Values at points (n, 3)."""
+        return np.cos(points @ self.vectors.T + self.phases).sum(axis=-1) * np.sqrt(2 / len(self.phases))
+
+
+def band_noise(rng: np.random.Generator, shape: tuple[int, int], peak: float, width: float) -> np.ndarray:
+    """Noise of unit variance whose spectrum is a bell around `peak` cycles per pixel: the texture of a kernel."""
+    rows, columns = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None, :]
+    frequency = np.hypot(rows, columns)
+    spectrum = fft.rfft2(rng.standard_normal(shape)) * np.exp(-(((frequency - peak) / width) ** 2))
+    spectrum[0, 0] = 0
+    noise = fft.irfft2(spectrum, s=shape)
+    return noise / noise.std()

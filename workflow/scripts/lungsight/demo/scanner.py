@@ -1,0 +1,86 @@
+"""Scanners: what makes the same person look different in two hospitals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from lungsight.demo.fields import band_noise
+from lungsight.intake.geometry import image_to_slice
+
+MARK_HU = 1800.0
+PADDING_HU = -2000.0
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """field_of_view and thickness in mm; noise in HU; blur in mm; peak and width in cycles per mm."""
+
+    name: str
+    manufacturer: str
+    model: str
+    kernel: str
+    field_of_view: float
+    below: float  # mm scanned below the lungs
+    above: float  # mm scanned above them
+    thickness: float
+    noise: float
+    noise_peak: float
+    noise_width: float
+    blur: float
+    sharpening: float
+    kvp: int
+    circular: bool  # pixels outside the circle of reconstruction are padding
+    flat_table: bool
+
+
+SCANNERS = {
+    scanner.name: scanner
+    for scanner in (
+        Scanner(
+            **{"name": "alpha", "manufacturer": "Alpha Imaging", "model": "Helix 64", "kernel": "B31f"},
+            **{"field_of_view": 400.0, "below": 32.0, "above": 30.0, "thickness": 5.0, "kvp": 120},
+            **{"noise": 14.0, "noise_peak": 0.05, "noise_width": 0.07, "blur": 1.5, "sharpening": 0.0},
+            **{"circular": False, "flat_table": False},
+        ),
+        Scanner(
+            **{"name": "beta", "manufacturer": "Beta Medical Systems", "model": "Lumen VCT", "kernel": "LUNG"},
+            **{"field_of_view": 376.0, "below": 40.0, "above": 24.0, "thickness": 2.5, "kvp": 100},
+            **{"noise": 30.0, "noise_peak": 0.2, "noise_width": 0.1, "blur": 1.0, "sharpening": 0.6},
+            **{"circular": True, "flat_table": True},
+        ),
+        Scanner(
+            **{"name": "gamma", "manufacturer": "Gamma Healthcare", "model": "Aria", "kernel": "FC13"},
+            **{"field_of_view": 350.0, "below": 30.0, "above": 30.0, "thickness": 3.0, "kvp": 130},
+            **{"noise": 21.0, "noise_peak": 0.12, "noise_width": 0.06, "blur": 1.2, "sharpening": 0.25},
+            **{"circular": False, "flat_table": False},
+        ),
+    )
+}
+
+
+def acquire(
+    hu: np.ndarray, radius: np.ndarray, pixel: float, scanner: Scanner, noise: float, rng: np.random.Generator
+) -> np.ndarray:
+    """What the scanner makes of one ideal plane.
+
+    hu: (i, j) HU. radius: (i, j) mm from the isocentre. noise: HU, at the isocentre. Returns float32 HU: point spread,
+    edge enhancement and noise of the kernel, padding outside a circular field of view.
+    """
+    image = ndimage.gaussian_filter(hu, scanner.blur / pixel / 2)
+    if scanner.sharpening:
+        image += scanner.sharpening * (image - ndimage.gaussian_filter(image, 1.6 / pixel))
+    grain = band_noise(rng, hu.shape, scanner.noise_peak * pixel, scanner.noise_width * pixel)
+    # Photons are fewest behind the middle of the body.
+    image += noise * (0.55 + 0.45 * np.exp(-((radius / 130) ** 2))) * grain
+    if scanner.circular:
+        image[radius > scanner.field_of_view / 2] = PADDING_HU
+    return image.astype(np.float32)
+
+
+def mark_pixels(matrix: int) -> np.ndarray:
+    """Where the planted mark lies, (i, j) bool: an L of metal in the air in front of the patient's left shoulder."""
+    row, column = np.indices((matrix, matrix)) / matrix
+    upright = (np.abs(column - 0.66) < 0.012) & (np.abs(row - 0.045) < 0.026)
+    foot = (np.abs(column - 0.68) < 0.03) & (np.abs(row - 0.062) < 0.011)
+    return image_to_slice(upright | foot)

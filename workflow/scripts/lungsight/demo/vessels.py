@@ -1,0 +1,110 @@
+"""The vessels of the lungs: trees that grow from the hilum to points spread through each lung."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lungsight.demo.body import Body
+from lungsight.demo.canvas import Canvas
+from lungsight.demo.fields import capsule, coverage
+
+TWIG_RADIUS = 0.62  # mm
+MURRAY = 1 / 2.5  # a branch's radius grows with the number of twigs behind it to this power
+AIRWAY_FROM = 1.7  # mm: vessels thicker than this have a visible bronchus beside them
+
+
+@dataclass(frozen=True)
+class Vessels:
+    """Straight pieces: start, end (n, 3) mm, radius (n,) mm."""
+
+    start: np.ndarray
+    end: np.ndarray
+    radius: np.ndarray
+
+
+def points_in_lung(body: Body, side: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Points spread evenly through one lung (side 1: right, −1: left), at least 5 mm below its surface: (count, 3)."""
+    found: list[np.ndarray] = []
+    while sum(map(len, found)) < count:
+        share = rng.random((4 * count, 3))
+        points = np.column_stack(
+            [
+                side * share[:, 0] * body.cavity_half_width,
+                (2 * share[:, 1] - 1) * body.cavity_half_depth,
+                share[:, 2] * body.height,
+            ]
+        )
+        found.append(points[body.lungs(*points.T) < -5])
+    return np.concatenate(found)[:count]
+
+
+def grow_tree(root: np.ndarray, points: np.ndarray, detour: float) -> Vessels:
+    """Connect points, nearest to the root first, each to the node that costs least.
+
+    The cost is the distance to a node plus `detour` × the way from there to the root: 0 is the shortest tree, 1 a star.
+    root: (3,); points: (n, 3). Radii follow Murray's law from the number of twigs behind each piece.
+    """
+    points = points[np.argsort(np.linalg.norm(points - root, axis=1), kind="stable")]
+    nodes = np.vstack([root, points])
+    parent = np.zeros(len(nodes), dtype=int)
+    way = np.zeros(len(nodes))
+    for number in range(1, len(nodes)):
+        steps = np.linalg.norm(nodes[:number] - nodes[number], axis=1)
+        parent[number] = np.argmin(steps + detour * way[:number])
+        way[number] = way[parent[number]] + steps[parent[number]]
+    twigs = np.ones(len(nodes))
+    for number in range(len(nodes) - 1, 0, -1):
+        twigs[parent[number]] += twigs[number]
+    return Vessels(nodes[parent[1:]], nodes[1:], TWIG_RADIUS * twigs[1:] ** MURRAY)
+
+
+def grow_vessels(body: Body, rng: np.random.Generator, count: int = 420) -> Vessels:
+    """Arteries with their bronchi, and veins, of both lungs."""
+    trees = []
+    for side in (1, -1):
+        for root, share in (((side * 38.0, -4.0, 0.54), 0.6), ((side * 30.0, 2.0, 0.44), 0.4)):
+            points = points_in_lung(body, side, int(count * share), rng)
+            trees.append(grow_tree(np.array([*root[:2], root[2] * body.height]), points, rng.uniform(0.5, 0.7)))
+    return Vessels(*(np.concatenate([getattr(tree, name) for tree in trees]) for name in ("start", "end", "radius")))
+
+
+def _within_slab(vessels: Vessels, low: float, high: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The parts of the pieces between two heights: start, end (n, 3), radius (n,)."""
+    rise = vessels.end[:, 2] - vessels.start[:, 2]
+    steep = np.where(np.abs(rise) < 1e-6, 1e-6, rise)
+    enter, leave = (low - vessels.start[:, 2]) / steep, (high - vessels.start[:, 2]) / steep
+    first, last = np.maximum(np.minimum(enter, leave), 0), np.minimum(np.maximum(enter, leave), 1)
+    near = first < last
+    step = (vessels.end - vessels.start)[near]
+    start = vessels.start[near] + first[near, None] * step
+    return start, vessels.start[near] + last[near, None] * step, vessels.radius[near]
+
+
+def vessel_shares(canvas: Canvas, vessels: Vessels, thickness: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share of each pixel of a plane taken by vessels, by bronchial walls and by bronchial air: three (n, m) arrays."""
+    blood, wall, air = (np.zeros(canvas.x.shape) for _ in range(3))
+    margin = thickness / 2
+    for start, end, radius in zip(*_within_slab(vessels, canvas.z - margin, canvas.z + margin), strict=True):
+        reach = 3 * radius + 3
+        part = canvas.window(
+            min(start[0], end[0]) - reach,
+            max(start[0], end[0]) + reach,
+            min(start[1], end[1]) - reach,
+            max(start[1], end[1]) + reach,
+        )
+        x, y = canvas.x[part], canvas.y[part]
+        # A thin vessel that runs in the plane fills only a part of the slab.
+        filled = min(1.0, (2 * radius + abs(end[2] - start[2])) / thickness)
+        distance = capsule(x, y, start[:2], end[:2], radius)
+        np.maximum(blood[part], filled * _thin(distance, radius, canvas.pixel), out=blood[part])
+        if radius > AIRWAY_FROM:
+            beside = np.array([0.0, 1.9 * radius])
+            bronchus = capsule(x, y, start[:2] + beside, end[:2] + beside, 0.62 * radius)
+            np.maximum(wall[part], coverage(bronchus - 1.0, canvas.pixel), out=wall[part])
+            np.maximum(air[part], coverage(bronchus, canvas.pixel), out=air[part])
+    return blood, wall, air
+
+
+def _thin(distance: np.ndarray, radius: float, pixel: float) -> np.ndarray:
+    """Coverage of a line that may be thinner than a pixel."""
+    return coverage(distance, max(pixel, 1e-6)) * min(1.0, (2 * radius + 0.5 * pixel) / pixel)
