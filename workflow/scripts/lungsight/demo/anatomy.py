@@ -74,11 +74,17 @@ def _draw_person(seed: int, disease: str, scanner: Scanner, slices: int, lungs_o
         bend_x=Waves.draw(streams[3], (110, 240), 12),
         bend_y=Waves.draw(streams[4], (110, 240), 12),
         strands=Waves.draw(streams[5], (14, 60), 48, along_z=2),
-        texture=Waves.draw(streams[6], tuple(sorted(streams[6].uniform(9, 26, 2) + (0, 3))), 48, along_z=4),
+        texture=Waves.draw(streams[6], _band_of_texture(streams[6]), 48, along_z=4),
         mottle=Waves.draw(streams[7], (50, 110), 16),
         noise=scanner.noise * streams[8].uniform(0.8, 1.25),
     )
     return person, heights
+
+
+def _band_of_texture(rng: np.random.Generator) -> tuple[float, float]:
+    """Wavelengths in mm of one person's lung tissue."""
+    shortest = rng.uniform(8, 20)
+    return shortest, 1.5 * shortest
 
 
 def _heights(body: Body, scanner: Scanner, slices: int, lungs_only: bool) -> np.ndarray:

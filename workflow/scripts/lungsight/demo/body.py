@@ -43,8 +43,8 @@ class Body:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Body":
-        half_width = rng.uniform(152, 178)
-        fat = rng.uniform(6, 12) + 0.35 * (half_width - 152)
+        half_width = rng.uniform(156, 182)
+        fat = rng.uniform(6, 12) + 0.35 * (half_width - 156)
         return cls(
             height=rng.uniform(215, 262),
             half_width=half_width,
@@ -56,7 +56,7 @@ class Body:
             dome_right=rng.uniform(0.33, 0.4),
             dome_left=rng.uniform(0.28, 0.34),
             dome_depth=rng.uniform(62, 80),
-            kyphosis=rng.uniform(8, 26),
+            kyphosis=rng.uniform(28, 50),
             breast=rng.uniform(14, 30) if rng.random() < 0.5 else 0.0,
             squareness=rng.uniform(2.2, 2.6),
             spine_shift=rng.uniform(-3, 3),
@@ -87,7 +87,7 @@ class Body:
         shoulder = smooth_step(0.72, 1.08, level)
         half_width = self.half_width * (1 + 0.05 * shoulder - 0.04 * (1 - smooth_step(-0.15, 0.3, level)))
         half_depth = self.half_depth * (1 - 0.24 * shoulder)
-        distance = superellipse(x, y + 6 * shoulder, half_width, half_depth, self.squareness)
+        distance = superellipse(x, y + 16 * shoulder, half_width, half_depth, self.squareness)
         if self.breast:
             size = self.breast * np.exp(-(((level - 0.42) / 0.2) ** 2))
             for side in (1, -1):
@@ -108,7 +108,7 @@ class Body:
 
     @property
     def heart_centre(self) -> tuple[float, float, float]:
-        return (-20.0, 0.24 * self.cavity_half_depth, (self.dome_left + 0.12) * self.height)
+        return (-27.0, 0.2 * self.cavity_half_depth, (self.dome_left + 0.12) * self.height)
 
     def heart_surface(self, x, y, z):
         """Distance to the pericardium within an axial plane."""
@@ -118,13 +118,13 @@ class Body:
         # The apex lies to the left, in front and below: lower planes are shifted towards it.
         shift = -14 * across
         moved = (centre[0] + shift, centre[1] - 0.5 * shift)
-        radii = (59 * self.heart * scale, 44 * self.heart * scale)
+        radii = (63 * self.heart * scale, 45 * self.heart * scale)
         distance = ellipse(x, y, moved, radii, angle=-self.heart_turn)
         return np.where(np.abs(across) < 1, distance, np.abs(distance) + 20)
 
     def spine_centre(self, z) -> tuple[float, float]:
         """Centre of the vertebral body, (x, y)."""
-        return self.spine_shift, -0.56 * self.cavity_half_depth - self.backward(z)
+        return self.spine_shift, -0.45 * self.cavity_half_depth - self.backward(z)
 
     def aorta_centre(self, z) -> tuple[float, float]:
         """Centre of the descending aorta, (x, y)."""

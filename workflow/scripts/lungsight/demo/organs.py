@@ -33,7 +33,7 @@ def paint_wall(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
         for side in (1, -1):
             gland = ellipse(x, y, (side * 0.46 * body.half_width, body.half_depth * 0.84), (26, 9), -0.25 * side)
             size = np.exp(-(((level - 0.42) / 0.12) ** 2))
-            canvas.paint(gland + 12 * (1 - size) + 5 * strands, 20.0)
+            canvas.paint(np.maximum(gland + 16 * (1 - size) + 5 * strands, skin + 5), 20.0)
     cavity = body.cavity(x, y, z)
     front = np.arctan2(np.abs(x), y)  # 0 in front, π behind
     upper = smooth_step(0.45, 0.75, level)
@@ -85,7 +85,7 @@ def paint_front_bones(canvas: Canvas, body: Body) -> None:
             inner = (side * (20 + 40 * rise), front + 6 - 8 * rise)
             outer = (side * (52 + 75 * rise), front - 2 - 22 * rise)
             canvas.capsule(inner, outer, 5.5, bone(600, 230, 2.0))
-        if 0.5 < level:
+        if level > 0.5:
             size = float(smooth_step(0.5, 0.62, level))
             lateral = body.cavity_half_width * 0.88 + 14 * level
             start = (side * lateral * 0.62, -body.cavity_half_depth - 8 + 14 * level)
@@ -116,7 +116,7 @@ def paint_spine(canvas: Canvas, body: Body) -> np.ndarray:
     cortex, marrow = 520 - 380 * disc, 180 - 85 * disc
     arch = float(1 - 0.75 * disc)
     canvas.ellipse(canal, (14.5 * size, 13.5 * size), bone(470, 240, 2.0), share=arch)
-    canvas.capsule((x, canal[1] - 11), (x, canal[1] - 31 * size), 3.4, bone(480, 240, 1.5), share=arch)
+    canvas.capsule((x, canal[1] - 11), (x, canal[1] - 27 * size), 3.4, bone(480, 240, 1.5), share=arch)
     for side in (1, -1):
         tip = (x + side * 34 * size, canal[1] - 9)
         canvas.capsule((x + side * 11, canal[1] - 4), tip, 4.2, bone(480, 230, 1.8), share=arch)

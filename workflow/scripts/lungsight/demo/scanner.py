@@ -8,13 +8,14 @@ from scipy import ndimage
 from lungsight.demo.fields import band_noise
 from lungsight.intake.geometry import image_to_slice
 
+FWHM = 2.355  # full width at half maximum of a Gaussian, in standard deviations
 MARK_HU = 1800.0
 PADDING_HU = -2000.0
 
 
 @dataclass(frozen=True)
 class Scanner:
-    """field_of_view and thickness in mm; noise in HU; blur in mm; peak and width in cycles per mm."""
+    """field_of_view and thickness in mm; noise in HU; blur: full width at half maximum in mm; peak and width in cycles per mm."""
 
     name: str
     manufacturer: str
@@ -39,20 +40,20 @@ SCANNERS = {
     for scanner in (
         Scanner(
             **{"name": "alpha", "manufacturer": "Alpha Imaging", "model": "Helix 64", "kernel": "B31f"},
-            **{"field_of_view": 400.0, "below": 32.0, "above": 30.0, "thickness": 5.0, "kvp": 120},
-            **{"noise": 14.0, "noise_peak": 0.05, "noise_width": 0.07, "blur": 1.5, "sharpening": 0.0},
+            **{"field_of_view": 384.0, "below": 32.0, "above": 30.0, "thickness": 5.0, "kvp": 120},
+            **{"noise": 14.0, "noise_peak": 0.05, "noise_width": 0.07, "blur": 2.6, "sharpening": 0.0},
             **{"circular": False, "flat_table": False},
         ),
         Scanner(
             **{"name": "beta", "manufacturer": "Beta Medical Systems", "model": "Lumen VCT", "kernel": "LUNG"},
-            **{"field_of_view": 376.0, "below": 40.0, "above": 24.0, "thickness": 2.5, "kvp": 100},
-            **{"noise": 30.0, "noise_peak": 0.2, "noise_width": 0.1, "blur": 1.0, "sharpening": 0.6},
+            **{"field_of_view": 370.0, "below": 40.0, "above": 24.0, "thickness": 2.5, "kvp": 100},
+            **{"noise": 30.0, "noise_peak": 0.2, "noise_width": 0.1, "blur": 1.6, "sharpening": 0.6},
             **{"circular": True, "flat_table": True},
         ),
         Scanner(
             **{"name": "gamma", "manufacturer": "Gamma Healthcare", "model": "Aria", "kernel": "FC13"},
-            **{"field_of_view": 350.0, "below": 30.0, "above": 30.0, "thickness": 3.0, "kvp": 130},
-            **{"noise": 21.0, "noise_peak": 0.12, "noise_width": 0.06, "blur": 1.2, "sharpening": 0.25},
+            **{"field_of_view": 372.0, "below": 30.0, "above": 30.0, "thickness": 3.0, "kvp": 130},
+            **{"noise": 21.0, "noise_peak": 0.12, "noise_width": 0.06, "blur": 2.1, "sharpening": 0.25},
             **{"circular": False, "flat_table": False},
         ),
     )
@@ -67,7 +68,7 @@ def acquire(
     hu: (i, j) HU. radius: (i, j) mm from the isocentre. noise: HU, at the isocentre. Returns float32 HU: point spread,
     edge enhancement and noise of the kernel, padding outside a circular field of view.
     """
-    image = ndimage.gaussian_filter(hu, scanner.blur / pixel / 2)
+    image = ndimage.gaussian_filter(hu, scanner.blur / pixel / FWHM)
     if scanner.sharpening:
         image += scanner.sharpening * (image - ndimage.gaussian_filter(image, 1.6 / pixel))
     grain = band_noise(rng, hu.shape, scanner.noise_peak * pixel, scanner.noise_width * pixel)

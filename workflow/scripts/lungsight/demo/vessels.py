@@ -8,9 +8,10 @@ from lungsight.demo.body import Body
 from lungsight.demo.canvas import Canvas
 from lungsight.demo.fields import capsule, coverage
 
-TWIG_RADIUS = 0.62  # mm
+TWIG_RADIUS = 0.6  # mm
+PIECES = 4  # straight pieces of a branch
 MURRAY = 1 / 2.5  # a branch's radius grows with the number of twigs behind it to this power
-AIRWAY_FROM = 1.7  # mm: vessels thicker than this have a visible bronchus beside them
+AIRWAY_FROM = 2.2  # mm: vessels thicker than this have a visible bronchus beside them
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def grow_tree(root: np.ndarray, points: np.ndarray, detour: float) -> Vessels:
     """Connect points, nearest to the root first, each to the node that costs least.
 
     The cost is the distance to a node plus `detour` × the way from there to the root: 0 is the shortest tree, 1 a star.
-    root: (3,); points: (n, 3). Radii follow Murray's law from the number of twigs behind each piece.
+    root: (3,); points: (n, 3). Radii follow Murray's law from the number of twigs behind each branch.
     """
     points = points[np.argsort(np.linalg.norm(points - root, axis=1), kind="stable")]
     nodes = np.vstack([root, points])
@@ -55,10 +56,27 @@ def grow_tree(root: np.ndarray, points: np.ndarray, detour: float) -> Vessels:
     twigs = np.ones(len(nodes))
     for number in range(len(nodes) - 1, 0, -1):
         twigs[parent[number]] += twigs[number]
-    return Vessels(nodes[parent[1:]], nodes[1:], TWIG_RADIUS * twigs[1:] ** MURRAY)
+    return _bend(nodes, parent, TWIG_RADIUS * twigs**MURRAY)
 
 
-def grow_vessels(body: Body, rng: np.random.Generator, count: int = 420) -> Vessels:
+def _bend(nodes: np.ndarray, parent: np.ndarray, radius: np.ndarray) -> Vessels:
+    """Pieces of cubic Hermite curves along the branches: a branch leaves its node in the direction it came from."""
+    start, end = nodes[parent[1:]], nodes[1:]
+    step = end - start
+    came = np.vstack([step[:1], step])[parent[1:]]
+    length = np.linalg.norm(step, axis=1, keepdims=True)
+    came = came / np.maximum(np.linalg.norm(came, axis=1, keepdims=True), 1e-9) * length
+    share = np.linspace(0, 1, PIECES + 1)[:, None, None]
+    curve = (
+        (2 * share**3 - 3 * share**2 + 1) * start
+        + (share**3 - 2 * share**2 + share) * came
+        + (3 * share**2 - 2 * share**3) * end
+        + (share**3 - share**2) * step
+    )
+    return Vessels(curve[:-1].reshape(-1, 3), curve[1:].reshape(-1, 3), np.tile(radius[1:], PIECES))
+
+
+def grow_vessels(body: Body, rng: np.random.Generator, count: int = 650) -> Vessels:
     """Arteries with their bronchi, and veins, of both lungs."""
     trees = []
     for side in (1, -1):
@@ -93,18 +111,13 @@ def vessel_shares(canvas: Canvas, vessels: Vessels, thickness: float) -> tuple[n
             max(start[1], end[1]) + reach,
         )
         x, y = canvas.x[part], canvas.y[part]
-        # A thin vessel that runs in the plane fills only a part of the slab.
-        filled = min(1.0, (2 * radius + abs(end[2] - start[2])) / thickness)
+        # A vessel thinner than the slab or the pixel fills only a part of them.
+        filled = min(1.0, (1.6 * radius + abs(end[2] - start[2])) / thickness) * min(1.0, 2 * radius / canvas.pixel)
         distance = capsule(x, y, start[:2], end[:2], radius)
-        np.maximum(blood[part], filled * _thin(distance, radius, canvas.pixel), out=blood[part])
+        np.maximum(blood[part], filled * coverage(distance, canvas.pixel), out=blood[part])
         if radius > AIRWAY_FROM:
             beside = np.array([0.0, 1.9 * radius])
             bronchus = capsule(x, y, start[:2] + beside, end[:2] + beside, 0.62 * radius)
-            np.maximum(wall[part], coverage(bronchus - 1.0, canvas.pixel), out=wall[part])
+            np.maximum(wall[part], 0.5 * coverage(bronchus - 1.0, canvas.pixel), out=wall[part])
             np.maximum(air[part], coverage(bronchus, canvas.pixel), out=air[part])
     return blood, wall, air
-
-
-def _thin(distance: np.ndarray, radius: float, pixel: float) -> np.ndarray:
-    """Coverage of a line that may be thinner than a pixel."""
-    return coverage(distance, max(pixel, 1e-6)) * min(1.0, (2 * radius + 0.5 * pixel) / pixel)
