@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.explain.gradcam import GradCam, Target, primary_target, thesis_target
+from lungsight.explain.gradcam import PRIMARY, THESIS, GradCam, Target, methods_for, primary_target, thesis_target
 
 
 def with_head(base: keras.Model) -> keras.Model:
@@ -55,12 +55,12 @@ def library_maps(model: keras.Model, images: np.ndarray, sign: np.ndarray, **set
 def test_maps_are_tf_keras_viss_on_the_signed_logit(request: pytest.FixtureRequest, name: str, layer: str) -> None:
     model = request.getfixturevalue(name)
     images = images_for(model)
-    explained = GradCam(model, [primary_target(layer)])(images)
+    explained = GradCam(model, {PRIMARY: primary_target(layer)})(images)
     sign = np.where(explained.probability >= 0.5, 1.0, -1.0).astype(np.float32)
     linear = keras.Model(model.input, model.get_layer("logit").output)
     expected = library_maps(linear, images, sign, penultimate_layer=layer, seek_penultimate_conv_layer=False)
     assert expected.max() > 0
-    np.testing.assert_allclose(explained.maps[0], expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(explained.maps[PRIMARY], expected, rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(explained.probability, np.asarray(model(images))[:, 0], rtol=1e-5)
 
 
@@ -71,21 +71,23 @@ def test_thesis_maps_are_tf_keras_viss_defaults(request: pytest.FixtureRequest, 
     target = thesis_target(model)
     assert target.layer == layer
     expected = library_maps(model, images, np.float32(1))
-    np.testing.assert_allclose(GradCam(model, [target])(images).maps[0], expected, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(GradCam(model, {THESIS: target})(images).maps[THESIS], expected, rtol=1e-4, atol=1e-9)
 
 
-def test_both_targets_at_once_are_each_alone(small_model: keras.Model) -> None:
-    targets = [primary_target("last_features"), thesis_target(small_model)]
-    images = images_for(small_model)
-    together = GradCam(small_model, targets)(images)
-    for target, maps in zip(targets, together.maps, strict=True):
-        np.testing.assert_allclose(GradCam(small_model, [target])(images).maps[0], maps, rtol=1e-5, atol=1e-9)
+def test_both_methods_at_once_are_each_alone(small_model: keras.Model) -> None:
+    methods, images = methods_for(small_model, "last_features"), images_for(small_model)
+    together = GradCam(small_model, methods)(images).maps
+    assert list(together) == [PRIMARY, THESIS]
+    for name, target in methods.items():
+        alone = GradCam(small_model, {name: target})(images).maps[name]
+        np.testing.assert_allclose(alone, together[name], rtol=1e-5, atol=1e-9)
 
 
 def test_a_map_does_not_depend_on_its_batch(small_model: keras.Model) -> None:
-    explainer, images = GradCam(small_model, [primary_target("last_features")]), images_for(small_model)
-    together = explainer(images).maps[0]
-    alone = np.concatenate([explainer(images[k : k + 1]).maps[0] for k in range(len(images))])
+    explainer = GradCam(small_model, {PRIMARY: primary_target("last_features")})
+    images = images_for(small_model)
+    together = explainer(images).maps[PRIMARY]
+    alone = np.concatenate([explainer(images[k : k + 1]).maps[PRIMARY] for k in range(len(images))])
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-7)
 
 
@@ -100,20 +102,20 @@ def biased(model: keras.Model, bias: float) -> keras.Model:
 
 def test_saturated_sigmoid_empties_the_thesis_map_but_not_the_logits(small_model: keras.Model) -> None:
     sure = biased(small_model, 200.0)
-    explained = GradCam(sure, [primary_target("last_features"), thesis_target(sure)])(images_for(sure))
+    explained = GradCam(sure, methods_for(sure, "last_features"))(images_for(sure))
     assert (explained.probability == 1).all()
-    assert explained.maps[0].max() > 0
-    assert explained.maps[1].max() == 0
+    assert explained.maps[PRIMARY].max() > 0
+    assert explained.maps[THESIS].max() == 0
 
 
 def test_a_predicted_negative_is_explained_by_minus_the_logit(small_model: keras.Model) -> None:
     images = images_for(small_model)
-    layer = "last_features"
-    negative = GradCam(biased(small_model, -200.0), [primary_target(layer)])(images).maps[0]
+    method = {PRIMARY: primary_target("last_features")}
+    negative = GradCam(biased(small_model, -200.0), method)(images).maps[PRIMARY]
     flipped = biased(small_model, 200.0)
     kernel, bias = flipped.get_layer("logit").get_weights()
     flipped.get_layer("logit").set_weights([-kernel, bias])
-    np.testing.assert_allclose(GradCam(flipped, [primary_target(layer)])(images).maps[0], negative, rtol=1e-5)
+    np.testing.assert_allclose(GradCam(flipped, method)(images).maps[PRIMARY], negative, rtol=1e-5)
 
 
 def test_a_nested_backbone_is_refused_with_the_remedy() -> None:
@@ -123,16 +125,16 @@ def test_a_nested_backbone_is_refused_with_the_remedy() -> None:
     logit = keras.layers.Dense(1, name="logit")(pooled)
     nested = keras.Model(inputs, keras.layers.Activation("sigmoid", name="probability")(logit))
     with pytest.raises(UserError, match=r"no layer last_features.*hides a model in .*base's output"):
-        GradCam(nested, [primary_target("last_features")])
+        GradCam(nested, {PRIMARY: primary_target("last_features")})
 
 
 def test_another_output_is_refused(small_model: keras.Model) -> None:
     two = keras.layers.Dense(2, name="logit")(small_model.layers[-3].output)
     probability = keras.layers.Activation("sigmoid", name="probability")(two)
     with pytest.raises(UserError, match="one is expected"):
-        GradCam(keras.Model(small_model.input, probability), [primary_target("last_features")])
+        GradCam(keras.Model(small_model.input, probability), {PRIMARY: primary_target("last_features")})
 
 
 def test_a_layer_without_space_is_refused(small_model: keras.Model) -> None:
     with pytest.raises(UserError, match="no stack of feature maps"):
-        GradCam(small_model, [Target("logit", "logit", signed=True)])
+        GradCam(small_model, {PRIMARY: Target("logit", "logit", signed=True)})

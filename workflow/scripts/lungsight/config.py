@@ -121,3 +121,10 @@ def pipelines_of(config: dict) -> list[Pipeline]:
 def cohorts_with_role(config: dict, *roles: str) -> list[str]:
     """Names of the cohorts that have one of the roles, in the config's order."""
     return [name for name, cohort in config["cohorts"].items() if cohort["role"] in roles]
+
+
+def stages_of(config: dict) -> list[int]:
+    """The stages that the config's cohorts allow: 1 needs a public cohort, 2 a target cohort as well."""
+    if not cohorts_with_role(config, "public"):
+        return []
+    return [1, 2] if cohorts_with_role(config, "target") else [1]

@@ -1,6 +1,6 @@
 """Grad-CAM of a flat Keras model: one forward pass, and a gradient of only what lies behind the explained layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import keras
@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from lungsight.errors import UserError
+from lungsight.training.network import LOGIT, PROBABILITY
 
-LOGIT, PROBABILITY = "logit", "probability"
+PRIMARY, THESIS = "gradcam", "gradcam_thesis"
 SIGN_RULE = "+logit for slices predicted positive (probability ≥ 0.5), −logit for slices predicted negative"
 
 
@@ -25,10 +26,10 @@ class Target(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """Of n images: probability (n,) float64, and for each target its raw ReLU maps (n, h, w) float32."""
+    """Of n images: probability (n,) float64, and by method the raw ReLU maps (n, h, w) float32."""
 
     probability: np.ndarray
-    maps: list[np.ndarray]
+    maps: dict[str, np.ndarray]
 
 
 def primary_target(layer: str) -> Target:
@@ -40,8 +41,13 @@ def thesis_target(model: keras.Model) -> Target:
     """Grad-CAM as the thesis had it from tf-keras-vis: the last convolution, on the sigmoid, never signed."""
     convolutions = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     if not convolutions:
-        raise UserError("The model has no convolution in its own layers: Grad-CAM needs a flat model.")
+        raise UserError("The model has no convolution among its own layers: Grad-CAM needs a flat model.")
     return Target(convolutions[-1], PROBABILITY, signed=False)
+
+
+def methods_for(model: keras.Model, layer: str) -> dict[str, Target]:
+    """The methods that every model is explained by, PRIMARY first. layer: the one whose maps the head pools."""
+    return {PRIMARY: primary_target(layer), THESIS: thesis_target(model)}
 
 
 def _layer(model: keras.Model, name: str) -> keras.Layer:
@@ -53,7 +59,7 @@ def _layer(model: keras.Model, name: str) -> keras.Layer:
     return model.get_layer(name)
 
 
-def _check(model: keras.Model, targets: Sequence[Target]) -> None:
+def _check(model: keras.Model, targets: Iterable[Target]) -> None:
     for name in {LOGIT, PROBABILITY, *(target.output for target in targets)}:
         shape = _layer(model, name).output.shape
         if len(shape) != 2 or shape[1] != 1:
@@ -65,37 +71,38 @@ def _check(model: keras.Model, targets: Sequence[Target]) -> None:
 
 
 class GradCam:
-    """Grad-CAM (Selvaraju 2017) for one or more targets, sharing the forward pass.
+    """Grad-CAM (Selvaraju 2017) by one or more methods that share the forward pass.
 
     The graph is traced once, for batches of any length. `tf.gradients` builds only the operations between a layer and
     the output, so the backbone is never differentiated.
     """
 
-    def __init__(self, model: keras.Model, targets: Sequence[Target]) -> None:
+    def __init__(self, model: keras.Model, methods: Mapping[str, Target]) -> None:
         """model: flat, with layers "logit" and "probability". Raises UserError for a model that cannot be explained."""
+        self.methods = dict(methods)
+        targets = self.methods.values()
         _check(model, targets)
-        self.targets = list(targets)
-        names = dict.fromkeys([LOGIT, PROBABILITY, *(t.layer for t in targets), *(t.output for t in targets)])
-        self._positions = {name: position for position, name in enumerate(names)}
-        self._outputs = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
-        shape = (None, *model.input_shape[1:])
-        self._explain = tf.function(self._traced, autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32)])
+        names = {PROBABILITY, *(target.layer for target in targets), *(target.output for target in targets)}
+        self._outputs = keras.Model(model.inputs, {name: model.get_layer(name).output for name in sorted(names)})
+        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        self._explain = tf.function(self._traced, autograph=False, input_signature=[signature])
 
-    def _traced(self, images: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _traced(self, images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         outputs = self._outputs(images, training=False)
-        probability = tf.cast(outputs[self._positions[PROBABILITY]], tf.float32)
-        # The predicted class is p ≥ 0.5, which is logit ≥ 0; the logit keeps its sign where the sigmoid saturates.
+        probability = tf.cast(outputs[PROBABILITY], tf.float32)
         sign = tf.where(probability >= 0.5, 1.0, -1.0)
-        maps = []
-        for target in self.targets:
-            features, output = outputs[self._positions[target.layer]], outputs[self._positions[target.output]]
+        maps = {}
+        for method, target in self.methods.items():
+            features, output = outputs[target.layer], outputs[target.output]
             score = output * tf.cast(sign, output.dtype) if target.signed else output
             (gradient,) = tf.gradients(score, features, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
-            maps.append(tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1)))
+            maps[method] = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1))
         return probability[:, 0], maps
 
-    def __call__(self, images: np.ndarray) -> Explained:
+    def __call__(self, images: np.ndarray | tf.Tensor) -> Explained:
         """Explain images (n, rows, columns, channels) float32, preprocessed as the model expects."""
         probability, maps = self._explain(tf.convert_to_tensor(images, tf.float32))
-        return Explained(probability.numpy().astype(np.float64), [each.numpy() for each in maps])
+        return Explained(
+            probability.numpy().astype(np.float64), {method: found.numpy() for method, found in maps.items()}
+        )

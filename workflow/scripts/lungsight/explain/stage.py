@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.explain.gradcam import SIGN_RULE, GradCam, Target
+from lungsight.explain.gradcam import PRIMARY, SIGN_RULE, GradCam, Target
 from lungsight.explain.overlays import SAMPLING_RULE, draw_overlay, sample
 from lungsight.explain.resample import upsample_bilinear
-from lungsight.explain.saliency_metrics import measure
+from lungsight.explain.saliency_metrics import METRICS, measure
 from lungsight.explain.summary import summarise
 from lungsight.files import atomic_path
 from lungsight.program import progress
+from lungsight.training.bootstrap import LEVEL
 
 THRESHOLD = 0.5
 BATCH = 32
-PRIMARY, THESIS = "gradcam", "gradcam_thesis"
+EMPTY = "the map is zero everywhere"
+PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def select_test_slices(split: pd.DataFrame, cached: pd.Series, images: np.ndarra
 
 @dataclass(frozen=True)
 class Explanation:
-    """What one method says about the test slices: a row each (as saliency.tsv), and the raw maps (n, h, w) float32."""
+    """What one method says about n slices: a row each, as saliency.tsv, and the raw maps (n, h, w) float32."""
 
     table: pd.DataFrame
     maps: np.ndarray
@@ -71,7 +73,7 @@ def reasons(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     empty = finite & ~(maps > 0).any(axis=(1, 2))
     return np.select(
         [~finite, empty, ~masks.any(axis=(1, 2))],
-        ["the gradient is not finite", "the map is zero everywhere", "no lung in the mask"],
+        ["the gradient is not finite", EMPTY, "no lung in the mask"],
         default="",
     )
 
@@ -79,11 +81,11 @@ def reasons(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 def explain_slices(
     explainer: GradCam,
     slices: SliceImages,
-    prepare: Callable[[np.ndarray], np.ndarray],
+    prepare: Callable[[np.ndarray], Any],
     positive: str,
     iou_level: float,
-) -> list[Explanation]:
-    """Maps and metrics of every slice, for each target of `explainer`.
+) -> dict[str, Explanation]:
+    """Maps and metrics of every slice, by each method of `explainer`.
 
     prepare: (n, size, size) uint8 → what the network takes. positive: the label of the positive class. Raises
     UserError when the network gives no probability.
@@ -92,41 +94,50 @@ def explain_slices(
     batches = [explainer(prepare(slices.images[start : start + BATCH])) for start in progress(starts, "batches")]
     probability = np.concatenate([batch.probability for batch in batches])
     if not np.isfinite(probability).all():
-        raise UserError("The model's probability is not a number for some test slices: its training diverged.")
+        raise UserError("The model's probability is not a number for some test slices: its training has diverged.")
     identity = slices.table.assign(
         probability=probability, outcome=outcomes(slices.table["label"], probability, positive)
     )
-    found = []
-    for position in range(len(explainer.targets)):
-        maps = np.concatenate([batch.maps[position] for batch in batches])
-        found.append(Explanation(_rows(identity, maps, slices.masks, iou_level), maps))
+    found = {}
+    for method in explainer.methods:
+        maps = np.concatenate([batch.maps[method] for batch in batches])
+        found[method] = Explanation(_rows(identity, maps, slices.masks, iou_level), maps)
     return found
 
 
 def _rows(identity: pd.DataFrame, maps: np.ndarray, masks: np.ndarray, iou_level: float) -> pd.DataFrame:
+    """saliency.tsv of one method: metrics where there are any, the reason where there are none."""
     why = reasons(maps, masks)
+    finite = np.where(np.isfinite(maps), maps, 0)
     measured = [
-        measure(np.nan_to_num(maps[start : start + BATCH], posinf=0), masks[start : start + BATCH], iou_level)
+        measure(finite[start : start + BATCH], masks[start : start + BATCH], iou_level)
         for start in range(0, len(maps), BATCH)
     ]
-    metrics = {name: np.concatenate([batch[name] for batch in measured]) for name in measured[0]}
-    for name in set(metrics) - {"lung_fraction"}:
-        metrics[name] = np.where(why == "", metrics[name], np.nan)
-    empty = (why == "the map is zero everywhere").astype(int)
-    return identity.assign(empty=empty, reason=why, **metrics)
+    metrics = {name: np.concatenate([batch[name] for batch in measured]) for name in ("lung_fraction", *METRICS)}
+    for name in METRICS:
+        metrics[name][why != ""] = np.nan
+    return identity.assign(empty=(why == EMPTY).astype(int), reason=why, **metrics)
 
 
-def save_maps(path: Path, names: pd.Series, maps: np.ndarray) -> None:
+def other_methods(explained: dict[str, Explanation]) -> pd.DataFrame:
+    """saliency_methods.tsv: the rows of every method but the primary one."""
+    return pd.concat(
+        [one.table.assign(method=method) for method, one in explained.items() if method != PRIMARY], ignore_index=True
+    )
+
+
+def save_maps(path: Path, explained: Explanation) -> None:
     """Write `slices` (fixed-width unicode) and `maps` (n, h, w) float32; opens with allow_pickle=False."""
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, slices=np.array(names, dtype=np.str_), maps=maps.astype(np.float32))
+        names = np.array(explained.table["slice"], dtype=np.str_)
+        np.savez_compressed(temporary, slices=names, maps=explained.maps)
 
 
 def draw_overlays(folder: Path, slices: SliceImages, explained: Explanation, count: int) -> list[dict[str, Any]]:
     """Draw the sampled slices into `folder`; returns for each its file name, slice, outcome and numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     chosen = sample(explained.table, count)
-    heat = upsample_bilinear(explained.maps[chosen.index], slices.masks.shape[1:]) if len(chosen) else []
+    heat = upsample_bilinear(explained.maps[chosen.index], slices.masks.shape[1:])
     drawn = []
     for row, one in zip(chosen.itertuples(), heat, strict=True):
         name = f"{row.outcome}-{row.position.replace(' ', '-')}-{row.slice}.png"
@@ -134,17 +145,27 @@ def draw_overlays(folder: Path, slices: SliceImages, explained: Explanation, cou
         detail = f"{row.position} · enrichment {row.enrichment:.2f} · lung mass {row.lung_mass:.2f}"
         picture = draw_overlay(slices.images[row.Index], slices.masks[row.Index], one, title, detail)
         (folder / name).write_bytes(picture)
-        numbers = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
-        drawn.append({"file": name} | {key: getattr(row, key) for key in numbers})
+        drawn.append({"file": name} | {key: getattr(row, key) for key in PICTURE_FACTS})
     return drawn
 
 
-def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+def summarise_stage(
+    explained: dict[str, Explanation],
+    methods: dict[str, Target],
+    pictures: list[dict[str, Any]],
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """summary.json: what each method explains, its means by outcome, and the pictures with the rule that chose them."""
+    described = [_describe(name, methods[name], one, resamples, seed) for name, one in explained.items()]
+    return {
+        "methods": described,
+        "intervals": {"level": LEVEL, "resampled": "patients", "resamples": resamples, "seed": seed},
+        "overlays": {"rule": SAMPLING_RULE, "pictures": pictures},
+    }
 
 
-def describe_method(name: str, target: Target, explained: Explanation, resamples: int, seed: int) -> dict[str, Any]:
-    """What a method explains, and its means by outcome, as JSON values."""
+def _describe(name: str, target: Target, explained: Explanation, resamples: int, seed: int) -> dict[str, Any]:
     table = explained.table
     return {
         "method": name,
@@ -154,11 +175,10 @@ def describe_method(name: str, target: Target, explained: Explanation, resamples
         "map_size": list(explained.maps.shape[1:]),
         "n": len(table),
         "n_empty": int(table["empty"].sum()),
-        "n_without_metrics": int((table["reason"] != "").sum()),
+        "missing": {reason: int(count) for reason, count in table["reason"].value_counts().items() if reason},
         "outcomes": [_without_nan(row) for row in summarise(table, resamples, seed)],
     }
 
 
-def overlays_summary(drawn: list[dict[str, Any]]) -> dict[str, Any]:
-    """The pictures and the rule by which they were chosen."""
-    return {"rule": SAMPLING_RULE, "pictures": drawn}
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}

@@ -1,0 +1,74 @@
+"""Explain the test slices of one trained model: saliency tables, raw maps, a summary and overlays."""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from lungsight.config import Pipeline
+from lungsight.explain.gradcam import PRIMARY, GradCam, methods_for
+from lungsight.explain.stage import (
+    draw_overlays,
+    explain_slices,
+    other_methods,
+    save_maps,
+    select_test_slices,
+    summarise_stage,
+)
+from lungsight.files import write_json
+from lungsight.program import parser, run
+from lungsight.tables import read_table, write_table
+from lungsight.training import backbones, device
+from lungsight.training.network import to_input
+
+
+def parse_args() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--pipeline", type=Pipeline.parse, required=True, help="framework-backbone-weights")
+    arguments.add_argument("--stage", type=int, required=True, help="1 or 2")
+    arguments.add_argument("--cohort", required=True, help="the cohort that the stage is trained on")
+    arguments.add_argument("--model", type=Path, required=True, help="model.keras")
+    arguments.add_argument("--split", type=Path, required=True, help="split of the cohort in the pipeline's framework")
+    arguments.add_argument("--images", type=Path, required=True, help="image cache, as the framework shows it")
+    arguments.add_argument("--masks", type=Path, required=True, help="image cache, lung masks")
+    arguments.add_argument("--index", type=Path, required=True, help="image cache, slice of each row")
+    arguments.add_argument("--positive", required=True, help="label of the positive class")
+    arguments.add_argument("--iou-level", type=float, required=True, help="share of a map's maximum")
+    arguments.add_argument("--pictures", type=int, required=True, help="overlays per outcome")
+    arguments.add_argument("--resamples", type=int, required=True, help="patients drawn anew for intervals")
+    arguments.add_argument("--seed", type=int, required=True)
+    arguments.add_argument("--threads", type=int, required=True)
+    arguments.add_argument("--saliency", type=Path, required=True, help="output: the primary method")
+    arguments.add_argument("--methods", type=Path, required=True, help="output: the other methods")
+    arguments.add_argument("--maps", type=Path, required=True, help="output: raw maps of the primary method")
+    arguments.add_argument("--summary", type=Path, required=True, help="output")
+    arguments.add_argument("--overlays", type=Path, required=True, help="output folder")
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    device.prepare(args.threads, args.seed)
+    backbone = backbones.load(args.pipeline.backbone)
+    model = keras.saving.load_model(args.model, compile=False)
+    methods = methods_for(model, backbone.explained_layer)
+    images, masks = (np.load(path, mmap_mode="r", allow_pickle=False) for path in (args.images, args.masks))
+    cached = pd.read_csv(args.index, sep="\t", dtype=str)["slice"]
+    slices = select_test_slices(read_table(args.split, schema="split"), cached, images, masks)
+    explained = explain_slices(
+        GradCam(model, methods), slices, partial(to_input, backbone), args.positive, args.iou_level
+    )
+    write_table(args.saliency, explained[PRIMARY].table, schema="saliency")
+    write_table(args.methods, other_methods(explained), schema="saliency_methods")
+    save_maps(args.maps, explained[PRIMARY])
+    pictures = draw_overlays(args.overlays, slices, explained[PRIMARY], args.pictures)
+    identity = {"pipeline": args.pipeline.name, "stage": args.stage, "cohort": args.cohort}
+    summary = summarise_stage(explained, methods, pictures, args.resamples, args.seed)
+    write_json(args.summary, identity | {"iou_level": args.iou_level} | summary)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,95 @@
+"""What the report needs to know of the config, and which files of a run it reads.
+
+Imported while the workflow is parsed: standard library and the config alone. Roots and tables of the user's cohorts
+stay out, so they cannot reach the page.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lungsight.config import LABELLED_ROLES, cohorts_with_role, pipelines_of, stages_of
+
+STAGE_COHORT_ROLE = {1: "public", 2: "target"}
+
+
+def facts_of(config: dict) -> dict[str, Any]:
+    """The part of a complete config that the page shows or needs, as JSON values."""
+    cohorts = [
+        {
+            "name": name,
+            "role": cohort["role"],
+            "format": cohort["format"],
+            "patients_known": cohort["patients"] == "known",
+            "phantom": "phantom" in cohort,
+            "labelled": cohort["role"] in LABELLED_ROLES,
+        }
+        for name, cohort in config["cohorts"].items()
+    ]
+    has_masks = bool(cohorts_with_role(config, "segmentation"))
+    training, segmentation = config["training"], config["segmentation"]
+    return {
+        "title": config["report"]["title"],
+        "seed": config["seed"],
+        "bootstrap": config["report"]["bootstrap"],
+        "labels": list(config["labels"]),
+        "cohorts": cohorts,
+        "has_masks": has_masks,
+        "pipelines": [list(pipeline) for pipeline in pipelines_of(config)],
+        "stages": stages_of(config) if has_masks else [],
+        "settings": {
+            "intake window, HU": config["intake"]["window"],
+            "lung segmentation": {
+                key: segmentation[key] for key in ("trainer", "epochs", "iterations", "batch_size", "learning_rate")
+            },
+            "splits": config["splits"],
+            "training": {
+                key: training[key]
+                for key in ("image_size", "batch_size", "epochs", "learning_rate", "head_units", "head_activation")
+            },
+            "augmentation": training["augmentation"],
+            "explanation": {key: config["explain"][key] for key in ("iou_level", "overlays")},
+        },
+        "split_unit": config["splits"]["unit"],
+    }
+
+
+def cohorts_of(facts: dict, *roles: str) -> list[str]:
+    """Names of the cohorts with one of the roles, all where none is given."""
+    return [cohort["name"] for cohort in facts["cohorts"] if not roles or cohort["role"] in roles]
+
+
+def models_of(facts: dict) -> list[tuple[str, int]]:
+    """(pipeline name, stage) of every trained model, in the config's order."""
+    return [("-".join(pipeline), stage) for pipeline in facts["pipelines"] for stage in facts["stages"]]
+
+
+def table_inputs(facts: dict) -> list[str]:
+    """Files that the report's tables are made from, relative to the results folder."""
+    metrics = [f"models/{name}/stage{stage}/metrics.json" for name, stage in models_of(facts)]
+    return metrics + [f"explain/{name}/stage{stage}/saliency.tsv" for name, stage in models_of(facts)]
+
+
+def _page_inputs(facts: dict) -> Iterator[str]:
+    labelled = cohorts_of(facts, *LABELLED_ROLES)
+    yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(facts))
+    yield from (f"cohorts/{name}/slices.tsv" for name in labelled)
+    if facts["has_masks"]:
+        yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png"))
+        yield from (f"qc/{name}/manifest.tsv" for name in labelled)
+    if facts["stages"]:
+        yield from (f"splits/{name}/{framework}.tsv" for name in labelled for framework in frameworks_of(facts))
+        yield "report/leakage.tsv"
+        yield from ("report/metrics.tsv", "report/saliency.tsv")
+    for name, stage in models_of(facts):
+        yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
+        yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays"))
+
+
+def page_inputs(facts: dict) -> list[str]:
+    """Files and folders that the page is made from, relative to the results folder."""
+    return list(_page_inputs(facts))
+
+
+def frameworks_of(facts: dict) -> list[str]:
+    """The configured frameworks, in order."""
+    return list(dict.fromkeys(framework for framework, _, _ in facts["pipelines"]))

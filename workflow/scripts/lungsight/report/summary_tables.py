@@ -1,0 +1,62 @@
+"""The two tables of a run: how well each model does, and how much it looks at the lung."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from lungsight.config import Pipeline
+from lungsight.explain.summary import summarise
+from lungsight.report.facts import STAGE_COHORT_ROLE
+from lungsight.tables import columns_of
+
+# What the thesis prints as precision is the Covid row of its confusion matrix, the recall, and the other way round.
+THESIS_COLUMNS = {
+    "accuracy": "thesis_accuracy",
+    "recall_printed": "thesis_precision",
+    "precision_printed": "thesis_recall",
+    "f1_printed": "thesis_f1",
+}
+
+
+def thesis_numbers(thesis: pd.DataFrame) -> pd.DataFrame:
+    """The thesis's numbers under their right names.
+
+    thesis: as config/thesis.tsv. Returns pipeline, stage and the columns of THESIS_COLUMNS.
+    """
+    names = thesis["framework"] + "-" + thesis["backbone"] + "-" + thesis["weights"]
+    return thesis[["stage", *THESIS_COLUMNS]].rename(columns=THESIS_COLUMNS).assign(pipeline=names)
+
+
+def metrics_table(
+    evaluated: Iterable[tuple[str, int, list[dict]]], thesis: pd.DataFrame, roles: dict[str, str]
+) -> pd.DataFrame:
+    """report/metrics.tsv: the rows of every metrics.json, with the thesis's numbers on the slice rows that it has.
+
+    evaluated: (pipeline, stage, rows of its metrics.json), in the order that the table shall have. thesis: as
+    config/thesis.tsv. roles: cohort → role; the thesis has stage 1 on the public, stage 2 on the target cohort.
+    """
+    rows = [
+        {"pipeline": name, **Pipeline.parse(name)._asdict(), "stage": stage} | row
+        for name, stage, found in evaluated
+        for row in found
+    ]
+    columns = columns_of("metrics")
+    table = pd.DataFrame(rows, columns=[name for name in columns if not name.startswith("thesis_")])
+    table = table.merge(thesis_numbers(thesis), on=["pipeline", "stage"], how="left", sort=False)
+    comparable = (table["unit"] == "slice") & (table["cohort"].map(roles) == table["stage"].map(STAGE_COHORT_ROLE))
+    table.loc[~comparable, list(THESIS_COLUMNS.values())] = np.nan
+    return table[columns]
+
+
+def saliency_table(explained: Iterable[tuple[str, int, pd.DataFrame]], resamples: int, seed: int) -> pd.DataFrame:
+    """report/saliency.tsv: means of every model's saliency.tsv by outcome, with patient-clustered intervals.
+
+    explained: (pipeline, stage, its saliency.tsv), in the order that the table shall have.
+    """
+    rows = [
+        {"pipeline": name, **Pipeline.parse(name)._asdict(), "stage": stage} | row
+        for name, stage, table in explained
+        for row in summarise(table, resamples, seed)
+    ]
+    return pd.DataFrame(rows, columns=columns_of("report_saliency"))
