@@ -1,1 +1,37 @@
-"""demo"""
+"""Demo: input for everything else, made instead of read."""
+
+PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
+PHANTOM_SETTINGS = ("role", "format", "table", "root", "patients", "phantom")
+
+
+def phantom_settings(root):
+    """What a phantom cohort follows from."""
+    cohort = config["cohorts"][PHANTOM_COHORTS[root]]
+    return {key: cohort[key] for key in PHANTOM_SETTINGS}
+
+
+# The wildcard is a cohort's root, since that is what the user names and the other rules read.
+rule phantom_cohort:
+    input:
+        program=ancient(program("phantom_cohort")),
+        table=lambda wildcards: ancient(phantom_settings(wildcards.root)["table"]),
+    output:
+        directory("{root}"),
+    log:
+        f"{RESULTS}/logs/phantom_cohort/{{root}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/phantom_cohort/{{root}}.tsv"
+    wildcard_constraints:
+        root="|".join(map(re.escape, PHANTOM_COHORTS)) or "(?!)",
+    conda:
+        "../../envs/intake.yaml"
+    threads: 2
+    params:
+        code=code("phantom_cohort"),
+        name=lambda wildcards: PHANTOM_COHORTS[wildcards.root],
+        cohort=lambda wildcards: as_json(phantom_settings(wildcards.root)),
+        labels=as_json(config["labels"]),
+        window=as_json(config["intake"]["window"]),
+    shell:
+        "python {input.program} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"
+        " --window {params.window:q} --threads {threads} --root {output} > {log} 2>&1"

@@ -15,15 +15,15 @@ PADDING_HU = -2000.0
 
 @dataclass(frozen=True)
 class Scanner:
-    """field_of_view and thickness in mm; noise in HU; blur: full width at half maximum in mm; peak and width in cycles per mm."""
+    """Lengths in mm (blur: full width at half maximum), noise in HU, noise_peak and noise_width in cycles per mm."""
 
     name: str
     manufacturer: str
     model: str
     kernel: str
     field_of_view: float
-    below: float  # mm scanned below the lungs
-    above: float  # mm scanned above them
+    below: float  # scanned below the lungs
+    above: float  # scanned above them
     thickness: float
     noise: float
     noise_peak: float

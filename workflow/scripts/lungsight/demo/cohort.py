@@ -1,0 +1,214 @@
+"""Cohorts of phantoms: the rows of their table, and their files as a hospital or a public collection hands them over.
+
+`cohort` is always one entry of a completed config (`lungsight.config.complete_config`). Below the root:
+
+    segmentation, dicom   P001/ct/*.dcm  P001/rtstruct.dcm
+    labelled, dicom       P001/ct/*.dcm
+    labelled, nifti       P001/ct.nii.gz              int16 HU
+    labelled, png         alpha/P001_1.png …          three sources, each with its own size and habits
+    truth/                <path without its ending>.nii.gz: uint8, 0 background, 1 lung, 2 lesion, on canonical axes
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from PIL import Image
+
+from lungsight.demo.anatomy import Phantom, thorax
+from lungsight.demo.dicom_writer import stored_hu, write_ct_series, write_rtstruct
+from lungsight.errors import UserError
+from lungsight.intake.cohort_table import read_cohort_table
+from lungsight.intake.geometry import slice_to_image
+from lungsight.program import progress
+
+POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
+SITES = ("alpha", "beta", "gamma")
+# Rows and columns at each site, as a share of the configured matrix.
+SITE_SIZES = {"alpha": 1.0, "beta": 1.17, "gamma": 0.84}
+
+
+def patient_id(number: int) -> str:
+    """The name of patient `number`, counted from 0."""
+    return f"P{number + 1:03d}"
+
+
+def label_of(number: int) -> str:
+    """Classes alternate."""
+    return (POSITIVE, NEGATIVE)[number % 2]
+
+
+def _site_of(number: int) -> str:
+    """Sites change with every pair of patients, so that each has both classes."""
+    return SITES[number // 2 % len(SITES)]
+
+
+def _rows_of(number: int, cohort: dict) -> list[dict]:
+    """The table rows of one patient."""
+    patient, phantom = patient_id(number), cohort["phantom"]
+    if cohort["role"] == "segmentation":
+        return [{"patient": patient, "path": f"{patient}/ct", "mask": f"{patient}/rtstruct.dcm"}]
+    label = label_of(number)
+    if cohort["format"] == "png":
+        source = _site_of(number)
+        names = [f"{source}/{patient}_{image}.png" for image in range(1, phantom["slices"] + 1)]
+        return [{"patient": patient, "path": name, "label": label, "source": source} for name in names]
+    path = f"{patient}/ct" if cohort["format"] == "dicom" else f"{patient}/ct.nii.gz"
+    return [{"patient": patient, "path": path, "label": label, "source": phantom["scanner"]}]
+
+
+def cohort_table(name: str, cohort: dict) -> list[dict]:
+    """The rows of the table of a phantom cohort, without making an image.
+
+    Raises UserError where such a cohort cannot be made.
+    """
+    if cohort["role"] == "segmentation" and cohort["format"] != "dicom":
+        raise UserError(
+            f"cohorts.{name}: phantoms with contours are made as DICOM with an RTSTRUCT; set format: dicom."
+        )
+    return [row for number in range(cohort["phantom"]["patients"]) for row in _rows_of(number, cohort)]
+
+
+def check_table_fits(name: str, cohort: dict, labels: dict[str, list[str]]) -> None:
+    """Raise UserError where a row of the cohort's table is no row of the phantoms that its config describes."""
+    made = {row["path"]: row for row in cohort_table(name, cohort)}
+    classes = dict(zip((POSITIVE, NEGATIVE), labels, strict=True))
+    wrong = []
+    for row in read_cohort_table(name, cohort, labels):
+        expected = made.get(row.path)
+        if expected is None:
+            wrong.append(f"row {row.row}: no phantom has the path {row.path!r}.")
+        elif row.mask != expected.get("mask", "") or row.label != classes.get(expected.get("label"), ""):
+            wrong.append(f"row {row.row}: the phantom at {row.path!r} has another label or mask.")
+    if wrong:
+        more = f"\n  … and {len(wrong) - 5} more." if len(wrong) > 5 else ""
+        raise UserError(
+            f"{cohort['table']} does not fit cohorts.{name}.phantom:\n  " + "\n  ".join(wrong[:5]) + more + "\n"
+            "Write it anew with `python tools/demo_tables.py CONFIG`, or correct the config."
+        )
+
+
+def truth_path(root: Path, path: str) -> Path:
+    """Where the true labels of the image or series at `path` (of the table) lie."""
+    name = path.removesuffix(".png").removesuffix(".nii.gz")
+    return Path(root) / "truth" / f"{name}.nii.gz"
+
+
+def disease_of(number: int, cohort: dict) -> str:
+    """What the patient has: about half of the negative ones have a nodule."""
+    if cohort["role"] == "segmentation":
+        return "tumour"
+    if label_of(number) == POSITIVE:
+        return "covid"
+    draw = np.random.default_rng([cohort["phantom"]["seed"], number, 1]).random()
+    return "nodule" if draw < 0.5 else "none"
+
+
+def is_marked(number: int, cohort: dict) -> bool:
+    """Whether the patient carries the planted mark: P(mark | positive) = (1 + s)/2, P(mark | negative) = (1 − s)/2."""
+    shortcut = cohort["phantom"]["shortcut"]
+    if not shortcut["enabled"] or cohort["role"] == "segmentation":
+        return False
+    sign = 1 if label_of(number) == POSITIVE else -1
+    draw = np.random.default_rng([cohort["phantom"]["seed"], number, 2]).random()
+    return bool(draw < (1 + sign * shortcut["strength"]) / 2)
+
+
+def patient_seed(number: int, cohort: dict) -> int:
+    """The seed of one patient; cohorts of different seeds share nobody."""
+    return int(np.random.SeedSequence([cohort["phantom"]["seed"], number]).generate_state(1)[0])
+
+
+def phantom_of(number: int, cohort: dict) -> Phantom:
+    """Patient `number` of the cohort, as scanned; of a PNG cohort the lung region at the patient's site."""
+    settings = cohort["phantom"]
+    make = partial(
+        thorax,
+        patient_seed(number, cohort),
+        slices=settings["slices"],
+        disease=disease_of(number, cohort),
+        mark=is_marked(number, cohort),
+    )
+    if cohort["format"] != "png":
+        return make(matrix=settings["matrix"], scanner=settings["scanner"])
+    site = _site_of(number)
+    return make(matrix=round(settings["matrix"] * SITE_SIZES[site]), scanner=site, lungs_only=True)
+
+
+def truth_labels(phantom: Phantom) -> np.ndarray:
+    """(i, j, k) uint8: 0 background, 1 lung, 2 lesion."""
+    return phantom.lung.astype(np.uint8) + phantom.lesion
+
+
+def _save_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(volume, affine), path)
+
+
+def _write_dicom(root: Path, number: int, name: str, cohort: dict) -> None:
+    phantom, patient = phantom_of(number, cohort), patient_id(number)
+    identity = f"{name}/{cohort['phantom']['seed']}/{number}"
+    for row in _rows_of(number, cohort):
+        write_ct_series(root / row["path"], phantom, identity, patient)
+        if "mask" in row:
+            write_rtstruct(root / row["mask"], phantom, identity, patient)
+        _save_nifti(truth_path(root, row["path"]), truth_labels(phantom), phantom.affine)
+
+
+def _write_nifti(root: Path, number: int, name: str, cohort: dict) -> None:
+    phantom = phantom_of(number, cohort)
+    for row in _rows_of(number, cohort):
+        _save_nifti(root / row["path"], stored_hu(phantom), phantom.affine)
+        _save_nifti(truth_path(root, row["path"]), truth_labels(phantom), phantom.affine)
+
+
+def _crop_at_site(number: int, cohort: dict, size: int) -> tuple[slice, slice]:
+    """(i, j) kept of an image: at one site people cut off the sides and the table, by eye."""
+    if _site_of(number) != "beta":
+        return slice(None), slice(None)
+    cut = np.random.default_rng([cohort["phantom"]["seed"], number, 3]).uniform((0.0, 0.03), (0.03, 0.15)) * size
+    side, bottom = (int(part) for part in cut)
+    return slice(side, size - side), slice(bottom, None)
+
+
+def _write_png(root: Path, number: int, name: str, cohort: dict, window: tuple[float, float]) -> None:
+    phantom = phantom_of(number, cohort)
+    low, high = window
+    kept = _crop_at_site(number, cohort, phantom.hu.shape[0])
+    grey = np.rint(255 * np.clip((phantom.hu[kept] - low) / (high - low), 0, 1)).astype(np.uint8)
+    labels = truth_labels(phantom)[kept]
+    # Some viewers export grey images as colour.
+    mode = "RGB" if _site_of(number) == "gamma" and number // (2 * len(SITES)) % 2 == 0 else "L"
+    affine = np.diag([*phantom.spacing, 1.0])
+    for k, row in enumerate(_rows_of(number, cohort)):
+        path = root / row["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(np.ascontiguousarray(slice_to_image(grey[:, :, k])))
+        image.convert(mode).save(path, compress_level=1)
+        _save_nifti(truth_path(root, row["path"]), labels[:, :, k : k + 1], affine)
+
+
+def _writer(root: Path, name: str, cohort: dict, window: tuple[float, float]) -> Callable[[int], None]:
+    """The function that writes one patient, by number."""
+    writers = {"dicom": _write_dicom, "nifti": _write_nifti, "png": partial(_write_png, window=window)}
+    return partial(writers[cohort["format"]], Path(root), name=name, cohort=cohort)
+
+
+def write_cohort(root: Path, name: str, cohort: dict, window: tuple[float, float], threads: int = 1) -> None:
+    """Make all files of a phantom cohort below `root`, with `threads` processes.
+
+    window: HU that become black and white in a PNG cohort. Raises UserError as `cohort_table` does.
+    """
+    cohort_table(name, cohort)
+    numbers = range(cohort["phantom"]["patients"])
+    write = _writer(root, name, cohort, window)
+    if threads == 1:
+        for number in progress(numbers, "patients"):
+            write(number)
+        return
+    with ProcessPoolExecutor(threads) as pool:
+        for _ in progress(pool.map(write, numbers), "patients", total=len(numbers)):
+            pass

@@ -1,0 +1,29 @@
+"""Make one phantom cohort: its images below the cohort's root, and the truth about lungs and lesions beside them."""
+
+import argparse
+import json
+from pathlib import Path
+
+from lungsight.demo.cohort import check_table_fits, write_cohort
+from lungsight.program import parser, run
+
+
+def parse_args() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--name", required=True, help="the cohort's name in the config")
+    arguments.add_argument("--cohort", required=True, type=json.loads, help="the cohort's part of the config, as JSON")
+    arguments.add_argument("--labels", required=True, type=json.loads, help="the config's labels, as JSON")
+    arguments.add_argument("--window", required=True, type=json.loads, help="HU that become black and white, as JSON")
+    arguments.add_argument("--threads", required=True, type=int, help="processes")
+    arguments.add_argument("--root", required=True, type=Path, help="folder to fill")
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    check_table_fits(args.name, args.cohort, args.labels)
+    write_cohort(args.root, args.name, args.cohort, tuple(args.window), args.threads)
+
+
+if __name__ == "__main__":
+    run(main)
