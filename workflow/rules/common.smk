@@ -14,11 +14,11 @@ sys.path.insert(0, str(SCRIPTS))
 from lungsight.code import digest_of
 from lungsight.config import LABELLED_ROLES, Pipeline, cohorts_with_role, complete_config, pipelines_of
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import default_shards, read_cohort_table, shard_name, shard_of
+from lungsight.intake.cohort_table import default_shards, read_cohort_tables, shard_name, shard_of
 
 try:
     config = complete_config(config)
-    ROWS = {name: read_cohort_table(name, cohort, config["labels"]) for name, cohort in config["cohorts"].items()}
+    ROWS = read_cohort_tables(config["cohorts"], config["labels"])
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -14,6 +14,16 @@ def min_slices_of(cohort):
     return config["cohorts"][cohort].get("min_slices", config["min_slices"])
 
 
+def what_of_shard(wildcards):
+    """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
+    return digest([(row.path, row.mask) for row in rows_of_shard(wildcards.cohort, wildcards.shard)])
+
+
+def settings_of_images(*more):
+    names = ("window", "png_size", "burned_in", "nifti_values", *more)
+    return as_json({name: config["intake"][name] for name in names})
+
+
 rule pseudonym_key:
     input:
         program=ancient(program("pseudonym_key")),
@@ -47,18 +57,91 @@ rule convert:
         cohort="|".join(labelled_cohorts()) or "(?!)",
     conda:
         "../../envs/intake.yaml"
+    threads: 1
     params:
         code=code("convert"),
-        rows=lambda wildcards: digest(
-            [(row.path, row.mask) for row in rows_of_shard(wildcards.cohort, wildcards.shard)]
-        ),
+        what=what_of_shard,
         root=lambda wildcards: config["cohorts"][wildcards.cohort]["root"],
         format=lambda wildcards: config["cohorts"][wildcards.cohort]["format"],
         shards=lambda wildcards: number_of_shards(wildcards.cohort),
         min_slices=lambda wildcards: min_slices_of(wildcards.cohort),
-        settings=as_json(config["intake"]),
+        settings=settings_of_images(),
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --table {input.table} --root {params.root:q}"
+        "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --root {params.root:q}"
         " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
         " --settings {params.settings:q} --key {input.key} --cases {output.cases} --slices {output.slices}"
         " --nifti {output.nifti} --png {output.png} > {log} 2>&1"
+
+
+rule convert_annotated:
+    input:
+        program=ancient(program("convert_annotated")),
+        key=KEY,
+        table=lambda wildcards: ancient(config["cohorts"][wildcards.cohort]["table"]),
+        scans=scans_of_shard,
+    output:
+        cases=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/cases.tsv",
+        slices=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/slices.tsv",
+        nifti=directory(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
+        truth=directory(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
+    log:
+        f"{RESULTS}/logs/convert_annotated/{{cohort}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/convert_annotated/{{cohort}}/{{shard}}.tsv"
+    wildcard_constraints:
+        cohort="|".join(cohorts_with_role(config, "segmentation")) or "(?!)",
+    conda:
+        "../../envs/intake.yaml"
+    threads: 1
+    params:
+        code=code("convert_annotated"),
+        what=what_of_shard,
+        root=lambda wildcards: config["cohorts"][wildcards.cohort]["root"],
+        format=lambda wildcards: config["cohorts"][wildcards.cohort]["format"],
+        shards=lambda wildcards: number_of_shards(wildcards.cohort),
+        min_slices=lambda wildcards: min_slices_of(wildcards.cohort),
+        settings=settings_of_images("roi_names", "tumour_in_lung"),
+    shell:
+        "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --root {params.root:q}"
+        " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
+        " --settings {params.settings:q} --key {input.key} --cases {output.cases} --slices {output.slices}"
+        " --nifti {output.nifti} --truth {output.truth} > {log} 2>&1"
+
+
+def shard_tables(name):
+    """An input function: one table of every shard of a cohort."""
+    path = f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/{name}.tsv"
+    return lambda wildcards: expand(path, cohort=wildcards.cohort, shard=shards_of(wildcards.cohort))
+
+
+rule gather_cohort:
+    input:
+        program=ancient(program("gather_cohort")),
+        key=KEY,
+        table=lambda wildcards: ancient(config["cohorts"][wildcards.cohort]["table"]),
+        cases=shard_tables("cases"),
+        slices=shard_tables("slices"),
+    output:
+        cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
+        slices=f"{RESULTS}/cohorts/{{cohort}}/slices.tsv",
+        private=f"{PRIVATE}/{{cohort}}.tsv",
+    log:
+        f"{RESULTS}/logs/gather_cohort/{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gather_cohort/{{cohort}}.tsv"
+    conda:
+        "../../envs/intake.yaml"
+    params:
+        code=code("gather_cohort"),
+        rows=lambda wildcards: digest([vars(row) for row in ROWS[wildcards.cohort]]),
+        labels=as_json(config["labels"]),
+        shared_ids="--shared-ids" if config["shared_ids"] else "",
+    shell:
+        "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --labels {params.labels:q}"
+        " {params.shared_ids} --key {input.key} --shard-cases {input.cases} --shard-slices {input.slices}"
+        " --cases {output.cases} --slices {output.slices} --private {output.private} > {log} 2>&1"
+
+
+rule intake:
+    input:
+        expand(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv", cohort=config["cohorts"]),

@@ -20,11 +20,22 @@ def parser(documentation: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=(documentation or "").strip().splitlines()[0])
 
 
-def run(main: Callable[[], None], private: Path | None = None) -> None:
+def keep_private(name: str, text: str) -> None:
+    """Leave a text that may hold names in <results>.private/errors; without a private folder it is dropped.
+
+    The workflow says where the folder is in $LUNGSIGHT_PRIVATE.
+    """
+    private = os.environ.get("LUNGSIGHT_PRIVATE")
+    if private:
+        folder = make_private_folder(make_private_folder(Path(private)) / "errors")
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def run(main: Callable[[], None]) -> None:
     """Run `main`, and leave with 0, or with 1 and a message.
 
-    A UserError prints its sentence alone. Anything else prints a scrubbed traceback; the whole one goes to
-    `private`/errors, the one place where names may stand.
+    A UserError prints its sentence alone. Anything else prints a scrubbed traceback; the whole one goes to the private
+    folder, the one place where names may stand.
     """
     try:
         main()
@@ -32,10 +43,7 @@ def run(main: Callable[[], None], private: Path | None = None) -> None:
         sys.exit(f"error: {error}")
     except Exception:
         text = traceback.format_exc()
-        if private is not None:
-            folder = make_private_folder(make_private_folder(private) / "errors")
-            name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
-            (folder / name).write_text(text, encoding="utf-8")
+        keep_private(f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt", text)
         sys.exit(scrub(text))
 
 

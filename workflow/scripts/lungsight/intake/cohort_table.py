@@ -33,7 +33,9 @@ class TableRow:
 
 
 def decode(raw: bytes) -> str:
-    """Text of a table saved by any common program: UTF-8 with or without mark, else Windows-1252, else Latin-1."""
+    """Text of a table saved by any common program: UTF-8, UTF-16 with its mark, Windows-1252, Latin-1."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", errors="replace")
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             return raw.decode(encoding)
@@ -65,56 +67,98 @@ def _leaves_root(path: str) -> bool:
     return parts.is_absolute() or ".." in parts.parts or "\0" in path
 
 
+@dataclass(frozen=True)
+class RawTable:
+    """A table as the user wrote it: column names in lower case, and the fields of each row that is not empty."""
+
+    header: list[str]
+    records: list[list[str]]
+
+    def given(self, fields: list[str]) -> dict[str, str]:
+        """One row's fields by column; a row that is too short has empty fields."""
+        return dict.fromkeys(self.header, "") | dict(zip(self.header, fields, strict=False))
+
+
+def read_raw_table(table: Path) -> RawTable:
+    """Split a table into fields, unchecked: tab, comma or semicolon, in any common encoding; fields are stripped."""
+    text = decode(table.read_bytes()).lstrip()
+    if not text:
+        raise UserError(f"{table} is empty.")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text.splitlines()[0]))
+    try:
+        records = [[field.strip() for field in fields] for fields in reader]
+    except csv.Error as error:
+        raise UserError(f"{table}, line {reader.line_num}: {error}.") from error
+    return RawTable([column.lower() for column in records[0]], [fields for fields in records[1:] if any(fields)])
+
+
+def _to_row(number: int, given: dict[str, str], labels: dict[str, list[str]]) -> TableRow:
+    return TableRow(
+        row=number,
+        patient=given["patient"],
+        path=given["path"],
+        label=_class_of(given.get("label", ""), labels) or "",
+        source=given.get("source", ""),
+        mask=given.get("mask", ""),
+        split=given.get("split", ""),
+    )
+
+
+def read_rows(table: Path, labels: dict[str, list[str]] | None = None) -> list[TableRow]:
+    """The rows of a table that was checked when the workflow was parsed.
+
+    labels: class name → the user's words; without them (a segmentation cohort, or a reader that needs no label)
+    every label is "".
+    """
+    raw = read_raw_table(table)
+    return [_to_row(number, raw.given(fields), labels or {}) for number, fields in enumerate(raw.records, start=1)]
+
+
+def read_cohort_tables(cohorts: dict[str, dict], labels: dict[str, list[str]]) -> dict[str, list[TableRow]]:
+    """Read and check the tables of all cohorts. Raises UserError that lists everything wrong in any of them."""
+    rows, wrong = {}, []
+    for name, cohort in cohorts.items():
+        try:
+            rows[name] = read_cohort_table(name, cohort, labels)
+        except UserError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return rows
+
+
 def read_cohort_table(name: str, cohort: dict, labels: dict[str, list[str]]) -> list[TableRow]:
     """Read the table of the cohort `name` and check every row.
 
     labels: class name → the words that the user has for it. Paths are checked for existence unless the root is made by
     a rule (`phantom`). Raises UserError that lists everything wrong, by row.
     """
-    table = Path(cohort["table"])
+    table, root = Path(cohort["table"]), Path(cohort["root"])
+    absent = []
     if not table.is_file():
-        raise UserError(
+        absent.append(
             f"cohorts.{name}.table: {table} does not exist. Write one (patient path label), or let "
             f"`snakemake draft_table --config root=DIR` write a first one from a folder of scans."
         )
-    made_by_rule = "phantom" in cohort
-    root = Path(cohort["root"])
-    if not made_by_rule and not root.is_dir():
-        raise UserError(f"cohorts.{name}.root: the folder {root} does not exist.")
-    text = decode(table.read_bytes())
-    lines = text.splitlines()
-    if not lines:
-        raise UserError(f"{table} is empty.")
-    reader = csv.reader(io.StringIO(text), delimiter=_separator(lines[0]))
-    header = [column.strip().lower() for column in next(reader)]
-    segmentation = cohort["role"] == "segmentation"
-    wanted = ["patient", "path", "mask"] if segmentation else ["patient", "path", "label"]
-    missing = [column for column in wanted if column not in header]
-    if missing:
-        raise UserError(f"{table}: the column {', '.join(missing)} is missing; it has {', '.join(header)}.")
-    repeated = sorted({column for column in header if column and header.count(column) > 1})
-    if repeated:
-        raise UserError(f"{table}: the column {', '.join(repeated)} is there twice.")
+    if "phantom" not in cohort and not root.is_dir():
+        absent.append(f"cohorts.{name}.root: the folder {root} does not exist.")
+    if absent:
+        raise UserError("\n".join(absent))
+    raw = read_raw_table(table)
+    _check_header(table, raw.header, cohort)
+    if cohort["role"] == "segmentation":
+        labels = {}
 
     rows: list[TableRow] = []
     wrong: list[str] = []
     row_of_path: dict[str, int] = {}
-    for number, fields in enumerate((fields for fields in reader if any(map(str.strip, fields))), start=1):
-        if len(fields) != len(header):
-            wrong.append(f"row {number}: {len(fields)} fields, the header has {len(header)}.")
+    for number, fields in enumerate(raw.records, start=1):
+        if len(fields) != len(raw.header):
+            wrong.append(f"row {number}: {len(fields)} fields, the header has {len(raw.header)}.")
             continue
-        given = dict(zip(header, (field.strip() for field in fields), strict=True))
-        label = "" if segmentation else _class_of(given["label"], labels)
-        row = TableRow(
-            row=number,
-            patient=given["patient"],
-            path=given["path"],
-            label=label or "",
-            source=given.get("source", ""),
-            mask=given.get("mask", ""),
-            split=given.get("split", ""),
-        )
-        wrong += [f"row {number}: {problem}" for problem in _problems(row, given, cohort, label, labels, root)]
+        given = raw.given(fields)
+        row = _to_row(number, given, labels)
+        wrong += [f"row {number}: {problem}" for problem in _problems(row, given, cohort, labels, root)]
         key = os.path.normpath(row.path)
         if row.path and key in row_of_path:
             wrong.append(f"row {number}: the path of row {row_of_path[key]} again.")
@@ -124,19 +168,26 @@ def read_cohort_table(name: str, cohort: dict, labels: dict[str, list[str]]) -> 
         wrong.append("it has a header and no rows.")
     if wrong:
         more = [f"… and {len(wrong) - _MOST_ERRORS_SHOWN} more."] if len(wrong) > _MOST_ERRORS_SHOWN else []
-        raise UserError(
-            "\n".join([f"{table} (cohort {name}):", *(f"  {w}" for w in wrong[:_MOST_ERRORS_SHOWN] + more)])
-        )
+        shown = (f"  {problem}" for problem in wrong[:_MOST_ERRORS_SHOWN] + more)
+        raise UserError("\n".join([f"{table} (cohort {name}):", *shown]))
     return rows
 
 
-def _problems(
-    row: TableRow, given: dict, cohort: dict, label: str | None, labels: dict[str, list[str]], root: Path
-) -> list[str]:
+def _check_header(table: Path, header: list[str], cohort: dict) -> None:
+    last = "mask" if cohort["role"] == "segmentation" else "label"
+    missing = [column for column in ("patient", "path", last) if column not in header]
+    if missing:
+        raise UserError(f"{table}: the column {', '.join(missing)} is missing; it has {', '.join(header)}.")
+    repeated = sorted({column for column in header if column and header.count(column) > 1})
+    if repeated:
+        raise UserError(f"{table}: the column {', '.join(repeated)} is there twice.")
+
+
+def _problems(row: TableRow, given: dict, cohort: dict, labels: dict[str, list[str]], root: Path) -> list[str]:
     problems = []
     if not row.patient and cohort["patients"] == "known":
         problems.append("patient is empty; give one, or set patients: unknown for the cohort.")
-    if label is None:
+    if labels and not row.label:
         problems.append(_label_error(given["label"], labels))
     if row.split not in SPLITS:
         problems.append(f"split {row.split!r} is none of train, val, test.")
@@ -146,9 +197,21 @@ def _problems(
                 problems.append(f"{column} is empty.")
         elif _leaves_root(path):
             problems.append(f"{column} {path!r} leads out of the root.")
-        elif "phantom" not in cohort and not (root / path).exists():
-            problems.append(f"{column} {path!r} does not exist below {root}.")
+        elif "phantom" not in cohort:
+            problems += _problems_on_disk(column, path, root)
     return problems
+
+
+def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
+    place = root / path
+    try:
+        if not place.exists():
+            return [f"{column} {path!r} does not exist below {root}."]
+        if not place.resolve().is_relative_to(root.resolve()):
+            return [f"{column} {path!r} is a link that leads out of the root."]
+    except OSError as error:
+        return [f"{column} {path[:60]!r} cannot be looked up: {error.strerror}."]
+    return []
 
 
 def default_shards(n_cases: int) -> int:

@@ -1,0 +1,131 @@
+"""One shard of a cohort, case by case: a bad case gets its row and the cohort goes on."""
+
+import logging
+import os
+import traceback
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from lungsight.errors import BadCase
+from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.dicom import read_dicom
+from lungsight.intake.image import read_image
+from lungsight.intake.masks import read_mask
+from lungsight.intake.nifti import read_nifti
+from lungsight.intake.volume import Facts, Volume, Window, sha256_of_image, slope_of, write_nifti, write_png
+from lungsight.privacy import pseudonym
+from lungsight.program import keep_private, say
+
+KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How a cohort is taken in. settings: the config's `intake`; key: of the pseudonyms."""
+
+    cohort: str
+    format: str
+    root: Path
+    min_slices: int
+    settings: dict
+    key: bytes
+
+    def case_of(self, row: TableRow) -> str:
+        """The pseudonym of a case: of its path in the table, so that no edit of another column moves it."""
+        return pseudonym(self.key, "case", self.cohort, os.path.normpath(row.path))
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a shard's images go: volumes, and 8-bit slices or masks where a cohort has them."""
+
+    nifti: Path
+    png: Path | None = None
+    truth: Path | None = None
+
+    def make(self) -> None:
+        """Make the folders, so that a shard without a usable case has them too."""
+        for folder in filter(None, (self.nifti, self.png, self.truth)):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def quiet() -> None:
+    """Silence what readers say about odd files: their warnings quote values, names and dates among them."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+
+def read_case(row: TableRow, intake: Intake) -> Volume:
+    """The windowed volume of a row's scan. Raises BadCase with the reason why there is none."""
+    path = intake.root / row.path
+    window = Window(*intake.settings["window"])
+    if intake.format == "dicom":
+        burned_in = intake.settings["burned_in"] == "allow"
+        return read_dicom(path, intake.root, window, intake.min_slices, burned_in)
+    if not path.is_file():
+        raise BadCase(f"the path is a folder; a cohort of format {intake.format} has one file a row")
+    if intake.format == "nifti":
+        return read_nifti(path, window, intake.min_slices, intake.settings["nifti_values"])
+    return read_image(path, intake.settings["png_size"])
+
+
+def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict, list[dict]]:
+    """Convert one case and write its files. Returns its row of `converted_cases` and its rows of `converted_slices`.
+
+    Whatever goes wrong with this case becomes its reason; an unforeseen error leaves its traceback in the private
+    folder.
+    """
+    case = intake.case_of(row)
+    result = {"case": case, "kind": KINDS[intake.format], "n_slices": 0, "status": "rejected"}
+    try:
+        volume = read_case(row, intake)
+        mask = None
+        if folders.truth is not None:
+            roi_names, tumour_in_lung = intake.settings["roi_names"], intake.settings["tumour_in_lung"]
+            mask = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung)
+    except BadCase as error:
+        return result | {"reason": str(error), **asdict(Facts())}, []
+    except Exception as error:
+        keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
+        return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(Facts())}, []
+    slices = write_case(case, volume, mask, folders)
+    facts = asdict(volume.facts)
+    return result | {"n_slices": len(slices), "status": "ok", "reason": "; ".join(volume.notes), **facts}, slices
+
+
+def write_case(case: str, volume: Volume, mask: np.ndarray | None, folders: Folders) -> list[dict]:
+    """Write the volume, its slices and its mask into the shard's folders. Returns rows of `converted_slices`."""
+    write_nifti(folders.nifti / f"{case}.nii.gz", volume.codes, volume.affine, slope_of(volume.full))
+    if mask is not None:
+        write_nifti(folders.truth / f"{case}.nii.gz", mask, volume.affine)
+    rows = []
+    for z_index, image in enumerate(volume.images()):
+        name = f"{case}-{z_index:04d}"
+        png = ""
+        if folders.png is not None:
+            png = f"png/{folders.png.name}/{name}.png"
+            write_png(folders.png / f"{name}.png", image)
+        rows.append({"slice": name, "case": case, "z_index": z_index, "png": png, "sha256": sha256_of_image(image)})
+    return rows
+
+
+def convert_shard(rows: Iterable[TableRow], intake: Intake, folders: Folders) -> tuple[list[dict], list[dict]]:
+    """Convert the cases of a shard one after the other, in table order; one case is in memory at a time.
+
+    Returns rows of `converted_cases` and of `converted_slices`. The log names what was refused, by row of the table.
+    """
+    folders.make()
+    cases, slices = [], []
+    for row in rows:
+        case, its_slices = convert_case(row, intake, folders)
+        if case["status"] != "ok":
+            say(f"row {row.row} {case['status']}: {case['reason']}")
+        cases.append(case)
+        slices += its_slices
+    return cases, slices

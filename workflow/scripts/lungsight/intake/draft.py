@@ -1,0 +1,95 @@
+"""A first cohort table from a folder of scans, for the user to fill in."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from lungsight.errors import UserError
+from lungsight.intake.headers import files_below
+from lungsight.intake.masks import RTSTRUCT, SEGMENTATION
+
+_IMAGES = (".png", ".jpg", ".jpeg")
+_VOLUMES = (".nii", ".nii.gz")
+_TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]
+
+
+@dataclass
+class Draft:
+    """rows: dicts of patient path label mask, paths relative to the root. found: how many of what."""
+
+    rows: list[dict[str, str]] = field(default_factory=list)
+    found: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def formats(self) -> list[str]:
+        """The cohort formats that the rows need, commonest first."""
+        return [name for name, _ in self.found.most_common() if name in ("dicom", "nifti", "png")]
+
+
+def _header(path: Path) -> pydicom.Dataset | None:
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError):
+        return None
+
+
+def _patient_of(path: Path, root: Path) -> str:
+    """The first folder below the root, or the file's name where it lies in the root itself."""
+    parts = path.relative_to(root).parts
+    return parts[0] if len(parts) > 1 or path.is_dir() else path.name.split(".")[0]
+
+
+@dataclass
+class _Folder:
+    series: set[str] = field(default_factory=set)
+    studies: set[str] = field(default_factory=set)
+
+
+def draft_table(root: Path) -> Draft:
+    """Look through a folder and propose a row for every DICOM series folder, NIfTI volume and picture in it.
+
+    Folders with several series become one row. An RTSTRUCT or SEG becomes the mask of the folder of its study.
+    Patients are guessed from folder names; labels are left empty. Raises UserError if nothing is found.
+    """
+    if not root.is_dir():
+        raise UserError(f"the folder {root} does not exist.")
+    draft = Draft()
+    folders: dict[Path, _Folder] = {}
+    masks: dict[str, Path] = {}
+    files: list[Path] = []
+    for path in files_below(root, root):
+        name = path.name.lower()
+        if name.endswith(_IMAGES) or name.endswith(_VOLUMES):
+            files.append(path)
+        elif (dataset := _header(path)) is None:
+            draft.found["other files"] += 1
+        elif str(dataset.get("SOPClassUID") or "") in (RTSTRUCT, SEGMENTATION):
+            masks.setdefault(str(dataset.get("StudyInstanceUID") or ""), path)
+        elif str(dataset.get("Modality") or "CT") == "CT":
+            folder = folders.setdefault(path.parent, _Folder())
+            folder.series.add(str(dataset.get("SeriesInstanceUID") or ""))
+            folder.studies.add(str(dataset.get("StudyInstanceUID") or ""))
+        else:
+            draft.found["other files"] += 1
+    for path, folder in folders.items():
+        mask = next((masks[study] for study in sorted(folder.studies) if study in masks), None)
+        _add(draft, path, root, "dicom", mask)
+        draft.found["folders with several series"] += len(folder.series) > 1
+    for path in files:
+        _add(draft, path, root, "png" if path.name.lower().endswith(_IMAGES) else "nifti")
+    if not draft.rows:
+        raise UserError(f"no DICOM series, NIfTI volume or picture lies below {root}.")
+    draft.rows.sort(key=lambda row: row["path"])
+    draft.found["masks"] = sum(bool(row["mask"]) for row in draft.rows)
+    return draft
+
+
+def _add(draft: Draft, path: Path, root: Path, kind: str, mask: Path | None = None) -> None:
+    patient = root.name if path == root else _patient_of(path, root)
+    relative = {"path": os.path.relpath(path, root), "mask": os.path.relpath(mask, root) if mask else ""}
+    draft.rows.append({"patient": patient, "path": relative["path"], "label": "", "mask": relative["mask"]})
+    draft.found[kind] += 1

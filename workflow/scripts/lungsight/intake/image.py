@@ -1,0 +1,67 @@
+"""A PNG or JPEG slice, already windowed by whoever made it → a volume of one slice.
+
+One 8-bit channel, by this rule: EXIF rotation is applied; transparency is laid over black; colours become Rec. 601 luma
+(grey pictures saved as RGB keep their values); 16 bits are scaled by 255 / 65535; 1 bit becomes 0 and 255.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lungsight.errors import BadCase
+from lungsight.intake.geometry import image_to_slice
+from lungsight.intake.headers import MAX_PIXELS
+from lungsight.intake.volume import Facts, Volume
+
+_COLOURS = ("RGB", "RGBA", "P", "LA", "PA", "RGBa", "La")
+
+
+def to_grey(image: Image.Image) -> np.ndarray:
+    """One 8-bit channel (rows, columns) by the rule above. Raises BadCase for another pixel type (CMYK, float)."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))
+    if image.mode in _COLOURS:
+        coloured = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return np.asarray(Image.alpha_composite(black, coloured).convert("L"))
+    if image.mode.startswith("I;16") or image.mode == "I":
+        values = np.asarray(image).astype(np.int64)
+        if values.min() >= 0 and values.max() <= 65535:
+            return ((values * 255 + 32767) // 65535).astype(np.uint8)
+    raise BadCase(f"the picture's pixel type {image.mode} is not grey, colour or 16-bit grey")
+
+
+def load_grey(path: Path) -> np.ndarray:
+    """Decode a PNG or JPEG, whatever its name ends in, to (rows, columns) uint8.
+
+    Raises BadCase for anything else, for damaged or animated files and for sizes beyond any slice.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise BadCase(f"the picture says {image.height} × {image.width}, more than any CT slice")
+                if getattr(image, "n_frames", 1) > 1:
+                    raise BadCase("the picture is animated")
+                image.load()
+                return to_grey(image)
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise BadCase("the file is neither PNG nor JPEG, or is damaged") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise BadCase("the picture is truncated or damaged") from error
+
+
+def read_image(path: Path, size: int) -> Volume:
+    """Convert a picture; where it has not `size` rows and columns it is resized to them, bilinearly.
+
+    Its place is unknown: the affine is 1 mm along each axis, origin 0.
+    """
+    grey = load_grey(path)
+    facts = Facts(rows=grey.shape[0], columns=grey.shape[1])
+    if grey.shape != (size, size):
+        grey = np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR))
+    return Volume(image_to_slice(grey)[:, :, None], 255, np.eye(4), facts)

@@ -1,0 +1,192 @@
+"""From the CT slices of a folder to one stack: grouped, chosen by rule, sorted by position, with a geometry that holds.
+
+A series is right or it is refused: nothing is interpolated, averaged or assumed. Tolerances: 1 % of the slice spacing,
+1e-3 on unit vectors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from lungsight.errors import BadCase
+from lungsight.intake.geometry import affine_of_planes, is_axial, slice_normal
+from lungsight.intake.headers import MAX_PIXELS, SliceHeader, tag_of
+
+SPACING_TOLERANCE = 0.01
+VECTOR_TOLERANCE = 1e-3
+MIN_INTERLEAVED = 8  # the numbers of fewer slices can look interleaved by chance
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices in the order of their normal, the last axis of `affine` (4, 4): [column, row, slice] → mm in RAS."""
+
+    slices: list[SliceHeader]
+    affine: np.ndarray
+    spacing_slice: float
+
+
+def check_header(header: SliceHeader) -> None:
+    """Raise BadCase that names the tag and the file if a slice lacks what its HU or its place need."""
+    header.require(header.spacing, "PixelSpacing")
+    header.require(header.position, "ImagePositionPatient")
+    header.require(header.orientation, "ImageOrientationPatient")
+    header.require(header.slope, "RescaleSlope")
+    header.require(header.intercept, "RescaleIntercept")
+    where = f"(file {header.ordinal})"
+    if header.slope == 0:
+        raise BadCase(f"RescaleSlope {tag_of('RescaleSlope')} is 0 {where}")
+    if min(header.spacing) <= 0:
+        raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} is not positive {where}")
+    row, column = header.orientation[:3], header.orientation[3:]
+    lengths = np.linalg.norm([row, column], axis=1)
+    if np.abs(lengths - 1).max() > VECTOR_TOLERANCE or abs(row @ column) > VECTOR_TOLERANCE:
+        raise BadCase(
+            f"ImageOrientationPatient {tag_of('ImageOrientationPatient')} is no pair of perpendicular unit vectors"
+            f" {where}"
+        )
+
+
+def check_pixels_described(header: SliceHeader) -> None:
+    """Raise BadCase unless rows, columns and pixel format are those of one grey slice that the file can hold."""
+    where = f"(file {header.ordinal})"
+    if header.rows < 1 or header.columns < 1:
+        raise BadCase(f"Rows {tag_of('Rows')} or Columns {tag_of('Columns')} is missing {where}")
+    if header.rows * header.columns > MAX_PIXELS:
+        raise BadCase(f"Rows × Columns says {header.rows} × {header.columns}, more than any CT slice {where}")
+    if header.samples != 1 or header.photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise BadCase(f"PhotometricInterpretation {tag_of('PhotometricInterpretation')} is not grey {where}")
+    if header.uncompressed_bytes is not None and header.path.stat().st_size < header.uncompressed_bytes:
+        raise BadCase(f"the file is shorter than its Rows × Columns: truncated {where}")
+
+
+def _same_orientation(first: SliceHeader, second: SliceHeader) -> bool:
+    if first.orientation is None or second.orientation is None:
+        return first.orientation is second.orientation
+    return bool(np.allclose(first.orientation, second.orientation, rtol=0, atol=VECTOR_TOLERANCE))
+
+
+def group_slices(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
+    """Group by SeriesInstanceUID, kernel, size and orientation; a multi-frame file is a group of its own."""
+    groups: dict[tuple, list[list[SliceHeader]]] = {}
+    for header in slices:
+        alone = header.ordinal if header.enhanced or header.frames > 1 else 0
+        candidates = groups.setdefault((header.series, header.kernel, header.rows, header.columns, alone), [])
+        fitting = next((group for group in candidates if _same_orientation(group[0], header)), None)
+        if fitting is None:
+            candidates.append([header])
+        else:
+            fitting.append(header)
+    return [group for candidates in groups.values() for group in candidates]
+
+
+def _is_axial_group(group: list[SliceHeader]) -> bool:
+    orientation = group[0].orientation
+    if orientation is None or np.linalg.norm(np.cross(orientation[:3], orientation[3:])) < VECTOR_TOLERANCE:
+        return True  # not told by the header: refused later, with the tag named
+    return is_axial(affine_of_planes(orientation, np.zeros(3), slice_normal(orientation), (1.0, 1.0)))
+
+
+def choose_series(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list[str]]:
+    """Pick the series to convert: of the axial ones that with most slices, then the thinnest, then the first file.
+
+    Returns its slices and notes on what was left out. Raises BadCase when none is axial, or when the chosen series has
+    slices of another size.
+    """
+    groups = group_slices(slices)
+    axial = [group for group in groups if _is_axial_group(group)]
+    notes = []
+    if resliced := sum(len(group) for group in groups) - sum(len(group) for group in axial):
+        notes.append(f"left out {resliced} × not axial")
+    if not axial:
+        raise BadCase("no axial CT slice")
+    axial.sort(key=lambda group: (-sum(h.frames for h in group), group[0].thickness or np.inf, group[0].ordinal))
+    chosen, *others = axial
+    first = chosen[0]
+    for group in others:
+        other = group[0]
+        same_series = (other.series, other.kernel) == (first.series, first.kernel) and _same_orientation(other, first)
+        if same_series and (other.rows, other.columns) != (first.rows, first.columns):
+            raise BadCase("the slices of the series differ in rows and columns")
+    if others:
+        sizes = ", ".join(str(sum(header.frames for header in group)) for group in others)
+        notes.append(f"left out {len(others)} × other series (slices: {sizes})")
+    return chosen, notes
+
+
+def sort_by_position(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], np.ndarray]:
+    """Sort by ImagePositionPatient projected on the slice normal; returns the slices and their positions in mm."""
+    normal = slice_normal(slices[0].orientation)
+    along = np.array([header.position @ normal for header in slices])
+    order = np.argsort(along, kind="stable")
+    return [slices[index] for index in order], along[order]
+
+
+def same_place(along: np.ndarray) -> np.ndarray:
+    """Which sorted positions (n,) repeat the one before them; bool (n,), the first is False."""
+    steps = np.diff(along)
+    apart = steps[steps > 1e-3]
+    repeated = steps <= (SPACING_TOLERANCE * np.median(apart) if apart.size else 1e-3)
+    return np.concatenate([[False], repeated])
+
+
+def _is_monotonic(numbers: Sequence[int]) -> bool:
+    return list(numbers) in (sorted(numbers), sorted(numbers, reverse=True))
+
+
+def _check_interleaved(slices: list[SliceHeader]) -> None:
+    """Raise BadCase if two acquisitions alternate along the normal, evenly spaced as they may be.
+
+    They are told by AcquisitionNumber, or by InstanceNumber: every other slice from one run of numbers.
+    """
+    if len(slices) < MIN_INTERLEAVED:
+        return
+    acquisitions = [header.acquisition for header in slices]
+    changes = sum(before != after for before, after in pairwise(acquisitions))
+    alternating = changes >= len(set(acquisitions)) > 1
+    instances = [header.instance for header in slices]
+    if not alternating and None not in instances:
+        even, odd = instances[::2], instances[1::2]
+        apart = max(even) < min(odd) or max(odd) < min(even)
+        alternating = apart and _is_monotonic(even) and _is_monotonic(odd)
+    if alternating:
+        raise BadCase("two acquisitions are interleaved")
+
+
+def stack_slices(slices: Sequence[SliceHeader]) -> Stack:
+    """Sort slices, of which no two share a place, and check that they form a straight, even stack.
+
+    Raises BadCase for a missing slice, uneven spacing, gantry tilt, interleaved acquisitions, changing pixel spacing.
+    """
+    ordered, along = sort_by_position(slices)
+    first = ordered[0]
+    for header in ordered:
+        if not np.allclose(header.spacing, first.spacing, rtol=SPACING_TOLERANCE, atol=0):
+            raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} changes within the series (file {header.ordinal})")
+    if len(ordered) == 1:
+        spacing = first.thickness if first.thickness and first.thickness > 0 else 1.0
+        step = slice_normal(first.orientation) * spacing
+        return Stack(ordered, affine_of_planes(first.orientation, first.position, step, first.spacing), spacing)
+    _check_interleaved(ordered)
+    steps = np.diff(along)
+    usual, widest = float(np.median(steps)), int(np.argmax(np.abs(steps - np.median(steps))))
+    if abs(steps[widest] - usual) > SPACING_TOLERANCE * usual:
+        kind = "a slice is missing" if steps[widest] > 1.5 * usual else "the slice spacing is uneven"
+        raise BadCase(
+            f"{kind}: {steps[widest]:.4g} mm between slices {widest + 1} and {widest + 2}, {usual:.4g} mm elsewhere"
+        )
+    _check_straight(ordered, along, usual)
+    step = (ordered[-1].position - first.position) / (len(ordered) - 1)
+    spacing = float(along[-1] - along[0]) / (len(ordered) - 1)
+    return Stack(ordered, affine_of_planes(first.orientation, first.position, step, first.spacing), spacing)
+
+
+def _check_straight(ordered: list[SliceHeader], along: np.ndarray, spacing: float) -> None:
+    """Raise BadCase if slices are shifted in their plane against the first: tilted gantry, moved table."""
+    normal = slice_normal(ordered[0].orientation)
+    offsets = np.array([header.position - ordered[0].position for header in ordered])
+    sideways = np.linalg.norm(offsets - np.outer(offsets @ normal, normal), axis=1)
+    if (sideways > SPACING_TOLERANCE * spacing + VECTOR_TOLERANCE * (along - along[0])).any():
+        raise BadCase("the slices are shifted against each other: tilted gantry")

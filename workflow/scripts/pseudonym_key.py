@@ -1,0 +1,31 @@
+"""Make the random key of a run's pseudonyms; whoever has it can lead pseudonyms back to names.
+
+Makes P/key (hexadecimal, mode 600) in the private folder (mode 700).
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from lungsight.files import atomic_path
+from lungsight.privacy import make_private_folder, new_key
+from lungsight.program import parser, run
+
+
+def parse_args() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--key", type=Path, required=True)
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    make_private_folder(args.key.parent)
+    with atomic_path(args.key) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(new_key().hex() + "\n")
+
+
+if __name__ == "__main__":
+    run(main)
