@@ -1,1 +1,176 @@
-"""segmentation"""
+"""Segmentation: contours → a trained nnU-Net; volumes → lung masks."""
+
+SEGMENTATION = config["segmentation"]
+ANNOTATED_COHORTS = cohorts_with_role(config, "segmentation")
+NETWORK = SEGMENTATION["method"] == "nnunet"
+MODEL = f"{RESULTS}/segmentation/model"
+TRAINING = f"{RESULTS}/segmentation/training.tsv"
+TRAINER = repository_file("workflow/nnunet_trainers/lungsight_trainer.py")
+
+
+def segmentation_settings(*names):
+    """Some settings of the segmentation, as one argument of a program."""
+    return as_json({name: SEGMENTATION[name] for name in names})
+
+
+def annotated_cohort():
+    """The cohort whose contours train the network."""
+    if not ANNOTATED_COHORTS:
+        raise WorkflowError(
+            "Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
+            " Add one, or set segmentation.method: classical."
+        )
+    return ANNOTATED_COHORTS[0]
+
+
+def annotated(path):
+    """An input function (or a parameter): a path with {cohort} for the annotated cohort, once for each {shard}."""
+
+    def paths(wildcards):
+        cohort = annotated_cohort()
+        shards = shards_of(cohort) if "{shard}" in path else [""]
+        return [path.format(cohort=cohort, shard=shard) for shard in shards]
+
+    return paths
+
+
+def model_for_masks(wildcards):
+    """The trained network; the classical method has none."""
+    return MODEL if NETWORK else []
+
+
+def masks_of(*cohorts):
+    return [f"{RESULTS}/segmentation/masks/{cohort}/{shard}" for cohort in cohorts for shard in shards_of(cohort)]
+
+
+rule segmentation_split:
+    input:
+        program=ancient(program("segmentation_split")),
+        cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
+    output:
+        f"{RESULTS}/segmentation/split.tsv",
+    log:
+        f"{RESULTS}/logs/segmentation_split.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segmentation_split.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    params:
+        code=code("segmentation_split"),
+        fractions=as_json(SEGMENTATION["fractions"]),
+        seed=config["seed"],
+    shell:
+        "python {input.program} --cases {input.cases} --fractions {params.fractions:q} --seed {params.seed}"
+        " --split {output} > {log} 2>&1"
+
+
+rule nnunet_prepare:
+    input:
+        program=ancient(program("nnunet_prepare")),
+        cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
+        split=f"{RESULTS}/segmentation/split.tsv",
+        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
+        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
+    output:
+        directory(f"{RESULTS}/segmentation/nnunet"),
+    log:
+        f"{RESULTS}/logs/nnunet_prepare.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/nnunet_prepare.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: SEGMENTATION["threads"]
+    params:
+        code=code("nnunet_prepare"),
+        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti"),
+        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
+        settings=segmentation_settings("batch_size", "patch_size", "max_features"),
+    shell:
+        "nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --split {input.split}"
+        " --nifti {params.nifti} --truth {params.truth} --settings {params.settings:q} --threads {threads}"
+        " --dataset {output} > {log} 2>&1"
+
+
+rule nnunet_train:
+    input:
+        program=ancient(program("nnunet_train")),
+        trainer=ancient(TRAINER),
+        dataset=f"{RESULTS}/segmentation/nnunet",
+    output:
+        model=directory(MODEL),
+        training=TRAINING,
+    log:
+        f"{RESULTS}/logs/nnunet_train.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/nnunet_train.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: SEGMENTATION["threads"]
+    params:
+        code=code("nnunet_train"),
+        trainer_code=digest_of(Path(TRAINER).resolve()),
+        settings=segmentation_settings("trainer", "learning_rate", "epochs", "iterations", "validation_iterations"),
+        seed=config["seed"],
+        unfinished=f"{RESULTS}/segmentation/.training",
+    shell:
+        "nnUNet_def_n_proc={threads} python {input.program} --dataset {input.dataset} --settings {params.settings:q}"
+        " --seed {params.seed} --threads {threads} --unfinished {params.unfinished:q} --model {output.model}"
+        " --training {output.training} > {log} 2>&1"
+
+
+rule segment_shard:
+    input:
+        program=ancient(program("segment_shard")),
+        cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
+        nifti=f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}",
+        model=model_for_masks,
+    output:
+        directory(f"{RESULTS}/segmentation/masks/{{cohort}}/{{shard}}"),
+    log:
+        f"{RESULTS}/logs/segment_shard/{{cohort}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segment_shard/{{cohort}}/{{shard}}.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: SEGMENTATION["threads"]
+    params:
+        code=code("segment_shard"),
+        method=f"nnunet --model {MODEL}" if NETWORK else "classical",
+        mirroring="--mirroring" if SEGMENTATION["mirroring"] else "",
+    shell:
+        "nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --shard {wildcards.shard}"
+        " --nifti {input.nifti} --method {params.method} {params.mirroring} --threads {threads}"
+        " --masks {output} > {log} 2>&1"
+
+
+rule segmentation_metrics:
+    input:
+        program=ancient(program("segmentation_metrics")),
+        cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
+        split=f"{RESULTS}/segmentation/split.tsv",
+        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
+        masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}/{{shard}}"),
+        training=TRAINING if NETWORK else [],
+    output:
+        metrics=f"{RESULTS}/segmentation/metrics.tsv",
+        curve=f"{RESULTS}/segmentation/curve.png",
+    log:
+        f"{RESULTS}/logs/segmentation_metrics.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segmentation_metrics.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    params:
+        code=code("segmentation_metrics"),
+        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
+        masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}"),
+        training=f"--training {TRAINING}" if NETWORK else "",
+    shell:
+        "python {input.program} --cases {input.cases} --split {input.split} --truth {params.truth}"
+        " --masks {params.masks} {params.training} --metrics {output.metrics} --curve {output.curve} > {log} 2>&1"
+
+
+rule segment:
+    input:
+        masks_of(*config["cohorts"]),
+        rules.segmentation_metrics.output if ANNOTATED_COHORTS else [],

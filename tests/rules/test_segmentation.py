@@ -1,0 +1,188 @@
+"""Every rule of the segmentation by itself. One network is trained, for the whole module."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from lungsight.segmentation.nnunet import CONFIGURATION, DATASET
+from lungsight.tables import read_table
+from tests.made import SHARD, made_cohort
+from tests.workspace import Workspace
+
+CONFIG = {
+    "segmentation": {
+        **{"fractions": [0.5, 0.17, 0.33], "batch_size": 4, "epochs": 2, "iterations": 20},
+        **{"validation_iterations": 2, "patch_size": [64, 64], "max_features": 16, "threads": 2},
+    }
+}
+PATIENTS, SLICES = 6, 3
+
+
+def new_workspace(folder: Path, **segmentation: object) -> Workspace:
+    """A run with converted cases and true masks of an annotated cohort, and two cohorts to segment."""
+    cohorts = {}
+    roles = {"annotated": ("segmentation", "dicom"), "pictures": ("public", "png"), "scans": ("target", "dicom")}
+    for name, (role, file_format) in roles.items():
+        root, table = folder / "data" / name, folder / f"{name}.tsv"
+        rows = pd.DataFrame({"patient": [f"p{n}" for n in range(PATIENTS)], "path": [f"{n}" for n in range(PATIENTS)]})
+        rows = rows.assign(label="Covid-19", mask="contours" if role == "segmentation" else "")
+        for file in ["contours", *rows["path"]]:
+            (root / file).mkdir(parents=True)
+        rows.to_csv(table, sep="\t", index=False)
+        cohorts[name] = {"role": role, "format": file_format, "root": f"data/{name}", "table": f"{name}.tsv"}
+    settings = CONFIG["segmentation"] | segmentation
+    workspace = Workspace(folder, {"cohorts": cohorts, "segmentation": settings})
+    run = workspace.run_folder
+    made_cohort(run, "annotated", patients=PATIENTS, slices=SLICES, seed=1, png=False)
+    made_cohort(run, "pictures", patients=PATIENTS, slices=1, seed=2)
+    made_cohort(run, "scans", patients=PATIENTS, slices=SLICES, seed=3)
+    truth = run / "cohorts" / "annotated" / "truth"
+    shutil.move(run / "segmentation" / "masks" / "annotated", truth)
+    for cohort in ("pictures", "scans"):
+        shutil.move(run / "segmentation" / "masks" / cohort, folder / f"expected-{cohort}")
+    return workspace
+
+
+def edit_cases(workspace: Workspace, cohort: str, **columns: object) -> None:
+    path = workspace.run_folder / "cohorts" / cohort / "cases.tsv"
+    read_table(path, "cases").assign(**columns).to_csv(path, sep="\t", index=False)
+
+
+def array_of(path: Path) -> np.ndarray:
+    return np.asanyarray(nibabel.load(path).dataobj)
+
+
+def dice_of_folders(predicted: Path, truth: Path) -> list[float]:
+    pairs = [(array_of(path), array_of(truth / path.name)) for path in sorted(predicted.glob("*.nii.gz"))]
+    return [2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in pairs]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = new_workspace(tmp_path_factory.mktemp("segmentation"))
+    workspace.must_run("segmentation_split", "segmentation/split.tsv")
+    workspace.must_run("nnunet_prepare", "segmentation/nnunet")
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: Workspace) -> Workspace:
+    prepared.must_run("nnunet_train", "segmentation/model")
+    return prepared
+
+
+@pytest.fixture(scope="module")
+def segmented(trained: Workspace) -> Workspace:
+    shards = [f"segmentation/masks/{cohort}/{SHARD}" for cohort in trained.config["cohorts"]]
+    trained.must_run("segment_shard", *shards)
+    return trained
+
+
+def test_segmentation_split(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    workspace.must_run("segmentation_split", "segmentation/split.tsv")
+    cases = read_table(workspace.run_folder / "cohorts" / "annotated" / "cases.tsv", "cases")
+    split = read_table(workspace.run_folder / "segmentation" / "split.tsv", "segmentation_split")
+    assert list(split["case"]) == list(cases["case"])
+    assert split["split"].value_counts().to_dict() == {"train": 3, "test": 2, "val": 1}
+
+    edit_cases(workspace, "annotated", status=["ok", "ok"] + ["rejected"] * 4, shard=[SHARD] * 2 + [""] * 4)
+    refused = workspace.run_rule("segmentation_split", "segmentation/split.tsv")
+    assert refused.returncode != 0
+    assert "has 2 usable patients (4 of 6 rows were left out" in refused.stdout
+    assert "Traceback" not in refused.stdout
+
+
+def test_nnunet_prepare(prepared: Workspace) -> None:
+    folder = prepared.run_folder / "segmentation" / "nnunet"
+    split = read_table(prepared.run_folder / "segmentation" / "split.tsv", "segmentation_split")
+    rows = {side: [f"row_{n + 1:06d}" for n in split.index[split["split"] == side]] for side in ("train", "val")}
+    preprocessed = folder / "preprocessed" / DATASET
+    assert json.loads((preprocessed / "splits_final.json").read_text()) == [rows]
+    images = {path.name.removesuffix("_0000.nii.gz") for path in (folder / "raw" / DATASET / "imagesTr").iterdir()}
+    assert images == {*rows["train"], *rows["val"]}  # no test case where training could see it
+    plans = json.loads((preprocessed / "nnUNetPlans.json").read_text())["configurations"]
+    assert set(plans) == {"2d", CONFIGURATION}
+    own = plans[CONFIGURATION]
+    assert (own["batch_size"], own["patch_size"]) == (4, [64, 64])
+    network = own["architecture"]["arch_kwargs"]
+    assert network["features_per_stage"] == [16] * network["n_stages"]
+    assert plans["2d"]["normalization_schemes"] == ["NoNormalization"]
+
+
+def test_nnunet_train(trained: Workspace) -> None:
+    folder = trained.run_folder / "segmentation"
+    training = read_table(folder / "training.tsv", "segmentation_training")
+    assert list(training["epoch"]) == [1, 2]
+    assert training["train_loss"].iloc[1] < training["train_loss"].iloc[0]
+    assert set(training["learning_rate"]) == {0.001}  # the thesis's: it stays
+    files = [
+        path for path in (folder / "model").rglob("*") if path.is_file() and not path.name.startswith(".snakemake")
+    ]
+    described = {"plans.json", "dataset.json", "dataset_fingerprint.json", "training.json"}
+    assert {str(path.relative_to(folder / "model")) for path in files} == {*described, "fold_0/checkpoint_final.pth"}
+    assert not (folder / ".training").exists()
+    checkpoint = torch.load(folder / "model" / "fold_0" / "checkpoint_final.pth", weights_only=False)
+    assert set(checkpoint) == {
+        *("network_weights", "init_args", "inference_allowed_mirroring_axes", "trainer_name"),
+    }
+    everything = b"".join(path.read_bytes() for path in files)
+    log = (trained.run_folder / "logs" / "nnunet_train.log").read_text()
+    assert "epoch 2 of 2 done" in log
+    for secret in (str(trained.folder), str(Path.home())):
+        assert secret.encode() not in everything
+        assert secret not in log
+
+
+def test_segment_shard(segmented: Workspace) -> None:
+    run = segmented.run_folder
+    for cohort in ("pictures", "scans"):
+        masks = run / "segmentation" / "masks" / cohort / SHARD
+        dice = dice_of_folders(masks, segmented.folder / f"expected-{cohort}" / SHARD)
+        assert len(dice) == PATIENTS
+        assert min(dice) > 0.9, cohort
+    mask = nibabel.load(next(masks.iterdir()))
+    image = nibabel.load(run / "cohorts" / "scans" / "nifti" / SHARD / next(masks.iterdir()).name)
+    assert mask.get_data_dtype() == np.uint8
+    assert mask.shape == image.shape
+    np.testing.assert_array_equal(mask.affine, image.affine)
+
+
+def test_segmentation_metrics(segmented: Workspace) -> None:
+    segmented.must_run("segmentation_metrics", "segmentation/metrics.tsv", "segmentation/curve.png")
+    run = segmented.run_folder
+    metrics = read_table(run / "segmentation" / "metrics.tsv", "segmentation_metrics").set_index("case")
+    masks, truth = run / "segmentation" / "masks" / "annotated" / SHARD, run / "cohorts" / "annotated" / "truth" / SHARD
+    names = [path.name.removesuffix(".nii.gz") for path in sorted(masks.iterdir())]
+    np.testing.assert_allclose(metrics.loc[names, "dice"], dice_of_folders(masks, truth), rtol=1e-12)
+    assert set(metrics["split"]) == {"train", "val", "test"}
+    voxel = 2.0 * 2.0 * 5.0 / 1000
+    expected = [array_of(truth / f"{name}.nii.gz").sum() * voxel for name in names]
+    np.testing.assert_allclose(metrics.loc[names, "true_ml"], expected, rtol=1e-6)
+    with Image.open(run / "segmentation" / "curve.png") as picture:
+        assert picture.width > picture.height > 300
+
+
+def test_classical_method_needs_no_annotated_cohort(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path, method="classical")
+    del workspace.config["cohorts"]["annotated"]
+    workspace.write_config()
+    edit_cases(workspace, "pictures", status=["rejected"] + ["ok"] * 5)
+    workspace.must_run("segment_shard", f"segmentation/masks/pictures/{SHARD}")
+    masks = workspace.run_folder / "segmentation" / "masks" / "pictures" / SHARD
+    dice = dice_of_folders(masks, workspace.folder / "expected-pictures" / SHARD)
+    assert len(dice) == PATIENTS - 1  # a rejected case has no mask
+    assert min(dice) > 0.9
+
+    workspace.config["segmentation"]["method"] = "nnunet"
+    workspace.write_config()
+    refused = workspace.snakemake("--dry-run", "segment")
+    assert refused.returncode != 0
+    assert "set segmentation.method: classical" in refused.stdout

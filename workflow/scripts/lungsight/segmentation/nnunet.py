@@ -1,0 +1,85 @@
+"""How nnU-Net is called: folders and settings through its environment variables, its messages through a scrubber."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TextIO
+
+import torch
+
+from lungsight.privacy import scrub
+
+TRAINERS = Path(__file__).resolve().parents[3] / "nnunet_trainers"
+DATASET_ID = 1
+DATASET = f"Dataset{DATASET_ID:03d}_Lung"
+PLANS = "nnUNetPlans"
+CONFIGURATION = "2d_lungsight"
+LUNG = 1
+
+
+def device_of_this_machine() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class ScrubbedStream:
+    """A text stream that hands whole lines on without paths, dates and UIDs."""
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+        self.line = ""
+
+    def write(self, text: str) -> int:
+        *lines, self.line = (self.line + text).split("\n")
+        self.stream.writelines(f"{scrub(line)}\n" for line in lines)
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def close_line(self) -> None:
+        """Hand on what has no line end yet."""
+        if self.line:
+            self.write("\n")
+
+
+@contextmanager
+def nnunet_environment(
+    raw: Path | None = None,
+    preprocessed: Path | None = None,
+    results: Path | None = None,
+    augmentation_workers: int = 1,
+    **settings: object,
+) -> Iterator[None]:
+    """Call nnU-Net with these folders; `settings` become LUNGSIGHT_… variables, which our trainers read.
+
+    augmentation_workers: processes that augment beside training. nnU-Net's planning needs 1 at least, whatever it does
+    with them. Everything is as before after the block.
+    """
+    folders = {"nnUNet_raw": raw, "nnUNet_preprocessed": preprocessed, "nnUNet_results": results}
+    variables = {name: str(folder) for name, folder in folders.items() if folder is not None}
+    variables |= {
+        "nnUNet_extTrainer": str(TRAINERS),
+        "nnUNet_n_proc_DA": str(augmentation_workers),
+        "nnUNet_compile": "false",
+        "nnUNet_wandb_enabled": "0",
+    }
+    variables |= {f"LUNGSIGHT_{name.upper()}": str(value) for name, value in settings.items()}
+    before = {name: os.environ.get(name) for name in variables}
+    stream = ScrubbedStream(sys.stderr)
+    os.environ.update(variables)
+    try:
+        with redirect_stdout(stream), redirect_stderr(stream):
+            yield
+    finally:
+        stream.close_line()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

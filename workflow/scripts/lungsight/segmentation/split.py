@@ -1,0 +1,69 @@
+"""Train, validation and test for the lung segmentation, by patient."""
+
+import numpy as np
+import pandas as pd
+
+from lungsight.errors import UserError
+
+SIDES = ("train", "val", "test")
+
+
+def side_sizes(n: int, fractions: list[float]) -> list[int]:
+    """Numbers of units per side: largest remainders, and no side empty.
+
+    n: at least as many units as there are fractions. Of equal remainders the earlier side's counts more.
+    """
+    quotas = n * np.asarray(fractions) / np.sum(fractions)
+    sizes = np.floor(quotas + 1e-9).astype(int)
+    for side in np.argsort(sizes - quotas, kind="stable")[: n - sizes.sum()]:
+        sizes[side] += 1
+    while (sizes == 0).any():
+        sizes[np.argmax(sizes)] -= 1
+        sizes[np.argmin(sizes)] += 1
+    return sizes.tolist()
+
+
+def _given_sides(cases: pd.DataFrame) -> dict[str, str]:
+    """Patient → side, of the patients for whom the table's split column says one."""
+    given = cases[cases["given_split"] != ""]
+    for _, rows in given.groupby("patient", sort=False):
+        if rows["given_split"].nunique() > 1:
+            where = ", ".join(f"row {row} {side}" for row, side in zip(rows["row"], rows["given_split"], strict=True))
+            raise UserError(
+                f"The segmentation cohort's table puts one patient on two sides: {where}. Choose one split."
+            )
+    return dict(zip(given["patient"], given["given_split"], strict=True))
+
+
+def split_cases(cases: pd.DataFrame, fractions: list[float], seed: int) -> pd.DataFrame:
+    """Put every usable case on a side, all cases of a patient on the same one.
+
+    cases: rows of a cases table. fractions: of patients for train, val, test. Patients with a `given_split` keep it;
+    the others are shuffled by `seed` in table order and go where a side is furthest from its share.
+
+    Returns case, patient, split, in table order. Raises UserError where a side would be empty.
+    """
+    usable = cases[cases["status"] == "ok"]
+    patients = list(dict.fromkeys(usable["patient"]))
+    if len(patients) < len(SIDES):
+        raise UserError(
+            f"The segmentation cohort has {len(patients)} usable patients ({len(cases) - len(usable)} of {len(cases)} "
+            f"rows were left out, its cases.tsv says why). Training needs three at least, one each for train, val and "
+            f"test: add patients to its table, or set segmentation.method: classical, which needs none."
+        )
+    sides = _given_sides(usable)
+    wanted = dict(zip(SIDES, side_sizes(len(patients), fractions), strict=True))
+    for side in sides.values():
+        wanted[side] -= 1
+    free = [patient for patient in patients if patient not in sides]
+    for index in np.random.default_rng(seed).permutation(len(free)):
+        side = max(wanted, key=lambda name: wanted[name])
+        sides[free[index]] = side
+        wanted[side] -= 1
+    empty = [side for side in SIDES if side not in sides.values()]
+    if empty:
+        raise UserError(
+            f"The split column of the segmentation cohort's table leaves {' and '.join(empty)} without a usable "
+            f"patient: give one that split, or leave some patients' split empty."
+        )
+    return usable[["case", "patient"]].assign(split=usable["patient"].map(sides))

@@ -1,0 +1,46 @@
+"""Volumes and masks as NIfTI: canonical axes (i to the patient's right, j to anterior, k to the head), affine in mm."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from lungsight.files import atomic_path
+
+MM3_PER_ML = 1000.0
+
+
+@dataclass(frozen=True)
+class Image:
+    """A case to segment: volume (i, j, k) float32 in [0, 1], affine, and spacing along i, j, k in mm if it is known."""
+
+    case: str
+    volume: np.ndarray
+    affine: np.ndarray
+    spacing: tuple[float, float, float] | None
+
+
+def read_image(path: Path, case: str, spacing_known: bool = True) -> Image:
+    """Read a case's image. spacing_known: False if the affine does not tell, as with pictures."""
+    image = nibabel.load(path)
+    volume = np.asanyarray(image.dataobj).astype(np.float32)
+    spacing = tuple(float(size) for size in image.header.get_zooms()) if spacing_known else None
+    return Image(case, volume, image.affine, spacing)
+
+
+def read_mask(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a mask: ((i, j, k) bool, (4, 4) affine)."""
+    image = nibabel.load(path)
+    return np.asanyarray(image.dataobj) > 0, image.affine
+
+
+def write_mask(path: Path, mask: np.ndarray, affine: np.ndarray) -> None:
+    """Write a mask, (i, j, k) bool, as uint8 0/1 on the grid of `affine`."""
+    with atomic_path(path) as temporary:
+        nibabel.save(nibabel.Nifti1Image(mask.astype(np.uint8), affine), temporary)
+
+
+def volume_ml(mask: np.ndarray, affine: np.ndarray) -> float:
+    """Volume of a mask, (i, j, k) bool, in ml."""
+    return float(np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3])) / MM3_PER_ML)
