@@ -1,5 +1,7 @@
 """Demo: input for everything else, made instead of read."""
 
+from lungsight.training.backbones import module_file
+
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 PHANTOM_SETTINGS = ("role", "format", "table", "root", "patients", "phantom")
 
@@ -32,6 +34,33 @@ rule phantom_cohort:
         cohort=lambda wildcards: as_json(phantom_settings(wildcards.root)),
         labels=as_json(config["labels"]),
         window=as_json(config["intake"]["window"]),
+    # The processes share the cores already: threads of the linear algebra within each would only spin.
     shell:
-        "python {input.program} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"
+        "OPENBLAS_NUM_THREADS=1 python {input.program} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"
         " --window {params.window:q} --threads {threads} --root {output} > {log} 2>&1"
+
+
+rule stand_in_weights:
+    input:
+        program=ancient(program("stand_in_weights")),
+    output:
+        weights=f"{RESULTS}/stand_in/{{backbone}}.weights.h5",
+        sha256=f"{RESULTS}/stand_in/{{backbone}}.weights.h5.sha256",
+    log:
+        f"{RESULTS}/logs/stand_in_weights/{{backbone}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/stand_in_weights/{{backbone}}.tsv"
+    conda:
+        "../../envs/keras.yaml"
+    threads: config["training"]["threads"]
+    params:
+        code=code("stand_in_weights"),
+        backbone=lambda wildcards: digest_of(module_file(wildcards.backbone)),
+        settings=as_json(
+            (config["training"]["stand_in"] or {})
+            | {name: config["training"][name] for name in ("batch_size", "batch_norm_momentum")}
+        ),
+        seed=config["seed"],
+    shell:
+        "python {input.program} --backbone {wildcards.backbone} --settings {params.settings:q} --seed {params.seed}"
+        " --threads {threads} --weights {output.weights} > {log} 2>&1"

@@ -1,0 +1,219 @@
+"""Every rule of the training room, by itself, on made input and a small network."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungsight.files import read_json, sha256_of
+from lungsight.tables import read_table, write_table
+from tests.made import NEGATIVE, POSITIVE, made_cohort, made_split
+from tests.workspace import Workspace
+
+SIZE = 32
+MODEL = "models/whole-small_cnn-scratch/stage1"
+FILES = ("model.keras", "history.tsv", "provenance.json", "curve.png")
+
+
+def workspace(folder: Path, **training: object) -> Workspace:
+    """A public and a target cohort, tables only."""
+    cohorts = {}
+    for name, role in (("curated", "public"), ("hospital", "target")):
+        (folder / name).mkdir()
+        (folder / name / "a.png").touch()
+        label = "\tlabel\np1\ta.png\tCovid-19\n"
+        (folder / f"{name}.tsv").write_text(f"patient\tpath{label}", encoding="utf-8")
+        cohorts[name] = {"role": role, "format": "png", "root": name, "table": f"{name}.tsv"}
+    settings = {
+        **{"image_size": SIZE, "batch_size": 8, "epochs": {"stage1": 3, "stage2": 1}, "threads": 1},
+        **{"learning_rate": {"stage1": 1e-3, "stage2": 1e-4}, "batch_norm_momentum": 0.8, "head_units": 16},
+    }
+    pipelines = {"frameworks": ["whole"], "backbones": ["small_cnn"], "weights": ["scratch"]}
+    return Workspace(folder, {"cohorts": cohorts, "pipelines": pipelines, "training": settings | training})
+
+
+def made_images(run: Path, cohort: str, patients: int = 16) -> pd.DataFrame:
+    """An image cache and a split by the contract; positive slices are brighter. Returns the split."""
+    slices = made_cohort(run, cohort, patients=patients, slices=2, size=SIZE)
+    split = made_split(run, cohort, "whole", slices)
+    rng = np.random.default_rng(0)
+    levels = np.where(slices["label"] == POSITIVE, 160, 60)
+    images = np.clip(levels[:, None, None] + rng.normal(0, 8, (len(slices), SIZE, SIZE)), 0, 255).astype(np.uint8)
+    folder = run / "training" / "images" / cohort
+    folder.mkdir(parents=True)
+    np.save(folder / "whole.npy", images)
+    write_table(folder / "index.tsv", slices[["slice"]], "image_index")
+    return split
+
+
+def train_first_stage(space: Workspace) -> pd.DataFrame:
+    split = made_images(space.run_folder, "curated")
+    space.must_run("train_stage", *(f"{MODEL}/{name}" for name in FILES))
+    return split
+
+
+def test_image_cache(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    slices = made_cohort(space.run_folder, "curated", patients=3, slices=2, size=64)
+    folder = space.run_folder / "training" / "images" / "curated"
+    space.must_run("image_cache", *(f"training/images/curated/{n}" for n in ("whole.npy", "index.tsv")))
+    whole, segmented, masks = (np.load(folder / f"{name}.npy") for name in ("whole", "segmented", "masks"))
+    assert whole.shape == segmented.shape == masks.shape == (6, SIZE, SIZE)
+    assert {array.dtype for array in (whole, segmented, masks)} == {np.dtype(np.uint8)}
+    assert read_table(folder / "index.tsv", "image_index")["slice"].tolist() == slices["slice"].tolist()
+    assert set(np.unique(masks)) == {0, 1}
+    assert 0.1 < masks.mean() < 0.3
+    # Body around the lungs stays in the whole slice and goes from the segmented one.
+    assert whole[:, SIZE // 2, SIZE // 2].min() > 180
+    assert segmented[:, SIZE // 2, SIZE // 2].max() == 0
+
+    (space.run_folder / "cohorts/curated" / slices["png"][4]).write_bytes(
+        (space.run_folder / "cohorts/curated" / slices["png"][4]).read_bytes()[:60]
+    )
+    failed = space.snakemake(
+        "--cores",
+        "1",
+        "--allowed-rules",
+        "image_cache",
+        "--forcerun",
+        "image_cache",
+        "--",
+        f"{space.results}/training/images/curated/whole.npy",
+    )
+    assert failed.returncode != 0
+    assert not list(folder.glob("*.npy"))
+
+
+def test_train_stage(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    train_first_stage(space)
+    folder = space.run_folder / MODEL
+    history = read_table(folder / "history.tsv", "history")
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    assert (history["learning_rate"] == 1e-3).all()
+    first = read_json(folder / "provenance.json")
+    assert first["weights"] == {"kind": "scratch", "sha256": None, "origin": "scratch"}
+    assert (first["labels"], first["explained_layer"]) == ([POSITIVE, NEGATIVE], "relu4")
+    assert first["images"] == {"train": 16, "val": 8}
+    assert first["inputs"]["split"] == sha256_of(space.run_folder / "splits/curated/whole.tsv")
+    assert not (space.run_folder / "training/checkpoints").exists() or not list(
+        (space.run_folder / "training/checkpoints").iterdir()
+    )
+
+    made_images(space.run_folder, "hospital")
+    second = MODEL.replace("stage1", "stage2")
+    space.must_run("train_stage", f"{second}/model.keras")
+    weights = read_json(space.run_folder / second / "provenance.json")["weights"]
+    assert weights == {"kind": "parent", "sha256": sha256_of(folder / "model.keras"), "origin": "scratch"}
+
+
+def test_train_stage_refuses_the_model_of_another_size(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    train_first_stage(space)
+    made_images(space.run_folder, "hospital")
+    provenance = space.run_folder / MODEL / "provenance.json"
+    provenance.write_text(json.dumps(read_json(provenance) | {"image_size": 64}), encoding="utf-8")
+    failed = space.run_rule("train_stage", MODEL.replace("stage1", "stage2") + "/model.keras")
+    assert failed.returncode != 0
+    assert "The stage-1 model does not fit stage 2: its image_size is 64, 32 is wanted." in failed.stdout
+    assert "Traceback" not in failed.stdout
+
+
+def test_classify(tmp_path: Path) -> None:
+    space = workspace(tmp_path, epochs={"stage1": 12, "stage2": 1})
+    split = train_first_stage(space)
+    space.must_run("classify", f"{MODEL}/predictions/curated.tsv")
+    predictions = read_table(space.run_folder / MODEL / "predictions" / "curated.tsv", "predictions")
+    pd.testing.assert_frame_equal(predictions[["slice", "patient", "label", "split"]], split)
+    positive = predictions["label"] == POSITIVE
+    assert predictions.loc[positive, "probability"].min() > predictions.loc[~positive, "probability"].max()
+
+
+def test_evaluate(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    slices = made_cohort(space.run_folder, "curated", patients=16, slices=2, size=SIZE)
+    split = made_split(space.run_folder, "curated", "whole", slices)
+    probability = np.where(split["label"] == POSITIVE, 0.8, 0.3)
+    wrong = split.index[(split["split"] == "test") & (split["label"] == POSITIVE)][0]
+    probability[wrong] = 0.1
+    folder = space.run_folder / MODEL
+    for cohort in ("curated", "hospital"):
+        write_table(folder / "predictions" / f"{cohort}.tsv", split.assign(probability=probability), "predictions")
+    space.must_run("evaluate", f"{MODEL}/metrics.json")
+    found = read_json(folder / "metrics.json")
+    assert [(row["cohort"], row["unit"]) for row in found["rows"]] == [
+        ("curated", "slice"),
+        ("curated", "patient"),
+        ("hospital", "slice"),
+        ("hospital", "patient"),
+    ]
+    row = found["rows"][0]
+    assert [row[name] for name in ("n", "tp", "fp", "fn", "tn")] == [8, 3, 0, 1, 4]
+    assert (row["accuracy"], row["precision"], row["recall"], row["specificity"]) == (7 / 8, 1.0, 0.75, 1.0)
+    assert row["recall_lo"] < 0.75 < row["recall_hi"] == 1.0
+    # Patient level: (0.1 + 0.8) / 2 < 0.5.
+    assert [found["rows"][1][name] for name in ("n", "tp", "fn")] == [4, 1, 1]
+    assert row["pipeline"] == "whole-small_cnn-scratch"
+
+
+def test_stand_in_weights(tmp_path: Path) -> None:
+    space = workspace(tmp_path, stand_in={"images": 16, "epochs": 1, "size": 32})
+    space.config["pipelines"]["weights"] = ["imagenet"]
+    space.write_config()
+    space.must_run("stand_in_weights", "stand_in/small_cnn.weights.h5")
+    file = space.run_folder / "stand_in" / "small_cnn.weights.h5"
+    assert (file.parent / "small_cnn.weights.h5.sha256").read_text().strip() == sha256_of(file)
+
+    made_images(space.run_folder, "curated")
+    model = MODEL.replace("scratch", "imagenet")
+    space.must_run("train_stage", f"{model}/model.keras")
+    weights = read_json(space.run_folder / model / "provenance.json")["weights"]
+    assert weights == {"kind": "stand-in", "sha256": sha256_of(file), "origin": "stand-in"}
+
+    file.write_bytes(file.read_bytes()[:-1])
+    failed = space.run_rule("train_stage", f"{model}/model.keras")
+    assert "is not the expected file: its SHA-256 is" in failed.stdout
+
+
+def test_imagenet_weights(tmp_path: Path) -> None:
+    """What is in Keras's own cache is taken, checked; what cannot be fetched is asked for in words."""
+    space = workspace(tmp_path)
+    space.environment |= {"KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"}
+    space.config["pipelines"] |= {"backbones": ["resnet50"], "weights": ["imagenet"]}
+    space.write_config()
+    failed = space.run_rule("imagenet_weights", "training/imagenet/resnet50.h5")
+    assert failed.returncode != 0
+    assert "Traceback" not in failed.stdout
+    assert "resnet50: {file: weights/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5" in failed.stdout
+    assert not (space.run_folder / "training/imagenet/resnet50.h5").exists()
+
+
+def test_imagenet_weights_of_a_backbone_that_has_none(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    failed = space.run_rule("imagenet_weights", "training/imagenet/small_cnn.h5")
+    assert "There are no ImageNet weights of small_cnn." in failed.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"pipelines": {"backbones": ["resnet5"]}},
+            "'resnet5' is not known; known are densenet201, resnet50, small_cnn",
+        ),
+        (
+            {"training": {"imagenet": {"resnet50": {"file": "absent.h5", "sha256": "0" * 64}}}},
+            "training.imagenet.resnet50.file: absent.h5 does not exist.",
+        ),
+    ],
+)
+def test_train_is_refused_before_any_job(tmp_path: Path, change: dict, message: str) -> None:
+    space = workspace(tmp_path)
+    space.config = {"cohorts": space.config["cohorts"]} | change
+    space.write_config()
+    failed = space.snakemake("-n", "train")
+    assert failed.returncode != 0
+    assert message in failed.stdout

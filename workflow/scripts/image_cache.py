@@ -1,0 +1,32 @@
+"""Make the image cache of a cohort, three arrays at the network's size, from its PNG slices and predicted masks."""
+
+import argparse
+from pathlib import Path
+
+from lungsight.program import parser, run
+from lungsight.tables import read_table, write_table
+from lungsight.training.image_cache import ARRAYS, write_image_cache
+
+
+def parse_args() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--slices", type=Path, required=True)
+    arguments.add_argument("--cohort", type=Path, required=True, help="the folder that the slices' png starts from")
+    arguments.add_argument("--masks", type=Path, required=True, help="folder of <shard>/<case>.nii.gz")
+    arguments.add_argument("--size", type=int, required=True)
+    for name in ARRAYS:
+        arguments.add_argument(f"--{name}-array", type=Path, required=True)
+    arguments.add_argument("--index", type=Path, required=True)
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    slices = read_table(args.slices, "slices")
+    arrays = {name: getattr(args, f"{name}_array") for name in ARRAYS}
+    write_image_cache(slices, args.cohort, args.masks, args.size, arrays)
+    write_table(args.index, slices[["slice"]], "image_index")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,54 @@
+"""The networks, a file each: what the rest of the workflow knows of a backbone is its name.
+
+A module of this folder defines `BACKBONE`. Names come from listing the folder, so that a config can be checked without
+importing TensorFlow.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lungsight.errors import UserError
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A convolutional network without its classifier.
+
+    build: image size → flat functional keras.Model from (size, size, 3), freshly initialised.
+    preprocess: (n, size, size, 3) float32 in 0–255, RGB → what the network takes. preprocessing: that, in words.
+    explained_layer: the layer whose maps the head pools. min_size: smallest rows and columns that it takes.
+    imagenet_url, imagenet_md5: Keras's file of ImageNet weights without top; empty where there is none.
+    """
+
+    build: Callable[[int], Any]
+    preprocess: Callable[[Any], Any]
+    preprocessing: str
+    explained_layer: str
+    min_size: int
+    imagenet_url: str = ""
+    imagenet_md5: str = ""
+
+    @property
+    def imagenet_file(self) -> str:
+        """File name of the ImageNet weights."""
+        return self.imagenet_url.rpartition("/")[2]
+
+
+def names() -> list[str]:
+    """The known backbones, sorted."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def module_file(name: str) -> Path:
+    """The file that defines a backbone. Raises UserError that lists the known ones for a name that is none."""
+    if name not in names():
+        raise UserError(f"pipelines.backbones: {name!r} is not known; known are {', '.join(names())}.")
+    return Path(__file__).with_name(f"{name}.py")
+
+
+def load(name: str) -> Backbone:
+    """The backbone `name`; imports TensorFlow. Raises UserError as `module_file`."""
+    return importlib.import_module(f"{__name__}.{module_file(name).stem}").BACKBONE

@@ -1,0 +1,22 @@
+"""DenseNet-201 (Huang et al. 2017)."""
+
+import keras
+
+from lungsight.training.backbones import Backbone
+
+
+def build(size: int) -> keras.Model:
+    """DenseNet-201 without top, randomly initialised, from (size, size, 3) images."""
+    return keras.applications.DenseNet201(include_top=False, weights=None, input_shape=(size, size, 3))
+
+
+BACKBONE = Backbone(
+    build=build,
+    preprocess=keras.applications.densenet.preprocess_input,
+    preprocessing="keras.applications.densenet.preprocess_input: RGB in [0, 1], ImageNet mean and deviation",
+    explained_layer="relu",
+    min_size=32,
+    imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/densenet/"
+    "densenet201_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    imagenet_md5="c13680b51ded0fb44dff2d8f86ac8bb1",
+)

@@ -1,0 +1,22 @@
+"""ResNet-50 (He et al. 2016)."""
+
+import keras
+
+from lungsight.training.backbones import Backbone
+
+
+def build(size: int) -> keras.Model:
+    """ResNet-50 without top, randomly initialised, from (size, size, 3) images."""
+    return keras.applications.ResNet50(include_top=False, weights=None, input_shape=(size, size, 3))
+
+
+BACKBONE = Backbone(
+    build=build,
+    preprocess=keras.applications.resnet50.preprocess_input,
+    preprocessing="keras.applications.resnet50.preprocess_input: BGR, ImageNet mean subtracted",
+    explained_layer="conv5_block3_out",
+    min_size=32,
+    imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    imagenet_md5="4d473c1dd8becc155b73f8504c6f6626",
+)

@@ -1,0 +1,35 @@
+"""A small convolutional network for quick experiments: four blocks of convolution, batch normalisation and ReLU."""
+
+from typing import Any
+
+import keras
+
+from lungsight.training.backbones import Backbone
+
+FILTERS = (16, 32, 64, 128)
+
+
+def build(size: int) -> keras.Model:
+    """Four blocks, a 2×2 maximum between them, randomly initialised, from (size, size, 3) images."""
+    images = features = keras.Input((size, size, 3), name="images")
+    for number, filters in enumerate(FILTERS, start=1):
+        if number > 1:
+            features = keras.layers.MaxPooling2D(name=f"pool{number - 1}")(features)
+        features = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{number}")(features)
+        features = keras.layers.BatchNormalization(name=f"bn{number}")(features)
+        features = keras.layers.Activation("relu", name=f"relu{number}")(features)
+    return keras.Model(images, features, name="small_cnn")
+
+
+def preprocess(images: Any) -> Any:
+    """0–255 → [−1, 1]."""
+    return images / 127.5 - 1.0
+
+
+BACKBONE = Backbone(
+    build=build,
+    preprocess=preprocess,
+    preprocessing="x / 127.5 - 1",
+    explained_layer="relu4",
+    min_size=16,
+)

@@ -1,0 +1,149 @@
+"""The training loop: one step, traced once, and an epoch's worth of bookkeeping."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lungsight.errors import UserError
+from lungsight.program import progress, say
+from lungsight.training.adam import Adam
+from lungsight.training.augmentation import augment, draw_augmentation, generator, no_augmentation
+from lungsight.training.backbones import Backbone
+from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.fused_batch_norm import fused_batch_norm
+from lungsight.training.network import make_inference, run_in_batches, to_input
+from lungsight.training.objectives import Objective
+
+Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Some rows of an image array: pixels (N, size, size) uint8, may be memory-mapped; rows and labels (n,) int."""
+
+    pixels: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels at the positions `chosen`."""
+        return self.pixels[self.rows[chosen]], self.labels[chosen]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. augmentation: the config's `training.augmentation`, or None. stage: counts for the seeds only."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    stage: int = 0
+    augmentation: dict | None = None
+
+
+def equal_batches(rng: np.random.Generator, n: int, batch_size: int) -> list[np.ndarray]:
+    """Positions 0 … n−1, shuffled, in ⌈n / batch_size⌉ batches whose sizes differ by one at most.
+
+    Every image counts once an epoch, and there is no last batch of a few images with batch statistics of its own.
+    """
+    return np.array_split(rng.permutation(n), -(-n // batch_size))
+
+
+def make_train_step(model: keras.Model, backbone: Backbone, objective: Objective, optimizer: Adam) -> Step:
+    """A function (images, labels, transforms, brightness, learning rate) → (sum of losses, number correct).
+
+    It augments, preprocesses, and moves the model's weights by one step of `optimizer`. Traced once, for batches of
+    any length.
+    """
+    size = model.input_shape[1]
+    variables = [variable.value for variable in model.trainable_variables]
+    signature = [
+        tf.TensorSpec((None, size, size), tf.uint8),
+        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((None, 8), tf.float32),
+        tf.TensorSpec((None,), tf.float32),
+        tf.TensorSpec((), tf.float32),
+    ]
+
+    @tf.function(autograph=False, input_signature=signature)
+    def step(
+        images: tf.Tensor, labels: tf.Tensor, transforms: tf.Tensor, brightness: tf.Tensor, learning_rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        inputs = to_input(backbone, augment(images, transforms, brightness))
+        with tf.GradientTape() as tape:
+            measured = objective(labels, model(inputs, training=True))
+            loss = tf.reduce_mean(measured.loss)
+        optimizer.apply(tape.gradient(loss, variables), learning_rate)
+        return tf.reduce_sum(measured.loss), tf.reduce_sum(tf.cast(measured.correct, tf.int32))
+
+    with fused_batch_norm(model):
+        return step.get_concrete_function()
+
+
+def train_epoch(step: Step, images: LabelledImages, plan: Plan, epoch: int) -> tuple[float, float]:
+    """Run one epoch (1-based); returns the mean loss and accuracy over its augmented images."""
+    size = images.pixels.shape[1]
+    batches = equal_batches(generator(plan.seed, plan.stage, epoch), len(images), plan.batch_size)
+    learning_rate = tf.constant(plan.learning_rate, tf.float32)
+    losses, correct = [], []
+    for number, chosen in enumerate(progress(batches, f"steps of epoch {epoch}"), start=1):
+        pixels, labels = images.batch(chosen)
+        if plan.augmentation is None:
+            drawn = no_augmentation(len(chosen))
+        else:
+            rng = generator(plan.seed, plan.stage, epoch, number)
+            drawn = draw_augmentation(rng, len(chosen), size, plan.augmentation)
+        tensors = tf.constant(pixels), tf.constant(labels, tf.int32), *map(tf.constant, drawn)
+        loss, right = step(*tensors, learning_rate)
+        losses.append(loss)
+        correct.append(right)
+    return float(np.sum(losses)) / len(images), float(np.sum(correct)) / len(images)
+
+
+def fit(
+    model: keras.Model,
+    backbone: Backbone,
+    objective: Objective,
+    training: LabelledImages,
+    validation: LabelledImages,
+    plan: Plan,
+    checkpoint: Checkpoint | None = None,
+) -> list[dict]:
+    """Train `model`, whose outputs are logits, in place; returns the history, a row per epoch as history.tsv has it.
+
+    With a checkpoint, each epoch's end is kept and a training that was cut short goes on from there, with the numbers
+    that it would have had. Raises UserError when a loss is not a number; the checkpoint then holds the last good epoch.
+    """
+    optimizer = Adam([variable.value for variable in model.trainable_variables])
+    history = checkpoint.restore(model, optimizer) if checkpoint else []
+    step = make_train_step(model, backbone, objective, optimizer)
+    inference = make_inference(model, backbone)
+    for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
+        started = time.monotonic()
+        loss, accuracy = train_epoch(step, training, plan, epoch)
+        measured = objective(validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
+        val_loss, val_accuracy = float(np.mean(measured.loss)), float(np.mean(measured.correct))
+        if not np.isfinite([loss, val_loss]).all():
+            raise UserError(
+                f"The loss is not a number in epoch {epoch}: the training diverged. Epoch {epoch - 1} "
+                f"is kept. Lower training.learning_rate (it is {plan.learning_rate:g}) and run again."
+            )
+        say(f"epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.3f}; validation {val_loss:.4f}, {val_accuracy:.3f}")
+        history.append(
+            {
+                **{"epoch": epoch, "loss": loss, "accuracy": accuracy},
+                **{"val_loss": val_loss, "val_accuracy": val_accuracy},
+                **{"learning_rate": plan.learning_rate, "seconds": time.monotonic() - started},
+            }
+        )
+        if checkpoint and epoch < plan.epochs:
+            checkpoint.save(model, optimizer, history)
+    return history

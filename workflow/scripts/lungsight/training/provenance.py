@@ -1,0 +1,54 @@
+"""Where a model comes from, in a file beside it; and whether two models, or a model and images, fit together."""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lungsight import __version__
+from lungsight.errors import UserError
+from lungsight.files import read_json
+from lungsight.training.backbones import Backbone
+
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what a training's numbers depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def describe_training(name: str, backbone: Backbone, settings: dict, seed: int, code: str) -> dict[str, Any]:
+    """The part of a provenance that is known before the training: what it will do, with which code."""
+    return {
+        "backbone": name,
+        "image_size": settings["image_size"],
+        "preprocessing": backbone.preprocessing,
+        "explained_layer": backbone.explained_layer,
+        "settings": settings,
+        "seed": seed,
+        "lungsight": __version__,
+        "code": code,
+        "packages": package_versions(),
+    }
+
+
+def check_parent(path: Path, backbone_name: str, preprocessing: str, image_size: int) -> None:
+    """Raise UserError unless the parent model, by its provenance, was trained on such images with this backbone."""
+    _compare(
+        read_json(path),
+        {"backbone": backbone_name, "preprocessing": preprocessing, "image_size": image_size},
+        "The stage-1 model does not fit stage 2",
+    )
+
+
+def check_images(provenance: dict, preprocessing: str, image_size: int) -> None:
+    """Raise UserError unless a model, by its provenance, takes images of this size preprocessed in this way."""
+    _compare(
+        provenance, {"preprocessing": preprocessing, "image_size": image_size}, "The model does not fit the images"
+    )
+
+
+def _compare(provenance: dict, expected: dict, what: str) -> None:
+    for key, value in expected.items():
+        if provenance.get(key) != value:
+            raise UserError(f"{what}: its {key} is {provenance.get(key)!r}, {value!r} is wanted. Train it again.")

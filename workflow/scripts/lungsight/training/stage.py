@@ -1,0 +1,105 @@
+"""One stage of a pipeline: the images and labels of its cohort, the network it starts from, the training itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from lungsight.errors import UserError
+from lungsight.files import read_json, sha256_of
+from lungsight.program import say
+from lungsight.tables import read_table
+from lungsight.training.backbones import Backbone
+from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.fit import LabelledImages, Plan, fit
+from lungsight.training.image_cache import CachedImages
+from lungsight.training.network import build_classifier, load_weights, logits_of
+from lungsight.training.objectives import binary_crossentropy
+from lungsight.training.provenance import check_parent
+from lungsight.training.weights import WeightsFile
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The files that a stage is trained on: split table, image array, and the array's index."""
+
+    split: Path
+    images: Path
+    index: Path
+
+    def sides(self, positive: str, image_size: int) -> tuple[LabelledImages, LabelledImages]:
+        """Training and validation images; label 1 is `positive`. Raises UserError for an empty side, other sizes."""
+        cached = CachedImages.open(self.images, self.index)
+        if cached.size != image_size:
+            raise UserError(f"The cached images have {cached.size} rows, training.image_size is {image_size}.")
+        table = read_table(self.split, "split")
+        return _side(table, "train", positive, cached), _side(table, "val", positive, cached)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file."""
+        return {name: sha256_of(path) for name, path in vars(self).items()}
+
+
+def _side(table: pd.DataFrame, side: str, positive: str, cached: CachedImages) -> LabelledImages:
+    rows = table[table["split"] == side]
+    if rows.empty:
+        raise UserError(f"The split has no {side} slice: nothing can be trained. Check splits.fractions.")
+    labels = (rows["label"] == positive).to_numpy(int)
+    return LabelledImages(cached.pixels, cached.rows_of(rows["slice"]), labels)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a network starts from: nothing, weights of the backbone, or the parent model with its provenance."""
+
+    weights: WeightsFile | None = None
+    parent: Path | None = None
+    parent_provenance: Path | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """As provenance.json has it: kind, the file's SHA-256, and the kind that the first stage started from (origin).
+
+        kind is "scratch", "imagenet", "stand-in" or "parent"; origin is never "parent".
+        """
+        if self.parent is not None:
+            origin = read_json(self.parent_provenance)["weights"]["origin"]
+            return {"kind": "parent", "sha256": sha256_of(self.parent), "origin": origin}
+        if self.weights is not None:
+            return {"kind": self.weights.kind, "sha256": self.weights.sha256, "origin": self.weights.kind}
+        return {"kind": "scratch", "sha256": None, "origin": "scratch"}
+
+    def build(self, name: str, backbone: Backbone, settings: dict) -> keras.Model:
+        """The network with these weights. Raises UserError when they do not fit it."""
+        if self.parent is None:
+            return build_classifier(backbone, settings, self.weights.checked() if self.weights else None)
+        check_parent(self.parent_provenance, name, backbone.preprocessing, settings["image_size"])
+        model = build_classifier(backbone, settings)
+        load_weights(model, self.parent, what="the model of stage 1")
+        return model
+
+
+def plan_of(settings: dict, stage: int, seed: int) -> Plan:
+    """The training plan of a stage. settings: the config's `training`, epochs and learning_rate of this stage alone."""
+    return Plan(
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        learning_rate=settings["learning_rate"],
+        seed=seed,
+        stage=stage,
+        augmentation=settings["augmentation"],
+    )
+
+
+def train(
+    model: keras.Model,
+    backbone: Backbone,
+    training: LabelledImages,
+    validation: LabelledImages,
+    plan: Plan,
+    checkpoint: Checkpoint,
+) -> list[dict]:
+    """Train the classifier in place on binary cross-entropy of its logit; returns the history."""
+    say(f"{len(training)} training and {len(validation)} validation images, {plan.epochs} epochs")
+    return fit(logits_of(model), backbone, binary_crossentropy, training, validation, plan, checkpoint)

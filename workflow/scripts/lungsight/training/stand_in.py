@@ -1,0 +1,42 @@
+"""Stand-ins for ImageNet weights where those cannot be had: a short pre-training on generated textures."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from lungsight.demo.textures import CLASSES, draw_textures
+from lungsight.files import atomic_path
+from lungsight.training.backbones import Backbone
+from lungsight.training.fit import LabelledImages, Plan, fit
+from lungsight.training.network import set_batch_norm_momentum
+from lungsight.training.objectives import categorical_crossentropy
+from lungsight.training.weights import write_sidecar
+
+LEARNING_RATE = 1e-3
+VALIDATION_SHARE = 0.125
+
+
+def pretrain(backbone: Backbone, settings: dict, seed: int) -> keras.Model:
+    """Train the backbone to tell textures apart; returns it without the classifier used for that.
+
+    settings: images, epochs, size (rows and columns of a texture), batch_size, batch_norm_momentum.
+    """
+    pixels, classes = draw_textures(settings["images"], settings["size"], seed)
+    base = backbone.build(settings["size"])
+    pooled = keras.layers.GlobalAveragePooling2D()(base.output)
+    model = keras.Model(base.input, keras.layers.Dense(len(CLASSES))(pooled))
+    set_batch_norm_momentum(model, settings["batch_norm_momentum"])
+    rows = np.arange(len(pixels))
+    held_out = rows < max(1, round(VALIDATION_SHARE * len(rows)))
+    sides = [LabelledImages(pixels, rows[side], classes[side]) for side in (~held_out, held_out)]
+    plan = Plan(settings["epochs"], settings["batch_size"], LEARNING_RATE, seed)
+    fit(model, backbone, categorical_crossentropy, *sides, plan)
+    return base
+
+
+def save_weights(base: keras.Model, path: Path) -> None:
+    """Write the weights (<name>.weights.h5) and the SHA-256 beside them."""
+    with atomic_path(path) as temporary:
+        base.save_weights(temporary)
+    write_sidecar(path)
