@@ -1,0 +1,177 @@
+"""Rules of the QC room on made cohorts."""
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from lungsight.tables import read_table
+from tests.made import SHARD, made_cohort
+from tests.workspace import Workspace
+
+HEADER = "slice\twhole_keep\tsegmented_keep\treason\treviewer\ttime\n"
+
+
+def workspace_of(tmp_path, **qc) -> Workspace:
+    """A run whose cohorts `curated` and `hospital` are described and not yet made."""
+    cohorts = {}
+    for name, role in (("curated", "public"), ("hospital", "target")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scan.png").touch()
+        (tmp_path / f"{name}.tsv").write_text("patient\tpath\tlabel\n1\tscan.png\tCovid-19\n")
+        cohorts[name] = {"role": role, "format": "png", "root": name, "table": f"{name}.tsv"}
+    return Workspace(tmp_path, {"cohorts": cohorts, "qc": qc})
+
+
+def write_decisions(path, *rows):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(HEADER + "".join("\t".join(map(str, row)) + "\n" for row in rows))
+
+
+def spoil(run, case, index, plant):
+    """Change one mask of a made hospital case in place."""
+    path = run / "segmentation" / "masks" / "hospital" / SHARD / f"{case}.nii.gz"
+    image = nibabel.load(path)
+    masks = np.asarray(image.dataobj).copy()
+    masks[:, :, index] = plant(masks[:, :, index])
+    nibabel.save(nibabel.Nifti1Image(masks, image.affine), path)
+
+
+def test_qc_scores(tmp_path):
+    workspace = workspace_of(tmp_path)
+    slices = made_cohort(workspace.run_folder, "hospital", patients=2, slices=3)
+    first, second = slices["case"].unique()
+    spoil(workspace.run_folder, first, 1, np.zeros_like)
+    workspace.must_run("qc_scores", "qc/hospital/scores.tsv")
+    scores = read_table(workspace.run_folder / "qc" / "hospital" / "scores.tsv", "scores")
+    assert scores["slice"].tolist() == slices["slice"].tolist()
+    masks = [
+        np.asarray(
+            nibabel.load(workspace.run_folder / "segmentation/masks/hospital" / SHARD / f"{case}.nii.gz").dataobj
+        )
+        for case in (first, second)
+    ]
+    areas = np.concatenate([mask.mean(axis=(0, 1)) for mask in masks])
+    np.testing.assert_allclose(scores["lung_fraction"], areas)
+    assert scores["components"].tolist() == [2, 0, 2, 2, 2, 2]
+    assert scores["neighbour_dice"].tolist()[:3] == [0, 0, 0]
+    assert (scores["neighbour_dice"][3:] > 0.9).all()
+    assert scores["mean_intensity"].drop(1).between(0.2, 0.32).all()
+
+
+def test_qc_scores_wants_masks_on_the_images_grid(tmp_path):
+    workspace = workspace_of(tmp_path)
+    slices = made_cohort(workspace.run_folder, "hospital", patients=1)
+    path = workspace.run_folder / "segmentation/masks/hospital" / SHARD / f"{slices['case'][0]}.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((32, 32, 3), np.uint8), np.eye(4)), path)
+    done = workspace.run_rule("qc_scores", "qc/hospital/scores.tsv")
+    assert done.returncode != 0
+    assert "table row 1: the lung mask of case" in done.stdout and "Traceback" not in done.stdout
+
+
+def test_qc_manifest(tmp_path):
+    workspace = workspace_of(tmp_path, decisions="reviews")
+    run = workspace.run_folder
+    (tmp_path / "reviews").mkdir()
+    slices = {name: made_cohort(run, name, patients=2, slices=3) for name in ("curated", "hospital")}
+    spoil(run, slices["hospital"]["case"][0], 0, np.zeros_like)
+    paths = {name: f"qc/{name}/manifest.tsv" for name in slices}
+    done = workspace.snakemake(
+        "--cores",
+        "2",
+        "--allowed-rules",
+        "qc_scores",
+        "qc_manifest",
+        "--",
+        *[f"{workspace.results}/{path}" for path in paths.values()],
+    )
+    assert done.returncode == 0, done.stdout
+    manifest = read_table(run / paths["hospital"], "manifest")
+    assert manifest["whole_keep"].tolist() == [1] * 6
+    assert manifest["segmented_keep"].tolist() == [0, 1, 1, 1, 1, 1]
+    assert manifest["reason"][0].startswith("the mask misses the lung")
+    assert set(manifest["decided_by"]) == {"auto"}
+
+    # A person's decision reruns this cohort's manifest, and neither the scores nor the other cohort's manifest.
+    untouched = [run / paths["curated"], run / "qc/hospital/scores.tsv", run / "qc/curated/scores.tsv"]
+    before = [path.stat().st_mtime_ns for path in untouched]
+    names = slices["hospital"]["slice"]
+    write_decisions(
+        tmp_path / "reviews" / "decisions.tsv",
+        (names[0], 1, 1, "", "AB", "2021-03-05T10:00:00Z"),
+        (names[2], 0, 0, "no lung visible", "AB", "2021-03-05T10:00:01Z"),
+    )
+    workspace.must_run("qc_manifest", *paths.values())
+    assert [path.stat().st_mtime_ns for path in untouched] == before
+    manifest = read_table(run / paths["hospital"], "manifest")
+    assert manifest["segmented_keep"].tolist() == [1, 1, 0, 1, 1, 1]
+    assert manifest["reason"].tolist() == ["", "", "no lung visible", "", "", ""]
+    assert manifest["decided_by"].tolist() == ["person", "auto", "person", "auto", "auto", "auto"]
+
+    write_decisions(tmp_path / "reviews" / "z.tsv", ("f" * 16 + "-0000", 1, 1, "", "AB", "2021-03-05T10:00:00Z"))
+    done = workspace.run_rule("qc_manifest", paths["hospital"])
+    assert done.returncode != 0
+    assert "file z.tsv, row 1: no cohort has the slice" in done.stdout and "Traceback" not in done.stdout
+
+
+def test_a_required_review_stops_before_the_manifest(tmp_path):
+    workspace = workspace_of(tmp_path, review="required", decisions="reviews")
+    slices = made_cohort(workspace.run_folder, "hospital", patients=2)
+    rules = ("qc_scores", "qc_page", "qc_manifest")
+    target = f"{workspace.results}/qc/hospital/manifest.tsv"
+    arguments = ("--cores", "2", "--show-failed-logs", "--allowed-rules", *rules, "--", target)
+    done = workspace.snakemake(*arguments)
+    assert done.returncode != 0
+    assert "nobody has reviewed cohort hospital yet" in done.stdout
+    assert "qc/hospital/index.html" in done.stdout and "into reviews" in done.stdout
+    assert (workspace.run_folder / "qc" / "hospital" / "index.html").is_file()
+    decision = (slices["slice"][0], 1, 0, "lung shape lost", "AB", "2021-03-05T10:00:00Z")
+    # The folder has decisions on this cohort only, but what a decision may name is known from both.
+    made_cohort(workspace.run_folder, "curated", patients=1)
+    write_decisions(tmp_path / "reviews" / "mine.tsv", decision)
+    done = workspace.snakemake(*arguments)
+    assert done.returncode == 0, done.stdout
+    manifest = read_table(workspace.run_folder / "qc" / "hospital" / "manifest.tsv", "manifest")
+    assert manifest["decided_by"].tolist() == ["person"] + ["auto"] * 5
+
+
+@pytest.mark.parametrize(
+    ("qc", "words"),
+    [({"review": "required"}, "needs qc.decisions"), ({"decisions": "absent"}, "the folder absent does not exist")],
+)
+def test_settings_that_cannot_work_stop_before_any_job(tmp_path, qc, words):
+    done = workspace_of(tmp_path, **qc).snakemake("-n", "qc")
+    assert done.returncode != 0 and words in done.stdout
+
+
+def test_qc_page(tmp_path):
+    workspace = workspace_of(tmp_path)
+    run = workspace.run_folder
+    slices = made_cohort(run, "hospital", patients=2, slices=3, size=64)
+    spoil(run, slices["case"][1], 1, np.zeros_like)
+    done = workspace.snakemake(
+        *(
+            "--cores",
+            "2",
+            "--allowed-rules",
+            "qc_scores",
+            "qc_page",
+            "--",
+            f"{workspace.results}/qc/hospital/index.html",
+        )
+    )
+    assert done.returncode == 0, done.stdout
+    folder = run / "qc" / "hospital"
+    assert sorted(path.stem for path in (folder / "images").glob("*.jpg")) == sorted(slices["slice"])
+    first = np.asarray(Image.open(folder / "images" / f"{slices['slice'][0]}.jpg")).astype(int)
+    assert first.shape == (64, 128, 3)
+    png = np.asarray(Image.open(run / "cohorts" / "hospital" / slices["png"][0]))
+    # Away from the outline the left pane is the slice and the right pane the lung; outside the mask it is black.
+    for inside, pane in (((30, 34, 30, 34), 0), ((28, 36, 16, 21), 0), ((28, 36, 16, 21), 64)):
+        top, bottom, left, right = inside
+        shown = first[top:bottom, pane + left : pane + right]
+        assert shown.mean() == pytest.approx(png[top:bottom, left:right].mean(), abs=6)
+    assert first[2:6, 66:70].max() < 12
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert all(name in page for name in slices["slice"])
+    assert "http" not in page  # nothing is fetched: the page opens from disk

@@ -1,0 +1,156 @@
+"""Rules of the splits room on made cohorts."""
+
+import numpy as np
+
+from lungsight.tables import read_table, write_table
+from tests.made import NEGATIVE, made_cohort, made_manifest, made_split
+from tests.workspace import Workspace
+
+ROLES = {"curated": "public", "hospital": "target"}
+
+
+def workspace_of(tmp_path, roles=ROLES, **settings) -> Workspace:
+    """A run with cohorts that are described and not yet made."""
+    cohorts = {}
+    for name, role in roles.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scan.png").touch()
+        (tmp_path / f"{name}.tsv").write_text("patient\tpath\tlabel\n1\tscan.png\tCovid-19\n")
+        cohorts[name] = {"role": role, "format": "png", "root": name, "table": f"{name}.tsv"}
+    return Workspace(tmp_path, {"cohorts": cohorts, **settings})
+
+
+def change(run, cohort, table, schema, edit) -> None:
+    """Edit a made table in place."""
+    folder = {"manifest": "qc"}.get(table, "cohorts")
+    path = run / folder / cohort / f"{table}.tsv"
+    changed = read_table(path, schema)
+    edit(changed)
+    write_table(path, changed, schema)
+
+
+def test_make_split(tmp_path):
+    workspace = workspace_of(tmp_path, splits={"fractions": [0.5, 0.25, 0.25]})
+    run = workspace.run_folder
+    slices = made_cohort(run, "hospital", patients=16, slices=3)
+    made_manifest(run, "hospital", slices)
+
+    def lose(manifest):
+        manifest.loc[manifest.index % 3 == 2, "segmented_keep"] = 0
+        manifest.loc[0, ["whole_keep", "segmented_keep"]] = 0
+
+    change(run, "hospital", "manifest", "manifest", lose)
+    workspace.must_run("make_split", "splits/hospital/whole.tsv", "splits/hospital/segmented.tsv")
+    whole, segmented = (
+        read_table(run / "splits" / "hospital" / f"{name}.tsv", "split") for name in ("whole", "segmented")
+    )
+    assert whole["slice"].tolist() == slices["slice"].tolist()[1:]
+    assert segmented["slice"].tolist() == [name for name in slices["slice"] if name[-1] != "2"][1:]
+    assert (whole.groupby("patient")["split"].nunique() == 1).all()
+    counts = whole.drop_duplicates("patient").groupby(["label", "split"]).size()
+    assert counts.tolist() == [2, 4, 2] * 2  # test, train, val
+    sides = whole.set_index("slice")["split"]
+    assert segmented["split"].tolist() == sides[segmented["slice"]].tolist()
+    first = whole["split"].tolist()
+    (run / "splits" / "hospital" / "whole.tsv").unlink()
+    workspace.must_run("make_split", "splits/hospital/whole.tsv")
+    assert read_table(run / "splits" / "hospital" / "whole.tsv", "split")["split"].tolist() == first
+
+
+def test_make_split_keeps_what_the_table_gives(tmp_path):
+    workspace = workspace_of(tmp_path, splits={"fractions": [0.5, 0.25, 0.25]})
+    run = workspace.run_folder
+    made_manifest(run, "hospital", made_cohort(run, "hospital", patients=8))
+    given = ["test", "test", "val", "val", "train", "train", "test", "test"]
+    change(run, "hospital", "cases", "cases", lambda cases: cases.__setitem__("given_split", given))
+    workspace.must_run("make_split", "splits/hospital/whole.tsv")
+    split = read_table(run / "splits" / "hospital" / "whole.tsv", "split")
+    assert split.drop_duplicates("patient")["split"].tolist() == given
+
+    def tear(cases):
+        cases["patient"] = cases["patient"].where(cases["row"] != 7, cases["patient"][0])
+        cases.loc[6, "given_split"] = "train"
+
+    change(run, "hospital", "cases", "cases", tear)
+    cases = read_table(run / "cohorts" / "hospital" / "cases.tsv", "cases").set_index("case")
+    change(
+        run, "hospital", "slices", "slices", lambda s: s.__setitem__("patient", cases["patient"][s["case"]].to_numpy())
+    )
+    done = workspace.run_rule("make_split", "splits/hospital/whole.tsv")
+    assert done.returncode != 0
+    assert "patient of table rows 1 and 7 of cohort hospital is in test and train" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (run / "splits" / "hospital" / "whole.tsv").exists()
+
+
+def test_make_split_refuses_a_side_without_both_classes(tmp_path):
+    workspace = workspace_of(tmp_path)
+    run = workspace.run_folder
+    slices = made_cohort(run, "hospital", patients=8)
+    made_manifest(run, "hospital", slices)
+    negative = slices[slices["label"] == NEGATIVE]
+    one = slices["slice"].isin(negative.loc[negative["patient"] == negative["patient"].iloc[0], "slice"])
+    out = (slices["label"] == NEGATIVE) & ~one
+    change(
+        run, "hospital", "manifest", "manifest", lambda m: m.loc.__setitem__((out, ["whole_keep", "segmented_keep"]), 0)
+    )
+    done = workspace.run_rule("make_split", "splits/hospital/whole.tsv")
+    assert done.returncode != 0
+    assert "cohort hospital, framework whole: the side val has no Non Covid" in done.stdout
+    assert "only one patient is Non Covid" in done.stdout and "splits.unit: slice" in done.stdout
+    assert "Traceback" not in done.stdout
+    workspace.config["splits"] = {"unit": "slice", "fractions": [0.4, 0.3, 0.3]}
+    workspace.write_config()
+    workspace.must_run("make_split", "splits/hospital/whole.tsv")
+    split = read_table(run / "splits" / "hospital" / "whole.tsv", "split")
+    assert (split.groupby("split")["label"].nunique() == 2).all()
+
+
+def test_shared_patients_are_on_one_side_of_every_cohort(tmp_path):
+    roles = {**ROLES, "abroad": "external"}
+    workspace = workspace_of(tmp_path, roles, shared_ids=True, splits={"fractions": [0.5, 0.25, 0.25]})
+    run = workspace.run_folder
+    for name in roles:
+        made_manifest(run, name, made_cohort(run, name, patients=12))
+    patients = read_table(run / "cohorts" / "curated" / "cases.tsv", "cases")["patient"]
+    for name, count in (("hospital", 6), ("abroad", 2)):
+        own = read_table(run / "cohorts" / name / "cases.tsv", "cases")["patient"]
+        same = dict(zip(own[:count], patients[:count], strict=True))
+        for table in ("cases", "slices"):
+            change(run, name, table, table, lambda rows, same=same: rows.replace({"patient": same}, inplace=True))
+    workspace.must_run("make_split", *(f"splits/{name}/whole.tsv" for name in roles))
+    sides: dict[str, set[str]] = {}
+    for name in roles:
+        split = read_table(run / "splits" / name / "whole.tsv", "split")
+        for patient, side in zip(split["patient"], split["split"], strict=True):
+            sides.setdefault(patient, set()).add(side)
+    assert {len(found) for found in sides.values()} == {1}
+    assert sides[patients[0]] == sides[patients[1]] == {"test"}  # they are in the external cohort as well
+
+
+def test_leakage(tmp_path):
+    workspace = workspace_of(tmp_path)
+    run = workspace.run_folder
+    workspace.config["cohorts"]["curated"]["patients"] = "unknown"
+    workspace.write_config()
+    for name in ROLES:
+        slices = made_cohort(run, name, patients=8, slices=3)
+        for framework in ("whole", "segmented"):
+            made_split(run, name, framework, slices)
+    path = run / "splits" / "hospital" / "segmented.tsv"
+    torn = read_table(path, "split")
+    torn.loc[0, "split"] = "test"
+    write_table(path, torn, "split")
+
+    def copy_pixels(rows):
+        rows.loc[1, "sha256"] = rows["sha256"].iloc[-1]
+
+    change(run, "hospital", "slices", "slices", copy_pixels)
+    workspace.must_run("leakage", "report/leakage.tsv")
+    found = read_table(run / "report" / "leakage.tsv", "leakage").set_index(["cohort", "framework"])
+    assert found.index.tolist() == [(name, framework) for name in ROLES for framework in ("whole", "segmented")]
+    assert found["patients_on_two_sides"].tolist() == [0, 0, 0, 1]
+    assert found["patients_known"].tolist() == [0, 0, 1, 1]
+    assert found["identical_images_on_two_sides"].tolist() == [0, 0, 2, 2]
+    np.testing.assert_allclose(found["test_slices_of_trained_patients"], [np.nan, np.nan, 0, 1 / 7])
+    assert (found["slices"] == 24).all() and (found["patients"] == 8).all()

@@ -1,0 +1,137 @@
+"""A person's decisions: read, checked, laid over the automatic ones."""
+
+import pandas as pd
+import pytest
+
+from lungsight.errors import UserError
+from lungsight.qc.decision_files import files_of_cohort
+from lungsight.qc.decisions import (
+    agreement_of_reviewers,
+    check_known,
+    disagreements,
+    overrule,
+    read_decisions,
+    require_decisions,
+)
+
+HEADER = "slice\twhole_keep\tsegmented_keep\treason\treviewer\ttime"
+SLICES = [f"{'a' * 16}-{index:04d}" for index in range(5)]
+
+
+def write(path, *rows, header=HEADER):
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def row(number, whole, segmented, reviewer="AB", time="2021-03-05T10:00:00Z", reason=""):
+    return f"{SLICES[number]}\t{whole}\t{segmented}\t{reason}\t{reviewer}\t{time}"
+
+
+def automatic():
+    return pd.DataFrame(
+        {"slice": SLICES, "whole_keep": 1, "segmented_keep": [1, 0, 1, 1, 0], "reason": ["", "x", "", "", "x"]}
+    )
+
+
+def test_a_person_overrules_and_the_rest_stays(tmp_path):
+    file = write(tmp_path / "one.tsv", row(0, 1, 0, reason="other tissue kept"), row(1, 1, 1), row(2, 0, 0))
+    found = overrule(automatic(), read_decisions(file))
+    assert found["slice"].tolist() == SLICES
+    assert found["whole_keep"].tolist() == [1, 1, 0, 1, 1]
+    assert found["segmented_keep"].tolist() == [0, 1, 0, 1, 0]
+    assert found["reason"].tolist() == ["other tissue kept", "", "rejected by a person", "", "x"]
+    assert found["decided_by"].tolist() == ["person", "person", "person", "auto", "auto"]
+
+
+def test_the_latest_counts_whatever_the_order_and_the_zone(tmp_path):
+    first = write(
+        tmp_path / "a.tsv",
+        row(0, 1, 1, time="2021-03-05T12:30:00+02:00"),
+        row(1, 1, 1, time="2021-03-05T10:00:00.500Z"),
+    )
+    second = write(
+        tmp_path / "b.tsv", row(0, 1, 0, "CD", "2021-03-05T10:29:59Z"), row(1, 1, 0, "CD", "2021-03-05T10:00:01Z")
+    )
+    decisions = pd.concat([read_decisions(second), read_decisions(first)])
+    found = overrule(automatic(), decisions).set_index("slice")
+    assert found.loc[SLICES[0], "segmented_keep"] == 1
+    assert found.loc[SLICES[1], "segmented_keep"] == 0
+
+
+def test_disagreement_is_said_and_a_change_of_mind_is_not(tmp_path):
+    first = write(tmp_path / "a.tsv", row(0, 1, 1), row(1, 1, 1), row(1, 1, 0, time="2021-03-05T11:00:00Z"))
+    second = write(tmp_path / "b.tsv", row(0, 0, 0, "CD", "2021-03-06T10:00:00Z"))
+    (sentence,) = disagreements(pd.concat([read_decisions(first), read_decisions(second)]))
+    assert SLICES[0] in sentence and "a.tsv row 1 (AB" in sentence and "b.tsv row 1 (CD" in sentence
+
+
+def test_agreement_of_two_reviewers_is_cohens_kappa(tmp_path):
+    verdicts = [(1, 1), (1, 1), (1, 0), (0, 0), (0, 0)]
+    first = write(tmp_path / "a.tsv", *(row(index, 1, mine) for index, (mine, _) in enumerate(verdicts)))
+    second = write(tmp_path / "b.tsv", *(row(index, 1, yours, "CD") for index, (_, yours) in enumerate(verdicts)))
+    found = agreement_of_reviewers(pd.concat([read_decisions(first), read_decisions(second)]))
+    segmented = found[found["framework"] == "segmented"].iloc[0]
+    # observed 4/5; expected 3/5 · 2/5 + 2/5 · 3/5 = 12/25
+    assert (segmented["first"], segmented["second"], segmented["slices"]) == ("AB", "CD", 5)
+    assert segmented["agreement"] == pytest.approx(0.8)
+    assert segmented["kappa"] == pytest.approx((0.8 - 0.48) / (1 - 0.48))
+    assert found[found["framework"] == "whole"]["kappa"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "words"),
+    [
+        ([], HEADER.replace("reason", "why"), "the header is slice, whole_keep, segmented_keep, why"),
+        ([row(0, 1, 1), row(1, 2, 1)], HEADER, "row 2: whole_keep is neither 0 nor 1"),
+        ([row(0, 0, 1)], HEADER, "row 1: segmented_keep is 1 where whole_keep is 0"),
+        ([row(0, 1, 1, time="yesterday")], HEADER, "row 1: time is not ISO 8601"),
+        ([row(0, 1, 1).replace("a" * 16, "patient")], HEADER, "row 1"),
+    ],
+)
+def test_what_is_wrong_is_named_by_file_and_row(tmp_path, rows, header, words):
+    with pytest.raises(UserError, match=r"file mine\.tsv") as caught:
+        read_decisions(write(tmp_path / "mine.tsv", *rows, header=header))
+    assert words in str(caught.value)
+
+
+def test_a_spreadsheet_may_leave_its_mark(tmp_path):
+    file = tmp_path / "marked.tsv"
+    file.write_bytes(("\ufeff" + HEADER + "\r\n" + row(0, 1, 0) + "\r\n").encode())
+    assert read_decisions(file)["segmented_keep"].tolist() == [0]
+
+
+def test_unknown_slices_are_refused(tmp_path):
+    decisions = read_decisions(write(tmp_path / "mine.tsv", row(0, 1, 1), row(3, 1, 1)))
+    with pytest.raises(UserError, match=rf"mine\.tsv, row 2: no cohort has the slice {SLICES[3]}"):
+        check_known(decisions, set(SLICES[:2]))
+
+
+def test_a_required_review_says_where_to_look_and_what_to_do(tmp_path):
+    decisions = read_decisions(write(tmp_path / "mine.tsv", row(0, 1, 1)))
+    require_decisions("hospital", decisions, set(SLICES), "page.html", "reviews")
+    for given in (None, decisions):
+        with pytest.raises(UserError, match=r"(?s)cohort hospital.*page\.html.*reviews"):
+            require_decisions("hospital", given, {"b" * 16 + "-0000"}, "page.html", "reviews")
+
+
+def test_a_file_counts_for_the_cohorts_that_it_names(tmp_path):
+    cases = {}
+    for name, letter in (("curated", "a"), ("hospital", "b")):
+        cases[name] = tmp_path / name / "cases.tsv"
+        cases[name].parent.mkdir()
+        cases[name].write_text(f"row\tcase\n1\t{letter * 16}\n")
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    assert files_of_cohort(str(folder), "curated", cases) == []
+    write(folder / "1.tsv", row(0, 1, 1))
+    write(folder / "2.tsv", row(0, 1, 1).replace("a" * 16, "b" * 16))
+    write(folder / "3.tsv", row(0, 1, 1).replace("a" * 16, "c" * 16))
+    (folder / "notes.txt").write_text("no table")
+
+    def names(cohort):
+        return [path.rsplit("/", 1)[1] for path in files_of_cohort(str(folder), cohort, cases)]
+
+    assert names("curated") == ["1.tsv", "3.tsv"]
+    assert names("hospital") == ["2.tsv", "3.tsv"]
+    cases["hospital"].unlink()
+    assert names("hospital") == ["1.tsv", "2.tsv", "3.tsv"]

@@ -1,0 +1,325 @@
+"use strict";
+// A decision is one entry of the browser's local storage, named by slice and time: entries are added, never changed,
+// so two windows and two cohorts do not disturb each other, and a reload finds everything again.
+const data = JSON.parse(document.getElementById("data").textContent);
+const PER_PAGE = 24;
+const PREFIX = "lungsight-qc|";
+const REVIEWER = "lungsight-qc-reviewer";
+const COLUMNS = ["slice", "whole_keep", "segmented_keep", "reason", "reviewer", "time"];
+const element = (id) => document.getElementById(id);
+const indexOf = new Map(data.slices.map((name, index) => [name, index]));
+
+let log = [];                 // this person's decisions on this page's slices, oldest first
+const decided = new Map();    // index of a slice → its latest decision
+let pane = "segmented";
+let filter = "all";
+let list = [];                // indices that the filter shows; fixed until it is chosen again, so that nothing jumps
+let at = 0;                   // place in the list
+let reasonOpen = false;       // a rejection without a reason was just given to the current slice
+
+function say(text) {
+  element("notice").textContent = text;
+}
+
+// What is stored
+
+function load() {
+  try {
+    for (const name of Object.keys(localStorage)) {
+      if (!name.startsWith(PREFIX)) continue;
+      const [, slice, time] = name.split("|");
+      if (indexOf.has(slice)) log.push({ slice, time, ...JSON.parse(localStorage.getItem(name)) });
+    }
+    element("reviewer").value = localStorage.getItem(REVIEWER) || "";
+  } catch (error) {
+    say("This browser keeps nothing over a reload: export before you close the page.");
+  }
+  log.sort((a, b) => (a.time < b.time ? -1 : 1));
+  for (const entry of log) decided.set(indexOf.get(entry.slice), entry);
+}
+
+function keep(entry) {
+  log.push(entry);
+  decided.set(indexOf.get(entry.slice), entry);
+  const { slice, time, ...rest } = entry;
+  try {
+    localStorage.setItem(`${PREFIX}${slice}|${time}`, JSON.stringify(rest));
+  } catch (error) {
+    say("The browser's storage is full or closed: export now, before you close the page.");
+  }
+}
+
+function forgetLast() {
+  const entry = log.pop();
+  const index = indexOf.get(entry.slice);
+  try {
+    localStorage.removeItem(`${PREFIX}${entry.slice}|${entry.time}`);
+  } catch (error) { /* what was never stored needs no removal */ }
+  const before = log.findLast((other) => other.slice === entry.slice);
+  if (before) decided.set(index, before); else decided.delete(index);
+  return index;
+}
+
+// Times order the decisions, so no two are equal.
+function now() {
+  const last = log.length ? Date.parse(log[log.length - 1].time) : 0;
+  return new Date(Math.max(Date.now(), last + 1)).toISOString();
+}
+
+const clean = (text) => text.replace(/[\t\r\n|]+/g, " ").trim();
+const reviewer = () => clean(element("reviewer").value).toUpperCase();
+
+// What stands
+
+function verdict(index) {
+  const person = decided.get(index);
+  return person || { whole: data.whole[index], segmented: data.segmented[index], reason: data.reason[index] };
+}
+
+function shown(index) {
+  if (filter === "undecided") return !decided.has(index);
+  if (filter === "kept") return verdict(index)[pane] === 1;
+  if (filter === "rejected") return verdict(index)[pane] === 0;
+  return true;
+}
+
+function refresh(current) {
+  list = data.slices.map((_, index) => index).filter(shown);
+  if (element("order").value === "position") list.sort((a, b) => data.position[a] - data.position[b]);
+  const place = list.indexOf(current);
+  at = place < 0 ? 0 : place;
+  draw();
+}
+
+// What a person does
+
+function move(step) {
+  reasonOpen = false;
+  const wanted = at + step;
+  if (wanted >= list.length) {
+    if (filter === "undecided") refresh();
+    say(filter === "undecided" && !list.length ? "Everything is decided. Export your decisions." : "This is the end of the list.");
+  } else if (wanted >= 0) {
+    at = wanted;
+    say("");
+  }
+  draw();
+}
+
+function decide(accepted, reason) {
+  if (!list.length) return;
+  const index = list[at];
+  const stands = verdict(index);
+  const entry = { slice: data.slices[index], time: now(), whole: stands.whole, segmented: stands.segmented, reason: "", reviewer: reviewer() };
+  if (pane === "segmented") {
+    entry.segmented = accepted ? 1 : 0;
+    if (accepted) entry.whole = 1;
+  } else {
+    entry.whole = accepted ? 1 : 0;
+    if (!accepted) entry.segmented = 0;
+  }
+  if (!entry.whole || !entry.segmented) entry.reason = reason || (accepted ? stands.reason : data.reason[index]) || "rejected by a person";
+  keep(entry);
+}
+
+function accept() {
+  decide(true);
+  move(1);
+}
+
+function reject() {
+  if (reasonOpen) { move(1); return; }
+  decide(false);
+  reasonOpen = list.length > 0;
+  say("Rejected. A number gives the reason, j goes on.");
+  draw();
+}
+
+function giveReason(number) {
+  const reason = data.reasons[pane][number - 1];
+  if (!reason) return;
+  if (reasonOpen) forgetLast();
+  decide(false, reason);
+  move(1);
+}
+
+function undo() {
+  if (!log.length) { say("There is nothing to undo."); return; }
+  reasonOpen = false;
+  const index = forgetLast();
+  const place = list.indexOf(index);
+  if (place < 0) { filter = "all"; refresh(index); } else { at = place; draw(); }
+  say("The last decision is undone.");
+}
+
+function choosePane(name) {
+  pane = name;
+  reasonOpen = false;
+  if (filter === "kept" || filter === "rejected") refresh(list[at]); else draw();
+}
+
+function exportDecisions() {
+  if (!log.length) { say("There are no decisions to export yet."); return; }
+  const rows = log.map((entry) => [entry.slice, entry.whole, entry.segmented, clean(entry.reason), entry.reviewer || reviewer(), entry.time]);
+  const text = [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n";
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/tab-separated-values" }));
+  link.download = "decisions.tsv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  if (rows.some((row) => !row[4])) {
+    say("Exported without initials: type yours and export again, so that it is known who decided.");
+    element("reviewer").focus();
+  } else {
+    say(`${rows.length} decisions exported. Put the file into the folder of qc.decisions and run snakemake again.`);
+  }
+}
+
+// What is seen
+
+const picture = (index) => `images/${data.slices[index]}.jpg`;
+const nameOf = (index) => {
+  const [name, plane] = data.slices[index].split("-");
+  return `${name.slice(0, 6)}… · ${Number(plane)}`;
+};
+
+function drawVerdict(index, name) {
+  const person = decided.get(index);
+  const kept = verdict(index)[name];
+  const box = element(`${name}-verdict`);
+  box.dataset.keep = kept;
+  const why = !kept && person ? `: ${person.reason}` : "";
+  box.textContent = `${kept ? "kept" : "rejected"} ${person ? "by you" : "automatically"}${why}`;
+  box.title = box.textContent;
+}
+
+function drawReasons(index) {
+  const person = index === undefined ? undefined : decided.get(index);
+  element("reasons").replaceChildren(...data.reasons[pane].map((reason, place) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    const key = document.createElement("kbd");
+    key.textContent = place + 1;
+    button.append(key, ` ${reason}`);
+    button.setAttribute("aria-pressed", Boolean(person && person.reason === reason && !person[pane]));
+    button.addEventListener("click", () => giveReason(place + 1));
+    return button;
+  }));
+}
+
+function drawScores(index) {
+  element("scores").replaceChildren(...data.scoreNames.map((name, place) => {
+    const row = document.createElement("div");
+    const term = document.createElement("dt");
+    const value = document.createElement("dd");
+    const score = data.scores[index][place];
+    term.textContent = name;
+    value.textContent = score === null ? "–" : name === "pieces" ? score : `${(100 * score).toFixed(1)} %`;
+    row.append(term, value);
+    return row;
+  }));
+}
+
+function drawCurrent() {
+  const index = list[at];
+  const none = index === undefined;
+  for (const id of ["accept", "reject", "back", "next"]) element(id).disabled = none;
+  element("undo").disabled = !log.length;
+  drawReasons(index);
+  for (const box of document.querySelectorAll(".pane")) box.dataset.active = box.dataset.pane === pane;
+  for (const box of document.querySelectorAll(".choose")) box.setAttribute("aria-pressed", box.parentElement.dataset.pane === pane);
+  document.querySelector(".stage").style.visibility = none ? "hidden" : "visible";
+  if (none) return;
+  for (const name of ["whole", "segmented"]) {
+    const image = element(`${name}-image`);
+    if (!image.src.endsWith(picture(index))) image.src = picture(index);
+    image.alt = name === "whole" ? "The slice with the outline of its lung mask" : "The slice inside its lung mask";
+    drawVerdict(index, name);
+  }
+  const [name, plane] = data.slices[index].split("-");
+  element("identity").textContent = `Case ${name}, slice ${Number(plane)} from the feet (${at + 1} of ${list.length} here)`;
+  const kept = `whole slice ${data.whole[index] ? "kept" : "rejected"}, segmented ${data.segmented[index] ? "kept" : "rejected"}`;
+  element("automatic").textContent = `Automatic: ${kept}${data.reason[index] ? `; ${data.reason[index]}` : ""}`;
+  drawScores(index);
+}
+
+function drawList() {
+  const start = Math.floor(at / PER_PAGE) * PER_PAGE;
+  const pages = Math.max(1, Math.ceil(list.length / PER_PAGE));
+  element("page").textContent = `page ${start / PER_PAGE + 1} of ${pages}`;
+  element("previous-page").disabled = start === 0;
+  element("next-page").disabled = start + PER_PAGE >= list.length;
+  const items = list.slice(start, start + PER_PAGE).map((index, offset) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.setAttribute("aria-current", start + offset === at);
+    button.dataset.decided = decided.has(index);
+    const image = document.createElement("img");
+    image.loading = "lazy";
+    image.src = picture(index);
+    image.alt = "";
+    const caption = document.createElement("span");
+    const state = document.createElement("b");
+    const kept = verdict(index)[pane];
+    state.dataset.keep = kept;
+    state.textContent = `${kept ? "kept" : "rejected"}${decided.has(index) ? " ✓" : ""}`;
+    caption.append(nameOf(index), state);
+    button.append(image, caption);
+    button.addEventListener("click", () => { at = start + offset; reasonOpen = false; draw(); });
+    return button;
+  });
+  if (!items.length) {
+    const empty = document.createElement("p");
+    empty.className = "empty";
+    empty.textContent = filter === "undecided" ? "Nothing is left undecided." : "No slice is in this group.";
+    items.push(empty);
+  }
+  element("list").replaceChildren(...items);
+  document.querySelector('.list [aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+}
+
+function drawCounts() {
+  const total = data.slices.length;
+  const count = (name) => data.slices.reduce((sum, _, index) => sum + verdict(index)[name], 0);
+  element("progress").max = total;
+  element("progress").value = decided.size;
+  element("counts").textContent = `${decided.size} of ${total} decided · kept: ${count("whole")} whole, ${count("segmented")} segmented`;
+  for (const button of document.querySelectorAll("[data-filter]")) button.setAttribute("aria-pressed", button.dataset.filter === filter);
+}
+
+function draw() {
+  drawCurrent();
+  drawList();
+  drawCounts();
+  const following = list[at + 1];
+  if (following !== undefined) new Image().src = picture(following);
+}
+
+// Keys and buttons
+
+const KEYS = { j: () => move(1), k: () => move(-1), a: accept, r: reject, u: undo, w: () => choosePane("whole"), s: () => choosePane("segmented") };
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName)) return;
+  const action = KEYS[event.key.toLowerCase()] || (/^[1-9]$/.test(event.key) ? () => giveReason(Number(event.key)) : null);
+  if (!action || !(list.length || "uws".includes(event.key.toLowerCase()))) return;
+  event.preventDefault();
+  action();
+});
+const BUTTONS = { accept, reject, undo, back: () => move(-1), next: () => move(1), export: exportDecisions };
+for (const [id, action] of Object.entries(BUTTONS)) element(id).addEventListener("click", action);
+const turn = (step) => () => { at = (Math.floor(at / PER_PAGE) + step) * PER_PAGE; reasonOpen = false; draw(); };
+element("previous-page").addEventListener("click", turn(-1));
+element("next-page").addEventListener("click", turn(1));
+element("order").addEventListener("change", () => refresh());
+for (const button of document.querySelectorAll("[data-filter]")) {
+  button.addEventListener("click", () => { filter = button.dataset.filter; say(""); refresh(list[at]); });
+}
+for (const box of document.querySelectorAll(".pane")) box.addEventListener("click", () => choosePane(box.dataset.pane));
+element("reviewer").addEventListener("change", () => {
+  try { localStorage.setItem(REVIEWER, reviewer()); } catch (error) { say("Your initials cannot be kept over a reload."); }
+});
+element("reviewer").addEventListener("keydown", (event) => { if (event.key === "Enter") event.target.blur(); });
+
+load();
+refresh();

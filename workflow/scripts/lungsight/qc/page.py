@@ -1,0 +1,93 @@
+"""The review page: one static folder, a picture per slice and one HTML file that opens from disk."""
+
+import json
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import ndimage
+
+PANE = 320  # pixels: 25,000 pictures of this size take about 0.8 GB
+OUTLINE = (255, 176, 0)
+SCORES = {
+    "lung_fraction": "lung area of the image",
+    "air_fraction": "air in the body of the image",
+    "missed_air": "air that the mask misses",
+    "components": "pieces",
+    "border_contact": "image border covered",
+    "solidity": "solidity",
+    "holes": "holes",
+    "mean_intensity": "mean intensity inside",
+    "soft_fraction": "soft tissue inside",
+    "neighbour_dice": "agreement with neighbours",
+}
+REASONS = {
+    "whole": ["no lung visible", "image artefact", "not an axial chest slice", "other"],
+    "segmented": ["lung shape lost", "part of the lung missing", "other tissue kept", "mask of another slice", "other"],
+}
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """The pixels of a mask that have a 4-neighbour outside it; (rows, columns) bool."""
+    return mask & ~ndimage.binary_erosion(mask, border_value=1)
+
+
+def picture(image: np.ndarray, mask: np.ndarray) -> Image.Image:
+    """Two square panes side by side: the slice with the outline of its mask, and the slice × mask.
+
+    image: (rows, columns) uint8, mask: bool of the same shape. A pane is at most 320 pixels wide.
+    """
+    height, width = image.shape
+    scale = min(1.0, PANE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    grey = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    small = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    side = max(size)
+    left, top = (side - size[0]) // 2, (side - size[1]) // 2
+    panes = np.zeros((side, 2, side, 3), dtype=np.uint8)
+    inside = panes[top : top + size[1], :, left : left + size[0]]
+    inside[:, 0] = grey[..., np.newaxis]
+    inside[:, 1] = (grey * small)[..., np.newaxis]
+    inside[:, 0][outline(small)] = OUTLINE
+    return Image.fromarray(panes.reshape(side, 2 * side, 3))
+
+
+def save_picture(path: Path, image: np.ndarray, mask: np.ndarray) -> None:
+    """Write `picture` as JPEG; colour at full resolution, so that the outline stays sharp."""
+    picture(image, mask).save(path, quality=85, subsampling=0)
+
+
+def page_data(cohort: str, scores: pd.DataFrame, decided: pd.DataFrame) -> dict:
+    """What the page's script works on, column by column, the most suspicious slice first.
+
+    scores and decided: as the table `scores` and `rules.decide`, on one index in table order.
+    """
+    order = decided["suspicion"].sort_values(ascending=False, kind="stable").index
+    values = scores.loc[order, list(SCORES)].astype(float).round(3)
+    return {
+        "cohort": cohort,
+        "reasons": REASONS,
+        "scoreNames": list(SCORES.values()),
+        "slices": scores.loc[order, "slice"].tolist(),
+        "position": scores.index.get_indexer(order).tolist(),
+        "whole": decided.loc[order, "whole_keep"].tolist(),
+        "segmented": decided.loc[order, "segmented_keep"].tolist(),
+        "reason": decided.loc[order, "reason"].tolist(),
+        "scores": [[None if np.isnan(value) else value for value in row] for row in values.to_numpy().tolist()],
+    }
+
+
+def template_files() -> list[Path]:
+    """The parts of the page, beside this module."""
+    return [Path(__file__).with_name(f"page.{ending}") for ending in ("html", "css", "js")]
+
+
+def render(data: dict) -> str:
+    """The page as one HTML text, style, script and data inside."""
+    html, style, script = (path.read_text(encoding="utf-8") for path in template_files())
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    # "</" would end the script element that holds the data.
+    embedded = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    return environment.from_string(html).render(cohort=data["cohort"], style=style, script=script, data=embedded)

@@ -1,0 +1,1 @@
+"""Splits: which slices train, validate and test, and what two sides of a split share."""

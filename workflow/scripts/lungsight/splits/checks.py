@@ -1,0 +1,58 @@
+"""Whether a split can be trained and tested on, in words that say what to do where it cannot."""
+
+import pandas as pd
+
+from lungsight.errors import UserError
+from lungsight.splits.assignment import SIDES
+from lungsight.splits.cohorts import EXTERNAL, Cohort
+
+
+def _counts_in_words(split: pd.DataFrame, labels: list[str]) -> str:
+    counts = split.drop_duplicates(["patient", "split"]).groupby(["label", "split"]).size()
+    parts = [f"{label}: " + ", ".join(f"{side} {counts.get((label, side), 0)}" for side in SIDES) for label in labels]
+    return "patients per side: " + "; ".join(parts)
+
+
+def _rejected_in_words(cohort: Cohort, label: str, framework: str) -> str:
+    slices = cohort.slices[cohort.slices["label"] == label]
+    kept = cohort.kept(framework)
+    return f"QC keeps {(kept['label'] == label).sum()} of its {len(slices)} slices"
+
+
+def _remedy(patients: int, label: str, unit: str) -> str:
+    if unit == "patient" and patients < len(SIDES):
+        only = "only one patient is" if patients == 1 else f"only {patients} patients are"
+        return (
+            f"{only} {label}, so a split by patient is impossible: it needs one on each of three sides. Use more "
+            "patients, or set splits.unit: slice to reproduce the thesis; its numbers say little about new patients."
+        )
+    return "change splits.fractions, the split column of the cohort table, or what QC rejects."
+
+
+def check_framework(split: pd.DataFrame, cohort: Cohort, framework: str, unit: str, labels: list[str]) -> list[str]:
+    """Raise UserError unless every side has both classes; an external cohort needs a slice, on one side.
+
+    split: the table `split`. labels: names of the two classes. Returns warnings.
+    """
+    where = f"cohort {cohort.name}, framework {framework}"
+    if split.empty:
+        raise UserError(
+            f"{where}: no slice is left after QC. Look at the page qc/{cohort.name}/index.html of this run."
+        )
+    absent = [label for label in labels if not (split["label"] == label).any()]
+    if cohort.role == EXTERNAL:
+        return [f"{where}: no slice is {label}; metrics that need both classes stay empty." for label in absent]
+    if absent:
+        raise UserError(
+            f"{where}: no slice is {absent[0]} ({_rejected_in_words(cohort, absent[0], framework)}). Training needs "
+            f"both classes: add cases, or look at qc/{cohort.name}/index.html of this run and at qc.rules."
+        )
+    for label in labels:
+        own = split[split["label"] == label]
+        for side in SIDES:
+            if not (own["split"] == side).any():
+                raise UserError(
+                    f"{where}: the side {side} has no {label} ({_counts_in_words(split, labels)}); "
+                    + _remedy(own["patient"].nunique(), label, unit)
+                )
+    return []

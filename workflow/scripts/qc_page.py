@@ -1,0 +1,47 @@
+"""Make the page on which a person reviews the lung masks of a cohort, from its slices, masks and scores."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lungsight.files import write_text
+from lungsight.program import parser, progress, run
+from lungsight.qc.page import page_data, render, save_picture
+from lungsight.qc.rules import decide
+from lungsight.qc.volumes import masks_of
+from lungsight.tables import read_table
+
+
+def parse_args() -> Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--cohort", required=True)
+    arguments.add_argument("--cohort-folder", type=Path, required=True, help="where the paths in slices.tsv start")
+    arguments.add_argument("--cases", type=Path, required=True)
+    arguments.add_argument("--slices", type=Path, required=True)
+    arguments.add_argument("--scores", type=Path, required=True)
+    arguments.add_argument("--masks", type=Path, required=True, help="folder with a folder of lung masks per shard")
+    arguments.add_argument("--rules", type=json.loads, required=True, help="the limits of qc.rules")
+    arguments.add_argument("--page", type=Path, required=True)
+    arguments.add_argument("--images", type=Path, required=True, help="folder for a picture per slice")
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    args.images.mkdir(parents=True, exist_ok=True)
+    slices_of = dict(list(read_table(args.slices, schema="slices").groupby("case", sort=False)))
+    cases = read_table(args.cases, schema="cases").query("status == 'ok'")
+    for case in progress(list(cases.itertuples()), "cases"):
+        masks = masks_of(case, args.masks)
+        for row in slices_of[case.case].itertuples():
+            image = np.asarray(Image.open(args.cohort_folder / row.png))
+            save_picture(args.images / f"{row.slice}.jpg", image, masks[row.z_index])
+    scores = read_table(args.scores, schema="scores")
+    write_text(args.page, render(page_data(args.cohort, scores, decide(scores, args.rules))))
+
+
+if __name__ == "__main__":
+    run(main)
