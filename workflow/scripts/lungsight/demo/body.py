@@ -79,7 +79,8 @@ class Body:
 
     def backward(self, z):
         """How far the spine's curve moves the inside of the chest to the back, in mm."""
-        return self.kyphosis * (self.level(z) - 0.45) ** 2
+        above = self.level(z) - 0.45
+        return self.kyphosis * above**2 * np.where(above > 0, 1.0, 0.3)
 
     def skin(self, x, y, z):
         """Distance to the surface of the body: chest, breasts and, above the lungs, shoulders."""
@@ -154,7 +155,7 @@ class Body:
             outward = ((x - side * 60) / 74) ** 2 + ((y - 10) / 84) ** 2
             domes.append(top * self.height - self.dome_depth * outward)
         saddle = 0.27 * self.height - 40 * (np.abs(x) / 60) ** 2 - 30 * (y / 90) ** 2
-        return np.maximum(np.maximum(*domes), saddle)
+        return np.maximum(np.maximum(np.maximum(*domes), saddle), 0.0)
 
     def lungs(self, x, y, z):
         """Distance to both lungs, of which the right one lies at x > 0."""

@@ -77,10 +77,14 @@ class Waves:
         return cls(vectors, rng.uniform(0, 2 * np.pi, count))
 
     def on_grid(self, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
-        """Values on the plane z over the axes x (n,) and y (m,): (n, m). One matrix product: waves are separable."""
-        along_x = np.exp(1j * np.outer(x, self.vectors[:, 0]))
-        along_y = np.exp(1j * (np.outer(y, self.vectors[:, 1]) + self.phases + self.vectors[:, 2] * z))
-        return (along_x @ along_y.T).real * np.sqrt(2 / len(self.phases))
+        """Values on the plane z over the axes x (n,) and y (m,): (n, m)."""
+        along_x = np.outer(x, self.vectors[:, 0])
+        along_y = np.outer(y, self.vectors[:, 1]) + self.phases + self.vectors[:, 2] * z
+        # cos(a + b) = cos a cos b - sin a sin b, summed by einsum: BLAS would start threads, and these processes share
+        # the cores already.
+        first = np.hstack([np.cos(along_x), -np.sin(along_x)]).astype(np.float32)
+        second = np.hstack([np.cos(along_y), np.sin(along_y)]).astype(np.float32)
+        return np.einsum("iw,jw->ij", first, second).astype(np.float64) * np.sqrt(2 / len(self.phases))
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Values at points (n, 3)."""

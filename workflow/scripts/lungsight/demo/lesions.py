@@ -74,9 +74,10 @@ def draw_covid(body: Body, rng: np.random.Generator) -> Lesions:
                 centre = _rim_point(body, side, (level + rng.uniform(-0.03, 0.03)) * body.height, angle, 5)
                 if centre is None:
                     continue
-                size = severity * rng.uniform(15, 29)
+                # Flat along the pleura.
+                flat = 1.15 - 0.45 * np.abs([np.cos(angle), np.sin(angle), 0.35])
                 centres.append(centre)
-                radii.append(size * np.array([rng.uniform(0.75, 1.15), rng.uniform(0.75, 1.15), rng.uniform(0.8, 1.2)]))
+                radii.append(severity * rng.uniform(16, 30) * flat * rng.uniform(0.85, 1.15, 3))
                 cores.append(rng.uniform(0.45, 0.7) if rng.random() < 0.45 else 0.0)
     return Lesions(
         *(np.array(part) for part in (centres, radii, cores)),

@@ -26,9 +26,9 @@ def paint_wall(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
     """Skin, fat and muscle of the chest wall. strands: (n, m) a random field."""
     x, y, z = canvas.x, canvas.y, canvas.z
     level = body.level(z)
-    skin = canvas.distance(body.skin(x, y, z))
-    canvas.paint(skin, 10.0)
-    canvas.paint(skin + 2.0, FAT - 5 + 7 * strands)
+    skin = np.clip(canvas.distance(body.skin(x, y, z)), -60, 60)
+    canvas.blend(coverage(skin, canvas.pixel), 10.0)
+    canvas.blend(coverage(skin + 2.0, canvas.pixel), FAT - 5 + 7 * strands)
     if body.breast:
         for side in (1, -1):
             gland = ellipse(x, y, (side * 0.46 * body.half_width, body.half_depth * 0.84), (26, 9), -0.25 * side)
