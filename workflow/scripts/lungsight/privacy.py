@@ -37,8 +37,13 @@ def read_key(path: Path) -> bytes:
     return bytes.fromhex(Path(path).read_text(encoding="ascii").strip())
 
 
-# A path with at least two steps, and a date or time as DICOM writes it.
-_PATH = re.compile(r"""(?<![\w.])(?:~|\.{1,2})?(?:/[^\s/'":,;()<>]+(?: [^\s/'":,;()<>]+)*?){2,}/?""")
+# Paths: anything quoted that has a slash in it; else two steps and more, relative ones too. A step may contain spaces
+# when another follows or when it ends in a file's extension.
+_STEP = r"""[^\s/'":,;()<>]+"""
+_QUOTED = re.compile(r"""(?<=['"])[^'"\n]*/[^'"\n]*(?=['"])""")
+_PATH = re.compile(
+    rf"(?<![\w./…])(?:~|[\w.-]+)?(?:/{_STEP}(?: {_STEP})*(?=/))+/(?:(?:{_STEP} ){{1,4}}{_STEP}\.\w{{2,4}}\b|{_STEP})?"
+)
 _DICOM_VALUE = re.compile(r"\b(?:19|20)\d{6}\b|\b\d{6}\.\d{3,6}\b|\b[0-9]+(?:\.[0-9]+){6,}\b")
 
 
@@ -51,10 +56,11 @@ def scrub(text: str, names: tuple[str, ...] = ()) -> str:
         text = text.replace(name, "[name]")
 
     def keep_code(match: re.Match[str]) -> str:
-        path = match.group(0)
+        path = f"/{match.group(0)}"
         for anchor in ("/workflow/", "/site-packages/", "/lib/python3"):
             if anchor in path:
                 return "…" + path[path.index(anchor) :]
         return "[path]"
 
+    text = _QUOTED.sub(keep_code, text)
     return _DICOM_VALUE.sub("[value]", _PATH.sub(keep_code, text))

@@ -37,12 +37,6 @@ def _header(path: Path) -> pydicom.Dataset | None:
         return None
 
 
-def _patient_of(path: Path, root: Path) -> str:
-    """The first folder below the root, or the file's name where it lies in the root itself."""
-    parts = path.relative_to(root).parts
-    return parts[0] if len(parts) > 1 or path.is_dir() else path.name.split(".")[0]
-
-
 @dataclass
 class _Folder:
     series: set[str] = field(default_factory=set)
@@ -89,7 +83,9 @@ def draft_table(root: Path) -> Draft:
 
 
 def _add(draft: Draft, path: Path, root: Path, kind: str, mask: Path | None = None) -> None:
-    patient = root.name if path == root else _patient_of(path, root)
-    relative = {"path": os.path.relpath(path, root), "mask": os.path.relpath(mask, root) if mask else ""}
-    draft.rows.append({"patient": patient, "path": relative["path"], "label": "", "mask": relative["mask"]})
+    """Add a row. A series' patient is guessed from the first folder below the root, a file's from its own folder."""
+    parts = [root.name, *path.relative_to(root).parts]
+    patient = parts[:2][-1] if kind == "dicom" else parts[-2]
+    places = {"path": os.path.relpath(path, root), "mask": os.path.relpath(mask, root) if mask else ""}
+    draft.rows.append({"patient": patient, "label": "", **places})
     draft.found[kind] += 1

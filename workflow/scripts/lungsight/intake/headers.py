@@ -169,7 +169,9 @@ def _left_out(dataset: pydicom.Dataset) -> str:
     """Why a DICOM file is no CT slice, "" if it is one."""
     sop_class = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
     modality = _text(dataset, "Modality")
-    if sop_class not in (CT_IMAGE, *ENHANCED_CT, "") or modality not in ("", "CT") or not (sop_class or modality):
+    if not sop_class and not modality:
+        return "unreadable"
+    if sop_class not in (CT_IMAGE, *ENHANCED_CT, "") or modality not in ("", "CT"):
         return "no CT image"
     image_type = dataset.get("ImageType") or []
     words = set(re.split(r"[^A-Z0-9]+", " ".join([image_type] if isinstance(image_type, str) else image_type).upper()))

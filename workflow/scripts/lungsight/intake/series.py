@@ -171,11 +171,14 @@ def stack_slices(slices: Sequence[SliceHeader]) -> Stack:
         return Stack(ordered, affine_of_planes(first.orientation, first.position, step, first.spacing), spacing)
     _check_interleaved(ordered)
     steps = np.diff(along)
-    usual, widest = float(np.median(steps)), int(np.argmax(np.abs(steps - np.median(steps))))
-    if abs(steps[widest] - usual) > SPACING_TOLERANCE * usual:
-        kind = "a slice is missing" if steps[widest] > 1.5 * usual else "the slice spacing is uneven"
+    usual = float(np.median(steps))
+    off = np.abs(steps - usual) > SPACING_TOLERANCE * usual
+    if off.any():
+        worst = int(np.argmax(np.abs(steps - usual)))
+        missing = steps[worst] > 1.5 * usual and off.sum() <= max(1, len(steps) // 4)
         raise BadCase(
-            f"{kind}: {steps[widest]:.4g} mm between slices {widest + 1} and {widest + 2}, {usual:.4g} mm elsewhere"
+            f"{'a slice is missing' if missing else 'the slice spacing is uneven'}: {steps[worst]:.4g} mm between"
+            f" slices {worst + 1} and {worst + 2}, {usual:.4g} mm elsewhere"
         )
     _check_straight(ordered, along, usual)
     step = (ordered[-1].position - first.position) / (len(ordered) - 1)

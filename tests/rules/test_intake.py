@@ -1,0 +1,208 @@
+"""Every rule of intake, run by itself through Snakemake."""
+
+import shutil
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lungsight.intake.cohort_table import shard_name, shard_of
+from lungsight.privacy import pseudonym
+from lungsight.tables import read_table
+from tests.dicom_made import made_hu, made_rtstruct, made_series, save_series
+from tests.unit.test_intake_masks import REGIONS, truth
+from tests.workspace import ROOT, Workspace
+
+KEY = bytes(range(32))
+TABLE = "patient\tpath\tlabel\tsource\n"
+
+
+def workspace_with(tmp_path, cohort, table, **config):
+    (tmp_path / "scans").mkdir(exist_ok=True)
+    (tmp_path / "table.tsv").write_text(table, encoding="utf-8")
+    name = "nsclc" if cohort.get("role") == "segmentation" else "hospital"
+    cohort = {"role": "target", "format": "dicom", "root": "scans", "table": "table.tsv"} | cohort
+    return Workspace(tmp_path, {"cohorts": {name: cohort}, **config})
+
+
+def with_key(workspace):
+    workspace.private_folder.mkdir(parents=True, mode=0o700)
+    (workspace.private_folder / "key").write_text(KEY.hex() + "\n")
+    return workspace
+
+
+def hospital(tmp_path, table=TABLE + "Jane\ta\tCovid-19\t\nJoe\tb\tNon Covid\tnorth\nJim\tbad\tNon Covid\t\n"):
+    """Two good series and a bad one, in two shards."""
+    save_series(tmp_path / "scans" / "a", made_series())
+    save_series(tmp_path / "scans" / "b", made_series(made_hu(seed=1)))
+    save_series(tmp_path / "scans" / "bad", made_series()[:2])
+    return with_key(workspace_with(tmp_path, {"shards": 2}, table))
+
+
+def case_of(path, cohort="hospital"):
+    return pseudonym(KEY, "case", cohort, path)
+
+
+def shard(path):
+    return shard_name(shard_of(path, 2))
+
+
+def test_pseudonym_key(tmp_path):
+    (tmp_path / "scans" / "a").mkdir(parents=True)
+    workspace = workspace_with(tmp_path, {}, TABLE + "P\ta\tCovid-19\t\n")
+    workspace.must_run("pseudonym_key", "../test.private/key")
+    key = workspace.private_folder / "key"
+    assert len(bytes.fromhex(key.read_text().strip())) == 32
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert workspace.private_folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_convert(tmp_path):
+    workspace = hospital(tmp_path)
+    shards = sorted({shard(path) for path in ("a", "b", "bad")})
+    workspace.must_run("convert", *[f"cohorts/hospital/shards/{name}/cases.tsv" for name in shards])
+    folder = workspace.run_folder / "cohorts" / "hospital"
+    cases = pd.concat(read_table(folder / "shards" / name / "cases.tsv", "converted_cases") for name in shards)
+    cases = cases.set_index("case")
+    assert cases.loc[case_of("a"), "status"] == cases.loc[case_of("b"), "status"] == "ok"
+    assert cases.loc[case_of("bad"), "reason"] == "2 slices, min_slices is 5"
+    values = nibabel.load(folder / "nifti" / shard("b") / f"{case_of('b')}.nii.gz").get_fdata()
+    wanted = (np.clip(made_hu(seed=1), -1250, 250) + 1250) / 1500
+    np.testing.assert_allclose(values, wanted.transpose(2, 1, 0)[::-1, ::-1], atol=1e-6)
+    slices = read_table(folder / "shards" / shard("b") / "slices.tsv", "converted_slices").set_index("slice")
+    png = Image.open(folder / slices.loc[f"{case_of('b')}-0003", "png"])
+    np.testing.assert_array_equal(np.asarray(png), np.round(255 * values[::-1, ::-1, 3].T))
+    log = (workspace.run_folder / "logs" / "convert" / "hospital" / f"{shard('bad')}.log").read_text()
+    assert "row 3 rejected: 2 slices, min_slices is 5" in log and "Doe" not in log
+
+
+def test_convert_takes_pictures(tmp_path):
+    workspace = with_key(
+        workspace_with(
+            tmp_path,
+            {"format": "png"},
+            TABLE + "P\ta.png\tCovid-19\t\nQ\tb.png\tNon Covid\t\n",
+            intake={"png_size": 32},
+        )
+    )
+    picture = np.random.default_rng(1).integers(0, 256, (20, 24), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "scans" / "a.png")
+    (tmp_path / "scans" / "b.png").write_text("no picture")
+    workspace.must_run("convert", "cohorts/hospital/shards/000/cases.tsv")
+    folder = workspace.run_folder / "cohorts" / "hospital"
+    cases = read_table(folder / "shards" / "000" / "cases.tsv", "converted_cases")
+    assert list(cases["status"]) == ["ok", "rejected"]
+    assert cases["reason"][1] == "the file is neither PNG nor JPEG, or is damaged"
+    wanted = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BILINEAR))
+    written = Image.open(folder / "png" / "000" / f"{case_of('a.png')}-0000.png")
+    np.testing.assert_array_equal(np.asarray(written), wanted)
+
+
+def test_convert_annotated(tmp_path):
+    save_series(tmp_path / "scans" / "p1" / "ct", made_series())
+    save_series(tmp_path / "scans" / "p1" / "rt", [made_rtstruct(REGIONS)])
+    save_series(tmp_path / "scans" / "p2" / "ct", made_series(made_hu(seed=1)))
+    save_series(tmp_path / "scans" / "p2" / "rt", [made_rtstruct({"Lung-Left": REGIONS["Lung-Left"]})])
+    table = "patient\tpath\tmask\nP1\tp1/ct\tp1/rt\nP2\tp2/ct\tp2/rt/001.dcm\n"
+    workspace = with_key(workspace_with(tmp_path, {"role": "segmentation"}, table))
+    workspace.must_run("convert_annotated", "cohorts/nsclc/shards/000/cases.tsv")
+    folder = workspace.run_folder / "cohorts" / "nsclc"
+    cases = read_table(folder / "shards" / "000" / "cases.tsv", "converted_cases")
+    assert list(cases["status"]) == ["ok", "rejected"]
+    assert cases["reason"][1] == "right lung not contoured"
+    mask = nibabel.load(folder / "truth" / "000" / f"{case_of('p1/ct', 'nsclc')}.nii.gz")
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), truth(True))
+    assert not (folder / "png").exists()
+    assert len(list((folder / "truth" / "000").glob("*.nii.gz"))) == 1
+
+
+def test_gather_cohort(tmp_path):
+    workspace = hospital(tmp_path)
+    shards = sorted({shard(path) for path in ("a", "b", "bad")})
+    workspace.must_run("convert", *[f"cohorts/hospital/shards/{name}/cases.tsv" for name in shards])
+    workspace.must_run("gather_cohort", "cohorts/hospital/cases.tsv")
+    folder = workspace.run_folder / "cohorts" / "hospital"
+    cases = read_table(folder / "cases.tsv", "cases")
+    assert list(cases["row"]) == [1, 2, 3]
+    assert list(cases["case"]) == [case_of("a"), case_of("b"), case_of("bad")]
+    assert list(cases["label"]) == ["Covid-19", "Non Covid", "Non Covid"]
+    assert list(cases["source"]) == ["hospital", "north", "hospital"]
+    assert list(cases["n_slices"]) == [8, 8, 0]
+    assert list(cases["shard"]) == [shard("a"), shard("b"), ""]
+    assert cases["patient"][0] == pseudonym(KEY, "patient", "hospital", "Jane")
+    slices = read_table(folder / "slices.tsv", "slices")
+    assert list(slices["slice"]) == [f"{case_of(path)}-{z:04d}" for path in "ab" for z in range(8)]
+    assert all((folder / path).is_file() for path in slices["png"])
+    private = workspace.private_folder / "hospital.tsv"
+    assert private.stat().st_mode & 0o777 == 0o600
+    assert pd.read_csv(private, sep="\t")["patient"].tolist() == ["Jane", "Joe", "Jim"]
+    (tmp_path / "table.tsv").write_text(TABLE + "Jane\ta\tNon Covid\t\nJoe\tb\tNon Covid\t\nJim\tbad\tNon Covid\t\n")
+    again = workspace.snakemake("--cores", "1", "--", "results/test/cohorts/hospital/cases.tsv")
+    assert again.returncode == 0 and "rule gather_cohort" in again.stdout and "rule convert" not in again.stdout
+    assert list(read_table(folder / "cases.tsv", "cases")["label"]) == ["Non Covid"] * 3
+
+
+def test_gather_cohort_rejects_one_image_under_two_labels(tmp_path):
+    save_series(tmp_path / "scans" / "a", made_series())
+    shutil.copytree(tmp_path / "scans" / "a", tmp_path / "scans" / "copy")
+    table = TABLE + "P\ta\tCovid-19\t\nQ\tcopy\tNon Covid\t\n"
+    workspace = workspace_with(tmp_path, {}, table)
+    done = workspace.snakemake("--cores", "2", "intake")
+    assert done.returncode == 0, done.stdout
+    folder = workspace.run_folder / "cohorts" / "hospital"
+    assert list(read_table(folder / "cases.tsv", "cases")["reason"]) == [
+        "the same image as row 2 under another label",
+        "the same image as row 1 under another label",
+    ]
+    assert len(read_table(folder / "slices.tsv", "slices")) == 0
+
+
+def test_intake(tmp_path):
+    workspace = hospital(tmp_path)
+    done = workspace.snakemake("--cores", "2", "intake")
+    assert done.returncode == 0, done.stdout
+    assert len(read_table(workspace.run_folder / "cohorts" / "hospital" / "cases.tsv", "cases")) == 3
+    again = workspace.snakemake("--cores", "2", "intake")
+    assert "Nothing to be done" in again.stdout
+
+
+def draft(tmp_path, *arguments):
+    (tmp_path / "config").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "config" / "config.yaml", tmp_path / "config")
+    return Workspace(tmp_path, {}).snakemake(
+        "--cores", "1", "draft_table", "--config", "root=scans", *arguments, configured=False
+    )
+
+
+def test_draft_table(tmp_path):
+    save_series(tmp_path / "scans" / "P1" / "ct", made_series())
+    save_series(tmp_path / "scans" / "P1" / "rt", [made_rtstruct(REGIONS)])
+    done = draft(tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "cohort.tsv").read_text() == "patient\tpath\tlabel\tmask\nP1\tP1/ct\t\tP1/rt/001.dcm\n"
+    assert "1 DICOM series folders" in done.stdout and "fill in the column label" in done.stdout
+    (tmp_path / "cohort.tsv").write_text("mine")
+    again = draft(tmp_path)
+    assert again.returncode != 0 and "cohort.tsv exists already" in again.stdout
+    assert (tmp_path / "cohort.tsv").read_text() == "mine"
+    assert draft(tmp_path, "table=other.tsv").returncode == 0 and (tmp_path / "other.tsv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("cohort", "config", "messages"),
+    [
+        ({}, {}, ["row 1: label 'Covid' is not in labels; did you mean 'Covid-19'?", "row 2: path 'none' does not"]),
+        ({"root": "elsewhere"}, {}, ["cohorts.hospital.root: the folder elsewhere does not exist."]),
+        ({"formatt": "png"}, {"seed": "x"}, ["unknown key formatt; did you mean format?", "seed: 'x' is not of type"]),
+    ],
+)
+def test_the_users_mistakes_are_messages_before_any_job(tmp_path, cohort, config, messages):
+    (tmp_path / "scans" / "a").mkdir(parents=True)
+    table = TABLE + "P\ta\tCovid\t\nQ\tnone\tNon Covid\t\n"
+    done = workspace_with(tmp_path, cohort, table, **config).snakemake("--cores", "1", "intake")
+    assert done.returncode != 0
+    assert all(message in done.stdout for message in messages), done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "results").exists()

@@ -1,0 +1,103 @@
+"""The config: defaults, and errors in words."""
+
+import pytest
+import yaml
+
+from lungsight.config import Pipeline, cohorts_with_role, complete_config, config_schema, pipelines_of, with_defaults
+from lungsight.errors import UserError
+from tests.workspace import ROOT
+
+COHORT = {"role": "target", "format": "dicom", "root": "data", "table": "data.tsv"}
+SMALLEST = {"results": "results/mine", "cohorts": {"hospital": COHORT}}
+
+
+def errors(config):
+    with pytest.raises(UserError) as caught:
+        complete_config(config)
+    return str(caught.value)
+
+
+def test_the_smallest_config_gets_every_default():
+    config = complete_config(SMALLEST)
+    assert config["min_slices"] == 5 and config["seed"] == 2021
+    assert config["intake"]["window"] == [-1250, 250]
+    assert config["training"]["epochs"] == {"stage1": 50, "stage2": 50}
+    assert config["cohorts"]["hospital"]["patients"] == "known"
+    assert list(config["labels"]) == ["Covid-19", "Non Covid"]
+    assert "phantom" not in config["cohorts"]["hospital"]
+
+
+def test_the_users_config_is_not_changed_and_what_is_given_stays():
+    given = SMALLEST | {"intake": {"png_size": 64}}
+    config = complete_config(given)
+    config["intake"]["window"].append(0)
+    assert given["intake"] == {"png_size": 64} and config["intake"]["png_size"] == 64
+    assert complete_config(given)["intake"]["window"] == [-1250, 250]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
+def test_the_configs_that_come_along_are_right(name):
+    complete_config(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")))
+
+
+def test_wrong_keys_have_a_hint():
+    assert "the config: unknown key pipeline; did you mean pipelines?" in errors(SMALLEST | {"pipeline": {}})
+    assert "intake: unknown key windows; did you mean window?" in errors(SMALLEST | {"intake": {"windows": []}})
+    assert "known keys: results, seed" in errors(SMALLEST | {"zzz": 1})
+
+
+def test_wrong_types_and_values_are_named_with_their_place():
+    assert "min_slices: 'five' is not of type 'integer'." in errors(SMALLEST | {"min_slices": "five"})
+    assert "splits.unit: 'pixel' is none of patient, slice." in errors(SMALLEST | {"splits": {"unit": "pixel"}})
+    cohort = {"hospital": {"role": "target"}}
+    assert "cohorts.hospital: format, root, table must be given." in errors(SMALLEST | {"cohorts": cohort})
+
+
+def test_everything_wrong_is_listed_at_once():
+    message = errors(SMALLEST | {"seed": -1, "splits": {"unit": "x"}, "nonsense": 1})
+    assert message.startswith("The config is not right:\n")
+    assert len(message.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"intake": {"window": [250, -1250]}}, "intake.window: 250 is not below -1250."),
+        ({"splits": {"fractions": [0.5, 0.1, 0.1]}}, "splits.fractions: [0.5, 0.1, 0.1] do not sum to 1."),
+        ({"labels": {"A": ["x"], "B": ["x"]}}, "labels: the word 'x' is given twice."),
+        ({"cohorts": {"one": COHORT, "two": COHORT}}, "cohorts: 2 have the role target; one can."),
+    ],
+)
+def test_what_a_schema_cannot_say(change, message):
+    assert message in errors(SMALLEST | change)
+
+
+def test_defaults_fill_nested_objects():
+    schema = {"properties": {"a": {"default": {}, "properties": {"b": {"default": 2}}}}}
+    assert with_defaults({}, schema) == {"a": {"b": 2}}
+    assert with_defaults({"a": {"c": 1}}, schema) == {"a": {"b": 2, "c": 1}}
+
+
+def test_every_key_has_a_description():
+    def walk(part, path):
+        for name, item in part.get("properties", {}).items():
+            if not item.get("description") and name not in ("results",):
+                yield f"{path}{name}"
+            yield from walk(item, f"{path}{name}.")
+            if isinstance(item.get("additionalProperties"), dict):
+                yield from walk(item["additionalProperties"], f"{path}{name}.*.")
+
+    assert list(walk(config_schema(), "")) == []
+
+
+def test_pipelines_are_all_combinations_and_read_back_from_their_name():
+    config = complete_config(SMALLEST)
+    pipelines = pipelines_of(config)
+    assert len(pipelines) == 8 and pipelines[0].name == "whole-resnet50-scratch"
+    assert [Pipeline.parse(pipeline.name) for pipeline in pipelines] == pipelines
+
+
+def test_cohorts_by_role():
+    config = complete_config(SMALLEST | {"cohorts": {"a": COHORT, "b": COHORT | {"role": "external"}}})
+    assert cohorts_with_role(config, "external", "target") == ["a", "b"]
+    assert cohorts_with_role(config, "public") == []

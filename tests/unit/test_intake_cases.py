@@ -1,0 +1,229 @@
+"""Shards: one bad case never stops a cohort. Gathering: every row of the user's table has its row."""
+
+import json
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lungsight.errors import UserError
+from lungsight.intake import cases as cases_module
+from lungsight.intake.cases import Folders, Intake, convert_shard
+from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.gather import identities, join_cases, join_slices, settle_duplicates, write_private_table
+from lungsight.intake.volume import sha256_of_image
+from lungsight.privacy import pseudonym
+from tests.dicom_made import made_rtstruct, made_series, save_series
+from tests.unit.test_intake_masks import REGIONS, ROI_NAMES, truth
+
+KEY = b"key"
+SETTINGS = {
+    **{"window": [-1250, 250], "png_size": 32, "burned_in": "reject", "nifti_values": "auto"},
+    **{"roi_names": ROI_NAMES, "tumour_in_lung": True},
+}
+
+
+def row(number, path, patient="P", label="Covid-19", source="", mask=""):
+    return TableRow(number, patient, path, label, source, mask, "")
+
+
+def convert(tmp_path, rows, format="dicom", **folders):
+    intake = Intake("hospital", format, tmp_path / "in", 5, SETTINGS, KEY)
+    places = {name: tmp_path / "out" / name / "000" for name in folders.get("names", ("nifti", "png"))}
+    return (*convert_shard(rows, intake, Folders(**places)), tmp_path / "out")
+
+
+def test_a_shard_has_a_row_for_every_case_good_or_bad(tmp_path, capsys):
+    save_series(tmp_path / "in" / "good", made_series())
+    short = save_series(tmp_path / "in" / "short", made_series()[:3])
+    (tmp_path / "in" / "text").write_text("no")
+    assert short.is_dir()
+    cases, slices, out = convert(tmp_path, [row(1, "short"), row(2, "good"), row(5, "text")])
+    assert [case["status"] for case in cases] == ["rejected", "ok", "rejected"]
+    assert [case["reason"] for case in cases] == [
+        "3 slices, min_slices is 5",
+        "",
+        "no CT slice; left out 1 × not DICOM",
+    ]
+    case = pseudonym(KEY, "case", "hospital", "good")
+    assert cases[1]["case"] == case and cases[1]["n_slices"] == 8 and cases[1]["kind"] == "series"
+    assert [s["slice"] for s in slices] == [f"{case}-{z:04d}" for z in range(8)]
+    values = nibabel.load(out / "nifti" / "000" / f"{case}.nii.gz").get_fdata()
+    for s in slices:
+        image = np.asarray(Image.open(out / s["png"]))
+        np.testing.assert_array_equal(image, np.round(255 * values[::-1, ::-1, s["z_index"]].T))
+        assert s["sha256"] == sha256_of_image(image)
+    log = capsys.readouterr().err
+    assert "row 1 rejected: 3 slices" in log and "row 5 rejected" in log and "text" not in log
+
+
+def test_the_case_does_not_depend_on_how_its_path_is_written():
+    intake = Intake("hospital", "dicom", None, 5, SETTINGS, KEY)
+    assert intake.case_of(row(1, "a/b/")) == intake.case_of(row(9, "./a//b"))
+    assert intake.case_of(row(1, "a/b")) != intake.case_of(row(1, "a/c"))
+
+
+def test_an_unforeseen_error_is_the_cases_reason_and_its_traceback_is_private(tmp_path, monkeypatch):
+    def explode(*_):
+        raise ZeroDivisionError("Doe^Jane")
+
+    monkeypatch.setattr(cases_module, "read_case", explode)
+    monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "private"))
+    cases, slices, _ = convert(tmp_path, [row(3, "x")])
+    assert cases[0]["reason"] == "could not be read (ZeroDivisionError)" and slices == []
+    (kept,) = (tmp_path / "private" / "errors").iterdir()
+    assert "Doe^Jane" in kept.read_text()
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_full_disk_is_no_bad_case(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    save_series(tmp_path / "in" / "good", made_series())
+    monkeypatch.setattr(cases_module, "write_nifti", full)
+    with pytest.raises(OSError, match="No space"):
+        convert(tmp_path, [row(1, "good")])
+
+
+def test_annotated_cases_have_truth_and_no_png(tmp_path):
+    save_series(tmp_path / "in" / "ct", made_series())
+    save_series(tmp_path / "in" / "rt", [made_rtstruct(REGIONS)])
+    save_series(tmp_path / "in" / "one", [made_rtstruct({"Lung-Left": REGIONS["Lung-Left"]})])
+    rows = [row(1, "ct", mask="rt"), row(2, "ct/../ct", mask="one")]
+    cases, slices, out = convert(tmp_path, rows[:1], names=("nifti", "truth"))
+    case = cases[0]["case"]
+    written = nibabel.load(out / "truth" / "000" / f"{case}.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.dataobj), truth(True))
+    image = nibabel.load(out / "nifti" / "000" / f"{case}.nii.gz")
+    np.testing.assert_array_equal(written.affine, image.affine)
+    assert {s["png"] for s in slices} == {""}
+    cases, _, _ = convert(tmp_path, rows[1:], names=("nifti", "truth"))
+    assert (cases[0]["status"], cases[0]["reason"]) == ("rejected", "right lung not contoured")
+
+
+def test_pictures_and_volumes(tmp_path):
+    (tmp_path / "in").mkdir()
+    picture = np.random.default_rng(1).integers(0, 256, (32, 32), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_text("no")
+    cases, slices, out = convert(tmp_path, [row(1, "a.png"), row(2, "b.png"), row(3, ".")], format="png")
+    assert [case["status"] for case in cases] == ["ok", "rejected", "rejected"]
+    np.testing.assert_array_equal(np.asarray(Image.open(out / slices[0]["png"])), picture)
+    values = nibabel.load(out / "nifti" / "000" / f"{cases[0]['case']}.nii.gz").get_fdata()
+    np.testing.assert_allclose(values[::-1, ::-1, 0].T, picture / 255, atol=1e-6)
+    nibabel.save(nibabel.Nifti1Image(np.full((8, 9, 5), -700, np.int16), np.eye(4)), tmp_path / "in" / "v.nii.gz")
+    cases, slices, _ = convert(tmp_path, [row(1, "v.nii.gz")], format="nifti")
+    assert (cases[0]["kind"], cases[0]["status"], len(slices)) == ("volume", "ok", 5)
+
+
+def test_nothing_that_names_a_person_is_written(tmp_path, capsys):
+    folder = tmp_path / "in" / "Doe_Jane_19400102"
+    datasets = made_series()
+    for dataset in datasets:
+        dataset.PatientBirthDate, dataset.InstitutionName = "19400102", "General Hospital"
+    save_series(folder, datasets)
+    cases, slices, out = convert(tmp_path, [row(1, folder.name), row(2, folder.name + "/001.dcm")])
+    planted = [
+        b"Doe",
+        b"Jane",
+        b"4711",
+        b"ACC-99",
+        b"1940",
+        b"20200314",
+        b"General",
+        datasets[0].SOPInstanceUID.encode(),
+    ]
+    written = [json.dumps([cases, slices]).encode(), capsys.readouterr().err.encode()]
+    for file in out.rglob("*"):
+        written.append(str(file.relative_to(out)).encode())
+        if file.suffix == ".gz":
+            written.append(bytes(nibabel.load(file).header.binaryblock))
+        elif file.is_file():
+            written.append(file.read_bytes())
+    assert not [(text, part) for text in planted for part in written if text in part]
+
+
+def found(case, status="ok", reason="", n_slices=1, rows=2, columns=2):
+    facts = dict.fromkeys(cases_module.asdict(cases_module.Facts()))
+    return {"case": case, "kind": "image", "n_slices": n_slices, "status": status, "reason": reason, **facts} | {
+        "rows": rows,
+        "columns": columns,
+    }
+
+
+def test_identities_follow_the_table():
+    rows = [row(1, "a", "P1"), row(2, "b", "P1", source="s"), row(3, "c", "")]
+    own = identities(rows, "hospital", KEY, shared_ids=False)
+    shared = identities(rows, "hospital", KEY, shared_ids=True)
+    elsewhere = identities(rows, "public", KEY, shared_ids=True)
+    assert own["patient"][0] == own["patient"][1] != own["patient"][2] == own["case"][2]
+    assert list(own["source"]) == ["hospital", "s", "hospital"]
+    assert shared["patient"][0] == elsewhere["patient"][0] != own["patient"][0]
+    assert shared["case"][0] != elsewhere["case"][0]
+
+
+def gathered(labels, hashes, statuses=None):
+    rows = [row(n, f"p{n}", f"P{n}", label) for n, label in enumerate(labels, start=1)]
+    known = identities(rows, "c", KEY, shared_ids=False)
+    statuses = statuses or ["ok"] * len(rows)
+    shard = pd.DataFrame([found(case, status) for case, status in zip(known["case"], statuses, strict=True)])
+    cases = join_cases(known, {"000": shard.iloc[::-2], "001": shard.iloc[-2::-2]})
+    slices = pd.DataFrame(
+        {"slice": known["case"] + "-0000", "case": known["case"], "z_index": 0, "png": "", "sha256": hashes}
+    )
+    return cases, slices
+
+
+def test_cases_are_in_table_order_with_their_shard():
+    cases, slices = gathered(["A", "B", "A"], ["x", "y", "z"], ["ok", "rejected", "ok"])
+    assert list(cases["row"]) == [1, 2, 3] and list(cases["label"]) == ["A", "B", "A"]
+    assert list(cases["shard"]) == ["000", "", "000"]
+    joined = join_slices(cases, slices.iloc[::-1])
+    assert list(joined["case"]) == [cases["case"][0], cases["case"][2]]
+
+
+def test_a_case_that_is_in_no_shard_stops_the_rule():
+    known = identities([row(1, "a"), row(2, "b")], "c", KEY, False)
+    with pytest.raises(UserError, match="rows 2 of the table"):
+        join_cases(known, {"000": pd.DataFrame([found(known["case"][0])])})
+
+
+def test_row_22_one_image_under_two_labels_rejects_both():
+    cases, slices = gathered(["A", "B", "A", "A"], ["x", "x", "y", "x"])
+    settled = settle_duplicates(cases, slices)
+    assert list(settled["status"]) == ["rejected", "rejected", "ok", "rejected"]
+    assert settled["reason"][0] == "the same image as row 2 under another label"
+    assert settled["reason"][1] == "the same image as row 1, 4 under another label"
+    assert list(settled["n_slices"]) == [0, 0, 1, 0] and list(settled["shard"]) == ["", "", "001", ""]
+    assert list(join_slices(settled, slices)["case"]) == [cases["case"][2]]
+
+
+def test_row_22_one_image_twice_under_one_label_is_noted():
+    cases, slices = gathered(["A", "A", "B"], ["x", "x", "y"])
+    settled = settle_duplicates(cases, slices)
+    assert list(settled["status"]) == ["ok"] * 3
+    assert list(settled["reason"]) == ["the same image as row 2", "the same image as row 1", ""]
+
+
+def test_blank_slices_are_no_duplicates():
+    blank = sha256_of_image(np.zeros((2, 2), np.uint8))
+    cases, slices = gathered(["A", "B"], [blank, blank])
+    assert list(settle_duplicates(cases, slices)["status"]) == ["ok", "ok"]
+
+
+def test_the_private_table_leads_back_and_is_its_owners_alone(tmp_path):
+    rows = [row(1, "a/x", "../../=cmd()"), row(2, "ü/<b>", "Doe\tJane")]
+    known = identities(rows, "c", KEY, False)
+    write_private_table(tmp_path / "run.private" / "c.tsv", known, rows)
+    assert (tmp_path / "run.private").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "run.private" / "c.tsv").stat().st_mode & 0o777 == 0o600
+    table = pd.read_csv(tmp_path / "run.private" / "c.tsv", sep="\t")
+    assert table.to_dict("list") == {
+        "case": list(known["case"]),
+        "row": [1, 2],
+        "patient": ["../../=cmd()", "Doe\tJane"],
+        "path": ["a/x", "ü/<b>"],
+    }

@@ -1,0 +1,54 @@
+"""Pseudonyms and the scrubber."""
+
+import re
+
+import pytest
+
+from lungsight.privacy import make_private_folder, new_key, pseudonym, read_key, scrub
+
+
+def test_pseudonyms_are_stable_keyed_and_safe_as_names():
+    name = pseudonym(b"k", "patient", "hospital", "../../Doe")
+    assert name == pseudonym(b"k", "patient", "hospital", "../../Doe")
+    assert re.fullmatch("[0-9a-f]{16}", name)
+    assert name != pseudonym(b"other", "patient", "hospital", "../../Doe")
+
+
+def test_parts_are_joined_unambiguously():
+    assert len({pseudonym(b"k", *parts) for parts in (("a", "bc"), ("ab", "c"), ("abc",), ("a", "b", "c"))}) == 4
+
+
+def test_keys_are_random_and_read_back(tmp_path):
+    key = new_key()
+    assert len(key) == 32 and key != new_key()
+    (tmp_path / "key").write_text(key.hex() + "\n")
+    assert read_key(tmp_path / "key") == key
+
+
+def test_a_private_folder_is_its_owners_alone(tmp_path):
+    (tmp_path / "p").mkdir(mode=0o755)
+    assert make_private_folder(tmp_path / "p").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("cannot open /data/Doe Jane/scan.dcm", "cannot open [path]"),
+        ("cannot open /data/Doe Jane.dcm now", "cannot open [path] now"),
+        ("No such file: 'hospital/Doe Jane'", "No such file: '[path]'"),
+        ("No such file: hospital/Doe/1.dcm", "No such file: [path]"),
+        ("~/scans/Doe/ is empty", "[path] is empty"),
+        ('File "workflow/scripts/convert.py", line 3', 'File "…/workflow/scripts/convert.py", line 3'),
+        ("cannot open ../hospital/MRN4711/1.dcm now", "cannot open [path] now"),
+        ("acquired 20200314 at 101112.131415", "acquired [value] at [value]"),
+        ("UID 1.2.840.113619.2.55.3.604688 is bad", "UID [value] is bad"),
+        ("1 of 2 slices, 0.5 mm", "1 of 2 slices, 0.5 mm"),
+    ],
+)
+def test_paths_dates_and_uids_are_taken_out(text, scrubbed):
+    assert scrub(text) == scrubbed
+
+
+def test_given_names_are_taken_out_and_code_keeps_its_place():
+    text = 'File "/home/doe/lungsight/workflow/scripts/lungsight/intake/series.py", line 3: Doe'
+    assert scrub(text, ("Doe",)) == 'File "…/workflow/scripts/lungsight/intake/series.py", line 3: [name]'

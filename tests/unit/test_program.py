@@ -1,0 +1,51 @@
+"""How a program fails, and what it says meanwhile."""
+
+import pytest
+
+from lungsight.errors import UserError
+from lungsight.program import keep_private, parser, progress, run
+
+
+def test_a_users_mistake_is_one_sentence(capsys):
+    def main():
+        raise UserError("cases.tsv does not exist.")
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == "error: cases.tsv does not exist."
+
+
+def test_any_other_error_is_a_scrubbed_traceback_and_the_whole_one_is_private(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "run.private"))
+
+    def main():
+        raise ValueError("cannot read /data/hospital/Doe_Jane/1.dcm of 20200314")
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert "ValueError: cannot read [path] of [value]" in caught.value.code and "Doe" not in caught.value.code
+    (kept,) = (tmp_path / "run.private" / "errors").iterdir()
+    assert "/data/hospital/Doe_Jane/1.dcm of 20200314" in kept.read_text()
+    assert (tmp_path / "run.private").stat().st_mode & 0o777 == 0o700
+
+
+def test_without_a_private_folder_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.delenv("LUNGSIGHT_PRIVATE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    keep_private("x.txt", "Doe")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_success_returns():
+    assert run(lambda: None) is None
+
+
+def test_progress_hands_on_every_item_and_counts(capsys):
+    assert list(progress(iter("abc"), "slices")) == ["a", "b", "c"]
+    assert capsys.readouterr().err.startswith("3 slices in ")
+    list(progress([1, 2, 3, 4], "cases", every=0))
+    assert "2 of 4 cases, about " in capsys.readouterr().err
+
+
+def test_the_parser_says_what_the_program_makes():
+    assert parser("Makes a table.\n\nMore.").description == "Makes a table."
