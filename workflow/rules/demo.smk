@@ -34,9 +34,8 @@ rule phantom_cohort:
         cohort=lambda wildcards: as_json(phantom_settings(wildcards.root)),
         labels=as_json(config["labels"]),
         window=as_json(config["intake"]["window"]),
-    # The processes share the cores already: threads of the linear algebra within each would only spin.
     shell:
-        "OPENBLAS_NUM_THREADS=1 python {input.program} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"
+        "python {input.program} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"
         " --window {params.window:q} --threads {threads} --root {output} > {log} 2>&1"
 
 

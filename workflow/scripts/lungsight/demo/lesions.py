@@ -91,9 +91,9 @@ def _draw_mass(
     body: Body, rng: np.random.Generator, heights: np.ndarray, radius: tuple[float, float], tall: float
 ) -> Lesions:
     """One solid mass in a lung, at the height of a plane, so that it is seen at least once."""
-    heights = np.asarray(heights, dtype=float)
-    level = heights / body.height
-    z = float(rng.choice(heights[(level > 0.3) & (level < 0.8)])) if ((level > 0.3) & (level < 0.8)).any() else 0.5
+    level = np.asarray(heights) / body.height
+    shown = np.asarray(heights)[(level > 0.3) & (level < 0.8)]
+    z = float(rng.choice(shown)) if len(shown) else 0.5 * body.height
     side = 1 if rng.random() < 0.5 else -1
     size = rng.uniform(*radius)
     x = side * np.linspace(0.2, 0.95, 26)[:, None] * body.cavity_half_width
