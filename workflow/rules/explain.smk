@@ -4,20 +4,16 @@ from lungsight.config import stages_of
 from lungsight.training.backbones import module_file
 
 
-def split_of_stage(wildcards):
-    """The split of the cohort that a stage is trained on, in the pipeline's framework."""
-    framework = Pipeline.parse(wildcards.pipeline).framework
-    return f"{RESULTS}/splits/{cohort_of_stage(wildcards.stage)}/{framework}.tsv"
-
-
-def cached_of_stage(name):
-    """An input function: the file `name` of that cohort's image cache; {framework} is the pipeline's."""
-
-    def path(wildcards):
-        framework = Pipeline.parse(wildcards.pipeline).framework
-        return f"{RESULTS}/training/images/{cohort_of_stage(wildcards.stage)}/{name.format(framework=framework)}"
-
-    return path
+def data_of_stage(wildcards):
+    """Split and cached images of the cohort that a stage is trained on, in the pipeline's framework."""
+    framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of_stage(wildcards.stage)
+    cache = f"{RESULTS}/training/images/{cohort}"
+    return {
+        "split": f"{RESULTS}/splits/{cohort}/{framework}.tsv",
+        "images": f"{cache}/{framework}.npy",
+        "masks": f"{cache}/masks.npy",
+        "index": f"{cache}/index.tsv",
+    }
 
 
 def backbone_code(wildcards):
@@ -27,12 +23,10 @@ def backbone_code(wildcards):
 
 rule explain_stage:
     input:
+        unpack(data_of_stage),
         program=ancient(program("explain_stage")),
         model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
-        split=split_of_stage,
-        images=cached_of_stage("{framework}.npy"),
-        masks=cached_of_stage("masks.npy"),
-        index=cached_of_stage("index.tsv"),
+        provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
     output:
         saliency=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency.tsv",
         methods=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency_methods.tsv",
@@ -64,8 +58,8 @@ rule explain_stage:
         seed=config["seed"],
     shell:
         "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --cohort {params.cohort}"
-        " --model {input.model} --split {input.split} --images {input.images} --masks {input.masks}"
-        " --index {input.index} --positive {params.positive:q} --iou-level {params.iou_level}"
+        " --model {input.model} --provenance {input.provenance} --split {input.split}"
+        " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q} --iou-level {params.iou_level}"
         " --pictures {params.pictures} --resamples {params.resamples} --seed {params.seed} --threads {threads}"
         " --saliency {output.saliency} --methods {output.methods} --maps {output.maps} --summary {output.summary}"
         " --overlays {output.overlays} > {log} 2>&1"

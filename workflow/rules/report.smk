@@ -1,6 +1,73 @@
-"""report"""
+"""Report: what all rooms found → two tables and one page that opens offline."""
+
+from lungsight.report.facts import facts_of, page_inputs, table_inputs
+from lungsight.report.page_parts import digest_of_parts
+
+FACTS = facts_of(config)
+THESIS = repository_file("config/thesis.tsv")
+
+
+rule report_tables:
+    input:
+        program=ancient(program("report_tables")),
+        results=expand(f"{RESULTS}/{{path}}", path=table_inputs(FACTS)),
+        thesis=ancient(THESIS),
+    output:
+        metrics=report(
+            f"{RESULTS}/report/metrics.tsv",
+            caption="../report/metrics.rst",
+            category="Tables",
+            labels={"table": "how well"},
+        ),
+        saliency=report(
+            f"{RESULTS}/report/saliency.tsv",
+            caption="../report/saliency.rst",
+            category="Tables",
+            labels={"table": "where the models look"},
+        ),
+    log:
+        f"{RESULTS}/logs/report_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report_tables.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("report_tables"),
+        results=RESULTS,
+        facts=as_json(FACTS),
+    shell:
+        "python {input.program} --results {params.results:q} --facts {params.facts:q} --thesis {input.thesis}"
+        " --metrics {output.metrics} --saliency {output.saliency} > {log} 2>&1"
+
+
+rule write_report:
+    input:
+        program=ancient(program("write_report")),
+        results=expand(f"{RESULTS}/{{path}}", path=page_inputs(FACTS)),
+        thesis=ancient(THESIS),
+    output:
+        report(
+            f"{RESULTS}/report/index.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"page": "the report"},
+        ),
+    log:
+        f"{RESULTS}/logs/write_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("write_report"),
+        parts=digest_of_parts(),
+        results=RESULTS,
+        facts=as_json(FACTS),
+    shell:
+        "python {input.program} --results {params.results:q} --facts {params.facts:q} --thesis {input.thesis}"
+        " --page {output} > {log} 2>&1"
 
 
 rule report:
     input:
-        [],
+        rules.write_report.output,

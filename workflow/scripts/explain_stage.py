@@ -5,8 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
-import pandas as pd
 
 from lungsight.config import Pipeline
 from lungsight.explain.gradcam import PRIMARY, GradCam, methods_for
@@ -18,11 +16,13 @@ from lungsight.explain.stage import (
     select_test_slices,
     summarise_stage,
 )
-from lungsight.files import write_json
+from lungsight.files import read_json, write_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones, device
+from lungsight.training.image_cache import CachedImages
 from lungsight.training.network import to_input
+from lungsight.training.provenance import check_images
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--stage", type=int, required=True, help="1 or 2")
     arguments.add_argument("--cohort", required=True, help="the cohort that the stage is trained on")
     arguments.add_argument("--model", type=Path, required=True, help="model.keras")
+    arguments.add_argument("--provenance", type=Path, required=True, help="provenance.json of the model")
     arguments.add_argument("--split", type=Path, required=True, help="split of the cohort in the pipeline's framework")
     arguments.add_argument("--images", type=Path, required=True, help="image cache, as the framework shows it")
     arguments.add_argument("--masks", type=Path, required=True, help="image cache, lung masks")
@@ -53,11 +54,11 @@ def main() -> None:
     args = parse_args()
     device.prepare(args.threads, args.seed)
     backbone = backbones.load(args.pipeline.backbone)
+    images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
+    check_images(read_json(args.provenance), backbone.preprocessing, images.size)
+    slices = select_test_slices(read_table(args.split, schema="split"), images, masks)
     model = keras.saving.load_model(args.model, compile=False)
     methods = methods_for(model, backbone.explained_layer)
-    images, masks = (np.load(path, mmap_mode="r", allow_pickle=False) for path in (args.images, args.masks))
-    cached = pd.read_csv(args.index, sep="\t", dtype=str)["slice"]
-    slices = select_test_slices(read_table(args.split, schema="split"), cached, images, masks)
     explained = explain_slices(
         GradCam(model, methods), slices, partial(to_input, backbone), args.positive, args.iou_level
     )

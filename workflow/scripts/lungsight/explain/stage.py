@@ -17,6 +17,7 @@ from lungsight.explain.summary import summarise
 from lungsight.files import atomic_path
 from lungsight.program import progress
 from lungsight.training.bootstrap import LEVEL
+from lungsight.training.image_cache import CachedImages
 
 THRESHOLD = 0.5
 BATCH = 32
@@ -37,20 +38,16 @@ class SliceImages:
     masks: np.ndarray
 
 
-def select_test_slices(split: pd.DataFrame, cached: pd.Series, images: np.ndarray, masks: np.ndarray) -> SliceImages:
-    """The test rows of a split, with their rows of the image cache.
+def select_test_slices(split: pd.DataFrame, images: CachedImages, masks: CachedImages) -> SliceImages:
+    """The test rows of a split, with their images and masks of the cache.
 
-    split: as splits/<cohort>/<framework>.tsv. cached: slice names in the order of `images` and `masks`, both (n, size,
-    size) uint8. Raises UserError when there is no test slice, or one is not in the cache.
+    split: as splits/<cohort>/<framework>.tsv. Raises UserError when there is no test slice, or one is not cached.
     """
     table = split.loc[split["split"] == "test", ["slice", "patient", "label"]].reset_index(drop=True)
-    if len(table) == 0:
+    if table.empty:
         raise UserError("The split has no test slice: nothing can be explained. Check splits.fractions.")
-    rows = pd.Index(cached).get_indexer(table["slice"])
-    if (rows < 0).any():
-        missing = table.loc[rows < 0, "slice"]
-        raise UserError(f"{len(missing)} test slices have no image in the cache, {missing.iloc[0]} first.")
-    return SliceImages(table, np.asarray(images[rows]), np.asarray(masks[rows]) > 0)
+    rows = images.rows_of(table["slice"])
+    return SliceImages(table, np.asarray(images.pixels[rows]), np.asarray(masks.pixels[rows]) > 0)
 
 
 @dataclass(frozen=True)

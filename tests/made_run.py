@@ -1,0 +1,163 @@
+"""A whole made run: what every room before the report would have left, for any config."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from lungsight.config import Pipeline, cohorts_with_role, pipelines_of, stages_of
+from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.resample import average_area
+from lungsight.explain.saliency_metrics import measure
+from lungsight.explain.stage import (
+    Explanation,
+    SliceImages,
+    draw_overlays,
+    other_methods,
+    outcomes,
+    save_maps,
+    summarise_stage,
+)
+from lungsight.files import write_json
+from lungsight.tables import write_table
+from lungsight.training.metrics import evaluate_predictions
+from tests.made import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split
+
+SIZE, GRID = 64, 8
+COHORT_OF_STAGE = {1: "public", 2: "target"}
+
+
+def made_run(run: Path, config: dict, patients: int = 40) -> None:
+    """Write the inputs of the report's rules for a complete config, below `run`."""
+    slices = {
+        name: made_cohort(run, name, patients=patients if cohort["role"] != "segmentation" else 8, size=SIZE)
+        for name, cohort in config["cohorts"].items()
+    }
+    splits = {}
+    for name in cohorts_with_role(config, "public", "target", "external"):
+        made_manifest(run, name, slices[name])
+        for framework in config["pipelines"]["frameworks"]:
+            splits[name, framework] = made_split(run, name, framework, slices[name])
+    made_segmentation(run, slices)
+    made_leakage(run, splits, config)
+    for number, pipeline in enumerate(pipelines_of(config)):
+        for stage in stages_of(config):
+            made_model(run, config, pipeline, stage, splits, skill=(0.0, 0.8, 2.0, 4.0)[number % 4] + stage - 1)
+
+
+def made_segmentation(run: Path, slices: dict[str, pd.DataFrame]) -> None:
+    """Dice of eight cases and an empty curve."""
+    first = next(iter(slices.values()))
+    rows = [
+        {
+            **{"split": side, "case": case, "dice": dice, "true_ml": 100.0, "predicted_ml": 99.0},
+            "reason": "" if dice else "both masks are empty",
+        }
+        for case, side, dice in zip(
+            first["case"].unique(), ["train", "train", "val", "test"], [0.98, 0.97, None, 0.95], strict=False
+        )
+    ]
+    write_table(run / "segmentation/metrics.tsv", rows, schema="segmentation_metrics")
+    Image.new("RGB", (320, 200), "white").save(run / "segmentation/curve.png")
+
+
+def made_leakage(run: Path, splits: dict, config: dict) -> None:
+    """A table that says what the made splits are: by patient, nothing shared."""
+    rows = [
+        {
+            **{"cohort": cohort, "framework": framework, "unit": config["splits"]["unit"], "slices": len(split)},
+            **{"patients": split["patient"].nunique(), "patients_on_two_sides": 0},
+            **{"test_slices_of_trained_patients": 0.0, "identical_images_on_two_sides": 0},
+            "patients_known": int(config["cohorts"][cohort]["patients"] == "known"),
+        }
+        for (cohort, framework), split in splits.items()
+    ]
+    write_table(run / "report/leakage.tsv", rows, schema="leakage")
+
+
+def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: dict, skill: float) -> None:
+    """History, provenance, metrics and explanation of a model whose logits are `skill` apart between the classes."""
+    folder = run / f"models/{pipeline.name}/stage{stage}"
+    rng = np.random.default_rng([stage, *pipeline.name.encode()])
+    epochs = np.arange(1, 7)
+    history = {
+        **{"epoch": epochs, "loss": 0.7 / epochs**0.5, "accuracy": 1 - 0.5 / epochs},
+        **{"val_loss": 0.75 / epochs**0.4, "val_accuracy": 1 - 0.55 / epochs},
+        **{"learning_rate": 1e-3, "seconds": 2.5},
+    }
+    write_table(folder / "history.tsv", pd.DataFrame(history), schema="history")
+    kind = {"scratch": "scratch", "imagenet": "stand-in"}[pipeline.weights] if stage == 1 else "parent"
+    provenance = {
+        **{"weights": {"kind": kind, "sha256": None if kind == "scratch" else "ab" * 32}},
+        **{"images": {"train": 24, "val": 12}, "packages": {"keras": "3.15.1"}, "preprocessing": "x / 127.5 - 1"},
+    }
+    write_json(folder / "provenance.json", provenance)
+    rows = []
+    roles = ("public", "target", "external") if stage == 1 else ("target", "external")
+    for cohort in cohorts_with_role(config, *roles):
+        predictions = made_predictions(splits[cohort, pipeline.framework], skill, rng)
+        evaluated = evaluate_predictions(predictions, POSITIVE, config["report"]["bootstrap"], config["seed"])
+        rows += [{"cohort": cohort} | row for row in evaluated]
+        if config["cohorts"][cohort]["role"] == COHORT_OF_STAGE[stage]:
+            made_explanation(run, config, pipeline, stage, cohort, predictions, rng)
+    write_json(folder / "metrics.json", {"rows": rows})
+
+
+def made_predictions(split: pd.DataFrame, skill: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Logits of a patient share a part, as slices of one patient do."""
+    patient = split["patient"].map({name: rng.normal() for name in split["patient"].unique()})
+    sign = np.where(split["label"] == POSITIVE, 0.5, -0.5)
+    logit = skill * sign + patient + 0.5 * rng.normal(size=len(split))
+    return split.assign(probability=1 / (1 + np.exp(-logit)))
+
+
+def made_explanation(
+    run: Path,
+    config: dict,
+    pipeline: Pipeline,
+    stage: int,
+    cohort: str,
+    predictions: pd.DataFrame,
+    rng: np.random.Generator,
+) -> None:
+    """Maps that are a mixture of the lung and noise, one of them empty; then what explain_stage writes from maps."""
+    folder = run / f"explain/{pipeline.name}/stage{stage}"
+    test = predictions[predictions["split"] == "test"].reset_index(drop=True)
+    drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in test["label"]]
+    images, masks = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
+    slices = SliceImages(test[["slice", "patient", "label"]], images, masks)
+    noise = rng.random((len(test), GRID, GRID)).astype(np.float32)
+    lung = average_area(masks, (GRID, GRID))
+    explained = {}
+    for method, share in ((PRIMARY, rng.uniform(-0.4, 1)), (THESIS, -0.5)):
+        maps = np.maximum(noise + share * lung, 0)
+        maps[0] = 0
+        metrics = measure(maps, masks, config["explain"]["iou_level"])
+        empty = np.arange(len(test)) == 0
+        table = test.drop(columns="split").assign(
+            outcome=outcomes(test["label"], test["probability"].to_numpy(), POSITIVE),
+            empty=empty.astype(int),
+            reason=np.where(empty, "the map is zero everywhere", ""),
+            **metrics,
+        )
+        explained[method] = Explanation(table, maps)
+    write_table(folder / "saliency.tsv", explained[PRIMARY].table, schema="saliency")
+    write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
+    save_maps(folder / "maps.npz", explained[PRIMARY])
+    pictures = draw_overlays(folder / "overlays", slices, explained[PRIMARY], config["explain"]["overlays"])
+    methods = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
+    resamples, seed = config["report"]["bootstrap"], config["seed"]
+    write_json(folder / "summary.json", summarise_stage(explained, methods, pictures, resamples, seed))
+
+
+def made_config(cohorts: dict[str, str], **settings: object) -> dict:
+    """A config as a user writes it. cohorts: name → role; their tables and roots are made by `write_tables`."""
+    return {
+        "labels": {POSITIVE: [POSITIVE], NEGATIVE: [NEGATIVE]},
+        "cohorts": {
+            name: {"role": role, "format": "dicom", "root": f"{name}_scans", "table": f"{name}.tsv"}
+            for name, role in cohorts.items()
+        },
+        **settings,
+    }

@@ -1,0 +1,233 @@
+"""Sentences about a run, each decided by its numbers."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from lungsight.report.facts import STAGE_COHORT_ROLE, cohorts_of, frameworks_of
+from lungsight.report.results import RunResults
+from lungsight.report.wording import STAND_IN_MARK, count, listed, number, with_interval
+
+# From this ratio of slices per patient between the classes on, numbers by patient follow the number of slices.
+CONFOUNDED_RATIO = 2.0
+
+
+class Statement(NamedTuple):
+    """tone: "good", "bad", "warn" or "plain"."""
+
+    tone: str
+    text: str
+
+
+def stand_in_pipelines(results: RunResults) -> list[str]:
+    """Pipelines that started from stand-ins for ImageNet weights, by the provenance of stage 1."""
+    kinds = {name: found["weights"]["kind"] for (name, stage), found in results.provenance.items() if stage == 1}
+    return [name for name, kind in kinds.items() if kind == "stand-in"]
+
+
+def own_rows(results: RunResults, unit: str) -> pd.DataFrame:
+    """Rows of report/metrics.tsv on the cohort that a stage was trained on."""
+    roles = {cohort["name"]: cohort["role"] for cohort in results.facts["cohorts"]}
+    metrics = results.metrics
+    own = metrics["cohort"].map(roles) == metrics["stage"].map(STAGE_COHORT_ROLE)
+    return metrics[own & (metrics["unit"] == unit)]
+
+
+def learned(row: pd.Series) -> bool | None:
+    """Whether a model ranks test patients better than chance; None where there is no interval to tell by."""
+    return None if pd.isna(row["roc_auc_lo"]) else bool(row["roc_auc_lo"] > 0.5)
+
+
+def phantoms(results: RunResults) -> list[Statement]:
+    made = [cohort["name"] for cohort in results.facts["cohorts"] if cohort["phantom"]]
+    if not made:
+        return []
+    everything = len(made) == len(results.facts["cohorts"])
+    which = "All cohorts are" if everything else f"{listed(made)}: generated"
+    return [
+        Statement(
+            "warn",
+            f"{which} {'generated phantoms' if everything else 'phantoms'}, not patients. Their numbers show that the"
+            " workflow runs and what it would say; they say nothing about medicine.",
+        )
+    ]
+
+
+def stand_ins(results: RunResults) -> list[Statement]:
+    names = stand_in_pipelines(results)
+    if not names:
+        return []
+    return [
+        Statement(
+            "warn",
+            f"ImageNet weights were not used: {listed(names)} started from stand-ins, pre-trained for a short time on"
+            f" generated textures (marked {STAND_IN_MARK}). Do not read them as transfer from ImageNet.",
+        )
+    ]
+
+
+def not_learned(results: RunResults) -> list[Statement]:
+    statements = []
+    for stage, rows in own_rows(results, "patient").groupby("stage"):
+        weak = [
+            f"{row['pipeline']} (AUC {with_interval(row, 'roc_auc')})"
+            for _, row in rows.iterrows()
+            if learned(row) is False
+        ]
+        unknown = [row["pipeline"] for _, row in rows.iterrows() if learned(row) is None]
+        if weak:
+            statements.append(
+                Statement(
+                    "warn",
+                    f"Stage {stage}: {len(weak)} of {len(rows)} models cannot be told from chance by patient (the"
+                    f" interval of the AUC includes 0.5): {listed(weak)}. They did not learn in the given budget, or"
+                    " there are too few test patients to show it; where they look says little.",
+                )
+            )
+        if unknown:
+            statements.append(Statement("warn", f"Stage {stage}: no interval could be computed for {listed(unknown)}."))
+    return statements
+
+
+def leakage_statements(results: RunResults) -> list[Statement]:
+    statements = []
+    if results.facts["stages"] and results.facts["split_unit"] == "slice":
+        statements.append(
+            Statement(
+                "warn",
+                "Slices, not patients, were split: slices of one patient lie in training and in test, so the numbers"
+                " are too good. They do not say how a new patient would be classified.",
+            )
+        )
+    leaks = results.leakage
+    if len(leaks):
+        unknown = list(dict.fromkeys(leaks.loc[leaks["patients_known"] == 0, "cohort"]))
+        if unknown:
+            statements.append(
+                Statement(
+                    "warn",
+                    f"{listed(unknown)}: patients are unknown, each image counts as its own patient; leakage cannot be"
+                    " excluded.",
+                )
+            )
+        for row in leaks[leaks["identical_images_on_two_sides"] > 0].itertuples():
+            statements.append(
+                Statement(
+                    "warn",
+                    f"{row.cohort}, {row.framework}: {count(row.identical_images_on_two_sides, 'slice')} with pixels"
+                    " that also occur on another side of the split.",
+                )
+            )
+        if not statements and not leaks["patients_on_two_sides"].any():
+            statements.append(Statement("good", "No patient and no identical image lies on two sides of a split."))
+    return statements
+
+
+def slices_per_patient(results: RunResults, cohort: str) -> pd.Series:
+    """Kept slices per patient by label, of the first framework."""
+    split = results.splits[cohort, frameworks_of(results.facts)[0]]
+    grouped = split.groupby("label", sort=False)
+    return grouped["slice"].count() / grouped["patient"].nunique()
+
+
+def confounding(results: RunResults) -> list[Statement]:
+    """Warn where something besides the lung gives the label away: slices per patient, or the source."""
+    statements = []
+    for cohort in dict.fromkeys(name for name, _ in results.splits):
+        means = slices_per_patient(results, cohort)
+        if len(means) > 1 and means.max() / means.min() >= CONFOUNDED_RATIO:
+            shown = listed([f"{number(mean, 1)} a patient in {label}" for label, mean in means.items()])
+            statements.append(
+                Statement(
+                    "warn",
+                    f"{cohort}: slices per patient differ by class ({shown}); numbers by patient are confounded with"
+                    " the label.",
+                )
+            )
+        classes = results.slices[cohort].groupby("source")["label"].nunique()
+        single = list(classes.index[classes == 1])
+        if len(classes) > 1 and single:
+            statements.append(
+                Statement(
+                    "warn",
+                    f"{cohort}: {listed(single)} {'holds' if len(single) == 1 else 'hold'} one class only; a model can"
+                    " tell the classes by the source.",
+                )
+            )
+    return statements
+
+
+class Verdict(NamedTuple):
+    """Where a model looks: kind "lung", "chance", "elsewhere" or "unknown", its tone, and the sentence."""
+
+    kind: str
+    tone: str
+    text: str
+
+
+def attention_verdict(row: pd.Series) -> Verdict:
+    """What one row of report/saliency.tsv says: decided by the interval of the enrichment, 1 being chance."""
+    low, high = row["enrichment_lo"], row["enrichment_hi"]
+    shown = f"{with_interval(row, 'enrichment')} times chance"
+    if pd.isna(row["enrichment"]):
+        return Verdict("unknown", "warn", f"Cannot tell: none of {count(row['n'], 'map')} could be measured.")
+    if pd.isna(low):
+        return Verdict("unknown", "warn", f"Cannot tell: {shown}, but too few patients for an interval.")
+    if low > 1:
+        return Verdict("lung", "good", f"Looks at the lung more than chance would: {shown}.")
+    if high < 1:
+        return Verdict("elsewhere", "bad", f"Looks elsewhere: {shown}, less than a map without preference.")
+    return Verdict("chance", "warn", f"No better than chance: {shown}; the interval includes 1.")
+
+
+def adaptation_statements(results: RunResults) -> list[Statement]:
+    """How many models gained on the target cohort by training on it, by the AUC over patients."""
+    roles = {cohort["name"]: cohort["role"] for cohort in results.facts["cohorts"]}
+    metrics = results.metrics
+    target = metrics[(metrics["cohort"].map(roles) == "target") & (metrics["unit"] == "patient")]
+    before, after = (target[target["stage"] == stage].set_index("pipeline") for stage in (1, 2))
+    shared = before.index.intersection(after.index)
+    if shared.empty:
+        return []
+    gain = after.loc[shared, "roc_auc"] - before.loc[shared, "roc_auc"]
+    apart = (after.loc[shared, "roc_auc_lo"] > before.loc[shared, "roc_auc_hi"]).sum()
+    return [
+        Statement(
+            "plain",
+            f"By patient, the AUC on the target cohort rose in {(gain > 0).sum()} of {count(len(gain), 'pipeline')}, by"
+            f" {number(gain.median())} in the median; in {apart} the interval after adaptation lies wholly above the"
+            " one before it.",
+        )
+    ]
+
+
+def rejected_cases(results: RunResults) -> list[Statement]:
+    statements = []
+    for cohort, cases in results.cases.items():
+        bad = int((cases["status"] == "rejected").sum())
+        if bad:
+            statements.append(
+                Statement("plain", f"{cohort}: {bad} of {count(len(cases), 'case')} rejected; the reasons are below.")
+            )
+    return statements
+
+
+def what_to_distrust(results: RunResults) -> list[Statement]:
+    """What a reader should hold against the numbers, beside that they may come from phantoms; the gravest first."""
+    small = [
+        f"{len(patients)} in {cohort}"
+        for (cohort, framework), split in results.splits.items()
+        if framework == frameworks_of(results.facts)[0]
+        and cohort in cohorts_of(results.facts, "public", "target", "external")
+        and len(patients := split.loc[split["split"] == "test", "patient"].unique()) < 30
+    ]
+    few = [Statement("warn", f"Few test patients ({listed(small)}): the intervals are wide, and rough at that size.")]
+    found = [
+        *stand_ins(results),
+        *leakage_statements(results),
+        *confounding(results),
+        *not_learned(results),
+        *(few if small else []),
+        *rejected_cases(results),
+    ]
+    return [statement for statement in found if statement.tone != "good"]
