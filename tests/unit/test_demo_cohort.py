@@ -147,3 +147,10 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path):
     assert "row 1: the phantom at 'P001/ct' has another label" in str(raised.value)
     assert "row 2: no phantom has the path 'P009/ct'" in str(raised.value)
     assert "tools/demo_tables.py" in str(raised.value)
+
+
+def test_two_phantom_cohorts_with_one_root_are_refused():
+    made = {"format": "png", "root": "phantoms", "table": "table.tsv", "phantom": {"seed": 1, "patients": 2}}
+    config = {"results": "r", "cohorts": {"one": {"role": "public"} | made, "two": {"role": "target"} | made}}
+    with pytest.raises(UserError, match="two phantom cohorts are made into phantoms"):
+        complete_config(config)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ RESULTS = config["results"].rstrip("/")
 PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
+PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
 # `python` in a rule is the interpreter that Snakemake runs in, unless a conda environment is activated over it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -86,6 +88,12 @@ def cohort_with_role(role):
 
 def labelled_cohorts():
     return cohorts_with_role(config, *LABELLED_ROLES)
+
+
+def phantom_settings(root):
+    """What the phantom cohort that is made into a root follows from."""
+    cohort = config["cohorts"][PHANTOM_COHORTS[root]]
+    return {key: cohort[key] for key in ("role", "format", "table", "root", "patients", "phantom")}
 
 
 def cohorts_predicted(stage):

@@ -2,15 +2,6 @@
 
 from lungsight.training.backbones import module_file
 
-PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
-PHANTOM_SETTINGS = ("role", "format", "table", "root", "patients", "phantom")
-
-
-def phantom_settings(root):
-    """What a phantom cohort follows from."""
-    cohort = config["cohorts"][PHANTOM_COHORTS[root]]
-    return {key: cohort[key] for key in PHANTOM_SETTINGS}
-
 
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
 rule phantom_cohort:

@@ -80,6 +80,9 @@ def _inconsistencies(config: dict) -> list[str]:
     for role in ("segmentation", "public", "target"):
         if roles.count(role) > 1:
             wrong.append(f"cohorts: {roles.count(role)} have the role {role}; one can.")
+    made = [cohort["root"] for cohort in config["cohorts"].values() if "phantom" in cohort]
+    for root in sorted({root for root in made if made.count(root) > 1}):
+        wrong.append(f"cohorts: two phantom cohorts are made into {root}; give each a root of its own.")
     for section in ("segmentation", "splits"):
         if abs(sum(config[section]["fractions"]) - 1) > 1e-6:
             wrong.append(f"{section}.fractions: {config[section]['fractions']} do not sum to 1.")
