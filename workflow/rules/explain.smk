@@ -1,32 +1,13 @@
 """Explain: each model's test slices → saliency maps, their metrics against the lung, overlays."""
 
-from lungsight.config import stages_of
-from lungsight.training.backbones import module_file
-
-
-def data_of_stage(wildcards):
-    """Split and cached images of the cohort that a stage is trained on, in the pipeline's framework."""
-    framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of_stage(wildcards.stage)
-    cache = f"{RESULTS}/training/images/{cohort}"
-    return {
-        "split": f"{RESULTS}/splits/{cohort}/{framework}.tsv",
-        "images": f"{cache}/{framework}.npy",
-        "masks": f"{cache}/masks.npy",
-        "index": f"{cache}/index.tsv",
-    }
-
-
-def backbone_code(wildcards):
-    """Digest of the module that defines the pipeline's backbone, which a program loads by its name."""
-    return digest_of(module_file(Pipeline.parse(wildcards.pipeline).backbone))
-
 
 rule explain_stage:
     input:
-        unpack(data_of_stage),
+        unpack(images_for(lambda wildcards: cohort_of_stage(wildcards.stage))),
         program=ancient(program("explain_stage")),
         model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
         provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
+        masks=lambda wildcards: f"{RESULTS}/training/images/{cohort_of_stage(wildcards.stage)}/masks.npy",
     output:
         saliency=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency.tsv",
         methods=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency_methods.tsv",
@@ -49,7 +30,7 @@ rule explain_stage:
     threads: config["explain"]["threads"]
     params:
         code=code("explain_stage"),
-        backbone=backbone_code,
+        backbone=code_of_backbone,
         cohort=lambda wildcards: cohort_of_stage(wildcards.stage),
         positive=next(iter(config["labels"])),
         iou_level=config["explain"]["iou_level"],
@@ -59,10 +40,10 @@ rule explain_stage:
     shell:
         "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --cohort {params.cohort}"
         " --model {input.model} --provenance {input.provenance} --split {input.split}"
-        " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q} --iou-level {params.iou_level}"
-        " --pictures {params.pictures} --resamples {params.resamples} --seed {params.seed} --threads {threads}"
-        " --saliency {output.saliency} --methods {output.methods} --maps {output.maps} --summary {output.summary}"
-        " --overlays {output.overlays} > {log} 2>&1"
+        " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q}"
+        " --iou-level {params.iou_level} --pictures {params.pictures} --resamples {params.resamples}"
+        " --seed {params.seed} --threads {threads} --saliency {output.saliency} --methods {output.methods}"
+        " --maps {output.maps} --summary {output.summary} --overlays {output.overlays} > {log} 2>&1"
 
 
 rule explain:

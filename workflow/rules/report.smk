@@ -33,7 +33,7 @@ rule report_tables:
         "../../envs/report.yaml"
     params:
         code=code("report_tables"),
-        results=RESULTS,
+        results=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
         facts=as_json(FACTS),
     shell:
         "python {input.program} --results {params.results:q} --facts {params.facts:q} --thesis {input.thesis}"
@@ -61,7 +61,7 @@ rule write_report:
     params:
         code=code("write_report"),
         parts=digest_of_parts(),
-        results=RESULTS,
+        results=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
         facts=as_json(FACTS),
     shell:
         "python {input.program} --results {params.results:q} --facts {params.facts:q} --thesis {input.thesis}"
