@@ -82,12 +82,11 @@ rule qc_page:
     params:
         code=code("qc_page"),
         template=PAGE_TEMPLATE,
-        folder=f"{RESULTS}/cohorts/{{cohort}}",
         masks=f"{RESULTS}/segmentation/masks/{{cohort}}",
         rules=as_json(QC_RULES),
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --cohort-folder {params.folder:q} --cases {input.cases}"
-        " --slices {input.slices} --scores {input.scores} --masks {params.masks:q} --rules {params.rules:q}"
+        "python {input.program} --cohort {wildcards.cohort} --cases {input.cases} --slices {input.slices}"
+        " --scores {input.scores} --masks {params.masks:q} --rules {params.rules:q}"
         " --page {output.page} --images {output.images} > {log} 2>&1"
 
 

@@ -18,7 +18,6 @@ from lungsight.tables import read_table
 def parse_args() -> Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--cohort-folder", type=Path, required=True, help="where the paths in slices.tsv start")
     arguments.add_argument("--cases", type=Path, required=True)
     arguments.add_argument("--slices", type=Path, required=True)
     arguments.add_argument("--scores", type=Path, required=True)
@@ -37,7 +36,7 @@ def main() -> None:
     for case in progress(list(cases.itertuples()), "cases"):
         masks = masks_of(case, args.masks)
         for row in slices_of[case.case].itertuples():
-            image = np.asarray(Image.open(args.cohort_folder / row.png))
+            image = np.asarray(Image.open(args.slices.parent / row.png))
             save_picture(args.images / f"{row.slice}.jpg", image, masks[row.z_index])
     scores = read_table(args.scores, schema="scores")
     write_text(args.page, render(page_data(args.cohort, scores, decide(scores, args.rules))))

@@ -180,7 +180,7 @@ function exportDecisions() {
 const picture = (index) => `images/${data.slices[index]}.jpg`;
 const nameOf = (index) => {
   const [name, plane] = data.slices[index].split("-");
-  return `${name.slice(0, 6)}… · ${Number(plane)}`;
+  return `${name.slice(0, 4)} · ${Number(plane)}`;
 };
 
 function drawVerdict(index, name) {
@@ -275,7 +275,15 @@ function drawList() {
     items.push(empty);
   }
   element("list").replaceChildren(...items);
-  document.querySelector('.list [aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+  showInList(document.querySelector('.list [aria-current="true"]'));
+}
+
+// Scrolls the list alone: the page itself stays where the person looks.
+function showInList(item) {
+  const box = element("list");
+  if (!item) return;
+  const below = item.offsetTop + item.offsetHeight - box.clientHeight;
+  if (box.scrollTop > item.offsetTop || box.scrollTop < below) box.scrollTop = item.offsetTop - item.offsetHeight;
 }
 
 function drawCounts() {

@@ -12,16 +12,16 @@ from scipy import ndimage
 PANE = 320  # pixels: 25,000 pictures of this size take about 0.8 GB
 OUTLINE = (255, 176, 0)
 SCORES = {
-    "lung_fraction": "lung area of the image",
-    "air_fraction": "air in the body of the image",
-    "missed_air": "air that the mask misses",
+    "lung_fraction": "lung area",
+    "air_fraction": "air in the body",
+    "missed_air": "air missed",
     "components": "pieces",
-    "border_contact": "image border covered",
+    "border_contact": "border covered",
     "solidity": "solidity",
     "holes": "holes",
-    "mean_intensity": "mean intensity inside",
+    "mean_intensity": "mean intensity",
     "soft_fraction": "soft tissue inside",
-    "neighbour_dice": "agreement with neighbours",
+    "neighbour_dice": "neighbours agree",
 }
 REASONS = {
     "whole": ["no lung visible", "image artefact", "not an axial chest slice", "other"],
