@@ -19,16 +19,16 @@ from tests.workspace import Workspace
 CONFIG = {
     "segmentation": {
         **{"fractions": [0.5, 0.17, 0.33], "batch_size": 4, "epochs": 2, "iterations": 20},
-        **{"validation_iterations": 2, "patch_size": [64, 64], "max_features": 16, "threads": 2},
+        **{"validation_iterations": 2, "patch_size": [64, 64], "max_features": 16, "threads": 1},
     }
 }
 PATIENTS, SLICES = 6, 3
 
 
 def new_workspace(folder: Path, **segmentation: object) -> Workspace:
-    """A run with converted cases and true masks of an annotated cohort, and two cohorts to segment."""
+    """A run with converted cases and true masks of an annotated cohort, and a cohort of pictures to segment."""
     cohorts = {}
-    roles = {"annotated": ("segmentation", "dicom"), "pictures": ("public", "png"), "scans": ("target", "dicom")}
+    roles = {"annotated": ("segmentation", "dicom"), "pictures": ("public", "png")}
     for name, (role, file_format) in roles.items():
         root, table = folder / "data" / name, folder / f"{name}.tsv"
         rows = pd.DataFrame({"patient": [f"p{n}" for n in range(PATIENTS)], "path": [f"{n}" for n in range(PATIENTS)]})
@@ -42,11 +42,8 @@ def new_workspace(folder: Path, **segmentation: object) -> Workspace:
     run = workspace.run_folder
     made_cohort(run, "annotated", patients=PATIENTS, slices=SLICES, seed=1, png=False)
     made_cohort(run, "pictures", patients=PATIENTS, slices=1, seed=2)
-    made_cohort(run, "scans", patients=PATIENTS, slices=SLICES, seed=3)
-    truth = run / "cohorts" / "annotated" / "truth"
-    shutil.move(run / "segmentation" / "masks" / "annotated", truth)
-    for cohort in ("pictures", "scans"):
-        shutil.move(run / "segmentation" / "masks" / cohort, folder / f"expected-{cohort}")
+    for cohort in cohorts:
+        shutil.move(run / "segmentation" / "masks" / cohort, run / "cohorts" / cohort / "truth")
     return workspace
 
 
@@ -143,16 +140,15 @@ def test_nnunet_train(trained: Workspace) -> None:
 
 def test_segment_shard(segmented: Workspace) -> None:
     run = segmented.run_folder
-    for cohort in ("pictures", "scans"):
-        masks = run / "segmentation" / "masks" / cohort / SHARD
-        dice = dice_of_folders(masks, segmented.folder / f"expected-{cohort}" / SHARD)
+    for cohort, slices in (("pictures", 1), ("annotated", SLICES)):
+        masks = sorted((run / "segmentation" / "masks" / cohort / SHARD).glob("*.nii.gz"))
+        dice = dice_of_folders(masks[0].parent, run / "cohorts" / cohort / "truth" / SHARD)
         assert len(dice) == PATIENTS
         assert min(dice) > 0.9, cohort
-    mask = nibabel.load(next(masks.iterdir()))
-    image = nibabel.load(run / "cohorts" / "scans" / "nifti" / SHARD / next(masks.iterdir()).name)
-    assert mask.get_data_dtype() == np.uint8
-    assert mask.shape == image.shape
-    np.testing.assert_array_equal(mask.affine, image.affine)
+        mask, image = nibabel.load(masks[0]), nibabel.load(run / "cohorts" / cohort / "nifti" / SHARD / masks[0].name)
+        assert mask.get_data_dtype() == np.uint8
+        assert mask.shape == image.shape == (64, 64, slices)
+        np.testing.assert_array_equal(mask.affine, image.affine)
 
 
 def test_segmentation_metrics(segmented: Workspace) -> None:
@@ -160,7 +156,7 @@ def test_segmentation_metrics(segmented: Workspace) -> None:
     run = segmented.run_folder
     metrics = read_table(run / "segmentation" / "metrics.tsv", "segmentation_metrics").set_index("case")
     masks, truth = run / "segmentation" / "masks" / "annotated" / SHARD, run / "cohorts" / "annotated" / "truth" / SHARD
-    names = [path.name.removesuffix(".nii.gz") for path in sorted(masks.iterdir())]
+    names = [path.name.removesuffix(".nii.gz") for path in sorted(masks.glob("*.nii.gz"))]
     np.testing.assert_allclose(metrics.loc[names, "dice"], dice_of_folders(masks, truth), rtol=1e-12)
     assert set(metrics["split"]) == {"train", "val", "test"}
     voxel = 2.0 * 2.0 * 5.0 / 1000
@@ -177,7 +173,7 @@ def test_classical_method_needs_no_annotated_cohort(tmp_path: Path) -> None:
     edit_cases(workspace, "pictures", status=["rejected"] + ["ok"] * 5)
     workspace.must_run("segment_shard", f"segmentation/masks/pictures/{SHARD}")
     masks = workspace.run_folder / "segmentation" / "masks" / "pictures" / SHARD
-    dice = dice_of_folders(masks, workspace.folder / "expected-pictures" / SHARD)
+    dice = dice_of_folders(masks, workspace.run_folder / "cohorts" / "pictures" / "truth" / SHARD)
     assert len(dice) == PATIENTS - 1  # a rejected case has no mask
     assert min(dice) > 0.9
 

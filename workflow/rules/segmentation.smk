@@ -6,6 +6,8 @@ NETWORK = SEGMENTATION["method"] == "nnunet"
 MODEL = f"{RESULTS}/segmentation/model"
 TRAINING = f"{RESULTS}/segmentation/training.tsv"
 TRAINER = repository_file("workflow/nnunet_trainers/lungsight_trainer.py")
+# PyTorch's threads wait asleep: where other jobs share the cores, spinning ones make training several times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def segmentation_settings(*names):
@@ -41,6 +43,11 @@ def model_for_masks(wildcards):
 
 def masks_of(*cohorts):
     return [f"{RESULTS}/segmentation/masks/{cohort}/{shard}" for cohort in cohorts for shard in shards_of(cohort)]
+
+
+def metrics_of_segmentation(wildcards):
+    """The comparison with contours, where there are any."""
+    return rules.segmentation_metrics.output if ANNOTATED_COHORTS or (NETWORK and annotated_cohort()) else []
 
 
 rule segmentation_split:
@@ -173,4 +180,4 @@ rule segmentation_metrics:
 rule segment:
     input:
         masks_of(*config["cohorts"]),
-        rules.segmentation_metrics.output if ANNOTATED_COHORTS else [],
+        metrics_of_segmentation,

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.measure import label
-from skimage.morphology import disk
+from skimage.morphology import isotropic_closing
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
 SMALLEST_OF_LARGEST = 0.1  # of the largest component of a volume: less is bowel gas or airway
@@ -52,13 +52,11 @@ def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = N
     """
     if volume.min() == volume.max():
         return np.zeros(volume.shape, dtype=bool)
-    tissue = volume >= threshold_otsu(volume)
+    tissue = volume >= threshold_otsu(volume.ravel())
     body = body_mask(tissue)
     lungs = _lung_components(body & ~tissue, body)
     pixel = min(spacing[:2]) if spacing else ASSUMED_FIELD_OF_VIEW_MM / max(volume.shape[:2])
-    radius = max(1, round(CLOSING_MM / pixel))
-    for k in range(volume.shape[2]):
-        padded = np.pad(lungs[:, :, k], radius)
-        closed = ndimage.binary_closing(padded, disk(radius))[radius:-radius, radius:-radius]
+    for k in np.flatnonzero(lungs.any(axis=(0, 1))):
+        closed = isotropic_closing(lungs[:, :, k], CLOSING_MM / pixel)
         lungs[:, :, k] = ndimage.binary_fill_holes(closed) & body[:, :, k]
     return lungs

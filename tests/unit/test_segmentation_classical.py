@@ -1,0 +1,95 @@
+"""The classical lung mask, on made phantoms with a known mask and on real CT."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from lungsight.segmentation.agreement import dice
+from lungsight.segmentation.classical import lung_mask
+from tests.made import disc, made_slice
+
+SIZE = 128
+
+
+def made_volume(slices: int, positive: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Slices of the made kind side by side: (image in [0, 1], true mask), (i, j, k)."""
+    rng = np.random.default_rng(0)
+    drawn = [made_slice(SIZE, positive, rng) for _ in range(slices)]
+    images, masks = (np.stack(planes, axis=-1) for planes in zip(*drawn, strict=True))
+    return images.astype(np.float32) / 255, masks
+
+
+def windowed(image: sitk.Image) -> tuple[np.ndarray, tuple[float, ...]]:
+    """HU of an LPS series → [0, 1] with canonical axes, and spacing."""
+    hounsfield = sitk.GetArrayFromImage(image).astype(np.float32).transpose(2, 1, 0)[::-1, ::-1]
+    return np.clip((hounsfield + 1250) / 1500, 0, 1), image.GetSpacing()
+
+
+@pytest.mark.parametrize("slices", [1, 4])
+def test_lungs_of_a_phantom(slices: int) -> None:
+    volume, truth = made_volume(slices)
+    assert dice(truth, lung_mask(volume, (2.0, 2.0, 5.0))) > 0.98
+
+
+def test_lesion_inside_is_kept() -> None:
+    volume, truth = made_volume(3, positive=True)
+    assert dice(truth, lung_mask(volume, (2.0, 2.0, 5.0))) > 0.95
+
+
+def test_grey_scale_does_not_matter() -> None:
+    volume, truth = made_volume(2)
+    assert dice(truth, lung_mask(volume * 0.4 + 0.3)) > 0.98
+
+
+def test_airway_and_bowel_gas_are_left_out() -> None:
+    volume, truth = made_volume(4)
+    trachea, bowel = disc(SIZE, 0.35, 0.5, 0.03, 0.03), disc(SIZE, 0.78, 0.5, 0.05, 0.06)
+    volume[trachea] = 0.1
+    volume[bowel, 0] = 0.1
+    mask = lung_mask(volume, (2.0, 2.0, 5.0))
+    assert not mask[trachea].any()
+    assert not mask[bowel].any()
+    assert dice(truth, mask) > 0.97
+    assert not lung_mask(volume[:, :, 3:], (2.0, 2.0, 5.0))[trachea].any()
+
+
+def test_table_below_the_body_encloses_no_lung() -> None:
+    volume, truth = made_volume(2)
+    volume[118:126, 10:118] = 0.8  # an upholstered table, hollow, touching nothing
+    volume[120:124, 12:116] = 0.1
+    assert dice(truth, lung_mask(volume, (2.0, 2.0, 5.0))) > 0.97
+
+
+@pytest.mark.parametrize("value", [0.0, 0.8])
+def test_nothing_to_find(value: float) -> None:
+    assert not lung_mask(np.full((32, 32, 2), value, dtype=np.float32)).any()
+
+
+def test_real_volume(real_ct: Path) -> None:
+    """Lung-PET-CT-Dx A0002: two lungs, the right one with the tumour, from the base to the apex."""
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(real_ct / "lung_dx_A0002")))
+    volume, spacing = windowed(reader.Execute())
+    mask = lung_mask(volume, spacing)
+    middle = mask.shape[0] // 2
+    ml = np.prod(spacing) / 1000
+    left, right = mask[:middle].sum() * ml, mask[middle:].sum() * ml
+    assert 800 < left < 3000
+    assert 800 < right < 3000
+    assert 0.15 < volume[mask].mean() < 0.4  # −1025 to −650 HU
+    visible = mask.any(axis=(0, 1))
+    assert visible.sum() >= 25
+    assert not mask[:, : int(0.15 * mask.shape[1])].any()  # the table's side
+
+
+def test_real_single_slices(real_ct: Path) -> None:
+    """COVID-19-NY-SBU: slices far apart, some with much consolidation; patient A048383's lungs are mostly aerated."""
+    areas = {}
+    for path in sorted((real_ct / "sbu").rglob("*")):
+        if path.is_file():
+            volume, spacing = windowed(sitk.ReadImage(str(path)))
+            areas.setdefault(path.parent.name, []).append(lung_mask(volume, spacing).sum() * np.prod(spacing[:2]) / 100)
+    assert min(map(min, areas.values())) > 15  # cm²; the two slices of A046441 are almost wholly consolidated
+    assert all(100 < area < 300 for area in areas["A048383"] + areas["A072894"])
