@@ -20,9 +20,9 @@ def stored_values(header: SliceHeader) -> np.ndarray:
         if "PixelData" not in dataset:
             raise BadCase(f"PixelData {tag_of('PixelData')} is missing or cut off {where}")
         stored = pixel_array(dataset, raw=True)
-    except BadCase:
+    except (BadCase, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # decoders raise whatever they like on damaged data
+    except BaseException as error:  # decoders raise what they like on damaged data; a panic in Rust is no Exception
         raise BadCase(f"the pixels cannot be decoded: {type(error).__name__} {where}") from error
     if stored.shape != (header.rows, header.columns):
         raise BadCase(f"the decoded pixels are not Rows × Columns {where}")

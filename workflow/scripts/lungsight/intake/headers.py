@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 
 from lungsight.errors import BadCase
@@ -146,8 +145,8 @@ def _looks_like_dicom(head: bytes) -> bool:
     return head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
 
 
-def read_header(path: Path, ordinal: int) -> tuple[pydicom.Dataset | None, str]:
-    """The part of a file's header that intake needs, or None and what the file is instead.
+def read_header(path: Path, ordinal: int) -> SliceHeader | str:
+    """The header of a CT slice, or what the file is instead.
 
     Raises BadCase for an empty file that is called like a slice and for a deflate bomb.
     """
@@ -156,13 +155,15 @@ def read_header(path: Path, ordinal: int) -> tuple[pydicom.Dataset | None, str]:
     if not head and path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
         raise BadCase(f"file {ordinal} is empty")
     if not _looks_like_dicom(head):
-        return None, "not DICOM"
-    check_inflated_size(path, head)
+        return "not DICOM"
     try:
+        check_inflated_size(path, head)
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=head[128:132] != b"DICM")
-        return dataset, _left_out(dataset)
-    except (InvalidDicomError, OSError, EOFError, ValueError, TypeError, AttributeError, NotImplementedError, KeyError):
-        return None, "unreadable"
+        return _left_out(dataset) or _to_slice_header(dataset, path, ordinal)
+    except BadCase:
+        raise
+    except Exception:  # a damaged header fails in any of pydicom's many ways
+        return "unreadable"
 
 
 def _left_out(dataset: pydicom.Dataset) -> str:
@@ -223,9 +224,9 @@ def scan(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str]]:
     slices: list[SliceHeader] = []
     others: Counter[str] = Counter()
     for ordinal, file in enumerate(files_below(path, root), start=1):
-        dataset, reason = read_header(file, ordinal)
-        if dataset is None or reason:
-            others[reason] += 1
+        header = read_header(file, ordinal)
+        if isinstance(header, str):
+            others[header] += 1
         else:
-            slices.append(_to_slice_header(dataset, file, ordinal))
+            slices.append(header)
     return slices, others
