@@ -16,6 +16,7 @@ from lungsight.code import digest_of
 from lungsight.config import LABELLED_ROLES, Pipeline, cohorts_with_role, complete_config, pipelines_of
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import default_shards, read_cohort_tables, shard_name, shard_of
+from lungsight.qc.decision_files import files_of_cohort
 
 try:
     config = complete_config(config)
@@ -78,6 +79,37 @@ def digest(value):
     return hashlib.sha256(as_json(value).encode()).hexdigest()[:12]
 
 
+def scans_of_shard(wildcards):
+    """What a shard reads: the root where a rule makes it, else its cases' paths and masks."""
+    cohort = config["cohorts"][wildcards.cohort]
+    if "phantom" in cohort:
+        return ancient(cohort["root"])
+    rows = rows_of_shard(wildcards.cohort, wildcards.shard)
+    return [os.path.join(cohort["root"], path) for row in rows for path in (row.path, row.mask) if path]
+
+
+def min_slices_of(cohort):
+    """The fewest slices that a cohort's series may have."""
+    return config["cohorts"][cohort].get("min_slices", config["min_slices"])
+
+
+def what_of_shard(wildcards):
+    """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
+    return digest([(row.path, row.mask) for row in rows_of_shard(wildcards.cohort, wildcards.shard)])
+
+
+def settings_of_images(*more):
+    """The settings of intake that every conversion depends on, and those named."""
+    names = ("window", "png_size", "burned_in", "nifti_values", *more)
+    return as_json({name: config["intake"][name] for name in names})
+
+
+def shard_tables(name):
+    """An input function: one table of every shard of a cohort."""
+    path = f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/{name}.tsv"
+    return lambda wildcards: expand(path, cohort=wildcards.cohort, shard=shards_of(wildcards.cohort))
+
+
 def cohort_with_role(role):
     """The one cohort with a role; a message where the config has none."""
     names = cohorts_with_role(config, role)
@@ -110,3 +142,31 @@ def cohort_of_stage(stage):
 def repository_file(path):
     """A file that comes with lungsight, from wherever Snakemake runs."""
     return os.path.relpath(Path(workflow.basedir) / path)
+
+
+def shard_folders(folder):
+    """An input function: one folder per shard of the cohort below `folder`."""
+    return lambda wildcards: [f"{folder}/{shard}".format(**wildcards) for shard in shards_of(wildcards.cohort)]
+
+
+def decision_files(wildcards):
+    """The person's QC decisions that a cohort's manifest is made from."""
+    folder = config["qc"]["decisions"]
+    cases = {cohort: Path(f"{RESULTS}/cohorts/{cohort}/cases.tsv") for cohort in labelled_cohorts()}
+    return files_of_cohort(folder, wildcards.cohort, cases) if folder else []
+
+
+def slices_decided_on(wildcards):
+    """What a decision may name: slices of any cohort. Without decisions a cohort needs no other."""
+    cohorts = labelled_cohorts() if decision_files(wildcards) else []
+    return [ancient(f"{RESULTS}/cohorts/{cohort}/slices.tsv") for cohort in cohorts]
+
+
+def assigned_together(cohort):
+    """Cohorts that a cohort's split is made with: all where they share patients, else itself."""
+    return labelled_cohorts() if config["shared_ids"] else [cohort]
+
+
+def tables_assigned_together(pattern):
+    """An input function: one table for every cohort that is assigned together with the wanted one."""
+    return lambda wildcards: expand(pattern, cohort=assigned_together(wildcards.cohort))

@@ -1,29 +1,6 @@
 """Intake: the user's files → windowed volumes and slices, a row for every row of the cohort table."""
 
 
-def scans_of_shard(wildcards):
-    """What a shard reads: the root where a rule makes it, else its cases' paths and masks."""
-    cohort = config["cohorts"][wildcards.cohort]
-    if "phantom" in cohort:
-        return ancient(cohort["root"])
-    rows = rows_of_shard(wildcards.cohort, wildcards.shard)
-    return [os.path.join(cohort["root"], path) for row in rows for path in (row.path, row.mask) if path]
-
-
-def min_slices_of(cohort):
-    return config["cohorts"][cohort].get("min_slices", config["min_slices"])
-
-
-def what_of_shard(wildcards):
-    """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
-    return digest([(row.path, row.mask) for row in rows_of_shard(wildcards.cohort, wildcards.shard)])
-
-
-def settings_of_images(*more):
-    names = ("window", "png_size", "burned_in", "nifti_values", *more)
-    return as_json({name: config["intake"][name] for name in names})
-
-
 rule pseudonym_key:
     input:
         program=ancient(program("pseudonym_key")),
@@ -106,12 +83,6 @@ rule convert_annotated:
         " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
         " --settings {params.settings:q} --key {input.key} --cases {output.cases} --slices {output.slices}"
         " --nifti {output.nifti} --truth {output.truth} > {log} 2>&1"
-
-
-def shard_tables(name):
-    """An input function: one table of every shard of a cohort."""
-    path = f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/{name}.tsv"
-    return lambda wildcards: expand(path, cohort=wildcards.cohort, shard=shards_of(wildcards.cohort))
 
 
 rule gather_cohort:
