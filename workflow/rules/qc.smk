@@ -1,7 +1,5 @@
 """QC: volumes and lung masks → scores, a decision on every slice, and the page on which a person reviews them."""
 
-from lungsight.qc.decision_files import files_of_cohort
-
 QC = f"{RESULTS}/qc"
 # The parts of the page are no Python, so `code` does not see an edit to them.
 PAGE_TEMPLATE = digest(
@@ -13,28 +11,6 @@ if REVIEW == "required" and not DECISIONS:
     raise WorkflowError("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
 if REVIEW == "automatic" and DECISIONS and not Path(DECISIONS).is_dir():
     raise WorkflowError(f"qc.decisions: the folder {DECISIONS} does not exist.")
-
-
-def cohort_table(cohort, name):
-    return f"{RESULTS}/cohorts/{cohort}/{name}.tsv"
-
-
-def shard_folders(folder):
-    """An input function: one folder per shard of the cohort below `folder`."""
-    return lambda wildcards: [f"{folder}/{shard}".format(**wildcards) for shard in shards_of(wildcards.cohort)]
-
-
-def decision_files(wildcards):
-    """The person's decisions that this cohort's manifest is made from."""
-    cases = {cohort: Path(cohort_table(cohort, "cases")) for cohort in labelled_cohorts()}
-    return files_of_cohort(DECISIONS, wildcards.cohort, cases) if DECISIONS else []
-
-
-def slices_decided_on(wildcards):
-    """What a decision may name: slices of any cohort. Without decisions a cohort needs no other."""
-    if not decision_files(wildcards):
-        return []
-    return [ancient(cohort_table(cohort, "slices")) for cohort in labelled_cohorts()]
 
 
 rule qc_scores:

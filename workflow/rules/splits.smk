@@ -3,16 +3,6 @@
 FRAMEWORKS = config["pipelines"]["frameworks"]
 
 
-def assigned_together(cohort):
-    """Cohorts that a cohort's split is made with: all where they share patients, else itself."""
-    return labelled_cohorts() if config["shared_ids"] else [cohort]
-
-
-def tables_assigned_together(pattern):
-    """An input function: one table for every cohort that is assigned together with the wanted one."""
-    return lambda wildcards: expand(pattern, cohort=assigned_together(wildcards.cohort))
-
-
 rule make_split:
     input:
         program=ancient(program("make_split")),
