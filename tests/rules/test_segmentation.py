@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nibabel
@@ -14,7 +18,7 @@ from PIL import Image
 from lungsight.segmentation.nnunet import CONFIGURATION, DATASET
 from lungsight.tables import read_table
 from tests.made import SHARD, made_cohort
-from tests.workspace import Workspace
+from tests.workspace import ROOT, Workspace
 
 CONFIG = {
     "segmentation": {
@@ -22,7 +26,7 @@ CONFIG = {
         **{"validation_iterations": 2, "patch_size": [64, 64], "max_features": 16, "threads": 1},
     }
 }
-PATIENTS, SLICES = 6, 3
+PATIENTS, SLICES, SPACING = 6, 3, (2.0, 2.0, 1.5)
 
 
 def new_workspace(folder: Path, **segmentation: object) -> Workspace:
@@ -44,7 +48,16 @@ def new_workspace(folder: Path, **segmentation: object) -> Workspace:
     made_cohort(run, "pictures", patients=PATIENTS, slices=1, seed=2)
     for cohort in cohorts:
         shutil.move(run / "segmentation" / "masks" / cohort, run / "cohorts" / cohort / "truth")
+    thin_slices(run / "cohorts" / "annotated")
     return workspace
+
+
+def thin_slices(folder: Path) -> None:
+    """Give the volumes slices nearer to each other than their pixels are."""
+    for path in folder.rglob("*.nii.gz"):
+        image = nibabel.load(path)
+        data = np.asanyarray(image.dataobj)
+        nibabel.save(nibabel.Nifti1Image(data, np.diag([*SPACING, 1])), path)
 
 
 def edit_cases(workspace: Workspace, cohort: str, **columns: object) -> None:
@@ -112,6 +125,7 @@ def test_nnunet_prepare(prepared: Workspace) -> None:
     network = own["architecture"]["arch_kwargs"]
     assert network["features_per_stage"] == [16] * network["n_stages"]
     assert plans["2d"]["normalization_schemes"] == ["NoNormalization"]
+    assert plans["2d"]["spacing"] == [2.0, 2.0]  # axial, although slices are nearer to each other than pixels
 
 
 def test_nnunet_train(trained: Workspace) -> None:
@@ -138,6 +152,36 @@ def test_nnunet_train(trained: Workspace) -> None:
         assert secret not in log
 
 
+def test_killed_training_goes_on(trained: Workspace, tmp_path: Path) -> None:
+    """Killed after the first epoch, it trains only the second, to the very weights of the unbroken training."""
+    run = trained.run_folder / "segmentation"
+    recorded = json.loads((run / "model" / "training.json").read_text())
+    names = ("trainer", "learning_rate", "epochs", "iterations", "validation_iterations")
+    command = [
+        *(sys.executable, str(ROOT / "workflow" / "scripts" / "nnunet_train.py"), "--dataset", str(run / "nnunet")),
+        *("--settings", json.dumps({name: recorded[name] for name in names}), "--seed", str(recorded["seed"])),
+        *("--threads", "1", "--unfinished", str(tmp_path / "unfinished"), "--model", str(tmp_path / "model")),
+        *("--training", str(tmp_path / "training.tsv")),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not any(tmp_path.rglob("checkpoint_latest.pth")):
+            time.sleep(0.02)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "model").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "epoch 2 of 2 done" in done.stderr
+    assert "epoch 1 of 2 done" not in done.stderr
+    unbroken, resumed = (
+        torch.load(folder / "model" / "fold_0" / "checkpoint_final.pth", weights_only=False)["network_weights"]
+        for folder in (run, tmp_path)
+    )
+    assert all(torch.equal(unbroken[name], resumed[name]) for name in unbroken)
+    columns = ["epoch", "train_loss", "val_loss", "dice"]
+    tables = [read_table(folder / "training.tsv", "segmentation_training")[columns] for folder in (run, tmp_path)]
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_segment_shard(segmented: Workspace) -> None:
     run = segmented.run_folder
     for cohort, slices in (("pictures", 1), ("annotated", SLICES)):
@@ -159,8 +203,7 @@ def test_segmentation_metrics(segmented: Workspace) -> None:
     names = [path.name.removesuffix(".nii.gz") for path in sorted(masks.glob("*.nii.gz"))]
     np.testing.assert_allclose(metrics.loc[names, "dice"], dice_of_folders(masks, truth), rtol=1e-12)
     assert set(metrics["split"]) == {"train", "val", "test"}
-    voxel = 2.0 * 2.0 * 5.0 / 1000
-    expected = [array_of(truth / f"{name}.nii.gz").sum() * voxel for name in names]
+    expected = [array_of(truth / f"{name}.nii.gz").sum() * np.prod(SPACING) / 1000 for name in names]
     np.testing.assert_allclose(metrics.loc[names, "true_ml"], expected, rtol=1e-6)
     with Image.open(run / "segmentation" / "curve.png") as picture:
         assert picture.width > picture.height > 300
