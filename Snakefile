@@ -30,4 +30,5 @@ else:
     rule all:
         default_target: True
         input:
+            rules.qc.input,
             rules.report.input,

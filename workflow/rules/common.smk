@@ -16,6 +16,7 @@ from lungsight.code import digest_of
 from lungsight.config import LABELLED_ROLES, Pipeline, cohorts_with_role, complete_config, pipelines_of
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import default_shards, read_cohort_tables, shard_name, shard_of
+from lungsight.program import set_environment
 from lungsight.qc.decision_files import files_of_cohort
 
 try:
@@ -30,10 +31,7 @@ KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
-# `python` in a rule is the interpreter that Snakemake runs in, unless a conda environment is activated over it.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-# Where a program may leave what nobody else should read.
-os.environ["LUNGSIGHT_PRIVATE"] = PRIVATE
+set_environment(private=PRIVATE)
 
 
 wildcard_constraints:
@@ -95,7 +93,9 @@ def min_slices_of(cohort):
 
 def what_of_shard(wildcards):
     """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
-    return digest([(row.path, row.mask) for row in rows_of_shard(wildcards.cohort, wildcards.shard)])
+    rows = rows_of_shard(wildcards.cohort, wildcards.shard)
+    phantom = config["cohorts"][wildcards.cohort].get("phantom")  # its root is ancient, so its settings must count
+    return digest([[(row.path, row.mask) for row in rows], phantom])
 
 
 def settings_of_images(*more):
