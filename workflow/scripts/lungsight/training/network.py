@@ -1,5 +1,6 @@
 """The thesis's classifier: a backbone, global average pooling, a dense layer, one logit, its sigmoid. Flat."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,16 +48,21 @@ def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
 
 
 def load_weights(model: keras.Model, path: Path, what: str) -> None:
-    """Load weights that fit `model` exactly. Raises UserError, saying that the file does not hold `what`, otherwise."""
+    """Load weights that fit `model` exactly. Raises UserError, saying that the file does not hold `what`, otherwise.
+
+    Keras only warns of layers that it finds no weights for, and leaves them as they are; here that is an error.
+    """
     try:
-        model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (UserWarning, ValueError, OSError, KeyError) as error:
         raise UserError(f"{path} does not hold {what}: {str(error).splitlines()[0][:200]}") from error
 
 
 def logits_of(model: keras.Model) -> keras.Model:
     """The same network up to the logit, sharing its weights."""
-    return keras.Model(model.inputs, model.get_layer(LOGIT).output)
+    return keras.Model(model.input, model.get_layer(LOGIT).output)
 
 
 def to_input(backbone: Backbone, images: np.ndarray | tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,84 @@
+"""Cached images, textures and the files that guard weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungsight.demo.textures import CLASSES, draw_textures
+from lungsight.errors import UserError
+from lungsight.tables import write_table
+from lungsight.training.image_cache import CachedImages, resize_image, slice_arrays
+from lungsight.training.provenance import check_images
+from lungsight.training.weights import WeightsFile, read_sidecar, write_sidecar
+
+NAMES = [f"{number:016x}-0000" for number in range(3)]
+
+
+def test_shrinking_averages_instead_of_skipping() -> None:
+    chequers = (np.indices((64, 64)).sum(axis=0) % 2 * 200).astype(np.uint8)
+    inner = resize_image(chequers, 16)[2:-2, 2:-2]
+    assert np.abs(inner.astype(int) - 100).max() <= 2
+
+
+def test_a_slice_is_masked_at_its_own_size_and_then_resized() -> None:
+    """A lung one pixel wide: a quarter of its light arrives in an image that is four times smaller."""
+    image, mask = np.full((32, 32), 200, np.uint8), np.zeros((32, 32), np.uint8)
+    mask[:, 17] = 1
+    whole, segmented, small_mask = slice_arrays(image, mask, 8)
+    assert (whole == 200).all()
+    assert segmented.sum(axis=1)[4] == pytest.approx(50, abs=3)
+    assert (segmented[4] > 0).sum() >= 1
+    assert set(np.unique(small_mask)) <= {0, 1}
+    np.testing.assert_array_equal(slice_arrays(image, mask, 32)[1], image * mask)
+
+
+def test_cached_images_are_found_by_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "whole.npy", np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((4, 4), np.uint8))
+    write_table(tmp_path / "index.tsv", [{"slice": name} for name in NAMES], "image_index")
+    cached = CachedImages.open(tmp_path / "whole.npy", tmp_path / "index.tsv")
+    rows = cached.rows_of(pd.Series([NAMES[2], NAMES[0]]))
+    assert cached.pixels[rows].mean(axis=(1, 2)).tolist() == [2, 0]
+    with pytest.raises(UserError, match="1 slices of the split have no cached image"):
+        cached.rows_of(pd.Series([NAMES[0], "f" * 16 + "-0000"]))
+    write_table(tmp_path / "index.tsv", [{"slice": name} for name in NAMES[:2]], "image_index")
+    with pytest.raises(UserError, match="run image_cache again"):
+        CachedImages.open(tmp_path / "whole.npy", tmp_path / "index.tsv")
+
+
+def test_weights_are_checked_before_use(tmp_path: Path) -> None:
+    path = tmp_path / "a.weights.h5"
+    path.write_bytes(b"weights")
+    write_sidecar(path)
+    assert WeightsFile(path, "imagenet", read_sidecar(path)).checked() == path
+    path.write_bytes(b"others")
+    with pytest.raises(UserError, match="is not the expected file: its SHA-256 is"):
+        WeightsFile(path, "imagenet", read_sidecar(path)).checked()
+    path.unlink()
+    with pytest.raises(UserError, match="do not exist"):
+        WeightsFile(path, "imagenet", read_sidecar(path)).checked()
+
+
+def test_a_model_for_other_images_is_refused() -> None:
+    provenance = {"preprocessing": "x / 127.5 - 1", "image_size": 64}
+    check_images(provenance, "x / 127.5 - 1", 64)
+    with pytest.raises(UserError, match="its image_size is 64, 32 is wanted"):
+        check_images(provenance, "x / 127.5 - 1", 32)
+    with pytest.raises(UserError, match="'x' is wanted"):
+        check_images(provenance, "x", 64)
+
+
+def test_textures_are_seeded_and_their_classes_differ_in_structure_not_in_level() -> None:
+    images, classes = draw_textures(20 * len(CLASSES), 32, seed=1)
+    assert (images.shape, images.dtype) == ((20 * len(CLASSES), 32, 32), np.uint8)
+    assert (np.bincount(classes) == 20).all()
+    np.testing.assert_array_equal(images, draw_textures(20 * len(CLASSES), 32, seed=1)[0])
+    assert (images != draw_textures(20 * len(CLASSES), 32, seed=2)[0]).any()
+    pixels = images.astype(float)
+    change = np.abs(np.diff(pixels, axis=1)).mean(axis=(1, 2)) / pixels.std(axis=(1, 2))
+    by_class = {draw.__name__: np.median(change[classes == number]) for number, draw in enumerate(CLASSES)}
+    assert max(by_class, key=by_class.get) == "_grain"
+    assert by_class["_clouds"] < by_class["_dots"] < by_class["_grain"]
+    levels = [pixels[classes == number].mean() for number in range(len(CLASSES))]
+    assert np.ptp(levels) < 60

@@ -1,0 +1,150 @@
+"""The network's shape, its fused batch normalisation and its Adam against Keras's own."""
+
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras.src.legacy.saving import legacy_h5_format
+
+from lungsight.errors import UserError
+from lungsight.training import backbones
+from lungsight.training.adam import Adam
+from lungsight.training.fused_batch_norm import fused_batch_norm
+from lungsight.training.network import build_classifier, logits_of, make_inference, to_input
+
+SIZE = 16
+SETTINGS = {"image_size": SIZE, "head_units": 8, "head_activation": "sigmoid", "batch_norm_momentum": 0.7}
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    keras.utils.set_random_seed(3)
+
+
+def classifier(weights: Path | None = None) -> keras.Model:
+    return build_classifier(backbones.load("small_cnn"), SETTINGS, weights)
+
+
+def test_backbones_are_the_modules_of_their_folder() -> None:
+    assert backbones.names() == ["densenet201", "resnet50", "small_cnn"]
+    with pytest.raises(UserError, match="known are densenet201, resnet50, small_cnn"):
+        backbones.load("resnet5")
+
+
+@pytest.mark.parametrize("name", backbones.names())
+def test_a_backbone_is_flat_and_has_the_layer_to_explain(name: str) -> None:
+    backbone = backbones.load(name)
+    base = backbone.build(32)
+    assert base.input_shape == (None, 32, 32, 3)
+    assert not any(isinstance(layer, keras.Model) for layer in base.layers)
+    assert base.get_layer(backbone.explained_layer).output is base.output
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("resnet50", "caffe"), ("densenet201", "torch")], ids=["resnet50", "densenet201"]
+)
+def test_preprocessing_is_that_of_the_published_weights(name: str, mode: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
+    colour = np.repeat(images[..., None], 3, axis=-1).astype(np.float32)
+    expected = keras.applications.imagenet_utils.preprocess_input(colour, mode=mode)
+    np.testing.assert_allclose(to_input(backbones.load(name), images).numpy(), expected, atol=1e-4)
+
+
+def test_classifier_is_the_thesis_head_on_a_flat_model() -> None:
+    model = classifier()
+    kinds = [type(layer).__name__ for layer in model.layers[-4:]]
+    assert kinds == ["GlobalAveragePooling2D", "Dense", "Dense", "Activation"]
+    momentums = {layer.momentum for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
+    assert momentums == {0.7}
+    inputs = np.random.default_rng(0).normal(size=(3, SIZE, SIZE, 3)).astype(np.float32)
+    logits = logits_of(model)(inputs, training=False).numpy()
+    np.testing.assert_allclose(model(inputs, training=False).numpy(), 1 / (1 + np.exp(-logits)), rtol=1e-5)
+
+
+def test_an_image_that_is_too_small_is_refused() -> None:
+    with pytest.raises(UserError, match="image_size: 8 is too small for this backbone, which takes 16"):
+        build_classifier(backbones.load("small_cnn"), SETTINGS | {"image_size": 8})
+
+
+def test_keras_legacy_weights_are_read_and_others_refused(tmp_path: Path) -> None:
+    base = backbones.load("small_cnn").build(SIZE)
+    legacy = tmp_path / "small_cnn_weights_notop.h5"
+    with h5py.File(legacy, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, base)
+    kernel = classifier(legacy).get_layer("conv3").get_weights()[0]
+    np.testing.assert_array_equal(kernel, base.get_layer("conv3").get_weights()[0])
+
+
+@pytest.mark.parametrize("layers", [2, 12])
+def test_weights_of_another_network_are_refused(tmp_path: Path, layers: int) -> None:
+    other = tmp_path / "other.weights.h5"
+    dense = [keras.layers.Dense(2) for _ in range(layers)]
+    keras.Sequential([keras.Input((4,)), *dense]).save_weights(other)
+    with pytest.raises(UserError, match="does not hold weights without top of this backbone"):
+        classifier(other)
+
+
+def gradients_and_statistics(model: keras.Model, inputs: tf.Tensor) -> list[np.ndarray]:
+    """Outputs in training, gradients, moving statistics after it, outputs in inference; by one traced function."""
+    variables = [variable.value for variable in model.trainable_variables]
+
+    @tf.function(autograph=False)
+    def step() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            outputs = model(inputs, training=True)
+            loss = tf.reduce_sum(outputs**2)
+        return [outputs, *tape.gradient(loss, variables)]
+
+    found = [value.numpy() for value in step()]
+    statistics = [variable.numpy() for variable in model.non_trainable_variables]
+    return [*found, *statistics, tf.function(model, autograph=False)(inputs, training=False).numpy()]
+
+
+def test_fused_batch_norm_computes_what_keras_does() -> None:
+    inputs = tf.constant(np.random.default_rng(0).normal(size=(5, SIZE, SIZE, 3)), tf.float32)
+    model = logits_of(classifier())
+    start = model.get_weights()
+    expected = gradients_and_statistics(model, inputs)
+    model.set_weights(start)
+    with fused_batch_norm(model):
+        found = gradients_and_statistics(model, inputs)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5 * max(1, np.abs(other).max()))
+    assert not np.allclose(start[2], model.get_weights()[2]) or not np.allclose(start[3], model.get_weights()[3])
+
+
+def test_fused_batch_norm_is_gone_afterwards_and_leaves_other_kinds_alone() -> None:
+    original = keras.layers.BatchNormalization.call
+    with fused_batch_norm(classifier()):
+        assert keras.layers.BatchNormalization.call is not original
+    assert keras.layers.BatchNormalization.call is original
+    flat = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
+    with fused_batch_norm(flat):
+        assert keras.layers.BatchNormalization.call is original
+
+
+def test_adam_equals_keras_over_many_steps() -> None:
+    rng = np.random.default_rng(0)
+    start = [rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)]
+    ours, theirs = [tf.Variable(value) for value in start], [keras.Variable(value) for value in start]
+    adam, peer = Adam(ours), keras.optimizers.Adam(learning_rate=0.01)
+    for _ in range(20):
+        gradients = [tf.constant(rng.normal(size=value.shape), tf.float32) for value in start]
+        adam.apply(gradients, tf.constant(0.01))
+        peer.apply(gradients, theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
+
+
+def test_inference_gives_the_saved_models_probabilities_for_any_number_of_images(tmp_path: Path) -> None:
+    model, backbone = classifier(), backbones.load("small_cnn")
+    images = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE), dtype=np.uint8)
+    inference = make_inference(model, backbone)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    expected = loaded(to_input(backbone, images), training=False).numpy()
+    for n in (1, 5):
+        np.testing.assert_allclose(inference(images[:n]), expected[:n], atol=1e-6)
