@@ -81,7 +81,7 @@ def scans_of_shard(wildcards):
     """What a shard reads: the root where a rule makes it, else its cases' paths and masks."""
     cohort = config["cohorts"][wildcards.cohort]
     if "phantom" in cohort:
-        return ancient(cohort["root"])
+        return cohort["root"]
     rows = rows_of_shard(wildcards.cohort, wildcards.shard)
     return [os.path.join(cohort["root"], path) for row in rows for path in (row.path, row.mask) if path]
 
@@ -93,9 +93,7 @@ def min_slices_of(cohort):
 
 def what_of_shard(wildcards):
     """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
-    rows = rows_of_shard(wildcards.cohort, wildcards.shard)
-    phantom = config["cohorts"][wildcards.cohort].get("phantom")  # its root is ancient, so its settings must count
-    return digest([[(row.path, row.mask) for row in rows], phantom])
+    return digest([(row.path, row.mask) for row in rows_of_shard(wildcards.cohort, wildcards.shard)])
 
 
 def settings_of_images(*more):
@@ -157,9 +155,12 @@ def decision_files(wildcards):
 
 
 def slices_decided_on(wildcards):
-    """What a decision may name: slices of any cohort. Without decisions a cohort needs no other."""
+    """Tables of the slices that a decision may name, those of any cohort.
+
+    No input: other cohorts' tables may be made later, and a change there is none of this cohort's.
+    """
     cohorts = labelled_cohorts() if decision_files(wildcards) else []
-    return [ancient(f"{RESULTS}/cohorts/{cohort}/slices.tsv") for cohort in cohorts]
+    return [f"{RESULTS}/cohorts/{cohort}/slices.tsv" for cohort in cohorts]
 
 
 def assigned_together(cohort):

@@ -71,7 +71,6 @@ rule qc_manifest:
         program=ancient(program("qc_manifest")),
         scores=f"{QC}/{{cohort}}/scores.tsv",
         decisions=decision_files,
-        slices=slices_decided_on,
         # Where a person must review, the page has to be there before this rule can ask for the decisions.
         page=ancient(f"{QC}/{{cohort}}/index.html") if REVIEW == "required" else [],
     output:
@@ -88,9 +87,10 @@ rule qc_manifest:
         review=REVIEW,
         page=f"{QC}/{{cohort}}/index.html",
         folder=DECISIONS,
+        slices=slices_decided_on,
     shell:
         "python {input.program} --cohort {wildcards.cohort} --scores {input.scores} --decisions {input.decisions:q}"
-        " --slices {input.slices} --rules {params.rules:q} --review {params.review} --page {params.page:q}"
+        " --slices {params.slices:q} --rules {params.rules:q} --review {params.review} --page {params.page:q}"
         " --folder {params.folder:q} --manifest {output} > {log} 2>&1"
 
 

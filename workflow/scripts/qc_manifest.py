@@ -36,7 +36,9 @@ def main() -> None:
     if decisions is None:
         manifest = manifest.assign(decided_by="auto")
     else:
-        check_known(decisions, {name for path in args.slices for name in read_table(path, schema="slices")["slice"]})
+        if all(path.is_file() for path in args.slices):  # else a cohort is still to be taken in: ask again then
+            known = pd.concat([read_table(path, schema="slices")["slice"] for path in args.slices])
+            check_known(decisions, set(known))
         for sentence in agreement_in_words(decisions[decisions["slice"].isin(scores["slice"])]):
             say(sentence)
         manifest = overrule(manifest, decisions)
