@@ -22,7 +22,8 @@ from lungsight.explain.stage import (
 from lungsight.files import write_json
 from lungsight.tables import write_table
 from lungsight.training.metrics import evaluate_predictions
-from tests.made import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split
+from tests.made import POSITIVE, made_cohort, made_manifest, made_slice, made_split
+from tests.workspace import Workspace
 
 SIZE, GRID = 64, 8
 COHORT_OF_STAGE = {1: "public", 2: "target"}
@@ -151,13 +152,17 @@ def made_explanation(
     write_json(folder / "summary.json", summarise_stage(explained, methods, pictures, resamples, seed))
 
 
-def made_config(cohorts: dict[str, str], **settings: object) -> dict:
-    """A config as a user writes it. cohorts: name → role; their tables and roots are made by `write_tables`."""
-    return {
-        "labels": {POSITIVE: [POSITIVE], NEGATIVE: [NEGATIVE]},
-        "cohorts": {
-            name: {"role": role, "format": "dicom", "root": f"{name}_scans", "table": f"{name}.tsv"}
-            for name, role in cohorts.items()
-        },
-        **settings,
-    }
+def made_workspace(folder: Path, roles: dict[str, str], **settings: object) -> Workspace:
+    """A workspace whose cohorts, name → role, have a table of one row each, enough for the workflow to be parsed."""
+    cohorts = {}
+    for name, role in roles.items():
+        scans = folder / "data" / name
+        (scans / "one").mkdir(parents=True)
+        labelled = role != "segmentation"
+        header, row = ("patient\tpath\tlabel", f"A\tone\t{POSITIVE}") if labelled else ("patient\tpath", "A\tone")
+        if not labelled:
+            (scans / "contours.dcm").touch()
+            header, row = f"{header}\tmask", f"{row}\tcontours.dcm"
+        (folder / f"{name}.tsv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+        cohorts[name] = {"role": role, "format": "dicom", "root": f"data/{name}", "table": f"{name}.tsv"}
+    return Workspace(folder, {"cohorts": cohorts} | settings)

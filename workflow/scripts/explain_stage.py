@@ -19,7 +19,8 @@ from lungsight.explain.stage import (
 from lungsight.files import read_json, write_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
-from lungsight.training import backbones, device
+from lungsight.training import backbones
+from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.network import to_input
 from lungsight.training.provenance import check_images
@@ -52,7 +53,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    device.prepare(args.threads, args.seed)
+    prepare_device(args.threads, args.seed)
     backbone = backbones.load(args.pipeline.backbone)
     images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
     check_images(read_json(args.provenance), backbone.preprocessing, images.size)

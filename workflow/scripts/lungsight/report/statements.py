@@ -67,6 +67,8 @@ def stand_ins(results: RunResults) -> list[Statement]:
 
 
 def not_learned(results: RunResults) -> list[Statement]:
+    if results.metrics.empty:
+        return []
     statements = []
     for stage, rows in own_rows(results, "patient").groupby("stage"):
         weak = [
@@ -170,9 +172,9 @@ def attention_verdict(row: pd.Series) -> Verdict:
     low, high = row["enrichment_lo"], row["enrichment_hi"]
     shown = f"{with_interval(row, 'enrichment')} times chance"
     if pd.isna(row["enrichment"]):
-        return Verdict("unknown", "warn", f"Cannot tell: none of {count(row['n'], 'map')} could be measured.")
+        return Verdict("unknown", "warn", f"Cannot tell: none of {count(int(row['n']), 'map')} could be measured.")
     if pd.isna(low):
-        return Verdict("unknown", "warn", f"Cannot tell: {shown}, but too few patients for an interval.")
+        return Verdict("unknown", "warn", f"Cannot tell: {shown}; no interval could be computed.")
     if low > 1:
         return Verdict("lung", "good", f"Looks at the lung more than chance would: {shown}.")
     if high < 1:

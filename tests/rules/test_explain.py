@@ -1,0 +1,111 @@
+"""explain_stage by itself, on a small network with random weights and a made image cache."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from lungsight.explain.saliency_metrics import METRICS
+from lungsight.files import write_json
+from lungsight.tables import read_table, write_table
+from lungsight.training import backbones
+from lungsight.training.network import build_classifier, to_input
+from tests.made import NEGATIVE, POSITIVE, made_cohort, made_slice, made_split
+from tests.made_run import made_workspace
+from tests.workspace import Workspace
+
+SIZE = 48
+PIPELINE = "segmented-small_cnn-scratch"
+OUTPUTS = f"explain/{PIPELINE}/stage2"
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    """A run up to the trained model: splits, image cache, model.keras. The first test slice has no lung."""
+    pipelines = {"frameworks": ["segmented"], "backbones": ["small_cnn"], "weights": ["scratch"]}
+    workspace = made_workspace(
+        tmp_path,
+        {"annotated": "segmentation", "open": "public", "clinic": "target"},
+        **{"pipelines": pipelines, "training": {"image_size": SIZE}, "report": {"bootstrap": 50}},
+        explain={"overlays": 1, "threads": 1},
+    )
+    run = workspace.run_folder
+    slices = made_cohort(run, "clinic", patients=16, slices=2)
+    split = made_split(run, "clinic", "segmented", slices)
+    cache, rng = run / "training/images/clinic", np.random.default_rng(0)
+    drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in slices["label"]]
+    images, masks = (np.stack(arrays).astype(np.uint8) for arrays in zip(*drawn, strict=True))
+    masks[slices["slice"] == split.loc[split["split"] == "test", "slice"].iloc[0]] = 0
+    cache.mkdir(parents=True)
+    np.save(cache / "segmented.npy", images * masks)
+    np.save(cache / "masks.npy", masks)
+    write_table(cache / "index.tsv", slices[["slice"]], schema="image_index")
+    save_model(workspace)
+    return workspace
+
+
+def save_model(workspace: Workspace) -> None:
+    """A network with random weights, and its provenance."""
+    keras.utils.set_random_seed(1)
+    backbone = backbones.load("small_cnn")
+    head = {"image_size": SIZE, "head_units": 8, "head_activation": "relu", "batch_norm_momentum": 0.9}
+    model = build_classifier(backbone, head)
+    folder = workspace.run_folder / f"models/{PIPELINE}/stage2"
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / "model.keras")
+    write_json(folder / "provenance.json", {"preprocessing": backbone.preprocessing, "image_size": SIZE})
+
+
+def test_explain_stage(workspace: Workspace) -> None:
+    workspace.must_run("explain_stage", f"{OUTPUTS}/saliency.tsv")
+    run, folder = workspace.run_folder, workspace.run_folder / OUTPUTS
+    table = read_table(folder / "saliency.tsv", schema="saliency")
+    split = read_table(run / "splits/clinic/segmented.tsv", schema="split")
+    test = split[split["split"] == "test"]
+    assert list(table["slice"]) == list(test["slice"])
+    assert set(table["label"]) == {POSITIVE, NEGATIVE}
+
+    rows = test.index.to_numpy()
+    images, masks = (np.load(run / f"training/images/clinic/{name}.npy")[rows] for name in ("segmented", "masks"))
+    model = keras.saving.load_model(run / f"models/{PIPELINE}/stage2/model.keras")
+    probability = model.predict(to_input(backbones.load("small_cnn"), images), verbose=0)[:, 0]
+    np.testing.assert_allclose(table["probability"], probability, rtol=1e-4)
+    assert (table["outcome"].isin(["TP", "FP"]) == (table["probability"] >= 0.5)).all()
+
+    assert table.loc[0, "reason"] == "no lung in the mask"
+    assert np.isnan(table.loc[0, "lung_mass"])
+    measured = table[table["reason"] == ""]
+    assert len(measured) == len(table) - 1
+    with np.load(folder / "maps.npz", allow_pickle=False) as saved:
+        assert saved["slices"].tolist() == list(table["slice"])
+        maps = saved["maps"]
+    assert maps.shape == (len(table), SIZE // 8, SIZE // 8)
+    large = keras.ops.image.resize(maps[..., None], (SIZE, SIZE), interpolation="bilinear").numpy()[..., 0]
+    inside = (large * masks).sum(axis=(1, 2)) / large.sum(axis=(1, 2))
+    np.testing.assert_allclose(measured["lung_mass"], inside[measured.index], rtol=1e-4)
+    np.testing.assert_allclose(measured["lung_fraction"], masks.mean(axis=(1, 2))[measured.index])
+    assert measured[list(METRICS)].notna().all(axis=None)
+
+    methods = read_table(folder / "saliency_methods.tsv", schema="saliency_methods")
+    assert list(methods["slice"]) == list(table["slice"])
+    assert set(methods["method"]) == {"gradcam_thesis"}
+
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["cohort"], summary["stage"]) == ("clinic", 2)
+    primary, thesis = summary["methods"]
+    assert (primary["layer"], thesis["layer"]) == ("relu4", "conv4")
+    assert primary["outcomes"][0]["enrichment"] == pytest.approx(measured["enrichment"].mean())
+    pictures = {picture["file"] for picture in summary["overlays"]["pictures"]}
+    assert pictures == {path.name for path in (folder / "overlays").glob("*.png")}
+    assert len(pictures) == measured["outcome"].nunique()
+
+
+def test_a_model_with_another_preprocessing_is_refused(workspace: Workspace) -> None:
+    path = workspace.run_folder / f"models/{PIPELINE}/stage2/provenance.json"
+    write_json(path, {"preprocessing": "x / 255", "image_size": SIZE})
+    done = workspace.run_rule("explain_stage", f"{OUTPUTS}/saliency.tsv")
+    assert done.returncode != 0
+    assert "its preprocessing is 'x / 255'" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (workspace.run_folder / OUTPUTS / "saliency.tsv").exists()

@@ -1,0 +1,76 @@
+"""report_tables and write_report by themselves, on a made run."""
+
+import pandas as pd
+import pytest
+
+from lungsight.config import complete_config
+from lungsight.files import read_json
+from lungsight.tables import read_table
+from tests.made_run import made_run, made_workspace
+from tests.workspace import Workspace
+
+PIPELINES = ["whole-resnet50-scratch", "segmented-resnet50-scratch"]
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    """Two pipelines in both stages, whole and segmented, from scratch."""
+    workspace = made_workspace(
+        tmp_path,
+        {"lungs": "segmentation", "open": "public", "clinic": "target"},
+        **{"pipelines": {"backbones": ["resnet50"], "weights": ["scratch"]}, "explain": {"overlays": 1}},
+        report={"bootstrap": 100, "title": "A made run"},
+    )
+    made_run(workspace.run_folder, complete_config({"results": workspace.results} | workspace.config), patients=24)
+    return workspace
+
+
+def test_report_tables(workspace: Workspace) -> None:
+    workspace.must_run("report_tables", "report/metrics.tsv")
+    run = workspace.run_folder
+    metrics = read_table(run / "report/metrics.tsv", schema="metrics")
+    assert list(metrics["pipeline"].unique()) == PIPELINES
+    evaluated = metrics[["stage", "cohort", "unit"]].drop_duplicates().to_records(index=False).tolist()
+    assert evaluated == [
+        (stage, cohort, unit)
+        for stage, cohort in ((1, "open"), (1, "clinic"), (2, "clinic"))
+        for unit in ("slice", "patient")
+    ]
+    found = read_json(run / f"models/{PIPELINES[1]}/stage2/metrics.json")["rows"][0]
+    row = metrics[(metrics["pipeline"] == PIPELINES[1]) & (metrics["stage"] == 2)].iloc[0]
+    assert row["f1"] == pytest.approx(found["f1"])
+    assert row["thesis_accuracy"] == 0.9120
+    assert row["thesis_recall"] == 0.9207  # printed as precision
+
+    saliency = read_table(run / "report/saliency.tsv", schema="report_saliency")
+    slices = read_table(run / f"explain/{PIPELINES[0]}/stage1/saliency.tsv", schema="saliency")
+    row = saliency[(saliency["pipeline"] == PIPELINES[0]) & (saliency["stage"] == 1)].iloc[0]
+    assert (row["outcome"], row["n"], row["n_empty"]) == ("all", len(slices), 1)
+    assert row["enrichment"] == pytest.approx(slices["enrichment"].mean())
+    summary = read_json(run / f"explain/{PIPELINES[0]}/stage1/summary.json")["methods"][0]["outcomes"][0]
+    assert row["enrichment_lo"] == pytest.approx(summary["enrichment_lo"])
+
+
+def test_write_report(workspace: Workspace) -> None:
+    done = workspace.snakemake(
+        *("--cores", "2", "--show-failed-logs", "--allowed-rules", "report_tables", "write_report", "report"),
+        *("--", "report"),
+    )
+    assert done.returncode == 0, done.stdout
+    page = (workspace.run_folder / "report/index.html").read_text(encoding="utf-8")
+    assert "<h1>A made run</h1>" in page
+    for name in PIPELINES:
+        assert name in page
+    assert str(workspace.folder) not in page
+    again = workspace.snakemake("-n", "--allowed-rules", "report_tables", "write_report", "report", "--", "report")
+    assert "Nothing to be done" in again.stdout, again.stdout
+
+
+def test_a_table_that_does_not_fit_is_named(workspace: Workspace) -> None:
+    path = workspace.run_folder / f"explain/{PIPELINES[0]}/stage1/saliency.tsv"
+    table = pd.read_csv(path, sep="\t").drop(columns="enrichment")
+    table.to_csv(path, sep="\t", index=False)
+    done = workspace.run_rule("report_tables", "report/metrics.tsv")
+    assert done.returncode != 0
+    assert "saliency.tsv: column enrichment is missing" in done.stdout
+    assert "Traceback" not in done.stdout

@@ -1,0 +1,187 @@
+"""From maps to rows, pictures and summary, where the answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungsight.errors import UserError
+from lungsight.explain.gradcam import PRIMARY, THESIS, Explained, Target
+from lungsight.explain.overlays import sample
+from lungsight.explain.saliency_metrics import METRICS
+from lungsight.explain.stage import (
+    Explanation,
+    SliceImages,
+    draw_overlays,
+    explain_slices,
+    other_methods,
+    outcomes,
+    reasons,
+    save_maps,
+    select_test_slices,
+    summarise_stage,
+)
+from lungsight.explain.summary import summarise
+from lungsight.training.image_cache import CachedImages
+from tests.made import NEGATIVE, POSITIVE
+
+PATIENT = "{:016x}".format
+
+
+def slice_name(number: int) -> str:
+    return f"{PATIENT(number)}-0000"
+
+
+def saliency(n: int, **columns: object) -> pd.DataFrame:
+    """A saliency table of n slices of n patients; columns overrule."""
+    table = pd.DataFrame(
+        {
+            "slice": [slice_name(k) for k in range(n)],
+            "patient": [PATIENT(k) for k in range(n)],
+            **{"label": POSITIVE, "probability": 0.9, "outcome": "TP", "empty": 0, "reason": "", "lung_fraction": 0.2},
+        }
+    )
+    return table.assign(**dict.fromkeys(METRICS, 0.5)).assign(**columns)
+
+
+class FakeExplainer:
+    """Stands for GradCam: gives the maps and probabilities that it was made with, batch by batch."""
+
+    def __init__(self, probability: np.ndarray, **maps: np.ndarray) -> None:
+        self.methods = dict.fromkeys(maps)
+        self._probability, self._maps, self._done = probability, maps, 0
+
+    def __call__(self, images: np.ndarray) -> Explained:
+        part = slice(self._done, self._done + len(images))
+        self._done = part.stop
+        return Explained(self._probability[part], {name: maps[part] for name, maps in self._maps.items()})
+
+
+def half_lung(n: int, size: int = 16) -> SliceImages:
+    """n slices whose left half is lung, alternately positive and negative."""
+    masks = np.zeros((n, size, size), dtype=bool)
+    masks[:, :, : size // 2] = True
+    labels = [POSITIVE if k % 2 == 0 else NEGATIVE for k in range(n)]
+    table = pd.DataFrame(
+        {"slice": map(slice_name, range(n)), "patient": [PATIENT(k // 2) for k in range(n)], "label": labels}
+    )
+    return SliceImages(table, np.full((n, size, size), 100, dtype=np.uint8), masks)
+
+
+def test_test_slices_come_in_table_order_with_their_own_pixels() -> None:
+    names = [slice_name(k) for k in range(6)]
+    pixels = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), dtype=np.uint8)
+    cached = CachedImages(pixels, pd.Index(names))
+    split = pd.DataFrame({"slice": [names[k] for k in (4, 0, 2)], "patient": "p", "label": "x"})
+    split["split"] = ["test", "train", "test"]
+    chosen = select_test_slices(split, cached, CachedImages(pixels > 3, pd.Index(names)))
+    assert list(chosen.table["slice"]) == [names[4], names[2]]
+    assert chosen.images[:, 0, 0].tolist() == [4, 2]
+    assert chosen.masks[:, 0, 0].tolist() == [True, False]
+
+
+def test_a_split_without_test_slices_is_an_error() -> None:
+    cached = CachedImages(np.zeros((1, 4, 4), np.uint8), pd.Index([slice_name(0)]))
+    split = pd.DataFrame({"slice": [slice_name(0)], "patient": "p", "label": "x", "split": "train"})
+    with pytest.raises(UserError, match="no test slice"):
+        select_test_slices(split, cached, cached)
+
+
+def test_outcomes_at_one_half() -> None:
+    labels = pd.Series([POSITIVE, POSITIVE, NEGATIVE, NEGATIVE])
+    assert outcomes(labels, np.array([0.5, 0.49, 0.5, 0.49]), POSITIVE).tolist() == ["TP", "FN", "FP", "TN"]
+
+
+def test_reasons_name_what_is_missing() -> None:
+    maps, masks = np.ones((4, 2, 2)), np.ones((4, 8, 8), dtype=bool)
+    maps[0, 0, 0], maps[1] = np.nan, 0
+    masks[2] = False
+    found = reasons(maps, masks).tolist()
+    assert found == ["the gradient is not finite", "the map is zero everywhere", "no lung in the mask", ""]
+
+
+def test_rows_have_metrics_or_a_reason() -> None:
+    n = 40
+    slices = half_lung(n)
+    maps = np.zeros((n, 4, 4), dtype=np.float32)
+    maps[:, :, 0] = 1
+    maps[3], maps[5, 0, 0] = 0, np.inf
+    explainer = FakeExplainer(np.linspace(0, 1, n), gradcam=maps)
+    explained = explain_slices(explainer, slices, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY]
+    table = explained.table
+    assert list(table["slice"]) == list(slices.table["slice"])
+    assert table["empty"].tolist() == [int(k == 3) for k in range(n)]
+    assert table.loc[[3, 5], "reason"].tolist() == ["the map is zero everywhere", "the gradient is not finite"]
+    assert table.loc[[3, 5], list(METRICS)].isna().all(axis=None)
+    good = table.drop(index=[3, 5])
+    assert good[list(METRICS)].notna().all(axis=None)
+    # The hot column, upsampled, reaches pixel 5 of 16; the lung is pixels 0 to 7.
+    np.testing.assert_allclose(good["lung_mass"], 1)
+    np.testing.assert_allclose(good["enrichment"], 2)
+
+
+def test_a_model_without_probabilities_is_an_error() -> None:
+    explainer = FakeExplainer(np.array([0.5, np.nan]), gradcam=np.ones((2, 4, 4)))
+    with pytest.raises(UserError, match="diverged"):
+        explain_slices(explainer, half_lung(2), lambda images: images, POSITIVE, iou_level=0.5)
+
+
+def test_maps_open_without_pickle_and_are_the_maps(tmp_path) -> None:
+    maps = np.random.default_rng(0).random((3, 4, 5), dtype=np.float32)
+    save_maps(tmp_path / "maps.npz", Explanation(saliency(3), maps))
+    with np.load(tmp_path / "maps.npz", allow_pickle=False) as saved:
+        assert saved["slices"].dtype.kind == "U"
+        assert saved["slices"].tolist() == [slice_name(k) for k in range(3)]
+        np.testing.assert_array_equal(saved["maps"], maps)
+        assert saved["maps"].dtype == np.float32
+
+
+def test_other_methods_carry_their_name() -> None:
+    explained = {PRIMARY: Explanation(saliency(2), np.ones((2, 4, 4))), THESIS: Explanation(saliency(2), None)}
+    assert other_methods(explained)["method"].tolist() == [THESIS, THESIS]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [2]), (3, [2, 0, 4]), (4, [2, 0, 4, 1]), (5, [2, 0, 4, 1, 3]), (9, [2, 0, 4, 1, 3])]
+)
+def test_sample_is_median_lowest_highest_then_between(count: int, expected: list[int]) -> None:
+    chosen = sample(saliency(5, enrichment=np.arange(5.0)), count)
+    assert list(chosen.index) == expected
+    assert list(chosen["position"][:3]) == ["median", "lowest", "highest"][:count]
+
+
+def test_sample_is_by_outcome_and_leaves_out_what_was_not_measured() -> None:
+    table = saliency(4, enrichment=[1.0, np.nan, 2.0, 3.0], outcome=["TP", "TP", "FN", "FN"])
+    assert list(sample(table, 1).index) == [0, 2]
+    assert sample(table, 0).empty
+
+
+def test_overlays_are_the_sampled_slices(tmp_path) -> None:
+    slices = half_lung(4)
+    table = saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP", "TP", "TN", "TN"])
+    drawn = draw_overlays(tmp_path, slices, Explanation(table, np.ones((4, 4, 4))), count=1)
+    assert [one["slice"] for one in drawn] == [slice_name(0), slice_name(2)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(one["file"] for one in drawn)
+    assert (tmp_path / drawn[0]["file"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_summary_means_by_outcome_and_counts() -> None:
+    table = saliency(6, outcome=["TP"] * 4 + ["FN"] * 2, enrichment=[1.0, 2.0, 3.0, np.nan, 5.0, 5.0])
+    table.loc[3, ["empty", "reason"]] = [1, "the map is zero everywhere"]
+    rows = {row["outcome"]: row for row in summarise(table, resamples=200, seed=1)}
+    assert list(rows) == ["all", "TP", "FN"]
+    assert rows["all"]["enrichment"] == pytest.approx(16 / 5)
+    assert (rows["TP"]["n"], rows["TP"]["n_patients"], rows["TP"]["n_empty"]) == (4, 4, 1)
+    assert rows["TP"]["enrichment"] == pytest.approx(2)
+    assert rows["TP"]["enrichment_lo"] < 2 < rows["TP"]["enrichment_hi"]
+    assert rows["FN"]["enrichment_lo"] == rows["FN"]["enrichment_hi"] == 5
+
+
+def test_stage_summary_says_layer_sign_and_what_is_missing() -> None:
+    table = saliency(3, empty=[1, 0, 0], reason=["the map is zero everywhere", "", ""])
+    explained = {PRIMARY: Explanation(table, np.ones((3, 4, 4)))}
+    found = summarise_stage(explained, {PRIMARY: Target("relu", "logit", True)}, [], resamples=0, seed=1)
+    (method,) = found["methods"]
+    assert (method["layer"], method["explained"], method["n_empty"]) == ("relu", "logit", 1)
+    assert "−logit" in method["sign"]
+    assert method["missing"] == {"the map is zero everywhere": 1}
+    assert method["outcomes"][0]["enrichment_lo"] is None

@@ -1,0 +1,270 @@
+"""What the page says, and that it says it only where the numbers do."""
+
+import copy
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungsight.config import complete_config
+from lungsight.files import read_json
+from lungsight.report import charts, headline, statements
+from lungsight.report.facts import facts_of, models_of
+from lungsight.report.model_tables import adaptation_table, thesis_table
+from lungsight.report.page import confusion_matrices, render_page
+from lungsight.report.page_tables import qc_table
+from lungsight.report.results import RunResults, read_results
+from lungsight.report.summary_tables import metrics_table, saliency_table
+from lungsight.report.wording import count, interval, listed, number, tally, with_interval
+from lungsight.tables import read_table, write_table
+from tests.made_run import made_run
+from tests.workspace import ROOT
+
+THESIS = ROOT / "config/thesis.tsv"
+
+
+def made_results(run: Path, roles: dict[str, str], **settings: object) -> RunResults:
+    cohorts = {
+        name: {"role": role, "format": "dicom", "root": name, "table": "x", "phantom": {"seed": 1, "patients": 4}}
+        for name, role in roles.items()
+    }
+    config = complete_config({"results": "x", "cohorts": cohorts, "report": {"bootstrap": 100}} | settings)
+    made_run(run, config, patients=24)
+    facts = facts_of(config)
+    models = models_of(facts)
+    metrics = [
+        (name, stage, read_json(run / f"models/{name}/stage{stage}/metrics.json")["rows"]) for name, stage in models
+    ]
+    maps = [
+        (name, stage, read_table(run / f"explain/{name}/stage{stage}/saliency.tsv", "saliency"))
+        for name, stage in models
+    ]
+    if models:
+        table = metrics_table(metrics, read_table(THESIS, "thesis"), roles)
+        write_table(run / "report/metrics.tsv", table, schema="metrics")
+        write_table(run / "report/saliency.tsv", saliency_table(maps, facts["bootstrap"], 1), schema="report_saliency")
+    return read_results(run, facts, THESIS)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
+    """Both stages of two pipelines, one of them from stand-in weights."""
+    return made_results(
+        tmp_path_factory.mktemp("run"),
+        {"lungs": "segmentation", "open": "public", "clinic": "target"},
+        pipelines={"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch", "imagenet"]},
+        explain={"overlays": 1},
+    )
+
+
+@pytest.fixture(scope="module")
+def page(results: RunResults) -> str:
+    return render_page(results)
+
+
+def changed(results: RunResults, **parts: object) -> RunResults:
+    return RunResults(**vars(results) | parts)
+
+
+def texts(found: list) -> str:
+    return " ".join(statement.text for statement in found)
+
+
+def test_the_page_stands_alone_and_is_small(page: str) -> None:
+    assert not re.search(r"""(?:src|href)=["'](?:https?:|//|file:)""", page)
+    assert not re.search(r"url\((?!#)", page.partition("<body>")[0])
+    assert len(page) < 15_000_000
+    assert page.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]+"', page))
+
+
+def test_every_metric_on_the_page_is_the_tables(page: str, results: RunResults) -> None:
+    for _, row in results.metrics.iterrows():
+        assert f">{row['accuracy']:.2f}<br><small>{row['accuracy_lo']:.2f}–{row['accuracy_hi']:.2f}</small>" in page
+
+
+def test_phantoms_and_stand_ins_are_called_so(page: str, results: RunResults) -> None:
+    assert "All cohorts are generated phantoms, not patients." in page
+    assert statements.stand_in_pipelines(results) == ["whole-resnet50-imagenet"]
+    assert "whole-resnet50-imagenet started from stand-ins" in page
+    assert "whole-resnet50-imagenet †" in page
+    assert "whole-resnet50-scratch †" not in page
+
+
+def test_a_run_on_patients_with_imagenet_is_not_called_a_phantom(results: RunResults) -> None:
+    facts = copy.deepcopy(results.facts)
+    for cohort in facts["cohorts"]:
+        cohort["phantom"] = False
+    provenance = {
+        model: found | {"weights": {"kind": "imagenet", "sha256": "0" * 64}}
+        for model, found in results.provenance.items()
+    }
+    real = changed(results, facts=facts, provenance=provenance)
+    rendered = render_page(real)
+    assert "phantom" not in rendered.lower()
+    assert "stand-in" not in rendered.lower()
+    facts["cohorts"][1]["phantom"] = True
+    assert "open: generated phantoms" in texts(statements.phantoms(real))
+
+
+def test_markup_in_a_name_is_text(results: RunResults) -> None:
+    facts = copy.deepcopy(results.facts)
+    facts["title"] = "<script>alert(1)</script>"
+    cases = {name: table.assign(status="rejected", reason="<b>bold</b>") for name, table in results.cases.items()}
+    rendered = render_page(changed(results, facts=facts, cases=cases))
+    assert "<script>alert" not in rendered and "<b>bold" not in rendered
+    assert "&lt;b&gt;bold" in rendered
+
+
+def metrics_where(results: RunResults, **columns: object) -> RunResults:
+    return changed(results, metrics=results.metrics.assign(**columns))
+
+
+def test_models_that_did_not_learn_are_named(results: RunResults) -> None:
+    weak = metrics_where(results, roc_auc=0.7, roc_auc_lo=0.45, roc_auc_hi=0.9)
+    assert "Stage 2: 2 of 2 models cannot be told from chance" in texts(statements.not_learned(weak))
+    assert "whole-resnet50-scratch (AUC 0.70 (0.45–0.90))" in texts(statements.not_learned(weak))
+    assert headline.how_well(weak)[0].startswith("0 of 2 models of stage 2")
+    strong = metrics_where(results, roc_auc_lo=0.51)
+    assert statements.not_learned(strong) == []
+    assert headline.how_well(strong)[0].startswith("2 of 2 models of stage 2")
+    assert "no interval" in texts(statements.not_learned(metrics_where(results, roc_auc_lo=np.nan)))
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "kind", "words"),
+    [
+        (1.4, 1.1, 1.7, "lung", "Looks at the lung more than chance would: 1.40 (1.10–1.70)"),
+        (1.1, 0.9, 1.3, "chance", "No better than chance"),
+        (0.6, 0.5, 0.8, "elsewhere", "Looks elsewhere"),
+        (np.nan, np.nan, np.nan, "unknown", "none of 7 maps could be measured"),
+        (1.4, np.nan, np.nan, "unknown", "no interval could be computed"),
+    ],
+)
+def test_attention_verdict_follows_the_interval(value: float, low: float, high: float, kind: str, words: str) -> None:
+    verdict = statements.attention_verdict(
+        pd.Series({"n": 7, "enrichment": value, "enrichment_lo": low, "enrichment_hi": high})
+    )
+    assert verdict.kind == kind
+    assert words in verdict.text
+
+
+def test_the_headline_counts_verdicts_of_the_last_stage(results: RunResults) -> None:
+    saliency = results.saliency.assign(enrichment=1.5, enrichment_lo=1.2, enrichment_hi=1.8)
+    first = (saliency["stage"] == 2) & (saliency["pipeline"] == "whole-resnet50-scratch")
+    saliency.loc[first, ["enrichment_lo"]] = 0.9
+    told = headline.where_it_looks(changed(results, saliency=saliency))[0]
+    assert told == "Of 2 models of stage 2, 1 look at the lung more than chance would and 1 no more than chance would."
+
+
+def leaks(results: RunResults, **columns: object) -> str:
+    return texts(statements.leakage_statements(changed(results, leakage=results.leakage.assign(**columns))))
+
+
+def test_leakage_is_said_in_words(results: RunResults) -> None:
+    assert leaks(results) == "No patient and no identical image lies on two sides of a split."
+    assert "leakage cannot be excluded" in leaks(results, patients_known=0)
+    assert "3 slices with pixels that also occur" in leaks(results, identical_images_on_two_sides=3)
+    by_slice = changed(results, facts=results.facts | {"split_unit": "slice"})
+    assert "Slices, not patients, were split" in texts(statements.leakage_statements(by_slice))
+    assert "No patient" not in texts(statements.leakage_statements(by_slice))
+
+
+def test_confounding_by_slices_per_patient_and_by_source(results: RunResults) -> None:
+    assert statements.confounding(results) == []
+    splits = dict(results.splits)
+    split = splits["open", "whole"]
+    negative = split["label"] == "Non Covid"
+    splits["open", "whole"] = pd.concat([split[~negative], split[negative].drop_duplicates("patient")])
+    told = texts(statements.confounding(changed(results, splits=splits)))
+    assert "open: slices per patient differ by class (3.0 a patient in Covid-19 and 1.0 a patient in Non Covid)" in told
+
+    slices = dict(results.slices)
+    sources = np.where(slices["open"]["label"] == "Covid-19", "north", "south")
+    slices["open"] = slices["open"].assign(source=sources)
+    assert "north and south hold one class only" in texts(statements.confounding(changed(results, slices=slices)))
+
+
+def test_confusion_rows_sum_to_one_and_are_the_tables_counts(results: RunResults) -> None:
+    matrices = confusion_matrices(results)
+    rows = results.metrics[results.metrics["unit"] == "slice"]
+    assert len(matrices) == len(rows) == 6
+    for matrix, row in zip(matrices, rows.itertuples(), strict=True):
+        (tp, fn), (fp, tn) = [[n for n, _ in line] for line in matrix["lines"]]
+        assert (tp, fn, fp, tn) == (row.tp, row.fn, row.fp, row.tn)
+        for line in matrix["lines"]:
+            assert sum(share for _, share in line) == pytest.approx(1)
+
+
+def test_the_thesis_stands_beside_ours_under_its_right_names(results: RunResults) -> None:
+    table = thesis_table(results)
+    titles = [title for title, _ in table.headings]
+    first = dict(zip(titles, table.rows[0], strict=True))
+    assert first["Pipeline"].text == "whole-resnet50-scratch"
+    assert (first["Precision, thesis"].text, first["Recall, thesis"].text) == ("0.679", "0.926")
+    assert len(table.rows) == 4
+
+
+def test_adaptation_is_stage_two_minus_stage_one_on_the_target(results: RunResults) -> None:
+    table = adaptation_table(results)
+    clinic = results.metrics[(results.metrics["cohort"] == "clinic") & (results.metrics["unit"] == "slice")]
+    before, after = clinic[clinic["pipeline"] == "whole-resnet50-scratch"].sort_values("stage")["roc_auc"]
+    row = next(row for row in table.rows if row[1].text == "slice")
+    gain = row[[title for title, _ in table.headings].index("Gain")]
+    assert gain.sort == pytest.approx(after - before)
+
+
+def test_qc_table_counts_by_class_framework_and_side(results: RunResults) -> None:
+    table = qc_table(results)
+    titles = [title for title, _ in table.headings]
+    first = dict(zip(titles, table.rows[0], strict=True))
+    split = results.splits["open", "whole"]
+    covid = split[split["label"] == "Covid-19"]
+    assert (first["Cohort"].text, first["Class"].text, first["Framework"].text) == ("open", "Covid-19", "whole")
+    assert first["Kept"].sort == len(covid)
+    assert first["test"].sort == (covid["split"] == "test").sum()
+    assert first["Test patients"].sort == covid.loc[covid["split"] == "test", "patient"].nunique()
+
+
+@pytest.mark.parametrize("roles", [{"clinic": "target"}, {"lungs": "segmentation", "clinic": "target"}])
+def test_a_run_without_models_has_a_page(tmp_path: Path, roles: dict[str, str]) -> None:
+    page = render_page(made_results(tmp_path, roles))
+    assert "No model was trained." in page
+    assert 'id="performance"' not in page
+    assert ('id="segmentation"' in page) == ("lungs" in roles)
+
+
+def test_a_run_of_stage_one_alone_with_unknown_patients_has_a_page(tmp_path: Path) -> None:
+    results = made_results(
+        tmp_path,
+        {"lungs": "segmentation", "open": "public"},
+        pipelines={"frameworks": ["whole"], "backbones": ["small_cnn"], "weights": ["scratch"]},
+        **{"explain": {"overlays": 0}, "report": {"bootstrap": 0}},
+    )
+    facts = copy.deepcopy(results.facts)
+    facts["cohorts"][1]["patients_known"] = False
+    page = render_page(changed(results, facts=facts, leakage=results.leakage.assign(patients_known=0)))
+    assert "leakage cannot be excluded" in page
+    assert "nothing was adapted" in page
+    assert "no interval could be computed for whole-small_cnn-scratch" in page
+    assert "times chance; no interval could be computed" in page
+    assert "stage 2" not in page.partition("<h2>Words</h2>")[0]
+
+
+def test_charts_are_the_same_twice_and_mark_the_side_of_chance() -> None:
+    rows = [charts.ForestRow("a", 0.9, 0.8, 1.0), charts.ForestRow("b", np.nan, np.nan, np.nan)]
+    first, second = (charts.forest_plot([("panel", rows)], 0.5, "AUC", (0, 1)) for _ in range(2))
+    assert first == second
+    assert first.startswith("<svg") and "no value" in first and charts.BLUE in first
+    assert charts.ORANGE in charts.forest_plot([("panel", [charts.ForestRow("a", 0.2, 0.1, 0.3)])], 0.5, "AUC", None)
+
+
+def test_words() -> None:
+    row = {"f1": 0.914, "f1_lo": 0.85, "f1_hi": 0.961}
+    assert with_interval(row, "f1") == "0.91 (0.85–0.96)"
+    assert interval(row | {"f1_lo": np.nan}, "f1") == ""
+    assert number(None) == number(np.nan) == "–"
+    assert (count(1, "case"), count(2, "case")) == ("1 case", "2 cases")
+    assert (listed([]), listed(["a"]), listed(["a", "b", "c"])) == ("", "a", "a, b and c")
+    assert tally(["x", "y", "y"]) == "y (2), x (1)"
