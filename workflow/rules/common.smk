@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,15 +14,17 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from lungsight.code import digest_of
-from lungsight.config import LABELLED_ROLES, Pipeline, cohorts_with_role, complete_config, pipelines_of
+from lungsight.config import LABELLED_ROLES, Pipeline, cohorts_with_role, complete_config, pipelines_of, stages_of
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import default_shards, read_cohort_tables, shard_name, shard_of
 from lungsight.program import set_environment
 from lungsight.qc.decision_files import files_of_cohort
+from lungsight.training.backbones import check_backbones, module_file
 
 try:
     config = complete_config(config)
     ROWS = read_cohort_tables(config["cohorts"], config["labels"])
+    check_backbones(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -171,3 +174,67 @@ def assigned_together(cohort):
 def tables_assigned_together(pattern):
     """An input function: one table for every cohort that is assigned together with the wanted one."""
     return lambda wildcards: expand(pattern, cohort=assigned_together(wildcards.cohort))
+
+
+def imagenet_source(backbone):
+    """Where weights for `imagenet` come from: a local file of the config's, stand-ins, or Keras's download."""
+    if backbone in config["training"]["imagenet"]:
+        return "file"
+    return "stand-in" if config["training"]["stand_in"] is not None else "download"
+
+
+def start_of_stage(wildcards):
+    """What a stage starts from: the parent model, weights of the backbone, or nothing."""
+    if wildcards.stage == "2":
+        parent = f"{RESULTS}/models/{wildcards.pipeline}/stage1"
+        return {"parent": f"{parent}/model.keras", "parent_provenance": f"{parent}/provenance.json"}
+    pipeline = Pipeline.parse(wildcards.pipeline)
+    if pipeline.weights == "scratch":
+        return {}
+    if imagenet_source(pipeline.backbone) == "file":
+        return {"weights": config["training"]["imagenet"][pipeline.backbone]["file"]}
+    if imagenet_source(pipeline.backbone) == "stand-in":
+        made = f"{RESULTS}/stand_in/{pipeline.backbone}.weights.h5"
+    else:
+        made = f"{RESULTS}/training/imagenet/{pipeline.backbone}.h5"
+    return {"weights": made, "sha256": f"{made}.sha256"}
+
+
+def start_arguments(wildcards, input):
+    """The arguments of train_stage that say what it starts from."""
+    if wildcards.stage == "2":
+        return shlex.join(["--parent", input.parent, "--parent-provenance", input.parent_provenance])
+    if not input.get("weights"):
+        return ""
+    backbone = Pipeline.parse(wildcards.pipeline).backbone
+    source, files = imagenet_source(backbone), config["training"]["imagenet"]
+    known = ["--weights-sha256", files[backbone]["sha256"]] if source == "file" else []
+    kind = "stand-in" if source == "stand-in" else "imagenet"
+    return shlex.join(["--weights", input.weights, "--weights-kind", kind, *known])
+
+
+def settings_of_stage(wildcards):
+    """The settings that a stage's model depends on; epochs and learning rate are its own."""
+    shared = ("image_size", "batch_size", "head_units", "head_activation", "batch_norm_momentum", "augmentation")
+    training = config["training"]
+    own = {name: training[name][f"stage{wildcards.stage}"] for name in ("epochs", "learning_rate")}
+    return as_json({name: training[name] for name in shared} | own)
+
+
+def images_for(cohort_of):
+    """An input function: split, cached images and their index, of the cohort that `cohort_of` names."""
+
+    def files(wildcards):
+        framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of(wildcards)
+        return {
+            "split": f"{RESULTS}/splits/{cohort}/{framework}.tsv",
+            "images": f"{RESULTS}/training/images/{cohort}/{framework}.npy",
+            "index": f"{RESULTS}/training/images/{cohort}/index.tsv",
+        }
+
+    return files
+
+
+def code_of_backbone(wildcards):
+    """Digest of the pipeline's backbone, a module that programs load by its name."""
+    return digest_of(module_file(Pipeline.parse(wildcards.pipeline).backbone))

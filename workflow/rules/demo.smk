@@ -1,7 +1,5 @@
 """Demo: input for everything else, made instead of read."""
 
-from lungsight.training.backbones import module_file
-
 
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
 rule phantom_cohort:

@@ -1,84 +1,5 @@
 """Training: cached images → sixteen models (eight pipelines, two stages) → predictions → metrics."""
 
-import shlex
-
-from lungsight.config import stages_of
-from lungsight.training import backbones
-
-TRAINING = config["training"]
-
-try:
-    BACKBONE_CODE = {name: digest_of(backbones.module_file(name)) for name in config["pipelines"]["backbones"]}
-except UserError as error:
-    raise WorkflowError(str(error)) from None
-
-if "imagenet" in config["pipelines"]["weights"]:
-    for backbone, weights in TRAINING["imagenet"].items():
-        if backbone in BACKBONE_CODE and not Path(weights["file"]).is_file():
-            raise WorkflowError(f"training.imagenet.{backbone}.file: {weights['file']} does not exist.")
-
-
-def imagenet_source(backbone):
-    """Where weights for `imagenet` come from: a local file of the config's, stand-ins, or Keras's download."""
-    if backbone in TRAINING["imagenet"]:
-        return "file"
-    return "stand-in" if TRAINING["stand_in"] is not None else "download"
-
-
-def start_of_stage(wildcards):
-    """What a stage starts from: the parent model, weights of the backbone, or nothing."""
-    if wildcards.stage == "2":
-        parent = f"{RESULTS}/models/{wildcards.pipeline}/stage1"
-        return {"parent": f"{parent}/model.keras", "parent_provenance": f"{parent}/provenance.json"}
-    pipeline = Pipeline.parse(wildcards.pipeline)
-    if pipeline.weights == "scratch":
-        return {}
-    if imagenet_source(pipeline.backbone) == "file":
-        return {"weights": TRAINING["imagenet"][pipeline.backbone]["file"]}
-    if imagenet_source(pipeline.backbone) == "stand-in":
-        made = f"{RESULTS}/stand_in/{pipeline.backbone}.weights.h5"
-    else:
-        made = f"{RESULTS}/training/imagenet/{pipeline.backbone}.h5"
-    return {"weights": made, "sha256": f"{made}.sha256"}
-
-
-def start_arguments(wildcards, input):
-    """The arguments of train_stage that say what it starts from."""
-    if wildcards.stage == "2":
-        return shlex.join(["--parent", input.parent, "--parent-provenance", input.parent_provenance])
-    if not input.get("weights"):
-        return ""
-    backbone = Pipeline.parse(wildcards.pipeline).backbone
-    kind = "stand-in" if imagenet_source(backbone) == "stand-in" else "imagenet"
-    known = ["--weights-sha256", TRAINING["imagenet"][backbone]["sha256"]] if backbone in TRAINING["imagenet"] else []
-    return shlex.join(["--weights", input.weights, "--weights-kind", kind, *known])
-
-
-def settings_of_stage(wildcards):
-    """The settings that a stage's model depends on; epochs and learning rate are its own."""
-    shared = ("image_size", "batch_size", "head_units", "head_activation", "batch_norm_momentum", "augmentation")
-    own = {name: TRAINING[name][f"stage{wildcards.stage}"] for name in ("epochs", "learning_rate")}
-    return as_json({name: TRAINING[name] for name in shared} | own)
-
-
-def images_for(cohort_of):
-    """An input function: split, cached images and their index, of the cohort that `cohort_of` names."""
-
-    def files(wildcards):
-        framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of(wildcards)
-        return {
-            "split": f"{RESULTS}/splits/{cohort}/{framework}.tsv",
-            "images": f"{RESULTS}/training/images/{cohort}/{framework}.npy",
-            "index": f"{RESULTS}/training/images/{cohort}/index.tsv",
-        }
-
-    return files
-
-
-def code_of_backbone(wildcards):
-    """Digest of the pipeline's backbone, a module that programs load by its name."""
-    return BACKBONE_CODE[Pipeline.parse(wildcards.pipeline).backbone]
-
 
 rule image_cache:
     input:
@@ -99,11 +20,11 @@ rule image_cache:
         "../../envs/keras.yaml"
     params:
         code=code("image_cache"),
-        cohort=f"{RESULTS}/cohorts/{{cohort}}",
-        masks=f"{RESULTS}/segmentation/masks/{{cohort}}",
-        size=TRAINING["image_size"],
+        png=lambda wildcards, input: Path(input.slices).parent,
+        masks=lambda wildcards, input: Path(input.masks[0]).parent,
+        size=config["training"]["image_size"],
     shell:
-        "python {input.program} --slices {input.slices} --cohort {params.cohort:q} --masks {params.masks:q}"
+        "python {input.program} --slices {input.slices} --cohort {params.png:q} --masks {params.masks:q}"
         " --size {params.size} --whole-array {output.whole} --segmented-array {output.segmented}"
         " --masks-array {output.masks} --index {output.index} > {log} 2>&1"
 
@@ -143,7 +64,7 @@ rule train_stage:
         f"{RESULTS}/benchmarks/train_stage/{{pipeline}}/stage{{stage}}.tsv"
     conda:
         "../../envs/keras.yaml"
-    threads: TRAINING["threads"]
+    threads: config["training"]["threads"]
     params:
         code=code("train_stage"),
         backbone=code_of_backbone,
@@ -175,7 +96,7 @@ rule classify:
         f"{RESULTS}/benchmarks/classify/{{pipeline}}/stage{{stage}}/{{cohort}}.tsv"
     conda:
         "../../envs/keras.yaml"
-    threads: TRAINING["threads"]
+    threads: config["training"]["threads"]
     params:
         code=code("classify"),
         backbone=code_of_backbone,

@@ -52,3 +52,14 @@ def module_file(name: str) -> Path:
 def load(name: str) -> Backbone:
     """The backbone `name`; imports TensorFlow. Raises UserError as `module_file`."""
     return importlib.import_module(f"{__name__}.{module_file(name).stem}").BACKBONE
+
+
+def check_backbones(config: dict) -> None:
+    """Raise UserError for an unknown backbone in a config, or a local file of ImageNet weights that does not exist."""
+    for name in config["pipelines"]["backbones"]:
+        module_file(name)
+    if "imagenet" not in config["pipelines"]["weights"]:
+        return
+    for name, weights in config["training"]["imagenet"].items():
+        if name in config["pipelines"]["backbones"] and not Path(weights["file"]).is_file():
+            raise UserError(f"training.imagenet.{name}.file: {weights['file']} does not exist.")
