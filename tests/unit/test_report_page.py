@@ -123,7 +123,7 @@ def metrics_where(results: RunResults, **columns: object) -> RunResults:
 
 def test_models_that_did_not_learn_are_named(results: RunResults) -> None:
     weak = metrics_where(results, roc_auc=0.7, roc_auc_lo=0.45, roc_auc_hi=0.9)
-    assert "Stage 2: 2 of 2 models cannot be told from chance" in texts(statements.not_learned(weak))
+    assert "Stage 2: 2 of 2 models are not shown to be better than chance" in texts(statements.not_learned(weak))
     assert "whole-resnet50-scratch (AUC 0.70 (0.45–0.90))" in texts(statements.not_learned(weak))
     assert headline.how_well(weak)[0].startswith("0 of 2 models of stage 2")
     strong = metrics_where(results, roc_auc_lo=0.51)

@@ -140,7 +140,8 @@ def _examples(results: RunResults) -> Gallery | None:
     model = (best["pipeline"], int(best["stage"]))
     facts = [one for one in results.summaries[model]["overlays"]["pictures"] if one["position"] == "median"]
     folder = results.folder / f"explain/{model[0]}/stage{model[1]}/overlays"
-    return Gallery(*model, [overlay_picture(folder, one) for one in facts], len(facts))
+    pictures = [overlay_picture(folder, one) for one in facts]
+    return Gallery(model_tables.display_name(results, model[0]), model[1], pictures, len(facts))
 
 
 def _data(results: RunResults) -> dict[str, Any]:
