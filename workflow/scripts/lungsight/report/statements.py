@@ -81,9 +81,9 @@ def not_learned(results: RunResults) -> list[Statement]:
             statements.append(
                 Statement(
                     "warn",
-                    f"Stage {stage}: {len(weak)} of {len(rows)} models are not shown to be better than chance by patient"
-                    f" (the interval of the AUC reaches 0.5): {listed(weak)}. They did not learn in the given budget, or"
-                    " there are too few test patients to show it; where they look says little.",
+                    f"Stage {stage}: {len(weak)} of {len(rows)} models are not shown to be better than chance by"
+                    f" patient (the interval of the AUC reaches 0.5): {listed(weak)}. They did not learn in the given"
+                    " budget, or there are too few test patients to show it; where they look says little.",
                 )
             )
         if unknown:
