@@ -25,21 +25,24 @@ def facts_of(config: dict) -> dict[str, Any]:
         }
         for name, cohort in config["cohorts"].items()
     ]
-    has_masks = bool(cohorts_with_role(config, "segmentation"))
     training, segmentation = config["training"], config["segmentation"]
+    has_contours = bool(cohorts_with_role(config, "segmentation"))
+    has_masks = has_contours or segmentation["method"] == "classical"
     return {
         "title": config["report"]["title"],
         "seed": config["seed"],
         "bootstrap": config["report"]["bootstrap"],
         "labels": list(config["labels"]),
         "cohorts": cohorts,
+        "has_contours": has_contours,
         "has_masks": has_masks,
         "pipelines": [list(pipeline) for pipeline in pipelines_of(config)],
         "stages": stages_of(config) if has_masks else [],
         "settings": {
             "intake window, HU": config["intake"]["window"],
             "lung segmentation": {
-                key: segmentation[key] for key in ("trainer", "epochs", "iterations", "batch_size", "learning_rate")
+                key: segmentation[key]
+                for key in ("method", "trainer", "epochs", "iterations", "batch_size", "learning_rate")
             },
             "splits": config["splits"],
             "training": {
@@ -73,8 +76,9 @@ def _page_inputs(facts: dict) -> Iterator[str]:
     labelled = cohorts_of(facts, *LABELLED_ROLES)
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(facts))
     yield from (f"cohorts/{name}/slices.tsv" for name in labelled)
-    if facts["has_masks"]:
+    if facts["has_contours"]:
         yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png"))
+    if facts["has_masks"]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
     if facts["stages"]:
         yield from (f"splits/{name}/{framework}.tsv" for name in labelled for framework in frameworks_of(facts))

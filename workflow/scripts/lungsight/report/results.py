@@ -1,6 +1,6 @@
 """What a run left, read once for the page."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -48,12 +48,12 @@ def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
         slices={name: read_table(folder / f"cohorts/{name}/slices.tsv", schema="slices") for name in labelled},
         thesis=read_table(thesis, schema="thesis"),
     )
+    if facts["has_contours"]:
+        table = read_table(folder / "segmentation/metrics.tsv", schema="segmentation_metrics")
+        found = replace(found, segmentation=table)
     if facts["has_masks"]:
-        masks = {
-            "segmentation": read_table(folder / "segmentation/metrics.tsv", schema="segmentation_metrics"),
-            "manifests": {name: read_table(folder / f"qc/{name}/manifest.tsv", schema="manifest") for name in labelled},
-        }
-        found = RunResults(**vars(found) | masks)
+        manifests = {name: read_table(folder / f"qc/{name}/manifest.tsv", schema="manifest") for name in labelled}
+        found = replace(found, manifests=manifests)
     if not facts["stages"]:
         return found
     trained = {
@@ -76,4 +76,4 @@ def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
             (name, stage): read_json(folder / f"explain/{name}/stage{stage}/summary.json") for name, stage in models
         },
     }
-    return RunResults(**vars(found) | trained)
+    return replace(found, **trained)

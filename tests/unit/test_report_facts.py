@@ -1,0 +1,26 @@
+"""Which files of a run the report asks for."""
+
+from lungsight.config import complete_config
+from lungsight.report.facts import facts_of, page_inputs
+
+
+def inputs_of(roles: dict[str, str], **more: dict) -> list[str]:
+    cohorts = {name: {"role": role, "format": "dicom", "root": name, "table": name} for name, role in roles.items()}
+    return page_inputs(facts_of(complete_config({"results": "results/x", "cohorts": cohorts} | more)))
+
+
+def test_a_classical_mask_needs_no_contours_and_gives_models():
+    paths = inputs_of({"curated": "public", "hospital": "target"}, segmentation={"method": "classical"})
+    assert "qc/hospital/manifest.tsv" in paths
+    assert "models/whole-resnet50-scratch/stage2/history.tsv" in paths
+    assert not [path for path in paths if path.startswith("segmentation/")]
+
+
+def test_without_masks_there_is_nothing_to_train():
+    paths = inputs_of({"curated": "public", "hospital": "target"})
+    assert not [path for path in paths if path.startswith(("models/", "qc/", "explain/"))]
+
+
+def test_contours_are_compared_with():
+    paths = inputs_of({"nsclc": "segmentation", "curated": "public", "hospital": "target"})
+    assert "segmentation/metrics.tsv" in paths
