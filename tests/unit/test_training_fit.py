@@ -1,5 +1,6 @@
 """The training loop: it learns, resumes to the same numbers, refuses bad checkpoints, stops on NaN."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -9,10 +10,12 @@ import pytest
 from lungsight.errors import UserError
 from lungsight.training import backbones
 from lungsight.training.adam import Adam
+from lungsight.training.augmentation import no_augmentation
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.fit import LabelledImages, Plan, equal_batches, fit
-from lungsight.training.network import build_classifier, logits_of
+from lungsight.training.network import build_classifier, logits_of, to_input
 from lungsight.training.objectives import binary_crossentropy, categorical_crossentropy
+from lungsight.training.recalibration import make_recalibration
 
 SIZE = 16
 SETTINGS = {"image_size": SIZE, "head_units": 8, "head_activation": "relu", "batch_norm_momentum": 0.5}
@@ -43,7 +46,7 @@ def without_seconds(history: list[dict]) -> list[dict]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
-def stop_after_first_epoch(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint) -> None:
+def stop_after_first_epoch(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint, plan: Plan = PLAN) -> None:
     save = Checkpoint.save
 
     def save_and_stop(self: Checkpoint, *state: object) -> None:
@@ -52,7 +55,7 @@ def stop_after_first_epoch(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoi
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoint, "save", save_and_stop)
-        run(new_model(), checkpoint=checkpoint)
+        run(new_model(), plan, checkpoint)
 
 
 def test_batches_share_every_image_evenly() -> None:
@@ -134,3 +137,32 @@ def test_objectives_equal_keras_and_count_what_is_right() -> None:
     expected = keras.losses.sparse_categorical_crossentropy(np.array([0, 1, 2, 0]), many, from_logits=True)
     np.testing.assert_allclose(found.loss, expected, rtol=1e-6)
     assert found.correct.numpy().tolist() == (many.argmax(axis=1) == [0, 1, 2, 0]).tolist()
+
+
+def test_recalibration_measures_the_statistics_and_leaves_weights_and_momentum() -> None:
+    model, backbone = new_model(), backbones.load("small_cnn")
+    training, _ = sides()
+    normalisation = model.get_layer("bn1")
+    weights = [variable.numpy() for variable in model.trainable_variables]
+    batches = [training.batch(chosen)[0] for chosen in np.array_split(np.arange(len(training)), 3)]
+    make_recalibration(model, backbone)((images, *no_augmentation(len(images))) for images in batches)
+    convolution = keras.Model(model.input, model.get_layer("conv1").output)
+    maps = [convolution(to_input(backbone, images)).numpy() for images in batches]
+    means, variances = ([statistic(one, axis=(0, 1, 2)) for one in maps] for statistic in (np.mean, np.var))
+    np.testing.assert_allclose(normalisation.moving_mean.numpy(), np.mean(means, axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(normalisation.moving_variance.numpy(), np.mean(variances, axis=0), rtol=1e-4)
+    assert normalisation.momentum == SETTINGS["batch_norm_momentum"]
+    for one, other in zip(model.trainable_variables, weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other)
+
+
+def test_recalibrated_training_resumes_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(PLAN, recalibrate=True)
+    undisturbed = new_model()
+    expected = run(undisturbed, plan)
+    checkpoint = Checkpoint.of(tmp_path, "recalibrated")
+    stop_after_first_epoch(monkeypatch, checkpoint, plan)
+    resumed = new_model()
+    assert without_seconds(run(resumed, plan, checkpoint)) == without_seconds(expected)
+    for one, other in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -215,7 +215,8 @@ def start_arguments(wildcards, input):
 
 def settings_of_stage(wildcards):
     """The settings that a stage's model depends on; epochs and learning rate are its own."""
-    shared = ("image_size", "batch_size", "head_units", "head_activation", "batch_norm_momentum", "augmentation")
+    head, norm = ("head_units", "head_activation"), ("batch_norm_momentum", "batch_norm_recalibration")
+    shared = ("image_size", "batch_size", *head, *norm, "augmentation")
     training = config["training"]
     own = {name: training[name][f"stage{wildcards.stage}"] for name in ("epochs", "learning_rate")}
     return as_json({name: training[name] for name in shared} | own)

@@ -1,7 +1,7 @@
 """The training loop: one step, traced once, and an epoch's worth of bookkeeping."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import keras
@@ -17,6 +17,7 @@ from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.network import make_inference, run_in_batches, to_input
 from lungsight.training.objectives import Objective
+from lungsight.training.recalibration import make_recalibration
 
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
@@ -39,7 +40,10 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. augmentation: the config's `training.augmentation`, or None. stage: counts for the seeds only."""
+    """How to train. augmentation: the config's `training.augmentation`, or None. stage: counts for the seeds only.
+
+    recalibrate: measure batch normalisation's statistics anew after each epoch, on that epoch's training images.
+    """
 
     epochs: int
     batch_size: int
@@ -47,6 +51,7 @@ class Plan:
     seed: int
     stage: int = 0
     augmentation: dict | None = None
+    recalibrate: bool = False
 
 
 def equal_batches(rng: np.random.Generator, n: int, batch_size: int) -> list[np.ndarray]:
@@ -88,23 +93,26 @@ def make_train_step(model: keras.Model, backbone: Backbone, objective: Objective
         return step.get_concrete_function()
 
 
-def train_epoch(step: Step, images: LabelledImages, plan: Plan, epoch: int) -> tuple[float, float]:
-    """Run one epoch (1-based); returns the mean loss and accuracy over its augmented images."""
+def batches_of_epoch(images: LabelledImages, plan: Plan, epoch: int) -> Iterator[tuple[tf.Tensor, ...]]:
+    """An epoch's batches (images, labels, transforms, brightness), shuffled and drawn by seed, stage and epoch."""
     size = images.pixels.shape[1]
-    batches = equal_batches(generator(plan.seed, plan.stage, epoch), len(images), plan.batch_size)
-    learning_rate = tf.constant(plan.learning_rate, tf.float32)
-    losses, correct = [], []
-    for number, chosen in enumerate(progress(batches, f"steps of epoch {epoch}"), start=1):
+    shuffled = equal_batches(generator(plan.seed, plan.stage, epoch), len(images), plan.batch_size)
+    for number, chosen in enumerate(shuffled, start=1):
         pixels, labels = images.batch(chosen)
         if plan.augmentation is None:
             drawn = no_augmentation(len(chosen))
         else:
             rng = generator(plan.seed, plan.stage, epoch, number)
             drawn = draw_augmentation(rng, len(chosen), size, plan.augmentation)
-        tensors = tf.constant(pixels), tf.constant(labels, tf.int32), *map(tf.constant, drawn)
-        loss, right = step(*tensors, learning_rate)
-        losses.append(loss)
-        correct.append(right)
+        yield tf.constant(pixels), tf.constant(labels, tf.int32), *map(tf.constant, drawn)
+
+
+def train_epoch(step: Step, images: LabelledImages, plan: Plan, epoch: int) -> tuple[float, float]:
+    """Run one epoch (1-based); returns the mean loss and accuracy over its augmented images."""
+    learning_rate = tf.constant(plan.learning_rate, tf.float32)
+    steps = -(-len(images) // plan.batch_size)
+    batches = progress(batches_of_epoch(images, plan, epoch), f"steps of epoch {epoch}", total=steps)
+    losses, correct = zip(*(step(*batch, learning_rate) for batch in batches), strict=True)
     return float(np.sum(losses)) / len(images), float(np.sum(correct)) / len(images)
 
 
@@ -126,9 +134,12 @@ def fit(
     history = checkpoint.restore(model, optimizer) if checkpoint else []
     step = make_train_step(model, backbone, objective, optimizer)
     inference = make_inference(model, backbone)
+    recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
     for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
         started = time.monotonic()
         loss, accuracy = train_epoch(step, training, plan, epoch)
+        if recalibrate:
+            recalibrate((images, *drawn) for images, _, *drawn in batches_of_epoch(training, plan, epoch))
         measured = objective(validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
         val_loss, val_accuracy = float(np.mean(measured.loss)), float(np.mean(measured.correct))
         if not np.isfinite([loss, val_loss]).all():

@@ -89,6 +89,7 @@ def plan_of(settings: dict, stage: int, seed: int) -> Plan:
         seed=seed,
         stage=stage,
         augmentation=settings["augmentation"],
+        recalibrate=settings["batch_norm_recalibration"],
     )
 
 
