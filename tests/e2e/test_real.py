@@ -84,7 +84,7 @@ def real(tmp_path_factory, real_ct) -> Workspace:
             },
         },
         "intake": {"png_size": 128},
-        "segmentation": CONFIG["segmentation"] | {"patch_size": [128, 128], "iterations": 40},
+        "segmentation": CONFIG["segmentation"],
         "splits": {"unit": "slice", "fractions": [0.6, 0.2, 0.2]},
         "pipelines": {"frameworks": ["whole"], "backbones": ["small_cnn"], "weights": ["scratch"]},
     }

@@ -19,7 +19,7 @@ POSITIVE = "Covid-19"
 CONFIG = {
     "cohorts": {
         "nsclc": {"role": "segmentation", "format": "dicom", "phantom": {"seed": 1, "patients": 5, "slices": 8}},
-        "curated": {"role": "public", "format": "png", "phantom": {"seed": 2, "patients": 16, "slices": 2}},
+        "curated": {"role": "public", "format": "png", "phantom": {"seed": 2, "patients": 16, "slices": 3}},
         "hospital": {
             **{"role": "target", "format": "dicom", "shards": 2},
             "phantom": {"seed": 3, "patients": 16, "slices": 8, "scanner": "beta"},
@@ -27,8 +27,8 @@ CONFIG = {
     },
     "intake": {"png_size": 96},
     "segmentation": {
-        **{"fractions": [0.6, 0.2, 0.2], "batch_size": 4, "epochs": 2, "iterations": 25, "validation_iterations": 2},
-        **{"patch_size": [96, 96], "max_features": 64, "threads": 2},
+        **{"fractions": [0.6, 0.2, 0.2], "batch_size": 4, "epochs": 4, "iterations": 40, "validation_iterations": 2},
+        **{"learning_rate": 3e-3, "max_features": 16, "threads": 1},
     },
     "splits": {"fractions": [0.5, 0.2, 0.3]},
     "pipelines": {"frameworks": ["whole", "segmented"], "backbones": ["small_cnn"], "weights": ["scratch"]},
@@ -71,7 +71,7 @@ def table_at(workspace: Workspace, path: str, schema: str):
 
 
 def test_every_case_has_its_row(tiny):
-    for cohort, rows in (("nsclc", 5), ("curated", 32), ("hospital", 16)):
+    for cohort, rows in (("nsclc", 5), ("curated", 48), ("hospital", 16)):
         cases = table_at(tiny, f"cohorts/{cohort}/cases.tsv", "cases")
         assert list(cases["row"]) == list(range(1, rows + 1))
         assert set(cases["status"]) == {"ok"}, cases[["row", "reason"]]

@@ -21,7 +21,7 @@ def parse_args() -> Namespace:
     arguments.add_argument("--rules", type=json.loads, required=True, help="the limits of qc.rules")
     arguments.add_argument("--review", choices=["automatic", "required"], required=True)
     arguments.add_argument("--page", required=True, help="where the review page is, for the message")
-    arguments.add_argument("--folder", default="", help="where decisions belong, for the message")
+    arguments.add_argument("--folder", nargs="?", const="", default="", help="where decisions belong, for the message")
     arguments.add_argument("--manifest", type=Path, required=True)
     return arguments.parse_args()
 
