@@ -211,6 +211,9 @@ def test_segmentation_metrics(segmented: Workspace) -> None:
 
 def test_classical_method_needs_no_annotated_cohort(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path, method="classical")
+    planned = workspace.snakemake("--dry-run", "segment").stdout
+    assert "segmentation_metrics" in planned  # contours are compared with, but nothing is trained
+    assert "nnunet_" not in planned
     del workspace.config["cohorts"]["annotated"]
     workspace.write_config()
     edit_cases(workspace, "pictures", status=["rejected"] + ["ok"] * 5)

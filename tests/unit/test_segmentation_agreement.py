@@ -58,11 +58,12 @@ def test_environment_is_scrubbed_and_restored(capfd: pytest.CaptureFixture[str],
     with nnunet_environment(raw=tmp_path, epochs=3):
         assert (nnUNet_raw.get(), os.environ["LUNGSIGHT_EPOCHS"]) == (str(tmp_path), "3")
         print("reading /data/john doe/scans/1.dcm")
+        print("10 %\r20 %")
         print("a line without end", end="", file=sys.stderr)
     assert dict(os.environ) == before
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert "a line without end\n" in shown.err
+    assert "10 %\n20 %\na line without end\n" in shown.err
     assert "john" not in shown.err
 
 

@@ -8,6 +8,8 @@ TRAINING = f"{RESULTS}/segmentation/training.tsv"
 TRAINER = repository_file("workflow/nnunet_trainers/lungsight_trainer.py")
 # PyTorch's threads wait asleep: where other jobs share the cores, spinning ones make training several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# nnU-Net's progress bars go to a log: a line every few seconds is enough.
+os.environ.setdefault("TQDM_MININTERVAL", "10")
 
 
 def segmentation_settings(*names):

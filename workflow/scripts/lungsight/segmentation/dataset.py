@@ -98,7 +98,7 @@ def plan_and_preprocess(
     workers: processes that read and resample cases.
     """
     with nnunet_environment(raw=folder / "raw", preprocessed=folder / "preprocessed"):
-        extract_fingerprint_dataset(DATASET_ID, num_processes=workers, verbose=False, show_progress_bar=False)
+        extract_fingerprint_dataset(DATASET_ID, num_processes=workers, verbose=False)
         # nnU-Net would lay its slices across the axis of the largest spacing, which need not be the axial one.
         plans = ExperimentPlanner(DATASET_ID, suppress_transpose=True, plans_name=PLANS).plan_experiment()
         own = own_configuration(plans["configurations"]["2d"], batch_size, patch_size, max_features)
@@ -106,7 +106,7 @@ def plan_and_preprocess(
         write_json(
             path, read_json(path) | {"configurations": {"2d": plans["configurations"]["2d"], CONFIGURATION: own}}
         )
-        preprocess_dataset(DATASET_ID, PLANS, ["2d"], [workers], show_progress_bar=False)
+        preprocess_dataset(DATASET_ID, PLANS, ["2d"], [workers])
 
 
 def write_split(folder: Path, cases: pd.DataFrame) -> None:

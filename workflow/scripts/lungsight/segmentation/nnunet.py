@@ -25,15 +25,15 @@ def device_of_this_machine() -> torch.device:
 
 
 class ScrubbedStream:
-    """A text stream that hands whole lines on without paths, dates and UIDs."""
+    """A text stream that hands whole lines on without paths, dates and UIDs; a progress bar's states become lines."""
 
     def __init__(self, stream: TextIO):
         self.stream = stream
         self.line = ""
 
     def write(self, text: str) -> int:
-        *lines, self.line = (self.line + text).split("\n")
-        self.stream.writelines(f"{scrub(line)}\n" for line in lines)
+        *lines, self.line = (self.line + text.replace("\r", "\n")).split("\n")
+        self.stream.writelines(f"{scrub(line)}\n" for line in lines if line.strip())
         return len(text)
 
     def flush(self) -> None:
