@@ -123,6 +123,39 @@ def labelled_cohorts():
     return cohorts_with_role(config, *LABELLED_ROLES)
 
 
+def annotated_cohort():
+    """The cohort whose contours train the lung segmentation; a message where the config has none."""
+    cohorts = cohorts_with_role(config, "segmentation")
+    if not cohorts:
+        raise WorkflowError(
+            "Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
+            " Add one, or set segmentation.method: classical."
+        )
+    return cohorts[0]
+
+
+def annotated(path):
+    """An input function: a path with {cohort} for the annotated cohort, once for each of its shards where {shard} is."""
+
+    def paths(wildcards):
+        cohort = annotated_cohort()
+        shards = shards_of(cohort) if "{shard}" in path else [""]
+        return [path.format(cohort=cohort, shard=shard) for shard in shards]
+
+    return paths
+
+
+def settings_of_segmentation(*names):
+    """Some settings of the segmentation, as one argument of a program."""
+    return as_json({name: config["segmentation"][name] for name in names})
+
+
+def segmentation_metrics_wanted(wildcards):
+    """The comparison with contours, where there are any; nnU-Net cannot do without."""
+    needed = config["segmentation"]["method"] == "nnunet" and annotated_cohort()
+    return rules.segmentation_metrics.output if needed or cohorts_with_role(config, "segmentation") else []
+
+
 def phantom_settings(root):
     """What the phantom cohort that is made into a root follows from."""
     cohort = config["cohorts"][PHANTOM_COHORTS[root]]

@@ -1,55 +1,10 @@
 """Segmentation: contours → a trained nnU-Net; volumes → lung masks."""
 
 SEGMENTATION = config["segmentation"]
-ANNOTATED_COHORTS = cohorts_with_role(config, "segmentation")
 NETWORK = SEGMENTATION["method"] == "nnunet"
 MODEL = f"{RESULTS}/segmentation/model"
 TRAINING = f"{RESULTS}/segmentation/training.tsv"
 TRAINER = repository_file("workflow/nnunet_trainers/lungsight_trainer.py")
-# PyTorch's threads wait asleep: where other jobs share the cores, spinning ones make training several times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# nnU-Net's progress bars go to a log: a line every few seconds is enough.
-os.environ.setdefault("TQDM_MININTERVAL", "10")
-
-
-def segmentation_settings(*names):
-    """Some settings of the segmentation, as one argument of a program."""
-    return as_json({name: SEGMENTATION[name] for name in names})
-
-
-def annotated_cohort():
-    """The cohort whose contours train the network."""
-    if not ANNOTATED_COHORTS:
-        raise WorkflowError(
-            "Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
-            " Add one, or set segmentation.method: classical."
-        )
-    return ANNOTATED_COHORTS[0]
-
-
-def annotated(path):
-    """An input function (or a parameter): a path with {cohort} for the annotated cohort, once for each {shard}."""
-
-    def paths(wildcards):
-        cohort = annotated_cohort()
-        shards = shards_of(cohort) if "{shard}" in path else [""]
-        return [path.format(cohort=cohort, shard=shard) for shard in shards]
-
-    return paths
-
-
-def model_for_masks(wildcards):
-    """The trained network; the classical method has none."""
-    return MODEL if NETWORK else []
-
-
-def masks_of(*cohorts):
-    return [f"{RESULTS}/segmentation/masks/{cohort}/{shard}" for cohort in cohorts for shard in shards_of(cohort)]
-
-
-def metrics_of_segmentation(wildcards):
-    """The comparison with contours, where there are any."""
-    return rules.segmentation_metrics.output if ANNOTATED_COHORTS or (NETWORK and annotated_cohort()) else []
 
 
 rule segmentation_split:
@@ -93,10 +48,11 @@ rule nnunet_prepare:
         code=code("nnunet_prepare"),
         nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti"),
         truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
-        settings=segmentation_settings("batch_size", "patch_size", "max_features"),
+        settings=settings_of_segmentation("batch_size", "patch_size", "max_features"),
     shell:
-        "nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --split {input.split}"
-        " --nifti {params.nifti} --truth {params.truth} --settings {params.settings:q} --threads {threads}"
+        # A progress bar of nnU-Net's becomes a line of the log, every ten seconds.
+        "TQDM_MININTERVAL=10 nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --split {input.split}"
+        " --nifti {params.nifti:q} --truth {params.truth:q} --settings {params.settings:q} --threads {threads}"
         " --dataset {output} > {log} 2>&1"
 
 
@@ -118,7 +74,7 @@ rule nnunet_train:
     params:
         code=code("nnunet_train"),
         trainer_code=digest_of(Path(TRAINER).resolve()),
-        settings=segmentation_settings("trainer", "learning_rate", "epochs", "iterations", "validation_iterations"),
+        settings=settings_of_segmentation("trainer", "learning_rate", "epochs", "iterations", "validation_iterations"),
         seed=config["seed"],
         unfinished=f"{RESULTS}/segmentation/.training",
     shell:
@@ -132,7 +88,7 @@ rule segment_shard:
         program=ancient(program("segment_shard")),
         cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
         nifti=f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}",
-        model=model_for_masks,
+        model=MODEL if NETWORK else [],
     output:
         directory(f"{RESULTS}/segmentation/masks/{{cohort}}/{{shard}}"),
     log:
@@ -175,11 +131,15 @@ rule segmentation_metrics:
         masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}"),
         training=f"--training {TRAINING}" if NETWORK else "",
     shell:
-        "python {input.program} --cases {input.cases} --split {input.split} --truth {params.truth}"
-        " --masks {params.masks} {params.training} --metrics {output.metrics} --curve {output.curve} > {log} 2>&1"
+        "python {input.program} --cases {input.cases} --split {input.split} --truth {params.truth:q}"
+        " --masks {params.masks:q} {params.training} --metrics {output.metrics} --curve {output.curve} > {log} 2>&1"
 
 
 rule segment:
     input:
-        masks_of(*config["cohorts"]),
-        metrics_of_segmentation,
+        [
+            f"{RESULTS}/segmentation/masks/{cohort}/{shard}"
+            for cohort in config["cohorts"]
+            for shard in shards_of(cohort)
+        ],
+        segmentation_metrics_wanted,
