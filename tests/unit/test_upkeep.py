@@ -87,8 +87,9 @@ def test_every_rule_has_a_test_of_its_name():
 def test_every_rule_has_its_program_log_and_benchmark():
     for name, body in rules_with_a_program():
         assert (ROOT / "workflow" / "scripts" / f"{name}.py").is_file(), name
-        assert "log:" in body, f"{name} has no log"
-        assert "benchmark:" in body or "localrule: True" in body, f"{name} has no benchmark"
+        if "localrule: True" not in body:  # a few lines of Python, or one that speaks to the user on the terminal
+            assert "log:" in body, f"{name} has no log"
+            assert "benchmark:" in body, f"{name} has no benchmark"
 
 
 def test_only_own_data_is_committed():
