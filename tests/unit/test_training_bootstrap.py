@@ -48,7 +48,13 @@ def test_missing_values_do_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("values", "patients", "resamples"),
-    [([1.0, 2.0], "aa", 100), ([1.0, np.nan], "ab", 100), ([1.0, 2.0], "ab", 0), ([], "", 100)],
+    [
+        ([1.0, 2.0], "aa", 100),
+        ([1.0, np.nan], "ab", 100),
+        ([np.nan, np.nan], "ab", 100),
+        ([1.0, 2.0], "ab", 0),
+        ([], "", 100),
+    ],
 )
 def test_no_interval_without_two_patients_or_resamples(values: list, patients: str, resamples: int) -> None:
     _, low, high = mean_with_interval(np.array(values).reshape(-1, 1), pd.Series(list(patients)), resamples, seed=0)
