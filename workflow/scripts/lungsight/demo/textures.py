@@ -74,9 +74,9 @@ def draw_textures(n: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _to_bytes(pattern: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A pattern of any range → uint8 between two random levels, with a little noise."""
+    """A pattern of any range → uint8 between two random levels at least 80 apart, with a little noise."""
     pattern = pattern.astype(float)
     span = np.ptp(pattern) or 1.0
-    low, high = np.sort(rng.uniform(0, 255, 2))
-    image = low + (high - low) * (pattern - pattern.min()) / span + rng.normal(0, 4, pattern.shape)
+    low, contrast = rng.uniform(0, 100), rng.uniform(80, 155)
+    image = low + contrast * (pattern - pattern.min()) / span + rng.normal(0, 4, pattern.shape)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)

@@ -13,7 +13,7 @@ from lungsight.training.network import set_batch_norm_momentum
 from lungsight.training.objectives import categorical_crossentropy
 from lungsight.training.weights import write_sidecar
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 5e-4
 VALIDATION_SHARE = 0.125
 
 
@@ -30,7 +30,7 @@ def pretrain(backbone: Backbone, settings: dict, seed: int) -> keras.Model:
     rows = np.arange(len(pixels))
     held_out = rows < max(1, round(VALIDATION_SHARE * len(rows)))
     sides = [LabelledImages(pixels, rows[side], classes[side]) for side in (~held_out, held_out)]
-    plan = Plan(settings["epochs"], settings["batch_size"], LEARNING_RATE, seed)
+    plan = Plan(settings["epochs"], settings["batch_size"], LEARNING_RATE, seed, recalibrate=True)
     fit(model, backbone, categorical_crossentropy, *sides, plan)
     return base
 
