@@ -1,14 +1,15 @@
 """Every rule of the training room, by itself, on made input and a small network."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.files import read_json, sha256_of
+from lungsight.files import read_json, sha256_of, write_json
 from lungsight.tables import read_table, write_table
+from lungsight.training import backbones
+from lungsight.training.network import build_classifier
 from tests.made import NEGATIVE, POSITIVE, made_cohort, made_split
 from tests.workspace import Workspace
 
@@ -48,12 +49,6 @@ def made_images(run: Path, cohort: str, patients: int = 16) -> pd.DataFrame:
     return split
 
 
-def train_first_stage(space: Workspace) -> pd.DataFrame:
-    split = made_images(space.run_folder, "curated")
-    space.must_run("train_stage", *(f"{MODEL}/{name}" for name in FILES))
-    return split
-
-
 def test_image_cache(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     slices = made_cohort(space.run_folder, "curated", patients=3, slices=2, size=64)
@@ -88,7 +83,8 @@ def test_image_cache(tmp_path: Path) -> None:
 
 def test_train_stage(tmp_path: Path) -> None:
     space = workspace(tmp_path)
-    train_first_stage(space)
+    made_images(space.run_folder, "curated")
+    space.must_run("train_stage", *(f"{MODEL}/{name}" for name in FILES))
     folder = space.run_folder / MODEL
     history = read_table(folder / "history.tsv", "history")
     assert history["epoch"].tolist() == [1, 2, 3]
@@ -112,10 +108,11 @@ def test_train_stage(tmp_path: Path) -> None:
 
 def test_train_stage_refuses_the_model_of_another_size(tmp_path: Path) -> None:
     space = workspace(tmp_path)
-    train_first_stage(space)
     made_images(space.run_folder, "hospital")
-    provenance = space.run_folder / MODEL / "provenance.json"
-    provenance.write_text(json.dumps(read_json(provenance) | {"image_size": 64}), encoding="utf-8")
+    (space.run_folder / MODEL).mkdir(parents=True)
+    (space.run_folder / MODEL / "model.keras").touch()
+    fits = {"backbone": "small_cnn", "preprocessing": backbones.load("small_cnn").preprocessing}
+    write_json(space.run_folder / MODEL / "provenance.json", fits | {"image_size": 64})
     failed = space.run_rule("train_stage", MODEL.replace("stage1", "stage2") + "/model.keras")
     assert failed.returncode != 0
     assert "The stage-1 model does not fit stage 2: its image_size is 64, 32 is wanted." in failed.stdout
@@ -123,13 +120,24 @@ def test_train_stage_refuses_the_model_of_another_size(tmp_path: Path) -> None:
 
 
 def test_classify(tmp_path: Path) -> None:
-    space = workspace(tmp_path, epochs={"stage1": 12, "stage2": 1})
-    split = train_first_stage(space)
+    """The probabilities are those of the saved model on images preprocessed in the backbone's way, in table order."""
+    space = workspace(tmp_path)
+    split = made_images(space.run_folder, "curated").iloc[::-1].reset_index(drop=True)
+    write_table(space.run_folder / "splits" / "curated" / "whole.tsv", split, "split")
+    backbone = backbones.load("small_cnn")
+    head = {"head_units": 4, "head_activation": "relu", "batch_norm_momentum": 0.9}
+    model = build_classifier(backbone, {"image_size": SIZE} | head)
+    (space.run_folder / MODEL).mkdir(parents=True)
+    model.save(space.run_folder / MODEL / "model.keras")
+    provenance = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE, "seed": 1}
+    write_json(space.run_folder / MODEL / "provenance.json", provenance)
     space.must_run("classify", f"{MODEL}/predictions/curated.tsv")
     predictions = read_table(space.run_folder / MODEL / "predictions" / "curated.tsv", "predictions")
     pd.testing.assert_frame_equal(predictions[["slice", "patient", "label", "split"]], split)
-    positive = predictions["label"] == POSITIVE
-    assert predictions.loc[positive, "probability"].min() > predictions.loc[~positive, "probability"].max()
+    images = np.load(space.run_folder / "training" / "images" / "curated" / "whole.npy")[::-1]
+    expected = model(np.repeat(images[..., None], 3, axis=-1) / 127.5 - 1, training=False).numpy()[:, 0]
+    np.testing.assert_allclose(predictions["probability"], expected, atol=1e-6)
+    assert np.ptp(expected) > 1e-3
 
 
 def test_evaluate(tmp_path: Path) -> None:
