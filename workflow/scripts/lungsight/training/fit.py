@@ -143,9 +143,10 @@ def fit(
         measured = objective(validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
         val_loss, val_accuracy = float(np.mean(measured.loss)), float(np.mean(measured.correct))
         if not np.isfinite([loss, val_loss]).all():
+            kept = f" What was learned up to epoch {epoch - 1} is kept." if checkpoint and epoch > 1 else ""
             raise UserError(
-                f"The loss is not a number in epoch {epoch}: the training diverged. Epoch {epoch - 1} "
-                f"is kept. Lower training.learning_rate (it is {plan.learning_rate:g}) and run again."
+                f"The loss is not a number in epoch {epoch}: the training diverged.{kept} "
+                f"Lower training.learning_rate (it is {plan.learning_rate:g}) and run again."
             )
         say(f"epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.3f}; validation {val_loss:.4f}, {val_accuracy:.3f}")
         history.append(
