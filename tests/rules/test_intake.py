@@ -58,6 +58,14 @@ def test_pseudonym_key(tmp_path):
     assert key.stat().st_mode & 0o777 == 0o600
     assert workspace.private_folder.stat().st_mode & 0o777 == 0o700
 
+    before = key.read_text()
+    again = workspace.snakemake("--cores", "1", "--forceall", "--", str(key.relative_to(tmp_path)))
+    assert again.returncode == 0, again.stdout
+    assert key.read_text() == before, "a new key would orphan every decision of a person"
+    key.unlink()
+    workspace.must_run("pseudonym_key", "../test.private/key")
+    assert key.read_text() != before
+
 
 def test_convert(tmp_path):
     workspace = hospital(tmp_path)

@@ -64,7 +64,11 @@ def test_everything_wrong_is_listed_at_once():
     [
         ({"intake": {"window": [250, -1250]}}, "intake.window: 250 is not below -1250."),
         ({"splits": {"fractions": [0.5, 0.1, 0.1]}}, "splits.fractions: [0.5, 0.1, 0.1] do not sum to 1."),
-        ({"labels": {"A": ["x"], "B": ["x"]}}, "labels: the word 'x' is given twice."),
+        ({"labels": {"A": ["x"], "B": ["x"]}}, "labels: the word 'x' means both classes."),
+        ({"labels": {"A": ["B"], "B": ["x"]}}, "labels: the word 'B' means both classes."),
+        ({"labels": {1: ["x"], 0: ["y"]}}, "labels: write the names of the classes in quotes, so that they are text."),
+        ({"results": "my run"}, "results: 'my run' holds a space"),
+        ({"intake": {"roi_names": {"left": ["(lung"]}}}, "intake.roi_names.left: '(lung' is no regular expression"),
         ({"cohorts": {"one": COHORT, "two": COHORT}}, "cohorts: 2 have the role target; one can."),
     ],
 )
@@ -97,7 +101,14 @@ def test_pipelines_are_all_combinations_and_read_back_from_their_name():
     assert [Pipeline.parse(pipeline.name) for pipeline in pipelines] == pipelines
 
 
+def test_one_table_cannot_be_two_cohorts():
+    message = errors(SMALLEST | {"cohorts": {"a": COHORT, "b": COHORT | {"role": "external"}}})
+    assert "a and b are the same root and table" in message
+
+
 def test_cohorts_by_role():
-    config = complete_config(SMALLEST | {"cohorts": {"a": COHORT, "b": COHORT | {"role": "external"}}})
+    config = complete_config(
+        SMALLEST | {"cohorts": {"a": COHORT, "b": COHORT | {"role": "external", "table": "b.tsv"}}}
+    )
     assert cohorts_with_role(config, "external", "target") == ["a", "b"]
     assert cohorts_with_role(config, "public") == []

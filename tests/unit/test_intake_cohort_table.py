@@ -194,3 +194,15 @@ def test_shards_are_stable_and_even():
     assert shards == [shard_of(f"patient{n}/series", 4) for n in range(400)]
     assert all(60 < shards.count(shard) < 140 for shard in range(4))
     assert shard_name(7) == "007"
+
+
+def test_phantoms_are_never_made_over_a_folder_of_scans(tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "1.dcm").touch()
+    (tmp_path / "table.tsv").write_text("patient\tpath\tlabel\nP1\ta\tCovid-19\n")
+    cohort = {
+        **{"role": "target", "format": "dicom", "root": str(tmp_path / "scans"), "table": str(tmp_path / "table.tsv")},
+        **{"patients": "known", "phantom": {"seed": 1, "patients": 1}},
+    }
+    with pytest.raises(UserError, match="no phantoms"):
+        read_cohort_table("hospital", cohort, {"Covid-19": [], "Non Covid": []})

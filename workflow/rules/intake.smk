@@ -5,7 +5,8 @@ rule pseudonym_key:
     input:
         program=ancient(program("pseudonym_key")),
     output:
-        KEY,
+        # Snakemake deletes an output before it makes it anew; this one must survive -F and a new environment.
+        update(KEY),
     log:
         f"{RESULTS}/logs/pseudonym_key.log",
     localrule: True

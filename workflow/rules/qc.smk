@@ -71,7 +71,8 @@ rule qc_manifest:
         program=ancient(program("qc_manifest")),
         scores=f"{QC}/{{cohort}}/scores.tsv",
         decisions=decision_files,
-        # Where a person must review, the page has to be there before this rule can ask for the decisions.
+        # Where a person must review, the page has to be there before this rule can ask for the decisions; a page made
+        # anew is no reason to decide again.
         page=ancient(f"{QC}/{{cohort}}/index.html") if REVIEW == "required" else [],
     output:
         f"{QC}/{{cohort}}/manifest.tsv",
@@ -87,7 +88,8 @@ rule qc_manifest:
         review=REVIEW,
         page=f"{QC}/{{cohort}}/index.html",
         folder=DECISIONS,
-        slices=slices_decided_on,
+        # A function of the input is not recorded: a new cohort is no reason to decide on the old ones again.
+        slices=lambda wildcards, input: slices_decided_on(wildcards),
     shell:
         "python {input.program} --cohort {wildcards.cohort} --scores {input.scores} --decisions {input.decisions:q}"
         " --slices {params.slices:q} --rules {params.rules:q} --review {params.review} --page {params.page:q}"

@@ -1,6 +1,7 @@
 """Make the random key of a run's pseudonyms; whoever has it can lead pseudonyms back to names.
 
-Makes P/key (hexadecimal, mode 600) in the private folder (mode 700).
+Makes P/key (hexadecimal, mode 600) in the private folder (mode 700). A key that is there stays: with another, every
+pseudonym would change, and a person's decisions would fit no slice any more.
 """
 
 import argparse
@@ -8,8 +9,8 @@ import os
 from pathlib import Path
 
 from lungsight.files import atomic_path
-from lungsight.privacy import make_private_folder, new_key
-from lungsight.program import parser, run
+from lungsight.privacy import KEY_BYTES, make_private_folder, new_key, read_key
+from lungsight.program import parser, run, say
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,6 +22,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     make_private_folder(args.key.parent)
+    if args.key.is_file() and len(read_key(args.key)) == KEY_BYTES:
+        say("the key is there and stays")
+        return
     with atomic_path(args.key) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:

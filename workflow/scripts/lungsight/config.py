@@ -6,6 +6,7 @@ Imported while the workflow is parsed, so it stands on the standard library, PyY
 import copy
 import difflib
 import itertools
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +71,28 @@ def _in_words(error: jsonschema.ValidationError) -> str:
         return f"{where}: {', '.join(missing)} must be given."
     if error.validator == "enum":
         return f"{where}: {error.instance!r} is none of {', '.join(map(str, error.validator_value))}."
+    if error.validator == "pattern" and where == "results":
+        return f"results: {error.instance!r} holds a space, bracket, quote or another character that a shell reads."
     return f"{where}: {error.message}."
+
+
+def _label_problems(labels: dict) -> list[str]:
+    """Class names that are no text, and words that would mean two things."""
+    if not all(isinstance(name, str) for name in labels):
+        return ["labels: write the names of the classes in quotes, so that they are text."]
+    words = [word for name, known in labels.items() for word in {name, *known}]
+    return [f"labels: the word {word!r} means both classes." for word in sorted(set(words)) if words.count(word) > 1]
+
+
+def _expression_problems(roi_names: dict[str, list[str]]) -> list[str]:
+    wrong = []
+    for region, expressions in roi_names.items():
+        for expression in expressions:
+            try:
+                re.compile(expression)
+            except re.error as error:
+                wrong.append(f"intake.roi_names.{region}: {expression!r} is no regular expression: {error}.")
+    return wrong
 
 
 def _inconsistencies(config: dict) -> list[str]:
@@ -80,6 +102,11 @@ def _inconsistencies(config: dict) -> list[str]:
     for role in ("segmentation", "public", "target"):
         if roles.count(role) > 1:
             wrong.append(f"cohorts: {roles.count(role)} have the role {role}; one can.")
+    seen: dict[tuple[str, str], str] = {}
+    for name, cohort in config["cohorts"].items():
+        same = seen.setdefault((cohort["root"], cohort["table"]), name)
+        if same != name:
+            wrong.append(f"cohorts: {same} and {name} are the same root and table; one would leak into the other.")
     made = [cohort["root"] for cohort in config["cohorts"].values() if "phantom" in cohort]
     for root in sorted({root for root in made if made.count(root) > 1}):
         wrong.append(f"cohorts: two phantom cohorts are made into {root}; give each a root of its own.")
@@ -92,9 +119,8 @@ def _inconsistencies(config: dict) -> list[str]:
     low, high = config["training"]["augmentation"]["brightness"]
     if low > high:
         wrong.append(f"training.augmentation.brightness: {low} is above {high}.")
-    words = list(itertools.chain.from_iterable(config["labels"].values()))
-    for word in sorted({word for word in words if words.count(word) > 1}):
-        wrong.append(f"labels: the word {word!r} is given twice.")
+    wrong += _label_problems(config["labels"])
+    wrong += _expression_problems(config["intake"]["roi_names"])
     return wrong
 
 

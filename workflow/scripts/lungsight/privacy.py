@@ -7,6 +7,7 @@ import re
 import secrets
 from pathlib import Path
 
+KEY_BYTES = 32
 PSEUDONYM_LENGTH = 16  # hexadecimal digits: 64 bits, so ten million cases collide with a chance of 3 in a million
 
 
@@ -20,7 +21,7 @@ def make_private_folder(path: Path) -> Path:
 
 def new_key() -> bytes:
     """A fresh random key of 256 bits, for `pseudonym`."""
-    return secrets.token_bytes(32)
+    return secrets.token_bytes(KEY_BYTES)
 
 
 def pseudonym(key: bytes, *parts: str) -> str:

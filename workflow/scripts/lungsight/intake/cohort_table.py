@@ -140,6 +140,9 @@ def read_cohort_table(name: str, cohort: dict, labels: dict[str, list[str]]) -> 
             f"cohorts.{name}.table: {table} does not exist. Write one (patient path label), or let "
             f"`snakemake draft_table --config root=DIR` write a first one from a folder of scans."
         )
+    if "phantom" in cohort and root.is_dir() and any(root.iterdir()) and not (root / "truth").is_dir():
+        # The rule that makes phantoms owns this folder, and Snakemake deletes what a rule owns before it makes it anew.
+        raise UserError(f"cohorts.{name}.root: {root} holds files that are no phantoms; name a folder of its own.")
     if "phantom" not in cohort and not root.is_dir():
         absent.append(f"cohorts.{name}.root: the folder {root} does not exist.")
     if absent:
