@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lungsight.privacy import make_private_folder, new_key, pseudonym, read_key, scrub
+from lungsight.privacy import make_private_folder, new_key, pseudonym, read_key, scrub, shorten_paths
 
 
 def test_pseudonyms_are_stable_keyed_and_safe_as_names():
@@ -41,6 +41,11 @@ def test_a_private_folder_is_its_owners_alone(tmp_path):
         ('File "workflow/scripts/convert.py", line 3', 'File "…/workflow/scripts/convert.py", line 3'),
         ("cannot open ../hospital/MRN4711/1.dcm now", "cannot open [path] now"),
         ("acquired 20200314 at 101112.131415", "acquired [value] at [value]"),
+        ("taken 1970-01-01, sent 2020-03-14T10:11:12.5+01:00", "taken [value], sent [value]"),
+        ("taken 2020-03-14 10:11:12 by her", "taken [value] by her"),
+        (r"cannot open C:\Users\Jane Doe\1.dcm now", "cannot open [path] now"),
+        (r"No such file: 'C:\\Users\\Doe, Jane'", "No such file: '[path]'"),
+        (r"cannot open \\pacs\scans\Doe\1.dcm", "cannot open [path]"),
         ("UID 1.2.840.113619.2.55.3.604688 is bad", "UID [value] is bad"),
         ("1 of 2 slices, 0.5 mm", "1 of 2 slices, 0.5 mm"),
     ],
@@ -52,3 +57,19 @@ def test_paths_dates_and_uids_are_taken_out(text, scrubbed):
 def test_given_names_are_taken_out_and_code_keeps_its_place():
     text = 'File "/home/doe/lungsight/workflow/scripts/lungsight/intake/series.py", line 3: Doe'
     assert scrub(text, ("Doe",)) == 'File "…/workflow/scripts/lungsight/intake/series.py", line 3: [name]'
+
+
+@pytest.mark.parametrize(
+    ("text", "shortened"),
+    [
+        ("/home/jane.doe/weights/resnet50.h5 is not the expected file", "…/resnet50.h5 is not the expected file"),
+        ("The table /home/Jane Doe/my cases.tsv, row 3", "The table …/my cases.tsv, row 3"),
+        ("No such file: '/home/Doe, Jane/a.h5' or \"/mnt/b/c.h5\"", "No such file: '…/a.h5' or \"…/c.h5\""),
+        ("~/Doe/a.tsv and ../../Doe/b.tsv", "…/a.tsv and …/b.tsv"),
+        (r"C:\Users\Jane Doe\a.h5 and \\pacs\Doe\b.h5", "…/a.h5 and …/b.h5"),
+        ("results/run/split.tsv has no row", "results/run/split.tsv has no row"),
+        ("https://example.org/a/b.h5 does not answer", "https://example.org/a/b.h5 does not answer"),
+    ],
+)
+def test_of_a_path_its_last_component_is_left(text, shortened):
+    assert shorten_paths(text) == shortened

@@ -15,6 +15,20 @@ def test_a_users_mistake_is_one_sentence(capsys):
     assert caught.value.code == "error: cases.tsv does not exist."
 
 
+def test_a_users_mistake_names_no_folder_but_in_the_private_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "run.private"))
+    sentence = "/home/jane.doe/weights/resnet50.h5 is not the expected file: see results/run/split.tsv."
+
+    def main():
+        raise UserError(sentence)
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == "error: …/resnet50.h5 is not the expected file: see results/run/split.tsv."
+    (kept,) = (tmp_path / "run.private" / "errors").iterdir()
+    assert kept.read_text() == sentence
+
+
 def test_any_other_error_is_a_scrubbed_traceback_and_the_whole_one_is_private(tmp_path, monkeypatch):
     monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "run.private"))
 

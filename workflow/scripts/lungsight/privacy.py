@@ -45,7 +45,23 @@ _QUOTED = re.compile(r"""(?<=['"])[^'"\n]*/[^'"\n]*(?=['"])""")
 _PATH = re.compile(
     rf"(?<![\w./…])(?:~|[\w.-]+)?(?:/{_STEP}(?: {_STEP})*(?=/))+/(?:(?:{_STEP} ){{1,4}}{_STEP}\.\w{{2,4}}\b|{_STEP})?"
 )
+# Windows paths, of a drive or a server; a backslash may be doubled, as repr() does.
+_WINDOWS_STEP = r"""[^\s/\\'":,;()<>]+"""
+_WINDOWS_FOLDER = (
+    rf"(?:\b[A-Za-z]:|(?<![\w\\])\\{{1,2}})(?:\\{{1,2}}{_WINDOWS_STEP}(?: {_WINDOWS_STEP})*(?=\\))*\\{{1,2}}"
+)
+_WINDOWS_PATH = re.compile(
+    rf"""(?<=['"])[A-Za-z]:\\[^'"\n]*(?=['"])|"""
+    rf"{_WINDOWS_FOLDER}(?:(?:{_WINDOWS_STEP} ){{1,4}}{_WINDOWS_STEP}\.\w{{2,4}}\b|{_WINDOWS_STEP})?"
+)
+# The folders of a path that is not below the working directory: absolute, or from the home or the parent folder.
+_FOLDERS = re.compile(
+    rf"""(?<=['"])/[^'"\n]*/(?=[^/'"\n]*['"])|"""
+    rf"(?<![\w./…])(?:~[\w.-]*|\.\.)?(?:/{_STEP}(?: (?![.~]){_STEP})*(?=/))+/"
+    rf"|{_WINDOWS_FOLDER}"
+)
 _DICOM_VALUE = re.compile(r"\b(?:19|20)\d{6}\b|\b\d{6}\.\d{3,6}\b|\b[0-9]+(?:\.[0-9]+){6,}\b")
+_ISO_DATE = re.compile(r"\b(?:19|20)\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)")
 
 
 def scrub(text: str, names: tuple[str, ...] = ()) -> str:
@@ -63,5 +79,13 @@ def scrub(text: str, names: tuple[str, ...] = ()) -> str:
                 return "…" + path[path.index(anchor) :]
         return "[path]"
 
-    text = _QUOTED.sub(keep_code, text)
-    return _DICOM_VALUE.sub("[value]", _PATH.sub(keep_code, text))
+    text = _WINDOWS_PATH.sub("[path]", _QUOTED.sub(keep_code, text))
+    return _DICOM_VALUE.sub("[value]", _ISO_DATE.sub("[value]", _PATH.sub(keep_code, text)))
+
+
+def shorten_paths(text: str) -> str:
+    """Leave of every path that is not below the working directory its last component: …/resnet50.h5.
+
+    For messages that name a file of the user's, but never a scan: the folders that it lies in may name a person.
+    """
+    return _FOLDERS.sub("…/", text)

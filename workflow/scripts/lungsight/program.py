@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lungsight.errors import UserError
-from lungsight.privacy import make_private_folder, scrub
+from lungsight.privacy import make_private_folder, scrub, shorten_paths
 
 Item = TypeVar("Item")
 
@@ -46,16 +46,18 @@ def set_environment(private: str) -> None:
 def run(main: Callable[[], None]) -> None:
     """Run `main`, and leave with 0, or with 1 and a message.
 
-    A UserError prints its sentence alone. Anything else prints a scrubbed traceback; the whole one goes to the private
-    folder, the one place where names may stand.
+    A UserError prints its sentence alone, of each of the user's paths the last component. Anything else prints a
+    scrubbed traceback. The whole text goes to the private folder, the one place where names may stand.
     """
+    private_name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
     try:
         main()
     except UserError as error:
-        sys.exit(f"error: {error}")
+        keep_private(private_name, str(error))
+        sys.exit(f"error: {shorten_paths(str(error))}")
     except Exception:
         text = traceback.format_exc()
-        keep_private(f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt", text)
+        keep_private(private_name, text)
         sys.exit(scrub(text))
 
 
