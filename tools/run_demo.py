@@ -90,6 +90,12 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
+def available_memory() -> int:
+    """Memory that jobs may use together, in MB: what the kernel says is available now."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+    return int(lines["MemAvailable"].split()[0]) // 1000
+
+
 def read_weights() -> dict[str, float]:
     """Seconds per job by rule, as recorded."""
     if not SECONDS.is_file():
@@ -115,7 +121,7 @@ def run(cores: int) -> int:
     progress = Progress(read_weights())
     command = [
         *(str(Path(sys.executable).with_name("snakemake")), "--configfile", "config/demo.yaml"),
-        *("--cores", str(cores), "--rerun-incomplete", "all"),
+        *("--cores", str(cores), "--resources", f"mem_mb={available_memory()}", "--rerun-incomplete", "--", "all"),
     ]
     finished = threading.Event()
 
