@@ -111,7 +111,8 @@ def write_case(case: str, volume: Volume, mask: np.ndarray | None, folders: Fold
         if folders.png is not None:
             png = f"png/{folders.png.name}/{name}.png"
             write_png(folders.png / f"{name}.png", image)
-        rows.append({"slice": name, "case": case, "z_index": z_index, "png": png, "sha256": sha256_of_image(image)})
+        facts = {"sha256": sha256_of_image(image), "blank": int(image.min() == image.max())}
+        rows.append({"slice": name, "case": case, "z_index": z_index, "png": png, **facts})
     return rows
 
 

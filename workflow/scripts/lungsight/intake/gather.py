@@ -1,11 +1,9 @@
 """Shards and the user's table → the cohort's cases and slices, and the private table that leads back to people."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
@@ -45,25 +43,15 @@ def join_cases(known: pd.DataFrame, shards: dict[str, pd.DataFrame]) -> pd.DataF
     return cases
 
 
-def blank_images(cases: pd.DataFrame) -> set[str]:
-    """SHA-256 of wholly black and wholly white slices of the cases' sizes: equal, but no duplicates."""
-    sizes = cases[["rows", "columns"]].dropna().drop_duplicates().astype(int).itertuples(index=False)
-    shapes = {shape for rows, columns in sizes for shape in ((rows, columns), (columns, rows))}
-    return {
-        hashlib.sha256(repr(shape).encode() + np.full(shape, grey, np.uint8).tobytes()).hexdigest()
-        for shape in shapes
-        for grey in (0, 255)
-    }
-
-
 def settle_duplicates(cases: pd.DataFrame, slices: pd.DataFrame) -> pd.DataFrame:
     """Deal with exact duplicates: the same pixels in two cases of the cohort.
 
-    cases: a `cases` table; slices: with `case` and `sha256`. Under two labels both cases are rejected; under one label
-    each says in its reason which row has the same picture. Returns a changed copy of `cases`.
+    cases: a `cases` table; slices: with `case`, `sha256` and `blank`; equal blank slices are no duplicates. Under two
+    labels both cases are rejected; under one label each says in its reason which row has the same picture. Returns a
+    changed copy of `cases`.
     """
     cases = cases.copy()
-    pictures = slices.loc[~slices["sha256"].isin(blank_images(cases)), ["case", "sha256"]].drop_duplicates()
+    pictures = slices.loc[slices["blank"] == 0, ["case", "sha256"]].drop_duplicates()
     pictures = pictures[pictures.duplicated("sha256", keep=False)].merge(cases[["case", "row", "label"]], on="case")
     pairs = pictures.merge(pictures, on="sha256", suffixes=("", "_other"))
     pairs = pairs[pairs["case"] != pairs["case_other"]].drop_duplicates(["case", "case_other"])
