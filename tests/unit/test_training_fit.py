@@ -88,7 +88,7 @@ def test_resuming_ends_with_the_numbers_of_an_undisturbed_run(tmp_path: Path, mo
 def test_a_damaged_checkpoint_is_refused_and_training_starts_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    checkpoint = Checkpoint.of(tmp_path, "this training")
+    checkpoint = Checkpoint.of(tmp_path, {"this": "training"})
     stop_after_first_epoch(monkeypatch, checkpoint)
     whole = checkpoint.path.read_bytes()
     middle = len(whole) // 2
@@ -103,12 +103,20 @@ def test_a_damaged_checkpoint_is_refused_and_training_starts_over(
         assert all((one == other).all() for one, other in zip(model.get_weights(), before, strict=True))
 
 
-def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_goes_on_under_another_number_of_threads(tmp_path: Path) -> None:
+    on_eight, on_two = (Checkpoint.of(tmp_path, {"seed": 1, "threads": threads}) for threads in (8, 2))
+    assert on_eight == on_two != Checkpoint.of(tmp_path, {"seed": 2, "threads": 2})
+
+
+def test_a_checkpoint_of_another_training_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     first, second = (Checkpoint.of(tmp_path, {"learning_rate": rate}) for rate in (1, 2))
     stop_after_first_epoch(monkeypatch, first)
     model = new_model()
     adam = Adam([v.value for v in model.trainable_variables])
     assert second.restore(model, adam) == []
+    assert "is of other settings, images or code: the training starts at epoch 1." in capsys.readouterr().err
     first.path.rename(second.path)
     assert second.restore(model, adam) == []
     assert not second.path.exists()
@@ -117,7 +125,7 @@ def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path, monkeypatc
 def test_a_loss_that_is_no_number_stops_with_the_last_good_epoch_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = Checkpoint.of(tmp_path, "diverging")
+    checkpoint = Checkpoint.of(tmp_path, {"learning_rate": 1e30})
     stop_after_first_epoch(monkeypatch, checkpoint)
     kept = checkpoint.path.read_bytes()
     with pytest.raises(UserError, match=r"not a number in epoch 2.*Lower training.learning_rate \(it is 1e\+30\)"):
@@ -160,7 +168,7 @@ def test_recalibrated_training_resumes_to_the_same_numbers(tmp_path: Path, monke
     plan = replace(PLAN, recalibrate=True)
     undisturbed = new_model()
     expected = run(undisturbed, plan)
-    checkpoint = Checkpoint.of(tmp_path, "recalibrated")
+    checkpoint = Checkpoint.of(tmp_path, {"batch_norm_recalibration": True})
     stop_after_first_epoch(monkeypatch, checkpoint, plan)
     resumed = new_model()
     assert without_seconds(run(resumed, plan, checkpoint)) == without_seconds(expected)

@@ -6,7 +6,6 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +13,9 @@ import numpy as np
 from lungsight.files import atomic_path
 from lungsight.program import say
 from lungsight.training.adam import Adam
+
+# Of the provenance, what a training may go on without: a run is often resumed with another number of cores.
+NOT_DEPENDED_ON = ("threads",)
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Checkpoint:
     digest: str
 
     @classmethod
-    def of(cls, folder: Path, depends_on: Any) -> "Checkpoint":
-        """The checkpoint of a training that depends on `depends_on`, which JSON can express."""
+    def of(cls, folder: Path, provenance: dict) -> "Checkpoint":
+        """The checkpoint of the training with this provenance, which JSON can express."""
+        depends_on = {name: value for name, value in provenance.items() if name not in NOT_DEPENDED_ON}
         text = json.dumps(depends_on, sort_keys=True, ensure_ascii=False)
         return cls(folder, hashlib.sha256(text.encode()).hexdigest()[:16])
 
@@ -47,6 +50,8 @@ class Checkpoint:
         A file that is damaged or of another training is refused with a message, and the training starts over.
         """
         if not self.path.is_file():
+            if any(self.folder.glob("*.npz")):
+                say(f"What {self.folder} holds is of other settings, images or code: the training starts at epoch 1.")
             return []
         try:
             history, weights, state = self._read(model, optimizer)
