@@ -133,8 +133,8 @@ def test_leakage(tmp_path):
     run = workspace.run_folder
     workspace.config["cohorts"]["curated"]["patients"] = "unknown"
     workspace.write_config()
-    for name in ROLES:
-        slices = made_cohort(run, name, patients=8, slices=3)
+    for seed, name in enumerate(ROLES):
+        slices = made_cohort(run, name, patients=8, slices=3, seed=seed)
         for framework in ("whole", "segmented"):
             made_split(run, name, framework, slices)
     path = run / "splits" / "hospital" / "segmented.tsv"
@@ -146,11 +146,21 @@ def test_leakage(tmp_path):
         rows.loc[1, "sha256"] = rows["sha256"].iloc[-1]
 
     change(run, "hospital", "slices", "slices", copy_pixels)
+    trained = read_table(run / "splits" / "curated" / "whole.tsv", "split").query("split == 'train'").index[0]
+
+    def take_pixels_of_hospital(rows):
+        tested = torn.index[torn["split"] == "test"][-1]
+        hospital = read_table(run / "cohorts" / "hospital" / "slices.tsv", "slices")
+        rows.loc[trained, "sha256"] = hospital.loc[tested, "sha256"]
+
+    change(run, "curated", "slices", "slices", take_pixels_of_hospital)
     workspace.must_run("leakage", "report/leakage.tsv")
     found = read_table(run / "report" / "leakage.tsv", "leakage").set_index(["cohort", "framework"])
     assert found.index.tolist() == [(name, framework) for name in ROLES for framework in ("whole", "segmented")]
     assert found["patients_on_two_sides"].tolist() == [0, 0, 0, 1]
     assert found["patients_known"].tolist() == [0, 0, 1, 1]
     assert found["identical_images_on_two_sides"].tolist() == [0, 0, 2, 2]
+    assert found["test_images_in_other_cohorts"].tolist() == [0, 0, 1, 1]
+    assert (found["test_slices_of_patients_in_other_cohorts"] == 0).all()
     np.testing.assert_allclose(found["test_slices_of_trained_patients"], [np.nan, np.nan, 0, 1 / 7])
     assert (found["slices"] == 24).all() and (found["patients"] == 8).all()

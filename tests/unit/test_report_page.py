@@ -14,7 +14,7 @@ from lungsight.report import charts, headline, statements
 from lungsight.report.facts import facts_of, models_of
 from lungsight.report.model_tables import adaptation_table, thesis_table
 from lungsight.report.page import confusion_matrices, render_page
-from lungsight.report.page_tables import qc_table
+from lungsight.report.page_tables import leakage_table, qc_table
 from lungsight.report.results import RunResults, read_results
 from lungsight.report.summary_tables import metrics_table, saliency_table
 from lungsight.report.wording import count, interval, listed, number, tally, with_interval
@@ -163,12 +163,29 @@ def leaks(results: RunResults, **columns: object) -> str:
 
 
 def test_leakage_is_said_in_words(results: RunResults) -> None:
-    assert leaks(results) == "No patient and no identical image lies on two sides of a split."
+    assert leaks(results) == (
+        "No patient and no identical image lies on two sides of a split, or in another cohort's training."
+    )
     assert "leakage cannot be excluded" in leaks(results, patients_known=0)
     assert "3 slices with pixels that also occur" in leaks(results, identical_images_on_two_sides=3)
+    images = leaks(results, test_images_in_other_cohorts=[0, 4])
+    assert images == "clinic, whole: 4 test slices with pixels that another cohort trains or validates on."
+    patients = leaks(results, test_slices_of_patients_in_other_cohorts=[1, 0])
+    assert patients == "open, whole: 1 test slice of patients whom another cohort trains or validates on."
     by_slice = changed(results, facts=results.facts | {"split_unit": "slice"})
     assert "Slices, not patients, were split" in texts(statements.leakage_statements(by_slice))
     assert "No patient" not in texts(statements.leakage_statements(by_slice))
+
+
+def test_the_leakage_table_shows_what_other_cohorts_train_on(results: RunResults) -> None:
+    shared = {"test_images_in_other_cohorts": [0, 4], "test_slices_of_patients_in_other_cohorts": [1, 0]}
+    table = leakage_table(changed(results, leakage=results.leakage.assign(**shared)))
+    titles = [title for title, _ in table.headings]
+    assert titles[-2:] == ["Test images in other cohorts", "Test slices of patients in other cohorts"]
+    assert [[(cell.text, cell.tone) for cell in row[-2:]] for row in table.rows] == [
+        [("0", "good"), ("1", "bad")],
+        [("4", "bad"), ("0", "good")],
+    ]
 
 
 def test_confounding_by_slices_per_patient_and_by_source(results: RunResults) -> None:

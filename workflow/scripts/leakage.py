@@ -1,11 +1,11 @@
-"""Count what the sides of every split share, from the splits and the slices' digests."""
+"""Count what the sides of every split share, also with other cohorts, from the splits and the slices' digests."""
 
 import itertools
 from argparse import Namespace
 from pathlib import Path
 
 from lungsight.program import parser, run
-from lungsight.splits.leakage import leakage_of
+from lungsight.splits.leakage import leakage_of, with_pixels
 from lungsight.tables import read_table, write_table
 
 
@@ -24,9 +24,15 @@ def parse_args() -> Namespace:
 def main() -> None:
     args = parse_args()
     slices = dict(zip(args.cohorts, (read_table(path, schema="slices") for path in args.slices), strict=True))
+    keys = itertools.product(args.cohorts, args.frameworks)
+    splits = {
+        (cohort, framework): with_pixels(read_table(path, schema="split"), slices[cohort])
+        for (cohort, framework), path in zip(keys, args.splits, strict=True)
+    }
     rows = []
-    for (cohort, framework), path in zip(itertools.product(args.cohorts, args.frameworks), args.splits, strict=True):
-        counts = leakage_of(read_table(path, schema="split"), slices[cohort], cohort not in args.unknown)
+    for (cohort, framework), split in splits.items():
+        others = [other for key, other in splits.items() if key[0] != cohort and key[1] == framework]
+        counts = leakage_of(split, others, cohort not in args.unknown)
         rows.append({"cohort": cohort, "framework": framework, "unit": args.unit, **counts})
     write_table(args.leakage, rows, schema="leakage")
 

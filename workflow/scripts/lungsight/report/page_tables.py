@@ -162,6 +162,8 @@ def leakage_table(results: RunResults) -> PageTable:
         ("Patients on two sides", "0 is what a split by patient must give"),
         ("Test slices of trained patients", "share of test slices whose patient is also in train or val"),
         ("Identical images on two sides", "slices whose pixels occur on another side as well"),
+        ("Test images in other cohorts", "test slices whose pixels are in train or val of another cohort"),
+        ("Test slices of patients in other cohorts", "their patient is in train or val of another cohort"),
     ]
     rows = []
     for row in results.leakage.itertuples():
@@ -173,9 +175,13 @@ def leakage_table(results: RunResults) -> PageTable:
             tone = "bad" if leaked else "good"
             shared = share(row.test_slices_of_trained_patients)
             known = [whole(row.patients), whole(leaked)._replace(tone=tone), shared._replace(tone=tone)]
-        twins = row.identical_images_on_two_sides
-        rows.append([*cells, *known, whole(twins)._replace(tone="bad" if twins else "good")])
-    return PageTable("leakage", "What train, validation and test share", headings, rows, frozenset(range(3, 8)))
+        shared_counts = (
+            row.identical_images_on_two_sides,
+            row.test_images_in_other_cohorts,
+            row.test_slices_of_patients_in_other_cohorts,
+        )
+        rows.append([*cells, *known, *(whole(n)._replace(tone="bad" if n else "good") for n in shared_counts)])
+    return PageTable("leakage", "What train, validation and test share", headings, rows, frozenset(range(3, 10)))
 
 
 def dice_table(results: RunResults) -> PageTable:

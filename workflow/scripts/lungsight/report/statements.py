@@ -11,6 +11,16 @@ from lungsight.report.wording import STAND_IN_MARK, count, listed, number, with_
 # From this ratio of slices per patient between the classes on, numbers by patient follow the number of slices.
 CONFOUNDED_RATIO = 2.0
 
+# Counts of report/leakage.tsv that should be 0: what is counted, and what it shares.
+SHARED = {
+    "identical_images_on_two_sides": ("slice", "with pixels that also occur on another side of the split"),
+    "test_images_in_other_cohorts": ("test slice", "with pixels that another cohort trains or validates on"),
+    "test_slices_of_patients_in_other_cohorts": (
+        "test slice",
+        "of patients whom another cohort trains or validates on",
+    ),
+}
+
 
 class Statement(NamedTuple):
     """tone: "good", "bad", "warn" or "plain"."""
@@ -112,16 +122,18 @@ def leakage_statements(results: RunResults) -> list[Statement]:
                     " excluded.",
                 )
             )
-        for row in leaks[leaks["identical_images_on_two_sides"] > 0].itertuples():
+        for column, (what, shared) in SHARED.items():
+            statements += [
+                Statement("warn", f"{row['cohort']}, {row['framework']}: {count(row[column], what)} {shared}.")
+                for _, row in leaks[leaks[column] > 0].iterrows()
+            ]
+        if not statements and not leaks["patients_on_two_sides"].any():
             statements.append(
                 Statement(
-                    "warn",
-                    f"{row.cohort}, {row.framework}: {count(row.identical_images_on_two_sides, 'slice')} with pixels"
-                    " that also occur on another side of the split.",
+                    "good",
+                    "No patient and no identical image lies on two sides of a split, or in another cohort's training.",
                 )
             )
-        if not statements and not leaks["patients_on_two_sides"].any():
-            statements.append(Statement("good", "No patient and no identical image lies on two sides of a split."))
     return statements
 
 
