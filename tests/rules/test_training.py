@@ -205,6 +205,24 @@ def test_imagenet_weights_of_a_backbone_that_has_none(tmp_path: Path) -> None:
     assert "There are no ImageNet weights of small_cnn." in failed.stdout
 
 
+def test_check_imagenet_file(tmp_path: Path) -> None:
+    """A local file is checked by itself: before any image is segmented, and without any input of a training."""
+    space = workspace(tmp_path)
+    file = tmp_path / "resnet50.h5"
+    file.write_bytes(b"weights")
+    space.config["pipelines"] |= {"backbones": ["resnet50"], "weights": ["imagenet"]}
+    verified = space.run_folder / "training/imagenet/resnet50.verified"
+    for sha256, expected in ((sha256_of(file), 0), ("0" * 64, 1)):
+        space.config["training"]["imagenet"] = {"resnet50": {"file": "resnet50.h5", "sha256": sha256}}
+        space.write_config()
+        done = space.run_rule("check_imagenet_file", "training/imagenet/resnet50.verified")
+        assert done.returncode == expected, done.stdout
+        assert verified.exists() == (expected == 0)
+    assert f"resnet50.h5 is not the expected file: its SHA-256 is {sha256_of(file)}" in done.stdout
+    planned = space.snakemake("-n", "--forceall", "train")
+    assert "check_imagenet_file" in planned.stdout and "rule imagenet_weights" not in planned.stdout
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -216,6 +216,11 @@ def imagenet_source(backbone):
     return "stand-in" if config["training"]["stand_in"] is not None else "download"
 
 
+def imagenet_file(backbone):
+    """The config's local weights of a backbone: file, sha256."""
+    return config["training"]["imagenet"][backbone]
+
+
 def start_of_stage(wildcards):
     """What a stage starts from: the parent model, weights of the backbone, or nothing."""
     if wildcards.stage == "2":
@@ -225,7 +230,8 @@ def start_of_stage(wildcards):
     if pipeline.weights == "scratch":
         return {}
     if imagenet_source(pipeline.backbone) == "file":
-        return {"weights": config["training"]["imagenet"][pipeline.backbone]["file"]}
+        verified = f"{RESULTS}/training/imagenet/{pipeline.backbone}.verified"
+        return {"weights": imagenet_file(pipeline.backbone)["file"], "verified": verified}
     if imagenet_source(pipeline.backbone) == "stand-in":
         made = f"{RESULTS}/stand_in/{pipeline.backbone}.weights.h5"
     else:
@@ -240,8 +246,8 @@ def start_arguments(wildcards, input):
     if not input.get("weights"):
         return ""
     backbone = Pipeline.parse(wildcards.pipeline).backbone
-    source, files = imagenet_source(backbone), config["training"]["imagenet"]
-    known = ["--weights-sha256", files[backbone]["sha256"]] if source == "file" else []
+    source = imagenet_source(backbone)
+    known = ["--weights-sha256", imagenet_file(backbone)["sha256"]] if source == "file" else []
     kind = "stand-in" if source == "stand-in" else "imagenet"
     return shlex.join(["--weights", input.weights, "--weights-kind", kind, *known])
 

@@ -41,6 +41,8 @@ rule stand_in_weights:
     conda:
         "../../envs/keras.yaml"
     threads: config["training"]["threads"]
+    resources:
+        mem_mb=3000,
     params:
         code=code("stand_in_weights"),
         backbone=lambda wildcards: digest_of(module_file(wildcards.backbone)),

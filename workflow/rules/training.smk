@@ -38,7 +38,7 @@ rule imagenet_weights:
         sha256=f"{RESULTS}/training/imagenet/{{backbone}}.h5.sha256",
     log:
         f"{RESULTS}/logs/imagenet_weights/{{backbone}}.log",
-    priority: 1
+    priority: 20
     localrule: True
     conda:
         "../../envs/keras.yaml"
@@ -46,6 +46,27 @@ rule imagenet_weights:
         code=code("imagenet_weights"),
     shell:
         "python {input.program} --backbone {wildcards.backbone} --weights {output.weights} > {log} 2>&1"
+
+
+# As early: a wrong file stops the run at its start.
+rule check_imagenet_file:
+    input:
+        program=ancient(program("check_imagenet_file")),
+        weights=lambda wildcards: imagenet_file(wildcards.backbone)["file"],
+    output:
+        f"{RESULTS}/training/imagenet/{{backbone}}.verified",
+    log:
+        f"{RESULTS}/logs/check_imagenet_file/{{backbone}}.log",
+    priority: 20
+    localrule: True
+    conda:
+        "../../envs/keras.yaml"
+    params:
+        code=code("check_imagenet_file"),
+        sha256=lambda wildcards: imagenet_file(wildcards.backbone)["sha256"],
+    shell:
+        "python {input.program} --weights {input.weights:q} --sha256 {params.sha256} --verified {output}"
+        " > {log} 2>&1"
 
 
 rule train_stage:
@@ -62,9 +83,13 @@ rule train_stage:
         f"{RESULTS}/logs/train_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_stage/{{pipeline}}/stage{{stage}}.tsv"
+    # Trainings are most of a run's time: begun as early as they can be, they leave no core idle at its end.
+    priority: 10
     conda:
         "../../envs/keras.yaml"
     threads: config["training"]["threads"]
+    resources:
+        mem_mb=4000,  # measured: 2300 at 96 x 96 with DenseNet-201
     params:
         code=code("train_stage"),
         backbone=code_of_backbone,
@@ -97,6 +122,8 @@ rule classify:
     conda:
         "../../envs/keras.yaml"
     threads: config["training"]["threads"]
+    resources:
+        mem_mb=3000,
     params:
         code=code("classify"),
         backbone=code_of_backbone,

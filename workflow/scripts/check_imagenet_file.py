@@ -1,0 +1,27 @@
+"""Check that a local file of ImageNet weights is the one that the config names, and write its SHA-256 as a sign."""
+
+import argparse
+from pathlib import Path
+
+from lungsight.files import write_text
+from lungsight.program import parser, run
+from lungsight.training.weights import WeightsFile
+
+
+def parse_args() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--weights", type=Path, required=True)
+    arguments.add_argument("--sha256", required=True)
+    arguments.add_argument("--verified", type=Path, required=True)
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    weights = WeightsFile(args.weights, "imagenet", args.sha256)
+    weights.checked()
+    write_text(args.verified, weights.sha256 + "\n")
+
+
+if __name__ == "__main__":
+    run(main)
