@@ -1,9 +1,14 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests.
+
+All tests share one process, which no program of the workflow does: TensorFlow and PyTorch meet only here, and PyTorch's
+compiler (triton) crashes the process when it is loaded after TensorFlow. So it is loaded first.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
+import triton  # noqa: F401  # see the docstring
 
 from tests.workspace import ROOT
 
