@@ -11,7 +11,7 @@ rule report_tables:
     input:
         program=ancient(program("report_tables")),
         results=expand(f"{RESULTS}/{{path}}", path=table_inputs(FACTS)),
-        thesis=ancient(THESIS),
+        thesis=THESIS,
     output:
         metrics=report(
             f"{RESULTS}/report/metrics.tsv",
@@ -44,7 +44,7 @@ rule write_report:
     input:
         program=ancient(program("write_report")),
         results=expand(f"{RESULTS}/{{path}}", path=page_inputs(FACTS)),
-        thesis=ancient(THESIS),
+        thesis=THESIS,
     output:
         report(
             f"{RESULTS}/report/index.html",
