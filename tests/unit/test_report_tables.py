@@ -25,7 +25,7 @@ def thesis() -> pd.DataFrame:
 
 def config_with(roles: dict[str, str], **settings: object) -> dict:
     cohorts = {
-        name: {"role": role, "format": "dicom", "root": "secret/scans", "table": "secret/table.tsv"}
+        name: {"role": role, "format": "dicom", "root": "secret/scans", "table": f"secret/{name}.tsv"}
         for name, role in roles.items()
     }
     return complete_config({"results": "results/x", "cohorts": cohorts} | settings)
