@@ -24,3 +24,12 @@ def test_without_masks_there_is_nothing_to_train():
 def test_contours_are_compared_with():
     paths = inputs_of({"nsclc": "segmentation", "curated": "public", "hospital": "target"})
     assert "segmentation/metrics.tsv" in paths
+
+
+def test_every_setting_of_the_training_is_shown_but_no_path():
+    weights = {"resnet50": {"file": "private/weights.h5", "sha256": "0" * 64}}
+    cohorts = {"hospital": {"role": "target", "format": "dicom", "root": "scans", "table": "t.tsv"}}
+    config = complete_config({"results": "results/x", "cohorts": cohorts, "training": {"imagenet": weights}})
+    shown = facts_of(config)["settings"]
+    assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads"}
+    assert "private" not in str(shown)

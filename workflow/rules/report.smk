@@ -71,3 +71,5 @@ rule write_report:
 rule report:
     input:
         rules.write_report.output,
+        # The page is newer than a table that someone deleted: asked for by themselves, tables are made again.
+        [f"{RESULTS}/{path}" for path in page_inputs(FACTS) if path.startswith("report/")],

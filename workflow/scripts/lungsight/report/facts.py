@@ -11,6 +11,14 @@ from lungsight.config import LABELLED_ROLES, cohorts_with_role, pipelines_of, st
 
 STAGE_COHORT_ROLE = {1: "public", 2: "target"}
 
+# Settings that may hold a path of the user's, or that change no number.
+NOT_SHOWN = ("imagenet", "model", "threads")
+
+
+def shown(settings: dict) -> dict:
+    """A section of the config without what the page leaves out."""
+    return {key: value for key, value in settings.items() if key not in NOT_SHOWN}
+
 
 def facts_of(config: dict) -> dict[str, Any]:
     """The part of a complete config that the page shows or needs, as JSON values."""
@@ -40,17 +48,10 @@ def facts_of(config: dict) -> dict[str, Any]:
         "stages": stages_of(config) if has_masks else [],
         "settings": {
             "intake window, HU": config["intake"]["window"],
-            "lung segmentation": {
-                key: segmentation[key]
-                for key in ("method", "trainer", "epochs", "iterations", "batch_size", "learning_rate")
-            },
+            "lung segmentation": shown(segmentation),
             "splits": config["splits"],
-            "training": {
-                key: training[key]
-                for key in ("image_size", "batch_size", "epochs", "learning_rate", "head_units", "head_activation")
-            },
-            "augmentation": training["augmentation"],
-            "explanation": {key: config["explain"][key] for key in ("iou_level", "overlays")},
+            "training": shown(training),
+            "explanation": shown(config["explain"]),
         },
         "split_unit": config["splits"]["unit"],
     }
