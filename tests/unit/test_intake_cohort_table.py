@@ -189,7 +189,8 @@ def test_a_root_made_by_a_rule_is_not_looked_at(cohort):
 
 
 def test_shards_are_stable_and_even():
-    assert [default_shards(n) for n in (1, 64, 65, 129, 1000)] == [1, 1, 2, 4, 16]
+    assert [default_shards(n, "dicom") for n in (1, 64, 65, 129, 1000)] == [1, 1, 2, 4, 16]
+    assert [default_shards(n, "png") for n in (1, 512, 513, 14_486)] == [1, 1, 2, 32]
     shards = [shard_of(f"patient{n}/series", 4) for n in range(400)]
     assert shards == [shard_of(f"patient{n}/series", 4) for n in range(400)]
     assert all(60 < shards.count(shard) < 140 for shard in range(4))

@@ -67,7 +67,9 @@ def shards_of(cohort):
 
 
 def number_of_shards(cohort):
-    return config["cohorts"][cohort].get("shards", default_shards(len(ROWS[cohort])))
+    """Jobs that share a cohort's cases."""
+    settings = config["cohorts"][cohort]
+    return settings.get("shards", default_shards(len(ROWS[cohort]), settings["format"]))
 
 
 def rows_of_shard(cohort, shard):
@@ -261,18 +263,33 @@ def settings_of_stage(wildcards):
     return as_json({name: training[name] for name in shared} | own)
 
 
-def images_for(cohort_of):
-    """An input function: split, cached images and their index, of the cohort that `cohort_of` names."""
+def cached_images(cohort_of):
+    """An input function: cached images as the pipeline sees them and their index, of the cohort `cohort_of` names."""
 
     def files(wildcards):
         framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of(wildcards)
         return {
-            "split": f"{RESULTS}/splits/{cohort}/{framework}.tsv",
             "images": f"{RESULTS}/training/images/{cohort}/{framework}.npy",
             "index": f"{RESULTS}/training/images/{cohort}/index.tsv",
         }
 
     return files
+
+
+def images_for(cohort_of):
+    """An input function: as `cached_images`, and the split of those images."""
+
+    def files(wildcards):
+        framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of(wildcards)
+        return cached_images(cohort_of)(wildcards) | {"split": f"{RESULTS}/splits/{cohort}/{framework}.tsv"}
+
+    return files
+
+
+def predictions_of_stage(wildcards):
+    """What a model predicts for the cohort that it is trained on."""
+    cohort = cohort_of_stage(wildcards.stage)
+    return f"{RESULTS}/models/{wildcards.pipeline}/stage{wildcards.stage}/predictions/{cohort}.tsv"
 
 
 def code_of_backbone(wildcards):

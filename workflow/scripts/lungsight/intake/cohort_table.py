@@ -15,7 +15,7 @@ from lungsight.errors import UserError
 
 KNOWN_COLUMNS = ("patient", "path", "label", "source", "mask", "split")
 SPLITS = ("", "train", "val", "test")
-CASES_PER_SHARD = 64
+CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series or a volume, or a single image
 _MOST_ERRORS_SHOWN = 20
 
 
@@ -217,9 +217,9 @@ def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
     return []
 
 
-def default_shards(n_cases: int) -> int:
-    """Number of shards of a cohort: one per 64 cases, rounded up to a power of two, so that growth rarely moves it."""
-    wanted = max(1, -(-n_cases // CASES_PER_SHARD))
+def default_shards(n_cases: int, format: str) -> int:
+    """Number of shards of a cohort: rounded up to a power of two, so that growth rarely moves it."""
+    wanted = max(1, -(-n_cases // CASES_PER_SHARD[format]))
     return 1 << (wanted - 1).bit_length()
 
 
