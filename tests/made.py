@@ -13,7 +13,7 @@ from PIL import Image
 
 from lungsight.intake.geometry import image_to_slice
 from lungsight.privacy import pseudonym
-from lungsight.tables import write_table
+from lungsight.tables import columns_of, write_table
 
 KEY = b"made"
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
@@ -104,4 +104,13 @@ def made_split(run: Path, cohort: str, framework: str, slices: pd.DataFrame) -> 
     sides = {patient: ("train", "train", "val", "test")[(index // 2) % 4] for index, patient in enumerate(patients)}
     table = slices[["slice", "patient", "label"]].assign(split=slices["patient"].map(sides))
     write_table(run / "splits" / cohort / f"{framework}.tsv", table, schema="split")
+    return table
+
+
+def made_duplicates(run: Path, *groups: pd.DataFrame) -> pd.DataFrame:
+    """A table of exact duplicates; each group holds slices of one picture: slice, cohort, patient."""
+    columns = ["slice", "cohort", "patient"]
+    twins = [group[columns].assign(kind="exact", group=group["slice"].iloc[0], distance=0) for group in groups]
+    table = pd.concat(twins) if twins else pd.DataFrame(columns=columns_of("duplicates"))
+    write_table(run / "cohorts" / "duplicates.tsv", table, schema="duplicates")
     return table

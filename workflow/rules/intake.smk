@@ -114,6 +114,37 @@ rule gather_cohort:
         " --cases {output.cases} --slices {output.slices} --private {output.private} > {log} 2>&1"
 
 
+rule find_duplicates:
+    input:
+        program=ancient(program("find_duplicates")),
+        slices=expand(f"{RESULTS}/cohorts/{{cohort}}/slices.tsv", cohort=labelled_cohorts()),
+        shards=[
+            f"{RESULTS}/cohorts/{cohort}/shards/{shard}/slices.tsv"
+            for cohort in labelled_cohorts()
+            for shard in shards_of(cohort)
+        ],
+        png=[
+            f"{RESULTS}/cohorts/{cohort}/png/{shard}" for cohort in labelled_cohorts() for shard in shards_of(cohort)
+        ],
+    output:
+        f"{RESULTS}/cohorts/duplicates.tsv",
+    log:
+        f"{RESULTS}/logs/find_duplicates.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/find_duplicates.tsv"
+    conda:
+        "../../envs/intake.yaml"
+    threads: 1
+    params:
+        code=code("find_duplicates"),
+        cohorts=labelled_cohorts(),
+        distance=config["intake"]["duplicate_distance"],
+    shell:
+        "python {input.program} --cohorts {params.cohorts} --slices {input.slices} --shard-slices {input.shards}"
+        " --distance {params.distance} --duplicates {output} > {log} 2>&1"
+
+
 rule intake:
     input:
         expand(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv", cohort=config["cohorts"]),
+        [f"{RESULTS}/cohorts/duplicates.tsv"] if labelled_cohorts() else [],

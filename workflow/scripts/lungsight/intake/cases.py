@@ -17,6 +17,7 @@ from lungsight.intake.dicom import read_dicom
 from lungsight.intake.image import read_image
 from lungsight.intake.masks import read_mask
 from lungsight.intake.nifti import read_nifti
+from lungsight.intake.perceptual_hash import perceptual_hash
 from lungsight.intake.volume import Facts, Volume, Window, sha256_of_image, slope_of, write_nifti, write_png
 from lungsight.privacy import pseudonym
 from lungsight.program import keep_private, say
@@ -111,7 +112,8 @@ def write_case(case: str, volume: Volume, mask: np.ndarray | None, folders: Fold
         if folders.png is not None:
             png = f"png/{folders.png.name}/{name}.png"
             write_png(folders.png / f"{name}.png", image)
-        facts = {"sha256": sha256_of_image(image), "blank": int(image.min() == image.max())}
+        blank = int(image.min() == image.max())
+        facts = {"sha256": sha256_of_image(image), "perceptual_hash": perceptual_hash(image), "blank": blank}
         rows.append({"slice": name, "case": case, "z_index": z_index, "png": png, **facts})
     return rows
 
