@@ -86,7 +86,7 @@ def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: 
     history = {
         **{"epoch": epochs, "loss": 0.7 / epochs**0.5, "accuracy": 1 - 0.5 / epochs},
         **{"val_loss": 0.75 / epochs**0.4, "val_accuracy": 1 - 0.55 / epochs},
-        **{"learning_rate": 1e-3, "seconds": 2.5},
+        **{"learning_rate": 1e-3, "seconds": 2.5, "kept": [0] * 5 + [1], "stopped": [""] * 5 + ["all epochs done"]},
     }
     write_table(folder / "history.tsv", pd.DataFrame(history), schema="history")
     kind = {"scratch": "scratch", "imagenet": "stand-in"}[pipeline.weights] if stage == 1 else "parent"
@@ -128,7 +128,7 @@ def made_explanation(
     test = predictions[predictions["split"] == "test"].reset_index(drop=True)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in test["label"]]
     images, masks = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
-    slices = SliceImages(test[["slice", "patient", "label"]], images, masks)
+    slices = SliceImages(test[["slice", "patient", "label", "probability"]], images, masks)
     noise = rng.random((len(test), GRID, GRID)).astype(np.float32)
     lung = average_area(masks, (GRID, GRID))
     explained = {}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.explain.gradcam import PRIMARY, THESIS, Explained, Target
+from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.overlays import sample
 from lungsight.explain.saliency_metrics import METRICS
 from lungsight.explain.stage import (
@@ -44,26 +44,27 @@ def saliency(n: int, **columns: object) -> pd.DataFrame:
 
 
 class FakeExplainer:
-    """Stands for GradCam: gives the maps and probabilities that it was made with, batch by batch."""
+    """Stands for GradCam: gives the maps that it was made with, batch by batch, and keeps what was predicted."""
 
-    def __init__(self, probability: np.ndarray, **maps: np.ndarray) -> None:
+    def __init__(self, **maps: np.ndarray) -> None:
         self.methods = dict.fromkeys(maps)
-        self._probability, self._maps, self._done = probability, maps, 0
+        self.positive: list[bool] = []
+        self._maps = maps
 
-    def __call__(self, images: np.ndarray) -> Explained:
-        part = slice(self._done, self._done + len(images))
-        self._done = part.stop
-        return Explained(self._probability[part], {name: maps[part] for name, maps in self._maps.items()})
+    def __call__(self, images: np.ndarray, positive: np.ndarray) -> dict[str, np.ndarray]:
+        part = slice(len(self.positive), len(self.positive) + len(images))
+        self.positive += positive.tolist()
+        return {name: maps[part] for name, maps in self._maps.items()}
 
 
 def half_lung(n: int, size: int = 16) -> SliceImages:
-    """n slices whose left half is lung, alternately positive and negative."""
+    """n slices whose left half is lung, alternately positive and negative, with probabilities from 0 to 1."""
     masks = np.zeros((n, size, size), dtype=bool)
     masks[:, :, : size // 2] = True
     labels = [POSITIVE if k % 2 == 0 else NEGATIVE for k in range(n)]
     table = pd.DataFrame(
         {"slice": map(slice_name, range(n)), "patient": [PATIENT(k // 2) for k in range(n)], "label": labels}
-    )
+    ).assign(probability=np.linspace(0, 1, n))
     return SliceImages(table, np.full((n, size, size), 100, dtype=np.uint8), masks)
 
 
@@ -71,19 +72,20 @@ def test_test_slices_come_in_table_order_with_their_own_pixels() -> None:
     names = [slice_name(k) for k in range(6)]
     pixels = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), dtype=np.uint8)
     cached = CachedImages(pixels, pd.Index(names))
-    split = pd.DataFrame({"slice": [names[k] for k in (4, 0, 2)], "patient": "p", "label": "x"})
-    split["split"] = ["test", "train", "test"]
-    chosen = select_test_slices(split, cached, CachedImages(pixels > 3, pd.Index(names)))
+    predictions = pd.DataFrame({"slice": [names[k] for k in (4, 0, 2)], "patient": "p", "label": "x"})
+    predictions = predictions.assign(split=["test", "train", "test"], probability=[0.1, 0.2, 0.3])
+    chosen = select_test_slices(predictions, cached, CachedImages(pixels > 3, pd.Index(names)))
     assert list(chosen.table["slice"]) == [names[4], names[2]]
+    assert list(chosen.table["probability"]) == [0.1, 0.3]
     assert chosen.images[:, 0, 0].tolist() == [4, 2]
     assert chosen.masks[:, 0, 0].tolist() == [True, False]
 
 
 def test_a_split_without_test_slices_is_an_error() -> None:
     cached = CachedImages(np.zeros((1, 4, 4), np.uint8), pd.Index([slice_name(0)]))
-    split = pd.DataFrame({"slice": [slice_name(0)], "patient": "p", "label": "x", "split": "train"})
+    row = {"slice": slice_name(0), "patient": "p", "label": "x", "split": "train", "probability": 0.5}
     with pytest.raises(UserError, match="no test slice"):
-        select_test_slices(split, cached, cached)
+        select_test_slices(pd.DataFrame([row]), cached, cached)
 
 
 def test_outcomes_at_one_half() -> None:
@@ -105,7 +107,7 @@ def test_rows_have_metrics_or_a_reason() -> None:
     maps = np.zeros((n, 4, 4), dtype=np.float32)
     maps[:, :, 0] = 1
     maps[3], maps[5, 0, 0] = 0, np.inf
-    explainer = FakeExplainer(np.linspace(0, 1, n), gradcam=maps)
+    explainer = FakeExplainer(gradcam=maps)
     explained = explain_slices(explainer, slices, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY]
     table = explained.table
     assert list(table["slice"]) == list(slices.table["slice"])
@@ -119,10 +121,12 @@ def test_rows_have_metrics_or_a_reason() -> None:
     np.testing.assert_allclose(good["enrichment"], 2)
 
 
-def test_a_model_without_probabilities_is_an_error() -> None:
-    explainer = FakeExplainer(np.array([0.5, np.nan]), gradcam=np.ones((2, 4, 4)))
-    with pytest.raises(UserError, match="diverged"):
-        explain_slices(explainer, half_lung(2), lambda images: images, POSITIVE, iou_level=0.5)
+def test_probability_and_sign_are_the_recorded_ones() -> None:
+    slices, explainer = half_lung(5), FakeExplainer(gradcam=np.ones((5, 4, 4)))
+    table = explain_slices(explainer, slices, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY].table
+    assert table["probability"].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert table["outcome"].tolist() == ["FN", "TN", "TP", "FP", "TP"]
+    assert explainer.positive == [False, False, True, True, True]
 
 
 def test_maps_open_without_pickle_and_are_the_maps(tmp_path) -> None:

@@ -3,11 +3,12 @@
 
 rule explain_stage:
     input:
-        unpack(images_for(lambda wildcards: cohort_of_stage(wildcards.stage))),
+        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage))),
         program=ancient(program("explain_stage")),
         model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
         provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
         masks=lambda wildcards: f"{RESULTS}/training/images/{cohort_of_stage(wildcards.stage)}/masks.npy",
+        predictions=predictions_of_stage,
     output:
         saliency=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency.tsv",
         methods=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency_methods.tsv",
@@ -39,7 +40,7 @@ rule explain_stage:
         seed=config["seed"],
     shell:
         "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --cohort {params.cohort}"
-        " --model {input.model} --provenance {input.provenance} --split {input.split}"
+        " --model {input.model} --provenance {input.provenance} --predictions {input.predictions}"
         " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q}"
         " --iou-level {params.iou_level} --pictures {params.pictures} --resamples {params.resamples}"
         " --seed {params.seed} --threads {threads} --saliency {output.saliency} --methods {output.methods}"

@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--cohort", required=True, help="the cohort that the stage is trained on")
     arguments.add_argument("--model", type=Path, required=True, help="model.keras")
     arguments.add_argument("--provenance", type=Path, required=True, help="provenance.json of the model")
-    arguments.add_argument("--split", type=Path, required=True, help="split of the cohort in the pipeline's framework")
+    arguments.add_argument("--predictions", type=Path, required=True, help="the model's predictions for the cohort")
     arguments.add_argument("--images", type=Path, required=True, help="image cache, as the framework shows it")
     arguments.add_argument("--masks", type=Path, required=True, help="image cache, lung masks")
     arguments.add_argument("--index", type=Path, required=True, help="image cache, slice of each row")
@@ -57,7 +57,7 @@ def main() -> None:
     backbone = backbones.load(args.pipeline.backbone)
     images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
     check_images(read_json(args.provenance), backbone.preprocessing, images.size)
-    slices = select_test_slices(read_table(args.split, schema="split"), images, masks)
+    slices = select_test_slices(read_table(args.predictions, schema="predictions"), images, masks)
     model = keras.saving.load_model(args.model, compile=False)
     methods = methods_for(model, backbone.explained_layer)
     explained = explain_slices(

@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from lungsight.errors import UserError
+from lungsight.training.metrics import THRESHOLD
 from lungsight.training.network import LOGIT, PROBABILITY
 
 PRIMARY, THESIS = "gradcam", "gradcam_thesis"
-SIGN_RULE = "+logit for slices predicted positive (probability ≥ 0.5), −logit for slices predicted negative"
+SIGN_RULE = f"+logit for slices predicted positive (probability ≥ {THRESHOLD}), −logit for slices predicted negative"
 
 
 class Target(NamedTuple):
@@ -23,13 +24,6 @@ class Target(NamedTuple):
     layer: str
     output: str
     signed: bool
-
-
-class Explained(NamedTuple):
-    """Of n images: probability (n,) float64, and by method the raw ReLU maps (n, h, w) float32."""
-
-    probability: np.ndarray
-    maps: dict[str, np.ndarray]
 
 
 def primary_target(layer: str) -> Target:
@@ -82,15 +76,14 @@ class GradCam:
         self.methods = dict(methods)
         targets = self.methods.values()
         _check(model, targets)
-        names = {PROBABILITY, *(target.layer for target in targets), *(target.output for target in targets)}
+        names = {name for target in targets for name in (target.layer, target.output)}
         self._outputs = keras.Model(model.inputs, {name: model.get_layer(name).output for name in sorted(names)})
-        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-        self._explain = tf.function(self._traced, autograph=False, input_signature=[signature])
+        signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.bool)]
+        self._explain = tf.function(self._traced, autograph=False, input_signature=signature)
 
-    def _traced(self, images: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def _traced(self, images: tf.Tensor, positive: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = self._outputs(images, training=False)
-        probability = tf.cast(outputs[PROBABILITY], tf.float32)
-        sign = tf.where(probability >= 0.5, 1.0, -1.0)
+        sign = tf.where(positive, 1.0, -1.0)[:, None]
         maps = {}
         for method, target in self.methods.items():
             features, output = outputs[target.layer], outputs[target.output]
@@ -98,11 +91,13 @@ class GradCam:
             (gradient,) = tf.gradients(score, features, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
             maps[method] = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1))
-        return probability[:, 0], maps
+        return maps
 
-    def __call__(self, images: np.ndarray | tf.Tensor) -> Explained:
-        """Explain images (n, rows, columns, channels) float32, preprocessed as the model expects."""
-        probability, maps = self._explain(tf.convert_to_tensor(images, tf.float32))
-        return Explained(
-            probability.numpy().astype(np.float64), {method: found.numpy() for method, found in maps.items()}
-        )
+    def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]:
+        """Explain a batch: by method the raw ReLU maps, (n, h, w) float32.
+
+        images: (n, rows, columns, channels) float32, preprocessed as the model expects. positive: (n,) bool, the slices
+        that were predicted positive; the prediction that is explained is the recorded one, not this pass's.
+        """
+        maps = self._explain(tf.convert_to_tensor(images, tf.float32), tf.convert_to_tensor(positive, tf.bool))
+        return {method: found.numpy() for method, found in maps.items()}

@@ -18,8 +18,8 @@ from lungsight.files import atomic_path
 from lungsight.program import progress
 from lungsight.training.bootstrap import LEVEL
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.metrics import THRESHOLD
 
-THRESHOLD = 0.5
 BATCH = 32
 EMPTY = "the map is zero everywhere"
 PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
@@ -29,8 +29,8 @@ PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrich
 class SliceImages:
     """Slices to explain, in table order, with their pixels at the network's input size.
 
-    table: slice, patient, label. images: (n, size, size) uint8 as the pipeline's framework shows them to the network.
-    masks: (n, size, size) bool, the lung.
+    table: slice, patient, label, probability. images: (n, size, size) uint8 as the pipeline's framework shows them to
+    the network. masks: (n, size, size) bool, the lung.
     """
 
     table: pd.DataFrame
@@ -38,12 +38,14 @@ class SliceImages:
     masks: np.ndarray
 
 
-def select_test_slices(split: pd.DataFrame, images: CachedImages, masks: CachedImages) -> SliceImages:
-    """The test rows of a split, with their images and masks of the cache.
+def select_test_slices(predictions: pd.DataFrame, images: CachedImages, masks: CachedImages) -> SliceImages:
+    """The test rows of a prediction table, with their images and masks of the cache.
 
-    split: as splits/<cohort>/<framework>.tsv. Raises UserError when there is no test slice, or one is not cached.
+    predictions: as models/<pipeline>/stage<k>/predictions/<cohort>.tsv. Raises UserError when there is no test slice,
+    or one is not cached.
     """
-    table = split.loc[split["split"] == "test", ["slice", "patient", "label"]].reset_index(drop=True)
+    of_test = predictions["split"] == "test"
+    table = predictions.loc[of_test, ["slice", "patient", "label", "probability"]].reset_index(drop=True)
     if table.empty:
         raise UserError("The split has no test slice: nothing can be explained. Check splits.fractions.")
     rows = images.rows_of(table["slice"])
@@ -59,7 +61,7 @@ class Explanation:
 
 
 def outcomes(labels: pd.Series, probability: np.ndarray, positive: str) -> np.ndarray:
-    """(n,) str: TP, FN, FP or TN at probability ≥ 0.5."""
+    """(n,) str: TP, FN, FP or TN at THRESHOLD."""
     truth, predicted = (labels == positive).to_numpy(), probability >= THRESHOLD
     return np.select([truth & predicted, truth, predicted], ["TP", "FN", "FP"], default="TN")
 
@@ -84,20 +86,17 @@ def explain_slices(
 ) -> dict[str, Explanation]:
     """Maps and metrics of every slice, by each method of `explainer`.
 
-    prepare: (n, size, size) uint8 → what the network takes. positive: the label of the positive class. Raises
-    UserError when the network gives no probability.
+    prepare: (n, size, size) uint8 → what the network takes. positive: the label of the positive class.
     """
-    starts = range(0, len(slices.table), BATCH)
-    batches = [explainer(prepare(slices.images[start : start + BATCH])) for start in progress(starts, "batches")]
-    probability = np.concatenate([batch.probability for batch in batches])
-    if not np.isfinite(probability).all():
-        raise UserError("The model's probability is not a number for some test slices: its training has diverged.")
-    identity = slices.table.assign(
-        probability=probability, outcome=outcomes(slices.table["label"], probability, positive)
-    )
+    probability = slices.table["probability"].to_numpy()
+    batches = [
+        explainer(prepare(slices.images[start : start + BATCH]), probability[start : start + BATCH] >= THRESHOLD)
+        for start in progress(range(0, len(probability), BATCH), "batches")
+    ]
+    identity = slices.table.assign(outcome=outcomes(slices.table["label"], probability, positive))
     found = {}
     for method in explainer.methods:
-        maps = np.concatenate([batch.maps[method] for batch in batches])
+        maps = np.concatenate([batch[method] for batch in batches])
         found[method] = Explanation(_rows(identity, maps, slices.masks, iou_level), maps)
     return found
 
