@@ -168,7 +168,7 @@ def test_gather_cohort_rejects_one_image_under_two_labels(tmp_path):
 
 
 def test_find_duplicates(tmp_path):
-    """One picture under three patients of two cohorts: as it is, and re-encoded."""
+    """One picture under three patients of two cohorts: as it is, and darker."""
     rng = np.random.default_rng(5)
     pictures = [rng.integers(0, 256, (4, 4), dtype=np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(4)]
     for folder in ("scans", "elsewhere"):
@@ -176,11 +176,11 @@ def test_find_duplicates(tmp_path):
     Image.fromarray(pictures[0]).save(tmp_path / "scans" / "a.png")
     Image.fromarray(pictures[0]).save(tmp_path / "scans" / "same.png")
     Image.fromarray(pictures[1]).save(tmp_path / "scans" / "other.png")
-    Image.fromarray(pictures[0]).save(tmp_path / "elsewhere" / "lossy.jpg", quality=80)
+    Image.fromarray(pictures[0] // 5 * 4).save(tmp_path / "elsewhere" / "darker.jpg")
     Image.fromarray(pictures[2]).save(tmp_path / "elsewhere" / "third.png")
     table = TABLE + "P\ta.png\tCovid-19\t\nQ\tsame.png\tCovid-19\t\nR\tother.png\tNon Covid\t\n"
     workspace = with_key(workspace_with(tmp_path, {"format": "png"}, table, intake={"png_size": 32}))
-    (tmp_path / "more.tsv").write_text(TABLE + "P\tlossy.jpg\tCovid-19\t\nS\tthird.png\tNon Covid\t\n")
+    (tmp_path / "more.tsv").write_text(TABLE + "P\tdarker.jpg\tCovid-19\t\nS\tthird.png\tNon Covid\t\n")
     more = {"role": "public", "format": "png", "root": "elsewhere", "table": "more.tsv"}
     workspace.config["cohorts"]["public"] = more
     workspace.write_config()
@@ -189,7 +189,7 @@ def test_find_duplicates(tmp_path):
     workspace.must_run("gather_cohort", *[f"cohorts/{cohort}/cases.tsv" for cohort in cohorts])
     workspace.must_run("find_duplicates", "cohorts/duplicates.tsv")
     found = read_table(workspace.run_folder / "cohorts" / "duplicates.tsv", "duplicates")
-    names = [f"{case_of('a.png')}-0000", f"{case_of('same.png')}-0000", f"{case_of('lossy.jpg', 'public')}-0000"]
+    names = [f"{case_of('a.png')}-0000", f"{case_of('same.png')}-0000", f"{case_of('darker.jpg', 'public')}-0000"]
     assert list(found["slice"]) == names and set(found["group"]) == {names[0]}
     assert list(found["kind"]) == ["exact", "exact", "near"] and found["distance"].max() <= 6
     assert list(found["cohort"]) == ["hospital", "hospital", "public"]

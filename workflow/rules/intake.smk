@@ -123,9 +123,7 @@ rule find_duplicates:
             for cohort in labelled_cohorts()
             for shard in shards_of(cohort)
         ],
-        png=[
-            f"{RESULTS}/cohorts/{cohort}/png/{shard}" for cohort in labelled_cohorts() for shard in shards_of(cohort)
-        ],
+        png=[f"{RESULTS}/cohorts/{cohort}/png/{shard}" for cohort in labelled_cohorts() for shard in shards_of(cohort)],
     output:
         f"{RESULTS}/cohorts/duplicates.tsv",
     log:

@@ -1,6 +1,6 @@
 """Find slices that several patients share, within a cohort and across cohorts.
 
-Makes R/cohorts/duplicates.tsv from the slices of all labelled cohorts and the perceptual hashes in their shards' tables.
+Makes R/cohorts/duplicates.tsv from the slices of all labelled cohorts and the perceptual hashes of their shards.
 """
 
 import argparse
