@@ -6,10 +6,12 @@ import pytest
 
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import (
+    TableRow,
     default_shards,
     read_cohort_table,
     read_cohort_tables,
     read_rows,
+    rows_by_shard,
     shard_name,
     shard_of,
 )
@@ -194,6 +196,16 @@ def test_shards_are_stable_and_even():
     shards = [shard_of(f"patient{n}/series", 4) for n in range(400)]
     assert shards == [shard_of(f"patient{n}/series", 4) for n in range(400)]
     assert all(60 < shards.count(shard) < 140 for shard in range(4))
+
+
+def test_rows_by_shard_are_those_of_the_table():
+    rows = [TableRow(n, f"P{n}", f"patient{n}/series", "", "", "", "") for n in range(1, 41)]
+    shards = rows_by_shard(rows, 8)
+    assert list(shards) == sorted(shards)
+    assert sorted((row for part in shards.values() for row in part), key=lambda row: row.row) == rows
+    for name, part in shards.items():
+        assert {shard_of(row.path, 8) for row in part} == {int(name)}
+        assert part == sorted(part, key=lambda row: row.row)
     assert shard_name(7) == "007"
 
 

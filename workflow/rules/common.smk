@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -14,17 +15,34 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from lungsight.code import digest_of
-from lungsight.config import LABELLED_ROLES, Pipeline, cohorts_with_role, complete_config, pipelines_of, stages_of
+from lungsight.config import (
+    LABELLED_ROLES,
+    ROLE_OF_STAGE,
+    Pipeline,
+    cohorts_with_role,
+    complete_config,
+    pipelines_of,
+    stages_of,
+    trains_segmentation,
+)
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import default_shards, read_cohort_tables, shard_name, shard_of
+from lungsight.intake.cohort_table import default_shards, read_cohort_tables, rows_by_shard
+from lungsight.predict.request import COHORT as NEW
+from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
 from lungsight.qc.decision_files import files_of_cohort
+from lungsight.segmentation.model_folder import check_given_model, files_of_model
+from lungsight.splits.settings import assigned_together, earlier_files, split_unit_of
 from lungsight.training.backbones import check_backbones, module_file
 
 try:
-    config = complete_config(config)
-    ROWS = read_cohort_tables(config["cohorts"], config["labels"])
+    # New scans for a trained model stand for a config and a cohort of their own.
+    REQUEST = prediction_request(config) if "scans" in config else None
+    config = REQUEST.config if REQUEST else complete_config(config)
+    ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(config["cohorts"], config["labels"])
     check_backbones(config)
+    check_given_model(config)
+    EARLIER = earlier_files(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -62,8 +80,7 @@ def as_json(value):
 
 def shards_of(cohort):
     """Names of the shards of a cohort that have a case."""
-    rows, count = ROWS[cohort], number_of_shards(cohort)
-    return [shard_name(shard) for shard in sorted({shard_of(row.path, count) for row in rows})]
+    return list(shards_with_rows(cohort))
 
 
 def number_of_shards(cohort):
@@ -72,9 +89,10 @@ def number_of_shards(cohort):
     return settings.get("shards", default_shards(len(ROWS[cohort]), settings["format"]))
 
 
-def rows_of_shard(cohort, shard):
-    count = number_of_shards(cohort)
-    return [row for row in ROWS[cohort] if shard_name(shard_of(row.path, count)) == shard]
+@cache
+def shards_with_rows(cohort):
+    """Name of a shard → its rows."""
+    return rows_by_shard(ROWS[cohort], number_of_shards(cohort))
 
 
 def digest(value):
@@ -87,8 +105,9 @@ def scans_of_shard(wildcards):
     cohort = config["cohorts"][wildcards.cohort]
     if "phantom" in cohort:
         return cohort["root"]
-    rows = rows_of_shard(wildcards.cohort, wildcards.shard)
-    return [os.path.join(cohort["root"], path) for row in rows for path in (row.path, row.mask) if path]
+    rows = shards_with_rows(wildcards.cohort).get(wildcards.shard, [])
+    read = [path for row in rows if not row.skip for path in (row.path, row.mask) if path]
+    return [os.path.join(cohort["root"], path) for path in dict.fromkeys(read)]
 
 
 def min_slices_of(cohort):
@@ -98,7 +117,8 @@ def min_slices_of(cohort):
 
 def what_of_shard(wildcards):
     """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
-    return digest([(row.path, row.mask) for row in rows_of_shard(wildcards.cohort, wildcards.shard)])
+    rows = shards_with_rows(wildcards.cohort).get(wildcards.shard, [])
+    return digest([(row.path, row.mask, row.skip, row.note) for row in rows])
 
 
 def settings_of_images(*more):
@@ -131,7 +151,7 @@ def annotated_cohort():
     if not cohorts:
         raise WorkflowError(
             "Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
-            " Add one, or set segmentation.method: classical."
+            " Add one, name a trained model (segmentation.model), or set segmentation.method: classical."
         )
     return cohorts[0]
 
@@ -153,8 +173,8 @@ def settings_of_segmentation(*names):
 
 
 def segmentation_metrics_wanted(wildcards):
-    """The comparison with contours, where there are any; nnU-Net cannot do without."""
-    needed = config["segmentation"]["method"] == "nnunet" and annotated_cohort()
+    """The comparison with contours, where there are any; a network that is trained here cannot do without."""
+    needed = trains_segmentation(config) and annotated_cohort()
     return rules.segmentation_metrics.output if needed or cohorts_with_role(config, "segmentation") else []
 
 
@@ -172,7 +192,7 @@ def cohorts_predicted(stage):
 
 def cohort_of_stage(stage):
     """The cohort that a stage is trained on."""
-    return cohort_with_role({"1": "public", "2": "target"}[str(stage)])
+    return cohort_with_role(ROLE_OF_STAGE[int(stage)])
 
 
 def repository_file(path):
@@ -201,14 +221,39 @@ def slices_decided_on(wildcards):
     return [f"{RESULTS}/cohorts/{cohort}/slices.tsv" for cohort in cohorts]
 
 
-def assigned_together(cohort):
-    """Cohorts that a cohort's split is made with: all where they share patients, else itself."""
-    return labelled_cohorts() if config["shared_ids"] else [cohort]
+def cohorts_assigned_with(cohort):
+    """Cohorts that a cohort's split is made with."""
+    return assigned_together(config, cohort, labelled_cohorts())
+
+
+def split_unit(cohort):
+    """What stays on one side when a cohort is split."""
+    return split_unit_of(config, cohort)
 
 
 def tables_assigned_together(pattern):
     """An input function: one table for every cohort that is assigned together with the wanted one."""
-    return lambda wildcards: expand(pattern, cohort=assigned_together(wildcards.cohort))
+    return lambda wildcards: expand(pattern, cohort=cohorts_assigned_with(wildcards.cohort))
+
+
+def duplicates_wanted(wildcards):
+    """The table of twins, where a cohort's split keeps them together."""
+    return rules.find_duplicates.output[0] if split_unit(wildcards.cohort) == "patient+duplicates" else []
+
+
+def segmentation_split_wanted():
+    """The split of the patients that train the lung segmentation, where they may be in other cohorts too."""
+    network = config["segmentation"]["method"] == "nnunet" and cohorts_with_role(config, "segmentation")
+    return rules.segmentation_split.output[0] if config["shared_ids"] and network else []
+
+
+def known_side_arguments(wildcards, input):
+    """The arguments of make_split that say which sides patients already have."""
+    words = ["--duplicates", input.duplicates] if input.get("duplicates") else []
+    words += ["--segmentation-split", input.segmentation] if input.get("segmentation") else []
+    if input.get("previous"):
+        words += ["--previous", config["splits"]["previous"].rstrip("/"), "--private", *input.private]
+    return shlex.join([*words, *(["--shared-ids"] if config["shared_ids"] else [])])
 
 
 def imagenet_source(backbone):
@@ -256,11 +301,10 @@ def start_arguments(wildcards, input):
 
 def settings_of_stage(wildcards):
     """The settings that a stage's model depends on; epochs and learning rate are its own."""
-    head, norm = ("head_units", "head_activation"), ("batch_norm_momentum", "batch_norm_recalibration")
-    shared = ("image_size", "batch_size", *head, *norm, "augmentation")
-    training = config["training"]
-    own = {name: training[name][f"stage{wildcards.stage}"] for name in ("epochs", "learning_rate")}
-    return as_json({name: training[name] for name in shared} | own)
+    by_stage, elsewhere = ("epochs", "learning_rate"), ("preset", "threads", "imagenet", "stand_in")
+    own = {name: config["training"][name][f"stage{wildcards.stage}"] for name in by_stage}
+    shared = {name: value for name, value in config["training"].items() if name not in (*by_stage, *elsewhere)}
+    return as_json(shared | own)
 
 
 def cached_images(cohort_of):
@@ -295,3 +339,8 @@ def predictions_of_stage(wildcards):
 def code_of_backbone(wildcards):
     """Digest of the pipeline's backbone, a module that programs load by its name."""
     return digest_of(module_file(Pipeline.parse(wildcards.pipeline).backbone))
+
+
+def scans_and_model_wanted(wildcards):
+    """The input of a prediction that nobody described."""
+    raise WorkflowError("predict needs scans and a model: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")

@@ -3,17 +3,17 @@
 Standard library only: every job parses the workflow again, so an import counts.
 """
 
-import csv
 import difflib
 import hashlib
-import io
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from lungsight.errors import UserError
+from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
+from lungsight.intake.raw_table import read_raw_table
 
-KNOWN_COLUMNS = ("patient", "path", "label", "source", "mask", "split")
 SPLITS = ("", "train", "val", "test")
 CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series or a volume, or a single image
 _MOST_ERRORS_SHOWN = 20
@@ -21,7 +21,10 @@ _MOST_ERRORS_SHOWN = 20
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of a cohort table: `row` is 1-based, `label` the class name, `path` and `mask` relative to the root."""
+    """One row of a cohort table: `row` is 1-based, `label` the class name, `path` and `mask` relative to the root.
+
+    skip: why the row is left out, "" where it is not; note: what is to be said of it. Both name nobody.
+    """
 
     row: int
     patient: str
@@ -30,23 +33,8 @@ class TableRow:
     source: str
     mask: str
     split: str
-
-
-def decode(raw: bytes) -> str:
-    """Text of a table saved by any common program: UTF-8, UTF-16 with its mark, Windows-1252, Latin-1."""
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16", errors="replace")
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1")
-
-
-def _separator(header: str) -> str:
-    """The most frequent of tab, comma and semicolon in the header line."""
-    return max("\t,;", key=header.count)
+    skip: str = ""
+    note: str = ""
 
 
 def _class_of(word: str, labels: dict[str, list[str]]) -> str | None:
@@ -67,29 +55,9 @@ def _leaves_root(path: str) -> bool:
     return parts.is_absolute() or ".." in parts.parts or "\0" in path
 
 
-@dataclass(frozen=True)
-class RawTable:
-    """A table as the user wrote it: column names in lower case, and the fields of each row that is not empty."""
-
-    header: list[str]
-    records: list[list[str]]
-
-    def given(self, fields: list[str]) -> dict[str, str]:
-        """One row's fields by column; a row that is too short has empty fields."""
-        return dict.fromkeys(self.header, "") | dict(zip(self.header, fields, strict=False))
-
-
-def read_raw_table(table: Path) -> RawTable:
-    """Split a table into fields, unchecked: tab, comma or semicolon, in any common encoding; fields are stripped."""
-    text = decode(table.read_bytes()).lstrip()
-    if not text:
-        raise UserError(f"{table} is empty.")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text.splitlines()[0]))
-    try:
-        records = [[field.strip() for field in fields] for fields in reader]
-    except csv.Error as error:
-        raise UserError(f"{table}, line {reader.line_num}: {error}.") from error
-    return RawTable([column.lower() for column in records[0]], [fields for fields in records[1:] if any(fields)])
+def _in_public(word: str, known: dict[str, str], otherwise: str) -> str:
+    """What a word of the user's may say in a result: the sentence that it is known for, else that it is there."""
+    return known.get(word, otherwise) if word else ""
 
 
 def _to_row(number: int, given: dict[str, str], labels: dict[str, list[str]]) -> TableRow:
@@ -101,6 +69,8 @@ def _to_row(number: int, given: dict[str, str], labels: dict[str, list[str]]) ->
         source=given.get("source", ""),
         mask=given.get("mask", ""),
         split=given.get("split", ""),
+        skip=_in_public(given.get("skip", ""), SKIPPED, "left out by the table's column skip"),
+        note=_in_public(given.get("note", ""), NOTES, "the table has a note on it"),
     )
 
 
@@ -131,11 +101,14 @@ def read_cohort_table(name: str, cohort: dict, labels: dict[str, list[str]]) -> 
     """Read the table of the cohort `name` and check every row.
 
     labels: class name → the words that the user has for it. Paths are checked for existence unless the root is made by
-    a rule (`phantom`). Raises UserError that lists everything wrong, by row.
+    a rule (`phantom`), or the table from what lies there (`layout`). Raises UserError that lists everything wrong, by
+    row.
     """
     table, root = Path(cohort["table"]), Path(cohort["root"])
     absent = []
-    if not table.is_file():
+    if "layout" in cohort and root.is_dir():
+        write_layout_table(table, cohort["layout"], root, labels)
+    elif "layout" not in cohort and not table.is_file():
         absent.append(
             f"cohorts.{name}.table: {table} does not exist. Write one (patient path label), or let "
             f"`snakemake draft_table --config root=DIR` write a first one from a folder of scans."
@@ -188,21 +161,26 @@ def _check_header(table: Path, header: list[str], cohort: dict) -> None:
 
 def _problems(row: TableRow, given: dict, cohort: dict, labels: dict[str, list[str]], root: Path) -> list[str]:
     problems = []
-    if not row.patient and cohort["patients"] == "known":
+    if not row.patient and cohort["patients"] == "known" and not row.skip:
         problems.append("patient is empty; give one, or set patients: unknown for the cohort.")
-    if labels and not row.label:
+    if labels and not row.label and not row.skip:
         problems.append(_label_error(given["label"], labels))
     if row.split not in SPLITS:
         problems.append(f"split {row.split!r} is none of train, val, test.")
     for column, path in (("path", row.path), ("mask", row.mask)):
         if not path:
-            if column == "path" or cohort["role"] == "segmentation":
+            if column == "path" or (cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")
         elif _leaves_root(path):
             problems.append(f"{column} {path!r} leads out of the root.")
-        elif "phantom" not in cohort:
+        elif "phantom" not in cohort and "layout" not in cohort and not row.skip:
             problems += _problems_on_disk(column, path, root)
     return problems
+
+
+@cache
+def _is_inside(place: Path, root: Path) -> bool:
+    return place.resolve().is_relative_to(root.resolve())
 
 
 def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
@@ -210,7 +188,9 @@ def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
     try:
         if not place.exists():
             return [f"{column} {path!r} does not exist below {root}."]
-        if not place.resolve().is_relative_to(root.resolve()):
+        # Resolving a path looks at each of its folders: of thousands of files in one folder that is done once.
+        inside = _is_inside(place, root) if place.is_symlink() else _is_inside(place.parent, root)
+        if not inside:
             return [f"{column} {path!r} is a link that leads out of the root."]
     except OSError as error:
         return [f"{column} {path[:60]!r} cannot be looked up: {error.strerror}."]
@@ -231,3 +211,11 @@ def shard_of(path: str, shards: int) -> int:
 def shard_name(shard: int) -> str:
     """A shard's folder name."""
     return f"{shard:03d}"
+
+
+def rows_by_shard(rows: list[TableRow], shards: int) -> dict[str, list[TableRow]]:
+    """Name of each shard that has a row → its rows in the table's order; shards in theirs."""
+    found: dict[str, list[TableRow]] = {}
+    for row in rows:
+        found.setdefault(shard_name(shard_of(row.path, shards)), []).append(row)
+    return dict(sorted(found.items()))
