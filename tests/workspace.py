@@ -37,14 +37,17 @@ class Workspace:
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         (self.folder / "config.yaml").write_text(text, encoding="utf-8")
 
+    def _command(self, *arguments: str, configured: bool = True) -> list[str]:
+        configfile = ["--configfile", "config.yaml"] if configured else []
+        return [
+            *(str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"),
+            *("--directory", str(self.folder), *configfile, *arguments),
+        ]
+
     def snakemake(self, *arguments: str, configured: bool = True) -> subprocess.CompletedProcess:
         """Run Snakemake here; the result has returncode and, as text, both streams together in stdout."""
-        configfile = ["--configfile", "config.yaml"] if configured else []
         return subprocess.run(
-            [
-                *(str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"),
-                *("--directory", str(self.folder), *configfile, *arguments),
-            ],
+            self._command(*arguments, configured=configured),
             cwd=self.folder,
             env=os.environ | self.environment,
             stdout=subprocess.PIPE,
@@ -52,6 +55,17 @@ class Workspace:
             text=True,
             check=False,
         )
+
+    def start(self, *arguments: str, log: str = "snakemake.log") -> subprocess.Popen:
+        """Start Snakemake here and return at once; both streams go to the end of the file `log`."""
+        with open(self.folder / log, "ab") as output:
+            return subprocess.Popen(
+                self._command(*arguments),
+                cwd=self.folder,
+                env=os.environ | self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def run_rule(self, rule: str, *targets: str) -> subprocess.CompletedProcess:
         """Run one rule by itself: its inputs must lie there already. Targets are relative to the results folder."""

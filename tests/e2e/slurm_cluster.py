@@ -1,0 +1,180 @@
+"""A one-node Slurm cluster for tests, in a folder of its own: nothing of the machine's Slurm is touched.
+
+python -m tests.e2e.slurm_cluster FOLDER starts one, says what to export and waits for Ctrl-C.
+
+Needs root, and Debian's packages: apt-get install slurm-wlm munge. Process tracking and accounting are the plain ones
+that work in a container. The node has two GPUs that are only counted, so that requests for one are accepted.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "srun")
+
+CONFIGURATION = """
+ClusterName=lungsight
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+AuthInfo=socket={folder}/munge.socket
+SlurmUser=root
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+SlurmdTimeout=20
+KillWait=2
+MinJobAge=600
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+GresTypes=gpu
+SlurmdParameters=config_overrides
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2
+PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def why_not() -> str:
+    """What a cluster on this machine lacks, or nothing."""
+    absent = [name for name in PROGRAMS if not shutil.which(name, path=search_path())]
+    if absent:
+        return f"no Slurm on this machine ({', '.join(absent)} absent): apt-get install slurm-wlm munge"
+    return "" if os.getuid() == 0 else "a one-node Slurm needs root"
+
+
+def search_path() -> str:
+    """PATH with the folders of the daemons."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+class SlurmCluster:
+    """Daemons that run while the `with` block does; `environment` is what Slurm's commands need to find them."""
+
+    def __init__(self, folder: Path, cpus: int | None = None, memory: int = 200_000):
+        self.folder = folder
+        self.host = socket.gethostname().split(".")[0]
+        self.environment = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": search_path()}
+        self._daemons: dict[str, subprocess.Popen] = {}
+        for name in ("state", "spool", "munge"):
+            (folder / name).mkdir(parents=True)
+        (folder / "munge").chmod(0o700)
+        key = folder / "munge" / "munge.key"
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+        text = CONFIGURATION.format(
+            **{"host": self.host, "folder": folder, "cpus": cpus or os.cpu_count(), "memory": memory},
+            **{"controller_port": free_port(), "node_port": free_port()},
+        )
+        (folder / "slurm.conf").write_text(text, encoding="utf-8")
+        (folder / "gres.conf").write_text(f"NodeName={self.host} Name=gpu Count=2\n", encoding="utf-8")
+
+    def _start(self, name: str, *arguments: str) -> None:
+        log = open(self.folder / f"{name}.out", "ab")  # noqa: SIM115  # the daemon's for as long as it lives
+        self._daemons[name] = subprocess.Popen(
+            [shutil.which(name, path=search_path()), *arguments],
+            env=os.environ | self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        log.close()
+
+    def start_node(self) -> None:
+        """Start the node's daemon, also again after it was killed."""
+        self._start("slurmd", "-D", "-N", self.host)
+
+    def kill_node(self) -> None:
+        """kill -9 the node's daemon; what it was running stays alive, as on a real node."""
+        self._daemons["slurmd"].kill()
+        self._daemons["slurmd"].wait()
+
+    def command(self, *arguments: str) -> str:
+        """Standard output of one of Slurm's commands."""
+        done = subprocess.run(
+            arguments, env=os.environ | self.environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        return done.stdout
+
+    def jobs(self, *options: str, what: str = "%i") -> list[str]:
+        """One field of every job that squeue lists."""
+        return self.command("squeue", "--noheader", f"--format={what}", *options).split()
+
+    def wait_for_node(self, seconds: float = 60) -> None:
+        """Return when the node takes jobs; RuntimeError with the daemons' logs where it does not."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.command("sinfo", "--noheader", "--format=%t").strip() in ("idle", "mix", "alloc"):
+                return
+            time.sleep(1)
+        logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("*.log")))
+        raise RuntimeError(f"the Slurm node did not come up:\n{logs}")
+
+    def __enter__(self) -> "SlurmCluster":
+        munge = self.folder / "munge"
+        self._start(
+            *("munged", "--foreground", "--force", f"--key-file={munge / 'munge.key'}"),
+            *(f"--socket={self.folder / 'munge.socket'}", f"--pid-file={munge / 'munged.pid'}"),
+            *(f"--log-file={munge / 'munged.log'}", f"--seed-file={munge / 'munged.seed'}"),
+        )
+        time.sleep(1)
+        self._start("slurmctld", "-D", "-i")
+        self.start_node()
+        try:
+            self.wait_for_node()
+        except Exception:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Cancel what runs and stop the daemons, the node's before the controller's."""
+        self.command("scancel", "--user=root", "--signal=KILL", "--full")
+        self.command("scancel", "--user=root")
+        end = time.monotonic() + 20
+        while self.jobs("--states=all", what="%T").count("RUNNING") and time.monotonic() < end:
+            time.sleep(1)
+        for name in ("slurmd", "slurmctld", "munged"):
+            if daemon := self._daemons.get(name):
+                daemon.terminate()
+                try:
+                    daemon.wait(timeout=15)
+                except subprocess.TimeoutExpired:
+                    daemon.kill()
+                    daemon.wait()
+
+
+def main() -> None:
+    if reason := why_not():
+        sys.exit(reason)
+    with SlurmCluster(Path(sys.argv[1]).absolute()) as cluster:
+        print(*(f"export {name}={value}" for name, value in cluster.environment.items()), sep="\n", flush=True)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            pass
+
+
+if __name__ == "__main__":
+    main()
