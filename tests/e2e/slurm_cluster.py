@@ -3,7 +3,7 @@
 python -m tests.e2e.slurm_cluster FOLDER starts one, says what to export and waits for Ctrl-C.
 
 Needs root, and Debian's packages: apt-get install slurm-wlm munge. Process tracking and accounting are the plain ones
-that work in a container. The node has two GPUs that are only counted, so that requests for one are accepted.
+that work in a container. The node claims two GPUs that do not exist, so that requests for one are accepted.
 """
 
 import os
@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+GPU_DEVICES = ("/dev/null", "/dev/zero")  # Slurm wants a device file for each GPU; these are everywhere
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "srun")
 
 CONFIGURATION = """
@@ -87,7 +88,8 @@ class SlurmCluster:
             **{"controller_port": free_port(), "node_port": free_port()},
         )
         (folder / "slurm.conf").write_text(text, encoding="utf-8")
-        (folder / "gres.conf").write_text(f"NodeName={self.host} Name=gpu Count=2\n", encoding="utf-8")
+        devices = "".join(f"NodeName={self.host} Name=gpu File={device}\n" for device in GPU_DEVICES)
+        (folder / "gres.conf").write_text(devices, encoding="utf-8")
 
     def _start(self, name: str, *arguments: str) -> None:
         log = open(self.folder / f"{name}.out", "ab")  # noqa: SIM115  # the daemon's for as long as it lives
