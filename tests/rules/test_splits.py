@@ -1,7 +1,9 @@
 """Rules of the splits room on made cohorts."""
 
 import numpy as np
+import pandas as pd
 
+from lungsight.files import write_text
 from lungsight.tables import read_table, write_table
 from tests.made import NEGATIVE, made_cohort, made_manifest, made_split
 from tests.workspace import Workspace
@@ -17,7 +19,10 @@ def workspace_of(tmp_path, roles=ROLES, **settings) -> Workspace:
         (tmp_path / name / "scan.png").touch()
         (tmp_path / f"{name}.tsv").write_text("patient\tpath\tlabel\n1\tscan.png\tCovid-19\n")
         cohorts[name] = {"role": role, "format": "png", "root": name, "table": f"{name}.tsv"}
-    return Workspace(tmp_path, {"cohorts": cohorts, **settings})
+    workspace = Workspace(tmp_path, {"cohorts": cohorts, **settings})
+    for name in roles:
+        write_text(workspace.run_folder / "splits" / name / "checked.txt", "made\n")
+    return workspace
 
 
 def change(run, cohort, table, schema, edit) -> None:
@@ -126,6 +131,71 @@ def test_shared_patients_are_on_one_side_of_every_cohort(tmp_path):
             sides.setdefault(patient, set()).add(side)
     assert {len(found) for found in sides.values()} == {1}
     assert sides[patients[0]] == sides[patients[1]] == {"test"}  # they are in the external cohort as well
+
+
+def test_check_split(tmp_path):
+    """A table that cannot be split stops the run before any scan is read, and names no patient."""
+    workspace = workspace_of(tmp_path, {"hospital": "target"}, segmentation={"method": "classical"})
+    checked = workspace.run_folder / "splits/hospital/checked.txt"
+    checked.unlink()
+    for number in range(6):
+        (tmp_path / "hospital" / f"{number}.png").touch()
+    rows = [f"P{number}\t{number}.png\t{'Covid-19' if number < 2 else 'Non Covid'}\n" for number in range(6)]
+    (tmp_path / "hospital.tsv").write_text("patient\tpath\tlabel\n" + "".join(rows))
+    done = workspace.run_rule("check_split", "splits/hospital/checked.txt")
+    assert done.returncode != 0 and not checked.exists()
+    assert "only 2 patients are Covid-19, so a split by patient is impossible" in done.stdout
+    assert "Traceback" not in done.stdout and "P1" not in done.stdout
+    (tmp_path / "hospital" / "6.png").touch()
+    (tmp_path / "hospital.tsv").write_text("patient\tpath\tlabel\n" + "".join(rows) + "P6\t6.png\tCovid-19\n")
+    workspace.must_run("check_split", "splits/hospital/checked.txt")
+    assert checked.read_text() == "7 patients of the table can be split by patient\n"
+    # Which is asked for before the segmentation has begun: by the splits, and with priority.
+    planned = workspace.snakemake("-n", "--forceall", "split")
+    assert "rule check_split" in planned.stdout
+
+
+def test_make_split_keeps_twins_and_earlier_sides(tmp_path):
+    """Twins of the table that find_duplicates makes; sides of an earlier run whose key was another."""
+    workspace = workspace_of(tmp_path, splits={"unit": "patient+duplicates", "fractions": [0.5, 0.25, 0.25]})
+    run = workspace.run_folder
+    slices = {name: made_cohort(run, name, patients=16, slices=2, seed=seed) for seed, name in enumerate(ROLES)}
+    for name, own in slices.items():
+        made_manifest(run, name, own)
+    first, second = slices["curated"].iloc[0], slices["hospital"].iloc[4]
+    twins = [
+        {"slice": row["slice"], "cohort": row["source"], "patient": row["patient"], "kind": "near"}
+        | {"group": first["slice"], "distance": 3}
+        for row in (first, second)
+    ]
+    write_table(run / "cohorts" / "duplicates.tsv", twins, "duplicates")
+
+    old, names = tmp_path / "results" / "old", [f"person {number}" for number in range(16)]
+    cases = read_table(run / "cohorts" / "hospital" / "cases.tsv", "cases")
+    private = cases[["case", "row"]].assign(patient=names, path="x")
+    (workspace.private_folder).mkdir()
+    private.to_csv(workspace.private_folder / "hospital.tsv", sep="\t", index=False)
+    private.iloc[:0].to_csv(workspace.private_folder / "curated.tsv", sep="\t", index=False)
+    earlier = {"person 2": "test", "person 3": "val", "person 9": "test"}
+    rows = [
+        {"slice": f"{number:016x}-0000", "patient": f"{number:016x}", "label": "Covid-19", "split": side}
+        for number, side in enumerate(earlier.values())
+    ]
+    write_table(old / "splits" / "hospital" / "whole.tsv", rows, "split")
+    (tmp_path / "results" / "old.private").mkdir()
+    earlier_names = pd.DataFrame(
+        {"case": [f"{n:016x}" for n in range(3)], "row": 1, "patient": list(earlier), "path": "x"}
+    )
+    earlier_names.to_csv(tmp_path / "results" / "old.private" / "hospital.tsv", sep="\t", index=False)
+    workspace.config["splits"]["previous"] = "results/old"
+    workspace.write_config()
+
+    workspace.must_run("make_split", *(f"splits/{name}/whole.tsv" for name in ROLES))
+    split = read_table(run / "splits" / "hospital" / "whole.tsv", "split").drop_duplicates("patient")
+    assert split["split"].tolist()[2:4] == ["test", "val"] and split["split"].tolist()[9] == "test"
+    curated = read_table(run / "splits" / "curated" / "whole.tsv", "split")
+    assert curated["split"][0] == "test"  # the twin of person 2 in the other cohort
+    assert split["split"].value_counts().to_dict() == {"train": 8, "val": 4, "test": 4}
 
 
 def test_leakage(tmp_path):

@@ -10,14 +10,26 @@ from hypothesis import strategies as st
 from lungsight.errors import UserError
 from lungsight.splits.assignment import SIDES, apportion, assign, sizes_of_sides
 from lungsight.splits.checks import check_framework
-from lungsight.splits.cohorts import Cohort, in_framework, split_cohorts
+from lungsight.splits.cohorts import Cohort, Plan, in_framework
+from lungsight.splits.cohorts import split_cohorts as split_by_plan
 
 LABELS = ["Covid-19", "Non Covid"]
 FRACTIONS = st.tuples(*[st.integers(1, 20)] * 3).map(lambda parts: [part / sum(parts) for part in parts])
 
 
+def split_cohorts(cohorts: list[Cohort], unit: str, fractions: list[float], seed: int, **more) -> pd.DataFrame:
+    """`split_by_plan` with a plan of these; more: duplicates, known, or parts of the plan."""
+    tables = {name: more.pop(name) for name in ("duplicates", "known") if name in more}
+    return split_by_plan(cohorts, Plan(unit, fractions, seed, **more), **tables)
+
+
 def made(
-    name: str, patients: list[tuple[str, int, int]], role: str = "target", names: list[str] | None = None, given=""
+    name: str,
+    patients: list[tuple[str, int, int]],
+    role: str = "target",
+    names: list[str] | None = None,
+    given: list[str] | str = "",
+    sources: list[str] | None = None,
 ) -> Cohort:
     """A cohort of one case per patient: (label, slices, slices that the segmented framework loses)."""
     cases, slices, manifest = [], [], []
@@ -28,6 +40,7 @@ def made(
         cases.append({"row": number + 1, "case": case, "status": "ok", "given_split": side})
         for z_index in range(count):
             row = {"slice": f"{case}-{z_index:04d}", "case": case, "patient": patient, "label": label}
+            row["source"] = sources[number] if sources else name
             slices.append(row | {"z_index": z_index})
             manifest.append({"slice": row["slice"], "whole_keep": 1, "segmented_keep": int(z_index >= lost)})
     return Cohort(name, role, pd.DataFrame(cases), pd.DataFrame(slices), pd.DataFrame(manifest))

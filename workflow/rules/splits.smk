@@ -3,12 +3,50 @@
 FRAMEWORKS = config["pipelines"]["frameworks"]
 
 
+# Before everything else: tables that cannot be split stop the run at its start, not after the segmentation.
+rule check_split:
+    input:
+        program=ancient(program("check_split")),
+        tables=lambda wildcards: [
+            ancient(config["cohorts"][name]["table"]) for name in cohorts_assigned_with(wildcards.cohort)
+        ],
+    output:
+        f"{RESULTS}/splits/{{cohort}}/checked.txt",
+    log:
+        f"{RESULTS}/logs/check_split/{{cohort}}.log",
+    priority: 20
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("check_split"),
+        rows=lambda wildcards: digest(
+            [vars(row) for name in cohorts_assigned_with(wildcards.cohort) for row in ROWS[name]]
+        ),
+        names=lambda wildcards: cohorts_assigned_with(wildcards.cohort),
+        roles=lambda wildcards: [config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards.cohort)],
+        unit=lambda wildcards: split_unit(wildcards.cohort),
+        settings=as_json(config["splits"]),
+        seed=config["seed"],
+        labels=as_json(config["labels"]),
+        shared_ids="--shared-ids" if config["shared_ids"] else "",
+    shell:
+        "python {input.program} --cohort {wildcards.cohort} --names {params.names} --roles {params.roles}"
+        " --tables {input.tables:q} --unit {params.unit} --settings {params.settings:q} --seed {params.seed}"
+        " --labels {params.labels:q} {params.shared_ids} --checked {output} > {log} 2>&1"
+
+
 rule make_split:
     input:
         program=ancient(program("make_split")),
         cases=tables_assigned_together(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
         slices=tables_assigned_together(f"{RESULTS}/cohorts/{{cohort}}/slices.tsv"),
         manifests=tables_assigned_together(f"{RESULTS}/qc/{{cohort}}/manifest.tsv"),
+        checked=f"{RESULTS}/splits/{{cohort}}/checked.txt",
+        duplicates=duplicates_wanted,
+        segmentation=segmentation_split_wanted(),
+        previous=EARLIER,
+        private=tables_assigned_together(f"{PRIVATE}/{{cohort}}.tsv") if EARLIER else [],
     output:
         expand(f"{RESULTS}/splits/{{{{cohort}}}}/{{framework}}.tsv", framework=FRAMEWORKS),
     log:
@@ -19,17 +57,18 @@ rule make_split:
         "../../envs/report.yaml"
     params:
         code=code("make_split"),
-        names=lambda wildcards: assigned_together(wildcards.cohort),
-        roles=lambda wildcards: [config["cohorts"][name]["role"] for name in assigned_together(wildcards.cohort)],
-        unit=config["splits"]["unit"],
-        fractions=config["splits"]["fractions"],
+        names=lambda wildcards: cohorts_assigned_with(wildcards.cohort),
+        roles=lambda wildcards: [config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards.cohort)],
+        unit=lambda wildcards: split_unit(wildcards.cohort),
+        settings=as_json(config["splits"]),
+        known=known_side_arguments,
         seed=config["seed"],
         labels=list(config["labels"]),
         frameworks=FRAMEWORKS,
     shell:
         "python {input.program} --cohort {wildcards.cohort} --names {params.names} --roles {params.roles}"
         " --cases {input.cases} --slices {input.slices} --manifests {input.manifests} --unit {params.unit}"
-        " --fractions {params.fractions} --seed {params.seed} --labels {params.labels:q}"
+        " --settings {params.settings:q} --seed {params.seed} --labels {params.labels:q} {params.known}"
         " --frameworks {params.frameworks} --splits {output} > {log} 2>&1"
 
 
@@ -51,10 +90,10 @@ rule leakage:
         cohorts=labelled_cohorts(),
         frameworks=FRAMEWORKS,
         unknown=[name for name in labelled_cohorts() if config["cohorts"][name]["patients"] == "unknown"],
-        unit=config["splits"]["unit"],
+        units=[split_unit(name) for name in labelled_cohorts()],
     shell:
         "python {input.program} --cohorts {params.cohorts} --frameworks {params.frameworks} --unknown {params.unknown}"
-        " --unit {params.unit} --slices {input.slices} --splits {input.splits} --leakage {output} > {log} 2>&1"
+        " --units {params.units} --slices {input.slices} --splits {input.splits} --leakage {output} > {log} 2>&1"
 
 
 rule split:

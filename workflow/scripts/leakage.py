@@ -14,7 +14,7 @@ def parse_args() -> Namespace:
     arguments.add_argument("--cohorts", nargs="+", required=True)
     arguments.add_argument("--frameworks", nargs="+", required=True)
     arguments.add_argument("--unknown", nargs="*", default=[], help="cohorts whose patients are unknown")
-    arguments.add_argument("--unit", choices=["patient", "slice"], required=True)
+    arguments.add_argument("--units", nargs="+", required=True, help="what each cohort is split by")
     arguments.add_argument("--slices", type=Path, nargs="+", required=True, help="a table per cohort")
     arguments.add_argument("--splits", type=Path, nargs="+", required=True, help="per cohort a table per framework")
     arguments.add_argument("--leakage", type=Path, required=True)
@@ -29,11 +29,12 @@ def main() -> None:
         (cohort, framework): with_pixels(read_table(path, schema="split"), slices[cohort])
         for (cohort, framework), path in zip(keys, args.splits, strict=True)
     }
+    units = dict(zip(args.cohorts, args.units, strict=True))
     rows = []
     for (cohort, framework), split in splits.items():
         others = [other for key, other in splits.items() if key[0] != cohort and key[1] == framework]
         counts = leakage_of(split, others, cohort not in args.unknown)
-        rows.append({"cohort": cohort, "framework": framework, "unit": args.unit, **counts})
+        rows.append({"cohort": cohort, "framework": framework, "unit": units[cohort], **counts})
     write_table(args.leakage, rows, schema="leakage")
 
 

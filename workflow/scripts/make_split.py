@@ -1,11 +1,14 @@
 """Split a cohort's kept slices into train, val and test for every framework, from its cases, slices and manifest."""
 
+import json
 from argparse import Namespace
 from pathlib import Path
 
 from lungsight.program import parser, run, say
 from lungsight.splits.checks import check_framework
-from lungsight.splits.cohorts import Cohort, in_framework, split_cohorts
+from lungsight.splits.cohorts import Cohort, Plan, in_framework, split_cohorts
+from lungsight.splits.groups import UNITS
+from lungsight.splits.known_sides import KnownSides, earlier_sides, segmentation_sides
 from lungsight.tables import read_table, write_table
 
 
@@ -17,11 +20,16 @@ def parse_args() -> Namespace:
     arguments.add_argument("--cases", type=Path, nargs="+", required=True, help="their tables")
     arguments.add_argument("--slices", type=Path, nargs="+", required=True)
     arguments.add_argument("--manifests", type=Path, nargs="+", required=True)
-    arguments.add_argument("--unit", choices=["patient", "slice"], required=True)
-    arguments.add_argument("--fractions", type=float, nargs=3, required=True, help="of train, val and test")
+    arguments.add_argument("--unit", choices=list(UNITS), required=True)
+    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's splits, as JSON")
     arguments.add_argument("--seed", type=int, required=True)
     arguments.add_argument("--labels", nargs=2, required=True, help="names of the two classes")
     arguments.add_argument("--frameworks", nargs="+", required=True)
+    arguments.add_argument("--duplicates", type=Path, help="twins of all labelled cohorts")
+    arguments.add_argument("--segmentation-split", type=Path, help="where that cohort shares patients")
+    arguments.add_argument("--previous", type=Path, help="results folder of an earlier run")
+    arguments.add_argument("--private", type=Path, nargs="*", help="private tables of the cohorts, for --previous")
+    arguments.add_argument("--shared-ids", action="store_true")
     arguments.add_argument("--splits", type=Path, nargs="+", required=True, help="a table per framework")
     return arguments.parse_args()
 
@@ -37,11 +45,24 @@ def read_cohorts(args: Namespace) -> dict[str, Cohort]:
     }
 
 
+def read_known_sides(args: Namespace, cohorts: dict[str, Cohort]) -> list[KnownSides]:
+    """What else than the user's table says on which side a patient is."""
+    known = []
+    if args.previous:
+        private = dict(zip(args.names, args.private, strict=True))
+        cases = {name: cohort.cases for name, cohort in cohorts.items()}
+        known.append(earlier_sides(args.previous, private, cases, args.shared_ids))
+    if args.segmentation_split:
+        known.append(segmentation_sides(read_table(args.segmentation_split, "segmentation_split")))
+    return known
+
+
 def main() -> None:
     args = parse_args()
     cohorts = read_cohorts(args)
-    cohort = cohorts[args.cohort]
-    split = split_cohorts(list(cohorts.values()), args.unit, args.fractions, args.seed)
+    cohort, plan = cohorts[args.cohort], Plan.of(args.settings, args.unit, args.seed)
+    duplicates = read_table(args.duplicates, "duplicates") if args.duplicates else None
+    split = split_cohorts(list(cohorts.values()), plan, duplicates, read_known_sides(args, cohorts))
     tables = {framework: in_framework(split, cohort, framework) for framework in args.frameworks}
     for framework, table in tables.items():
         for warning in check_framework(table, cohort, framework, args.unit, args.labels):

@@ -1,4 +1,4 @@
-"""Assign units (patients or slices) to train, val and test: stratified, seeded, in table order.
+"""Assign units (patients, groups of patients, slices) to the sides of a split: stratified, seeded, in table order.
 
 Nothing here sees a pseudonym: units are places in a list, so a new key changes no side.
 """
@@ -8,6 +8,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 SIDES = ("train", "val", "test")
+FREE = -1
+
+Classes = Sequence[tuple[Hashable, ...]]
 
 
 def apportion(count: int, weights: Sequence[float]) -> list[int]:
@@ -23,9 +26,9 @@ def apportion(count: int, weights: Sequence[float]) -> list[int]:
 
 
 def sizes_of_sides(count: int, fractions: Sequence[float]) -> list[int]:
-    """How many units of a stratum each side gets: by the largest remainder, and none without one where it can be.
+    """How many units of a class each side gets: by the largest remainder, and none without one where it can be.
 
-    A stratum of three or more gives every side at least one unit, taken from the side that has most.
+    With as many units as sides or more, every side has at least one, taken from the side that has most.
     """
     sizes = apportion(count, fractions)
     while count >= len(sizes) and 0 in sizes:
@@ -34,37 +37,97 @@ def sizes_of_sides(count: int, fractions: Sequence[float]) -> list[int]:
     return sizes
 
 
-def assign(
-    classes: Sequence[tuple[Hashable, ...]], fractions: Sequence[float], seed: int, given: Sequence[str] | None = None
-) -> list[str]:
-    """The side of every unit, so that each class is divided by the fractions.
+def in_strata(units: Sequence[int], strata: Classes | None, rng: np.random.Generator) -> list[int]:
+    """The units shuffled, those of one stratum together: all that share strata[unit][:1], in them [:2], and so on."""
+    shuffled = rng.permutation(np.asarray(units, dtype=int)).tolist()
+    if strata is None:
+        return shuffled
+    prefixes = {unit: [strata[unit][:depth] for depth in range(1, len(strata[unit]) + 1)] for unit in shuffled}
+    seen: dict[tuple, int] = {}
+    for place, unit in enumerate(shuffled):
+        for prefix in prefixes[unit]:
+            seen.setdefault(prefix, place)
+    return sorted(shuffled, key=lambda unit: [seen[prefix] for prefix in prefixes[unit]])
 
-    classes: the classes that each unit has, in table order; a patient of two cohorts has one of each. fractions: of
-    train, val, test. given: the side that a unit already has, or ""; such a unit is not moved, and the others fill up.
 
-    Units of the rarest class go first, shuffled by the seed, each to the side that wants its class most. With one class
-    a unit the sizes are exactly those of `sizes_of_sides`. Source: iterative stratification, Sechidis et al. 2011.
+def assign_sides(
+    classes: Classes, weights: Sequence[float], seed: int, given: Sequence[int], strata: Classes | None = None
+) -> list[int]:
+    """The side (0, 1, …) of every unit, so that each class is divided by the weights, and its strata as evenly.
+
+    classes: the classes that each unit has, in table order; a patient of two cohorts has one of each. given: the side
+    that a unit already has, or FREE; such a unit is not moved, and the others fill up. strata: what else should be
+    alike on all sides, coarse to fine.
+
+    Classes are served from the rarest on. The units of a class pass in an order in which those of one stratum follow
+    each other, and each goes to the side that is furthest behind its share, so every stratum is divided by the weights
+    as well; with one class a unit the sizes of a class are exactly those of `sizes_of_sides`. Sources: systematic
+    sampling with implicit stratification; iterative stratification (Sechidis et al. 2011) for units of several classes.
     """
-    sides = list(given) if given is not None else [""] * len(classes)
+    sides = list(given)
     members: dict[Hashable, list[int]] = {}
     for unit, own in enumerate(classes):
         for name in own:
             members.setdefault(name, []).append(unit)
-    wanted = {name: np.array(sizes_of_sides(len(units), fractions)) for name, units in members.items()}
-    for unit, side in enumerate(sides):
-        if side:
-            _place(side, classes[unit], wanted)
-    names = sorted(members, key=lambda name: (len(members[name]), str(name)))
-    for number, name in enumerate(names):
-        free = [unit for unit in members[name] if not sides[unit]]
-        for unit in np.random.default_rng([seed, number]).permutation(free).astype(int):
-            others = sum(wanted[other] for other in classes[unit])
-            side = SIDES[max(range(len(SIDES)), key=lambda side: (wanted[name][side], others[side], -side))]
-            sides[unit] = side
-            _place(side, classes[unit], wanted)
+    wanted = {name: np.array(sizes_of_sides(len(units), weights)) for name, units in members.items()}
+
+    def place(unit: int, side: int) -> None:
+        sides[unit] = side
+        for name in classes[unit]:
+            wanted[name][side] -= 1
+
+    for unit, side in enumerate(given):
+        if side != FREE:
+            place(unit, side)
+    for number, name in enumerate(sorted(members, key=lambda name: (len(members[name]), str(name)))):
+        free = [unit for unit in members[name] if sides[unit] == FREE]
+        room = np.maximum(wanted[name], 0)
+        shares, taken = room / max(room.sum(), 1), np.zeros(len(room))
+        for rank, unit in enumerate(in_strata(free, strata, np.random.default_rng([seed, number])), start=1):
+            fits = sum((wanted[other] > 0).astype(int) for other in classes[unit])
+            behind = shares * rank - taken
+            side = max(
+                range(len(room)),
+                key=lambda side: (wanted[name][side] > 0, fits[side], behind[side].round(9), wanted[name][side], -side),
+            )
+            taken[side] += 1
+            place(unit, side)
     return sides
 
 
-def _place(side: str, classes: tuple[Hashable, ...], wanted: dict[Hashable, np.ndarray]) -> None:
-    for name in classes:
-        wanted[name][SIDES.index(side)] -= 1
+def assign(
+    classes: Classes,
+    fractions: Sequence[float],
+    seed: int,
+    given: Sequence[str] | None = None,
+    strata: Classes | None = None,
+) -> list[str]:
+    """`assign_sides` to train, val and test, by name; fractions: of these three. given: a name, or ""."""
+    known = [SIDES.index(side) if side else FREE for side in given or [""] * len(classes)]
+    return [SIDES[side] for side in assign_sides(classes, fractions, seed, known, strata)]
+
+
+def assign_fold(
+    classes: Classes,
+    fractions: Sequence[float],
+    seed: int,
+    given: Sequence[str],
+    strata: Classes | None,
+    folds: int,
+    fold: int,
+) -> list[str]:
+    """One fold of a cross-validation: fold number `fold` (1-based) of `folds` is test, the rest train and val.
+
+    Over all folds every free unit is in test exactly once. given: "test" or ""; a unit with "test" is in test in every
+    fold and counts in none. fractions: train and val share what is left as their two numbers stand to each other.
+    """
+    free = [unit for unit, side in enumerate(given) if not side]
+
+    def among(units: list[int], weights: Sequence[float]) -> list[int]:
+        chosen = None if strata is None else [strata[unit] for unit in units]
+        return assign_sides([classes[unit] for unit in units], weights, seed, [FREE] * len(units), chosen)
+
+    folds_of = dict(zip(free, among(free, [1.0] * folds), strict=True))
+    rest = [unit for unit in free if folds_of[unit] != fold - 1]
+    trained = dict(zip(rest, among(rest, fractions[:2]), strict=True))
+    return [SIDES[trained[unit]] if unit in trained else "test" for unit in range(len(classes))]

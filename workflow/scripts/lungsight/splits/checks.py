@@ -20,12 +20,14 @@ def _rejected_in_words(cohort: Cohort, label: str, framework: str) -> str:
 
 
 def _remedy(patients: int, label: str, unit: str) -> str:
-    if unit == "patient" and patients < len(SIDES):
+    if unit in ("patient", "patient+duplicates") and patients < len(SIDES):
         only = "only one patient is" if patients == 1 else f"only {patients} patients are"
         return (
             f"{only} {label}, so a split by patient is impossible: it needs one on each of three sides. Use more "
             "patients, or set splits.unit: slice to reproduce the thesis; its numbers say little about new patients."
         )
+    if unit == "source":
+        return "name other sources as splits.test_source and val_source, or give the cohort another split_unit."
     return "change splits.fractions, the split column of the cohort table, or what QC rejects."
 
 

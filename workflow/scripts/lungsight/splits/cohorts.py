@@ -1,13 +1,42 @@
 """From the tables of the cohorts to the side of every kept slice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.splits.assignment import assign
+from lungsight.splits.assignment import Classes, assign, assign_fold
+from lungsight.splits.groups import check_one_side, groups_of, with_duplicates
+from lungsight.splits.known_sides import KnownSides, fill_in
+from lungsight.splits.sources import sides_by_source
 
 EXTERNAL = "external"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to split: the config's `splits` and `seed`, the unit being that of the cohorts at hand."""
+
+    unit: str
+    fractions: list[float]
+    seed: int
+    folds: int = 0
+    fold: int = 1
+    val_source: str = ""
+    test_source: str = ""
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], unit: str, seed: int) -> "Plan":
+        """From the config's `splits`."""
+        return cls(unit=unit, seed=seed, **{name: settings[name] for name in cls.settings()})
+
+    @staticmethod
+    def settings() -> tuple[str, ...]:
+        """The keys of the config's `splits` that a plan follows from, beside the unit."""
+        return ("fractions", "folds", "fold", "val_source", "test_source")
 
 
 @dataclass(frozen=True)
@@ -42,65 +71,94 @@ class Cohort:
         return kept.sort_values(["row", "z_index"], kind="stable").reset_index(drop=True)
 
 
-def _rows_in_words(slices: pd.DataFrame) -> str:
-    """ "rows 3 and 9 of cohort hospital", of slices with `cohort` and `row`."""
-    parts = []
-    for cohort, rows in slices.groupby("cohort", sort=False)["row"]:
-        numbers = sorted(set(rows))
-        listed = " and ".join(filter(None, [", ".join(map(str, numbers[:-1])), str(numbers[-1])]))
-        parts.append(f"{'rows' if len(numbers) > 1 else 'row'} {listed} of cohort {cohort}")
-    return " and ".join(parts)
+def classes_of(slices: pd.DataFrame, groups: pd.Series) -> Classes:
+    """The cohorts and labels in which each group occurs."""
+    found: list[set] = [set() for _ in range(groups.max() + 1)]
+    known = slices[["cohort", "label"]].assign(group=groups).drop_duplicates()
+    for cohort, label, group in known.itertuples(index=False):
+        found[group].add((cohort, label))
+    return [tuple(sorted(classes)) for classes in found]
 
 
-def check_one_side(slices: pd.DataFrame, column: str) -> None:
-    """Raise UserError when a patient's slices have two sides.
+def strata_of(slices: pd.DataFrame, groups: pd.Series, classes: Classes) -> Classes:
+    """What the sides should be alike in beside the classes: each group's sources, and its third by number of slices.
 
-    slices: `cohort patient row` and the side in `column`; an empty side counts for none.
+    Thirds are those of the groups with the same classes: few, middle and many slices.
     """
-    sided = slices[slices[column] != ""]
-    sides = sided.groupby("patient", sort=False)[column].unique()
-    torn = sides[sides.map(len) > 1]
-    if len(torn):
-        own = sided[sided["patient"] == torn.index[0]].drop_duplicates(["cohort", "row", column])
-        more = f" ({len(torn) - 1} more patients are torn as well.)" if len(torn) > 1 else ""
+    named = slices["source"].groupby(groups).unique().map(tuple)
+    counts = groups.value_counts().sort_index()
+    kinds = pd.Series(classes, index=counts.index).map(str)
+    few, many = (counts.groupby(kinds).transform("quantile", q) for q in (1 / 3, 2 / 3))
+    thirds = (counts > few).astype(int) + (counts > many).astype(int)
+    return list(zip(named, thirds, strict=True))
+
+
+def check_nothing_given(cohort: Cohort) -> None:
+    """Raise UserError where the user's table gives sides: every patient takes a turn in test."""
+    given = cohort.cases[(cohort.cases["given_split"] != "") & (cohort.cases["status"] == "ok")]
+    if cohort.role != EXTERNAL and len(given):
+        first = given.iloc[0]
         raise UserError(
-            f"The patient of table {_rows_in_words(own)} is in {' and '.join(sorted(torn.iloc[0]))}. Under "
-            "splits.unit: patient all slices of a patient must be on one side: give these rows one split, or leave it "
-            f"empty.{more}"
+            f"cohort {cohort.name}, table row {first['row']}: split is {first['given_split']}, but a cross-validation"
+            " tests every patient once. Leave the column empty, or set splits.folds: 0."
         )
 
 
-def sides_by_patient(slices: pd.DataFrame, fractions: list[float], seed: int) -> pd.Series:
-    """The side of every slice, all slices of a patient on one side.
+def check_folds(slices: pd.DataFrame, groups: pd.Series, plan: Plan) -> None:
+    """Raise UserError where a class has fewer groups than there are folds. slices: without those of a given side."""
+    counts = slices[["cohort", "label"]].assign(group=groups).drop_duplicates().groupby(["cohort", "label"]).size()
+    for (cohort, label), count in counts[counts < plan.folds].items():
+        raise UserError(
+            f"cohort {cohort}: splits.folds is {plan.folds}, but only {count} of its units (splits.unit: {plan.unit})"
+            f" hold {label}. Each fold tests at least one of each class: choose at most {count} folds, or add patients."
+        )
 
-    slices: `cohort patient label row given`, in table order, of one cohort or of several that share patients. A
-    patient's classes are the cohorts and labels in which it occurs. Returns sides on the index of `slices`.
+
+def sides_of(slices: pd.DataFrame, plan: Plan) -> pd.Series:
+    """The side of every slice, all slices of a unit on one side.
+
+    slices: `cohort patient label source row given`, and `duplicates` where the unit asks for it, in table order, of one
+    cohort or of several that share patients. Returns sides on the index of `slices`.
     """
-    check_one_side(slices, "given")
-    patients = slices["patient"].drop_duplicates()
-    named = pd.Series(list(zip(slices["cohort"], slices["label"], strict=True)), index=slices.index, dtype=object)
-    classes = named.groupby(slices["patient"]).agg(lambda own: tuple(sorted(set(own))))
-    given = slices.groupby("patient")["given"].max()
-    sides = assign(classes[patients].tolist(), fractions, seed, given[patients].tolist())
-    return slices["patient"].map(dict(zip(patients, sides, strict=True)))
+    groups = groups_of(slices, plan.unit)
+    check_one_side(slices, groups, "given", plan.unit)
+    given = slices["given"].groupby(groups).max()
+    free = groups.map(given) == ""
+    if plan.unit == "source":
+        wanted = {"test": plan.test_source, "val": plan.val_source}
+        return groups.map(sides_by_source(slices, groups, given, plan.fractions, wanted))
+    classes = classes_of(slices, groups)
+    strata = strata_of(slices, groups, classes)
+    if plan.folds:
+        check_folds(slices[free], groups[free], plan)
+        sides = assign_fold(classes, plan.fractions, plan.seed, given.tolist(), strata, plan.folds, plan.fold)
+    else:
+        sides = assign(classes, plan.fractions, plan.seed, given.tolist(), strata)
+    return groups.map(pd.Series(sides))
 
 
-def sides_by_slice(slices: pd.DataFrame, fractions: list[float], seed: int) -> pd.Series:
-    """The side of every slice, each on its own, stratified by cohort and label: what the thesis did."""
-    classes = [((cohort, label),) for cohort, label in zip(slices["cohort"], slices["label"], strict=True)]
-    return pd.Series(assign(classes, fractions, seed, slices["given"].tolist()), index=slices.index)
+def split_cohorts(
+    cohorts: list[Cohort], plan: Plan, duplicates: pd.DataFrame | None = None, known: Sequence[KnownSides] = ()
+) -> pd.DataFrame:
+    """Assign the slices that the whole framework keeps, of one cohort or jointly of several.
 
-
-def split_cohorts(cohorts: list[Cohort], unit: str, fractions: list[float], seed: int) -> pd.DataFrame:
-    """Assign the slices that the whole framework keeps, of one cohort or jointly of several that share patients.
-
-    unit: patient or slice. Returns `cohort slice patient label row split`, in table order.
+    duplicates: the table of that name, for the unit patient+duplicates. known: sides that patients already have, beside
+    those of the user's table. Returns `cohort slice patient label row split`, in table order. Raises UserError when a
+    unit would be on two sides.
     """
+    if plan.folds:
+        for cohort in cohorts:
+            check_nothing_given(cohort)
     slices = pd.concat([cohort.kept("whole").assign(cohort=cohort.name) for cohort in cohorts], ignore_index=True)
-    sides = (sides_by_patient if unit == "patient" else sides_by_slice)(slices, fractions, seed)
+    slices["place"] = slices["cohort"] + "/" + slices["source"]
+    if duplicates is not None:
+        slices = with_duplicates(slices, duplicates)
+    for one in known:
+        slices = fill_in(slices, one)
+    sides = sides_of(slices, plan) if len(slices) else np.array([], dtype=str)
     split = slices[["cohort", "slice", "patient", "label", "row"]].assign(split=sides)
-    if unit == "patient":
-        check_one_side(split, "split")
+    if len(split):
+        check_one_side(split, groups_of(slices, plan.unit), "split", plan.unit)
     return split
 
 

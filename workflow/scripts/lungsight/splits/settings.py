@@ -1,0 +1,86 @@
+"""What the config says about splits, checked while the workflow is parsed: standard library alone."""
+
+from pathlib import Path
+
+from lungsight.errors import UserError
+
+JOINT = "patient+duplicates"
+
+
+def split_unit_of(config: dict, cohort: str) -> str:
+    """The unit that a cohort is split by: its own, else the run's."""
+    return config["cohorts"][cohort].get("split_unit", config["splits"]["unit"])
+
+
+def assigned_together(config: dict, cohort: str, labelled: list[str]) -> list[str]:
+    """Cohorts whose patients are assigned in one go with a cohort's, in the config's order.
+
+    All labelled ones where they share patients; those that keep twins together, since a twin may lie in another cohort;
+    else the cohort alone.
+    """
+    if config["shared_ids"]:
+        return labelled
+    unit = split_unit_of(config, cohort)
+    return [name for name in labelled if split_unit_of(config, name) == unit] if unit == JOINT else [cohort]
+
+
+def _has_network_on_contours(config: dict) -> bool:
+    return config["segmentation"]["method"] == "nnunet" and any(
+        cohort["role"] == "segmentation" for cohort in config["cohorts"].values()
+    )
+
+
+def split_problems(config: dict) -> list[str]:
+    """What a schema cannot say about `splits`, of a config with its defaults filled in."""
+    splits, wrong = config["splits"], []
+    named = [name for name, cohort in config["cohorts"].items() if cohort["role"] != "segmentation"]
+    units = {split_unit_of(config, name) for name in named}
+    for name, cohort in config["cohorts"].items():
+        if "split_unit" in cohort and cohort["role"] == "segmentation":
+            wrong.append(f"cohorts.{name}.split_unit: a segmentation cohort is split by patient.")
+    if splits["folds"] == 1:
+        wrong.append("splits.folds: 1 is no cross-validation; 0 switches it off.")
+    if splits["folds"] and splits["fold"] > splits["folds"]:
+        wrong.append(f"splits.fold: {splits['fold']} of {splits['folds']} folds; they count from 1.")
+    if splits["folds"] and "source" in units:
+        wrong.append("splits.folds: folds are of patients; with splits.unit: source name test_source in turn instead.")
+    if splits["folds"] and splits["previous"]:
+        wrong.append("splits.previous: an earlier split cannot be followed by a cross-validation, which has its own.")
+    if splits["folds"] and config["shared_ids"] and _has_network_on_contours(config):
+        wrong.append(
+            "splits.folds: with shared_ids the patients that train the lung segmentation stay in train, so they cannot"
+            " take turns in test. Set segmentation.method: classical, or shared_ids: false if no patient is shared."
+        )
+    if config["shared_ids"] and (len(units) > 1 or "source" in units):
+        wrong.append(
+            f"splits.unit: with shared_ids all cohorts are split together, by one unit that is not source; here"
+            f" {', '.join(sorted(units))}."
+        )
+    if splits["previous"] and "slice" in units:
+        wrong.append("splits.previous: an earlier split is followed by patient; with splits.unit: slice it cannot be.")
+    if (splits["val_source"] or splits["test_source"]) and "source" not in units:
+        wrong.append("splits.val_source and test_source are for the unit source; no cohort is split by it.")
+    return wrong
+
+
+def earlier_files(config: dict) -> list[str]:
+    """Split and private tables of the earlier run that this one follows. Raises UserError where one is absent."""
+    previous = config["splits"]["previous"].rstrip("/")
+    if not previous:
+        return []
+    if Path(previous).resolve() == Path(config["results"]).resolve():
+        raise UserError("splits.previous: that is this run's own folder; give this run another name under results.")
+    splits = sorted(Path(previous).glob("splits/*/*.tsv"))
+    if not splits:
+        raise UserError(f"splits.previous: {previous} holds no splits/<cohort>/<framework>.tsv.")
+    cohorts = [name for name in dict.fromkeys(path.parent.name for path in splits) if name in config["cohorts"]]
+    if not cohorts:
+        raise UserError(f"splits.previous: {previous} has splits of none of this run's cohorts.")
+    private = [Path(f"{previous}.private/{name}.tsv") for name in cohorts]
+    for path in private:
+        if not path.is_file():
+            raise UserError(
+                f"splits.previous: {path} does not exist. Patients of two runs can only be told to be the same by the"
+                " private tables of both."
+            )
+    return [str(path) for path in [*splits, *private] if path.parent.name in cohorts or path in private]
