@@ -12,6 +12,7 @@ from lungsight.intake.cohort_table import shard_name, shard_of
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table
 from tests.dicom_made import made_hu, made_rtstruct, made_series, save_series
+from tests.unit.test_intake_layouts import made_curated
 from tests.unit.test_intake_masks import REGIONS, truth
 from tests.workspace import ROOT, Workspace
 
@@ -205,6 +206,37 @@ def test_intake(tmp_path):
     assert len(read_table(workspace.run_folder / "cohorts" / "hospital" / "cases.tsv", "cases")) == 3
     again = workspace.snakemake("--cores", "2", "intake")
     assert "Nothing to be done" in again.stdout
+
+
+def test_public_sets_are_taken_in_as_they_are_distributed(tmp_path):
+    made_curated(tmp_path / "curated")
+    rng = np.random.default_rng(3)
+    for path in (tmp_path / "curated").rglob("*.png"):
+        Image.fromarray(rng.integers(0, 256, (32, 32), dtype=np.uint8)).save(path)
+    for number in (1, 14):
+        patient = tmp_path / "nsclc" / f"LUNG1-{number:03d}" / "study"
+        save_series(patient / "ct", made_series(made_hu(seed=number)))
+        save_series(patient / "rt", [made_rtstruct(REGIONS)])
+    cohorts = {
+        "nsclc": {"role": "segmentation", "format": "dicom", "root": "nsclc", "layout": "nsclc-radiomics"},
+        "curated": {"role": "public", "format": "png", "root": "curated", "layout": "curated-covid-ct"},
+    }
+    workspace = with_key(Workspace(tmp_path, {"cohorts": cohorts, "intake": {"png_size": 32}}))
+    done = workspace.snakemake("--cores", "2", "intake")
+    assert done.returncode == 0, done.stdout
+    cases = read_table(workspace.run_folder / "cohorts" / "nsclc" / "cases.tsv", "cases")
+    assert list(cases["status"]) == ["ok", "ok"]
+    assert list(cases["reason"]) == [
+        "left out 1 × no CT image",
+        "known for a mismatch of image and contours; left out 1 × no CT image",
+    ]
+    cases = read_table(workspace.run_folder / "cohorts" / "curated" / "cases.tsv", "cases")
+    assert list(cases["status"]) == ["ok"] * 5 + ["skipped"]
+    assert list(cases["label"]) == ["Non Covid"] * 2 + ["Covid-19"] * 3 + [""]
+    assert set(cases["source"]) == {"6_Rahimzadeh", "14_Jun", "1_Zhao", "2_Yan"}
+    assert cases["patient"].nunique() == 5
+    assert "community-acquired pneumonia" in cases["reason"][5]
+    assert "Nothing to be done" in workspace.snakemake("--cores", "2", "intake").stdout
 
 
 def draft(tmp_path, *arguments):

@@ -69,8 +69,19 @@ def test_the_mask_may_be_a_file_or_a_folder_with_one(volume, rtstruct):
     by_file = read_mask(rtstruct / "001.dcm", volume, ROI_NAMES, True)
     np.testing.assert_array_equal(by_file, read_mask(rtstruct, volume, ROI_NAMES, True))
     (rtstruct / "002.dcm").write_bytes((rtstruct / "001.dcm").read_bytes())
-    with pytest.raises(BadCase, match="holds 2 files"):
+    with pytest.raises(BadCase, match="holds 2 RTSTRUCT files"):
         read_mask(rtstruct, volume, ROI_NAMES, True)
+
+
+def test_contours_are_found_by_their_header_among_the_scans(volume, rtstruct, tmp_path):
+    by_file = read_mask(rtstruct / "001.dcm", volume, ROI_NAMES, True)
+    folder = tmp_path / "patient"
+    save_series(folder / "ct", made_series())
+    (folder / "LICENSE").write_text("no DICOM")
+    with pytest.raises(BadCase, match="holds 9 files, and none is RTSTRUCT or SEG"):
+        read_mask(folder, volume, ROI_NAMES, True)
+    (folder / "000-first").write_bytes((rtstruct / "001.dcm").read_bytes())
+    np.testing.assert_array_equal(by_file, read_mask(folder, volume, ROI_NAMES, True))
 
 
 def test_contours_that_miss_the_picture_are_refused(volume, tmp_path):

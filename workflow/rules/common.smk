@@ -330,6 +330,11 @@ def images_for(cohort_of):
     return files
 
 
+def settings_of_explanation(*names):
+    """Some settings of the explanation, as one argument of a program."""
+    return as_json({name: config["explain"][name] for name in names})
+
+
 def predictions_of_stage(wildcards):
     """What a model predicts for the cohort that it is trained on."""
     cohort = cohort_of_stage(wildcards.stage)

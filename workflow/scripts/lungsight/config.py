@@ -15,9 +15,13 @@ import jsonschema
 import yaml
 
 from lungsight.errors import UserError
+from lungsight.intake.layouts import LAYOUTS
+from lungsight.splits.settings import split_problems
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+PRESETS = SCHEMA.with_name("training.presets.yaml")
 LABELLED_ROLES = ("public", "target", "external")
+ROLE_OF_STAGE = {1: "public", 2: "target"}  # of the cohort that a stage is trained on
 
 
 class Pipeline(NamedTuple):
@@ -41,6 +45,22 @@ class Pipeline(NamedTuple):
 def config_schema() -> dict:
     """The JSON schema of the config, with defaults and descriptions."""
     return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+@cache
+def training_presets() -> dict[str, dict]:
+    """What each word of `training.preset` sets."""
+    return yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
+
+
+def with_preset(config: dict) -> dict:
+    """A copy of a config as written, with its training preset's keys where it writes none of its own."""
+    training = config.get("training", {})
+    chosen = copy.deepcopy(training_presets()[training.get("preset", "thesis")])
+    for name, value in training.items():
+        both = isinstance(value, dict) and isinstance(chosen.get(name), dict)
+        chosen[name] = chosen[name] | value if both else value
+    return {**config, "training": chosen}
 
 
 def with_defaults(value: Any, schema: dict) -> Any:
@@ -84,6 +104,40 @@ def _label_problems(labels: dict) -> list[str]:
     return [f"labels: the word {word!r} means both classes." for word in sorted(set(words)) if words.count(word) > 1]
 
 
+def _layout_problems(name: str, cohort: dict) -> list[str]:
+    """Whether a cohort has either a table or a layout, and a layout that fits it."""
+    if ("table" in cohort) == ("layout" in cohort):
+        return [f"cohorts.{name}: give either table or layout{', not both' if 'table' in cohort else ''}."]
+    if "table" in cohort:
+        return []
+    layout, wrong = LAYOUTS[cohort["layout"]], []
+    if "phantom" in cohort:
+        wrong.append(f"cohorts.{name}: phantoms have a table; a layout is for a data set as it is distributed.")
+    if cohort["format"] != layout.format:
+        wrong.append(f"cohorts.{name}.format: layout {cohort['layout']} has format {layout.format}.")
+    if cohort["role"] not in layout.roles:
+        wrong.append(f"cohorts.{name}.role: layout {cohort['layout']} is for {' or '.join(layout.roles)}.")
+    return wrong
+
+
+def _name_layout_tables(config: dict) -> None:
+    """Say where the table of each data set with a layout is written: it names patients, so in the private folder."""
+    for name, cohort in config["cohorts"].items():
+        if "layout" in cohort:
+            cohort["table"] = f"{config['results'].rstrip('/')}.private/layouts/{name}.tsv"
+
+
+def _training_problems(training: dict) -> list[str]:
+    wrong = []
+    low, high = training["augmentation"]["brightness"]
+    if low > high:
+        wrong.append(f"training.augmentation.brightness: {low} is above {high}.")
+    for stage, epochs in training["epochs"].items():
+        if training["warmup_epochs"] >= epochs:
+            wrong.append(f"training.warmup_epochs: {training['warmup_epochs']} leaves nothing of {epochs} in {stage}.")
+    return wrong
+
+
 def _expression_problems(roi_names: dict[str, list[str]]) -> list[str]:
     wrong = []
     for region, expressions in roi_names.items():
@@ -104,7 +158,7 @@ def _inconsistencies(config: dict) -> list[str]:
             wrong.append(f"cohorts: {roles.count(role)} have the role {role}; one can.")
     seen: dict[tuple[str, str], str] = {}
     for name, cohort in config["cohorts"].items():
-        same = seen.setdefault((cohort["root"], cohort["table"]), name)
+        same = seen.setdefault((cohort["root"], cohort.get("table")), name)
         if same != name:
             wrong.append(f"cohorts: {same} and {name} are the same root and table; one would leak into the other.")
     made = [cohort["root"] for cohort in config["cohorts"].values() if "phantom" in cohort]
@@ -116,9 +170,12 @@ def _inconsistencies(config: dict) -> list[str]:
     low, high = config["intake"]["window"]
     if low >= high:
         wrong.append(f"intake.window: {low} is not below {high}.")
-    low, high = config["training"]["augmentation"]["brightness"]
-    if low > high:
-        wrong.append(f"training.augmentation.brightness: {low} is above {high}.")
+    for name, cohort in config["cohorts"].items():
+        wrong += _layout_problems(name, cohort)
+    wrong += _training_problems(config["training"])
+    wrong += split_problems(config)
+    if config["segmentation"]["model"] and config["segmentation"]["method"] != "nnunet":
+        wrong.append("segmentation.model: a given model is used by segmentation.method: nnunet alone.")
     wrong += _label_problems(config["labels"])
     wrong += _expression_problems(config["intake"]["roi_names"])
     return wrong
@@ -132,10 +189,11 @@ def complete_config(config: dict) -> dict:
     validator = jsonschema.Draft7Validator(config_schema())
     wrong = [_in_words(error) for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path)))]
     if not wrong:
-        filled = with_defaults(config, config_schema())
+        filled = with_defaults(with_preset(config), config_schema())
         wrong = _inconsistencies(filled)
     if wrong:
         raise UserError("The config is not right:\n" + "\n".join(f"  {line}" for line in wrong))
+    _name_layout_tables(filled)
     return filled
 
 
@@ -157,3 +215,8 @@ def stages_of(config: dict) -> list[int]:
     if not cohorts_with_role(config, "public"):
         return []
     return [1, 2] if cohorts_with_role(config, "target") else [1]
+
+
+def trains_segmentation(config: dict) -> bool:
+    """Whether the run trains a segmentation network of its own, for which it needs a cohort with contours."""
+    return config["segmentation"]["method"] == "nnunet" and not config["segmentation"]["model"]

@@ -84,6 +84,8 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict,
     """
     case = intake.case_of(row)
     result = {"case": case, "kind": KINDS[intake.format], "n_slices": 0, "status": "rejected"}
+    if row.skip:
+        return result | {"status": "skipped", "reason": row.skip, **asdict(Facts())}, []
     try:
         volume = read_case(row, intake)
         mask = None
@@ -96,8 +98,8 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict,
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
         return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(Facts())}, []
     slices = write_case(case, volume, mask, folders)
-    facts = asdict(volume.facts)
-    return result | {"n_slices": len(slices), "status": "ok", "reason": "; ".join(volume.notes), **facts}, slices
+    reason = "; ".join(filter(None, [row.note, *volume.notes]))
+    return result | {"n_slices": len(slices), "status": "ok", "reason": reason, **asdict(volume.facts)}, slices
 
 
 def write_case(case: str, volume: Volume, mask: np.ndarray | None, folders: Folders) -> list[dict]:

@@ -10,6 +10,7 @@ from pydicom.errors import InvalidDicomError
 from lungsight.errors import BadCase
 from lungsight.intake.contours import choose_regions, rasterise, read_contours
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
+from lungsight.intake.headers import files_below
 from lungsight.intake.nifti import load_nifti
 from lungsight.intake.volume import Volume
 
@@ -20,7 +21,8 @@ SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 def read_mask(path: Path, volume: Volume, roi_names: dict[str, list[str]], tumour_in_lung: bool) -> np.ndarray:
     """The lung mask of a case as uint8 0/1, shape of `volume.codes`.
 
-    path: a NIfTI (labels above 0 are lung), an RTSTRUCT or SEG file, or a folder that holds one of these two.
+    path: a NIfTI (labels above 0 are lung), an RTSTRUCT or SEG file, or a folder that holds one of these two, among
+    other files if need be.
     roi_names: regular expressions for left, right, both, tumour. Raises BadCase for a mask that does not fit the image,
     has no lung in it, or cannot be read.
     """
@@ -42,12 +44,29 @@ def read_mask(path: Path, volume: Volume, roi_names: dict[str, list[str]], tumou
 
 
 def _the_file(path: Path) -> Path:
+    """The file itself, or the only file of a folder, else its only RTSTRUCT, else its only SEG, told by the header."""
     if path.is_file():
         return path
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
-    if len(files) != 1:
-        raise BadCase(f"the mask's folder holds {len(files)} files; name the one to use")
-    return files[0]
+    files = [file for file in files_below(path, path) if not file.name.startswith(".")]
+    if len(files) == 1:
+        return files[0]
+    kinds = [(file, _kind_of(file)) for file in files]
+    for kind, name in ((RTSTRUCT, "RTSTRUCT"), (SEGMENTATION, "SEG")):
+        found = [file for file, its_kind in kinds if its_kind == kind]
+        if len(found) > 1:
+            raise BadCase(f"the mask's folder holds {len(found)} {name} files; name the one to use")
+        if found:
+            return found[0]
+    raise BadCase(f"the mask's folder holds {len(files)} files, and none is RTSTRUCT or SEG")
+
+
+def _kind_of(path: Path) -> str:
+    """SOPClassUID of a DICOM file, "" for any other."""
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+    except Exception:  # a damaged header fails in any of pydicom's many ways
+        return ""
+    return str(dataset.get("SOPClassUID") or "")
 
 
 def _read_dicom(path: Path) -> pydicom.Dataset:
