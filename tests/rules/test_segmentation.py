@@ -15,6 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
+from lungsight.files import read_json, sha256_of, write_json
+from lungsight.segmentation.model_folder import CHECKPOINT
 from lungsight.segmentation.nnunet import CONFIGURATION, DATASET
 from lungsight.tables import read_table
 from tests.made import SHARD, made_cohort
@@ -115,10 +117,10 @@ def test_nnunet_prepare(prepared: Workspace) -> None:
     split = read_table(prepared.run_folder / "segmentation" / "split.tsv", "segmentation_split")
     rows = {side: [f"row_{n + 1:06d}" for n in split.index[split["split"] == side]] for side in ("train", "val")}
     preprocessed = folder / "preprocessed" / DATASET
-    assert json.loads((preprocessed / "splits_final.json").read_text()) == [rows]
+    assert read_json(preprocessed / "splits_final.json") == [rows]
     images = {path.name.removesuffix("_0000.nii.gz") for path in (folder / "raw" / DATASET / "imagesTr").iterdir()}
     assert images == {*rows["train"], *rows["val"]}  # no test case where training could see it
-    plans = json.loads((preprocessed / "nnUNetPlans.json").read_text())["configurations"]
+    plans = read_json(preprocessed / "nnUNetPlans.json")["configurations"]
     assert set(plans) == {"2d", CONFIGURATION}
     own = plans[CONFIGURATION]
     assert (own["batch_size"], own["patch_size"]) == (4, [64, 64])
@@ -155,7 +157,7 @@ def test_nnunet_train(trained: Workspace) -> None:
 def test_killed_training_goes_on(trained: Workspace, tmp_path: Path) -> None:
     """Killed after the first epoch, it trains only the second, to the very weights of the unbroken training."""
     run = trained.run_folder / "segmentation"
-    recorded = json.loads((run / "model" / "training.json").read_text())
+    recorded = read_json(run / "model" / "training.json")
     names = ("trainer", "learning_rate", "epochs", "iterations", "validation_iterations")
     command = [
         *(sys.executable, str(ROOT / "workflow" / "scripts" / "nnunet_train.py"), "--dataset", str(run / "nnunet")),
@@ -180,6 +182,52 @@ def test_killed_training_goes_on(trained: Workspace, tmp_path: Path) -> None:
     columns = ["epoch", "train_loss", "val_loss", "dice"]
     tables = [read_table(folder / "training.tsv", "segmentation_training")[columns] for folder in (run, tmp_path)]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_adopt_model(segmented: Workspace, tmp_path: Path) -> None:
+    """A model that was trained in another run gives the same masks here, without a cohort to train on."""
+    trained = segmented.run_folder / "segmentation" / "model"
+    workspace = new_workspace(tmp_path, model=str(trained))
+    compared = workspace.snakemake("--dry-run", "segment").stdout
+    assert "segmentation_metrics" in compared and "nnunet_" not in compared
+    del workspace.config["cohorts"]["annotated"]
+    workspace.write_config()
+    workspace.must_run("adopt_model", "segmentation/model")
+    model = workspace.run_folder / "segmentation" / "model"
+    assert read_json(model / "plans.json") == read_json(trained / "plans.json")
+    recorded = read_json(model / "training.json")
+    assert recorded["sha256"] == [sha256_of(trained / "fold_0" / CHECKPOINT)]
+    for path in (model / "training.json", workspace.run_folder / "logs" / "adopt_model.log"):
+        assert str(trained.parent) not in path.read_text()
+    workspace.must_run("segment_shard", f"segmentation/masks/pictures/{SHARD}")
+    masks = f"segmentation/masks/pictures/{SHARD}"
+    for path in sorted((workspace.run_folder / masks).glob("*.nii.gz")):
+        np.testing.assert_array_equal(array_of(path), array_of(segmented.run_folder / masks / path.name))
+
+
+def test_a_model_that_cannot_be_used_stops_the_run(trained: Workspace, tmp_path: Path) -> None:
+    """Of another task: before any job. With weights that do not fit: in the job that adopts it."""
+    given = tmp_path / "given"
+    shutil.copytree(trained.run_folder / "segmentation" / "model", given)
+    workspace = new_workspace(tmp_path, model=str(given))
+    dataset = read_json(given / "dataset.json")
+    write_json(given / "dataset.json", dataset | {"labels": {"background": 0, "liver": 1}})
+    refused = workspace.snakemake("--dry-run", "intake")
+    assert refused.returncode != 0
+    assert "no label of it is lung: they are background, liver" in refused.stdout
+
+    write_json(given / "dataset.json", dataset)
+    checkpoint = torch.load(given / "fold_0" / CHECKPOINT, weights_only=False)
+    checkpoint["network_weights"].popitem()
+    torch.save(checkpoint, given / "fold_0" / CHECKPOINT)
+    refused = workspace.run_rule("adopt_model", "segmentation/model")
+    assert refused.returncode != 0
+    assert "its weights do not fit the network that its plans.json describes" in refused.stdout
+    assert "Traceback" not in refused.stdout
+
+    (given / "fold_0" / CHECKPOINT).write_bytes(b"no weights")
+    refused = workspace.run_rule("adopt_model", "segmentation/model")
+    assert "cannot be read as nnU-Net weights" in refused.stdout and "Traceback" not in refused.stdout
 
 
 def test_segment_shard(segmented: Workspace) -> None:

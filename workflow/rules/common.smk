@@ -32,7 +32,7 @@ from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
 from lungsight.qc.decision_files import files_of_cohort
 from lungsight.segmentation.model_folder import check_given_model, files_of_model
-from lungsight.splits.settings import assigned_together, earlier_files, split_unit_of
+from lungsight.splits.settings import assigned_together, earlier_files, has_network_on_contours, split_unit_of
 from lungsight.training.backbones import check_backbones, module_file
 
 try:
@@ -243,8 +243,8 @@ def duplicates_wanted(wildcards):
 
 def segmentation_split_wanted():
     """The split of the patients that train the lung segmentation, where they may be in other cohorts too."""
-    network = config["segmentation"]["method"] == "nnunet" and cohorts_with_role(config, "segmentation")
-    return rules.segmentation_split.output[0] if config["shared_ids"] and network else []
+    shared = config["shared_ids"] and has_network_on_contours(config)
+    return rules.segmentation_split.output[0] if shared else []
 
 
 def known_side_arguments(wildcards, input):

@@ -1,7 +1,9 @@
-"""Segmentation: contours → a trained nnU-Net; volumes → lung masks."""
+"""Segmentation: contours → a trained nnU-Net, or a given one; volumes → lung masks."""
 
 SEGMENTATION = config["segmentation"]
+GIVEN_MODEL = SEGMENTATION["model"]
 NETWORK = SEGMENTATION["method"] == "nnunet"
+TRAINED_HERE = trains_segmentation(config)
 MODEL = f"{RESULTS}/segmentation/model"
 TRAINING = f"{RESULTS}/segmentation/training.tsv"
 TRAINER = repository_file("workflow/nnunet_trainers/lungsight_trainer.py")
@@ -21,7 +23,8 @@ rule segmentation_split:
         "../../envs/nnunet.yaml"
     params:
         code=code("segmentation_split"),
-        fractions=as_json(SEGMENTATION["fractions"]),
+        # Where nothing is trained, no case was seen: all are test.
+        fractions=as_json(SEGMENTATION["fractions"] if TRAINED_HERE else None),
         seed=config["seed"],
     shell:
         "python {input.program} --cases {input.cases} --fractions {params.fractions:q} --seed {params.seed}"
@@ -56,31 +59,55 @@ rule nnunet_prepare:
         " --dataset {output} > {log} 2>&1"
 
 
-rule nnunet_train:
-    input:
-        program=ancient(program("nnunet_train")),
-        trainer=ancient(TRAINER),
-        dataset=f"{RESULTS}/segmentation/nnunet",
-    output:
-        model=directory(MODEL),
-        training=TRAINING,
-    log:
-        f"{RESULTS}/logs/nnunet_train.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/nnunet_train.tsv"
-    conda:
-        "../../envs/nnunet.yaml"
-    threads: SEGMENTATION["threads"]
-    params:
-        code=code("nnunet_train"),
-        trainer_code=digest_of(Path(TRAINER).resolve()),
-        settings=settings_of_segmentation("trainer", "learning_rate", "epochs", "iterations", "validation_iterations"),
-        seed=config["seed"],
-        unfinished=f"{RESULTS}/segmentation/.training",
-    shell:
-        "nnUNet_def_n_proc={threads} python {input.program} --dataset {input.dataset} --settings {params.settings:q}"
-        " --seed {params.seed} --threads {threads} --unfinished {params.unfinished:q} --model {output.model}"
-        " --training {output.training} > {log} 2>&1"
+if GIVEN_MODEL:
+
+    rule adopt_model:
+        input:
+            program=ancient(program("adopt_model")),
+            given=[str(path) for path in files_of_model(GIVEN_MODEL)],
+        output:
+            directory(MODEL),
+        log:
+            f"{RESULTS}/logs/adopt_model.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/adopt_model.tsv"
+        conda:
+            "../../envs/nnunet.yaml"
+        params:
+            code=code("adopt_model"),
+            given=GIVEN_MODEL,
+        shell:
+            "python {input.program} --given {params.given:q} --model {output} > {log} 2>&1"
+
+else:
+
+    rule nnunet_train:
+        input:
+            program=ancient(program("nnunet_train")),
+            trainer=ancient(TRAINER),
+            dataset=f"{RESULTS}/segmentation/nnunet",
+        output:
+            model=directory(MODEL),
+            training=TRAINING,
+        log:
+            f"{RESULTS}/logs/nnunet_train.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/nnunet_train.tsv"
+        conda:
+            "../../envs/nnunet.yaml"
+        threads: SEGMENTATION["threads"]
+        params:
+            code=code("nnunet_train"),
+            trainer_code=digest_of(Path(TRAINER).resolve()),
+            settings=settings_of_segmentation(
+                "trainer", "learning_rate", "epochs", "iterations", "validation_iterations"
+            ),
+            seed=config["seed"],
+            unfinished=f"{RESULTS}/segmentation/.training",
+        shell:
+            "nnUNet_def_n_proc={threads} python {input.program} --dataset {input.dataset} --settings {params.settings:q}"
+            " --seed {params.seed} --threads {threads} --unfinished {params.unfinished:q} --model {output.model}"
+            " --training {output.training} > {log} 2>&1"
 
 
 rule segment_shard:
@@ -102,10 +129,11 @@ rule segment_shard:
         code=code("segment_shard"),
         method=f"nnunet --model {MODEL}" if NETWORK else "classical",
         mirroring="--mirroring" if SEGMENTATION["mirroring"] else "",
+        postprocessing=as_json(SEGMENTATION["postprocessing"]),
     shell:
         "nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --shard {wildcards.shard}"
         " --nifti {input.nifti} --method {params.method} {params.mirroring} --threads {threads}"
-        " --masks {output} > {log} 2>&1"
+        " --postprocessing {params.postprocessing:q} --masks {output} > {log} 2>&1"
 
 
 rule segmentation_metrics:
@@ -115,7 +143,7 @@ rule segmentation_metrics:
         split=f"{RESULTS}/segmentation/split.tsv",
         truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
         masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}/{{shard}}"),
-        training=TRAINING if NETWORK else [],
+        training=TRAINING if TRAINED_HERE else [],
     output:
         metrics=f"{RESULTS}/segmentation/metrics.tsv",
         curve=f"{RESULTS}/segmentation/curve.png",
@@ -129,7 +157,7 @@ rule segmentation_metrics:
         code=code("segmentation_metrics"),
         truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
         masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}"),
-        training=f"--training {TRAINING}" if NETWORK else "",
+        training=f"--training {TRAINING}" if TRAINED_HERE else "",
     shell:
         "python {input.program} --cases {input.cases} --split {input.split} --truth {params.truth:q}"
         " --masks {params.masks:q} {params.training} --metrics {output.metrics} --curve {output.curve} > {log} 2>&1"

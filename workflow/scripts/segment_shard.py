@@ -1,6 +1,7 @@
 """Segment the lungs of one shard: a mask for every usable case, on the grid of its image."""
 
 import argparse
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.program import parser, progress, run
+from lungsight.segmentation.postprocess import postprocess
 from lungsight.segmentation.volumes import Image, read_image, write_mask
 from lungsight.tables import read_table
 
@@ -22,6 +24,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--method", choices=METHODS, required=True)
     arguments.add_argument("--model", type=Path, help="nnU-Net model folder; the classical method has none")
     arguments.add_argument("--mirroring", action="store_true")
+    arguments.add_argument("--postprocessing", type=json.loads, default={}, help="what to mend in every mask")
     arguments.add_argument("--threads", type=int, required=True)
     arguments.add_argument("--masks", type=Path, required=True)
     return arguments.parse_args()
@@ -51,7 +54,8 @@ def main() -> None:
     cases = cases[(cases["status"] == "ok") & (cases["shard"] == args.shard)]
     args.masks.mkdir(parents=True, exist_ok=True)
     for image, mask in progress(segmented(images_of(cases, args.nifti), args), "cases", total=len(cases)):
-        write_mask(args.masks / f"{image.case}.nii.gz", mask, image.affine)
+        mended = postprocess(mask, image.volume, image.spacing, **args.postprocessing)
+        write_mask(args.masks / f"{image.case}.nii.gz", mended, image.affine)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ stay out, so they cannot reach the page.
 from collections.abc import Iterator
 from typing import Any
 
-from lungsight.config import LABELLED_ROLES, cohorts_with_role, pipelines_of, stages_of
-
-STAGE_COHORT_ROLE = {1: "public", 2: "target"}
+from lungsight.config import LABELLED_ROLES, cohorts_with_role, pipelines_of, stages_of, trains_segmentation
 
 # Settings that may hold a path of the user's, or that change no number.
 NOT_SHOWN = ("imagenet", "model", "threads")
@@ -35,7 +33,7 @@ def facts_of(config: dict) -> dict[str, Any]:
     ]
     training, segmentation = config["training"], config["segmentation"]
     has_contours = bool(cohorts_with_role(config, "segmentation"))
-    has_masks = has_contours or segmentation["method"] == "classical"
+    has_masks = has_contours or not trains_segmentation(config)
     return {
         "title": config["report"]["title"],
         "seed": config["seed"],

@@ -44,18 +44,28 @@ def _lung_components(air: np.ndarray, body: np.ndarray) -> np.ndarray:
     return np.isin(labels, np.flatnonzero((sizes >= smallest) & (sizes > 0)))
 
 
+def tissue_of(volume: np.ndarray) -> np.ndarray:
+    """What is brighter than air, (i, j, k) bool; nothing in an image of one value."""
+    if volume.min() == volume.max():
+        return np.zeros(volume.shape, dtype=bool)
+    return volume >= threshold_otsu(volume.ravel())
+
+
+def pixel_of(shape: tuple[int, ...], spacing: tuple[float, float, float] | None) -> float:
+    """The smaller edge of a pixel in mm; of an image without a known spacing an assumed one."""
+    return min(spacing[:2]) if spacing else ASSUMED_FIELD_OF_VIEW_MM / max(shape[:2])
+
+
 def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = None) -> np.ndarray:
     """The lungs of a CT volume or of a single slice.
 
     volume: (i, j, k), any linear grey scale, air dark. spacing: mm along i, j, k; None where it is unknown.
     Returns (i, j, k) bool, empty where no air is enclosed.
     """
-    if volume.min() == volume.max():
-        return np.zeros(volume.shape, dtype=bool)
-    tissue = volume >= threshold_otsu(volume.ravel())
+    tissue = tissue_of(volume)
     body = body_mask(tissue)
     lungs = _lung_components(body & ~tissue, body)
-    pixel = min(spacing[:2]) if spacing else ASSUMED_FIELD_OF_VIEW_MM / max(volume.shape[:2])
+    pixel = pixel_of(volume.shape, spacing)
     for k in np.flatnonzero(lungs.any(axis=(0, 1))):
         closed = isotropic_closing(lungs[:, :, k], CLOSING_MM / pixel)
         lungs[:, :, k] = ndimage.binary_fill_holes(closed) & body[:, :, k]

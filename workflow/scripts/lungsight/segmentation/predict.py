@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-from lungsight.segmentation.nnunet import LUNG, device_of_this_machine, nnunet_environment
+from lungsight.errors import UserError
+from lungsight.segmentation.model_folder import lung_labels
+from lungsight.segmentation.nnunet import device_of_this_machine, nnunet_environment
 from lungsight.segmentation.volumes import Image
 
 MOST_SLICES_STACKED = 64
@@ -23,6 +25,20 @@ def load_predictor(model: Path, mirroring: bool, threads: int) -> nnUNetPredicto
         predictor = nnUNetPredictor(use_mirroring=mirroring, device=device_of_this_machine(), allow_tqdm=False)
         predictor.initialize_from_trained_model_folder(str(model), use_folds=None)
     return predictor
+
+
+def check_weights(model: Path) -> int:
+    """Raise UserError unless the weights of every fold of a model folder fit its plans. Returns the number of folds."""
+    try:
+        predictor = load_predictor(model, mirroring=False, threads=1)
+        for weights in predictor.list_of_parameters:
+            predictor.network.load_state_dict(weights)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise UserError(
+            "segmentation.model: its weights do not fit the network that its plans.json describes. A trainer that "
+            f"builds a network of its own cannot be used here.\n{error}"
+        ) from error
+    return len(predictor.list_of_parameters)
 
 
 def assumed_spacing(predictor: nnUNetPredictor, shape: tuple[int, ...]) -> tuple[float, float, float]:
@@ -41,7 +57,7 @@ def predict_mask(
         return np.zeros(volume.shape, dtype=bool)
     spacing = spacing or assumed_spacing(predictor, volume.shape)
     labels = predictor.predict_single_npy_array(volume.transpose(2, 1, 0)[None], {"spacing": list(spacing[::-1])})
-    return labels.transpose(2, 1, 0) == LUNG
+    return np.isin(labels.transpose(2, 1, 0), lung_labels(predictor.dataset_json))
 
 
 def _extent(plane: np.ndarray) -> tuple[int, ...]:

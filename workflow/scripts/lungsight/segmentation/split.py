@@ -35,21 +35,25 @@ def _given_sides(cases: pd.DataFrame) -> dict[str, str]:
     return dict(zip(given["patient"], given["given_split"], strict=True))
 
 
-def split_cases(cases: pd.DataFrame, fractions: list[float], seed: int) -> pd.DataFrame:
+def split_cases(cases: pd.DataFrame, fractions: list[float] | None, seed: int) -> pd.DataFrame:
     """Put every usable case on a side, all cases of a patient on the same one.
 
-    cases: rows of a cases table. fractions: of patients for train, val, test. Patients with a `given_split` keep it;
-    the others are shuffled by `seed` in table order and go where a side is furthest from its share.
+    cases: rows of a cases table. fractions: of patients for train, val, test; None where nothing is trained, so that
+    every case is test. Patients with a `given_split` keep it; the others are shuffled by `seed` in table order and go
+    where a side is furthest from its share.
 
     Returns case, patient, split, in table order. Raises UserError where a side would be empty.
     """
     usable = cases[cases["status"] == "ok"]
+    if fractions is None:
+        return usable[["case", "patient"]].assign(split="test")
     patients = list(dict.fromkeys(usable["patient"]))
     if len(patients) < len(SIDES):
         raise UserError(
             f"The segmentation cohort has {len(patients)} usable patients ({len(cases) - len(usable)} of {len(cases)} "
             f"rows were left out, its cases.tsv says why). Training needs three at least, one each for train, val and "
-            f"test: add patients to its table, or set segmentation.method: classical, which needs none."
+            f"test: add patients to its table, name a trained model (segmentation.model), or set segmentation.method: "
+            "classical; neither needs any."
         )
     sides = _given_sides(usable)
     wanted = dict(zip(SIDES, side_sizes(len(patients), fractions), strict=True))

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +9,9 @@ import torch
 from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from lungsight.files import atomic_path, sha256_of, write_json
+from lungsight.files import read_json, sha256_of
+from lungsight.segmentation.model import load_checkpoint, versions, write_model_folder
+from lungsight.segmentation.model_folder import CHECKPOINT
 from lungsight.segmentation.nnunet import (
     CONFIGURATION,
     DATASET,
@@ -23,7 +23,6 @@ from lungsight.segmentation.nnunet import (
 
 TRAINER_CLASSES = {"thesis": "ThesisTrainer", "nnunet": "LungsightTrainer"}
 FOLD = 0
-CHECKPOINT = "checkpoint_final.pth"
 
 
 def training_digest(preprocessed: Path, settings: dict) -> str:
@@ -33,8 +32,7 @@ def training_digest(preprocessed: Path, settings: dict) -> str:
     """
     files = {str(path.relative_to(preprocessed)): sha256_of(path) for path in preprocessed.rglob("*") if path.is_file()}
     trainers = {path.name: sha256_of(path) for path in TRAINERS.glob("*.py")}
-    versions = {name: version(name) for name in ("nnunetv2", "torch")}
-    known = json.dumps([files, trainers, versions, settings], sort_keys=True)
+    known = json.dumps([files, trainers, versions(), settings], sort_keys=True)
     return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
@@ -87,16 +85,10 @@ def training_table(trainer: nnUNetTrainer) -> pd.DataFrame:
 def publish_model(trainer: nnUNetTrainer, model: Path, settings: dict) -> None:
     """Write the model folder that nnU-Net predicts from, and training.json with how it was trained.
 
-    The checkpoint keeps what prediction needs: no optimizer state and no times. It names nnU-Net's own trainer, whose
-    network ours trained, so that the folder works wherever nnU-Net is installed.
+    It works wherever nnU-Net is installed: it names nnU-Net's own trainer, whose network ours trained.
     """
     source = Path(trainer.output_folder_base)
-    checkpoint = torch.load(Path(trainer.output_folder) / CHECKPOINT, map_location="cpu", weights_only=False)
-    kept = {name: checkpoint[name] for name in ("network_weights", "init_args", "inference_allowed_mirroring_axes")}
-    with atomic_path(model) as folder:
-        (folder / f"fold_{FOLD}").mkdir(parents=True)
-        for name in ("plans.json", "dataset.json", "dataset_fingerprint.json"):
-            shutil.copyfile(source / name, folder / name)
-        torch.save(kept | {"trainer_name": "nnUNetTrainer"}, folder / f"fold_{FOLD}" / CHECKPOINT)
-        versions = {name: version(name) for name in ("nnunetv2", "torch")}
-        write_json(folder / "training.json", settings | {"configuration": CONFIGURATION} | versions)
+    names = ("plans.json", "dataset.json", "dataset_fingerprint.json")
+    descriptions = {name: read_json(source / name) for name in names}
+    checkpoint = load_checkpoint(Path(trainer.output_folder) / CHECKPOINT)
+    write_model_folder(model, descriptions, [checkpoint], settings | {"configuration": CONFIGURATION})
