@@ -8,12 +8,12 @@ from PIL import Image
 
 from lungsight.config import Pipeline, cohorts_with_role, pipelines_of, stages_of
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.margin import ASSUMED, near_lung
 from lungsight.explain.resample import average_area
-from lungsight.explain.saliency_metrics import measure
 from lungsight.explain.stage import (
-    Explanation,
     SliceImages,
     draw_overlays,
+    explanation,
     other_methods,
     outcomes,
     save_maps,
@@ -128,22 +128,16 @@ def made_explanation(
     test = predictions[predictions["split"] == "test"].reset_index(drop=True)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in test["label"]]
     images, masks = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
-    slices = SliceImages(test[["slice", "patient", "label", "probability"]], images, masks)
+    near = near_lung(masks, np.full((len(test), 2), 4.0), np.full(len(test), ASSUMED), margin=5)
+    slices = SliceImages(test[["slice", "patient", "label", "probability"]], images, masks, near)
+    identity = slices.table.assign(outcome=outcomes(test["label"], test["probability"].to_numpy(), POSITIVE))
     noise = rng.random((len(test), GRID, GRID)).astype(np.float32)
     lung = average_area(masks, (GRID, GRID))
     explained = {}
     for method, share in ((PRIMARY, rng.uniform(-0.4, 1)), (THESIS, -0.5)):
         maps = np.maximum(noise + share * lung, 0)
         maps[0] = 0
-        metrics = measure(maps, masks, config["explain"]["iou_level"])
-        empty = np.arange(len(test)) == 0
-        table = test.drop(columns="split").assign(
-            outcome=outcomes(test["label"], test["probability"].to_numpy(), POSITIVE),
-            empty=empty.astype(int),
-            reason=np.where(empty, "the map is zero everywhere", ""),
-            **metrics,
-        )
-        explained[method] = Explanation(table, maps)
+        explained[method] = explanation(identity, maps, slices, config["explain"]["iou_level"])
     write_table(folder / "saliency.tsv", explained[PRIMARY].table, schema="saliency")
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
     save_maps(folder / "maps.npz", explained[PRIMARY])

@@ -43,6 +43,16 @@ def test_any_other_error_is_a_scrubbed_traceback_and_the_whole_one_is_private(tm
     assert (tmp_path / "run.private").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_full_disk_is_said_in_words():
+    def main():
+        with open("/dev/full", "w") as file:
+            file.write("anything")
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code.startswith("error: Nothing more can be written (No space left on device).")
+
+
 def test_without_a_private_folder_nothing_is_kept(tmp_path, monkeypatch):
     monkeypatch.delenv("LUNGSIGHT_PRIVATE", raising=False)
     monkeypatch.chdir(tmp_path)

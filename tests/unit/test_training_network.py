@@ -1,5 +1,8 @@
 """The network's shape, its fused batch normalisation and its Adam against Keras's own."""
 
+import ast
+import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import h5py
@@ -9,11 +12,13 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.saving import legacy_h5_format
 
+from lungsight.code import _without_docstrings
 from lungsight.errors import UserError
 from lungsight.training import backbones
 from lungsight.training.adam import Adam
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.network import build_classifier, logits_of, make_inference, to_input
+from lungsight.training.network import build_classifier, logits_of, make_inference, precision, to_input
+from tests.workspace import ROOT
 
 SIZE = 16
 SETTINGS = {"image_size": SIZE, "head_units": 8, "head_activation": "sigmoid", "batch_norm_momentum": 0.7}
@@ -29,8 +34,8 @@ def classifier(weights: Path | None = None) -> keras.Model:
 
 
 def test_backbones_are_the_modules_of_their_folder() -> None:
-    assert backbones.names() == ["densenet201", "resnet50", "small_cnn"]
-    with pytest.raises(UserError, match="known are densenet201, resnet50, small_cnn"):
+    assert backbones.names() == ["densenet121", "densenet201", "resnet50", "small_cnn"]
+    with pytest.raises(UserError, match="known are densenet121, densenet201, resnet50, small_cnn"):
         backbones.load("resnet5")
 
 
@@ -43,9 +48,7 @@ def test_a_backbone_is_flat_and_has_the_layer_to_explain(name: str) -> None:
     assert base.get_layer(backbone.explained_layer).output is base.output
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"), [("resnet50", "caffe"), ("densenet201", "torch")], ids=["resnet50", "densenet201"]
-)
+@pytest.mark.parametrize(("name", "mode"), [("resnet50", "caffe"), ("densenet201", "torch"), ("densenet121", "torch")])
 def test_preprocessing_is_that_of_the_published_weights(name: str, mode: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
     colour = np.repeat(images[..., None], 3, axis=-1).astype(np.float32)
@@ -62,6 +65,46 @@ def test_classifier_is_the_thesis_head_on_a_flat_model() -> None:
     inputs = np.random.default_rng(0).normal(size=(3, SIZE, SIZE, 3)).astype(np.float32)
     logits = logits_of(model)(inputs, training=False).numpy()
     np.testing.assert_allclose(model(inputs, training=False).numpy(), 1 / (1 + np.exp(-logits)), rtol=1e-5)
+
+
+def test_a_linear_head_is_the_pooled_features_and_the_logit() -> None:
+    model = build_classifier(backbones.load("small_cnn"), SETTINGS | {"head": "linear"})
+    assert [layer.name for layer in model.layers[-3:]] == ["pooled", "logit", "probability"]
+
+
+@pytest.mark.parametrize("application", ["ResNet50", "DenseNet121", "DenseNet201"])
+def test_imagenet_weights_are_fetched_from_where_keras_has_them(
+    application: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def record(name: str, address: str, **more: str) -> None:
+        asked.append((address, more["file_hash"]))
+        raise InterruptedError
+
+    monkeypatch.setattr(keras.src.utils.file_utils, "get_file", record)
+    with pytest.raises(InterruptedError):
+        getattr(keras.applications, application)(include_top=False, weights="imagenet", input_shape=(32, 32, 3))
+    backbone = backbones.load(application.lower())
+    assert asked == [(backbone.imagenet_url, backbone.imagenet_md5)]
+
+
+def test_nothing_but_its_own_file_knows_a_published_backbone() -> None:
+    """In the code, that is, not in sentences for people; the default of the config names the thesis's two."""
+    named = re.compile("resnet|densenet", re.IGNORECASE)
+    scripts = ROOT / "workflow" / "scripts"
+    python = {
+        path.relative_to(scripts).as_posix(): ast.unparse(_without_docstrings(ast.parse(path.read_text())))
+        for path in scripts.rglob("*.py")
+    }
+    rules = {
+        path.name: re.sub(r"#.*", "", path.read_text())
+        for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "Snakefile"]
+    }
+    found = {name for name, text in (python | rules).items() if named.search(text)}
+    assert found == {f"lungsight/training/backbones/{name}.py" for name in ("densenet121", "densenet201", "resnet50")}
+    schemas = "".join(path.read_text() for path in (ROOT / "workflow" / "schemas").iterdir())
+    assert len(named.findall(schemas)) == 2
 
 
 def test_an_image_that_is_too_small_is_refused() -> None:
@@ -85,6 +128,38 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, layers: int) -> 
     keras.Sequential([keras.Input((4,)), *dense]).save_weights(other)
     with pytest.raises(UserError, match="does not hold weights without top of this backbone"):
         classifier(other)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["trained", "frozen"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_fused_batch_norm_in_every_mode_is_keras(policy: str, training: bool) -> None:
+    """Outputs, and the gradients of input, scale and offset, where the layer is trained and where it is frozen."""
+    values = tf.constant(np.random.default_rng(0).normal(2, 3, size=(4, 5, 5, 6)), tf.float32)
+    pattern = tf.constant(np.random.default_rng(1).normal(size=(4, 5, 5, 6)), tf.float32)
+
+    def computed(fused: bool) -> list[np.ndarray]:
+        images = keras.Input((5, 5, 6))
+        with precision(policy):
+            layer = keras.layers.BatchNormalization(name="bn")
+        model = keras.Model(images, layer(images))
+        weights = np.linspace(0.5, 1.5, 6), np.linspace(-1, 1, 6), np.linspace(1, 3, 6), np.linspace(4, 12, 6)
+        layer.set_weights(weights)
+        layer.trainable = training
+
+        @tf.function(autograph=False)
+        def step() -> list[tf.Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch(values)
+                outputs = tf.cast(model(values, training=True), tf.float32)
+                loss = tf.reduce_sum(outputs * pattern)
+            return [outputs, *tape.gradient(loss, [values, layer.gamma.value, layer.beta.value])]
+
+        with fused_batch_norm(model) if fused else nullcontext():
+            return [value.numpy() for value in step()] + layer.get_weights()
+
+    tolerance = 3e-2 if policy == "mixed_bfloat16" else 1e-5
+    for one, other in zip(computed(fused=True), computed(fused=False), strict=True):
+        np.testing.assert_allclose(one, other, atol=tolerance * np.abs(other).max())
 
 
 def gradients_and_statistics(model: keras.Model, inputs: tf.Tensor) -> list[np.ndarray]:
@@ -131,6 +206,20 @@ def test_adam_equals_keras_over_many_steps() -> None:
     start = [rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)]
     ours, theirs = [tf.Variable(value) for value in start], [keras.Variable(value) for value in start]
     adam, peer = Adam(ours), keras.optimizers.Adam(learning_rate=0.01)
+    for _ in range(20):
+        gradients = [tf.constant(rng.normal(size=value.shape), tf.float32) for value in start]
+        adam.apply(gradients, tf.constant(0.01))
+        peer.apply(gradients, theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
+
+
+def test_weight_decay_is_that_of_keras_on_kernels_alone() -> None:
+    rng = np.random.default_rng(0)
+    start = [rng.normal(size=(4, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)]
+    ours, theirs = [tf.Variable(value) for value in start], [keras.Variable(value) for value in start]
+    adam, peer = Adam(ours, weight_decay=0.1), keras.optimizers.AdamW(learning_rate=0.01, weight_decay=0.1)
+    peer.exclude_from_weight_decay(var_list=theirs[1:])
     for _ in range(20):
         gradients = [tf.constant(rng.normal(size=value.shape), tf.float32) for value in start]
         adam.apply(gradients, tf.constant(0.01))

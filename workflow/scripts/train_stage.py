@@ -10,10 +10,10 @@ from lungsight.program import parser, run
 from lungsight.tables import write_table
 from lungsight.training import backbones
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.curve import draw_curve
+from lungsight.training.curve import draw_curve, title_of
 from lungsight.training.device import prepare_device
-from lungsight.training.provenance import describe_training
-from lungsight.training.stage import Cohort, Start, plan_of, train
+from lungsight.training.provenance import describe_training, hardware_class
+from lungsight.training.stage import Cohort, Start, in_float32, objective_of, plan_of, train, what_came_of
 from lungsight.training.weights import WeightsFile, read_sidecar
 
 
@@ -50,15 +50,16 @@ def main() -> None:
         **{"labels": args.labels, "weights": start.describe(), "inputs": cohort.digests()},
         **{"images": dict(zip(("train", "val"), map(len, sides), strict=True))},
         **describe_training(name, backbone, args.settings, args.seed, args.code),
-        **{"device": device, "threads": args.threads},
+        **{"hardware": hardware_class(device), "threads": args.threads},
     }
     checkpoint = Checkpoint.of(args.checkpoints, provenance)
-    history = train(model, backbone, *sides, plan_of(args.settings, args.stage, args.seed), checkpoint)
+    plan = plan_of(args.settings, args.stage, args.seed, start.fine_tunes)
+    history = train(model, backbone, objective_of(args.settings, sides[0]), *sides, plan, checkpoint)
     with atomic_path(args.model) as temporary:
-        model.save(temporary)
+        in_float32(model, backbone, args.settings).save(temporary)
     write_table(args.history, history, "history")
-    write_json(args.provenance, provenance)
-    draw_curve(args.curve, history, f"{args.pipeline.name}, stage {args.stage}")
+    write_json(args.provenance, provenance | {"training": what_came_of(history)})
+    draw_curve(args.curve, history, title_of(args.pipeline.name, args.stage, provenance["weights"]["origin"]))
     checkpoint.remove()
 
 

@@ -1,6 +1,7 @@
 """What every program of the workflow shares: how it starts, reports progress and fails."""
 
 import argparse
+import errno
 import os
 import sys
 import time
@@ -13,6 +14,8 @@ from lungsight.errors import UserError
 from lungsight.privacy import make_private_folder, scrub, shorten_paths
 
 Item = TypeVar("Item")
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def parser(documentation: str | None) -> argparse.ArgumentParser:
@@ -46,8 +49,9 @@ def set_environment(private: str) -> None:
 def run(main: Callable[[], None]) -> None:
     """Run `main`, and leave with 0, or with 1 and a message.
 
-    A UserError prints its sentence alone, of each of the user's paths the last component. Anything else prints a
-    scrubbed traceback. The whole text goes to the private folder, the one place where names may stand.
+    A UserError prints its sentence alone, of each of the user's paths the last component, and a disk that is full its
+    own. Anything else prints a scrubbed traceback. The whole text goes to the private folder, the one place where names
+    may stand.
     """
     private_name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
     try:
@@ -55,7 +59,12 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         keep_private(private_name, str(error))
         sys.exit(f"error: {shorten_paths(str(error))}")
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            sys.exit(
+                f"error: Nothing more can be written ({os.strerror(error.errno)}). No half-written file was left; make"
+                " room and run again: what was finished is kept."
+            )
         text = traceback.format_exc()
         keep_private(private_name, text)
         sys.exit(scrub(text))

@@ -1,4 +1,4 @@
-"""Adam (Kingma and Ba 2015) as one operation per variable."""
+"""Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019) as one or two operations per variable."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,13 @@ class Adam:
 
     All state is made here, before a step is traced, so that one trace is enough. A third of Keras's own trace goes
     into its per-variable bookkeeping.
+
+    weight_decay: AdamW's, apart from the gradient: before each step a kernel shrinks by learning rate × weight decay.
+    Biases and the scales of normalisations, vectors all, do not.
     """
 
-    def __init__(self, variables: Sequence[tf.Variable]) -> None:
+    def __init__(self, variables: Sequence[tf.Variable], weight_decay: float = 0.0) -> None:
+        self.weight_decay = weight_decay
         self.variables = list(variables)
         self.momentums = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
         self.velocities = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
@@ -27,6 +31,8 @@ class Adam:
         powers = tf.pow(BETA_1, step), tf.pow(BETA_2, step)
         parts = zip(self.variables, self.momentums, self.velocities, gradients, strict=True)
         for variable, momentum, velocity, gradient in parts:
+            if self.weight_decay and variable.shape.rank > 1:
+                variable.assign_sub(variable * (learning_rate * self.weight_decay))
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=momentum.handle,

@@ -2,26 +2,43 @@
 
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lungsight.files import atomic_path
 
 
+def title_of(pipeline: str, stage: str | int, origin: str) -> str:
+    """The heading of a model's curve; stand-ins for ImageNet weights are called so."""
+    return f"{pipeline}, stage {stage}" + (" (from stand-in weights, not ImageNet)" if origin == "stand-in" else "")
+
+
 def draw_curve(path: Path, history: list[dict], title: str) -> None:
-    """Draw loss and accuracy over epochs, of training (augmented images) and validation, into a PNG."""
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    axes = figure.subplots(1, 2)
-    epochs = [row["epoch"] for row in history]
-    for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
-        axis.plot(epochs, [row[quantity] for row in history], marker=".", label="training (augmented)")
-        axis.plot(epochs, [row[f"val_{quantity}"] for row in history], marker=".", label="validation")
-        axis.set(xlabel="epoch", ylabel=quantity)
+    """Draw loss and accuracy, of training (augmented images) and validation, learning rate and seconds by epoch."""
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    loss, accuracy, rate, seconds = figure.subplots(1, 4, width_ratios=[3, 3, 2, 2])
+    for axis, quantity in ((loss, "loss"), (accuracy, "accuracy")):
+        _plot(axis, history, quantity, "training (augmented)")
+        _plot(axis, history, f"val_{quantity}", "validation")
+        axis.set_ylabel(quantity)
+    _plot(rate, history, "learning_rate", "learning rate")
+    rate.set(ylabel="learning rate, last step", ylim=(0, None))
+    seconds.bar([row["epoch"] for row in history], [row["seconds"] for row in history], color="#767676")
+    seconds.set_ylabel("seconds")
+    kept = next(row["epoch"] for row in history if row["kept"])
+    for axis in (loss, accuracy, rate, seconds):
+        axis.axvline(kept, color="#009e73", linestyle=(0, (4, 3)), linewidth=1, label=f"epoch {kept} kept")
+        axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-    axes[0].set_ylim(bottom=0)
-    axes[1].set_ylim(0, 1.02)
-    axes[0].legend(fontsize="small")
-    figure.suptitle(title)
+    loss.set_ylim(bottom=0)
+    accuracy.set_ylim(0, 1.02)
+    loss.legend(fontsize="small")
+    figure.suptitle(f"{title}: {history[-1]['stopped']}", fontsize="medium")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120)
+
+
+def _plot(axis: Axes, history: list[dict], quantity: str, label: str) -> None:
+    axis.plot([row["epoch"] for row in history], [row[quantity] for row in history], marker=".", label=label)

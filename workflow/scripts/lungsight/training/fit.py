@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import keras
@@ -14,10 +15,12 @@ from lungsight.training.adam import Adam
 from lungsight.training.augmentation import augment, draw_augmentation, generator, no_augmentation
 from lungsight.training.backbones import Backbone
 from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.early_stopping import BestEpoch
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.network import make_inference, run_in_batches, to_input
+from lungsight.training.network import frozen_batch_norm, make_inference, run_in_batches, to_input
 from lungsight.training.objectives import Objective
 from lungsight.training.recalibration import make_recalibration
+from lungsight.training.schedule import learning_rate_at
 
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
@@ -43,6 +46,9 @@ class Plan:
     """How to train. augmentation: the config's `training.augmentation`, or None. stage: counts for the seeds only.
 
     recalibrate: measure batch normalisation's statistics anew after each epoch, on that epoch's training images.
+    freeze_batch_norm: keep batch normalisation in inference mode. weight_decay: AdamW's, 0 for Adam. schedule: as
+    `learning_rate_at` has it, after `warmup_epochs`. patience: epochs to wait for a lower validation loss; None: train
+    to the end.
     """
 
     epochs: int
@@ -52,6 +58,20 @@ class Plan:
     stage: int = 0
     augmentation: dict | None = None
     recalibrate: bool = False
+    freeze_batch_norm: bool = False
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    patience: int | None = None
+
+    def rates(self, epoch: int, n_images: int) -> list[float]:
+        """The learning rate of every step of an epoch (1-based)."""
+        steps = -(-n_images // self.batch_size)
+        warmup = round(self.warmup_epochs * steps)
+        return [
+            learning_rate_at(step, self.epochs * steps, warmup, self.learning_rate, self.schedule)
+            for step in range((epoch - 1) * steps, epoch * steps)
+        ]
 
 
 def equal_batches(rng: np.random.Generator, n: int, batch_size: int) -> list[np.ndarray]:
@@ -109,10 +129,10 @@ def batches_of_epoch(images: LabelledImages, plan: Plan, epoch: int) -> Iterator
 
 def train_epoch(step: Step, images: LabelledImages, plan: Plan, epoch: int) -> tuple[float, float]:
     """Run one epoch (1-based); returns the mean loss and accuracy over its augmented images."""
-    learning_rate = tf.constant(plan.learning_rate, tf.float32)
-    steps = -(-len(images) // plan.batch_size)
-    batches = progress(batches_of_epoch(images, plan, epoch), f"steps of epoch {epoch}", total=steps)
-    losses, correct = zip(*(step(*batch, learning_rate) for batch in batches), strict=True)
+    rates = plan.rates(epoch, len(images))
+    batches = progress(batches_of_epoch(images, plan, epoch), f"steps of epoch {epoch}", total=len(rates))
+    taken = (step(*batch, tf.constant(rate, tf.float32)) for batch, rate in zip(batches, rates, strict=True))
+    losses, correct = zip(*taken, strict=True)
     return float(np.sum(losses)) / len(images), float(np.sum(correct)) / len(images)
 
 
@@ -130,32 +150,48 @@ def fit(
     With a checkpoint, each epoch's end is kept and a training that was cut short goes on from there, with the numbers
     that it would have had. Raises UserError when a loss is not a number; the checkpoint then holds the last good epoch.
     """
-    optimizer = Adam([variable.value for variable in model.trainable_variables])
-    history = checkpoint.restore(model, optimizer) if checkpoint else []
-    step = make_train_step(model, backbone, objective, optimizer)
-    inference = make_inference(model, backbone)
-    recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
-    for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
-        started = time.monotonic()
-        loss, accuracy = train_epoch(step, training, plan, epoch)
-        if recalibrate:
-            recalibrate((images, *drawn) for images, _, *drawn in batches_of_epoch(training, plan, epoch))
-        measured = objective(validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
-        val_loss, val_accuracy = float(np.mean(measured.loss)), float(np.mean(measured.correct))
-        if not np.isfinite([loss, val_loss]).all():
-            kept = f" What was learned up to epoch {epoch - 1} is kept." if checkpoint and epoch > 1 else ""
-            raise UserError(
-                f"The loss is not a number in epoch {epoch}: the training diverged.{kept} "
-                f"Lower training.learning_rate (it is {plan.learning_rate:g}) and run again."
-            )
-        say(f"epoch {epoch}: loss {loss:.4f}, accuracy {accuracy:.3f}; validation {val_loss:.4f}, {val_accuracy:.3f}")
-        history.append(
-            {
+    with frozen_batch_norm(model) if plan.freeze_batch_norm else nullcontext():
+        optimizer = Adam([variable.value for variable in model.trainable_variables], plan.weight_decay)
+        best = BestEpoch(plan.patience)
+        history = checkpoint.restore(model, optimizer, best) if checkpoint else []
+        step = make_train_step(model, backbone, objective, optimizer)
+        inference = make_inference(model, backbone)
+        recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
+        for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
+            if best.is_over(history):
+                break
+            started = time.monotonic()
+            loss, accuracy = train_epoch(step, training, plan, epoch)
+            if recalibrate:
+                recalibrate((images, *drawn) for images, _, *drawn in batches_of_epoch(training, plan, epoch))
+            measured = objective(validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
+            row = {
                 **{"epoch": epoch, "loss": loss, "accuracy": accuracy},
-                **{"val_loss": val_loss, "val_accuracy": val_accuracy},
-                **{"learning_rate": plan.learning_rate, "seconds": time.monotonic() - started},
+                **{"val_loss": float(np.mean(measured.loss)), "val_accuracy": float(np.mean(measured.correct))},
+                **{"learning_rate": plan.rates(epoch, len(training))[-1], "seconds": time.monotonic() - started},
             }
+            check_finite(row, kept=bool(checkpoint and history))
+            say(in_words(row))
+            history.append(row)
+            best.see(model, history)
+            if checkpoint and epoch < plan.epochs:
+                checkpoint.save(model, optimizer, history, best)
+    return best.finish(model, history)
+
+
+def check_finite(row: dict, kept: bool) -> None:
+    """Raise UserError for an epoch whose loss is not a number. kept: the epoch before it is in a checkpoint."""
+    if not np.isfinite([row["loss"], row["val_loss"]]).all():
+        earlier = f" What was learned up to epoch {row['epoch'] - 1} is kept." if kept else ""
+        raise UserError(
+            f"The loss is not a number in epoch {row['epoch']}: the training diverged.{earlier} "
+            f"Lower training.learning_rate (it is {row['learning_rate']:g}) and run again."
         )
-        if checkpoint and epoch < plan.epochs:
-            checkpoint.save(model, optimizer, history)
-    return history
+
+
+def in_words(row: dict) -> str:
+    """An epoch as a line of the log."""
+    return (
+        f"epoch {row['epoch']}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.3f};"
+        f" validation {row['val_loss']:.4f}, {row['val_accuracy']:.3f}"
+    )

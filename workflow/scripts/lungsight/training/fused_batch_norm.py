@@ -16,7 +16,8 @@ import tensorflow as tf
 def _fused_call(
     layer: keras.layers.BatchNormalization, inputs: Any, training: bool | None = None, mask: None = None
 ) -> tf.Tensor:
-    gamma, beta = layer.gamma.value, layer.beta.value
+    # Mixed precision casts what a layer reads; scale and offset of the fused operation are float32.
+    gamma, beta = tf.cast(layer.gamma.value, tf.float32), tf.cast(layer.beta.value, tf.float32)
     mean, variance = layer.moving_mean.value, layer.moving_variance.value
     if not (training and layer.trainable):
         return tf.raw_ops.FusedBatchNormV3(

@@ -1,7 +1,8 @@
-"""The thesis's classifier: a backbone, global average pooling, a dense layer, one logit, its sigmoid. Flat."""
+"""The classifier: a backbone, global average pooling, a head, one logit, its sigmoid. Flat."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ import tensorflow as tf
 from lungsight.errors import UserError
 from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
+from lungsight.training.heads import DEFAULT_HEAD, HEADS
 
 LOGIT, PROBABILITY = "logit", "probability"
 INFERENCE_BATCH = 32
@@ -32,19 +34,47 @@ def build_classifier(backbone: Backbone, settings: dict, weights: Path | None = 
     if weights is not None:
         load_weights(base, weights, what="weights without top of this backbone")
     pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(base.output)
-    hidden = keras.layers.Dense(settings["head_units"], activation=settings["head_activation"], name="hidden")(pooled)
-    logit = keras.layers.Dense(1, name=LOGIT)(hidden)
+    hidden = HEADS[settings.get("head", DEFAULT_HEAD)](pooled, settings)
+    logit = keras.layers.Dense(1, dtype="float32", name=LOGIT)(hidden)
     probability = keras.layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(logit)
     model = keras.Model(base.input, probability, name="classifier")
     set_batch_norm_momentum(model, settings["batch_norm_momentum"])
     return model
 
 
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Networks built inside compute in this precision ("float32", "mixed_bfloat16"); variables are float32 in any."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """The batch normalisations of a flat model."""
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
 def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
     """Set the momentum of the running statistics in every batch normalisation; before a step is traced."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
+    for layer in batch_norms(model):
+        layer.momentum = momentum
+
+
+@contextmanager
+def frozen_batch_norm(model: keras.Model) -> Iterator[None]:
+    """While inside, batch normalisations stay in inference mode and their scales and offsets are not trained."""
+    layers = [layer for layer in batch_norms(model) if layer.trainable]
+    try:
+        for layer in layers:
+            layer.trainable = False
+        yield
+    finally:
+        for layer in layers:
+            layer.trainable = True
 
 
 def load_weights(model: keras.Model, path: Path, what: str) -> None:

@@ -1,5 +1,6 @@
 """Where a model comes from, in a file beside it; and whether two models, or a model and images, fit together."""
 
+import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow")
 def package_versions() -> dict[str, str]:
     """Versions of what a training's numbers depend on."""
     return {name: metadata.version(name) for name in PACKAGES}
+
+
+def hardware_class(device: str) -> dict[str, str]:
+    """What kind of machine trains: the device ("cpu", "gpu") and the processor's architecture; no host name."""
+    return {"device": device, "machine": platform.machine()}
 
 
 def describe_training(name: str, backbone: Backbone, settings: dict, seed: int, code: str) -> dict[str, Any]:

@@ -14,13 +14,9 @@ import tensorflow as tf
 from lungsight.training.augmentation import augment
 from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.network import to_input
+from lungsight.training.network import batch_norms, to_input
 
 Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-
-
-def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 @contextmanager
@@ -42,7 +38,7 @@ def make_recalibration(model: keras.Model, backbone: Backbone) -> Callable[[Iter
     A batch is (images, transforms, brightness), as a training step takes them: the statistics are those of augmented
     images. Traced once, for batches of any length.
     """
-    layers = _batch_norms(model)
+    layers = batch_norms(model)
     variables = [variable.value for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     size = model.input_shape[1]
     signature = [

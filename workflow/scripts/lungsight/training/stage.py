@@ -15,8 +15,8 @@ from lungsight.training.backbones import Backbone
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.fit import LabelledImages, Plan, fit
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.network import build_classifier, load_weights, logits_of
-from lungsight.training.objectives import binary_crossentropy
+from lungsight.training.network import build_classifier, load_weights, logits_of, precision
+from lungsight.training.objectives import LOSSES, Objective
 from lungsight.training.provenance import check_parent
 from lungsight.training.weights import WeightsFile
 
@@ -70,18 +70,29 @@ class Start:
             return {"kind": self.weights.kind, "sha256": self.weights.sha256, "origin": self.weights.kind}
         return {"kind": "scratch", "sha256": None, "origin": "scratch"}
 
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether there is something to start from."""
+        return self.parent is not None or self.weights is not None
+
     def build(self, name: str, backbone: Backbone, settings: dict) -> keras.Model:
-        """The network with these weights. Raises UserError when they do not fit it."""
-        if self.parent is None:
-            return build_classifier(backbone, settings, self.weights.checked() if self.weights else None)
-        check_parent(self.parent_provenance, name, backbone.preprocessing, settings["image_size"])
-        model = build_classifier(backbone, settings)
-        load_weights(model, self.parent, what="the model of stage 1")
+        """The network with these weights, in the precision that it trains in. Raises UserError when they do not fit."""
+        weights = self.weights.checked() if self.weights else None
+        if self.parent is not None:
+            check_parent(self.parent_provenance, name, backbone.preprocessing, settings["image_size"])
+        with precision(settings["precision"]):
+            model = build_classifier(backbone, settings, weights)
+        if self.parent is not None:
+            load_weights(model, self.parent, what="the model of stage 1")
         return model
 
 
-def plan_of(settings: dict, stage: int, seed: int) -> Plan:
-    """The training plan of a stage. settings: the config's `training`, epochs and learning_rate of this stage alone."""
+def plan_of(settings: dict, stage: int, seed: int, fine_tunes: bool) -> Plan:
+    """The training plan of a stage. settings: the config's `training`, epochs and learning_rate of this stage alone.
+
+    fine_tunes: the training starts from weights, so that batch normalisation has statistics to freeze.
+    """
+    freeze = fine_tunes and settings["batch_norm_frozen"]
     return Plan(
         epochs=settings["epochs"],
         batch_size=settings["batch_size"],
@@ -89,18 +100,44 @@ def plan_of(settings: dict, stage: int, seed: int) -> Plan:
         seed=seed,
         stage=stage,
         augmentation=settings["augmentation"],
-        recalibrate=settings["batch_norm_recalibration"],
+        recalibrate=settings["batch_norm_recalibration"] and not freeze,
+        freeze_batch_norm=freeze,
+        weight_decay=settings["weight_decay"],
+        schedule=settings["learning_rate_schedule"],
+        warmup_epochs=settings["warmup_epochs"],
+        patience=settings["early_stopping"],
     )
+
+
+def objective_of(settings: dict, training: LabelledImages) -> Objective:
+    """What a training minimises, by the config's words. settings: the config's `training`."""
+    return LOSSES[settings["loss"]](training.labels, settings["label_smoothing"])
+
+
+def in_float32(model: keras.Model, backbone: Backbone, settings: dict) -> keras.Model:
+    """The same network computing in float32: predictions and maps do not depend on the precision of the training."""
+    if settings["precision"] == "float32":
+        return model
+    same = build_classifier(backbone, settings)
+    same.set_weights(model.get_weights())
+    return same
+
+
+def what_came_of(history: list[dict]) -> dict[str, Any]:
+    """As provenance.json has it: epochs done, the epoch whose weights were kept, and what stopped the training."""
+    kept = next(row["epoch"] for row in history if row["kept"])
+    return {"epochs": len(history), "kept_epoch": kept, "stopped": history[-1]["stopped"]}
 
 
 def train(
     model: keras.Model,
     backbone: Backbone,
+    objective: Objective,
     training: LabelledImages,
     validation: LabelledImages,
     plan: Plan,
     checkpoint: Checkpoint,
 ) -> list[dict]:
-    """Train the classifier in place on binary cross-entropy of its logit; returns the history."""
-    say(f"{len(training)} training and {len(validation)} validation images, {plan.epochs} epochs")
-    return fit(logits_of(model), backbone, binary_crossentropy, training, validation, plan, checkpoint)
+    """Train the classifier in place on its logit; returns the history."""
+    say(f"{len(training)} training and {len(validation)} validation images, at most {plan.epochs} epochs")
+    return fit(logits_of(model), backbone, objective, training, validation, plan, checkpoint)

@@ -1,0 +1,23 @@
+"""DenseNet-121 (Huang et al. 2017)."""
+
+import keras
+
+from lungsight.training.backbones import Backbone
+
+
+def build(size: int) -> keras.Model:
+    """DenseNet-121 without top, randomly initialised, from (size, size, 3) images."""
+    return keras.applications.DenseNet121(include_top=False, weights=None, input_shape=(size, size, 3))
+
+
+BACKBONE = Backbone(
+    build=build,
+    preprocess=keras.applications.densenet.preprocess_input,
+    preprocessing="keras.applications.densenet.preprocess_input: RGB in [0, 1], ImageNet mean and deviation",
+    explained_layer="relu",
+    layers_by_stride={32: "relu", 16: "pool4_relu", 8: "pool3_relu"},
+    min_size=32,
+    imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/densenet/"
+    "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    imagenet_md5="30ee3e1110167f948a6b9946edeeb738",
+)
