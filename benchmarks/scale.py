@@ -1,0 +1,257 @@
+"""What Snakemake itself costs on a data set of the thesis's size: time and memory of a dry run, of a run with nothing
+to do, and of the pictures of the workflow, beside a tenth of that size.
+
+python benchmarks/scale.py
+
+The scans are empty files, as many as there would be; no program runs. tests/e2e/test_scale.py uses `Scale` too.
+"""
+
+import argparse
+import csv
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
+
+# The workflow with every program replaced by one that makes its outputs, empty: Snakemake's own book-keeping is real.
+STAND_IN = """
+import os
+
+from snakemake.io import is_flagged
+
+
+include: "Snakefile"
+
+
+def stand_in(outputs):
+    folders = [is_flagged(path, "directory") for path in outputs]
+
+    def make_outputs(input, output, *others):
+        for path, is_folder in zip(output, folders, strict=True):
+            os.makedirs(path if is_folder else os.path.dirname(path), exist_ok=True)
+            if not is_folder:
+                open(path, "a").close()
+
+    return make_outputs
+
+
+for made in workflow.rules:
+    if made.shellcmd:
+        made.run_func = stand_in(made.output)
+        made._benchmark = None
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many patients, images and slices a made data set has."""
+
+    annotated: int = 422
+    annotated_slices: int = 50_854
+    positive: int = 466
+    positive_images: int = 7_593
+    negative: int = 6_839
+    negative_images: int = 6_893
+    scans: int = 103
+    scan_slices: int = 9_146
+
+    def part(self, share: float) -> "Size":
+        """A data set of the same shape, of a share of this size."""
+        return Size(*(round(number * share) for number in vars(self).values()))
+
+
+THESIS = Size()
+
+
+def spread(total: int, over: int) -> list[int]:
+    """`total` things as evenly as can be over `over` places."""
+    return [total // over + (place < total % over) for place in range(over)]
+
+
+def make_series(folder: Path, slices: int) -> None:
+    """A folder of empty files, one per slice."""
+    folder.mkdir(parents=True)
+    for number in range(slices):
+        (folder / f"{number:04d}.dcm").touch()
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter="\t")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def make_annotated(root: Path, size: Size) -> list[dict]:
+    """A segmentation cohort below `root`; returns the rows of its table."""
+    rows = []
+    for number, slices in enumerate(spread(size.annotated_slices, size.annotated), start=1):
+        name = f"LUNG1-{number:03d}"
+        make_series(root / name / "CT", slices)
+        (root / name / "RTSTRUCT.dcm").touch()
+        rows.append({"patient": name, "path": f"{name}/CT", "mask": f"{name}/RTSTRUCT.dcm"})
+    return rows
+
+
+def make_images(root: Path, size: Size) -> list[dict]:
+    """A public cohort of PNG files below `root`; returns the rows of its table."""
+    rows = []
+    for label, patients, images in (
+        (POSITIVE, size.positive, size.positive_images),
+        (NEGATIVE, size.negative, size.negative_images),
+    ):
+        folder = label.replace(" ", "")
+        (root / folder).mkdir(parents=True)
+        for patient, count in enumerate(spread(images, patients)):
+            for image in range(count):
+                path = f"{folder}/{patient:05d}_{image:03d}.png"
+                (root / path).touch()
+                rows.append({"patient": f"{folder}-{patient}", "path": path, "label": label})
+    return rows
+
+
+def make_scans(root: Path, size: Size) -> list[dict]:
+    """A target cohort of DICOM series below `root`; returns the rows of its table."""
+    rows = []
+    for number, slices in enumerate(spread(size.scan_slices, size.scans), start=1):
+        make_series(root / f"scan-{number:03d}", slices)
+        label = POSITIVE if number <= size.scans * 65 // 103 else NEGATIVE
+        rows.append({"patient": f"H{number:03d}", "path": f"scan-{number:03d}", "label": label})
+    return rows
+
+
+class Scale:
+    """A made data set with a copy of the workflow beside it, so that a test may edit either."""
+
+    def __init__(self, folder: Path, size: Size = THESIS):
+        self.folder = folder
+        self.workflow = folder / "workflow-copy"
+        for part in ("workflow", "config", "envs"):
+            shutil.copytree(ROOT / part, self.workflow / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Snakefile", self.workflow)
+        (self.workflow / "stand_in.smk").write_text(STAND_IN, encoding="utf-8")
+        makers = {"nsclc": make_annotated, "curated": make_images, "hospital": make_scans}
+        for name, make in makers.items():
+            write_rows(folder / f"{name}.tsv", make(folder / "data" / name, size))
+        config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+        for name, cohort in config["cohorts"].items():
+            cohort |= {"root": f"data/{name}", "table": f"{name}.tsv"}
+        self.write_config(config)
+
+    @property
+    def config_path(self) -> Path:
+        return self.folder / "config.yaml"
+
+    def write_config(self, config: dict) -> None:
+        self.config = config
+        self.config_path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def snakemake(self, *arguments: str, snakefile: str = "Snakefile") -> subprocess.CompletedProcess:
+        """Run Snakemake on the copy; both streams are in stdout."""
+        return subprocess.run(
+            [
+                *(str(SNAKEMAKE), "--snakefile", str(self.workflow / snakefile), "--workflow-profile", "none"),
+                *("--directory", str(self.folder), "--configfile", str(self.config_path), *arguments),
+            ],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def finish(self) -> None:
+        """Bring the run to its end without a program: all outputs are there, empty, and Snakemake knows why."""
+        done = self.snakemake("--cores", "8", "--no-hooks", "all", snakefile="stand_in.smk")
+        if done.returncode:
+            raise RuntimeError(done.stdout[-4000:])
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """What a run would do: the number of jobs by rule, none where nothing is to be done."""
+        done = self.snakemake("-n", "--quiet", "rules", *arguments, "--", "all")
+        if done.returncode:
+            raise RuntimeError(done.stdout[-4000:])
+        words = [line.split() for line in done.stdout.splitlines()]
+        return {line[0]: int(line[1]) for line in words if len(line) == 2 and line[1].isdigit() and line[0] != "total"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """seconds: the median of the repeats; megabytes: the largest resident memory of any."""
+
+    seconds: float
+    megabytes: float
+
+
+def cost_of(scale: Scale, arguments: list[str], repeats: int) -> Cost:
+    """Measure a Snakemake command in a process of its own, so that its peak memory is its own."""
+    seconds, peaks = [], []
+    for _ in range(repeats):
+        start = time.monotonic()
+        process = subprocess.Popen(
+            [
+                *(str(SNAKEMAKE), "--snakefile", str(scale.workflow / "Snakefile"), "--workflow-profile", "none"),
+                *("--directory", str(scale.folder), "--configfile", str(scale.config_path), *arguments),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}")
+        seconds.append(time.monotonic() - start)
+        peaks.append(usage.ru_maxrss / 1000)
+    return Cost(statistics.median(seconds), max(peaks))
+
+
+COMMANDS = {
+    "snakemake -n all": ["-n", "all"],
+    "snakemake --dag all": ["--dag", "all"],
+    "snakemake --rulegraph all": ["--rulegraph", "all"],
+}
+COMMANDS_AFTER = {
+    "snakemake all, nothing to do": ["--cores", "2", "all"],
+    "snakemake --summary all": ["--summary", "all"],
+}
+
+
+def measure(size: Size, folder: Path, repeats: int) -> tuple[int, dict[str, Cost]]:
+    """The number of jobs of a whole run, and what each command costs before and after it."""
+    scale = Scale(folder, size)
+    jobs = sum(scale.jobs().values())
+    costs = {name: cost_of(scale, arguments, repeats) for name, arguments in COMMANDS.items()}
+    scale.finish()
+    return jobs, costs | {name: cost_of(scale, arguments, repeats) for name, arguments in COMMANDS_AFTER.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lungsight-scale-") as folder:
+        tenth_jobs, tenth = measure(THESIS.part(0.1), Path(folder) / "tenth", args.repeats)
+        jobs, whole = measure(THESIS, Path(folder) / "whole", args.repeats)
+    print(f"jobs of a whole run: {jobs} ({tenth_jobs} at a tenth)\n")
+    print("| command | seconds | at a tenth | ratio | peak MB | at a tenth |\n|---|---|---|---|---|---|")
+    for name, cost in whole.items():
+        less = tenth[name]
+        print(
+            f"| `{name}` | {cost.seconds:.1f} | {less.seconds:.1f} | {cost.seconds / less.seconds:.1f}"
+            f" | {cost.megabytes:.0f} | {less.megabytes:.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
