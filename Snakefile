@@ -4,8 +4,8 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-# A config given by --configfile stands alone: it is never merged with this one.
-if not workflow.overwrite_configfiles:
+# A config given by --configfile stands alone: it is never merged with this one. A folder of scans needs none.
+if not workflow.overwrite_configfiles and not {"root", "scans"} & set(config):
 
     configfile: "config/config.yaml"
 
@@ -24,11 +24,15 @@ else:
     include: "workflow/rules/qc.smk"
     include: "workflow/rules/splits.smk"
     include: "workflow/rules/training.smk"
+    include: "workflow/rules/leakage_price.smk"
     include: "workflow/rules/explain.smk"
+    include: "workflow/rules/audit.smk"
     include: "workflow/rules/report.smk"
+    include: "workflow/rules/predict.smk"
 
     rule all:
         default_target: True
         input:
             rules.qc.input,
             rules.report.input,
+            rules.run_settings.output,

@@ -8,6 +8,7 @@ import shlex
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
@@ -27,6 +28,13 @@ from lungsight.config import (
 )
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import default_shards, read_cohort_tables, rows_by_shard
+from lungsight.leakage_price.settings import (
+    ARMS,
+    check_leakage,
+    priced_cohort,
+    priced_pipelines,
+    settings_of_trial,
+)
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
@@ -42,6 +50,7 @@ try:
     ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(config["cohorts"], config["labels"])
     check_backbones(config)
     check_given_model(config)
+    check_leakage(config)
     EARLIER = earlier_files(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -53,6 +62,9 @@ PIPELINES = pipelines_of(config)
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
 set_environment(private=PRIVATE)
+
+# Stage 2 without stage 1 before it, a control of what adaptation buys.
+DIRECT = "2-direct"
 
 
 wildcard_constraints:
@@ -123,7 +135,7 @@ def what_of_shard(wildcards):
 
 def settings_of_images(*more):
     """The settings of intake that every conversion depends on, and those named."""
-    names = ("window", "png_size", "burned_in", "nifti_values", *more)
+    names = ("window", "png_size", "burned_in", "nifti_values", "series", *more)
     return as_json({name: config["intake"][name] for name in names})
 
 
@@ -186,13 +198,34 @@ def phantom_settings(root):
 
 def cohorts_predicted(stage):
     """Cohorts that a stage's model is evaluated on: stage 1 also before adaptation, on the target cohort."""
-    roles = {"1": ("public", "target", "external"), "2": ("target", "external")}
-    return cohorts_with_role(config, *roles[str(stage)])
+    roles = {1: ("public", "target", "external"), 2: ("target", "external")}
+    return cohorts_with_role(config, *roles[stage_number(stage)])
+
+
+def stage_number(stage):
+    """1 or 2, of the name of a stage: "1", "2", or "2-direct", which is stage 2 without stage 1 before it."""
+    return int(str(stage)[0])
+
+
+def predictions_of_models(stages):
+    """The prediction tables of every pipeline in these stages, on every cohort that they are evaluated on."""
+    return [
+        f"{RESULTS}/models/{pipeline.name}/stage{stage}/predictions/{cohort}.tsv"
+        for pipeline in PIPELINES
+        for stage in stages
+        for cohort in cohorts_predicted(stage)
+    ]
+
+
+def stages_with_controls():
+    """The stages, and 2-direct where the config asks for the controls of adaptation."""
+    stages = stages_of(config)
+    return [*stages, DIRECT] if config["training"]["adaptation_controls"] and 2 in stages else stages
 
 
 def cohort_of_stage(stage):
     """The cohort that a stage is trained on."""
-    return cohort_with_role(ROLE_OF_STAGE[int(stage)])
+    return cohort_with_role(ROLE_OF_STAGE[stage_number(stage)])
 
 
 def repository_file(path):
@@ -301,10 +334,38 @@ def start_arguments(wildcards, input):
 
 def settings_of_stage(wildcards):
     """The settings that a stage's model depends on; epochs and learning rate are its own."""
-    by_stage, elsewhere = ("epochs", "learning_rate"), ("preset", "threads", "imagenet", "stand_in")
-    own = {name: config["training"][name][f"stage{wildcards.stage}"] for name in by_stage}
+    by_stage = ("epochs", "learning_rate")
+    elsewhere = ("preset", "adaptation_controls", "threads", "imagenet", "stand_in")
+    own = {name: config["training"][name][f"stage{stage_number(wildcards.stage)}"] for name in by_stage}
     shared = {name: value for name, value in config["training"].items() if name not in (*by_stage, *elsewhere)}
     return as_json(shared | own)
+
+
+def as_stage_1(wildcards):
+    """Wildcards of a priced pipeline, as those of its first stage."""
+    return SimpleNamespace(pipeline=wildcards.pipeline, stage="1")
+
+
+def images_of_price(wildcards):
+    """What a priced pipeline is trained on: the splits of all arms, cached images and their index."""
+    framework = Pipeline.parse(wildcards.pipeline).framework
+    arms = expand(rules.leakage_arms.output, framework=framework)
+    return cached_images(lambda wildcards: priced_cohort(config))(wildcards) | {"arms": arms}
+
+
+def start_of_price(wildcards):
+    """What a priced pipeline starts from: what its first stage does."""
+    return start_of_stage(as_stage_1(wildcards))
+
+
+def arguments_of_price(wildcards, input):
+    """The arguments of leakage_trial that say what it starts from."""
+    return start_arguments(as_stage_1(wildcards), input)
+
+
+def settings_of_price(wildcards):
+    """The settings that the trainings of a priced pipeline depend on."""
+    return as_json(settings_of_trial(config, json.loads(settings_of_stage(as_stage_1(wildcards)))))
 
 
 def cached_images(cohort_of):

@@ -9,11 +9,10 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from lungsight.errors import UserError
+from lungsight.intake.guess import IMAGES, VOLUMES, guess_patient
 from lungsight.intake.headers import files_below
 from lungsight.intake.masks import RTSTRUCT, SEGMENTATION
 
-_IMAGES = (".png", ".jpg", ".jpeg")
-_VOLUMES = (".nii", ".nii.gz")
 _TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]
 
 
@@ -57,7 +56,7 @@ def draft_table(root: Path) -> Draft:
     files: list[Path] = []
     for path in files_below(root, root):
         name = path.name.lower()
-        if name.endswith(_IMAGES) or name.endswith(_VOLUMES):
+        if name.endswith((*IMAGES, *VOLUMES)):
             files.append(path)
         elif (dataset := _header(path)) is None:
             draft.found["other files"] += 1
@@ -74,7 +73,7 @@ def draft_table(root: Path) -> Draft:
         _add(draft, path, root, "dicom", mask)
         draft.found["folders with several series"] += len(folder.series) > 1
     for path in files:
-        _add(draft, path, root, "png" if path.name.lower().endswith(_IMAGES) else "nifti")
+        _add(draft, path, root, "png" if path.name.lower().endswith(IMAGES) else "nifti")
     if not draft.rows:
         raise UserError(f"no DICOM series, NIfTI volume or picture lies below {root}.")
     draft.rows.sort(key=lambda row: row["path"])
@@ -83,9 +82,6 @@ def draft_table(root: Path) -> Draft:
 
 
 def _add(draft: Draft, path: Path, root: Path, kind: str, mask: Path | None = None) -> None:
-    """Add a row. A series' patient is guessed from the first folder below the root, a file's from its own folder."""
-    parts = [root.name, *path.relative_to(root).parts]
-    patient = parts[:2][-1] if kind == "dicom" else parts[-2]
     places = {"path": os.path.relpath(path, root), "mask": os.path.relpath(mask, root) if mask else ""}
-    draft.rows.append({"patient": patient, "label": "", **places})
+    draft.rows.append({"patient": guess_patient(path, root, kind), "label": "", **places})
     draft.found[kind] += 1

@@ -7,7 +7,14 @@ stay out, so they cannot reach the page.
 from collections.abc import Iterator
 from typing import Any
 
-from lungsight.config import LABELLED_ROLES, cohorts_with_role, pipelines_of, stages_of, trains_segmentation
+from lungsight.config import (
+    LABELLED_ROLES,
+    ROLE_OF_STAGE,
+    cohorts_with_role,
+    pipelines_of,
+    stages_of,
+    trains_segmentation,
+)
 
 # Settings that may hold a path of the user's, or that change no number.
 NOT_SHOWN = ("imagenet", "model", "threads")
@@ -50,6 +57,7 @@ def facts_of(config: dict) -> dict[str, Any]:
             "splits": config["splits"],
             "training": shown(training),
             "explanation": shown(config["explain"]),
+            "audit": config["audit"],
         },
         "split_unit": config["splits"]["unit"],
     }
@@ -71,6 +79,31 @@ def table_inputs(facts: dict) -> list[str]:
     return metrics + [f"explain/{name}/stage{stage}/saliency.tsv" for name, stage in models_of(facts)]
 
 
+def cohort_of_stage(facts: dict, stage: int) -> str:
+    """The cohort that a stage is trained on."""
+    return cohorts_of(facts, ROLE_OF_STAGE[stage])[0]
+
+
+def metadata_tables(facts: dict) -> list[tuple[str, str, str]]:
+    """(cohort, framework, file) of the metadata classifiers: one for every cohort that a stage is trained on."""
+    return [
+        (cohort, framework, f"explain/metadata/{cohort}/{framework}.tsv")
+        for cohort in (cohort_of_stage(facts, stage) for stage in facts["stages"])
+        for framework in frameworks_of(facts)
+    ]
+
+
+def audit_inputs(facts: dict) -> list[str]:
+    """Files that the audit's tables are made from, relative to the results folder."""
+    tables = ("shortcuts", "sanity", "intervention_logits", "saliency")
+    of_models = [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(facts) for table in tables]
+    predictions = [
+        f"models/{name}/stage{stage}/predictions/{cohort_of_stage(facts, stage)}.tsv"
+        for name, stage in models_of(facts)
+    ]
+    return [*of_models, *predictions, *(path for _, _, path in metadata_tables(facts)), "report/saliency.tsv"]
+
+
 def _page_inputs(facts: dict) -> Iterator[str]:
     labelled = cohorts_of(facts, *LABELLED_ROLES)
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(facts))
@@ -83,6 +116,7 @@ def _page_inputs(facts: dict) -> Iterator[str]:
         yield from (f"splits/{name}/{framework}.tsv" for name in labelled for framework in frameworks_of(facts))
         yield "report/leakage.tsv"
         yield from ("report/metrics.tsv", "report/saliency.tsv")
+        yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv")
     for name, stage in models_of(facts):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
         yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays"))

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pandas as pd
 
-from lungsight.report.facts import STAGE_COHORT_ROLE, cohorts_of, frameworks_of
+from lungsight.config import ROLE_OF_STAGE
+from lungsight.report.facts import cohorts_of, frameworks_of
 from lungsight.report.model_tables import display_name
 from lungsight.report.results import RunResults
 from lungsight.report.statements import attention_verdict, learned, own_rows
@@ -30,7 +31,7 @@ def what_was_asked(results: RunResults) -> list[str]:
     frameworks, backbones, weights = (list(dict.fromkeys(parts)) for parts in zip(*pipelines, strict=True))
     trained = {
         stage: f"stage {stage} on {listed(cohorts_of(results.facts, role))}"
-        for stage, role in STAGE_COHORT_ROLE.items()
+        for stage, role in ROLE_OF_STAGE.items()
         if stage in stages
     }
     return [

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lungsight.report.facts import STAGE_COHORT_ROLE, cohorts_of, frameworks_of
+from lungsight.config import ROLE_OF_STAGE
+from lungsight.report.facts import cohorts_of, frameworks_of
 from lungsight.report.results import RunResults
 from lungsight.report.wording import STAND_IN_MARK, count, listed, number, with_interval
 
@@ -39,7 +40,7 @@ def own_rows(results: RunResults, unit: str) -> pd.DataFrame:
     """Rows of report/metrics.tsv on the cohort that a stage was trained on."""
     roles = {cohort["name"]: cohort["role"] for cohort in results.facts["cohorts"]}
     metrics = results.metrics
-    own = metrics["cohort"].map(roles) == metrics["stage"].map(STAGE_COHORT_ROLE)
+    own = metrics["cohort"].map(roles) == metrics["stage"].map(ROLE_OF_STAGE)
     return metrics[own & (metrics["unit"] == unit)]
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from lungsight.config import Pipeline
+from lungsight.config import ROLE_OF_STAGE, Pipeline
 from lungsight.explain.summary import summarise
-from lungsight.report.facts import STAGE_COHORT_ROLE
 from lungsight.tables import columns_of
 
 # What the thesis prints as precision is the Covid row of its confusion matrix, the recall, and the other way round.
@@ -44,7 +43,7 @@ def metrics_table(
     columns = columns_of("metrics")
     table = pd.DataFrame(rows, columns=[name for name in columns if not name.startswith("thesis_")])
     table = table.merge(thesis_numbers(thesis), on=["pipeline", "stage"], how="left", sort=False)
-    comparable = (table["unit"] == "slice") & (table["cohort"].map(roles) == table["stage"].map(STAGE_COHORT_ROLE))
+    comparable = (table["unit"] == "slice") & (table["cohort"].map(roles) == table["stage"].map(ROLE_OF_STAGE))
     table.loc[~comparable, list(THESIS_COLUMNS.values())] = np.nan
     return table[columns]
 

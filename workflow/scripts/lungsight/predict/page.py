@@ -1,0 +1,100 @@
+"""One page about new scans: opens from disk, with the pictures in the folder beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from lungsight import __version__
+from lungsight.predict.page_parts import new_page_parts
+from lungsight.report.wording import count, number
+
+POSITIONS = ("highest", "median", "lowest")
+STARTS = {
+    "parent": "the model of stage 1",
+    "scratch": "random weights",
+    "imagenet": "ImageNet weights",
+    "stand-in": "stand-ins for ImageNet weights",
+}
+
+
+def render_page(
+    predictions: pd.DataFrame, slices: pd.DataFrame, overlays: Path, provenance: dict, reference: dict
+) -> str:
+    """The page as HTML, every text escaped.
+
+    predictions, slices: as `new_predictions` and `new_slice_predictions`. overlays: the folder of pictures, beside the
+    page. provenance, reference: of the model.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template, style = new_page_parts()
+    patients = predictions.groupby("patient", sort=False)
+    return environment.from_string(template).render(
+        style=Markup(style),
+        version=__version__,
+        summary=summary(predictions),
+        model=_model(provenance, reference),
+        patients=[_patient(name, cases, slices, overlays) for name, cases in patients],
+    )
+
+
+def summary(predictions: pd.DataFrame) -> list[str]:
+    """What was found, in sentences."""
+    predicted = predictions[predictions["label"] != ""]
+    labels = ", ".join(f"{n} {label}" for label, n in predicted["label"].value_counts().items())
+    lines = [
+        f"{count(len(predictions), 'scan')} of {count(predictions['patient'].nunique(), 'patient')}; "
+        f"{len(predicted)} with a prediction{f': {labels}' if labels else ''}."
+    ]
+    if without := len(predictions) - len(predicted):
+        lines.append(f"{count(without, 'scan')} without a prediction; the reason stands with each.")
+    if outside := int((predictions["out_of_range"] != "").sum()):
+        lines.append(
+            f"{count(outside, 'scan')} unlike those that the model was trained on: its answer there was never tested."
+        )
+    return lines
+
+
+def _model(provenance: dict, reference: dict) -> list[tuple[str, str]]:
+    calibration = reference["calibration"]
+    calibrated = calibration["note"] or f"calibrated on {count(calibration['n_patients'], 'validation patient')}"
+    return [
+        ("Model", f"{provenance['pipeline']}, stage {provenance['stage']}"),
+        ("Says", f"the probability of {provenance['labels'][0]}, against {provenance['labels'][1]}"),
+        (
+            "Trained on",
+            f"{count(provenance['images']['train'], 'slice')}, starting from {STARTS[provenance['weights']['kind']]}",
+        ),
+        ("Probability", f"mean over the slices; {calibrated}"),
+        ("Threshold", number(calibration["threshold"])),
+    ]
+
+
+def _patient(name: str, cases: pd.DataFrame, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
+    return {"name": name, "scans": [_scan(case, slices, overlays) for _, case in cases.iterrows()]}
+
+
+def _scan(case: pd.Series, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
+    own = slices[slices["case"] == case["case"]]
+    pictures = [
+        {
+            "file": path.name,
+            "alt": f"Slice {row.z_index} with the lung's outline and the Grad-CAM map: probability"
+            f" {row.probability:.2f}, enrichment {number(row.enrichment)}",
+            "caption": f"the slice of the {position} probability",
+        }
+        for position in POSITIONS
+        for row in own.itertuples()
+        if (path := overlays / f"{row.slice}-{position}.png").is_file()
+    ]
+    return {
+        **{"row": case["row"], "case": case["case"], "label": case["label"], "note": case["outcome_note"]},
+        **{"probability": number(case["probability"]), "threshold": number(case["threshold"])},
+        **{"lung_mass": number(case["lung_mass"]), "enrichment": number(case["enrichment"])},
+        **{"slices": f"{case['n_used']} of {count(case['n_slices'], 'slice')} used"},
+        **{"outside": [part for part in case["out_of_range"].split("; ") if part], "pictures": pictures},
+    }

@@ -1,0 +1,45 @@
+"""Learn what is familiar to a trained model, and how its probabilities are calibrated, from the run that made it."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from lungsight.files import atomic_path, read_json, write_json
+from lungsight.predict.calibration import fit_calibration
+from lungsight.predict.familiar import learn_familiar
+from lungsight.predict.network import Asked
+from lungsight.predict.reference import sampled_rows, training_cases
+from lungsight.program import parser, run
+from lungsight.tables import read_table
+from lungsight.training import backbones
+from lungsight.training.device import prepare_device
+from lungsight.training.image_cache import CachedImages
+from lungsight.training.provenance import check_images
+
+
+def parse_args() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    for name in ("model", "provenance", "predictions", "cases", "images", "index", "reference", "features"):
+        arguments.add_argument(f"--{name}", type=Path, required=True)
+    arguments.add_argument("--threads", type=int, required=True)
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    provenance = read_json(args.provenance)
+    prepare_device(args.threads, provenance["seed"])
+    backbone, images = backbones.load(provenance["backbone"]), CachedImages.open(args.images, args.index)
+    check_images(provenance, backbone.preprocessing, images.size)
+    predictions, asked = read_table(args.predictions, "predictions"), Asked.load(args.model, backbone)
+    train, val = (asked(images.pixels, sampled_rows(predictions, images, side))[1] for side in ("train", "val"))
+    familiar = learn_familiar(training_cases(read_table(args.cases, "cases"), predictions), train, val)
+    calibration = fit_calibration(predictions, provenance["labels"][0])
+    with atomic_path(args.features) as temporary:
+        np.savez_compressed(temporary, **familiar.arrays())
+    write_json(args.reference, {"familiar": familiar.to_json(), "calibration": calibration.to_json()})
+
+
+if __name__ == "__main__":
+    run(main)
