@@ -23,6 +23,7 @@ from lungsight.files import write_json
 from lungsight.tables import write_table
 from lungsight.training.metrics import evaluate_predictions
 from tests.made import POSITIVE, made_cohort, made_manifest, made_slice, made_split
+from tests.made_audit import made_audit, made_metadata
 from tests.workspace import Workspace
 
 SIZE, GRID = 64, 8
@@ -40,6 +41,8 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
         made_manifest(run, name, slices[name])
         for framework in config["pipelines"]["frameworks"]:
             splits[name, framework] = made_split(run, name, framework, slices[name])
+            if config["cohorts"][name]["role"] in COHORT_OF_STAGE.values():
+                made_metadata(run / f"explain/metadata/{name}/{framework}.tsv", splits[name, framework], config)
     made_segmentation(run, slices)
     made_leakage(run, splits, config)
     for number, pipeline in enumerate(pipelines_of(config)):
@@ -103,6 +106,9 @@ def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: 
         rows += [{"cohort": cohort} | row for row in evaluated]
         if config["cohorts"][cohort]["role"] == COHORT_OF_STAGE[stage]:
             made_explanation(run, config, pipeline, stage, cohort, predictions, rng)
+            write_table(folder / f"predictions/{cohort}.tsv", predictions, schema="predictions")
+            test, of_lung = predictions[predictions["split"] == "test"], rng.uniform(0, 1)
+            made_audit(run / f"explain/{pipeline.name}/stage{stage}", test, of_lung, config, rng)
     write_json(folder / "metrics.json", {"rows": rows})
 
 

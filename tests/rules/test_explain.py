@@ -5,8 +5,9 @@ import json
 import keras
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
-from lungsight.explain.saliency_metrics import METRICS
+from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.files import write_json
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
@@ -28,7 +29,7 @@ def workspace(tmp_path) -> Workspace:
         tmp_path,
         {"annotated": "segmentation", "open": "public", "clinic": "target"},
         **{"pipelines": pipelines, "training": {"image_size": SIZE}, "report": {"bootstrap": 50}},
-        explain={"overlays": 1, "threads": 1},
+        explain={"overlays": 1, "threads": 1, "sample": 4, "score_cam_channels": 3},
     )
     run = workspace.run_folder
     slices = made_cohort(run, "clinic", patients=16, slices=2)
@@ -86,15 +87,24 @@ def test_explain_stage(workspace: Workspace) -> None:
     inside = (large * masks).sum(axis=(1, 2)) / large.sum(axis=(1, 2))
     np.testing.assert_allclose(measured["lung_mass"], inside[measured.index], rtol=1e-4)
     np.testing.assert_allclose(measured["lung_fraction"], masks.mean(axis=(1, 2))[measured.index])
-    assert measured[list(METRICS)].notna().all(axis=None)
+    assert measured[[*METRICS, *ADDITIONAL, *WITH_MARGIN.values()]].notna().all(axis=None)
+    assert set(table["margin_from"]) == {"spacing"}
+    # A pixel of the cache is 64 · 2 mm / 48: the pixels beside and diagonal to a lung pixel lie within 5 mm.
+    dilated = binary_dilation(masks, np.ones((1, 3, 3)))
+    np.testing.assert_allclose(measured["lung_fraction_margin"], dilated.mean(axis=(1, 2))[measured.index])
 
     methods = read_table(folder / "saliency_methods.tsv", schema="saliency_methods")
-    assert list(methods["slice"]) == list(table["slice"])
-    assert set(methods["method"]) == {"gradcam_thesis"}
+    by_method = {name: list(rows["slice"]) for name, rows in methods.groupby("method", sort=False)}
+    strides = [f"layercam_stride{stride}" for stride in (8, 4, 2)]
+    assert list(by_method) == ["gradcam_thesis", "gradcam_plus_plus", *strides, "scorecam"]
+    assert by_method.pop("gradcam_thesis") == list(table["slice"])
+    spread = np.linspace(0, len(table) - 1, 4).round().astype(int)
+    assert all(names == list(table["slice"].iloc[spread]) for names in by_method.values())
 
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert (summary["cohort"], summary["stage"]) == ("clinic", 2)
-    primary, thesis = summary["methods"]
+    primary, thesis, *others = summary["methods"]
+    assert [one["layer"] for one in others] == ["relu4", "relu4", "relu3", "relu2", "relu4"]
     assert (primary["layer"], thesis["layer"]) == ("relu4", "conv4")
     assert primary["outcomes"][0]["enrichment"] == pytest.approx(measured["enrichment"].mean())
     pictures = {picture["file"] for picture in summary["overlays"]["pictures"]}

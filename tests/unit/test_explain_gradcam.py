@@ -1,11 +1,33 @@
-"""Grad-CAM against tf-keras-vis, and the traps of sigmoid, sign and layer."""
+"""CAM methods against tf-keras-vis, and the traps of sigmoid, sign and layer."""
+
+import warnings
 
 import keras
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 from lungsight.errors import UserError
-from lungsight.explain.gradcam import PRIMARY, THESIS, GradCam, Target, methods_for, primary_target, thesis_target
+from lungsight.explain.gradcam import (
+    PRIMARY,
+    THESIS,
+    GradCam,
+    Target,
+    grad_cam_plus_plus,
+    layer_cam,
+    methods_for,
+    primary_target,
+    thesis_target,
+)
+from lungsight.explain.methods import gradient_methods
+from lungsight.explain.scorecam import ScoreCam
+from lungsight.training import backbones
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it imports from a namespace that SciPy is about to drop
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+    from tf_keras_vis.layercam import Layercam
 
 
 def with_head(base: keras.Model) -> keras.Model:
@@ -41,14 +63,15 @@ def images_for(model: keras.Model, n: int = 5) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 3, (n, *model.input_shape[1:])).astype(np.float32)
 
 
-def library_maps(model: keras.Model, images: np.ndarray, sign: np.ndarray, **settings: object) -> np.ndarray:
-    """Grad-CAM by tf-keras-vis, at layer resolution and not normalised."""
-    from tf_keras_vis.gradcam import Gradcam
+def library_maps(
+    model: keras.Model, images: np.ndarray, sign: np.ndarray, method: type = Gradcam, **settings: object
+) -> np.ndarray:
+    """Maps by a method of tf-keras-vis, at layer resolution and not normalised."""
 
     def score(output: keras.KerasTensor) -> keras.KerasTensor:
         return output[:, 0] * sign
 
-    return np.asarray(Gradcam(model)(score, images, expand_cam=False, normalize_cam=False, **settings))
+    return np.asarray(method(model)(score, images, expand_cam=False, normalize_cam=False, **settings))
 
 
 @pytest.mark.parametrize(("name", "layer"), [("small_model", "last_features"), ("resnet", "conv5_block3_out")])
@@ -143,3 +166,104 @@ def test_another_output_is_refused(small_model: keras.Model) -> None:
 def test_a_layer_without_space_is_refused(small_model: keras.Model) -> None:
     with pytest.raises(UserError, match="no stack of feature maps"):
         GradCam(small_model, {PRIMARY: Target("logit", "logit", signed=True)})
+
+
+PEERS = {"gradcam_plus_plus": grad_cam_plus_plus, "layercam": layer_cam}
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        *(("small_model", "last_features"), ("small_model", "last_convolution"), ("resnet", "conv5_block3_out")),
+        *(("resnet", "conv4_block6_out"), ("resnet", "conv3_block4_out")),
+    ],
+)
+def test_other_gradient_methods_are_tf_keras_viss(request: pytest.FixtureRequest, name: str, layer: str) -> None:
+    """At the layer that is pooled and before it, where the gradient differs from pixel to pixel."""
+    model = request.getfixturevalue(name)
+    images, positive = images_for(model), np.arange(5) % 2 == 0
+    sign = np.where(positive, 1.0, -1.0).astype(np.float32)
+    methods = {method: Target(layer, "logit", True, weighting) for method, weighting in PEERS.items()}
+    maps = GradCam(model, methods)(images, positive)
+    linear = keras.Model(model.input, model.get_layer("logit").output)
+    where = {"penultimate_layer": layer, "seek_penultimate_conv_layer": False}
+    assert_alike(maps["layercam"], library_maps(linear, images, sign, Layercam, **where))
+    # The library's map has the factor exp(score) of the paper.
+    score = sign[:, None, None] * np.asarray(linear(images))[:, :, None]
+    assert_alike(
+        maps["gradcam_plus_plus"] * np.exp(score), library_maps(linear, images, sign, GradcamPlusPlus, **where)
+    )
+
+
+def assert_alike(maps: np.ndarray, expected: np.ndarray) -> None:
+    """Equal within 1e-4 of each map's maximum, and not for being empty."""
+    assert (expected.max(axis=(1, 2)) > 0).all()
+    highest = expected.max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(maps / highest, expected / highest, atol=1e-4)
+
+
+def test_behind_a_pooling_grad_cam_plus_plus_and_layer_cam_are_one_map(resnet: keras.Model) -> None:
+    methods = {name: Target("conv5_block3_out", "logit", True, weighting) for name, weighting in PEERS.items()}
+    one, other = GradCam(resnet, methods)(images_for(resnet), np.ones(5, bool)).values()
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6 * other.max())
+
+
+def test_grad_cam_plus_plus_outlives_a_score_whose_exponential_overflows(small_model: keras.Model) -> None:
+    sure = biased(small_model, 200.0)
+    methods = {"gradcam_plus_plus": Target("last_features", "logit", True, grad_cam_plus_plus)}
+    maps = GradCam(sure, methods)(images_for(sure), np.ones(5, bool))["gradcam_plus_plus"]
+    assert np.isfinite(maps).all()
+    assert (maps.max(axis=(1, 2)) > 0).all()
+
+
+def test_a_gradient_that_is_no_number_shows_in_the_map(small_model: keras.Model) -> None:
+    """The square root of exactly 0 has no derivative: the gradient is 0 · ∞."""
+    base = small_base()
+    pooled = keras.layers.GlobalAveragePooling2D()(base.output)
+    root = keras.layers.Lambda(lambda values: keras.ops.sqrt(keras.ops.relu(values - 1e6)))(pooled)
+    logit = keras.layers.Dense(1, name="logit")(root)
+    model = keras.Model(base.input, keras.layers.Activation("sigmoid", name="probability")(logit))
+    maps = GradCam(model, {PRIMARY: primary_target("last_features")})(images_for(model), np.ones(5, bool))[PRIMARY]
+    assert not np.isfinite(maps).any()
+
+
+def test_score_cam_weighs_channels_by_what_the_network_says_of_them(small_model: keras.Model) -> None:
+    """Against plain loops; tf-keras-vis's own softmax over one output would weigh every channel 1."""
+    images, positive = images_for(small_model), np.array([True, False, True, False, True])
+    found = ScoreCam(small_model, "scorecam", "last_features", channels=6)(images, positive)["scorecam"]
+    features = np.asarray(keras.Model(small_model.input, small_model.get_layer("last_features").output)(images))
+    for one, image, channels, predicted in zip(found, images, features, positive, strict=True):
+        expected = np.zeros(one.shape)
+        for channel in np.moveaxis(channels, -1, 0):
+            large = zoom(channel, 24 / channel.shape[0], order=1, mode="nearest")
+            mask = (large - large.min()) / (np.ptp(large) + 1e-7)
+            probability = float(small_model((image * mask[..., None])[None])[0, 0])
+            expected += (probability if predicted else 1 - probability) * channel
+        np.testing.assert_allclose(one, np.maximum(expected, 0), rtol=1e-4, atol=1e-6)
+    alike = features.sum(axis=-1)
+    assert not np.allclose(found / found.max(), alike / alike.max(), rtol=1e-2)
+
+
+def test_score_cam_tries_the_channels_that_vary_most(small_model: keras.Model) -> None:
+    image, positive = images_for(small_model, n=1), np.array([True])
+    (one,) = ScoreCam(small_model, "scorecam", "last_features", channels=1)(image, positive)["scorecam"]
+    features = np.asarray(keras.Model(small_model.input, small_model.get_layer("last_features").output)(image))[0]
+    chosen = features[..., features.std(axis=(0, 1)).argmax()]
+    np.testing.assert_allclose(one / one.max(), chosen / chosen.max(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", backbones.names())
+def test_the_layers_of_a_backbone_have_their_stride(name: str) -> None:
+    backbone = backbones.load(name)
+    size = 64
+    base = backbone.build(size)
+    assert len(base.get_layer(backbone.explained_layer).output.shape) == 4
+    for stride, layer in backbone.layers_by_stride.items():
+        assert base.get_layer(layer).output.shape[1:3] == (size // stride, size // stride)
+
+
+def test_layer_cam_is_taken_at_each_stride_that_the_backbone_names() -> None:
+    chosen = gradient_methods(backbones.load("resnet50"), ["layercam", "gradcam_plus_plus", "scorecam"])
+    assert list(chosen) == ["gradcam_plus_plus", "layercam_stride32", "layercam_stride16", "layercam_stride8"]
+    assert chosen["layercam_stride8"].layer == "conv3_block4_out"
+    assert gradient_methods(backbones.load("resnet50"), []) == {}

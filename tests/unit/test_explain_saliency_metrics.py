@@ -9,6 +9,8 @@ from sklearn.metrics import jaccard_score, roc_auc_score
 
 from lungsight.explain.resample import average_area, upsample_bilinear
 from lungsight.explain.saliency_metrics import (
+    ADDITIONAL,
+    IOU_SWEEP,
     METRICS,
     TOP_SHARES,
     enrichment,
@@ -19,6 +21,7 @@ from lungsight.explain.saliency_metrics import (
     lung_mass,
     lung_mass_reference,
     measure,
+    pointing_game,
     rank_accuracy,
     top_share,
 )
@@ -36,7 +39,9 @@ def all_metrics(heat: np.ndarray, mask: np.ndarray) -> dict[str, float]:
         "rank_accuracy": rank_accuracy(heat, mask),
         "iou": iou(heat, mask, 0.5),
         "auc": localisation_auc(heat, mask),
+        "pointing": pointing_game(heat, mask),
     }
+    values |= {name: iou(heat, mask, level) for name, level in IOU_SWEEP.items()}
     values |= {name: top_share(heat, mask, share) for name, share in TOP_SHARES.items()}
     return {name: float(value[0]) for name, value in values.items()}
 
@@ -54,7 +59,10 @@ def second_implementation(heat: np.ndarray, mask: np.ndarray) -> dict[str, float
         "rank_accuracy": len(lung_pixels & set(order[:area])) / area,
         "iou": jaccard_score(m, hot),
         "auc": roc_auc_score(m, a),
+        "pointing": float(m[a.index(max(a))]),
     }
+    for name, level in IOU_SWEEP.items():
+        found[name] = jaccard_score(m, [value >= level * max(a) for value in a])
     for name, share in TOP_SHARES.items():
         top = order[: max(1, round(share * len(a)))]
         found[name] = len(lung_pixels & set(top)) / len(top)
@@ -96,6 +104,9 @@ def test_a_uniform_map_scores_chance(mask: np.ndarray, level: float) -> None:
     assert found["rank_accuracy"] == pytest.approx(share)
     assert found["top10"] == pytest.approx(share)
     assert found["auc"] == pytest.approx(0.5)
+    assert found["pointing"] == pytest.approx(share)
+    # All of the image is hot at any level.
+    assert [found[name] for name in IOU_SWEEP] == pytest.approx([share] * len(IOU_SWEEP))
 
 
 @given(maps, masks)
@@ -107,7 +118,7 @@ def test_a_map_inside_the_lung_scores_one(heat: np.ndarray, mask: np.ndarray) ->
     assert found["rank_accuracy"] == pytest.approx(1)
     assert found["auc"] == pytest.approx(1)
     assert found["enrichment"] == pytest.approx(1 / lung_fraction(mask)[0])
-    assert found["top1"] == 1
+    assert found["top1"] == found["pointing"] == 1
 
 
 @given(maps, masks, st.integers(-20, 20))
@@ -120,7 +131,7 @@ def test_scale_does_not_matter(heat: np.ndarray, mask: np.ndarray, exponent: int
 @settings(max_examples=60, deadline=None)
 def test_more_heat_in_the_lung_never_lowers_a_metric(heat: np.ndarray, mask: np.ndarray) -> None:
     before, after = all_metrics(heat, mask), all_metrics(heat + 3 * mask, mask)
-    for name in set(before) - {"iou"}:
+    for name in set(before) - {"iou", *IOU_SWEEP}:
         assert after[name] >= before[name] - 1e-9, name
 
 
@@ -129,6 +140,14 @@ def test_iou_rises_with_the_overlap() -> None:
     mask[:, :, :5] = True
     shifted = [np.roll(mask, step, axis=2).astype(float) for step in range(5)]
     np.testing.assert_allclose([iou(heat, mask, 0.5)[0] for heat in shifted], [1, 4 / 6, 3 / 7, 2 / 8, 1 / 9])
+
+
+@given(maps, masks)
+@settings(max_examples=60, deadline=None)
+def test_a_larger_mask_never_holds_less_of_the_map(heat: np.ndarray, mask: np.ndarray) -> None:
+    larger = mask | np.roll(mask, 1, axis=2)
+    for metric in (lung_mass, pointing_game, lambda *both: top_share(*both, 0.1)):
+        assert metric(heat, larger)[0] >= metric(heat, mask)[0] - 1e-9
 
 
 def test_reference_is_one_at_full_resolution_and_less_on_a_coarse_grid() -> None:
@@ -147,7 +166,7 @@ def test_an_empty_map_and_an_empty_mask_give_nan() -> None:
     heat[0] = 0
     mask[1] = False
     found = measure(heat, mask, iou_level=0.5)
-    for name in METRICS:
+    for name in (*METRICS, *ADDITIONAL):
         assert np.isnan(found[name]).all(), name
     np.testing.assert_allclose(found["lung_fraction"], [0.5, 0])
 

@@ -1,13 +1,16 @@
 """From maps to rows, pictures and summary, where the answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, NearLung
 from lungsight.explain.overlays import sample
-from lungsight.explain.saliency_metrics import METRICS
+from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.explain.stage import (
     Explanation,
     SliceImages,
@@ -65,7 +68,7 @@ def half_lung(n: int, size: int = 16) -> SliceImages:
     table = pd.DataFrame(
         {"slice": map(slice_name, range(n)), "patient": [PATIENT(k // 2) for k in range(n)], "label": labels}
     ).assign(probability=np.linspace(0, 1, n))
-    return SliceImages(table, np.full((n, size, size), 100, dtype=np.uint8), masks)
+    return SliceImages(table, np.where(masks, 60, 200).astype(np.uint8), masks)
 
 
 def test_test_slices_come_in_table_order_with_their_own_pixels() -> None:
@@ -94,11 +97,17 @@ def test_outcomes_at_one_half() -> None:
 
 
 def test_reasons_name_what_is_missing() -> None:
-    maps, masks = np.ones((4, 2, 2)), np.ones((4, 8, 8), dtype=bool)
+    maps, slices = np.ones((5, 2, 2)), half_lung(5)
     maps[0, 0, 0], maps[1] = np.nan, 0
-    masks[2] = False
-    found = reasons(maps, masks).tolist()
-    assert found == ["the gradient is not finite", "the map is zero everywhere", "no lung in the mask", ""]
+    slices.masks[2] = False
+    slices.images[3] = 7
+    assert reasons(maps, slices).tolist() == [
+        "the gradient is not finite",
+        "the map is zero everywhere",
+        "no lung in the mask",
+        "the image has one value everywhere",
+        "",
+    ]
 
 
 def test_rows_have_metrics_or_a_reason() -> None:
@@ -115,7 +124,8 @@ def test_rows_have_metrics_or_a_reason() -> None:
     assert table.loc[[3, 5], "reason"].tolist() == ["the map is zero everywhere", "the gradient is not finite"]
     assert table.loc[[3, 5], list(METRICS)].isna().all(axis=None)
     good = table.drop(index=[3, 5])
-    assert good[list(METRICS)].notna().all(axis=None)
+    assert good[[*METRICS, *ADDITIONAL]].notna().all(axis=None)
+    assert not set(WITH_MARGIN.values()) & set(table)
     # The hot column, upsampled, reaches pixel 5 of 16; the lung is pixels 0 to 7.
     np.testing.assert_allclose(good["lung_mass"], 1)
     np.testing.assert_allclose(good["enrichment"], 2)
@@ -127,6 +137,46 @@ def test_probability_and_sign_are_the_recorded_ones() -> None:
     assert table["probability"].tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert table["outcome"].tolist() == ["FN", "TN", "TP", "FP", "TP"]
     assert explainer.positive == [False, False, True, True, True]
+
+
+def test_metrics_with_a_margin_are_those_of_the_dilated_mask() -> None:
+    n = 4
+    slices, maps = half_lung(n), np.random.default_rng(0).random((n, 4, 4), dtype=np.float32)
+    maps[1] = 0
+    wider = slices.masks | np.roll(slices.masks, 2, axis=2)
+    origin = np.array([FROM_SPACING, FROM_SPACING, ASSUMED, UNKNOWN])
+    near, alone = (
+        explain_slices(FakeExplainer(gradcam=maps), one, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY].table
+        for one in (replace(slices, near=NearLung(wider, origin)), replace(slices, masks=wider))
+    )
+    assert near["margin_from"].tolist() == origin.tolist()
+    for name, column in WITH_MARGIN.items():
+        np.testing.assert_array_equal(near.loc[[0, 2], column], alone.loc[[0, 2], name])
+    assert near.loc[[1, 3], list(WITH_MARGIN.values())].isna().all(axis=None)
+    np.testing.assert_array_equal(near["lung_fraction"], 0.5)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(1, [0]), (3, [0, 4, 9]), (10, range(10)), (99, range(10))])
+def test_a_sample_is_spread_evenly_over_the_table(size: int, rows: list[int]) -> None:
+    slices = half_lung(10)
+    near = NearLung(slices.masks, np.full(10, UNKNOWN))
+    slices.images[:] += np.arange(10, dtype=np.uint8)[:, None, None]
+    chosen = replace(slices, near=near).sample(size)
+    assert list(chosen.table["slice"]) == [slice_name(row) for row in rows]
+    assert (chosen.images[:, 0, 0] - 60).tolist() == list(rows)
+    assert len(chosen.masks) == len(chosen.near.masks) == len(chosen.table)
+
+
+def test_a_method_is_compared_with_grad_cam_on_the_slices_that_both_measured() -> None:
+    primary = saliency(5, enrichment=[1.0, 2.0, 3.0, np.nan, 5.0])
+    other = saliency(5, enrichment=[9.0, 3.0, 5.0, 1.0, np.nan]).iloc[[1, 2, 3, 4]]
+    explained = {PRIMARY: Explanation(primary, np.ones((5, 4, 4))), THESIS: Explanation(other, np.ones((4, 4, 4)))}
+    targets = {PRIMARY: Target("relu", "logit", True), THESIS: Target("conv", "probability", False)}
+    found = summarise_stage(explained, targets, [], resamples=100, seed=1)["methods"]
+    assert found[0]["difference"] == {"n": 4, "enrichment": 0, "enrichment_lo": 0, "enrichment_hi": 0}
+    assert (found[1]["n"], found[1]["difference"]["n"]) == (4, 2)
+    assert found[1]["difference"]["enrichment"] == pytest.approx(1.5)
+    assert (found[1]["difference"]["enrichment_lo"], found[1]["difference"]["enrichment_hi"]) == (1, 2)
 
 
 def test_maps_open_without_pickle_and_are_the_maps(tmp_path) -> None:

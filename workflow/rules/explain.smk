@@ -9,6 +9,8 @@ rule explain_stage:
         provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
         masks=lambda wildcards: f"{RESULTS}/training/images/{cohort_of_stage(wildcards.stage)}/masks.npy",
         predictions=predictions_of_stage,
+        slices=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/slices.tsv",
+        cases=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/cases.tsv",
     output:
         saliency=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency.tsv",
         methods=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency_methods.tsv",
@@ -34,23 +36,25 @@ rule explain_stage:
         backbone=code_of_backbone,
         cohort=lambda wildcards: cohort_of_stage(wildcards.stage),
         positive=next(iter(config["labels"])),
-        iou_level=config["explain"]["iou_level"],
-        pictures=config["explain"]["overlays"],
+        settings=settings_of_explanation(
+            *("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm", "overlays")
+        ),
         resamples=config["report"]["bootstrap"],
         seed=config["seed"],
     shell:
         "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --cohort {params.cohort}"
         " --model {input.model} --provenance {input.provenance} --predictions {input.predictions}"
         " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q}"
-        " --iou-level {params.iou_level} --pictures {params.pictures} --resamples {params.resamples}"
-        " --seed {params.seed} --threads {threads} --saliency {output.saliency} --methods {output.methods}"
+        " --slices {input.slices} --cases {input.cases} --settings {params.settings:q}"
+        " --resamples {params.resamples} --seed {params.seed} --threads {threads} --saliency {output.saliency} --methods {output.methods}"
         " --maps {output.maps} --summary {output.summary} --overlays {output.overlays} > {log} 2>&1"
 
 
 rule explain:
     input:
         expand(
-            f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency.tsv",
+            f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/{{table}}.tsv",
+            table=["saliency", "shortcuts"],
             pipeline=[pipeline.name for pipeline in PIPELINES],
             stage=stages_of(config),
         ),

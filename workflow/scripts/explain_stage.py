@@ -1,16 +1,18 @@
 """Explain the test slices of one trained model: saliency tables, raw maps, a summary and overlays."""
 
 import argparse
-from functools import partial
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
 from lungsight.config import Pipeline
-from lungsight.explain.gradcam import PRIMARY, GradCam, methods_for
+from lungsight.explain.gradcam import PRIMARY
+from lungsight.explain.margin import near_lung, pixel_sizes
+from lungsight.explain.methods import explain_by_all
 from lungsight.explain.stage import (
     draw_overlays,
-    explain_slices,
     other_methods,
     save_maps,
     select_test_slices,
@@ -22,7 +24,6 @@ from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.network import to_input
 from lungsight.training.provenance import check_images
 
 
@@ -38,8 +39,9 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--masks", type=Path, required=True, help="image cache, lung masks")
     arguments.add_argument("--index", type=Path, required=True, help="image cache, slice of each row")
     arguments.add_argument("--positive", required=True, help="label of the positive class")
-    arguments.add_argument("--iou-level", type=float, required=True, help="share of a map's maximum")
-    arguments.add_argument("--pictures", type=int, required=True, help="overlays per outcome")
+    arguments.add_argument("--slices", type=Path, required=True, help="slices.tsv of the cohort")
+    arguments.add_argument("--cases", type=Path, required=True, help="cases.tsv of the cohort, for the size of a pixel")
+    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's explain section, as JSON")
     arguments.add_argument("--resamples", type=int, required=True, help="patients drawn anew for intervals")
     arguments.add_argument("--seed", type=int, required=True)
     arguments.add_argument("--threads", type=int, required=True)
@@ -53,23 +55,24 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    settings = args.settings
     prepare_device(args.threads, args.seed)
     backbone = backbones.load(args.pipeline.backbone)
     images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
     check_images(read_json(args.provenance), backbone.preprocessing, images.size)
     slices = select_test_slices(read_table(args.predictions, schema="predictions"), images, masks)
+    tables = read_table(args.slices, schema="slices"), read_table(args.cases, schema="cases")
+    pixels = pixel_sizes(slices.table["slice"], *tables, images.size, settings["assumed_width_mm"])
+    slices = replace(slices, near=near_lung(slices.masks, *pixels, settings["margin_mm"]))
     model = keras.saving.load_model(args.model, compile=False)
-    methods = methods_for(model, backbone.explained_layer)
-    explained = explain_slices(
-        GradCam(model, methods), slices, partial(to_input, backbone), args.positive, args.iou_level
-    )
+    explained, targets = explain_by_all(model, backbone, slices, args.positive, settings)
     write_table(args.saliency, explained[PRIMARY].table, schema="saliency")
     write_table(args.methods, other_methods(explained), schema="saliency_methods")
     save_maps(args.maps, explained[PRIMARY])
-    pictures = draw_overlays(args.overlays, slices, explained[PRIMARY], args.pictures)
+    pictures = draw_overlays(args.overlays, slices, explained[PRIMARY], settings["overlays"])
     identity = {"pipeline": args.pipeline.name, "stage": args.stage, "cohort": args.cohort}
-    summary = summarise_stage(explained, methods, pictures, args.resamples, args.seed)
-    write_json(args.summary, identity | {"iou_level": args.iou_level} | summary)
+    summary = summarise_stage(explained, targets, pictures, args.resamples, args.seed)
+    write_json(args.summary, identity | {name: settings[name] for name in ("iou_level", "margin_mm")} | summary)
 
 
 if __name__ == "__main__":

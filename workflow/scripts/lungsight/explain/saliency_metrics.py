@@ -15,6 +15,11 @@ METRICS = (
     *("lung_mass", "lung_mass_reference", "enrichment", "rank_accuracy"),
     *(*TOP_SHARES, "iou", "auc"),
 )
+# Levels of the IoU sweep: iou_10 is that of the pixels from a tenth of a map's maximum on.
+IOU_SWEEP = {f"iou_{percent}": percent / 100 for percent in range(10, 100, 10)}
+ADDITIONAL = ("pointing", *IOU_SWEEP)
+# What is measured against the lung with a margin as well, and the column that has it.
+WITH_MARGIN = {name: f"{name}_margin" for name in ("lung_fraction", *METRICS, "pointing")}
 
 
 def _flat(images: np.ndarray) -> np.ndarray:
@@ -86,6 +91,11 @@ def top_share(maps: np.ndarray, masks: np.ndarray, share: float) -> np.ndarray:
     return _or_nan(hits_among_top(maps, masks, count) / count, maps, masks)
 
 
+def pointing_game(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """1 where the highest pixel lies in the lung, 0 where not (Zhang 2018); ties give the share that does."""
+    return _or_nan(hits_among_top(maps, masks, np.ones(len(maps), int)), maps, masks)
+
+
 def iou(maps: np.ndarray, masks: np.ndarray, level: float) -> np.ndarray:
     """Intersection over union of the lung with {map ≥ level · its maximum}; level in (0, 1]."""
     flat, inside = _flat(maps), _flat(masks)
@@ -111,7 +121,7 @@ def measure(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[s
     """Every metric of a batch of raw maps.
 
     raw_maps: (n, h, w) at the layer's resolution. masks: (n, H, W) bool at the network's input size. Returns
-    `lung_fraction` and METRICS, each (n,) float64.
+    `lung_fraction`, METRICS and ADDITIONAL, each (n,) float64.
     """
     maps = upsample_bilinear(raw_maps, masks.shape[1:])
     return {
@@ -123,4 +133,6 @@ def measure(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[s
         **{name: top_share(maps, masks, share) for name, share in TOP_SHARES.items()},
         "iou": iou(maps, masks, iou_level),
         "auc": localisation_auc(maps, masks),
+        "pointing": pointing_game(maps, masks),
+        **{name: iou(maps, masks, level) for name, level in IOU_SWEEP.items()},
     }

@@ -9,19 +9,22 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.explain.gradcam import PRIMARY, SIGN_RULE, GradCam, Target
+from lungsight.explain.gradcam import PRIMARY, Explainer, Target
+from lungsight.explain.margin import UNKNOWN, NearLung
 from lungsight.explain.overlays import SAMPLING_RULE, draw_overlay, sample
 from lungsight.explain.resample import upsample_bilinear
-from lungsight.explain.saliency_metrics import METRICS, measure
-from lungsight.explain.summary import summarise
+from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure
+from lungsight.explain.summary import paired_differences, summarise
 from lungsight.files import atomic_path
 from lungsight.program import progress
-from lungsight.training.bootstrap import LEVEL
+from lungsight.training.bootstrap import LEVEL, mean_with_interval
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.metrics import THRESHOLD
 
 BATCH = 32
+SAMPLE_RULE = "evenly spaced through the test slices in table order"
 EMPTY = "the map is zero everywhere"
+MEASURED = (*METRICS, *ADDITIONAL)
 PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
 
 
@@ -30,12 +33,23 @@ class SliceImages:
     """Slices to explain, in table order, with their pixels at the network's input size.
 
     table: slice, patient, label, probability. images: (n, size, size) uint8 as the pipeline's framework shows them to
-    the network. masks: (n, size, size) bool, the lung.
+    the network. masks: (n, size, size) bool, the lung. near: the lung with a margin, where that is measured too.
     """
 
     table: pd.DataFrame
     images: np.ndarray
     masks: np.ndarray
+    near: NearLung | None = None
+
+    def take(self, rows: np.ndarray) -> "SliceImages":
+        """Some of the slices."""
+        table, near = self.table.iloc[rows].reset_index(drop=True), self.near and self.near.take(rows)
+        return SliceImages(table, self.images[rows], self.masks[rows], near)
+
+    def sample(self, size: int) -> "SliceImages":
+        """At most `size` slices, by SAMPLE_RULE; a table has a patient's slices one after the other."""
+        rows = np.linspace(0, len(self.table) - 1, min(len(self.table), size)).round()
+        return self.take(rows.astype(int))
 
 
 def select_test_slices(predictions: pd.DataFrame, images: CachedImages, masks: CachedImages) -> SliceImages:
@@ -66,19 +80,21 @@ def outcomes(labels: pd.Series, probability: np.ndarray, positive: str) -> np.nd
     return np.select([truth & predicted, truth, predicted], ["TP", "FN", "FP"], default="TN")
 
 
-def reasons(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def reasons(maps: np.ndarray, slices: SliceImages) -> np.ndarray:
     """(n,) str: why a slice has no metrics, empty where it has."""
     finite = np.isfinite(maps).all(axis=(1, 2))
     empty = finite & ~(maps > 0).any(axis=(1, 2))
+    no_lung = ~slices.masks.any(axis=(1, 2))
+    constant = slices.images.min(axis=(1, 2)) == slices.images.max(axis=(1, 2))
     return np.select(
-        [~finite, empty, ~masks.any(axis=(1, 2))],
-        ["the gradient is not finite", EMPTY, "no lung in the mask"],
+        [~finite, empty, no_lung, constant],
+        ["the gradient is not finite", EMPTY, "no lung in the mask", "the image has one value everywhere"],
         default="",
     )
 
 
 def explain_slices(
-    explainer: GradCam,
+    explainer: Explainer,
     slices: SliceImages,
     prepare: Callable[[np.ndarray], Any],
     positive: str,
@@ -97,22 +113,35 @@ def explain_slices(
     found = {}
     for method in explainer.methods:
         maps = np.concatenate([batch[method] for batch in batches])
-        found[method] = Explanation(_rows(identity, maps, slices.masks, iou_level), maps)
+        found[method] = explanation(identity, maps, slices, iou_level)
     return found
 
 
-def _rows(identity: pd.DataFrame, maps: np.ndarray, masks: np.ndarray, iou_level: float) -> pd.DataFrame:
-    """saliency.tsv of one method: metrics where there are any, the reason where there are none."""
-    why = reasons(maps, masks)
+def explanation(identity: pd.DataFrame, maps: np.ndarray, slices: SliceImages, iou_level: float) -> Explanation:
+    """The rows of one method: metrics where there are any, the reason where there are none.
+
+    identity: slice, patient, label, probability, outcome. maps: (n, h, w) float32.
+    """
+    why = reasons(maps, slices)
+    metrics = _measure_in_batches(maps, slices.masks, iou_level)
+    for name in MEASURED:
+        metrics[name][why != ""] = np.nan
+    table = identity.assign(empty=(why == EMPTY).astype(int), reason=why, **metrics)
+    if slices.near is not None:
+        found = _measure_in_batches(maps, slices.near.masks, iou_level)
+        left_out = (why != "") | (slices.near.origin == UNKNOWN)
+        with_margin = {column: np.where(left_out, np.nan, found[name]) for name, column in WITH_MARGIN.items()}
+        table = table.assign(margin_from=slices.near.origin, **with_margin)
+    return Explanation(table, maps)
+
+
+def _measure_in_batches(maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[str, np.ndarray]:
     finite = np.where(np.isfinite(maps), maps, 0)
     measured = [
         measure(finite[start : start + BATCH], masks[start : start + BATCH], iou_level)
         for start in range(0, len(maps), BATCH)
     ]
-    metrics = {name: np.concatenate([batch[name] for batch in measured]) for name in ("lung_fraction", *METRICS)}
-    for name in METRICS:
-        metrics[name][why != ""] = np.nan
-    return identity.assign(empty=(why == EMPTY).astype(int), reason=why, **metrics)
+    return {name: np.concatenate([batch[name] for batch in measured]) for name in ("lung_fraction", *MEASURED)}
 
 
 def other_methods(explained: dict[str, Explanation]) -> pd.DataFrame:
@@ -152,10 +181,18 @@ def summarise_stage(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """summary.json: what each method explains, its means by outcome, and the pictures with the rule that chose them."""
-    described = [_describe(name, methods[name], one, resamples, seed) for name, one in explained.items()]
+    """summary.json: what each method explains, its means by outcome, and the pictures with the rule that chose them.
+
+    explained: PRIMARY for every test slice; another method for these or for a sample of them.
+    """
+    described = [
+        _describe(name, methods[name], one, resamples, seed)
+        | {"difference": _difference(one.table, explained[PRIMARY].table, resamples, seed)}
+        for name, one in explained.items()
+    ]
     return {
         "methods": described,
+        "sample": SAMPLE_RULE,
         "intervals": {"level": LEVEL, "resampled": "patients", "resamples": resamples, "seed": seed},
         "overlays": {"rule": SAMPLING_RULE, "pictures": pictures},
     }
@@ -167,13 +204,21 @@ def _describe(name: str, target: Target, explained: Explanation, resamples: int,
         "method": name,
         "layer": target.layer,
         "explained": target.output,
-        "sign": SIGN_RULE if target.signed else f"+{target.output} for every slice",
+        "sign": target.sign_rule,
         "map_size": list(explained.maps.shape[1:]),
         "n": len(table),
         "n_empty": int(table["empty"].sum()),
         "missing": {reason: int(count) for reason, count in table["reason"].value_counts().items() if reason},
         "outcomes": [_without_nan(row) for row in summarise(table, resamples, seed)],
     }
+
+
+def _difference(table: pd.DataFrame, primary: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """Mean over slices of a method's enrichment minus the primary method's on the same slices, with its interval."""
+    pairs = paired_differences(table, primary, "enrichment")
+    mean, low, high = mean_with_interval(pairs[["enrichment"]].to_numpy(), pairs["patient"], resamples, seed)
+    ends = {"enrichment": mean, "enrichment_lo": low, "enrichment_hi": high}
+    return {"n": len(pairs)} | _without_nan({name: float(values[0]) for name, values in ends.items()})
 
 
 def _without_nan(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lungsight.explain.saliency_metrics import METRICS
+from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.training.bootstrap import mean_with_interval
 
 OUTCOMES = ("all", "TP", "TN", "FP", "FN")
@@ -12,16 +12,17 @@ OUTCOMES = ("all", "TP", "TN", "FP", "FN")
 def summarise(table: pd.DataFrame, resamples: int, seed: int) -> list[dict]:
     """One row per outcome that occurs, "all" first.
 
-    table: as saliency.tsv. Each row has outcome, n, n_patients, n_empty and for each of METRICS the mean over slices
-    that have it, with _lo and _hi; NaN where there is none.
+    table: as saliency.tsv. Each row has outcome, n, n_patients, n_empty and for each metric of the table the mean over
+    slices that have it, with _lo and _hi; NaN where there is none.
     """
+    metrics = [name for name in (*METRICS, *ADDITIONAL, *WITH_MARGIN.values()) if name in table]
     rows = []
     for outcome in OUTCOMES:
         chosen = table if outcome == "all" else table[table["outcome"] == outcome]
         if len(chosen) == 0 and outcome != "all":
             continue
         mean, low, high = mean_with_interval(
-            chosen[list(METRICS)].to_numpy(dtype=np.float64), chosen["patient"], resamples, seed
+            chosen[metrics].to_numpy(dtype=np.float64), chosen["patient"], resamples, seed
         )
         counts = {
             "outcome": outcome,
@@ -31,6 +32,12 @@ def summarise(table: pd.DataFrame, resamples: int, seed: int) -> list[dict]:
         }
         ends = (("", mean), ("_lo", low), ("_hi", high))
         rows.append(
-            counts | {f"{name}{end}": float(values[k]) for k, name in enumerate(METRICS) for end, values in ends}
+            counts | {f"{name}{end}": float(values[k]) for k, name in enumerate(metrics) for end, values in ends}
         )
     return rows
+
+
+def paired_differences(table: pd.DataFrame, primary: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """patient and the difference of `metric` from the primary method's, of the slices of `table` that both measured."""
+    other = primary.set_index("slice")[metric].reindex(table["slice"]).to_numpy()
+    return pd.DataFrame({"patient": table["patient"], metric: table[metric].to_numpy() - other}).dropna()

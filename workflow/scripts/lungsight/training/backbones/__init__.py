@@ -5,8 +5,8 @@ importing TensorFlow.
 """
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ class Backbone:
 
     build: image size → flat functional keras.Model from (size, size, 3), freshly initialised.
     preprocess: (n, size, size, 3) float32 in 0–255, RGB → what the network takes. preprocessing: that, in words.
-    explained_layer: the layer whose maps the head pools. min_size: smallest rows and columns that it takes.
+    explained_layer: the layer whose maps the head pools. layers_by_stride: input pixels per map pixel → the last layer
+    of that resolution, the coarsest first. min_size: smallest rows and columns that it takes.
     imagenet_url, imagenet_md5: Keras's file of ImageNet weights without top; empty where there is none.
     """
 
@@ -28,6 +29,7 @@ class Backbone:
     preprocessing: str
     explained_layer: str
     min_size: int
+    layers_by_stride: Mapping[int, str] = field(default_factory=dict)
     imagenet_url: str = ""
     imagenet_md5: str = ""
 

@@ -15,6 +15,7 @@ BACKBONE = Backbone(
     preprocess=keras.applications.densenet.preprocess_input,
     preprocessing="keras.applications.densenet.preprocess_input: RGB in [0, 1], ImageNet mean and deviation",
     explained_layer="relu",
+    layers_by_stride={32: "relu", 16: "pool4_relu", 8: "pool3_relu"},
     min_size=32,
     imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/densenet/"
     "densenet201_weights_tf_dim_ordering_tf_kernels_notop.h5",

@@ -15,6 +15,7 @@ BACKBONE = Backbone(
     preprocess=keras.applications.resnet50.preprocess_input,
     preprocessing="keras.applications.resnet50.preprocess_input: BGR, ImageNet mean subtracted",
     explained_layer="conv5_block3_out",
+    layers_by_stride={32: "conv5_block3_out", 16: "conv4_block6_out", 8: "conv3_block4_out"},
     min_size=32,
     imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
     "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",

@@ -31,5 +31,6 @@ BACKBONE = Backbone(
     preprocess=preprocess,
     preprocessing="x / 127.5 - 1",
     explained_layer="relu4",
+    layers_by_stride={8: "relu4", 4: "relu3", 2: "relu2"},
     min_size=16,
 )

@@ -1,0 +1,68 @@
+"""Which methods explain a model: Grad-CAM every test slice, the others a sample of them."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import keras
+
+from lungsight.explain.gradcam import (
+    Explainer,
+    GradCam,
+    Target,
+    Weighting,
+    grad_cam_plus_plus,
+    layer_cam,
+    methods_for,
+)
+from lungsight.explain.scorecam import ScoreCam
+from lungsight.explain.stage import Explanation, SliceImages, explain_slices
+from lungsight.training.backbones import Backbone
+from lungsight.training.network import LOGIT, to_input
+
+PLUS_PLUS, LAYER_CAM, SCORE_CAM = "gradcam_plus_plus", "layercam", "scorecam"
+
+
+def _on_logit(layer: str, weighting: Weighting) -> Target:
+    return Target(layer, LOGIT, signed=True, weighting=weighting)
+
+
+def gradient_methods(backbone: Backbone, chosen: Sequence[str]) -> dict[str, Target]:
+    """Targets of the chosen gradient methods; LayerCAM once for each stride that the backbone names a layer for."""
+    methods = {}
+    if PLUS_PLUS in chosen:
+        methods[PLUS_PLUS] = _on_logit(backbone.explained_layer, grad_cam_plus_plus)
+    if LAYER_CAM in chosen:
+        for stride, layer in backbone.layers_by_stride.items():
+            methods[f"{LAYER_CAM}_stride{stride}"] = _on_logit(layer, layer_cam)
+    return methods
+
+
+def sampled_explainers(model: keras.Model, backbone: Backbone, settings: dict[str, Any]) -> list[Explainer]:
+    """Explainers for the methods beside Grad-CAM. settings: the config's `explain`."""
+    explainers: list[Explainer] = []
+    targets = gradient_methods(backbone, settings["methods"])
+    if targets:
+        explainers.append(GradCam(model, targets))
+    if SCORE_CAM in settings["methods"]:
+        explainers.append(ScoreCam(model, SCORE_CAM, backbone.explained_layer, settings["score_cam_channels"]))
+    return explainers
+
+
+def explain_by_all(
+    model: keras.Model, backbone: Backbone, slices: SliceImages, positive: str, settings: dict[str, Any]
+) -> tuple[dict[str, Explanation], dict[str, Target]]:
+    """Explain all slices by Grad-CAM, ours and the thesis's, and a sample of them by the other methods.
+
+    positive: the label of the positive class. settings: the config's `explain`. Returns by method, PRIMARY first, the
+    explanation and what it explains.
+    """
+    work: list[tuple[Explainer, SliceImages]] = [(GradCam(model, methods_for(model, backbone.explained_layer)), slices)]
+    if settings["sample"]:
+        sample = slices.sample(settings["sample"])
+        work += [(explainer, sample) for explainer in sampled_explainers(model, backbone, settings)]
+    explained, targets = {}, {}
+    for explainer, some in work:
+        explained |= explain_slices(explainer, some, partial(to_input, backbone), positive, settings["iou_level"])
+        targets |= explainer.methods
+    return explained, targets
