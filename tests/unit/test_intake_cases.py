@@ -22,6 +22,7 @@ KEY = b"key"
 SETTINGS = {
     **{"window": [-1250, 250], "png_size": 32, "burned_in": "reject", "nifti_values": "auto"},
     **{"roi_names": ROI_NAMES, "tumour_in_lung": True},
+    "series": {"contrast": "any", "kernels": [], "prefer": "thinnest"},
 }
 
 

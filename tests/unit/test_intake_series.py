@@ -9,6 +9,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from lungsight.errors import BadCase
 from lungsight.intake.dicom import read_dicom
+from lungsight.intake.series import SeriesRule
 from lungsight.intake.volume import Window
 from tests.dicom_made import made_hu, made_series, save_series, set_pixels
 
@@ -44,6 +45,12 @@ def test_plain_series_has_hu_affine_and_facts(tmp_path):
     assert (facts.rows, facts.columns, facts.spacing_row, facts.spacing_column) == (24, 32, 0.8, 0.7)
     assert (facts.spacing_slice, facts.slice_thickness, facts.kvp, facts.contrast) == (2.0, 2.0, 120.0, 0)
     assert facts.hu_p01 == pytest.approx(np.percentile(made_hu()[:, ::4, ::4], 1))
+    assert (facts.kernel, facts.manufacturer, facts.transfer_syntax, facts.lossy) == (
+        "soft",
+        "other",
+        "uncompressed",
+        0,
+    )
     assert volume.notes == []
 
 
@@ -120,21 +127,73 @@ def test_row_5_gantry_tilt_is_seen_in_the_vectors(tmp_path):
     assert "tilted gantry" in reason(save_series(tmp_path, datasets))
 
 
-def test_row_6_the_series_with_most_slices_is_chosen_then_the_thinnest(tmp_path):
-    short = made_series(made_hu(n=5, seed=4), series="short")
-    thick = made_series(made_hu(seed=5), series="thick", thickness=5.0)
-    volume = converted(save_series(tmp_path, [*short, *thick, *made_series()]))
+def with_header(datasets, **values):
+    for dataset in datasets:
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+    return datasets
+
+
+def test_row_6_the_thinnest_series_is_chosen_then_the_one_with_most_slices(tmp_path):
+    thick = made_series(made_hu(n=9, seed=5), series="thick", thickness=5.0)
+    fewer = made_series(made_hu(n=7, seed=4), series="fewer")
+    volume = converted(save_series(tmp_path, [*fewer, *thick, *made_series()]))
     np.testing.assert_allclose(values(volume), expected(made_hu()), atol=1e-12)
-    assert volume.notes == ["left out 2 × other series (slices: 8, 5)"]
+    assert volume.notes == ["left out 2 × other series (7 slices, 2 mm, soft kernel; 9 slices, 5 mm, soft kernel)"]
+
+
+def test_row_6_most_slices_may_be_preferred(tmp_path):
+    thick = made_series(made_hu(n=9, seed=5), series="thick", thickness=5.0)
+    volume = converted(save_series(tmp_path, [*thick, *made_series()]), rule=SeriesRule(prefer="most_slices"))
+    np.testing.assert_allclose(values(volume), expected(made_hu(n=9, seed=5)), atol=1e-12)
+
+
+def test_row_6_a_thin_series_of_a_part_of_the_chest_is_not_chosen(tmp_path):
+    part = made_series(made_hu(n=6, seed=4), series="part", thickness=0.5, step=0.5)
+    volume = converted(save_series(tmp_path, [*part, *made_series()]))
+    np.testing.assert_allclose(values(volume), expected(made_hu()), atol=1e-12)
+    assert volume.notes == ["left out 1 × other series (6 slices, 0.5 mm, soft kernel)"]
+
+
+@pytest.mark.parametrize(("contrast", "chosen"), [("with", 4), ("without", 0), ("any", 4)])
+def test_row_6_contrast_may_be_asked_for(tmp_path, contrast, chosen):
+    enhanced = with_header(
+        made_series(made_hu(seed=4), series="enhanced", thickness=1.5), ContrastBolusAgent="Dr. Doe's mixture"
+    )
+    volume = converted(save_series(tmp_path, [*made_series(), *enhanced]), rule=SeriesRule(contrast=contrast))
+    np.testing.assert_allclose(values(volume), expected(made_hu(seed=chosen)), atol=1e-12)
+    assert volume.facts.contrast == int(chosen == 4) and "Doe" not in str(volume.notes)
+    assert ("contrast" in volume.notes[0]) == (chosen == 0)
+
+
+def test_row_6_no_series_with_the_contrast_that_is_asked_for(tmp_path):
+    folder = save_series(tmp_path, made_series())
+    assert reason(folder, rule=SeriesRule(contrast="with")) == "no series with contrast, as intake.series wants it"
+
+
+@pytest.mark.parametrize(
+    ("kernels", "chosen"), [((), 0), (("lung",), 4), (("bone", "lung"), 4), (("soft", "lung"), 0), (("other",), 0)]
+)
+def test_row_6_kernels_may_be_preferred(tmp_path, kernels, chosen):
+    lung = with_header(made_series(made_hu(seed=4), series="lung", thickness=3.0), ConvolutionKernel=["Bl57d", "3"])
+    volume = converted(save_series(tmp_path, [*lung, *made_series()]), rule=SeriesRule(kernels=kernels))
+    np.testing.assert_allclose(values(volume), expected(made_hu(seed=chosen)), atol=1e-12)
+    assert volume.facts.kernel == ("lung" if chosen == 4 else "soft")
+
+
+def test_row_6_many_other_series_are_not_all_described(tmp_path):
+    for n in range(7):
+        save_series(tmp_path / str(n), made_series(made_hu(n=5, seed=n), series=f"s{n}", thickness=3.0 + n))
+    save_series(tmp_path / "thin", made_series())
+    (note,) = converted(tmp_path).notes
+    assert note.startswith("left out 7 × other series (5 slices, 3 mm") and note.endswith("; and 2 more)")
 
 
 def test_row_6_a_kernel_makes_a_series_of_its_own(tmp_path):
-    sharp = made_series(made_hu(n=6, seed=6))
-    for dataset in sharp:
-        dataset.ConvolutionKernel = "BONE"
+    sharp = with_header(made_series(made_hu(n=6, seed=6)), ConvolutionKernel="BONE")
     volume = converted(save_series(tmp_path, [*sharp, *made_series()]))
     assert volume.codes.shape[2] == 8
-    assert volume.notes == ["left out 1 × other series (slices: 6)"]
+    assert volume.notes == ["left out 1 × other series (6 slices, 2 mm, bone kernel)"]
 
 
 @pytest.mark.parametrize("word", ["LOCALIZER", "MIP", "MINIP", "AVERAGE", "MPR", "REFORMATTED", "CT_SOM5 MPR"])

@@ -31,7 +31,7 @@ def advice(draft: Draft, root: Path, table: Path) -> str:
     if len(draft.formats) > 1:
         lines.append("A cohort has one format: make a table of its own for each, or delete the rows of the other.")
     if draft.found["folders with several series"]:
-        lines.append("Of several series in a folder the one with most slices is taken; a row may also name one file.")
+        lines.append("Of several series in a folder one is taken by intake.series; a row may also name one file.")
     lines.append(f"In the config: {{role: …, format: {draft.formats[0]}, root: {root}, table: {table}}}")
     return "\n".join(lines)
 

@@ -18,6 +18,7 @@ from lungsight.intake.image import read_image
 from lungsight.intake.masks import read_mask
 from lungsight.intake.nifti import read_nifti
 from lungsight.intake.perceptual_hash import perceptual_hash
+from lungsight.intake.series import SeriesRule
 from lungsight.intake.volume import Facts, Volume, Window, sha256_of_image, slope_of, write_nifti, write_png
 from lungsight.privacy import pseudonym
 from lungsight.program import keep_private, say
@@ -68,7 +69,9 @@ def read_case(row: TableRow, intake: Intake) -> Volume:
     window = Window(*intake.settings["window"])
     if intake.format == "dicom":
         burned_in = intake.settings["burned_in"] == "allow"
-        return read_dicom(path, intake.root, window, intake.min_slices, burned_in)
+        series = intake.settings["series"]
+        rule = SeriesRule(series["contrast"], tuple(series["kernels"]), series["prefer"])
+        return read_dicom(path, intake.root, window, intake.min_slices, burned_in, rule)
     if not path.is_file():
         raise BadCase(f"the path is a folder; a cohort of format {intake.format} has one file a row")
     if intake.format == "nifti":

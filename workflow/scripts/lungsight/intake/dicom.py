@@ -8,11 +8,14 @@ import highdicom
 import numpy as np
 
 from lungsight.errors import BadCase
+from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.decode import stored_values
 from lungsight.intake.geometry import LPS_TO_RAS, is_axial, to_canonical, voxel_spacing
 from lungsight.intake.headers import SliceHeader, scan
 from lungsight.intake.hounsfield import jumps, percentiles, sampled, to_hounsfield
 from lungsight.intake.series import (
+    ANY_SERIES,
+    SeriesRule,
     Stack,
     check_header,
     check_pixels_described,
@@ -24,16 +27,19 @@ from lungsight.intake.series import (
 from lungsight.intake.volume import Facts, Volume, Window
 
 
-def read_dicom(path: Path, root: Path, window: Window, min_slices: int, burned_in: bool = False) -> Volume:
+def read_dicom(
+    path: Path, root: Path, window: Window, min_slices: int, burned_in: bool = False, rule: SeriesRule = ANY_SERIES
+) -> Volume:
     """Convert the series in a folder, or one file, to a canonical volume.
 
     root: links may not lead out of it. min_slices: fewer are refused. burned_in: take slices with BurnedInAnnotation.
+    rule: which of several series.
     Raises BadCase with a reason that names file ordinals and tags only.
     """
     slices, others = scan(path, root)
     if not slices:
         raise BadCase("; ".join(["no CT slice", *_in_words(others)]))
-    chosen, notes = choose_series(slices)
+    chosen, notes = choose_series(slices, rule)
     notes += _in_words(others)
     if not burned_in and any(header.burned_in for header in chosen):
         raise BadCase("BurnedInAnnotation (0028,0301) is YES")
@@ -87,25 +93,30 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
         samples.append(sampled(hounsfield))
         planes[index] = window.codes(hounsfield)
     notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
-    facts = _facts(first, stack.spacing_slice, samples)
+    facts = _facts(first, (*first.spacing, stack.spacing_slice), samples)
     codes, affine = to_canonical(planes.T, stack.affine)
     return Volume(codes, window.full, affine, facts, first.frame_of_reference, notes)
 
 
-def _facts(first: SliceHeader, spacing_slice: float, samples: Sequence[np.ndarray]) -> Facts:
+def _facts(header: SliceHeader, spacing: Sequence[float], samples: Sequence[np.ndarray]) -> Facts:
+    """spacing: mm between rows, columns and slices; samples: sampled HU of every slice."""
     p01, p50, p99 = percentiles(samples)
     return Facts(
-        rows=first.rows,
-        columns=first.columns,
-        spacing_row=first.spacing[0],
-        spacing_column=first.spacing[1],
-        spacing_slice=spacing_slice,
-        slice_thickness=first.thickness,
-        kvp=first.kvp,
-        contrast=int(first.contrast),
+        rows=header.rows,
+        columns=header.columns,
+        spacing_row=float(spacing[0]),
+        spacing_column=float(spacing[1]),
+        spacing_slice=float(spacing[2]),
+        slice_thickness=header.thickness,
+        kvp=header.kvp,
+        contrast=int(header.contrast),
         hu_p01=p01,
         hu_p50=p50,
         hu_p99=p99,
+        kernel=kernel_class(header.kernel),
+        manufacturer=header.manufacturer,
+        transfer_syntax=header.syntax,
+        lossy=int(header.lossy),
     )
 
 
@@ -125,19 +136,6 @@ def _read_multiframe(header: SliceHeader, window: Window, min_slices: int, notes
         raise BadCase("no axial CT slice")
     spacing = voxel_spacing(affine)
     samples = [sampled(plane) for plane in volume.array]
-    p01, p50, p99 = percentiles(samples)
-    facts = Facts(
-        rows=header.rows,
-        columns=header.columns,
-        spacing_row=float(spacing[1]),
-        spacing_column=float(spacing[0]),
-        spacing_slice=float(spacing[2]),
-        slice_thickness=header.thickness,
-        kvp=header.kvp,
-        contrast=int(header.contrast),
-        hu_p01=p01,
-        hu_p50=p50,
-        hu_p99=p99,
-    )
+    facts = _facts(header, spacing[[1, 0, 2]], samples)
     codes, affine = to_canonical(np.stack([window.codes(plane) for plane in volume.array]).T, affine)
     return Volume(codes, window.full, affine, facts, header.frame_of_reference, notes)

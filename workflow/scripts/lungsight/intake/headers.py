@@ -12,6 +12,7 @@ import pydicom
 from pydicom.tag import Tag
 
 from lungsight.errors import BadCase
+from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -50,6 +51,8 @@ _TAGS = [
     "RescaleIntercept",
     "RescaleType",
     "BurnedInAnnotation",
+    "Manufacturer",
+    "LossyImageCompression",
 ]
 
 
@@ -58,7 +61,7 @@ class SliceHeader:
     """What the header of one CT file says, None or empty where it is silent. `ordinal` names the file in messages.
 
     position: (3,) ImagePositionPatient, orientation: (6,) ImageOrientationPatient, both LPS; spacing: PixelSpacing
-    (between rows, between columns) in mm.
+    (between rows, between columns) in mm; manufacturer, syntax: classes of `acquisition`.
     """
 
     path: Path
@@ -80,6 +83,9 @@ class SliceHeader:
     intercept: float | None
     kvp: float | None
     contrast: bool
+    manufacturer: str
+    syntax: str
+    lossy: bool
     burned_in: bool
     samples: int
     photometric: str
@@ -208,6 +214,9 @@ def _to_slice_header(dataset: pydicom.Dataset, path: Path, ordinal: int) -> Slic
         intercept=_number(dataset, "RescaleIntercept"),
         kvp=_number(dataset, "KVP"),
         contrast=_text(dataset, "ContrastBolusAgent") not in ("", "NO", "NONE", "N/A"),
+        manufacturer=manufacturer_class(_text(dataset, "Manufacturer")),
+        syntax=syntax_class(str(syntax or "")),
+        lossy=is_lossy(str(syntax or ""), _text(dataset, "LossyImageCompression")),
         burned_in=_text(dataset, "BurnedInAnnotation") == "YES",
         samples=_whole(dataset, "SamplesPerPixel", 1),
         photometric=_text(dataset, "PhotometricInterpretation"),

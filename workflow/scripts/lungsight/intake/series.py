@@ -11,12 +11,39 @@ from itertools import pairwise
 import numpy as np
 
 from lungsight.errors import BadCase
+from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.geometry import affine_of_planes, is_axial, slice_normal
 from lungsight.intake.headers import MAX_PIXELS, SliceHeader, tag_of
 
 SPACING_TOLERANCE = 0.01
 VECTOR_TOLERANCE = 1e-3
+MIN_COVER = 0.5  # of the longest series: a thin one through a part of the chest is no scan of it
+MOST_DESCRIBED = 5
 MIN_INTERLEAVED = 8  # the numbers of fewer slices can look interleaved by chance
+
+
+@dataclass(frozen=True)
+class SeriesRule:
+    """Which of several series is taken.
+
+    contrast: "with", "without" or "any"; kernels: classes, the preferred one first; prefer: "thinnest" or
+    "most_slices".
+    """
+
+    contrast: str = "any"
+    kernels: tuple[str, ...] = ()
+    prefer: str = "thinnest"
+
+    def rank(self, group: list[SliceHeader]) -> tuple:
+        """Sorts series, the best first."""
+        kernel = kernel_class(group[0].kernel)
+        wanted = self.kernels.index(kernel) if kernel in self.kernels else len(self.kernels)
+        thickness, slices = group[0].thickness or np.inf, -_number_of_slices(group)
+        sizes = (thickness, slices) if self.prefer == "thinnest" else (slices, thickness)
+        return (wanted, *sizes, group[0].ordinal)
+
+
+ANY_SERIES = SeriesRule()
 
 
 @dataclass(frozen=True)
@@ -89,11 +116,24 @@ def _is_axial_group(group: list[SliceHeader]) -> bool:
     return is_axial(affine_of_planes(orientation, np.zeros(3), slice_normal(orientation), (1.0, 1.0)))
 
 
-def choose_series(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list[str]]:
-    """Pick the series to convert: of the axial ones that with most slices, then the thinnest, then the first file.
+def _extent(group: list[SliceHeader]) -> float:
+    """Millimetres that a group covers along its normal, as far as its headers say."""
+    first = group[0]
+    if first.frames > 1:
+        return first.frames * (first.thickness or 1.0)
+    if first.orientation is None or any(header.position is None for header in group):
+        return len(group) * (first.thickness or 1.0)
+    along = np.array([header.position @ np.cross(first.orientation[:3], first.orientation[3:]) for header in group])
+    return float(np.ptp(along)) + (first.thickness or 1.0)
 
-    Returns its slices and notes on what was left out. Raises BadCase when none is axial, or when the chosen series has
-    slices of another size.
+
+def choose_series(slices: Sequence[SliceHeader], rule: SeriesRule = ANY_SERIES) -> tuple[list[SliceHeader], list[str]]:
+    """Pick the series to convert by the rule.
+
+    Of the axial series with or without contrast, as wanted, that cover at least half of what the longest of them
+    covers: the one whose kernel's class is named first; then the thinnest, or the one with most slices; then the other
+    of these two; then the one of the first file. Returns its slices and notes on what was left out. Raises BadCase when
+    no series is axial or has the contrast that is wanted, or when the chosen one has slices of another size.
     """
     groups = group_slices(slices)
     axial = [group for group in groups if _is_axial_group(group)]
@@ -102,8 +142,12 @@ def choose_series(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], lis
         notes.append(f"left out {resliced} × not axial")
     if not axial:
         raise BadCase("no axial CT slice")
-    axial.sort(key=lambda group: (-sum(h.frames for h in group), group[0].thickness or np.inf, group[0].ordinal))
-    chosen, *others = axial
+    able = [group for group in axial if rule.contrast == "any" or group[0].contrast == (rule.contrast == "with")]
+    if not able:
+        raise BadCase(f"no series {rule.contrast} contrast, as intake.series wants it")
+    longest = max(map(_extent, able))
+    chosen = min((group for group in able if _extent(group) >= MIN_COVER * longest), key=rule.rank)
+    others = [group for group in axial if group is not chosen]
     first = chosen[0]
     for group in others:
         other = group[0]
@@ -111,9 +155,26 @@ def choose_series(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], lis
         if same_series and (other.rows, other.columns) != (first.rows, first.columns):
             raise BadCase("the slices of the series differ in rows and columns")
     if others:
-        sizes = ", ".join(str(sum(header.frames for header in group)) for group in others)
-        notes.append(f"left out {len(others)} × other series (slices: {sizes})")
+        described = [_described(group) for group in sorted(others, key=rule.rank)]
+        more = f"; and {len(others) - MOST_DESCRIBED} more" if len(others) > MOST_DESCRIBED else ""
+        notes.append(f"left out {len(others)} × other series ({'; '.join(described[:MOST_DESCRIBED])}{more})")
     return chosen, notes
+
+
+def _number_of_slices(group: list[SliceHeader]) -> int:
+    return sum(header.frames for header in group)
+
+
+def _described(group: list[SliceHeader]) -> str:
+    first = group[0]
+    kernel = kernel_class(first.kernel)
+    parts = [
+        f"{_number_of_slices(group)} slices",
+        f"{first.thickness:g} mm" if first.thickness else "",
+        f"{kernel} kernel" if kernel else "",
+        "contrast" if first.contrast else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def sort_by_position(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], np.ndarray]:

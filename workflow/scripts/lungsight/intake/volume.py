@@ -50,7 +50,9 @@ def slope_of(full: int) -> np.float32:
 
 @dataclass
 class Facts:
-    """Numeric acquisition facts of a case, None where unknown; the columns of `converted_cases`."""
+    """Acquisition facts of a case, None or "" where unknown; columns of `converted_cases`. The words are those of
+    `acquisition`.
+    """
 
     rows: float | None = None
     columns: float | None = None
@@ -63,6 +65,10 @@ class Facts:
     hu_p01: float | None = None
     hu_p50: float | None = None
     hu_p99: float | None = None
+    kernel: str = ""
+    manufacturer: str = ""
+    transfer_syntax: str = ""
+    lossy: int | None = None
 
 
 @dataclass
