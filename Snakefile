@@ -29,6 +29,7 @@ else:
     include: "workflow/rules/audit.smk"
     include: "workflow/rules/report.smk"
     include: "workflow/rules/predict.smk"
+    include: "workflow/rules/run.smk"
 
     rule all:
         default_target: True

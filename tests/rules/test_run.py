@@ -1,0 +1,56 @@
+"""What a run says when it ends, as the user sees it."""
+
+import json
+from pathlib import Path
+
+from tests.made import made_cohort, made_split
+from tests.workspace import Workspace
+
+CONFIG = {
+    "cohorts": {
+        name: {"role": role, "format": "png", "root": name, "table": f"{name}.tsv"}
+        | {"phantom": {"seed": 1, "patients": 8}}
+        for name, role in (("curated", "public"), ("hospital", "target"))
+    },
+    "segmentation": {"method": "classical"},
+    "splits": {"fractions": [0.5, 0.25, 0.25]},
+    "pipelines": {"frameworks": ["whole"], "backbones": ["small_cnn"], "weights": ["scratch"]},
+}
+TARGET = "models/whole-small_cnn-scratch/stage2/metrics.json"
+
+
+def workspace(folder: Path) -> Workspace:
+    """Predictions of one model lie there; nothing but their evaluation is left to run."""
+    for name in CONFIG["cohorts"]:
+        (folder / f"{name}.tsv").write_text("patient\tpath\tlabel\nP1\tone.png\tCovid-19\n", encoding="utf-8")
+    return Workspace(folder, json.loads(json.dumps(CONFIG)))
+
+
+def write_predictions(space: Workspace) -> Path:
+    split = made_split(space.run_folder, "hospital", "whole", made_cohort(space.run_folder, "hospital", patients=16))
+    path = space.run_folder / Path(TARGET).parent / "predictions" / "hospital.tsv"
+    path.parent.mkdir(parents=True)
+    split.assign(probability=0.5).to_csv(path, sep="\t", index=False)
+    return path
+
+
+def test_a_run_ends_with_what_ran_and_what_was_rejected(tmp_path):
+    space = workspace(tmp_path)
+    write_predictions(space)
+    done = space.run_rule("evaluate", TARGET)
+    assert done.returncode == 0, done.stdout
+    said = done.stdout[done.stdout.index("What ran: 1 jobs") :]
+    assert "evaluate" in said
+    assert "hospital: 16 of 16 taken" in said
+
+
+def test_a_failed_run_ends_with_the_one_log_to_open(tmp_path):
+    space = workspace(tmp_path)
+    write_predictions(space).write_text("no table\n", encoding="utf-8")
+    done = space.run_rule("evaluate", TARGET)
+    assert done.returncode == 1
+    said = done.stdout[done.stdout.index("The run stopped: evaluate failed.") :]
+    log = "results/test/logs/evaluate/whole-small_cnn-scratch/stage2.log"
+    assert f"Open first: {log}" in said
+    assert (tmp_path / log).is_file()
+    assert "predictions/hospital.tsv: column slice" in said, said

@@ -1,0 +1,125 @@
+"""What a run says when it ends, from files as Snakemake and the rooms leave them."""
+
+import os
+
+import pandas as pd
+import pytest
+
+from lungsight.run_summary import (
+    Failure,
+    case_lines,
+    clock,
+    costs_by_rule,
+    failure_text,
+    failures_of,
+    success_text,
+)
+from tests.made import made_cohort
+
+HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+
+# As Snakemake 9.27 writes it: job 1 fails for good, job 2 succeeds at its second try.
+LOG = """\
+[Tue Nov 24 10:38:06 2026]
+Error in rule convert:
+    message: None
+    jobid: 1
+    input: hospital.tsv
+    log: {log} (check log file(s) for error details)
+    shell:
+        python convert.py > {log} 2>&1
+        (command exited with non-zero exit code)
+[Tue Nov 24 10:38:06 2026]
+Error in rule classify:
+    message: None
+    jobid: 2
+    log: other.log (check log file(s) for error details)
+Trying to restart job 2.
+[Tue Nov 24 10:38:07 2026]
+Finished jobid: 2 (Rule: classify)
+[Tue Nov 24 10:38:07 2026]
+Error in rule convert:
+    message: None
+    jobid: 1
+    log: {log} (check log file(s) for error details)
+"""
+
+
+def benchmark(path, seconds, megabytes, written=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{HEADER}{seconds}\t0:00:01\t{megabytes}\t1\t1\t1\t0\t0\t1\t{seconds / 2}\n", encoding="utf-8")
+    if written is not None:
+        os.utime(path, (written, written))
+
+
+@pytest.fixture
+def run(tmp_path):
+    benchmark(tmp_path / "benchmarks" / "convert" / "hospital" / "000.tsv", 10.0, 500.0)
+    benchmark(tmp_path / "benchmarks" / "convert" / "hospital" / "001.tsv", 30.0, 1500.0)
+    benchmark(tmp_path / "benchmarks" / "leakage.tsv", 2.0, "NA")
+    return tmp_path
+
+
+def test_costs_by_rule(run):
+    costs = costs_by_rule(run)
+    assert list(costs.index) == ["convert", "leakage"]
+    assert list(costs.loc["convert"]) == [2, 40.0, 30.0, 20.0, 1.5]
+    assert pd.isna(costs.loc["leakage", "peak_gb"])
+
+
+def test_what_ran_before_this_run_does_not_count(run):
+    benchmark(run / "benchmarks" / "convert" / "hospital" / "000.tsv", 10.0, 500.0, written=1000)
+    assert costs_by_rule(run, since=2000).loc["convert", "jobs"] == 1
+    assert len(costs_by_rule(run, since=1e12)) == 0
+
+
+def test_rejected_cases_are_counted_with_their_reasons(run):
+    made_cohort(run, "hospital", patients=4)
+    path = run / "cohorts" / "hospital" / "cases.tsv"
+    cases = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    cases.loc[[0, 2], "status"], cases.loc[[0, 2], "reason"] = "rejected", "a slice is missing"
+    cases.to_csv(path, sep="\t", index=False)
+    assert case_lines(run, ["hospital", "absent"]) == [
+        "  hospital: 2 of 4 taken, 2 rejected:",
+        "    2 × a slice is missing",
+    ]
+
+
+def test_a_success_names_the_report_first(run):
+    (run / "report").mkdir()
+    (run / "report" / "index.html").touch()
+    made_cohort(run, "hospital", patients=4)
+    text = success_text(run, ["hospital"], since=0)
+    assert "What ran: 3 jobs:" in text
+    assert "hospital: 4 of 4 taken" in text
+    assert text.endswith(f"Look at first:\n  {run / 'report' / 'index.html'}")
+
+
+def test_without_a_page_the_tables_of_cases_are_named(run):
+    made_cohort(run, "hospital", patients=4)
+    assert success_text(run, ["hospital"], since=0).endswith(f"{run / 'cohorts' / 'hospital' / 'cases.tsv'}")
+
+
+def test_a_job_that_succeeded_later_did_not_fail():
+    assert failures_of(LOG.format(log="a.log")) == [Failure("convert", "1", "a.log")]
+
+
+def test_a_failure_ends_with_one_log_and_its_last_words(tmp_path):
+    log = tmp_path / "000.log"
+    log.write_text("12 of 14 cases\nerror: the table has no row 3.\n\n", encoding="utf-8")
+    (tmp_path / "snakemake.log").write_text(LOG.format(log=log), encoding="utf-8")
+    lines = failure_text([tmp_path / "snakemake.log"]).splitlines()
+    assert lines[0] == "The run stopped: convert failed."
+    assert lines[1].strip() == "error: the table has no row 3."
+    assert [line for line in lines if line.startswith("Open first")] == [f"Open first: {log}"]
+
+
+def test_a_failure_without_a_job_names_snakemakes_log(tmp_path):
+    (tmp_path / "snakemake.log").write_text("Exiting\n", encoding="utf-8")
+    assert failure_text([tmp_path / "snakemake.log"]).endswith(f"Open first: {tmp_path / 'snakemake.log'}")
+    assert failure_text([]) == "The run stopped."
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (75, "1:15"), (3723, "1:02:03")])
+def test_clock(seconds, text):
+    assert clock(seconds) == text
