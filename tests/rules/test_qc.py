@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungsight.tables import read_table
+from lungsight.tables import read_table, write_table
 from tests.made import SHARD, made_cohort
 from tests.workspace import Workspace
 
@@ -57,6 +57,19 @@ def test_qc_scores(tmp_path):
     assert scores["neighbour_dice"].tolist()[:3] == [0, 0, 0]
     assert (scores["neighbour_dice"][3:] > 0.9).all()
     assert scores["mean_intensity"].drop(1).between(0.2, 0.32).all()
+
+
+def test_a_cohort_of_which_nothing_could_be_read_has_empty_tables(tmp_path):
+    workspace = workspace_of(tmp_path)
+    folder = workspace.run_folder / "cohorts/hospital"
+    made_cohort(workspace.run_folder, "hospital", patients=1)
+    cases = read_table(folder / "cases.tsv", "cases").assign(status="rejected", reason="it is empty", n_slices=0)
+    write_table(folder / "cases.tsv", cases, "cases")
+    write_table(folder / "slices.tsv", [], "slices")
+    target = f"{workspace.results}/qc/hospital/manifest.tsv"
+    done = workspace.snakemake("--cores", "1", "--allowed-rules", "qc_scores", "qc_manifest", "--", target)
+    assert done.returncode == 0, done.stdout
+    assert read_table(workspace.run_folder / "qc/hospital/manifest.tsv", "manifest").empty
 
 
 def test_qc_scores_wants_masks_on_the_images_grid(tmp_path):

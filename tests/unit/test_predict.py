@@ -12,6 +12,7 @@ from scipy.special import expit
 
 from lungsight.config import complete_config
 from lungsight.errors import UserError
+from lungsight.predict.answer import ask
 from lungsight.predict.calibration import Calibration, fit_calibration, log_odds, youden_threshold
 from lungsight.predict.cases import pictured, predict_cases
 from lungsight.predict.familiar import Familiar, learn_familiar, mahalanobis, unfamiliar_facts, unfamiliar_features
@@ -19,6 +20,7 @@ from lungsight.predict.request import prediction_request
 from lungsight.predict.run_settings import run_settings
 from lungsight.predict.scans import find_scans
 from lungsight.tables import check_table
+from lungsight.training.image_cache import CachedImages
 from tests.made import NEGATIVE, POSITIVE
 
 DICOM = bytes(128) + b"DICM" + bytes(8)
@@ -151,7 +153,7 @@ def used(*probabilities: float) -> pd.DataFrame:
         {
             **{"slice": [f"{'a' * 16}-{k:04d}" for k in range(len(probabilities))], "case": "a" * 16},
             **{"z_index": range(len(probabilities)), "probability": probabilities},
-            **{"lung_mass": 0.5, "enrichment": [2.0] * (len(probabilities) - 1) + [np.nan]},
+            **{"lung_mass": 0.5, "enrichment": ([2.0] * len(probabilities))[:-1] + [np.nan] * bool(probabilities)},
         }
     )
 
@@ -181,6 +183,13 @@ def test_a_scan_without_a_usable_slice_says_so():
         cases(), used(0.5)[:0], np.zeros((0, 3)), "segmented", [POSITIVE, NEGATIVE], calibration, known
     )
     assert found.loc[0, "outcome_note"] == "no prediction; no slice has a lung mask that is good enough"
+
+
+def test_nothing_to_ask_about_is_an_empty_answer():
+    cached = CachedImages(np.zeros((0, 8, 8), np.uint8), pd.Index([]))
+    answer = ask(None, None, used()[["slice", "case", "z_index"]], cached, cached, POSITIVE, 0.5)
+    check_table(answer.slices, "new_slice_predictions", "slices")
+    assert len(answer.slices) == len(answer.features) == 0
 
 
 def test_pictures_are_highest_median_lowest():

@@ -1,27 +1,23 @@
 """Ask a trained model about new scans: a probability for each, where it looks, and whether the scan is like its own."""
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from lungsight.config import Pipeline
-from lungsight.explain.gradcam import PRIMARY, GradCam, primary_target
-from lungsight.explain.stage import SliceImages, explain_slices
 from lungsight.files import read_json
+from lungsight.predict.answer import ask
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
 from lungsight.predict.familiar import Familiar
-from lungsight.predict.network import Asked
 from lungsight.predict.overlays import draw_pictures
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.network import to_input
 from lungsight.training.provenance import check_images
 
 
@@ -51,19 +47,17 @@ def main() -> None:
     slices = usable_slices(
         read_table(args.slices, "slices"), read_table(args.manifest, "manifest"), args.pipeline.framework
     )
-    model, rows = keras.saving.load_model(args.model, compile=False), images.rows_of(slices["slice"])
-    slices["probability"], features = Asked(model, backbone)(images.pixels, rows)
-    shown = SliceImages(slices, np.asarray(images.pixels[rows]), np.asarray(masks.pixels[rows]) > 0)
-    explainer = GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
-    explained = explain_slices(explainer, shown, partial(to_input, backbone), labels[0], args.iou_level)[PRIMARY]
-    slices = slices.assign(**{name: explained.table[name] for name in ("reason", "lung_mass", "enrichment")})
+    model = keras.saving.load_model(args.model, compile=False)
+    answer = ask(model, backbone, slices, images, masks, labels[0], args.iou_level)
     familiar = Familiar.of(reference["familiar"], dict(np.load(args.features, allow_pickle=False)))
     calibration = Calibration(**reference["calibration"])
     cases = read_table(args.cases, "cases")
-    predicted = predict_cases(cases, slices, features, args.pipeline.framework, labels, calibration, familiar)
+    predicted = predict_cases(
+        cases, answer.slices, answer.features, args.pipeline.framework, labels, calibration, familiar
+    )
     write_table(args.predictions, predicted, "new_predictions")
-    write_table(args.slice_predictions, slices, "new_slice_predictions")
-    draw_pictures(args.overlays, slices, shown, explained.maps)
+    write_table(args.slice_predictions, answer.slices, "new_slice_predictions")
+    draw_pictures(args.overlays, answer)
 
 
 if __name__ == "__main__":

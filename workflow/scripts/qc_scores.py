@@ -9,7 +9,7 @@ import pandas as pd
 from lungsight.program import parser, progress, run
 from lungsight.qc.scores import volume_scores
 from lungsight.qc.volumes import read_case
-from lungsight.tables import read_table, write_table
+from lungsight.tables import columns_of, read_table, write_table
 
 
 def parse_args() -> Namespace:
@@ -31,9 +31,9 @@ def main() -> None:
     for case in progress(list(cases.itertuples()), "cases"):
         scored = volume_scores(*read_case(case, args.nifti, args.masks), **args.levels)
         found += [{"case": case.case, "z_index": z_index, **scores} for z_index, scores in enumerate(scored)]
-    scores = slices[["slice", "case", "z_index"]].merge(
-        pd.DataFrame(found, columns=None if found else ["case", "z_index"]), on=["case", "z_index"], validate="1:1"
-    )
+    # The columns are there too where no case could be read.
+    table = pd.DataFrame(found, columns=["case", "z_index", *columns_of("scores")[1:]])
+    scores = slices[["slice", "case", "z_index"]].merge(table, on=["case", "z_index"], validate="1:1")
     write_table(args.scores, scores.drop(columns=["case", "z_index"]), schema="scores")
 
 
