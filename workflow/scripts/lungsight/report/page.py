@@ -5,14 +5,14 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
 from lungsight import __version__
-from lungsight.report import charts, headline, model_tables, page_tables
-from lungsight.report.page_parts import SCRIPT, STYLE, TEMPLATE, read_part
+from lungsight.report import audit_page, charts, evaluation_page, headline, model_tables, page_tables
+from lungsight.report.page_parts import TEMPLATE
 from lungsight.report.pictures import Gallery, Picture, galleries, inline, overlay_picture
+from lungsight.report.rendering import render
 from lungsight.report.results import RunResults
 from lungsight.report.statements import (
     adaptation_statements,
@@ -26,15 +26,7 @@ from lungsight.report.wording import STAND_IN_MARK, evaluation_name, evaluation_
 
 def render_page(results: RunResults) -> str:
     """The whole page as HTML. Everything that is text is escaped; scripts, styles and pictures are inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(read_part),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style, script = Markup(read_part(STYLE)), Markup(read_part(SCRIPT))
-    return environment.get_template(TEMPLATE).render(style=style, script=script, **view(results))
+    return render(TEMPLATE, view(results))
 
 
 def view(results: RunResults) -> dict[str, Any]:
@@ -52,6 +44,7 @@ def view(results: RunResults) -> dict[str, Any]:
         "distrust": what_to_distrust(results),
         "models": _models(results) if trained else None,
         "attention": _attention(results) if trained else None,
+        "audit": audit_page.section(results) if trained else None,
         "data": _data(results),
         "segmentation": _segmentation(results),
         "provenance": _provenance(results),
@@ -68,6 +61,7 @@ def _models(results: RunResults) -> dict[str, Any]:
         "thesis": model_tables.thesis_table(results),
         "adaptation": model_tables.adaptation_table(results),
         "adaptation_statements": adaptation_statements(results),
+        "more": evaluation_page.section(results),
         "confusions": confusion_matrices(results),
         "labels": results.facts["labels"],
         "curves": Markup(charts.training_curves(results.histories, names)),

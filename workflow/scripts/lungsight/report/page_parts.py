@@ -1,10 +1,11 @@
-"""The template, style and script of the page. Standard library only: the workflow's parser asks for their digest."""
+"""The templates, style and script of the pages. Standard library only: the workflow's parser asks for their digest."""
 
 import hashlib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "page.css", "page.js"
+TEMPLATE, INTAKE_TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "intake.html.jinja", "page.css", "page.js"
+_SHARED = ("macros.html.jinja", STYLE, SCRIPT)
 
 
 def read_part(name: str) -> str:
@@ -12,6 +13,6 @@ def read_part(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def digest_of_parts() -> str:
-    """A digest of all three: an edit of one makes the page again."""
-    return hashlib.sha256("\0".join(map(read_part, (TEMPLATE, STYLE, SCRIPT))).encode()).hexdigest()[:12]
+def digest_of_parts(template: str = TEMPLATE) -> str:
+    """A digest of a template and of what all share: an edit of one makes the page again."""
+    return hashlib.sha256("\0".join(map(read_part, (template, *_SHARED))).encode()).hexdigest()[:12]
