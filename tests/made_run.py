@@ -12,6 +12,7 @@ from lungsight.explain.margin import ASSUMED, near_lung
 from lungsight.explain.resample import average_area
 from lungsight.explain.stage import (
     SliceImages,
+    draw_mean_of_classes,
     draw_overlays,
     explanation,
     other_methods,
@@ -21,7 +22,7 @@ from lungsight.explain.stage import (
 )
 from lungsight.files import write_json
 from lungsight.tables import write_table
-from lungsight.training.metrics import evaluate_predictions
+from lungsight.training.evaluation import evaluate_model
 from tests.made import POSITIVE, made_cohort, made_manifest, made_slice, made_split
 from tests.made_audit import made_audit, made_metadata
 from tests.workspace import Workspace
@@ -92,24 +93,26 @@ def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: 
         **{"learning_rate": 1e-3, "seconds": 2.5, "kept": [0] * 5 + [1], "stopped": [""] * 5 + ["all epochs done"]},
     }
     write_table(folder / "history.tsv", pd.DataFrame(history), schema="history")
-    kind = {"scratch": "scratch", "imagenet": "stand-in"}[pipeline.weights] if stage == 1 else "parent"
+    origin = {"scratch": "scratch", "imagenet": "stand-in"}[pipeline.weights]
+    kind = origin if stage == 1 else "parent"
     provenance = {
-        **{"weights": {"kind": kind, "sha256": None if kind == "scratch" else "ab" * 32}},
+        **{"weights": {"kind": kind, "sha256": None if kind == "scratch" else "ab" * 32, "origin": origin}},
         **{"images": {"train": 24, "val": 12}, "packages": {"keras": "3.15.1"}, "preprocessing": "x / 127.5 - 1"},
     }
     write_json(folder / "provenance.json", provenance)
-    rows = []
+    tables, own = {}, cohorts_with_role(config, COHORT_OF_STAGE[stage])[0]
     roles = ("public", "target", "external") if stage == 1 else ("target", "external")
     for cohort in cohorts_with_role(config, *roles):
         predictions = made_predictions(splits[cohort, pipeline.framework], skill, rng)
-        evaluated = evaluate_predictions(predictions, POSITIVE, config["report"]["bootstrap"], config["seed"])
-        rows += [{"cohort": cohort} | row for row in evaluated]
-        if config["cohorts"][cohort]["role"] == COHORT_OF_STAGE[stage]:
+        write_table(folder / f"predictions/{cohort}.tsv", predictions, schema="predictions")
+        tables[cohort] = predictions
+        if cohort == own:
             made_explanation(run, config, pipeline, stage, cohort, predictions, rng)
-            write_table(folder / f"predictions/{cohort}.tsv", predictions, schema="predictions")
             test, of_lung = predictions[predictions["split"] == "test"], rng.uniform(0, 1)
             made_audit(run / f"explain/{pipeline.name}/stage{stage}", test, of_lung, config, rng)
-    write_json(folder / "metrics.json", {"rows": rows})
+    model = {"pipeline": pipeline.name, **pipeline._asdict(), "stage": stage}
+    found = evaluate_model(tables, own, POSITIVE, config["report"]["bootstrap"], config["seed"])
+    write_json(folder / "metrics.json", model | found)
 
 
 def made_predictions(split: pd.DataFrame, skill: float, rng: np.random.Generator) -> pd.DataFrame:
@@ -148,6 +151,7 @@ def made_explanation(
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
     save_maps(folder / "maps.npz", explained[PRIMARY])
     pictures = draw_overlays(folder / "overlays", slices, explained[PRIMARY], config["explain"]["overlays"])
+    draw_mean_of_classes(folder / "mean_maps.png", slices, explained[PRIMARY], POSITIVE)
     methods = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
     resamples, seed = config["report"]["bootstrap"], config["seed"]
     write_json(folder / "summary.json", summarise_stage(explained, methods, pictures, resamples, seed))

@@ -110,6 +110,7 @@ def test_explain_stage(workspace: Workspace) -> None:
     pictures = {picture["file"] for picture in summary["overlays"]["pictures"]}
     assert pictures == {path.name for path in (folder / "overlays").glob("*.png")}
     assert len(pictures) == measured["outcome"].nunique()
+    assert (folder / "mean_maps.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_model_with_another_preprocessing_is_refused(workspace: Workspace) -> None:

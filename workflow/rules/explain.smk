@@ -24,6 +24,13 @@ rule explain_stage:
             subcategory="{pipeline}",
             labels={"stage": "{stage}", "outcome": "{outcome}", "slice": "{position}"},
         ),
+        mean_maps=report(
+            f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/mean_maps.png",
+            caption="../report/mean_maps.rst",
+            category="Where the models look",
+            subcategory="{pipeline}",
+            labels={"stage": "{stage}", "outcome": "all", "slice": "mean map of each class"},
+        ),
     log:
         f"{RESULTS}/logs/explain_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -46,8 +53,10 @@ rule explain_stage:
         " --model {input.model} --provenance {input.provenance} --predictions {input.predictions}"
         " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q}"
         " --slices {input.slices} --cases {input.cases} --settings {params.settings:q}"
-        " --resamples {params.resamples} --seed {params.seed} --threads {threads} --saliency {output.saliency} --methods {output.methods}"
-        " --maps {output.maps} --summary {output.summary} --overlays {output.overlays} > {log} 2>&1"
+        " --resamples {params.resamples} --seed {params.seed} --threads {threads}"
+        " --saliency {output.saliency} --methods {output.methods} --maps {output.maps}"
+        " --summary {output.summary} --overlays {output.overlays} --mean-maps {output.mean_maps}"
+        " > {log} 2>&1"
 
 
 rule explain:

@@ -12,6 +12,7 @@ from lungsight.explain.gradcam import PRIMARY
 from lungsight.explain.margin import near_lung, pixel_sizes
 from lungsight.explain.methods import explain_by_all
 from lungsight.explain.stage import (
+    draw_mean_of_classes,
     draw_overlays,
     other_methods,
     save_maps,
@@ -50,6 +51,9 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--maps", type=Path, required=True, help="output: raw maps of the primary method")
     arguments.add_argument("--summary", type=Path, required=True, help="output")
     arguments.add_argument("--overlays", type=Path, required=True, help="output folder")
+    arguments.add_argument(
+        "--mean-maps", type=Path, required=True, help="output: the mean map of each class, as a picture"
+    )
     return arguments.parse_args()
 
 
@@ -70,6 +74,7 @@ def main() -> None:
     write_table(args.methods, other_methods(explained), schema="saliency_methods")
     save_maps(args.maps, explained[PRIMARY])
     pictures = draw_overlays(args.overlays, slices, explained[PRIMARY], settings["overlays"])
+    draw_mean_of_classes(args.mean_maps, slices, explained[PRIMARY], args.positive)
     identity = {"pipeline": args.pipeline.name, "stage": args.stage, "cohort": args.cohort}
     summary = summarise_stage(explained, targets, pictures, args.resamples, args.seed)
     write_json(args.summary, identity | {name: settings[name] for name in ("iou_level", "margin_mm")} | summary)

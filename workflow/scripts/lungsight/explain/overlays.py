@@ -9,13 +9,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
+
+from lungsight.explain.mean_map import BEYOND, MeanMap
 
 # Perceptually uniform, and read alike with every kind of colour vision.
 COLOURS = "viridis"
 LUNG_COLOUR = "#ff9ecf"
 SAMPLING_RULE = (
-    "per outcome, the slices whose enrichment is the median, the lowest and the highest, then those half-way between"
+    "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
+    " half-way between"
 )
 _NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
 
@@ -71,6 +75,37 @@ def draw_overlay(image: np.ndarray, mask: np.ndarray, heat: np.ndarray, title: s
     bar.tick_params(labelsize=8, length=2)
     figure.text(0.008, 0.985, title, ha="left", va="top", fontsize=9.5, fontweight="bold")
     figure.text(0.992, 0.985, detail, ha="right", va="top", fontsize=9)
+    return _png(canvas)
+
+
+def draw_mean_maps(maps: list[MeanMap]) -> bytes:
+    """The mean map of each class in the frame around the lung's box, on one colour scale, as the bytes of a PNG."""
+    figure = Figure(figsize=(5.4, 2.85), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    if not maps:
+        figure.text(0.5, 0.5, "No map could be measured", ha="center", va="center", fontsize=9.5)
+        return _png(canvas)
+    scale = Normalize(0, max(2.0, *(np.nanmax(one.heat) for one in maps)))
+    beyond_rows, beyond_columns = BEYOND
+    for number, one in enumerate(maps):
+        axes = figure.add_axes((0.005 + 0.45 * number, 0.02, 0.445, 0.845))
+        extent = (-beyond_columns, 1 + beyond_columns, 1 + beyond_rows, -beyond_rows)
+        axes.set_facecolor("0.85")
+        axes.imshow(one.heat, cmap=COLOURS, norm=scale, extent=extent, interpolation="bilinear")
+        axes.contour(one.lung, levels=[0.5], colors=LUNG_COLOUR, linewidths=1.6, extent=extent, origin="upper")
+        axes.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="white", linewidth=0.8, linestyle=":"))
+        axes.set(xticks=[], yticks=[], aspect=one.aspect)
+        patients = "patient" if one.patients == 1 else "patients"
+        title = f"{one.label} · {one.slices} slices of {one.patients} {patients}"
+        figure.text(0.008 + 0.45 * number, 0.955, title, ha="left", va="top", fontsize=8.5, fontweight="bold")
+    bar = figure.add_axes((0.912, 0.06, 0.02, 0.765))
+    figure.colorbar(ScalarMappable(scale, COLOURS), cax=bar, ticks=sorted({0, 1, *np.floor([scale.vmax])}))
+    bar.axhline(1, color="white", linewidth=1.5)
+    bar.tick_params(labelsize=8, length=2)
+    return _png(canvas)
+
+
+def _png(canvas: FigureCanvasAgg) -> bytes:
     canvas.draw()
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(buffer, format="PNG")

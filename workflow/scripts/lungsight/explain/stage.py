@@ -11,7 +11,8 @@ import pandas as pd
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
 from lungsight.explain.margin import UNKNOWN, NearLung
-from lungsight.explain.overlays import SAMPLING_RULE, draw_overlay, sample
+from lungsight.explain.mean_map import INCLUDED_RULE, mean_maps
+from lungsight.explain.overlays import SAMPLING_RULE, draw_mean_maps, draw_overlay, sample
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure
 from lungsight.explain.summary import paired_differences, summarise
@@ -174,6 +175,12 @@ def draw_overlays(folder: Path, slices: SliceImages, explained: Explanation, cou
     return drawn
 
 
+def draw_mean_of_classes(path: Path, slices: SliceImages, explained: Explanation, positive: str) -> None:
+    """Draw the mean map of each class, registered to the lung's box."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(draw_mean_maps(mean_maps(explained.table, explained.maps, slices.masks, positive)))
+
+
 def summarise_stage(
     explained: dict[str, Explanation],
     methods: dict[str, Target],
@@ -195,6 +202,7 @@ def summarise_stage(
         "sample": SAMPLE_RULE,
         "intervals": {"level": LEVEL, "resampled": "patients", "resamples": resamples, "seed": seed},
         "overlays": {"rule": SAMPLING_RULE, "pictures": pictures},
+        "mean_maps": {"rule": INCLUDED_RULE},
     }
 
 

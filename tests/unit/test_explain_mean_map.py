@@ -1,0 +1,88 @@
+"""The mean map: what follows the lung adds up, what does not blurs away."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from lungsight.explain.mean_map import BEYOND, GRID, in_lung_box, included, lung_box, mean_map, mean_maps
+from lungsight.explain.overlays import draw_mean_maps
+
+SIZE = 96
+
+
+def scene(top: int, left: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """A lung box, and a map with one spot a quarter down and three quarters across it."""
+    mask, heat = np.zeros((2, SIZE, SIZE))
+    mask[top : top + height, left : left + width] = 1
+    heat[top + height // 4, left + 3 * width // 4] = 1
+    return mask > 0, gaussian_filter(heat, 2.0).astype(np.float32)
+
+
+BOXES = [(30, 20, 32, 40), (40, 30, 24, 48), (20, 40, 40, 32)]
+SCENES = [scene(*box) for box in BOXES]
+MASKS, MAPS = (np.stack(arrays) for arrays in zip(*SCENES, strict=True))
+
+
+def table(**columns: object) -> pd.DataFrame:
+    made = {"patient": ["a", "a", "b"], "label": "Covid-19", "reason": "", "lung_fraction": MASKS.mean(axis=(1, 2))}
+    return pd.DataFrame(made | columns)
+
+
+def place(share: tuple[float, float]) -> tuple[int, ...]:
+    """Row and column in the frame of a place in the lung's box."""
+    return tuple(int((one + beyond) / (1 + 2 * beyond) * GRID) for one, beyond in zip(share, BEYOND, strict=True))
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_the_box_is_the_smallest_that_holds_the_mask(box: tuple[int, int, int, int]) -> None:
+    top, left, height, width = box
+    assert lung_box(scene(*box)[0]) == (slice(top, top + height), slice(left, left + width))
+
+
+def test_what_lies_at_one_place_of_the_lung_adds_up_wherever_the_lung_is() -> None:
+    found = mean_map("Covid-19", table(), MAPS, MASKS)
+    assert (found.slices, found.patients) == (3, 2)
+    hottest = np.unravel_index(np.nanargmax(found.heat), found.heat.shape)
+    np.testing.assert_allclose(hottest, place((0.25, 0.75)), atol=3)
+    inside = place((0.05, 0.05)), place((0.95, 0.95))
+    assert (found.lung[inside[0][0] : inside[1][0], inside[0][1] : inside[1][1]] > 0.99).all()
+    assert found.aspect == pytest.approx(0.8)
+
+
+def test_a_map_without_preference_is_one_everywhere_whatever_its_scale() -> None:
+    flat = np.ones((3, 4, 4), np.float32) * np.array([1, 5, 100], np.float32)[:, None, None]
+    heat = mean_map("Covid-19", table(), flat, MASKS).heat
+    np.testing.assert_allclose(heat[np.isfinite(heat)], 1, rtol=1e-6)
+
+
+def test_a_map_that_has_the_masks_form_is_its_mean_sampled_at_pixel_centres() -> None:
+    ramp = np.tile(np.arange(SIZE, dtype=float), (SIZE, 1))
+    box = slice(30, 50), slice(40, 80)
+    columns = 40 + ((np.arange(GRID) + 0.5) / GRID * (1 + 2 * BEYOND[1]) - BEYOND[1]) * 40 - 0.5
+    np.testing.assert_allclose(in_lung_box(ramp, box)[GRID // 2], columns)
+
+
+def test_beyond_the_image_nothing_is_shown() -> None:
+    mask = np.zeros((1, SIZE, SIZE), bool)
+    mask[:, :30, :40] = True
+    heat = mean_map("x", table().iloc[:1], np.ones((1, 3, 3), np.float32), mask).heat
+    assert np.isnan(heat[: place((-0.1, 0))[0]]).all()
+    assert np.isfinite(heat[place((0.1, 0))[0] : place((0.9, 0))[0], place((0, 0.1))[1] :]).all()
+
+
+def test_slivers_and_slices_without_a_map_are_left_out() -> None:
+    rows = pd.DataFrame({"reason": ["", "", "", "x"], "lung_fraction": [0.2, 0.09, 0.25, 0.9]})
+    assert included(rows).tolist() == [True, False, True, False]
+    assert not included(rows.assign(reason="x")).any()
+
+
+def test_classes_apart_the_positive_first_and_drawn() -> None:
+    both = table(label=["Non Covid", "Covid-19", "Non Covid"], lung_fraction=0.2)
+    found = mean_maps(both, MAPS, MASKS, "Covid-19")
+    assert [(one.label, one.slices) for one in found] == [("Covid-19", 1), ("Non Covid", 2)]
+    for maps in (found, found[:1], []):
+        assert Image.open(io.BytesIO(draw_mean_maps(maps))).size == (540, 285)
