@@ -1,9 +1,17 @@
 """How a program fails, and what it says meanwhile."""
 
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from lungsight.errors import UserError
 from lungsight.program import keep_private, parser, progress, run
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
 
 def test_a_users_mistake_is_one_sentence(capsys):
@@ -58,6 +66,28 @@ def test_without_a_private_folder_nothing_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keep_private("x.txt", "Doe")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_and_its_workers_end_with_the_run(tmp_path):
+    """Killed, Snakemake stops nobody; the program notices, and takes its worker along."""
+    program = (
+        "import multiprocessing, time; from lungsight.program import end_with_the_run; end_with_the_run(0.1);"
+        "worker = multiprocessing.Process(target=time.sleep, args=(60,)); worker.start();"
+        "print(worker.pid, flush=True); time.sleep(60)"
+    )
+    snakemake = subprocess.Popen(["sleep", "60"])
+    environment = os.environ | {"LUNGSIGHT_RUN": str(snakemake.pid), "PYTHONPATH": str(SCRIPTS)}
+    process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+    worker = int(process.stdout.readline())
+    assert process.poll() is None
+    snakemake.kill()
+    snakemake.wait()
+    assert process.wait(timeout=20) == 1
+    for _ in range(50):  # whoever inherits the worker takes a moment to bury it
+        if not Path(f"/proc/{worker}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
 
 
 def test_success_returns():

@@ -2,8 +2,10 @@
 
 import argparse
 import errno
+import multiprocessing
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -43,7 +45,37 @@ def set_environment(private: str) -> None:
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ["LUNGSIGHT_PRIVATE"] = private
+    os.environ["LUNGSIGHT_RUN"] = str(os.getpid())
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's: it exists
+        return True
+    return True
+
+
+def end_with_the_run(every: float = 1.0) -> None:
+    """End this process and its workers soon after the Snakemake that started it was killed.
+
+    Killed, Snakemake cannot stop its programs, and one that goes on would write where that of the next run writes.
+    $LUNGSIGHT_RUN is Snakemake's process id; without it nothing is watched.
+    """
+    snakemake = int(os.environ.get("LUNGSIGHT_RUN", "0"))
+
+    def watch() -> None:
+        while _is_alive(snakemake):
+            time.sleep(every)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        os._exit(1)
+
+    if snakemake:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def run(main: Callable[[], None]) -> None:
@@ -54,6 +86,7 @@ def run(main: Callable[[], None]) -> None:
     may stand.
     """
     private_name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
+    end_with_the_run()
     try:
         main()
     except UserError as error:
