@@ -59,7 +59,7 @@ def test_a_map_without_preference_is_one_everywhere_whatever_its_scale() -> None
     np.testing.assert_allclose(heat[np.isfinite(heat)], 1, rtol=1e-6)
 
 
-def test_a_map_that_has_the_masks_form_is_its_mean_sampled_at_pixel_centres() -> None:
+def test_the_frame_is_sampled_at_pixel_centres() -> None:
     ramp = np.tile(np.arange(SIZE, dtype=float), (SIZE, 1))
     box = slice(30, 50), slice(40, 80)
     columns = 40 + ((np.arange(GRID) + 0.5) / GRID * (1 + 2 * BEYOND[1]) - BEYOND[1]) * 40 - 0.5
