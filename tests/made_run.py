@@ -151,10 +151,10 @@ def made_explanation(
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
     save_maps(folder / "maps.npz", explained[PRIMARY])
     pictures = draw_overlays(folder / "overlays", slices, explained[PRIMARY], config["explain"]["overlays"])
-    draw_mean_of_classes(folder / "mean_maps.png", slices, explained[PRIMARY], POSITIVE)
+    means = draw_mean_of_classes(folder / "mean_maps.png", slices, explained[PRIMARY], POSITIVE)
     methods = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
     resamples, seed = config["report"]["bootstrap"], config["seed"]
-    write_json(folder / "summary.json", summarise_stage(explained, methods, pictures, resamples, seed))
+    write_json(folder / "summary.json", summarise_stage(explained, methods, pictures, means, resamples, seed))
 
 
 def made_workspace(folder: Path, roles: dict[str, str], **settings: object) -> Workspace:

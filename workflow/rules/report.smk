@@ -1,6 +1,6 @@
 """Report: what all rooms found → two tables and one page that opens offline."""
 
-from lungsight.report.facts import facts_of, page_inputs, table_inputs
+from lungsight.report.facts import audit_inputs, facts_of, page_inputs, table_inputs
 from lungsight.report.page_parts import digest_of_parts
 
 FACTS = facts_of(config)
@@ -38,6 +38,44 @@ rule report_tables:
     shell:
         "python {input.program} --results {params.results:q} --facts {params.facts:q} --thesis {input.thesis}"
         " --metrics {output.metrics} --saliency {output.saliency} > {log} 2>&1"
+
+
+rule audit_tables:
+    input:
+        program=ancient(program("audit_tables")),
+        results=expand(f"{RESULTS}/{{path}}", path=audit_inputs(FACTS)),
+    output:
+        audit=report(
+            f"{RESULTS}/report/audit.tsv",
+            caption="../report/audit.rst",
+            category="Tables",
+            labels={"table": "everything that the audit measured"},
+        ),
+        verdicts=report(
+            f"{RESULTS}/report/verdicts.tsv",
+            caption="../report/verdicts.rst",
+            category="Tables",
+            labels={"table": "does each model look at the lung"},
+        ),
+        comparisons=report(
+            f"{RESULTS}/report/comparisons.tsv",
+            caption="../report/comparisons.rst",
+            category="Tables",
+            labels={"table": "whole against segmented, scratch against ImageNet"},
+        ),
+    log:
+        f"{RESULTS}/logs/audit_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/audit_tables.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("audit_tables"),
+        results=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
+        facts=as_json(FACTS),
+    shell:
+        "python {input.program} --results {params.results:q} --facts {params.facts:q} --audit {output.audit}"
+        " --verdicts {output.verdicts} --comparisons {output.comparisons} > {log} 2>&1"
 
 
 rule write_report:

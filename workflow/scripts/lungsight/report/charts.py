@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#767676"
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be selected, found and read aloud
     "svg.hashsalt": "lungsight",  # the same input gives the same file
     "font.family": "sans-serif",
@@ -47,7 +47,7 @@ def forest_plot(
     triangle below. All panels have the same names in the same order.
     """
     names = [row.name for row in panels[0][1]]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.2 + 2.5 * len(panels), 0.9 + 0.3 * len(names)))
         all_axes = figure.subplots(1, len(panels), sharey=True, sharex=True, squeeze=False)[0]
         for axes, (title, rows) in zip(all_axes, panels, strict=True):
@@ -86,7 +86,7 @@ def training_curves(histories: dict[tuple[str, int], pd.DataFrame], names: dict[
     pipelines = list(dict.fromkeys(pipeline for pipeline, _ in histories))
     stages = sorted({stage for _, stage in histories})
     columns = [(stage, metric) for stage in stages for metric in ("loss", "accuracy")]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.3 * len(columns) + 0.4, 1.55 * len(pipelines) + 0.3))
         grid = figure.subplots(len(pipelines), len(columns), squeeze=False)
         for pipeline, line in zip(pipelines, grid, strict=True):

@@ -8,12 +8,13 @@ from lungsight.config import ROLE_OF_STAGE
 from lungsight.report.facts import cohorts_of, frameworks_of
 from lungsight.report.model_tables import display_name
 from lungsight.report.results import RunResults
-from lungsight.report.statements import attention_verdict, learned, own_rows
+from lungsight.report.statements import learned, own_rows
+from lungsight.report.verdict import KINDS
 from lungsight.report.wording import count, listed, number, with_interval
 
 _KINDS = {
-    "lung": "look at the lung more than chance would",
-    "chance": "no more than chance would",
+    "lung": "look at the lung",
+    "chance": "do so no more than chance would",
     "elsewhere": "look elsewhere",
     "unknown": "cannot be judged",
 }
@@ -96,10 +97,14 @@ def best_model(results: RunResults) -> pd.Series | None:
 def where_it_looks(results: RunResults) -> list[str]:
     if not results.facts["stages"]:
         return ["No model was trained."]
+    verdicts = _last_stage(results.verdicts)
+    kinds = Counter(verdicts["verdict"])
+    found = listed([f"{kinds[KINDS[kind]]} {phrase}" for kind, phrase in _KINDS.items() if kinds[KINDS[kind]]])
+    sentences = [
+        f"Of {count(len(verdicts), 'model')} of stage {verdicts['stage'].iloc[0]}, {found}: judged by which part of the"
+        " slice the answers follow, and by the maps."
+    ]
     rows = _last_stage(results.saliency[results.saliency["outcome"] == "all"])
-    kinds = Counter(attention_verdict(row).kind for _, row in rows.iterrows())
-    found = listed([f"{kinds[kind]} {phrase}" for kind, phrase in _KINDS.items() if kinds[kind]])
-    sentences = [f"Of {count(len(rows), 'model')} of stage {rows['stage'].iloc[0]}, {found}."]
     empty, total = int(rows["n_empty"].sum()), int(rows["n"].sum())
     if empty:
         sentences.append(f"{empty} of {total} maps are zero everywhere and were not measured.")

@@ -1,0 +1,97 @@
+"""Two comparisons that the thesis asked for: whole against segmented slices, from scratch against ImageNet weights.
+
+Two models of a pair differ in nothing else and are compared on the same test patients; a difference is the second's
+number less the first's, and its interval comes from drawing those patients anew.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from lungsight.config import Pipeline
+from lungsight.explain.audit_rows import auc_statistic, clustered_interval
+
+PAIRS = {"framework": ("whole", "segmented"), "weights": ("scratch", "imagenet")}
+MEASURES = {"auc": "ROC AUC", "swap": "ROC AUC with a lung of the other class", "enrichment": "enrichment"}
+
+
+class Compared(NamedTuple):
+    """A statistic of weighted patients for each of two models; (b, n) weights → (b,)."""
+
+    first: Callable[[np.ndarray], np.ndarray]
+    second: Callable[[np.ndarray], np.ndarray]
+
+
+def patients_of(predictions: pd.DataFrame, logits: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
+    """One row per test patient and label: columns of MEASURES, the mean over slices of what each is made from.
+
+    predictions: of the stage's own cohort. logits: intervention_logits.tsv. saliency: saliency.tsv.
+    """
+    keys = ["patient", "label"]
+    parts = [
+        predictions[predictions["split"] == "test"][[*keys, "probability"]].rename(columns={"probability": "auc"}),
+        logits[keys].assign(swap=expit(logits["background_only_other"])),
+        saliency[[*keys, "enrichment"]],
+    ]
+    means = [part.groupby(keys, sort=False, as_index=False).mean() for part in parts]
+    return means[0].merge(means[1], on=keys, how="left").merge(means[2], on=keys, how="left")
+
+
+def pairs_of(models: list[tuple[str, int]]) -> Iterator[tuple[str, int, str, str]]:
+    """(what differs, stage, first pipeline, second pipeline) for every pair among the models, in their order."""
+    for what, (first, second) in PAIRS.items():
+        for name, stage in models:
+            pipeline = Pipeline.parse(name)
+            other = pipeline._replace(**{what: second}).name
+            if getattr(pipeline, what) == first and (other, stage) in models:
+                yield what, stage, name, other
+
+
+def compare(
+    first: pd.DataFrame, second: pd.DataFrame, measure: str, positive: str, resamples: int, seed: int
+) -> dict[str, float]:
+    """One measure of two models on the patients that have it in both. first, second: as `patients_of`."""
+    both = first.merge(second, on=["patient", "label"], suffixes=("_first", "_second"))
+    both = both[both[[f"{measure}_first", f"{measure}_second"]].notna().all(axis=1)]
+    truth = (both["label"] == positive).to_numpy()
+    undefined = both.empty or (measure != "enrichment" and (truth.all() or not truth.any()))
+    if undefined:
+        return {"patients": len(both), "reason": "no patient of each class in both"}
+    compared = Compared(*(_statistic(both[f"{measure}_{which}"], truth, measure) for which in Compared._fields))
+    once = np.ones((1, len(both)))
+    value, (low, high) = clustered_interval(
+        lambda weights: compared.second(weights) - compared.first(weights), both["patient"], resamples, seed
+    )
+    sides = {which: float(getattr(compared, which)(once)[0]) for which in Compared._fields}
+    difference = {"difference": value, "difference_lo": low, "difference_hi": high}
+    return {"patients": len(both), **sides, **difference, "reason": ""}
+
+
+def _statistic(values: pd.Series, truth: np.ndarray, measure: str) -> Callable[[np.ndarray], np.ndarray]:
+    numbers = values.to_numpy(np.float64)
+    if measure == "enrichment":
+        return lambda weights: weights @ numbers / weights.sum(axis=1)
+    return auc_statistic(truth, numbers)
+
+
+def comparison_rows(
+    models: dict[tuple[str, int], pd.DataFrame], positive: str, resamples: int, seed: int
+) -> list[dict]:
+    """report/comparisons.tsv. models: (pipeline, stage) → as `patients_of`, in the config's order."""
+    missing = {
+        "first": np.nan,
+        "second": np.nan,
+        "difference": np.nan,
+        "difference_lo": np.nan,
+        "difference_hi": np.nan,
+    }
+    return [
+        {"compared": what, "stage": stage, "first_pipeline": first, "second_pipeline": second, "measure": measure}
+        | missing
+        | compare(models[first, stage], models[second, stage], measure, positive, resamples, seed)
+        for what, stage, first, second in pairs_of(list(models))
+        for measure in MEASURES
+    ]
