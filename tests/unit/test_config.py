@@ -48,7 +48,9 @@ def test_wrong_keys_have_a_hint():
 
 def test_wrong_types_and_values_are_named_with_their_place():
     assert "min_slices: 'five' is not of type 'integer'." in errors(SMALLEST | {"min_slices": "five"})
-    assert "splits.unit: 'pixel' is none of patient, slice." in errors(SMALLEST | {"splits": {"unit": "pixel"}})
+    assert "splits.unit: 'pixel' is none of patient, patient+duplicates, source, slice." in errors(
+        SMALLEST | {"splits": {"unit": "pixel"}}
+    )
     cohort = {"hospital": {"role": "target"}}
     assert "cohorts.hospital: format, root, table must be given." in errors(SMALLEST | {"cohorts": cohort})
 

@@ -24,10 +24,10 @@ def assigned_together(config: dict, cohort: str, labelled: list[str]) -> list[st
     return [name for name in labelled if split_unit_of(config, name) == unit] if unit == JOINT else [cohort]
 
 
-def _has_network_on_contours(config: dict) -> bool:
-    return config["segmentation"]["method"] == "nnunet" and any(
-        cohort["role"] == "segmentation" for cohort in config["cohorts"].values()
-    )
+def has_network_on_contours(config: dict) -> bool:
+    """Whether patients of a segmentation cohort train the lung segmentation of this run."""
+    segmentation, roles = config["segmentation"], {cohort["role"] for cohort in config["cohorts"].values()}
+    return segmentation["method"] == "nnunet" and not segmentation["model"] and "segmentation" in roles
 
 
 def split_problems(config: dict) -> list[str]:
@@ -46,7 +46,7 @@ def split_problems(config: dict) -> list[str]:
         wrong.append("splits.folds: folds are of patients; with splits.unit: source name test_source in turn instead.")
     if splits["folds"] and splits["previous"]:
         wrong.append("splits.previous: an earlier split cannot be followed by a cross-validation, which has its own.")
-    if splits["folds"] and config["shared_ids"] and _has_network_on_contours(config):
+    if splits["folds"] and config["shared_ids"] and has_network_on_contours(config):
         wrong.append(
             "splits.folds: with shared_ids the patients that train the lung segmentation stay in train, so they cannot"
             " take turns in test. Set segmentation.method: classical, or shared_ids: false if no patient is shared."

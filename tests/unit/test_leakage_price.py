@@ -1,0 +1,132 @@
+"""Shuffled labels, the difference of two test sides, and what the config may ask for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from lungsight.config import complete_config
+from lungsight.errors import UserError
+from lungsight.leakage_price.arms import shuffle_labels, split_of_arm, thinned
+from lungsight.leakage_price.price import price_of, price_rows
+from lungsight.leakage_price.settings import (
+    ARMS,
+    Arm,
+    check_leakage,
+    priced_cohort,
+    priced_pipelines,
+    settings_of_trial,
+)
+from tests.made import NEGATIVE, POSITIVE
+
+
+def made_slices(patients: int = 24, slices: int = 5) -> pd.DataFrame:
+    rows = [
+        (f"{p:016x}-{k:04d}", f"{p:016x}", POSITIVE if p % 3 == 0 else NEGATIVE)
+        for p in range(patients)
+        for k in range(slices)
+    ]
+    return pd.DataFrame(rows, columns=["slice", "patient", "label"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shuffled_labels_tell_nothing_of_the_true_ones(seed):
+    slices = made_slices()
+    labels = shuffle_labels(slices, seed)
+    assert (labels.groupby(slices["patient"]).nunique() == 1).all()
+    by_patient = slices.assign(drawn=labels).drop_duplicates("patient")
+    assert by_patient.groupby(["label", "drawn"]).size().tolist() == [4, 4, 8, 8]
+    renamed = slices.assign(patient=slices["patient"].str[::-1])
+    assert shuffle_labels(renamed, seed).tolist() == labels.tolist()
+    assert shuffle_labels(slices, seed + 100).tolist() != labels.tolist()
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_side_of_an_arm_has_both_labels_alike(arm):
+    table = split_of_arm(made_slices(), arm, [0.5, 0.25, 0.25], 3)
+    counts = table.groupby(["label", "split"]).size().unstack()
+    shares = counts.div(counts.sum(axis=1), axis=0)[["train", "val", "test"]]
+    assert (abs(shares - [0.5, 0.25, 0.25]) < 0.02).all(axis=None)
+
+
+def test_a_large_cohort_is_thinned_evenly():
+    slices = made_slices(10, 10)
+    assert len(thinned(slices, 100)) == 100
+    assert thinned(slices, 34)["slice"].tolist() == slices["slice"].tolist()[::3]
+
+
+def made_predictions(rng, n_patients: int, skill: float) -> pd.DataFrame:
+    slices = made_slices(n_patients, 4)
+    logit = skill * (slices["label"] == POSITIVE) + rng.normal(size=len(slices))
+    return slices.assign(probability=1 / (1 + np.exp(-logit)))
+
+
+def test_the_price_is_a_difference_of_aucs():
+    """Against scikit-learn, and its interval against resampling by hand."""
+    rng = np.random.default_rng(0)
+    first, second = made_predictions(rng, 30, 3.0), made_predictions(rng, 12, 0.5)
+
+    def auc(table):
+        return roc_auc_score(table["label"] == POSITIVE, table["probability"])
+
+    point, low, high = price_of(first, second, POSITIVE, 400, 1)
+    assert point == pytest.approx(auc(first) - auc(second), abs=1e-12)
+    drawn = []
+    for _ in range(400):
+        chosen = [f"{p:016x}" for p in rng.integers(0, 30, 30)]
+        pieces = [pd.concat([table[table["patient"] == name] for name in chosen]) for table in (first, second)]
+        if all(piece["label"].nunique() == 2 for piece in pieces):
+            drawn.append(auc(pieces[0]) - auc(pieces[1]))
+    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.06)
+    assert np.isnan(price_of(first, second, POSITIVE, 0, 1)[1])
+
+
+def test_an_arm_that_could_not_be_tried_has_an_empty_row():
+    rng = np.random.default_rng(0)
+    one = made_predictions(rng, 12, 1.0).assign(labels="true", unit="slice")
+    rows = pd.DataFrame(price_rows(one, "p", "hospital", POSITIVE, 100, 1))
+    assert rows["slices"].tolist() == [48, 0, 0, 0]
+    assert rows["price"].isna().all() and rows["roc_auc"].notna().tolist() == [True, False, False, False]
+
+
+def config_of(leakage: dict | None = None, **more) -> dict:
+    cohort = {"format": "dicom", "root": "data"}
+    cohorts = {role: cohort | {"role": role, "table": f"{role}.tsv"} for role in ("public", "target")}
+    return complete_config({"results": "r", "cohorts": cohorts, "leakage": leakage or {}} | more)
+
+
+def test_what_is_priced():
+    config = config_of()
+    assert priced_cohort(config) == "target"
+    assert [pipeline.name for pipeline in priced_pipelines(config)] == ["whole-small_cnn-scratch"]
+    config["cohorts"]["target"]["patients"] = "unknown"
+    assert priced_cohort(config) == "public"
+    config["cohorts"]["public"]["patients"] = "unknown"
+    assert priced_pipelines(config) == []
+    assert priced_pipelines(config_of({"pipelines": []})) == []
+    assert Arm("true", "slice").name == "true-slice"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (config_of({"cohort": "abroad"}), "leakage.cohort: abroad is no cohort"),
+        (config_of({"pipelines": ["whole-resnet5-scratch"]}), "'resnet5' is not known"),
+        (
+            config_of({"pipelines": ["segmented-small_cnn-scratch"]}, pipelines={"frameworks": ["whole"]}),
+            "pipelines.frameworks has no segmented",
+        ),
+        (config_of({"epochs": 2}, training={"warmup_epochs": 2}), "leaves nothing of 2"),
+    ],
+)
+def test_what_cannot_be_priced_is_said_before_any_job(config, message):
+    with pytest.raises(UserError) as caught:
+        check_leakage(config)
+    assert message in str(caught.value)
+
+
+def test_settings_are_those_of_stage_1_where_nothing_else_is_said():
+    of_stage = {"epochs": 50, "learning_rate": 1e-6, "batch_size": 32, "augmentation": {"rotation": 10}, "loss": "x"}
+    config = config_of({"batch_size": None, "augmentation": True, "batch_norm_recalibration": None})
+    assert settings_of_trial(config, of_stage) == of_stage | {"epochs": 20, "learning_rate": 1e-3}
+    assert settings_of_trial(config_of(), of_stage)["augmentation"] is None
