@@ -1,6 +1,7 @@
 """A folder in which one rule, or the whole workflow, runs on made input."""
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+MORE_OPTIONS = shlex.split(
+    os.environ.get("LUNGSIGHT_SNAKEMAKE_OPTIONS", "")
+)  # tests/e2e/test_conda.py sets --use-conda
 
 
 @dataclass
@@ -41,7 +45,7 @@ class Workspace:
         configfile = ["--configfile", "config.yaml"] if configured else []
         return [
             *(str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"),
-            *("--directory", str(self.folder), *configfile, *arguments),
+            *("--directory", str(self.folder), *configfile, *MORE_OPTIONS, *arguments),
         ]
 
     def snakemake(self, *arguments: str, configured: bool = True) -> subprocess.CompletedProcess:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.program import keep_private, parser, progress, run
+from lungsight.program import check_conda, keep_private, parser, progress, run
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
@@ -88,6 +88,15 @@ def test_a_program_and_its_workers_end_with_the_run(tmp_path):
             break
         time.sleep(0.1)
     assert not Path(f"/proc/{worker}").exists()
+
+
+def test_use_conda_without_conda_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check_conda(asked_for=False)
+    with pytest.raises(UserError, match="Install Miniforge"):
+        check_conda(asked_for=True)
+    (tmp_path / "conda").touch(mode=0o755)
+    check_conda(asked_for=True)
 
 
 def test_success_returns():

@@ -4,6 +4,7 @@ import argparse
 import errno
 import multiprocessing
 import os
+import shutil
 import sys
 import threading
 import time
@@ -47,6 +48,16 @@ def set_environment(private: str) -> None:
     os.environ["LUNGSIGHT_PRIVATE"] = private
     os.environ["LUNGSIGHT_RUN"] = str(os.getpid())
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def check_conda(asked_for: bool) -> None:
+    """Raise UserError where --use-conda was given and there is no conda to make the environments with."""
+    if asked_for and not shutil.which("conda"):
+        raise UserError(
+            "--use-conda needs conda, and there is none on the PATH. Install Miniforge"
+            " (https://conda-forge.org/download) and open a new shell, or leave --use-conda out: every program then runs"
+            " in the environment that Snakemake runs in, .venv."
+        )
 
 
 def _is_alive(process: int) -> bool:
