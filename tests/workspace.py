@@ -11,9 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-MORE_OPTIONS = shlex.split(
-    os.environ.get("LUNGSIGHT_SNAKEMAKE_OPTIONS", "")
-)  # tests/e2e/test_conda.py sets --use-conda
+MORE_OPTIONS = shlex.split(os.environ.get("LUNGSIGHT_SNAKEMAKE_OPTIONS", ""))  # set by tests/e2e/test_conda.py
 
 
 @dataclass

@@ -54,9 +54,9 @@ def check_conda(asked_for: bool) -> None:
     """Raise UserError where --use-conda was given and there is no conda to make the environments with."""
     if asked_for and not shutil.which("conda"):
         raise UserError(
-            "--use-conda needs conda, and there is none on the PATH. Install Miniforge"
-            " (https://conda-forge.org/download) and open a new shell, or leave --use-conda out: every program then runs"
-            " in the environment that Snakemake runs in, .venv."
+            "--use-conda needs conda, and there is none on the PATH. Install Miniforge (conda-forge.org/download) and"
+            " open a new shell, or leave --use-conda out: every program then runs in the environment that Snakemake"
+            " itself runs in, .venv."
         )
 
 
