@@ -12,6 +12,7 @@ from lungsight.intake.cohort_table import shard_name, shard_of
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table
 from tests.dicom_made import made_hu, made_rtstruct, made_series, save_series
+from tests.made import made_cohort, made_duplicates
 from tests.unit.test_intake_layouts import made_curated
 from tests.unit.test_intake_masks import REGIONS, truth
 from tests.workspace import ROOT, Workspace
@@ -197,6 +198,21 @@ def test_find_duplicates(tmp_path):
     assert found["patient"].nunique() == 3, "patients of two cohorts are two people, whatever they are called"
     log = (workspace.run_folder / "logs" / "find_duplicates.log").read_text()
     assert log == "3 of 5 slices have a twin in another patient\n"
+
+
+def test_intake_report(tmp_path):
+    workspace = with_key(workspace_with(tmp_path, {}, TABLE + "P\ta\tCovid-19\t\nQ\tb\tNon Covid\t\n"))
+    for name in "ab":
+        (tmp_path / "scans" / name).mkdir()
+    slices = made_cohort(workspace.run_folder, "hospital")
+    made_duplicates(workspace.run_folder, slices.assign(cohort="hospital").iloc[[0, 3]])
+    workspace.must_run("intake_report", "report/intake.html")
+    page = (workspace.run_folder / "report" / "intake.html").read_text(encoding="utf-8")
+    assert "hospital: 8 of 8 cases taken in." in page and "1 group of twins hold both labels" in page
+    counted = read_table(workspace.run_folder / "report" / "intake.tsv", "intake")
+    assert counted.loc[counted["aspect"] == "status", "slices"].sum() == 24
+    told = read_table(workspace.run_folder / "report" / "intake_labels.tsv", "intake_labels").set_index("aspect")
+    assert told.loc["source", "told"] == 0.5 and told.loc["slices of a patient", "patients"] == 8
 
 
 def test_intake(tmp_path):

@@ -74,6 +74,7 @@ def test_a_value_that_decides_the_label_is_seen_and_chance_is_not():
     positive = np.arange(40) % 2 == 0
     assert told_by_words(np.where(positive, "north", "south"), positive) == 1
     assert told_by_words(np.full(40, "north"), positive) == 0.5
+    assert told_by_words(np.arange(40) // 4, positive) == 0.5, "every value in both classes alike"
     assert told_by_words(np.arange(40).astype(str), positive) == 0.5, "values that occur once tell nothing"
     rng = np.random.default_rng(2)
     chance = [told_by_words(rng.choice(list("abcd"), 40), positive) for _ in range(200)]

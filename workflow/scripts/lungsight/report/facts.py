@@ -15,6 +15,11 @@ from lungsight.config import (
     stages_of,
     trains_segmentation,
 )
+from lungsight.leakage_price.settings import priced_pipelines
+from lungsight.splits.settings import split_unit_of
+
+# Tables of the report that say more of how well the models do; each has a schema of its name.
+EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups")
 
 # Settings that may hold a path of the user's, or that change no number.
 NOT_SHOWN = ("imagenet", "model", "threads")
@@ -23,6 +28,16 @@ NOT_SHOWN = ("imagenet", "model", "threads")
 def shown(settings: dict) -> dict:
     """A section of the config without what the page leaves out."""
     return {key: value for key, value in settings.items() if key not in NOT_SHOWN}
+
+
+def intake_facts(config: dict) -> dict[str, Any]:
+    """What the page of intake needs to know of a complete config, as JSON values."""
+    cohorts = [
+        {"name": name, "role": cohort["role"], "labelled": cohort["role"] in LABELLED_ROLES}
+        for name, cohort in config["cohorts"].items()
+    ]
+    window, labels = config["intake"]["window"], list(config["labels"])
+    return {"title": config["report"]["title"], "window": window, "labels": labels, "cohorts": cohorts}
 
 
 def facts_of(config: dict) -> dict[str, Any]:
@@ -58,9 +73,17 @@ def facts_of(config: dict) -> dict[str, Any]:
             "training": shown(training),
             "explanation": shown(config["explain"]),
             "audit": config["audit"],
+            "price of leakage": config["leakage"],
         },
-        "split_unit": config["splits"]["unit"],
+        "split_unit": _worst_split_unit(config),
+        "priced": [pipeline.name for pipeline in priced_pipelines(config)],
     }
+
+
+def _worst_split_unit(config: dict) -> str:
+    """The run's unit of splitting, or slice where one cohort is split so."""
+    units = [split_unit_of(config, name) for name in cohorts_with_role(config, *LABELLED_ROLES)]
+    return "slice" if "slice" in units else config["splits"]["unit"]
 
 
 def cohorts_of(facts: dict, *roles: str) -> list[str]:
@@ -75,8 +98,8 @@ def models_of(facts: dict) -> list[tuple[str, int]]:
 
 def table_inputs(facts: dict) -> list[str]:
     """Files that the report's tables are made from, relative to the results folder."""
-    metrics = [f"models/{name}/stage{stage}/metrics.json" for name, stage in models_of(facts)]
-    return metrics + [f"explain/{name}/stage{stage}/saliency.tsv" for name, stage in models_of(facts)]
+    files = ("models/{}/stage{}/metrics.json", "models/{}/stage{}/provenance.json", "explain/{}/stage{}/saliency.tsv")
+    return [file.format(name, stage) for file in files for name, stage in models_of(facts)]
 
 
 def cohort_of_stage(facts: dict, stage: int) -> str:
@@ -114,12 +137,13 @@ def _page_inputs(facts: dict) -> Iterator[str]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
     if facts["stages"]:
         yield from (f"splits/{name}/{framework}.tsv" for name in labelled for framework in frameworks_of(facts))
-        yield "report/leakage.tsv"
+        yield from ("report/leakage.tsv", *(["report/leakage_price.tsv"] if facts["priced"] else []))
         yield from ("report/metrics.tsv", "report/saliency.tsv")
+        yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv")
     for name, stage in models_of(facts):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
-        yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays"))
+        yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))
 
 
 def page_inputs(facts: dict) -> list[str]:

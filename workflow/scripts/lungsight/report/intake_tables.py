@@ -89,6 +89,8 @@ def told_by_words(values: np.ndarray, positive: np.ndarray) -> float:
 
     values: (n,) words; positive: (n,) bool. The rule: the class in which the value is the more frequent. A value that
     occurs once tells nothing. NaN where a class has fewer than two rows.
+
+    Judged by all the others, a value that both classes share equally always says the wrong class; that too is chance.
     """
     totals = np.array([(~positive).sum(), positive.sum()])
     if totals.min() < 2:
@@ -99,7 +101,7 @@ def told_by_words(values: np.ndarray, positive: np.ndarray) -> float:
     shares = (frequency[code] - own) / (totals - own)
     says = np.sign(shares[:, 1] - shares[:, 0])  # 1: positive, -1: negative, 0: cannot tell
     right = np.where(positive, says + 1, 1 - says) / 2
-    return float((right[positive].mean() + right[~positive].mean()) / 2)
+    return max(0.5, float((right[positive].mean() + right[~positive].mean()) / 2))
 
 
 def told_by_numbers(values: np.ndarray, positive: np.ndarray) -> float:
