@@ -1,9 +1,11 @@
-"""A one-node Slurm cluster for tests, in a folder of its own: nothing of the machine's Slurm is touched.
+"""A one-node Slurm cluster for tests, in a folder of its own but for links in /etc/slurm while it runs.
 
-python -m tests.e2e.slurm_cluster FOLDER starts one, says what to export and waits for Ctrl-C.
+python -m tests.e2e.slurm_cluster FOLDER starts one and waits for Ctrl-C.
 
-Needs root, and Debian's packages: apt-get install slurm-wlm munge. Process tracking and accounting are the plain ones
-that work in a container. The node claims two GPUs that do not exist, so that requests for one are accepted.
+Snakemake clears Slurm's variables inside a job, so the configuration has to lie where Slurm looks without them. A
+machine that has a Slurm of its own is left alone. Needs root, and Debian's packages: apt-get install slurm-wlm munge.
+Process tracking and accounting are the plain ones that work in a container. The node claims two GPUs that do not exist,
+so that requests for one are accepted.
 """
 
 import os
@@ -16,6 +18,8 @@ import time
 from pathlib import Path
 
 GPU_DEVICES = ("/dev/null", "/dev/zero")  # Slurm wants a device file for each GPU; these are everywhere
+CONFIGURATION_FILES = ("slurm.conf", "gres.conf")
+SYSTEM_FOLDER = Path("/etc/slurm")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "srun")
 
 CONFIGURATION = """
@@ -55,6 +59,8 @@ def why_not() -> str:
     absent = [name for name in PROGRAMS if not shutil.which(name, path=search_path())]
     if absent:
         return f"no Slurm on this machine ({', '.join(absent)} absent): apt-get install slurm-wlm munge"
+    if (SYSTEM_FOLDER / "slurm.conf").exists():
+        return f"this machine has a Slurm of its own ({SYSTEM_FOLDER}/slurm.conf)"
     return "" if os.getuid() == 0 else "a one-node Slurm needs root"
 
 
@@ -70,12 +76,12 @@ def free_port() -> int:
 
 
 class SlurmCluster:
-    """Daemons that run while the `with` block does; `environment` is what Slurm's commands need to find them."""
+    """Daemons that run while the `with` block does; `environment` is what a user of the cluster needs."""
 
     def __init__(self, folder: Path, cpus: int | None = None, memory: int = 200_000):
         self.folder = folder
         self.host = socket.gethostname().split(".")[0]
-        self.environment = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": search_path()}
+        self.environment = {"PATH": search_path()}
         self._daemons: dict[str, subprocess.Popen] = {}
         for name in ("state", "spool", "munge"):
             (folder / name).mkdir(parents=True)
@@ -132,7 +138,15 @@ class SlurmCluster:
         logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("*.log")))
         raise RuntimeError(f"the Slurm node did not come up:\n{logs}")
 
+    def _link(self) -> None:
+        """Let Slurm's commands find the configuration; a link that an earlier test left behind is replaced."""
+        SYSTEM_FOLDER.mkdir(exist_ok=True)
+        for name in CONFIGURATION_FILES:
+            (SYSTEM_FOLDER / name).unlink(missing_ok=True)
+            (SYSTEM_FOLDER / name).symlink_to(self.folder / name)
+
     def __enter__(self) -> "SlurmCluster":
+        self._link()
         munge = self.folder / "munge"
         self._start(
             *("munged", "--foreground", "--force", f"--key-file={munge / 'munge.key'}"),
@@ -164,13 +178,15 @@ class SlurmCluster:
                 except subprocess.TimeoutExpired:
                     daemon.kill()
                     daemon.wait()
+        for name in CONFIGURATION_FILES:
+            (SYSTEM_FOLDER / name).unlink(missing_ok=True)
 
 
 def main() -> None:
     if reason := why_not():
         sys.exit(reason)
-    with SlurmCluster(Path(sys.argv[1]).absolute()) as cluster:
-        print(*(f"export {name}={value}" for name, value in cluster.environment.items()), sep="\n", flush=True)
+    with SlurmCluster(Path(sys.argv[1]).absolute()):
+        print("The cluster is up.", flush=True)
         try:
             while True:
                 time.sleep(3600)

@@ -4,14 +4,13 @@ import os
 import re
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.processes import programs_in
 from tests.e2e.slurm_cluster import SlurmCluster, why_not
-from tests.e2e.test_tiny import report_tables, tiny_workspace
-from tests.workspace import ROOT, Workspace
+from tests.e2e.test_tiny import report_tables, tiny_under_the_same_key
+from tests.workspace import ROOT
 
 pytestmark = pytest.mark.long
 
@@ -36,24 +35,9 @@ def wait_for(found, process, seconds: float = AT_MOST):
     raise AssertionError(f"the run ended with {process.poll()}, or {seconds} s passed")
 
 
-def run_here(folder: Path) -> Workspace:
-    """The tiny run without a cluster."""
-    folder.mkdir()
-    workspace = tiny_workspace(folder)
-    done = workspace.snakemake("--cores", "2", "all")
-    assert done.returncode == 0, done.stdout[-8000:]
-    return workspace
-
-
-def test_a_run_on_slurm_survives_a_killed_job_and_a_killed_node(cluster, tmp_path):
-    local = run_here(tmp_path / "local")
-
-    (tmp_path / "slurm-run").mkdir()
-    workspace = tiny_workspace(tmp_path / "slurm-run")
+def test_a_run_on_slurm_survives_a_killed_job_and_a_killed_node(cluster, tiny, tmp_path):
+    workspace = tiny_under_the_same_key(tmp_path / "run", tiny)
     workspace.environment = cluster.environment
-    workspace.private_folder.mkdir(parents=True, mode=0o700)
-    (workspace.private_folder / "key").write_bytes((local.private_folder / "key").read_bytes())
-
     process = workspace.start(
         *("--profile", str(ROOT / "profiles" / "slurm"), "--slurm-no-account"),
         *("--slurm-init-seconds-before-status-checks", "5", "all"),
@@ -80,4 +64,4 @@ def test_a_run_on_slurm_survives_a_killed_job_and_a_killed_node(cluster, tmp_pat
     of_trainings = re.findall(r"^rule train_stage:\n(?:    .*\n)*", output, flags=re.MULTILINE)
     assert any(first in job for job in of_trainings), output[-4000:]
     assert any(second in job for job in of_trainings), "the job that was killed did not come back with more memory"
-    assert report_tables(workspace) == report_tables(local)
+    assert report_tables(workspace) == report_tables(tiny)

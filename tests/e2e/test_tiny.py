@@ -63,18 +63,18 @@ def tiny_workspace(folder: Path) -> Workspace:
     return workspace
 
 
+def tiny_under_the_same_key(folder: Path, other: Workspace) -> Workspace:
+    """As `tiny_workspace`, in a folder that it makes, with the pseudonyms of another run."""
+    folder.mkdir()
+    workspace = tiny_workspace(folder)
+    workspace.private_folder.mkdir(parents=True, mode=0o700)
+    shutil.copy2(other.private_folder / "key", workspace.private_folder / "key")
+    return workspace
+
+
 def report_tables(workspace: Workspace) -> dict[str, bytes]:
     """Name → content of the report's tables."""
     return {path.name: path.read_bytes() for path in sorted((workspace.run_folder / "report").glob("*.tsv"))}
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Workspace:
-    """The finished run."""
-    workspace = tiny_workspace(tmp_path_factory.mktemp("tiny"))
-    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "all")
-    assert done.returncode == 0, done.stdout[-8000:]
-    return workspace
 
 
 def table_at(workspace: Workspace, path: str, schema: str):
@@ -194,8 +194,7 @@ def test_an_explanation_setting_does_not_retrain(tiny):
 @pytest.mark.long
 def test_two_runs_under_one_key_agree(tiny, tmp_path):
     """Same key, config and machine: the report's tables are the same to the byte."""
-    workspace = tiny_workspace(tmp_path)
-    shutil.copytree(tiny.private_folder, workspace.private_folder)
+    workspace = tiny_under_the_same_key(tmp_path / "again", tiny)
     done = workspace.snakemake("--cores", "2", "--show-failed-logs", "all")
     assert done.returncode == 0, done.stdout[-8000:]
     assert {"metrics.tsv", "saliency.tsv", "leakage.tsv"} <= set(report_tables(tiny))

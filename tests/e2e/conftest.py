@@ -1,0 +1,15 @@
+"""One finished run on tiny phantoms, shared by all that look at it or repeat it."""
+
+import pytest
+
+from tests.e2e.test_tiny import tiny_workspace
+from tests.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Workspace:
+    """The finished run. Whoever changes it puts it back."""
+    workspace = tiny_workspace(tmp_path_factory.mktemp("tiny"))
+    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "all")
+    assert done.returncode == 0, done.stdout[-8000:]
+    return workspace
