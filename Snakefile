@@ -34,6 +34,7 @@ else:
     rule all:
         default_target: True
         input:
+            rules.intake.input,
             rules.qc.input,
             rules.report.input,
             rules.run_settings.output,
