@@ -21,6 +21,7 @@ from lungsight.explain.stage import (
     summarise_stage,
 )
 from lungsight.files import write_json
+from lungsight.leakage_price.settings import ARMS, priced_cohort, priced_pipelines
 from lungsight.tables import write_table
 from lungsight.training.evaluation import evaluate_model
 from tests.made import POSITIVE, made_cohort, made_manifest, made_slice, made_split
@@ -67,8 +68,11 @@ def made_segmentation(run: Path, slices: dict[str, pd.DataFrame]) -> None:
     Image.new("RGB", (320, 200), "white").save(run / "segmentation/curve.png")
 
 
+ENDS = {"": 0.0, "_lo": -0.1, "_hi": 0.1}
+
+
 def made_leakage(run: Path, splits: dict, config: dict) -> None:
-    """A table that says what the made splits are: by patient, nothing shared."""
+    """Tables that say what the made splits are, by patient, nothing shared, and what leakage would be worth."""
     rows = [
         {
             **{"cohort": cohort, "framework": framework, "unit": config["splits"]["unit"], "slices": len(split)},
@@ -80,6 +84,22 @@ def made_leakage(run: Path, splits: dict, config: dict) -> None:
         for (cohort, framework), split in splits.items()
     ]
     write_table(run / "report/leakage.tsv", rows, schema="leakage")
+    price = [
+        {
+            **{
+                "pipeline": pipeline.name,
+                "cohort": priced_cohort(config),
+                **arm._asdict(),
+                "slices": 60,
+                "patients": 12,
+            },
+            **{f"{metric}{end}": auc + shift for metric in ("accuracy", "roc_auc") for end, shift in ENDS.items()},
+            **{f"price{end}": 0.3 + shift if arm.unit == "slice" else None for end, shift in ENDS.items()},
+        }
+        for pipeline in priced_pipelines(config)
+        for arm, auc in zip(ARMS, (0.85, 0.6, 0.8, 0.5), strict=True)
+    ]
+    write_table(run / "report/leakage_price.tsv", price, schema="leakage_price")
 
 
 def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: dict, skill: float) -> None:
@@ -154,7 +174,8 @@ def made_explanation(
     means = draw_mean_of_classes(folder / "mean_maps.png", slices, explained[PRIMARY], POSITIVE)
     methods = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
     resamples, seed = config["report"]["bootstrap"], config["seed"]
-    write_json(folder / "summary.json", summarise_stage(explained, methods, pictures, means, resamples, seed))
+    summary = summarise_stage(explained, methods, pictures, means, resamples, seed)
+    write_json(folder / "summary.json", {"margin_mm": config["explain"]["margin_mm"]} | summary)
 
 
 def made_workspace(folder: Path, roles: dict[str, str], **settings: object) -> Workspace:

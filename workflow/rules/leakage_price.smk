@@ -64,7 +64,12 @@ rule leakage_price:
         program=ancient(program("leakage_price")),
         predictions=expand(f"{RESULTS}/leakage_price/{{pipeline}}.tsv", pipeline=PRICED),
     output:
-        f"{RESULTS}/report/leakage_price.tsv",
+        report(
+            f"{RESULTS}/report/leakage_price.tsv",
+            caption="../report/leakage_price.rst",
+            category="Tables",
+            labels={"table": "the price of leakage"},
+        ),
     log:
         f"{RESULTS}/logs/leakage_price.log",
     benchmark:

@@ -120,11 +120,7 @@ def audit_inputs(facts: dict) -> list[str]:
     """Files that the audit's tables are made from, relative to the results folder."""
     tables = ("shortcuts", "sanity", "intervention_logits", "saliency")
     of_models = [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(facts) for table in tables]
-    predictions = [
-        f"models/{name}/stage{stage}/predictions/{cohort_of_stage(facts, stage)}.tsv"
-        for name, stage in models_of(facts)
-    ]
-    return [*of_models, *predictions, *(path for _, _, path in metadata_tables(facts)), "report/saliency.tsv"]
+    return [*of_models, *(path for _, _, path in metadata_tables(facts)), "report/saliency.tsv"]
 
 
 def _page_inputs(facts: dict) -> Iterator[str]:

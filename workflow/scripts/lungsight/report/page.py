@@ -9,9 +9,18 @@ import pandas as pd
 from markupsafe import Markup
 
 from lungsight import __version__
-from lungsight.report import audit_page, charts, evaluation_page, headline, model_tables, page_tables
+from lungsight.report import (
+    audit_page,
+    charts,
+    evaluation_page,
+    headline,
+    leakage_page,
+    maps,
+    model_tables,
+    page_tables,
+)
 from lungsight.report.page_parts import TEMPLATE
-from lungsight.report.pictures import Gallery, Picture, galleries, inline, overlay_picture
+from lungsight.report.pictures import Picture, galleries, inline, mean_picture, overlay_picture
 from lungsight.report.rendering import render
 from lungsight.report.results import RunResults
 from lungsight.report.statements import (
@@ -41,7 +50,7 @@ def view(results: RunResults) -> dict[str, Any]:
             ("How well", headline.how_well(results)),
             ("Does it look at the lung", headline.where_it_looks(results)),
         ],
-        "distrust": what_to_distrust(results),
+        "distrust": [*what_to_distrust(results), *maps.empty_maps(results)],
         "models": _models(results) if trained else None,
         "attention": _attention(results) if trained else None,
         "audit": audit_page.section(results) if trained else None,
@@ -116,9 +125,13 @@ def _attention(results: RunResults) -> dict[str, Any]:
         "forest": Markup(charts.forest_plot(panels, chance=1.0, xlabel="enrichment, 95 % interval", limits=None)),
         "table": model_tables.saliency_table(results),
         "outcomes": model_tables.outcome_table(results),
-        "methods": model_tables.method_table(results),
+        "methods": maps.method_table(results),
+        "margin": maps.margin_table(results),
+        "thresholds": maps.threshold_table(results),
+        "sample": summary["sample"],
         "sign": primary["sign"],
         "rule": summary["overlays"]["rule"],
+        "mean_rule": summary["mean_maps"]["rule"],
         "examples": _examples(results),
         "galleries": [
             (model_tables.display_name(results, gallery.pipeline), gallery) for gallery in galleries(results)
@@ -126,8 +139,8 @@ def _attention(results: RunResults) -> dict[str, Any]:
     }
 
 
-def _examples(results: RunResults) -> Gallery | None:
-    """Of the model with the highest AUC, the picture with the median enrichment of each outcome."""
+def _examples(results: RunResults) -> dict[str, Any] | None:
+    """Of the model with the highest AUC, the mean maps and the picture with the median enrichment of each outcome."""
     best = headline.best_model(results)
     if best is None:
         return None
@@ -135,7 +148,12 @@ def _examples(results: RunResults) -> Gallery | None:
     facts = [one for one in results.summaries[model]["overlays"]["pictures"] if one["position"] == "median"]
     folder = results.folder / f"explain/{model[0]}/stage{model[1]}/overlays"
     pictures = [overlay_picture(folder, one) for one in facts]
-    return Gallery(model_tables.display_name(results, model[0]), model[1], pictures, len(facts))
+    return {
+        "pipeline": model_tables.display_name(results, model[0]),
+        "stage": model[1],
+        "mean": mean_picture(folder.parent, results.summaries[model]),
+        "pictures": pictures,
+    }
 
 
 def _data(results: RunResults) -> dict[str, Any]:
@@ -143,8 +161,15 @@ def _data(results: RunResults) -> dict[str, Any]:
     tables += [page_tables.source_table(results), page_tables.acquisition_table(results)]
     if results.manifests:
         tables[2:2] = [page_tables.qc_table(results), page_tables.qc_reason_table(results)]
+    if results.splits:
+        tables.append(leakage_page.composition_table(results))
     leakage = page_tables.leakage_table(results) if len(results.leakage) else None
-    return {"tables": tables, "leakage": leakage, "leakage_statements": leakage_statements(results)}
+    return {
+        "tables": tables,
+        "leakage": leakage,
+        "leakage_statements": leakage_statements(results),
+        "price": leakage_page.price_section(results),
+    }
 
 
 def _segmentation(results: RunResults) -> dict[str, Any] | None:

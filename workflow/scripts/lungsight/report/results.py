@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungsight.files import read_json
-from lungsight.report.facts import cohorts_of, frameworks_of, models_of
+from lungsight.report.facts import EVALUATION_TABLES, cohorts_of, frameworks_of, models_of
 from lungsight.tables import read_table
 
 Model = tuple[str, int]
@@ -17,7 +17,7 @@ class RunResults:
     """The tables of a run. A room that this run did not need has left an empty dictionary or table.
 
     facts: as `facts_of`. cases, slices, manifests: by cohort. splits: by (cohort, framework). histories, provenance,
-    summaries: by (pipeline, stage).
+    summaries: by (pipeline, stage). evaluation: by name, those of EVALUATION_TABLES.
     """
 
     folder: Path
@@ -28,8 +28,13 @@ class RunResults:
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leakage_price: pd.DataFrame = field(default_factory=pd.DataFrame)
     metrics: pd.DataFrame = field(default_factory=pd.DataFrame)
     saliency: pd.DataFrame = field(default_factory=pd.DataFrame)
+    audit: pd.DataFrame = field(default_factory=pd.DataFrame)
+    verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
     thesis: pd.DataFrame = field(default_factory=pd.DataFrame)
     histories: dict[Model, pd.DataFrame] = field(default_factory=dict)
     provenance: dict[Model, dict] = field(default_factory=dict)
@@ -56,6 +61,8 @@ def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
         found = replace(found, manifests=manifests)
     if not facts["stages"]:
         return found
+    if facts["priced"]:
+        found = replace(found, leakage_price=read_table(folder / "report/leakage_price.tsv", schema="leakage_price"))
     trained = {
         "splits": {
             (name, framework): read_table(folder / f"splits/{name}/{framework}.tsv", schema="split")
@@ -65,6 +72,10 @@ def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
         "leakage": read_table(folder / "report/leakage.tsv", schema="leakage"),
         "metrics": read_table(folder / "report/metrics.tsv", schema="metrics"),
         "saliency": read_table(folder / "report/saliency.tsv", schema="report_saliency"),
+        "audit": read_table(folder / "report/audit.tsv", schema="report_audit"),
+        "verdicts": read_table(folder / "report/verdicts.tsv", schema="verdicts"),
+        "comparisons": read_table(folder / "report/comparisons.tsv", schema="comparisons"),
+        "evaluation": {name: read_table(folder / f"report/{name}.tsv", schema=name) for name in EVALUATION_TABLES},
         "histories": {
             (name, stage): read_table(folder / f"models/{name}/stage{stage}/history.tsv", schema="history")
             for name, stage in models
