@@ -110,6 +110,8 @@ def test_explain_stage(workspace: Workspace) -> None:
     pictures = {picture["file"] for picture in summary["overlays"]["pictures"]}
     assert pictures == {path.name for path in (folder / "overlays").glob("*.png")}
     assert len(pictures) == measured["outcome"].nunique()
+    assert primary["margin_from"] == {"spacing": len(table)}
+    assert {one["label"] for one in summary["mean_maps"]["classes"]} == {POSITIVE, NEGATIVE}
     assert (folder / "mean_maps.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lungsight.explain.mean_map import BEYOND, GRID, in_lung_box, included, lung_box, mean_map, mean_maps
+from lungsight.explain.mean_map import BEYOND, GRID, in_lung_box, included, lung_box, mean_map, mean_maps, peak_of
 from lungsight.explain.overlays import draw_mean_maps
 
 SIZE = 96
@@ -51,6 +51,7 @@ def test_what_lies_at_one_place_of_the_lung_adds_up_wherever_the_lung_is() -> No
     inside = place((0.05, 0.05)), place((0.95, 0.95))
     assert (found.lung[inside[0][0] : inside[1][0], inside[0][1] : inside[1][1]] > 0.99).all()
     assert found.aspect == pytest.approx(0.8)
+    assert peak_of(found) == (found.heat[hottest], "in the lung")
 
 
 def test_a_map_without_preference_is_one_everywhere_whatever_its_scale() -> None:
@@ -64,6 +65,17 @@ def test_the_frame_is_sampled_at_pixel_centres() -> None:
     box = slice(30, 50), slice(40, 80)
     columns = 40 + ((np.arange(GRID) + 0.5) / GRID * (1 + 2 * BEYOND[1]) - BEYOND[1]) * 40 - 0.5
     np.testing.assert_allclose(in_lung_box(ramp, box)[GRID // 2], columns)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "where"),
+    [(20, 40, "in the lung"), (40, 40, "in the box of the lung"), (90, 40, "outside that box")],
+)
+def test_the_peak_is_named_by_where_it_lies(row: int, column: int, where: str) -> None:
+    mask, heat = np.zeros((1, SIZE, SIZE), bool), np.zeros((1, SIZE, SIZE), np.float32)
+    mask[:, 10:30, 20:70] = mask[:, 50:70, 20:70] = True
+    heat[:, row - 2 : row + 2, column - 2 : column + 2] = 1
+    assert peak_of(mean_map("x", table().iloc[:1], heat, mask)).where == where
 
 
 def test_beyond_the_image_nothing_is_shown() -> None:

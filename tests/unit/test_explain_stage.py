@@ -172,7 +172,7 @@ def test_a_method_is_compared_with_grad_cam_on_the_slices_that_both_measured() -
     other = saliency(5, enrichment=[9.0, 3.0, 5.0, 1.0, np.nan]).iloc[[1, 2, 3, 4]]
     explained = {PRIMARY: Explanation(primary, np.ones((5, 4, 4))), THESIS: Explanation(other, np.ones((4, 4, 4)))}
     targets = {PRIMARY: Target("relu", "logit", True), THESIS: Target("conv", "probability", False)}
-    found = summarise_stage(explained, targets, [], resamples=100, seed=1)["methods"]
+    found = summarise_stage(explained, targets, [], [], resamples=100, seed=1)["methods"]
     assert found[0]["difference"] == {"n": 4, "enrichment": 0, "enrichment_lo": 0, "enrichment_hi": 0}
     assert (found[1]["n"], found[1]["difference"]["n"]) == (4, 2)
     assert found[1]["difference"]["enrichment"] == pytest.approx(1.5)
@@ -233,7 +233,7 @@ def test_summary_means_by_outcome_and_counts() -> None:
 def test_stage_summary_says_layer_sign_and_what_is_missing() -> None:
     table = saliency(3, empty=[1, 0, 0], reason=["the map is zero everywhere", "", ""])
     explained = {PRIMARY: Explanation(table, np.ones((3, 4, 4)))}
-    found = summarise_stage(explained, {PRIMARY: Target("relu", "logit", True)}, [], resamples=0, seed=1)
+    found = summarise_stage(explained, {PRIMARY: Target("relu", "logit", True)}, [], [], resamples=0, seed=1)
     (method,) = found["methods"]
     assert (method["layer"], method["explained"], method["n_empty"]) == ("relu", "logit", 1)
     assert "−logit" in method["sign"]

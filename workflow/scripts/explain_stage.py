@@ -74,9 +74,9 @@ def main() -> None:
     write_table(args.methods, other_methods(explained), schema="saliency_methods")
     save_maps(args.maps, explained[PRIMARY])
     pictures = draw_overlays(args.overlays, slices, explained[PRIMARY], settings["overlays"])
-    draw_mean_of_classes(args.mean_maps, slices, explained[PRIMARY], args.positive)
+    means = draw_mean_of_classes(args.mean_maps, slices, explained[PRIMARY], args.positive)
     identity = {"pipeline": args.pipeline.name, "stage": args.stage, "cohort": args.cohort}
-    summary = summarise_stage(explained, targets, pictures, args.resamples, args.seed)
+    summary = summarise_stage(explained, targets, pictures, means, args.resamples, args.seed)
     write_json(args.summary, identity | {name: settings[name] for name in ("iou_level", "margin_mm")} | summary)
 
 

@@ -70,6 +70,23 @@ def mean_map(label: str, table: pd.DataFrame, raw_maps: np.ndarray, masks: np.nd
     return MeanMap(label, len(table), table["patient"].nunique(), *mean, float(aspect))
 
 
+class Peak(NamedTuple):
+    """Where a mean map is highest: its value, and "in the lung", "in the box of the lung" or "outside that box"."""
+
+    highest: float
+    where: str
+
+
+def peak_of(mean: MeanMap) -> Peak:
+    """The highest place of a mean map; the lung is where at least half of the slices have it."""
+    place = np.unravel_index(np.nanargmax(mean.heat), mean.heat.shape)
+    boxed = all(
+        0 <= (index + 0.5) / GRID * (1 + 2 * beyond) - beyond <= 1 for index, beyond in zip(place, BEYOND, strict=True)
+    )
+    where = "in the lung" if mean.lung[place] >= 0.5 else "in the box of the lung" if boxed else "outside that box"
+    return Peak(float(mean.heat[place]), where)
+
+
 def mean_maps(table: pd.DataFrame, raw_maps: np.ndarray, masks: np.ndarray, positive: str) -> list[MeanMap]:
     """The mean map of each class of saliency.tsv that has a slice to include, the positive class first."""
     use, labels = included(table), table["label"].to_numpy()

@@ -11,7 +11,7 @@ import pandas as pd
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
 from lungsight.explain.margin import UNKNOWN, NearLung
-from lungsight.explain.mean_map import INCLUDED_RULE, mean_maps
+from lungsight.explain.mean_map import INCLUDED_RULE, mean_maps, peak_of
 from lungsight.explain.overlays import SAMPLING_RULE, draw_mean_maps, draw_overlay, sample
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure
@@ -175,22 +175,30 @@ def draw_overlays(folder: Path, slices: SliceImages, explained: Explanation, cou
     return drawn
 
 
-def draw_mean_of_classes(path: Path, slices: SliceImages, explained: Explanation, positive: str) -> None:
-    """Draw the mean map of each class, registered to the lung's box."""
+def draw_mean_of_classes(
+    path: Path, slices: SliceImages, explained: Explanation, positive: str
+) -> list[dict[str, Any]]:
+    """Draw the mean map of each class, registered to the lung's box; returns for each what it is of and its peak."""
+    means = mean_maps(explained.table, explained.maps, slices.masks, positive)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(draw_mean_maps(mean_maps(explained.table, explained.maps, slices.masks, positive)))
+        temporary.write_bytes(draw_mean_maps(means))
+    return [
+        {"label": one.label, "slices": one.slices, "patients": one.patients, **peak_of(one)._asdict()} for one in means
+    ]
 
 
 def summarise_stage(
     explained: dict[str, Explanation],
     methods: dict[str, Target],
     pictures: list[dict[str, Any]],
+    means: list[dict[str, Any]],
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
     """summary.json: what each method explains, its means by outcome, and the pictures with the rule that chose them.
 
-    explained: PRIMARY for every test slice; another method for these or for a sample of them.
+    explained: PRIMARY for every test slice; another method for these or for a sample of them. pictures, means: what was
+    drawn.
     """
     described = [
         _describe(name, methods[name], one, resamples, seed)
@@ -202,7 +210,7 @@ def summarise_stage(
         "sample": SAMPLE_RULE,
         "intervals": {"level": LEVEL, "resampled": "patients", "resamples": resamples, "seed": seed},
         "overlays": {"rule": SAMPLING_RULE, "pictures": pictures},
-        "mean_maps": {"rule": INCLUDED_RULE},
+        "mean_maps": {"rule": INCLUDED_RULE, "classes": means},
     }
 
 
@@ -217,6 +225,7 @@ def _describe(name: str, target: Target, explained: Explanation, resamples: int,
         "n": len(table),
         "n_empty": int(table["empty"].sum()),
         "missing": {reason: int(count) for reason, count in table["reason"].value_counts().items() if reason},
+        "margin_from": table["margin_from"].value_counts().to_dict() if "margin_from" in table else {},
         "outcomes": [_without_nan(row) for row in summarise(table, resamples, seed)],
     }
 

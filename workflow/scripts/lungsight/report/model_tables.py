@@ -6,7 +6,7 @@ import pandas as pd
 
 from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
-from lungsight.report.statements import attention_verdict, learned, stand_in_pipelines
+from lungsight.report.statements import learned, stand_in_pipelines
 from lungsight.report.summary_tables import THESIS_COLUMNS
 from lungsight.report.wording import MISSING, STAND_IN_MARK, evaluation_name, evaluation_note, interval, number
 
@@ -21,6 +21,9 @@ PERFORMANCE = {
     "brier": ("Brier", "mean squared error of the probability; lower is better"),
     "ece": ("ECE", "expected calibration error; lower is better"),
 }
+# What adaptation is measured by, and the two steps that report/differences.tsv compares: (before, after).
+ADAPTED = ("roc_auc", "accuracy", "recall", "specificity")
+STEPS = {"adaptation": ("stage 1", "stage 2"), "stage 1 first": ("stage 2 alone", "stages 1 and 2")}
 SALIENCY = {
     "lung_mass": ("Lung mass", "share of the map's sum inside the lung"),
     "lung_mass_reference": ("Reference", "the lung mass of a map of exactly the lung, at the map's resolution"),
@@ -41,23 +44,35 @@ def display_name(results: RunResults, pipeline: str) -> str:
     return f"{pipeline} {STAND_IN_MARK}" if pipeline in stand_in_pipelines(results) else pipeline
 
 
-def _evaluated(results: RunResults, row: pd.Series) -> list[Cell]:
+def evaluated(results: RunResults, row: pd.Series) -> list[Cell]:
+    """Which model, tested on what."""
     note = evaluation_note(row["stage"], roles(results)[row["cohort"]])
     evaluation = Cell(evaluation_name(row["stage"], row["cohort"]), note=note)
     return [text(display_name(results, row["pipeline"])), evaluation]
 
 
-def _measured(row: pd.Series, metrics: Iterable[str]) -> list[Cell]:
+def measured(row: pd.Series, metrics: Iterable[str]) -> list[Cell]:
+    """Metrics of a row, below each its interval."""
     return [decimal(row[name])._replace(note=interval(row, name)) for name in metrics]
+
+
+def signed(row: pd.Series, name: str) -> Cell:
+    """A difference with its sign; below it its interval, whose side of 0 gives the tone."""
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
+    if pd.isna(value):
+        return Cell(MISSING)
+    tone = "good" if low > 0 else "bad" if high < 0 else ""
+    between = "" if pd.isna(low) else f"{low:+.2f} to {high:+.2f}"
+    return Cell(f"{value:+.2f}".replace("-", "−"), float(value), tone, between.replace("-", "−"))
 
 
 def performance_table(results: RunResults, unit: str) -> PageTable:
     """Every evaluation by slice or by patient."""
     rows = []
     for _, row in results.metrics[results.metrics["unit"] == unit].iterrows():
-        auc, *others = _measured(row, PERFORMANCE)
+        auc, *others = measured(row, PERFORMANCE)
         tone = {True: "good", False: "warn", None: ""}[learned(row)]
-        rows.append([*_evaluated(results, row), whole(row["n"]), auc._replace(tone=tone), *others])
+        rows.append([*evaluated(results, row), whole(row["n"]), auc._replace(tone=tone), *others])
     headings = [("Pipeline", ""), ("Evaluation", "")]
     headings += [("n", f"test {unit}s"), *PERFORMANCE.values()]
     caption = f"By {unit}, test split; below each number its 95 % interval over patients"
@@ -72,69 +87,80 @@ def thesis_table(results: RunResults) -> PageTable:
     ).set_index(["pipeline", "stage"])["note"]
     rows = []
     for _, row in results.metrics[results.metrics["thesis_accuracy"].notna()].iterrows():
-        cells = []
-        for metric, column in pairs.items():
-            cells += [*_measured(row, [metric]), decimal(row[column], 3)]
+        cells = [cell for metric, column in pairs.items() for cell in _beside(row, metric, column)]
         note = notes[row["pipeline"], row["stage"]]
-        rows.append([*_evaluated(results, row), whole(row["n"]), *cells, text(note)])
+        rows.append([*evaluated(results, row), whole(row["n"]), *cells, text(note)])
     headings = [("Pipeline", ""), ("Evaluation", ""), ("n", "our test slices")]
     for metric in pairs:
         title = PERFORMANCE[metric][0]
         headings += [(title, "ours"), (f"{title}, thesis", "on the thesis's data")]
+        headings.append((f"{title}, difference", "ours − thesis, and whether our interval covers the thesis's number"))
     headings.append(("Where it stands in the thesis", ""))
     return PageTable(
-        "thesis", "By slice, beside the thesis's numbers", headings, rows, frozenset(range(2, 3 + 2 * len(pairs)))
+        "thesis", "By slice, beside the thesis's numbers", headings, rows, frozenset(range(2, 3 + 3 * len(pairs)))
     )
 
 
+def _beside(row: pd.Series, metric: str, column: str) -> list[Cell]:
+    """Our number, the thesis's, and how far they are apart."""
+    ours, thesis = row[metric], row[column]
+    low, high = row[f"{metric}_lo"], row[f"{metric}_hi"]
+    cells = [*measured(row, [metric]), decimal(thesis, 3)]
+    if pd.isna(ours) or pd.isna(thesis):
+        return [*cells, Cell(MISSING)]
+    covered = bool(low <= thesis <= high)
+    note = "no interval" if pd.isna(low) else "covered" if covered else "not covered"
+    difference = f"{ours - thesis:+.2f}".replace("-", "−")
+    return [*cells, Cell(difference, float(ours - thesis), "warn" if note == "not covered" else "", note)]
+
+
 def adaptation_table(results: RunResults) -> PageTable:
-    """Stage 1 against stage 2 on the target cohort's test patients."""
-    headings = [("Pipeline", ""), ("Unit", ""), ("n", "")]
-    metrics = ("roc_auc", "accuracy", "recall", "specificity")
-    for name in metrics:
+    """What training on the target cohort bought, and what stage 1 did before it, on the target's test patients."""
+    headings = [("Pipeline", ""), ("Unit", ""), ("n", ""), ("Before", ""), ("After", "")]
+    for name in ADAPTED:
         title = PERFORMANCE[name][0]
-        headings += [(f"{title} before", "stage 1"), (f"{title} after", "stage 2"), ("Gain", "after − before")]
-    target = results.metrics[results.metrics["cohort"].map(roles(results)) == "target"]
+        headings += [(f"{title} before", ""), (f"{title} after", ""), ("Gain", "after − before, on the same patients")]
+    headings.append(("p, corrected", "of the AUC's gain, two-sided, by Holm over the pipelines"))
+    table = results.evaluation["differences"]
+    target = table[table["comparison"].isin(STEPS) & (table["cohort"].map(roles(results)) == "target")]
     rows = []
-    for (pipeline, unit), pair in target.groupby(["pipeline", "unit"], sort=False):
-        by_stage = pair.set_index("stage")
-        if not {1, 2} <= set(by_stage.index):
-            continue
+    keys = ["comparison", "first_pipeline", "unit"]
+    for (comparison, pipeline, unit), metrics in target.groupby(keys, sort=False):
+        by_metric = metrics.set_index("metric")
         cells = []
-        for name in metrics:
-            gain = by_stage.loc[2, name] - by_stage.loc[1, name]
-            before, after = (_measured(by_stage.loc[stage], [name])[0] for stage in (1, 2))
-            gain_text = MISSING if pd.isna(gain) else f"{gain:+.2f}".replace("-", "−")
-            cells += [before, after, Cell(gain_text, None if pd.isna(gain) else float(gain))]
-        row = [text(display_name(results, pipeline)), text(unit), whole(by_stage.loc[2, "n"])]
-        rows.append([*row, *cells])
+        for name in ADAPTED:
+            row = by_metric.loc[name]
+            cells += [decimal(row["first"]), decimal(row["second"]), signed(row, "difference")]
+        p_holm = by_metric.loc["roc_auc", "p_holm"]
+        identity = [text(display_name(results, pipeline)), text(unit), whole(by_metric["n"].iloc[0])]
+        rows.append([*identity, *map(text, STEPS[comparison]), *cells, decimal(p_holm, 3)])
     return PageTable(
         "adaptation",
-        "The target cohort's test split, before and after training on that cohort",
+        "The target cohort's test split, before and after; below each gain its 95 % interval over patients",
         headings,
         rows,
-        frozenset(range(2, 3 + 3 * len(metrics))),
+        frozenset({2, *range(5, 6 + 3 * len(ADAPTED))}),
     )
 
 
 def saliency_table(results: RunResults) -> PageTable:
-    """One row per model, all outcomes together, with the verdict in words."""
+    """One row per model, all outcomes together."""
     rows = []
     for _, row in results.saliency[results.saliency["outcome"] == "all"].iterrows():
-        verdict = attention_verdict(row)
-        enrichment = _measured(row, ["enrichment"])[0]._replace(tone=verdict.tone)
+        enrichment = measured(row, ["enrichment"])[0]
+        tone = "good" if row["enrichment_lo"] > 1 else "bad" if row["enrichment_hi"] < 1 else ""
         empty = whole(row["n_empty"])._replace(tone="warn" if row["n_empty"] else "")
         name = [text(display_name(results, row["pipeline"])), whole(row["stage"])]
-        rows.append([*name, whole(row["n"]), empty, enrichment, text(verdict.text), *_measured(row, SALIENCY)])
+        rows.append([*name, whole(row["n"]), empty, enrichment._replace(tone=tone), *measured(row, SALIENCY)])
     headings = [("Pipeline", ""), ("Stage", ""), ("n", "test slices"), ("Empty", "maps that are zero everywhere")]
-    headings += [("Enrichment", "lung mass over the lung's share of the image; 1 is chance"), ("In words", "")]
+    headings.append(("Enrichment", "lung mass over the lung's share of the image; 1 is chance"))
     headings += SALIENCY.values()
     return PageTable(
         "saliency",
         "Grad-CAM against the lung mask, test slices; below each number its 95 % interval over patients",
         headings,
         rows,
-        frozenset({*range(1, 5), *range(6, 6 + len(SALIENCY))}),
+        frozenset(range(1, 5 + len(SALIENCY))),
     )
 
 
@@ -144,37 +170,10 @@ def outcome_table(results: RunResults) -> PageTable:
     for _, row in results.saliency[results.saliency["outcome"] != "all"].iterrows():
         name = [text(display_name(results, row["pipeline"])), whole(row["stage"]), text(row["outcome"])]
         counts = [whole(row["n"]), whole(row["n_patients"]), whole(row["n_empty"])]
-        rows.append([*name, *counts, *_measured(row, ["enrichment", "lung_mass", "auc"])])
+        rows.append([*name, *counts, *measured(row, ["enrichment", "lung_mass", "auc"])])
     headings = [("Pipeline", ""), ("Stage", ""), ("Outcome", "TP, TN: right; FP, FN: wrong"), ("n", "slices")]
     headings += [("Patients", ""), ("Empty", ""), ("Enrichment", ""), SALIENCY["lung_mass"], SALIENCY["auc"]]
     return PageTable("outcomes", "Where right and wrong answers look", headings, rows, frozenset({1, *range(3, 9)}))
-
-
-def method_table(results: RunResults) -> PageTable:
-    """The methods of each model's summary.json side by side."""
-    rows = []
-    for (pipeline, stage), summary in results.summaries.items():
-        for method in summary["methods"]:
-            overall = pd.Series(method["outcomes"][0], dtype=object)
-            size = "×".join(map(str, method["map_size"]))
-            name = [text(display_name(results, pipeline)), whole(stage), text(method["method"])]
-            what = [text(method["layer"]), text(method["explained"]), text(size)]
-            empty = whole(method["n_empty"])._replace(tone="warn" if method["n_empty"] else "")
-            rows.append([*name, *what, whole(method["n"]), empty, *_measured(overall, ["enrichment", "lung_mass"])])
-    headings = [("Pipeline", ""), ("Stage", ""), ("Method", ""), ("Layer", ""), ("Output", ""), ("Map", "pixels")]
-    headings += [
-        ("n", "test slices"),
-        ("Empty", "maps that are zero everywhere"),
-        ("Enrichment", ""),
-        ("Lung mass", ""),
-    ]
-    return PageTable(
-        "methods",
-        "Grad-CAM as measured here, and as the thesis's library computes it by default",
-        headings,
-        rows,
-        frozenset({1, *range(6, 10)}),
-    )
 
 
 def provenance_table(results: RunResults) -> PageTable:
