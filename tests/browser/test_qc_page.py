@@ -10,9 +10,9 @@ from PIL import Image
 
 from lungsight.files import write_text
 from lungsight.qc.decisions import overrule, read_decisions
-from lungsight.qc.page import page_data, render, save_picture
+from lungsight.qc.page import SCORES, page_data, render, save_picture
 from lungsight.qc.rules import decide
-from lungsight.qc.scores import slice_scores
+from lungsight.qc.scores import volume_scores
 from tests.made import made_slice
 from tests.unit.test_qc_rules import RULES
 
@@ -36,8 +36,8 @@ def write_page(folder, count=SLICES) -> pd.DataFrame:
             mask[:] = False
         name = f"{number // 10:016x}-{number % 10:04d}"
         save_picture(folder / "images" / f"{name}.jpg", image, mask)
-        scores = slice_scores(image.astype(np.float32) / 255, mask, RULES["soft_level"], RULES["air_level"])
-        rows.append({"slice": name, "neighbour_dice": np.nan} | scores)
+        images, masks = image[np.newaxis].astype(np.float32) / 255, mask[np.newaxis]
+        rows.append({"slice": name} | volume_scores(images, masks, RULES["soft_level"], RULES["air_level"])[0])
     scores = pd.DataFrame(rows)
     decided = decide(scores, RULES)
     write_text(folder / "index.html", render(page_data("hospital", scores, decided)))
@@ -158,17 +158,8 @@ def test_typing_initials_decides_nothing(reviewed):
 def test_many_slices_do_not_choke_it(browser, tmp_path):
     count = 25_000
     scores = pd.DataFrame({"slice": [f"{number // 100:016x}-{number % 100:04d}" for number in range(count)]})
-    for name in (
-        "border_contact",
-        "solidity",
-        "holes",
-        "mean_intensity",
-        "soft_fraction",
-        "missed_air",
-        "neighbour_dice",
-    ):
-        scores[name] = 0.3
-    scores = scores.assign(lung_fraction=0.2, air_fraction=0.2, components=2)
+    scores[list(SCORES)] = 0.3
+    scores = scores.assign(lung_fraction=0.2, air_fraction=0.2, components=2, gas_fraction=0.0, classical_kept=0.9)
     write_text(tmp_path / "index.html", render(page_data("many", scores, decide(scores, RULES))))
     (tmp_path / "images").mkdir()
     for name in scores["slice"][:60]:

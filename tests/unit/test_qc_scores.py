@@ -5,8 +5,8 @@ import pytest
 
 from lungsight.qc.scores import (
     border_contact,
+    classical_scores,
     components_of,
-    dice,
     enclosed_air,
     fill_holes,
     neighbour_dices,
@@ -14,6 +14,7 @@ from lungsight.qc.scores import (
     solidity,
     volume_scores,
 )
+from lungsight.segmentation.agreement import dice
 from tests.made import disc, made_slice
 
 
@@ -105,10 +106,52 @@ def test_an_empty_mask_has_no_shape():
         assert np.isnan(found[name])
 
 
-def test_dice():
-    first, second = rectangle(10, slice(0, 4), slice(0, 5)), rectangle(10, slice(2, 6), slice(0, 5))
-    assert dice(first, second) == pytest.approx(2 * 10 / 40)
-    assert np.isnan(dice(np.zeros((3, 3), bool), np.zeros((3, 3), bool)))
+def test_agreement_with_the_classical_lung():
+    image, lungs = made_slice(96, positive=False, rng=np.random.default_rng(3))
+    images = np.stack([image.astype(np.float32) / 255] * 5)
+    left, half, moved = lungs.copy(), lungs.copy(), np.roll(lungs, 30, axis=0)
+    left[:, 48:] = False
+    half[:48, 48:] = False
+    masks = np.stack([lungs, left, half, moved, lungs & False])
+    found = classical_scores(images, masks, air_level=0.5)
+    kept = [scores["classical_kept"] for scores in found]
+    right = lungs[:, 48:].sum()
+    assert kept[0] == 1 and kept[1] == kept[4] == 0
+    assert kept[2] == pytest.approx(half[:, 48:].sum() / right, abs=0.02)
+    agreement = [scores["classical_dice"] for scores in found]
+    expected = [dice(mask & (images[0] < 0.5), lungs) for mask in masks]
+    assert agreement == pytest.approx(expected, abs=0.02)
+
+
+def test_dense_lung_counts_neither_for_a_mask_nor_against_it():
+    image, lungs = made_slice(96, positive=False, rng=np.random.default_rng(3))
+    image[40:60, 20:40] = 200  # consolidation of a part of the left lung
+    (found,) = classical_scores(image[np.newaxis].astype(np.float32) / 255, lungs[np.newaxis], air_level=0.5)
+    assert found["classical_dice"] == pytest.approx(1, abs=0.01)
+    assert found["classical_kept"] == pytest.approx(1, abs=0.01)
+
+
+def test_gas_is_darker_than_lung():
+    rng = np.random.default_rng(3)
+    image, lungs = made_slice(96, positive=False, rng=rng)
+    image[image < 30] = 30 + rng.integers(-5, 6, np.count_nonzero(image < 30))  # air around the body
+    trachea = disc(96, 0.35, 0.5, 0.05, 0.05)
+    image[trachea] = 30
+    (found,) = classical_scores(
+        image[np.newaxis].astype(np.float32) / 255, (lungs | trachea)[np.newaxis], air_level=0.5
+    )
+    assert found["gas_fraction"] == pytest.approx(trachea.sum() / (lungs | trachea).sum(), abs=0.005)
+    (clean,) = classical_scores(image[np.newaxis].astype(np.float32) / 255, lungs[np.newaxis], air_level=0.5)
+    assert clean["gas_fraction"] == 0
+
+
+def test_large_images_are_compared_at_fewer_pixels_with_the_same_result():
+    image, lungs = made_slice(96, positive=True, rng=np.random.default_rng(3))
+    masks = np.roll(lungs, 5, axis=0)[np.newaxis]
+    images = image[np.newaxis].astype(np.float32) / 255
+    (small,) = classical_scores(images, masks, 0.5)
+    (large,) = classical_scores(*(np.kron(one, np.ones((1, 6, 6), one.dtype)) for one in (images, masks)), 0.5)
+    assert large == pytest.approx(small, abs=0.03)
 
 
 def test_the_better_neighbour_counts():

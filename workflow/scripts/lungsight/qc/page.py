@@ -22,6 +22,9 @@ SCORES = {
     "mean_intensity": "mean intensity",
     "soft_fraction": "soft tissue inside",
     "neighbour_dice": "neighbours agree",
+    "classical_dice": "classical mask agrees",
+    "classical_kept": "of one lung kept",
+    "gas_fraction": "gas inside",
 }
 REASONS = {
     "whole": ["no lung visible", "image artefact", "not an axial chest slice", "other"],

@@ -32,6 +32,9 @@ MASK_LIMITS = (
     Limit("max_soft_fraction", "soft_fraction", "{value} of the mask is soft tissue"),
     Limit("max_missed_air", "missed_air", "the mask misses {value} of the air in the body"),
     Limit("min_neighbour_dice", "neighbour_dice", "the mask agrees to {value} with the neighbouring slices"),
+    Limit("min_classical_kept", "classical_kept", "the mask keeps {value} of the air of one lung"),
+    Limit("min_classical_dice", "classical_dice", "the mask agrees to {value} with the air of the lungs"),
+    Limit("max_gas_fraction", "gas_fraction", "{value} of the mask is gas in airways, stomach or bowel"),
 )
 
 

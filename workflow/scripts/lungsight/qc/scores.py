@@ -9,7 +9,12 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
+from lungsight.segmentation.agreement import dice
+from lungsight.segmentation.classical import air_in_body
+
 SMALLEST_SHARE = 0.01  # of the mask: smaller pieces are specks, not components
+SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side is no lung of its own
+COMPARED_SIZE = 256  # pixels: larger images are compared with the classical lung at every second, third, … pixel
 AIRWAY_SHARE = 0.006  # of the body: a trachea has 2 to 4 cm² of some 600
 
 
@@ -67,14 +72,8 @@ def enclosed_air(image: np.ndarray, level: float) -> np.ndarray:
     return large[labels]
 
 
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    """Dice coefficient of two masks; NaN where both are empty."""
-    total = int(first.sum()) + int(second.sum())
-    return 2 * int((first & second).sum()) / total if total else float("nan")
-
-
 def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_level: float) -> dict[str, float]:
-    """Scores of one slice by itself; columns of the table `scores` without `slice` and `neighbour_dice`.
+    """Scores of one slice by itself, of those in the table `scores`.
 
     soft_level: intensity from which a pixel counts as soft tissue. air_level: intensity below which it counts as air.
     Scores that an empty mask does not have are NaN.
@@ -115,6 +114,44 @@ def neighbour_dices(masks: np.ndarray) -> np.ndarray:
     return np.fmax(padded[:-1], padded[1:])
 
 
+def _kept_of_worse_side(lung: np.ndarray, mask: np.ndarray, middle: int) -> float:
+    """Share of a slice's lung that the mask covers, of the side of the body where it covers less; NaN without lung."""
+    sides = [slice(None, middle), slice(middle, None)]
+    areas = [int(lung[:, side].sum()) for side in sides]
+    kept = [
+        int((lung[:, side] & mask[:, side]).sum()) / area
+        for side, area in zip(sides, areas, strict=True)
+        if area > SMALLEST_SIDE * sum(areas)
+    ]
+    return min(kept, default=float("nan"))
+
+
+def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) -> list[dict[str, float]]:
+    """How each mask of a case agrees with what threshold and connected components find in the image.
+
+    images: (slices, rows, columns) floats in [0, 1], masks: bool of the same shape. Only pixels below `air_level` are
+    compared: consolidated lung, which a threshold cannot find, counts neither for a mask nor against it.
+
+    classical_dice: Dice with the classical lung. classical_kept: share of the classical lung that the mask keeps, of
+    the worse side of the body. gas_fraction: share of the mask that is gas in airways, stomach or bowel.
+    """
+    step = max(1, min(images.shape[1:]) // COMPARED_SIZE)
+    images, masks = images[:, ::step, ::step], masks[:, ::step, ::step]
+    _, lungs, gas = (np.moveaxis(part, 2, 0) for part in air_in_body(np.moveaxis(images, 0, 2)))
+    dark = images < air_level
+    lungs &= dark
+    columns = np.flatnonzero(lungs.any(axis=(0, 1)))
+    middle = (columns[0] + columns[-1] + 1) // 2 if columns.size else 0
+    return [
+        {
+            "classical_dice": dice(lung, mask & air),
+            "classical_kept": _kept_of_worse_side(lung, mask, middle),
+            "gas_fraction": int((mask & hollow).sum()) / int(mask.sum()) if mask.any() else float("nan"),
+        }
+        for lung, hollow, air, mask in zip(lungs, gas, dark, masks, strict=True)
+    ]
+
+
 def volume_scores(images: np.ndarray, masks: np.ndarray, soft_level: float, air_level: float) -> list[dict[str, float]]:
     """Scores of every slice of a case.
 
@@ -124,6 +161,8 @@ def volume_scores(images: np.ndarray, masks: np.ndarray, soft_level: float, air_
     if images.shape != masks.shape:
         raise ValueError(f"the mask is {masks.shape}, the image {images.shape}")
     return [
-        slice_scores(image, mask, soft_level, air_level) | {"neighbour_dice": float(agreement)}
-        for image, mask, agreement in zip(images, masks, neighbour_dices(masks), strict=True)
+        slice_scores(image, mask, soft_level, air_level) | {"neighbour_dice": float(agreement)} | classical
+        for image, mask, agreement, classical in zip(
+            *(images, masks, neighbour_dices(masks), classical_scores(images, masks, air_level)), strict=True
+        )
     ]

@@ -4,6 +4,8 @@ For users without contours to train on, and as a second opinion on a network's m
 IEEE Trans Med Imaging 20:490 (2001), with the body found slice by slice instead of from the volume's border.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
@@ -13,6 +15,8 @@ from skimage.morphology import isotropic_closing
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
 SMALLEST_OF_LARGEST = 0.1  # of the largest component of a volume: less is bowel gas or airway
 SMALLEST_OF_BODY = 0.006  # of the body's area in a single slice: less is an airway
+GAS = 0.35  # of the way from the air around the body to the lungs: a darker piece is bowel gas or airway,
+LARGEST_GAS = 0.05  # unless it has more of the body's area in a slice: a whole lung can be emphysematous
 ASSUMED_FIELD_OF_VIEW_MM = 350.0  # of an image without a known spacing
 
 
@@ -56,15 +60,60 @@ def pixel_of(shape: tuple[int, ...], spacing: tuple[float, float, float] | None)
     return min(spacing[:2]) if spacing else ASSUMED_FIELD_OF_VIEW_MM / max(shape[:2])
 
 
+def _level_of_gas(volume: np.ndarray, body: np.ndarray, lungs: np.ndarray) -> float:
+    """Below this lies air that is in no tissue. What padding left black is no air around the body."""
+    around = volume[~body]
+    around = around[around > volume.min()] if (around > volume.min()).any() else around
+    if not around.size or not lungs.any():
+        return -np.inf
+    air = np.median(around)
+    return float(air + GAS * (np.median(volume[lungs]) - air))
+
+
+def _gas(air: np.ndarray, volume: np.ndarray, level: float, body: np.ndarray) -> np.ndarray:
+    """Of the air in the body, (i, j, k) bool, the pieces of each slice that are not large and hold no tissue.
+
+    Their median lies below `level`; the median of what is not at the rim, where air shares its pixels with tissue.
+    """
+    dark = np.zeros_like(air)
+    for k in np.flatnonzero(air.any(axis=(0, 1))):
+        labels, count = ndimage.label(air[:, :, k])
+        inner = labels * ndimage.binary_erosion(air[:, :, k])
+        numbers = np.intersect1d(np.arange(1, count + 1), inner)
+        hollow = ndimage.median(volume[:, :, k], inner, numbers) < level
+        small = np.bincount(labels.ravel())[numbers] <= LARGEST_GAS * np.count_nonzero(body[:, :, k])
+        dark[:, :, k] = np.isin(labels, numbers[hollow & small])
+    return dark
+
+
+class Air(NamedTuple):
+    """The air inside the body, (i, j, k) bool: body with all that it encloses, lungs, and gas in airways and bowel."""
+
+    body: np.ndarray
+    lungs: np.ndarray
+    gas: np.ndarray
+
+
+def air_in_body(volume: np.ndarray) -> Air:
+    """Find the body, and in it lungs and gas by what they are made of: gas holds no tissue, so it is darker than lung.
+
+    volume: (i, j, k), any linear grey scale, air dark. Gas that touches the lung in a slice counts as lung.
+    """
+    tissue = tissue_of(volume)
+    body = body_mask(tissue)
+    air = body & ~tissue
+    lungs = _lung_components(air, body)
+    gas = _gas(air, volume, _level_of_gas(volume, body, lungs), body)
+    return Air(body, lungs & ~gas, gas)
+
+
 def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = None) -> np.ndarray:
     """The lungs of a CT volume or of a single slice.
 
     volume: (i, j, k), any linear grey scale, air dark. spacing: mm along i, j, k; None where it is unknown.
     Returns (i, j, k) bool, empty where no air is enclosed.
     """
-    tissue = tissue_of(volume)
-    body = body_mask(tissue)
-    lungs = _lung_components(body & ~tissue, body)
+    body, lungs, _ = air_in_body(volume)
     pixel = pixel_of(volume.shape, spacing)
     for k in np.flatnonzero(lungs.any(axis=(0, 1))):
         closed = isotropic_closing(lungs[:, :, k], CLOSING_MM / pixel)

@@ -6,36 +6,38 @@ Masks are (i, j, k) bool, volumes (i, j, k) floats on the same grid, any linear 
 import numpy as np
 from scipy import ndimage
 
-from lungsight.segmentation.classical import body_mask, pixel_of, tissue_of
+from lungsight.segmentation.classical import air_in_body, pixel_of
 
 WIDEST_AIRWAY_CM2 = 8.0  # a trachea has 2 to 4 cm²; with the main bronchi at the carina up to 7
 MIDLINE_SHARE = 0.15  # of the body's width: so near its middle lie trachea and main bronchi
-DARKER_THAN_LUNG = 0.7  # of the way from air to lung: an airway holds air alone
+
+
+def airways(volume: np.ndarray, spacing: tuple[float, float, float] | None) -> np.ndarray:
+    """Trachea and main bronchi, (i, j, k) bool: of the gas in the body, small pieces of a slice near the midline."""
+    body, _, gas = air_in_body(volume)
+    across = np.flatnonzero(body.any(axis=(1, 2)))
+    found = np.zeros_like(gas)
+    if not across.size:
+        return found
+    middle, width = (across[0] + across[-1]) / 2, across[-1] - across[0] + 1
+    widest = WIDEST_AIRWAY_CM2 * 100 / pixel_of(volume.shape, spacing) ** 2
+    for k in np.flatnonzero(gas.any(axis=(0, 1))):
+        labels, count = ndimage.label(gas[:, :, k])
+        numbers = np.arange(1, count + 1)
+        places = np.array(ndimage.center_of_mass(gas[:, :, k], labels, numbers))[:, 0]
+        small = ndimage.sum_labels(gas[:, :, k], labels, numbers) <= widest
+        found[:, :, k] = np.isin(labels, numbers[small & (abs(places - middle) <= MIDLINE_SHARE * width)])
+    return found
 
 
 def without_airways(mask: np.ndarray, volume: np.ndarray, spacing: tuple[float, float, float] | None) -> np.ndarray:
-    """The mask without trachea and main bronchi, where they are pieces of their own in a slice.
+    """The mask without trachea and main bronchi and their walls, as far as the image shows them apart from the lungs.
 
-    A piece is an airway if it is small, near the midline of the body and darker than the lungs are. spacing: mm along
-    i, j, k; None where it is unknown. Bronchi that touch the lung in a slice stay.
+    spacing: mm along i, j, k; None where it is unknown.
     """
-    across = np.flatnonzero(body_mask(tissue_of(volume)).any(axis=(1, 2)))
-    if not mask.any() or not across.size:
-        return mask
-    middle, width = (across[0] + across[-1]) / 2, across[-1] - across[0] + 1
-    air = float(np.percentile(volume[mask], 0.5))
-    darkest_lung = air + DARKER_THAN_LUNG * (float(np.median(volume[mask])) - air)
-    widest = WIDEST_AIRWAY_CM2 * 100 / pixel_of(volume.shape, spacing) ** 2
-    kept = mask.copy()
-    for k in np.flatnonzero(mask.any(axis=(0, 1))):
-        pieces, count = ndimage.label(mask[:, :, k])
-        numbers = np.arange(1, count + 1)
-        areas = ndimage.sum_labels(mask[:, :, k], pieces, numbers)
-        medians = ndimage.median(volume[:, :, k], pieces, numbers)
-        places = np.array(ndimage.center_of_mass(mask[:, :, k], pieces, numbers))[:, 0]
-        airway = (areas <= widest) & (medians < darkest_lung) & (abs(places - middle) <= MIDLINE_SHARE * width)
-        kept[:, :, k] &= ~np.isin(pieces, numbers[airway])
-    return kept
+    wall = ndimage.generate_binary_structure(3, 1)
+    wall[1, 1, [0, 2]] = False  # in the plane of the slice alone
+    return mask & ~ndimage.binary_dilation(airways(volume, spacing), wall)
 
 
 def keep_largest(mask: np.ndarray, pieces: int) -> np.ndarray:
