@@ -9,6 +9,10 @@ from lungsight.tables import read_table
 from tests.made_run import made_run, made_workspace
 from tests.workspace import Workspace
 
+RULES = (
+    *("report_tables", "audit_tables", "compare_models", "evaluate_subgroups", "evaluation_tables"),
+    *("write_report", "report"),
+)
 PIPELINES = ["whole-resnet50-scratch", "segmented-resnet50-scratch"]
 
 
@@ -41,6 +45,7 @@ def test_report_tables(workspace: Workspace) -> None:
     assert row["f1"] == pytest.approx(found["f1"])
     assert row["thesis_accuracy"] == 0.9120
     assert row["thesis_recall"] == 0.9207  # printed as precision
+    assert set(metrics["weights_origin"]) == {"scratch"}
 
     saliency = read_table(run / "report/saliency.tsv", schema="report_saliency")
     slices = read_table(run / f"explain/{PIPELINES[0]}/stage1/saliency.tsv", schema="saliency")
@@ -51,9 +56,40 @@ def test_report_tables(workspace: Workspace) -> None:
     assert row["enrichment_lo"] == pytest.approx(summary["enrichment_lo"])
 
 
+def test_audit_tables(workspace: Workspace) -> None:
+    done = workspace.snakemake(
+        *("--cores", "2", "--show-failed-logs", "--allowed-rules", "report_tables", "audit_tables", "--"),
+        f"{workspace.results}/report/verdicts.tsv",
+    )
+    assert done.returncode == 0, done.stdout
+    run = workspace.run_folder
+    audit = read_table(run / "report/audit.tsv", schema="report_audit")
+    shortcuts = read_table(run / f"explain/{PIPELINES[1]}/stage2/shortcuts.tsv", schema="audit")
+    here = audit[(audit["pipeline"] == PIPELINES[1]) & (audit["stage"] == 2)]
+    assert here["value"].head(len(shortcuts)).equals(shortcuts["value"].set_axis(here.index[: len(shortcuts)]))
+    assert set(here["cohort"]) == {"clinic"}
+    of_metadata = audit[audit["pipeline"] == ""]
+    assert set(of_metadata["cohort"]) == {"open", "clinic"} and set(of_metadata["test"]) == {"metadata"}
+
+    verdicts = read_table(run / "report/verdicts.tsv", schema="verdicts")
+    assert list(zip(verdicts["pipeline"], verdicts["stage"], strict=True)) == [
+        (name, stage) for name in PIPELINES for stage in (1, 2)
+    ]
+    by_patient = shortcuts[(shortcuts["unit"] == "patient") & (shortcuts["measure"] == "roc_auc")]
+    swap = by_patient.set_index("variant").loc["background_only_other", "value"]
+    assert verdicts.loc[3, "swap"] == pytest.approx(swap)
+
+    comparisons = read_table(run / "report/comparisons.tsv", schema="comparisons")
+    assert set(comparisons["compared"]) == {"framework"}
+    row = comparisons[(comparisons["stage"] == 2) & (comparisons["measure"] == "swap")].iloc[0]
+    swaps = verdicts[verdicts["stage"] == 2].set_index("pipeline")["swap"]
+    assert (row["first"], row["second"]) == pytest.approx((swaps[PIPELINES[0]], swaps[PIPELINES[1]]))
+    assert row["difference"] == pytest.approx(row["second"] - row["first"])
+
+
 def test_write_report(workspace: Workspace) -> None:
     done = workspace.snakemake(
-        *("--cores", "2", "--show-failed-logs", "--allowed-rules", "report_tables", "write_report", "report"),
+        *("--cores", "2", "--show-failed-logs", "--allowed-rules", *RULES),
         *("--", "report"),
     )
     assert done.returncode == 0, done.stdout
@@ -62,7 +98,7 @@ def test_write_report(workspace: Workspace) -> None:
     for name in PIPELINES:
         assert name in page
     assert str(workspace.folder) not in page
-    again = workspace.snakemake("-n", "--allowed-rules", "report_tables", "write_report", "report", "--", "report")
+    again = workspace.snakemake("-n", "--allowed-rules", *RULES, "--", "report")
     assert "Nothing to be done" in again.stdout, again.stdout
 
 

@@ -11,14 +11,17 @@ import pytest
 from lungsight.config import complete_config
 from lungsight.files import read_json
 from lungsight.report import charts, headline, statements
+from lungsight.report.evaluation_page import aggregation_table, difference_table, p_cell, subgroup_table
 from lungsight.report.facts import facts_of, models_of
 from lungsight.report.model_tables import adaptation_table, thesis_table
 from lungsight.report.page import confusion_matrices, render_page
 from lungsight.report.page_tables import leakage_table, qc_table
 from lungsight.report.results import RunResults, read_results
-from lungsight.report.summary_tables import metrics_table, saliency_table
+from lungsight.report.summary_tables import metrics_table, origins_of, saliency_table
 from lungsight.report.wording import count, interval, listed, number, tally, with_interval
 from lungsight.tables import read_table, write_table
+from tests.made_audit import made_audit_tables
+from tests.made_evaluation import made_evaluation_tables
 from tests.made_run import made_run
 from tests.workspace import ROOT
 
@@ -42,9 +45,13 @@ def made_results(run: Path, roles: dict[str, str], **settings: object) -> RunRes
         for name, stage in models
     ]
     if models:
-        table = metrics_table(metrics, read_table(THESIS, "thesis"), roles)
+        origins = origins_of(run, models)
+        table = metrics_table(metrics, read_table(THESIS, "thesis"), roles, origins)
         write_table(run / "report/metrics.tsv", table, schema="metrics")
-        write_table(run / "report/saliency.tsv", saliency_table(maps, facts["bootstrap"], 1), schema="report_saliency")
+        saliency = saliency_table(maps, origins, facts["bootstrap"], 1)
+        write_table(run / "report/saliency.tsv", saliency, schema="report_saliency")
+        made_evaluation_tables(run, facts)
+        made_audit_tables(run, facts)
     return read_results(run, facts, THESIS)
 
 
@@ -100,7 +107,8 @@ def test_a_run_on_patients_with_imagenet_is_not_called_a_phantom(results: RunRes
         model: found | {"weights": {"kind": "imagenet", "sha256": "0" * 64}}
         for model, found in results.provenance.items()
     }
-    real = changed(results, facts=facts, provenance=provenance)
+    metrics = results.metrics.assign(weights_origin="imagenet")
+    real = changed(results, facts=facts, provenance=provenance, metrics=metrics)
     rendered = render_page(real)
     assert "phantom" not in rendered.lower()
     assert "stand-in" not in rendered.lower()
@@ -132,30 +140,12 @@ def test_models_that_did_not_learn_are_named(results: RunResults) -> None:
     assert "no interval" in texts(statements.not_learned(metrics_where(results, roc_auc_lo=np.nan)))
 
 
-@pytest.mark.parametrize(
-    ("value", "low", "high", "kind", "words"),
-    [
-        (1.4, 1.1, 1.7, "lung", "Looks at the lung more than chance would: 1.40 (1.10–1.70)"),
-        (1.1, 0.9, 1.3, "chance", "No better than chance"),
-        (0.6, 0.5, 0.8, "elsewhere", "Looks elsewhere"),
-        (np.nan, np.nan, np.nan, "unknown", "none of 7 maps could be measured"),
-        (1.4, np.nan, np.nan, "unknown", "no interval could be computed"),
-    ],
-)
-def test_attention_verdict_follows_the_interval(value: float, low: float, high: float, kind: str, words: str) -> None:
-    verdict = statements.attention_verdict(
-        pd.Series({"n": 7, "enrichment": value, "enrichment_lo": low, "enrichment_hi": high})
-    )
-    assert verdict.kind == kind
-    assert words in verdict.text
-
-
 def test_the_headline_counts_verdicts_of_the_last_stage(results: RunResults) -> None:
-    saliency = results.saliency.assign(enrichment=1.5, enrichment_lo=1.2, enrichment_hi=1.8)
-    first = (saliency["stage"] == 2) & (saliency["pipeline"] == "whole-resnet50-scratch")
-    saliency.loc[first, ["enrichment_lo"]] = 0.9
-    told = headline.where_it_looks(changed(results, saliency=saliency))[0]
-    assert told == "Of 2 models of stage 2, 1 look at the lung more than chance would and 1 no more than chance would."
+    verdicts = results.verdicts.assign(verdict="looks at the lung")
+    first = (verdicts["stage"] == 2) & (verdicts["pipeline"] == "whole-resnet50-scratch")
+    verdicts.loc[first, "verdict"] = "looks elsewhere"
+    told = headline.where_it_looks(changed(results, verdicts=verdicts))[0]
+    assert told.startswith("Of 2 models of stage 2, 1 look at the lung and 1 look elsewhere: ")
 
 
 def leaks(results: RunResults, **columns: object) -> str:
@@ -223,6 +213,21 @@ def test_the_thesis_stands_beside_ours_under_its_right_names(results: RunResults
     assert len(table.rows) == 4
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words", "tone"),
+    [(0.7, 0.8, "covered", ""), (0.8, 0.9, "not covered", "warn"), (np.nan, np.nan, "no interval", "")],
+)
+def test_the_thesis_table_says_whether_our_interval_covers_its_number(
+    results: RunResults, low: float, high: float, words: str, tone: str
+) -> None:
+    """The first row is whole-resnet50-scratch, stage 1: 0.73 in the thesis."""
+    table = thesis_table(metrics_where(results, accuracy=0.75, accuracy_lo=low, accuracy_hi=high))
+    titles = [title for title, _ in table.headings]
+    cell = dict(zip(titles, table.rows[0], strict=True))["Accuracy, difference"]
+    assert (cell.text, cell.note, cell.tone) == ("+0.02", words, tone)
+    assert cell.sort == pytest.approx(0.02)
+
+
 def test_adaptation_is_stage_two_minus_stage_one_on_the_target(results: RunResults) -> None:
     table = adaptation_table(results)
     clinic = results.metrics[(results.metrics["cohort"] == "clinic") & (results.metrics["unit"] == "slice")]
@@ -230,6 +235,44 @@ def test_adaptation_is_stage_two_minus_stage_one_on_the_target(results: RunResul
     row = next(row for row in table.rows if row[1].text == "slice")
     gain = row[[title for title, _ in table.headings].index("Gain")]
     assert gain.sort == pytest.approx(after - before)
+    differences = results.evaluation["differences"]
+    pair = differences.query("comparison == 'adaptation' and metric == 'roc_auc' and unit == 'slice'").iloc[0]
+    assert gain.note == f"{pair['difference_lo']:+.2f} to {pair['difference_hi']:+.2f}".replace("-", "−")
+    stronger = differences.assign(difference=0.2, difference_lo=0.1, difference_hi=0.3, p_holm=0.001)
+    told = texts(statements.adaptation_statements(changed(results, evaluation={"differences": stronger})))
+    assert "rose in 2 of 2 pipelines, by 0.20 in the median; in 2 the whole interval" in told
+    assert "in 2 the gain stands at the 5 % level" in told
+
+
+def test_the_page_shows_pairs_other_answers_subgroups_and_calibration(page: str, results: RunResults) -> None:
+    for name in ("differences", "aggregation"):
+        assert f'<table id="{name}"' in page
+    assert "The test slices of every cohort are alike in all of these." in page
+    assert "Reliability diagrams of every model" in page
+    pairs = difference_table(results)
+    assert {row[0].text for row in pairs.rows} == {"weights", "adaptation"}
+    row = next(row for row in pairs.rows if row[0].text == "adaptation")
+    assert [cell.note for cell in row[1:3]] == ["stage 1", "stage 2"]
+    answers = aggregation_table(results)
+    assert any("mean of the" in row[2].text and "highest slices" in row[2].text for row in answers.rows)
+    assert {row[3].note for row in answers.rows} == {"fixed", "chosen on validation"}
+    parts = results.evaluation["subgroups"].iloc[0:0]
+    one = {name: 0.5 for name in parts.columns} | {
+        **{"pipeline": "whole-resnet50-scratch", "stage": 1, "cohort": "open", "grouping": "contrast"},
+        **{"value": "with", "unit": "patient", "n": 4, "n_positive": 2},
+    }
+    table = subgroup_table(changed(results, evaluation={"subgroups": pd.DataFrame([one])}))
+    assert [cell.text for cell in table.rows[0][2:6]] == ["contrast", "with", "4", "2"]
+
+
+def test_p_values_are_marked_only_after_correction() -> None:
+    assert [(p_cell(value, True).text, p_cell(value, True).tone) for value in (0.0004, 0.02, 0.2, np.nan)] == [
+        ("< 0.001", "good"),
+        ("0.020", "good"),
+        ("0.200", ""),
+        ("–", ""),
+    ]
+    assert p_cell(0.0004).tone == ""
 
 
 def test_qc_table_counts_by_class_framework_and_side(results: RunResults) -> None:
@@ -265,7 +308,7 @@ def test_a_run_of_stage_one_alone_with_unknown_patients_has_a_page(tmp_path: Pat
     assert "leakage cannot be excluded" in page
     assert "nothing was adapted" in page
     assert "no interval could be computed for whole-small_cnn-scratch" in page
-    assert "times chance; no interval could be computed" in page
+    assert "There are too few test patients for an interval" in page
     assert "stage 2" not in page.partition("<h2>Words</h2>")[0]
 
 

@@ -15,6 +15,7 @@ from lungsight.training.metrics import evaluate_predictions
 from tests.made import NEGATIVE, POSITIVE
 from tests.workspace import ROOT
 
+ORIGINS = {"whole-resnet50-imagenet": "stand-in"}
 ROLES = {"open": "public", "clinic": "target", "abroad": "external"}
 
 
@@ -59,7 +60,8 @@ def test_thesis_numbers_stand_on_the_slice_rows_of_a_stages_own_cohort_only(thes
         ("whole-resnet50-scratch", 2, [row for name in ("clinic", "abroad") for row in evaluated_rows(name)]),
         ("whole-small_cnn-scratch", 1, evaluated_rows("open")),
     ]
-    table = metrics_table(models, thesis, ROLES)
+    origins = {"whole-resnet50-scratch": "scratch", "whole-small_cnn-scratch": "scratch"}
+    table = metrics_table(models, thesis, ROLES, origins)
     check_table(table, "metrics", "metrics")
     assert len(table) == 6 + 4 + 2
     with_thesis = table[table["thesis_accuracy"].notna()]
@@ -73,20 +75,22 @@ def test_thesis_numbers_stand_on_the_slice_rows_of_a_stages_own_cohort_only(thes
 
 def test_a_metric_that_is_not_defined_stays_empty(thesis: pd.DataFrame) -> None:
     row = evaluated_rows("open")[0] | {"precision": None, "f1": None}
-    table = metrics_table([("whole-resnet50-scratch", 1, [row])], thesis, ROLES)
+    table = metrics_table([("whole-resnet50-imagenet", 1, [row])], thesis, ROLES, ORIGINS)
     check_table(table, "metrics", "metrics")
     assert pd.isna(table.loc[0, "precision"])
+    assert table.columns[-1] == "weights_origin" and table["weights_origin"].tolist() == ["stand-in"]
 
 
 def test_saliency_rows_by_model_and_outcome() -> None:
     rows = pd.DataFrame({"patient": list("aabb"), "outcome": ["TP", "TP", "FN", "TP"], "empty": [0, 0, 1, 0]})
     rows = rows.assign(**{name: [1.0, 2.0, np.nan, 3.0] for name in SALIENCY_METRICS})
-    table = saliency_table([("whole-resnet50-scratch", 2, rows)], resamples=50, seed=1)
+    table = saliency_table([("whole-resnet50-imagenet", 2, rows)], ORIGINS, resamples=50, seed=1)
     check_table(table, "report_saliency", "saliency")
     assert table["outcome"].tolist() == ["all", "TP", "FN"]
     assert table.loc[0, "enrichment"] == pytest.approx(2)
     assert table.loc[2, ["n", "n_empty"]].tolist() == [1, 1]
     assert np.isnan(table.loc[2, "enrichment"])
+    assert table.columns[-1] == "weights_origin" and set(table["weights_origin"]) == {"stand-in"}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_a_page_needs_what_the_cohorts_allow(roles: dict[str, str], models: int,
     facts = facts_of(config_with(roles))
     wanted = page_inputs(facts)
     assert len(models_of(facts)) == models
-    assert len(table_inputs(facts)) == 2 * models
+    assert len(table_inputs(facts)) == 3 * models
     assert sum(path.startswith("splits/") for path in wanted) == splits
     assert sum(path.startswith("cohorts/") and path.endswith("cases.tsv") for path in wanted) == len(roles)
     assert ("segmentation/metrics.tsv" in wanted) == ("lungs" in roles)

@@ -1,5 +1,11 @@
 """Training: cached images → sixteen models (eight pipelines, two stages) → predictions → metrics."""
 
+METRICS = expand(
+    f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/metrics.json",
+    pipeline=[pipeline.name for pipeline in PIPELINES],
+    stage=stages_of(config),
+)
+
 
 rule image_cache:
     input:
@@ -83,6 +89,8 @@ rule train_stage:
         f"{RESULTS}/logs/train_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_stage/{{pipeline}}/stage{{stage}}.tsv"
+    wildcard_constraints:
+        stage=f"[12]|{DIRECT}",
     # Trainings are most of a run's time: begun as early as they can be, they leave no core idle at its end.
     priority: 10
     conda:
@@ -93,6 +101,7 @@ rule train_stage:
     params:
         code=code("train_stage"),
         backbone=code_of_backbone,
+        stage=lambda wildcards: stage_number(wildcards.stage),
         labels=as_json(list(config["labels"])),
         settings=settings_of_stage,
         seed=config["seed"],
@@ -100,7 +109,7 @@ rule train_stage:
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
     shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --labels {params.labels:q}"
+        "python {input.program} --pipeline {wildcards.pipeline} --stage {params.stage} --labels {params.labels:q}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads}"
         " --code {params.code}-{params.backbone} --split {input.split} --images {input.images} --index {input.index}"
         " {params.start} --checkpoints {params.checkpoints:q} --model {output.model} --history {output.history}"
@@ -119,6 +128,8 @@ rule classify:
         f"{RESULTS}/logs/classify/{{pipeline}}/stage{{stage}}/{{cohort}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/classify/{{pipeline}}/stage{{stage}}/{{cohort}}.tsv"
+    wildcard_constraints:
+        stage=f"[12]|{DIRECT}",
     conda:
         "../../envs/keras.yaml"
     threads: config["training"]["threads"]
@@ -149,19 +160,105 @@ rule evaluate:
         "../../envs/report.yaml"
     params:
         code=code("evaluate"),
+        own=lambda wildcards: cohort_of_stage(wildcards.stage),
         positive=next(iter(config["labels"])),
         resamples=config["report"]["bootstrap"],
         seed=config["seed"],
     shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --positive {params.positive:q}"
+        "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --own {params.own} --positive {params.positive:q}"
         " --resamples {params.resamples} --seed {params.seed} --predictions {input.predictions} --metrics {output}"
         " > {log} 2>&1"
 
 
+rule compare_models:
+    input:
+        program=ancient(program("compare_models")),
+        predictions=predictions_of_models(stages_with_controls()),
+    output:
+        report(
+            f"{RESULTS}/report/differences.tsv",
+            caption="../report/differences.rst",
+            category="Tables",
+            labels={"table": "which model is better"},
+        ),
+    log:
+        f"{RESULTS}/logs/compare_models.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_models.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("compare_models"),
+        positive=next(iter(config["labels"])),
+        resamples=config["report"]["bootstrap"],
+        seed=config["seed"],
+    shell:
+        "python {input.program} --positive {params.positive:q} --resamples {params.resamples} --seed {params.seed}"
+        " --predictions {input.predictions} --differences {output} > {log} 2>&1"
+
+
+rule evaluate_subgroups:
+    input:
+        program=ancient(program("evaluate_subgroups")),
+        predictions=predictions_of_models(stages_of(config)),
+        facts=expand(
+            f"{RESULTS}/cohorts/{{cohort}}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]
+        ),
+    output:
+        report(
+            f"{RESULTS}/report/subgroups.tsv",
+            caption="../report/subgroups.rst",
+            category="Tables",
+            labels={"table": "by source, scanner, kernel and contrast"},
+        ),
+    log:
+        f"{RESULTS}/logs/evaluate_subgroups.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_subgroups.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("evaluate_subgroups"),
+        cohorts=expand(f"{RESULTS}/cohorts/{{cohort}}", cohort=labelled_cohorts()),
+        positive=next(iter(config["labels"])),
+        resamples=config["report"]["bootstrap"],
+        seed=config["seed"],
+    shell:
+        "python {input.program} --positive {params.positive:q} --resamples {params.resamples} --seed {params.seed}"
+        " --predictions {input.predictions} --cohorts {params.cohorts:q} --subgroups {output} > {log} 2>&1"
+
+
+rule evaluation_tables:
+    input:
+        program=ancient(program("evaluation_tables")),
+        metrics=METRICS,
+    output:
+        aggregation=report(
+            f"{RESULTS}/report/aggregation.tsv",
+            caption="../report/aggregation.rst",
+            category="Tables",
+            labels={"table": "patients answered in several ways"},
+        ),
+        reliability=report(
+            f"{RESULTS}/report/reliability.tsv",
+            caption="../report/reliability.rst",
+            category="Tables",
+            labels={"table": "are the probabilities right"},
+        ),
+    log:
+        f"{RESULTS}/logs/evaluation_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluation_tables.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("evaluation_tables"),
+    shell:
+        "python {input.program} --metrics {input.metrics} --aggregation {output.aggregation}"
+        " --reliability {output.reliability} > {log} 2>&1"
+
+
 rule train:
     input:
-        expand(
-            f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/metrics.json",
-            pipeline=[pipeline.name for pipeline in PIPELINES],
-            stage=stages_of(config),
-        ),
+        METRICS,
+        predictions_of_models([DIRECT]) if DIRECT in stages_with_controls() else [],

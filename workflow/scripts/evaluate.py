@@ -1,4 +1,8 @@
-"""Compute the test metrics of one model, with intervals, from its prediction tables alone."""
+"""Compute the test metrics of one model, with intervals, from its prediction tables alone.
+
+What is fitted (thresholds, how slices become a patient's answer) is fitted on the validation side of the cohort that
+the model was trained on.
+"""
 
 import argparse
 from pathlib import Path
@@ -7,13 +11,15 @@ from lungsight.config import Pipeline
 from lungsight.files import write_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table
-from lungsight.training.metrics import evaluate_predictions
+from lungsight.training.bootstrap import LEVEL
+from lungsight.training.evaluation import evaluate_model
 
 
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--pipeline", type=Pipeline.parse, required=True)
     arguments.add_argument("--stage", type=int, choices=[1, 2], required=True)
+    arguments.add_argument("--own", required=True, help="the cohort that the model was trained on")
     arguments.add_argument("--positive", required=True, help="label of the positive class")
     arguments.add_argument("--resamples", type=int, required=True)
     arguments.add_argument("--seed", type=int, required=True)
@@ -25,13 +31,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     model = {"pipeline": args.pipeline.name, **args.pipeline._asdict(), "stage": args.stage}
-    rows = [
-        {**model, "cohort": path.stem, **row}
-        for path in args.predictions
-        for row in evaluate_predictions(read_table(path, "predictions"), args.positive, args.resamples, args.seed)
-    ]
-    intervals = {"level": 0.95, "resampled": "patients", "resamples": args.resamples, "seed": args.seed}
-    write_json(args.metrics, {**model, "positive": args.positive, "intervals": intervals, "rows": rows})
+    tables = {path.stem: read_table(path, "predictions") for path in args.predictions}
+    found = evaluate_model(tables, args.own, args.positive, args.resamples, args.seed)
+    intervals = {"level": LEVEL, "resampled": "patients", "resamples": args.resamples, "seed": args.seed}
+    write_json(args.metrics, {**model, "positive": args.positive, "intervals": intervals, **found})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make report/metrics.tsv and report/saliency.tsv from every model's metrics.json and saliency.tsv."""
+"""Make report/metrics.tsv and report/saliency.tsv from every model's metrics.json, provenance.json and saliency.tsv."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from lungsight.files import read_json
 from lungsight.program import parser, run
 from lungsight.report.facts import models_of
-from lungsight.report.summary_tables import metrics_table, saliency_table
+from lungsight.report.summary_tables import metrics_table, origins_of, saliency_table
 from lungsight.tables import read_table, write_table
 
 
@@ -32,9 +32,10 @@ def main() -> None:
         (name, stage, read_table(args.results / f"explain/{name}/stage{stage}/saliency.tsv", schema="saliency"))
         for name, stage in models
     ]
-    metrics = metrics_table(evaluated, read_table(args.thesis, schema="thesis"), roles)
+    origins = origins_of(args.results, models)
+    metrics = metrics_table(evaluated, read_table(args.thesis, schema="thesis"), roles, origins)
     write_table(args.metrics, metrics, schema="metrics")
-    saliency = saliency_table(explained, args.facts["bootstrap"], args.facts["seed"])
+    saliency = saliency_table(explained, origins, args.facts["bootstrap"], args.facts["seed"])
     write_table(args.saliency, saliency, schema="report_saliency")
 
 

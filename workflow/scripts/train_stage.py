@@ -59,7 +59,7 @@ def main() -> None:
         in_float32(model, backbone, args.settings).save(temporary)
     write_table(args.history, history, "history")
     write_json(args.provenance, provenance | {"training": what_came_of(history)})
-    draw_curve(args.curve, history, title_of(args.pipeline.name, args.stage, provenance["weights"]["origin"]))
+    draw_curve(args.curve, history, title_of(args.pipeline.name, args.stage, provenance["weights"]))
     checkpoint.remove()
 
 

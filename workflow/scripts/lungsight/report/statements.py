@@ -31,17 +31,21 @@ class Statement(NamedTuple):
 
 
 def stand_in_pipelines(results: RunResults) -> list[str]:
-    """Pipelines that started from stand-ins for ImageNet weights, by the provenance of stage 1."""
-    kinds = {name: found["weights"]["kind"] for (name, stage), found in results.provenance.items() if stage == 1}
-    return [name for name, kind in kinds.items() if kind == "stand-in"]
+    """Pipelines that started from stand-ins for ImageNet weights."""
+    metrics = results.metrics
+    return [] if metrics.empty else list(metrics.loc[metrics["weights_origin"] == "stand-in", "pipeline"].unique())
 
 
 def own_rows(results: RunResults, unit: str) -> pd.DataFrame:
     """Rows of report/metrics.tsv on the cohort that a stage was trained on."""
-    roles = {cohort["name"]: cohort["role"] for cohort in results.facts["cohorts"]}
     metrics = results.metrics
-    own = metrics["cohort"].map(roles) == metrics["stage"].map(ROLE_OF_STAGE)
-    return metrics[own & (metrics["unit"] == unit)]
+    return own_cohort(results, metrics[metrics["unit"] == unit])
+
+
+def own_cohort(results: RunResults, table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table with stage and cohort on the cohort that the stage was trained on."""
+    roles = {cohort["name"]: cohort["role"] for cohort in results.facts["cohorts"]}
+    return table[table["cohort"].map(roles) == table["stage"].map(ROLE_OF_STAGE)]
 
 
 def learned(row: pd.Series) -> bool | None:
@@ -172,46 +176,22 @@ def confounding(results: RunResults) -> list[Statement]:
     return statements
 
 
-class Verdict(NamedTuple):
-    """Where a model looks: kind "lung", "chance", "elsewhere" or "unknown", its tone, and the sentence."""
-
-    kind: str
-    tone: str
-    text: str
-
-
-def attention_verdict(row: pd.Series) -> Verdict:
-    """What one row of report/saliency.tsv says: decided by the interval of the enrichment, 1 being chance."""
-    low, high = row["enrichment_lo"], row["enrichment_hi"]
-    shown = f"{with_interval(row, 'enrichment')} times chance"
-    if pd.isna(row["enrichment"]):
-        return Verdict("unknown", "warn", f"Cannot tell: none of {count(int(row['n']), 'map')} could be measured.")
-    if pd.isna(low):
-        return Verdict("unknown", "warn", f"Cannot tell: {shown}; no interval could be computed.")
-    if low > 1:
-        return Verdict("lung", "good", f"Looks at the lung more than chance would: {shown}.")
-    if high < 1:
-        return Verdict("elsewhere", "bad", f"Looks elsewhere: {shown}, less than a map without preference.")
-    return Verdict("chance", "warn", f"No better than chance: {shown}; the interval includes 1.")
-
-
 def adaptation_statements(results: RunResults) -> list[Statement]:
-    """How many models gained on the target cohort by training on it, by the AUC over patients."""
+    """How many pipelines gained on the target cohort by training on it, by the AUC over the same patients."""
+    table = results.evaluation["differences"]
     roles = {cohort["name"]: cohort["role"] for cohort in results.facts["cohorts"]}
-    metrics = results.metrics
-    target = metrics[(metrics["cohort"].map(roles) == "target") & (metrics["unit"] == "patient")]
-    before, after = (target[target["stage"] == stage].set_index("pipeline") for stage in (1, 2))
-    shared = before.index.intersection(after.index)
-    if shared.empty:
+    by_patient = (table["unit"] == "patient") & (table["metric"] == "roc_auc")
+    pairs = table[by_patient & (table["comparison"] == "adaptation") & (table["cohort"].map(roles) == "target")]
+    if pairs.empty:
         return []
-    gain = after.loc[shared, "roc_auc"] - before.loc[shared, "roc_auc"]
-    apart = (after.loc[shared, "roc_auc_lo"] > before.loc[shared, "roc_auc_hi"]).sum()
+    gain = pairs["difference"]
     return [
         Statement(
             "plain",
             f"By patient, the AUC on the target cohort rose in {(gain > 0).sum()} of {count(len(gain), 'pipeline')}, by"
-            f" {number(gain.median())} in the median; in {apart} the interval after adaptation lies wholly above the"
-            " one before it.",
+            f" {number(gain.median())} in the median; in {(pairs['difference_lo'] > 0).sum()} the whole interval of the"
+            f" paired difference lies above 0, and in {((pairs['p_holm'] < 0.05) & (gain > 0)).sum()} the gain stands"
+            " at the 5 % level after correction for their number.",
         )
     ]
 

@@ -1,12 +1,14 @@
 """The two tables of a run: how well each model does, and how much it looks at the lung."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lungsight.config import ROLE_OF_STAGE, Pipeline
 from lungsight.explain.summary import summarise
+from lungsight.files import read_json
 from lungsight.tables import columns_of
 
 # What the thesis prints as precision is the Covid row of its confusion matrix, the recall, and the other way round.
@@ -27,13 +29,25 @@ def thesis_numbers(thesis: pd.DataFrame) -> pd.DataFrame:
     return thesis[["stage", *THESIS_COLUMNS]].rename(columns=THESIS_COLUMNS).assign(pipeline=names)
 
 
+def origins_of(results: Path, models: Iterable[tuple[str, int]]) -> dict[str, str]:
+    """Pipeline → what its stage 1 started from, by the provenance of its models: scratch, imagenet or stand-in."""
+    return {
+        name: read_json(results / f"models/{name}/stage{stage}/provenance.json")["weights"]["origin"]
+        for name, stage in models
+    }
+
+
 def metrics_table(
-    evaluated: Iterable[tuple[str, int, list[dict]]], thesis: pd.DataFrame, roles: dict[str, str]
+    evaluated: Iterable[tuple[str, int, list[dict]]],
+    thesis: pd.DataFrame,
+    roles: Mapping[str, str],
+    origins: Mapping[str, str],
 ) -> pd.DataFrame:
     """report/metrics.tsv: the rows of every metrics.json, with the thesis's numbers on the slice rows that it has.
 
     evaluated: (pipeline, stage, rows of its metrics.json), in the order that the table shall have. thesis: as
     config/thesis.tsv. roles: cohort → role; the thesis has stage 1 on the public, stage 2 on the target cohort.
+    origins: pipeline → what its stage 1 started from.
     """
     rows = [
         {"pipeline": name, **Pipeline.parse(name)._asdict(), "stage": stage} | row
@@ -41,20 +55,24 @@ def metrics_table(
         for row in found
     ]
     columns = columns_of("metrics")
-    table = pd.DataFrame(rows, columns=[name for name in columns if not name.startswith("thesis_")])
+    measured = [name for name in columns if not name.startswith("thesis_") and name != "weights_origin"]
+    table = pd.DataFrame(rows, columns=measured)
     table = table.merge(thesis_numbers(thesis), on=["pipeline", "stage"], how="left", sort=False)
     comparable = (table["unit"] == "slice") & (table["cohort"].map(roles) == table["stage"].map(ROLE_OF_STAGE))
     table.loc[~comparable, list(THESIS_COLUMNS.values())] = np.nan
-    return table[columns]
+    return table.assign(weights_origin=table["pipeline"].map(origins))[columns]
 
 
-def saliency_table(explained: Iterable[tuple[str, int, pd.DataFrame]], resamples: int, seed: int) -> pd.DataFrame:
+def saliency_table(
+    explained: Iterable[tuple[str, int, pd.DataFrame]], origins: Mapping[str, str], resamples: int, seed: int
+) -> pd.DataFrame:
     """report/saliency.tsv: means of every model's saliency.tsv by outcome, with patient-clustered intervals.
 
-    explained: (pipeline, stage, its saliency.tsv), in the order that the table shall have.
+    explained: (pipeline, stage, its saliency.tsv), in the order that the table shall have. origins: as for
+    `metrics_table`.
     """
     rows = [
-        {"pipeline": name, **Pipeline.parse(name)._asdict(), "stage": stage} | row
+        {"pipeline": name, **Pipeline.parse(name)._asdict(), "stage": stage, "weights_origin": origins[name]} | row
         for name, stage, table in explained
         for row in summarise(table, resamples, seed)
     ]

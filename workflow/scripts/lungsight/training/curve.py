@@ -1,6 +1,7 @@
 """The training curve as a picture."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,9 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from lungsight.files import atomic_path
 
 
-def title_of(pipeline: str, stage: str | int, origin: str) -> str:
-    """The heading of a model's curve; stand-ins for ImageNet weights are called so."""
-    return f"{pipeline}, stage {stage}" + (" (from stand-in weights, not ImageNet)" if origin == "stand-in" else "")
+def title_of(pipeline: str, stage: int, weights: dict[str, Any]) -> str:
+    """The heading of a model's curve; stand-ins for ImageNet weights are called so, and so is a skipped stage 1.
+
+    weights: as provenance.json has it.
+    """
+    direct = " without stage 1" if stage == 2 and weights["kind"] != "parent" else ""
+    stand_in = " (from stand-in weights, not ImageNet)" if weights["origin"] == "stand-in" else ""
+    return f"{pipeline}, stage {stage}{direct}{stand_in}"
 
 
 def draw_curve(path: Path, history: list[dict], title: str) -> None:

@@ -96,7 +96,29 @@ def patient_level(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions.groupby(["patient", "label"], sort=False, as_index=False)["probability"].mean()
 
 
-def metrics_with_intervals(table: pd.DataFrame, positive: str, resamples: int, seed: int) -> dict[str, float]:
+def resampled_metrics(
+    table: pd.DataFrame, positive: str, resamples: int, seed: int, threshold: float = THRESHOLD
+) -> np.ndarray:
+    """(resamples, len(METRICS)) float64: every metric under every draw of patients.
+
+    table: columns patient, label, probability, at least one row. The same patients are drawn for every table that has
+    the same rows in the same order. Draws that leave a metric undefined (one class only) give NaN; without two patients
+    there are none.
+    """
+    truth, probability = (table["label"] == positive).to_numpy(), table["probability"].to_numpy(np.float64)
+    numbers = patient_numbers(table["patient"])
+    n_patients = numbers.max() + 1
+    if not resamples or n_patients < 2:
+        return np.empty((0, len(METRICS)))
+    drawn = draw_patients(n_patients, resamples, seed)
+    parts = np.array_split(drawn, -(-resamples * len(table) // _ELEMENTS_AT_ONCE))
+    found = [weighted_metrics(truth, probability, part[:, numbers].astype(np.float64), threshold) for part in parts]
+    return np.stack([np.concatenate([part[metric] for part in found]) for metric in METRICS], axis=1)
+
+
+def metrics_with_intervals(
+    table: pd.DataFrame, positive: str, resamples: int, seed: int, threshold: float = THRESHOLD
+) -> dict[str, float]:
     """Counts, metrics and the ends `_lo`, `_hi` of their 95 % intervals, NaN where undefined.
 
     table: columns patient, label, probability. Intervals need two patients and `resamples` > 0; draws that leave a
@@ -105,17 +127,11 @@ def metrics_with_intervals(table: pd.DataFrame, positive: str, resamples: int, s
     if table.empty:
         return dict.fromkeys(COUNTS, 0.0) | {f"{m}{end}": np.nan for m in METRICS for end in ("", "_lo", "_hi")}
     truth, probability = (table["label"] == positive).to_numpy(), table["probability"].to_numpy(np.float64)
-    point = weighted_metrics(truth, probability, np.ones((1, len(table))))
-    numbers = patient_numbers(table["patient"])
-    n_patients = numbers.max() + 1
+    point = weighted_metrics(truth, probability, np.ones((1, len(table))), threshold)
+    resampled = resampled_metrics(table, positive, resamples, seed, threshold)
     low = high = np.full(len(METRICS), np.nan)
-    if resamples and n_patients > 1:
-        drawn = draw_patients(n_patients, resamples, seed)
-        parts = np.array_split(drawn, -(-resamples * len(table) // _ELEMENTS_AT_ONCE))
-        resampled = [weighted_metrics(truth, probability, part[:, numbers].astype(np.float64)) for part in parts]
-        low, high = percentile_interval(
-            np.stack([np.concatenate([part[metric] for part in resampled]) for metric in METRICS], axis=1)
-        )
+    if len(resampled):
+        low, high = percentile_interval(resampled)
     values = {name: float(value[0]) for name, value in point.items()}
     return (
         values
@@ -124,12 +140,14 @@ def metrics_with_intervals(table: pd.DataFrame, positive: str, resamples: int, s
     )
 
 
-def metrics_row(table: pd.DataFrame, positive: str, resamples: int, seed: int) -> dict[str, float | int | None]:
+def metrics_row(
+    table: pd.DataFrame, positive: str, resamples: int, seed: int, threshold: float = THRESHOLD
+) -> dict[str, float | int | None]:
     """`metrics_with_intervals` as JSON values in the order of report/metrics.tsv: counts whole, undefined null."""
-    found = metrics_with_intervals(table, positive, resamples, seed)
+    found = metrics_with_intervals(table, positive, resamples, seed, threshold)
     ends = [f"{metric}{end}" for metric in METRICS for end in ("_lo", "_hi")]
     return {
-        "threshold": THRESHOLD,
+        "threshold": threshold,
         **{name: round(found[name]) for name in COUNTS},
         **{name: None if np.isnan(found[name]) else found[name] for name in (*METRICS, *ends)},
     }
