@@ -5,7 +5,7 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 # A config given by --configfile stands alone: it is never merged with this one. A folder of scans needs none.
-if not workflow.overwrite_configfiles and not {"root", "scans"} & set(config):
+if not workflow.overwrite_configfiles and not {"root", "scans", "folds_of"} & set(config):
 
     configfile: "config/config.yaml"
 
@@ -14,6 +14,11 @@ if "root" in config:
 
     # snakemake draft_table --config root=DIR needs no cohorts: it helps to describe the first one.
     include: "workflow/rules/draft.smk"
+
+elif "folds_of" in config:
+
+    # snakemake pool_folds --config folds_of=[DIR,…] needs none either: it joins runs that are finished.
+    include: "workflow/rules/pool.smk"
 
 else:
 

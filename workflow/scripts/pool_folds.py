@@ -1,0 +1,38 @@
+"""Join the runs of all folds of a cross-validation: out-of-fold predictions and their metrics."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from lungsight.config import Pipeline
+from lungsight.files import read_json
+from lungsight.program import parser, run
+from lungsight.tables import read_table, write_table
+from lungsight.training.metrics import evaluate_predictions
+from lungsight.training.pooling import pool_folds, prediction_files
+
+
+def parse_args() -> Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--runs", type=Path, nargs="+", required=True, help="results folders, one per fold")
+    arguments.add_argument("--predictions", type=Path, required=True, help="folder for the pooled tables")
+    arguments.add_argument("--metrics", type=Path, required=True)
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    rows = []
+    for path in prediction_files(args.runs):
+        pooled = pool_folds([read_table(run / path, "predictions") for run in args.runs])
+        _, pipeline, stage, _, name = path.parts
+        write_table(args.predictions / pipeline / stage / name, pooled, schema="predictions")
+        evaluated = read_json(args.runs[0] / "models" / pipeline / stage / "metrics.json")
+        model = {"pipeline": pipeline, **Pipeline.parse(pipeline)._asdict(), "stage": int(stage.removeprefix("stage"))}
+        how = evaluated["positive"], evaluated["intervals"]["resamples"], evaluated["intervals"]["seed"]
+        found = evaluate_predictions(pooled, *how)
+        rows += [model | {"cohort": path.stem, "folds": len(args.runs)} | row for row in found]
+    write_table(args.metrics, rows, schema="pooled_metrics")
+
+
+if __name__ == "__main__":
+    run(main)
