@@ -150,7 +150,7 @@ def comparison_table(results: RunResults) -> PageTable:
         *(("First", ""), ("Second", ""), ("Stage", ""), ("Measure", ""), ("Patients", "in both")),
         *(("First's", ""), ("Second's", ""), ("Difference", "second − first; marked where its interval leaves 0 out")),
     ]
-    caption = "Whole against segmented, scratch against ImageNet: the same test patients"
+    caption = "Where they look: whole against segmented, scratch against ImageNet, on the same test patients"
     return PageTable("comparisons", caption, headings, rows, frozenset({2, 4, 5, 6, 7}))
 
 

@@ -1,7 +1,8 @@
-"""Two comparisons that the thesis asked for: whole against segmented slices, from scratch against ImageNet weights.
+"""Where two models look: whole against segmented slices, from scratch against ImageNet weights, as the thesis asked.
 
 Two models of a pair differ in nothing else and are compared on the same test patients; a difference is the second's
-number less the first's, and its interval comes from drawing those patients anew.
+number less the first's, and its interval comes from drawing those patients anew. How well they do is compared in
+report/differences.tsv.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,9 +14,10 @@ from scipy.special import expit
 
 from lungsight.config import Pipeline
 from lungsight.explain.audit_rows import auc_statistic, clustered_interval
+from lungsight.explain.interventions import BACKGROUND_ONLY
 
 PAIRS = {"framework": ("whole", "segmented"), "weights": ("scratch", "imagenet")}
-MEASURES = {"auc": "ROC AUC", "swap": "ROC AUC with a lung of the other class", "enrichment": "enrichment"}
+MEASURES = {"swap": "AUC with a lung of the other class", "enrichment": "enrichment"}
 
 
 class Compared(NamedTuple):
@@ -25,19 +27,15 @@ class Compared(NamedTuple):
     second: Callable[[np.ndarray], np.ndarray]
 
 
-def patients_of(predictions: pd.DataFrame, logits: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
+def patients_of(logits: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
     """One row per test patient and label: columns of MEASURES, the mean over slices of what each is made from.
 
-    predictions: of the stage's own cohort. logits: intervention_logits.tsv. saliency: saliency.tsv.
+    logits: intervention_logits.tsv. saliency: saliency.tsv.
     """
     keys = ["patient", "label"]
-    parts = [
-        predictions[predictions["split"] == "test"][[*keys, "probability"]].rename(columns={"probability": "auc"}),
-        logits[keys].assign(swap=expit(logits["background_only_other"])),
-        saliency[[*keys, "enrichment"]],
-    ]
-    means = [part.groupby(keys, sort=False, as_index=False).mean() for part in parts]
-    return means[0].merge(means[1], on=keys, how="left").merge(means[2], on=keys, how="left")
+    parts = [logits[keys].assign(swap=expit(logits[f"{BACKGROUND_ONLY}_other"])), saliency[[*keys, "enrichment"]]]
+    first, second = (part.groupby(keys, sort=False, as_index=False).mean() for part in parts)
+    return first.merge(second, on=keys, how="outer")
 
 
 def pairs_of(models: list[tuple[str, int]]) -> Iterator[tuple[str, int, str, str]]:
@@ -57,8 +55,7 @@ def compare(
     both = first.merge(second, on=["patient", "label"], suffixes=("_first", "_second"))
     both = both[both[[f"{measure}_first", f"{measure}_second"]].notna().all(axis=1)]
     truth = (both["label"] == positive).to_numpy()
-    undefined = both.empty or (measure != "enrichment" and (truth.all() or not truth.any()))
-    if undefined:
+    if both.empty or (measure == "swap" and (truth.all() or not truth.any())):
         return {"patients": len(both), "reason": "no patient of each class in both"}
     compared = Compared(*(_statistic(both[f"{measure}_{which}"], truth, measure) for which in Compared._fields))
     once = np.ones((1, len(both)))

@@ -148,6 +148,10 @@ RULES = (
         " on what was learned",
     ),
     Rule(
+        *("no map", "unknown", lambda seen: np.isnan(seen.enrichment.low)),
+        "neither part outweighs the other (AUC {swap} when the lung is swapped), and no map could be measured",
+    ),
+    Rule(
         *("no preference", "chance", lambda seen: True),
         "neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps have no preference"
         " (enrichment {enrichment})",

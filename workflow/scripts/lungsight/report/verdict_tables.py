@@ -77,7 +77,7 @@ def read_audit(results: Path, facts: dict) -> pd.DataFrame:
 
 def read_comparisons(results: Path, facts: dict) -> list[dict]:
     """report/comparisons.tsv, from what every model said of every test patient."""
-    patients = {model: _read_patients(results, facts, model) for model in models_of(facts)}
+    patients = {model: _read_patients(results, model) for model in models_of(facts)}
     return comparison_rows(patients, facts["labels"][0], facts["bootstrap"], facts["seed"])
 
 
@@ -85,11 +85,8 @@ def _folder(results: Path, model: Model) -> Path:
     return results / "explain" / model[0] / f"stage{model[1]}"
 
 
-def _read_patients(results: Path, facts: dict, model: Model) -> pd.DataFrame:
-    name, stage = model
-    predictions = results / f"models/{name}/stage{stage}/predictions/{cohort_of_stage(facts, stage)}.tsv"
+def _read_patients(results: Path, model: Model) -> pd.DataFrame:
     return patients_of(
-        read_table(predictions, schema="predictions"),
         read_table(_folder(results, model) / "intervention_logits.tsv", schema="intervention_logits"),
         read_table(_folder(results, model) / "saliency.tsv", schema="saliency"),
     )

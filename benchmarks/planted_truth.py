@@ -1,0 +1,132 @@
+"""Does the audit find what is known to be there? Small models on phantoms with a planted truth, audited as in a run.
+
+python benchmarks/planted_truth.py --arms lesions "mark alone" --seeds 101 120 --out planted.tsv
+"""
+# ruff: noqa: E402
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import keras
+import numpy as np
+import pandas as pd
+
+from lungsight.demo.cohort import POSITIVE
+from lungsight.demo.planted import ARMS, Planted, plant
+from lungsight.explain.audit import AuditSettings, audit
+from lungsight.explain.interventions import Extents
+from lungsight.explain.probe import Probe
+from lungsight.explain.resample import upsample_bilinear
+from lungsight.explain.saliency_metrics import enrichment
+from lungsight.explain.sanity import prediction_sign
+from lungsight.explain.stage import SliceImages
+from lungsight.report.verdict import Estimate, Evidence, Verdict, decide, evidence_of
+from lungsight.training import backbones
+from lungsight.training.bootstrap import mean_with_interval
+from lungsight.training.device import prepare_device
+from lungsight.training.fit import LabelledImages, Plan, fit
+from lungsight.training.network import build_classifier, logits_of
+from lungsight.training.objectives import binary_crossentropy
+
+BACKBONE = "small_cnn"
+HEAD = {"image_size": 64, "head_units": 32, "head_activation": "relu", "batch_norm_momentum": 0.8}
+EPOCHS = 12
+PATIENTS = {"train": 64, "val": 8, "test": 40}
+RESAMPLES = 1000
+# The config's defaults, on a smaller sample.
+SETTINGS = AuditSettings(
+    Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1), sample=24, draws=3, steps=10
+)
+
+
+class Examined(NamedTuple):
+    """What the audit said of one model. rows: its audit rows."""
+
+    evidence: Evidence
+    verdict: Verdict
+    rows: pd.DataFrame
+
+
+def train_on(planted: Planted, seed: int) -> keras.Model:
+    """A small network, trained on planted slices by the loop that trains the workflow's models."""
+    keras.utils.set_random_seed(seed)
+    backbone = backbones.load(BACKBONE)
+    model = build_classifier(backbone, HEAD)
+    labels = (planted.table["label"] == POSITIVE).to_numpy(int)
+    rows = {side: np.flatnonzero(planted.table["split"] == side) for side in ("train", "val")}
+    training, validation = (LabelledImages(planted.images, each, labels[each]) for each in rows.values())
+    plan = Plan(epochs=EPOCHS, batch_size=16, learning_rate=1e-3, seed=seed, recalibrate=True)
+    fit(logits_of(model), backbone, binary_crossentropy, training, validation, plan)
+    return model
+
+
+def enrichment_of(probe: Probe, slices: SliceImages, seed: int) -> Estimate:
+    """The mean enrichment of Grad-CAM over the slices, as report/saliency.tsv has it."""
+    answers = probe(slices.images)
+    maps = upsample_bilinear(answers.maps(prediction_sign(answers)), slices.masks.shape[1:])
+    values = enrichment(maps, slices.masks)[:, None]
+    return Estimate(*(float(part[0]) for part in mean_with_interval(values, slices.table["patient"], RESAMPLES, seed)))
+
+
+def examine(planted: Planted, framework: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
+    """Train a model on the planted slices and audit it on the test patients."""
+    test = np.flatnonzero(planted.table["split"] == "test")
+    slices = SliceImages(planted.table.iloc[test].reset_index(drop=True), planted.images[test], planted.lung[test])
+    probe = Probe(train_on(planted, seed), backbones.load(BACKBONE))
+    sources = pd.Series("phantom", index=slices.table["slice"])
+    found = audit(probe, slices, sources, POSITIVE, settings, RESAMPLES, seed)
+    rows = pd.DataFrame([*found.shortcuts, *found.sanity])
+    evidence = evidence_of(framework, rows, enrichment_of(probe, slices, seed))
+    return Examined(evidence, decide(evidence), rows)
+
+
+def examine_arm(name: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
+    """`examine` one of ARMS with persons, and a network, of one seed."""
+    arm = ARMS[name]
+    return examine(plant(arm, seed, **PATIENTS), "segmented" if arm.segmented else "whole", seed, settings)
+
+
+def as_row(arm: str, seed: int, examined: Examined, seconds: float) -> dict:
+    """One line of the table that this benchmark writes."""
+    numbers = {
+        f"{name}{end}": round(value, 3)
+        for name, estimate in examined.evidence._asdict().items()
+        if isinstance(estimate, Estimate)
+        for end, value in zip(("", "_lo", "_hi"), estimate, strict=True)
+    }
+    verdict = examined.verdict
+    return {
+        "arm": arm,
+        "seed": seed,
+        "verdict": verdict.kind,
+        "rule": verdict.rule,
+        "seconds": round(seconds, 1),
+    } | numbers
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--seeds", nargs=2, type=int, default=[101, 120], help="the first and the last")
+    parser.add_argument("--out", type=Path, required=True, help="table, written anew after every model")
+    args = parser.parse_args()
+    prepare_device(threads=1, seed=0)
+    rows = []
+    for seed in range(args.seeds[0], args.seeds[1] + 1):
+        for arm in args.arms:
+            started = time.monotonic()
+            examined = examine_arm(arm, seed)
+            rows.append(as_row(arm, seed, examined, time.monotonic() - started))
+            print(f"{arm}, seed {seed}: {examined.verdict.text}", flush=True)
+            pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
+    print(pd.crosstab(*(pd.DataFrame(rows)[key] for key in ("arm", "verdict"))).to_string())
+
+
+if __name__ == "__main__":
+    main()
