@@ -52,7 +52,7 @@ def test_wrong_types_and_values_are_named_with_their_place():
         SMALLEST | {"splits": {"unit": "pixel"}}
     )
     cohort = {"hospital": {"role": "target"}}
-    assert "cohorts.hospital: format, root, table must be given." in errors(SMALLEST | {"cohorts": cohort})
+    assert "cohorts.hospital: format, root must be given." in errors(SMALLEST | {"cohorts": cohort})
 
 
 def test_everything_wrong_is_listed_at_once():
