@@ -285,7 +285,7 @@ def known_side_arguments(wildcards, input):
     words = ["--duplicates", input.duplicates] if input.get("duplicates") else []
     words += ["--segmentation-split", input.segmentation] if input.get("segmentation") else []
     if input.get("previous"):
-        words += ["--previous", config["splits"]["previous"].rstrip("/"), "--private", *input.private]
+        words += ["--previous", str(Path(config["splits"]["previous"])), "--private", *input.private]
     return shlex.join([*words, *(["--shared-ids"] if config["shared_ids"] else [])])
 
 
@@ -335,7 +335,7 @@ def start_arguments(wildcards, input):
 def settings_of_stage(wildcards):
     """The settings that a stage's model depends on; epochs and learning rate are its own."""
     by_stage = ("epochs", "learning_rate")
-    elsewhere = ("preset", "adaptation_controls", "threads", "imagenet", "stand_in")
+    elsewhere = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
     own = {name: config["training"][name][f"stage{stage_number(wildcards.stage)}"] for name in by_stage}
     shared = {name: value for name, value in config["training"].items() if name not in (*by_stage, *elsewhere)}
     return as_json(shared | own)
