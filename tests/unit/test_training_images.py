@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from lungsight.demo.textures import CLASSES, draw_textures
 from lungsight.errors import UserError
 from lungsight.tables import write_table
-from lungsight.training.image_cache import CachedImages, resize_image, slice_arrays
+from lungsight.training.image_cache import ARRAYS, CachedImages, resize_image, slice_arrays, write_image_cache
 from lungsight.training.provenance import check_images
 from lungsight.training.weights import WeightsFile, read_sidecar, write_sidecar
+from tests.made import made_cohort
 
 NAMES = [f"{number:016x}-0000" for number in range(3)]
 
@@ -45,6 +47,20 @@ def test_cached_images_are_found_by_name(tmp_path: Path) -> None:
     write_table(tmp_path / "index.tsv", [{"slice": name} for name in NAMES[:2]], "image_index")
     with pytest.raises(UserError, match="run image_cache again"):
         CachedImages.open(tmp_path / "whole.npy", tmp_path / "index.tsv")
+
+
+def test_a_missing_or_short_lung_mask_is_named(tmp_path: Path) -> None:
+    slices = made_cohort(tmp_path, "clinic", patients=2, slices=2, size=32)
+    masks, arrays = tmp_path / "segmentation/masks/clinic", {name: tmp_path / f"{name}.npy" for name in ARRAYS}
+    first, second = sorted(masks.rglob("*.nii.gz"), key=lambda path: path.name != f"{slices['case'].iloc[0]}.nii.gz")
+    short = nibabel.load(second).slicer[:, :, :1]
+    nibabel.save(short, second)
+    with pytest.raises(UserError, match="has 2 slices or more, its lung mask 1"):
+        write_image_cache(slices, tmp_path / "cohorts/clinic", masks, 16, arrays)
+    first.unlink()
+    with pytest.raises(UserError, match=f"case {slices['case'].iloc[0]} has no lung mask.*run segment_shard again"):
+        write_image_cache(slices, tmp_path / "cohorts/clinic", masks, 16, arrays)
+    assert not any(path.exists() for path in arrays.values())
 
 
 def test_weights_are_checked_before_use(tmp_path: Path) -> None:

@@ -44,12 +44,23 @@ def _read_png(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
+def _read_mask(path: Path, needed: int) -> np.ndarray:
+    """The mask of a case. Raises UserError where there is none, or it has fewer than the `needed` slices."""
+    case = path.name.removesuffix(".nii.gz")
+    if not path.is_file():
+        raise UserError(f"case {case} has no lung mask: {path} does not exist; run segment_shard again.")
+    volume = np.asarray(nibabel.load(path).dataobj)
+    if volume.shape[2] < needed:
+        raise UserError(f"case {case} has {needed} slices or more, its lung mask {volume.shape[2]}.")
+    return volume
+
+
 def write_image_cache(slices: pd.DataFrame, cohort: Path, masks: Path, size: int, arrays: dict[str, Path]) -> None:
     """Fill the arrays whole, segmented and masks, (n, size, size) uint8, in the order of `slices`, one case at a time.
 
     slices: as slices.tsv, without cases in shards apart from each other. cohort: the folder that `png` starts from.
     masks: folder of <shard>/<case>.nii.gz. arrays: where each .npy goes; they are written memory-mapped, whole or not
-    at all. Raises UserError where an image and its mask do not fit.
+    at all. Raises UserError where a mask is missing, or an image and its mask do not fit.
     """
     with ExitStack() as stack:
         opened = {
@@ -59,7 +70,7 @@ def write_image_cache(slices: pd.DataFrame, cohort: Path, masks: Path, size: int
             for name in ARRAYS
         }
         for (case, shard), rows in progress(list(_by_case(slices)), "cases"):
-            volume = np.asarray(nibabel.load(masks / shard / f"{case}.nii.gz").dataobj)
+            volume = _read_mask(masks / shard / f"{case}.nii.gz", needed=rows["z_index"].max() + 1)
             for row in rows.itertuples():
                 image, mask = _read_png(cohort / row.png), slice_to_image(volume[:, :, row.z_index])
                 if image.shape != mask.shape:
