@@ -279,8 +279,10 @@ def test_train_stage_without_stage_1_before_it(tmp_path: Path) -> None:
     split = space.run_folder / "splits/hospital/whole.tsv"
     assert provenance["inputs"]["split"] == sha256_of(split)
     space.config["segmentation"] = {"method": "classical"}
+    space.config["training"]["gpus"] = 1
     space.write_config()
     planned = space.snakemake("-n", "train")
+    assert "gpu=1" in planned.stdout
     assert "stage2-direct/predictions/hospital.tsv" in planned.stdout
     space.config["training"]["adaptation_controls"] = False
     space.write_config()

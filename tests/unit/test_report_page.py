@@ -13,7 +13,7 @@ from lungsight.files import read_json
 from lungsight.report import charts, headline, statements
 from lungsight.report.evaluation_page import aggregation_table, difference_table, p_cell, subgroup_table
 from lungsight.report.facts import facts_of, models_of
-from lungsight.report.model_tables import adaptation_table, thesis_table
+from lungsight.report.model_tables import adaptation_table, provenance_table, thesis_table
 from lungsight.report.page import confusion_matrices, render_page
 from lungsight.report.page_tables import leakage_table, qc_table
 from lungsight.report.results import RunResults, read_results
@@ -114,6 +114,16 @@ def test_a_run_on_patients_with_imagenet_is_not_called_a_phantom(results: RunRes
     assert "stand-in" not in rendered.lower()
     facts["cohorts"][1]["phantom"] = True
     assert "open: generated phantoms" in texts(statements.phantoms(real))
+
+
+def test_the_models_table_says_what_stopped_a_training_and_which_epoch_was_kept(results: RunResults) -> None:
+    histories = {
+        model: history.assign(kept=[0, 0, 1, 0, 0, 0], stopped=[""] * 5 + ["validation loss no longer fell"])
+        for model, history in results.histories.items()
+    }
+    table = provenance_table(changed(results, histories=histories))
+    titles = [title for title, _ in table.headings]
+    assert {row[titles.index("Epochs")].note for row in table.rows} == {"validation loss no longer fell, epoch 3 kept"}
 
 
 def test_markup_in_a_name_is_text(results: RunResults) -> None:

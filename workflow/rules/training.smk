@@ -98,6 +98,7 @@ rule train_stage:
     threads: config["training"]["threads"]
     resources:
         mem_mb=4000,  # measured: 2300 at 96 x 96 with DenseNet-201
+        gpu=config["training"]["gpus"],
     params:
         code=code("train_stage"),
         backbone=code_of_backbone,
@@ -135,6 +136,7 @@ rule classify:
     threads: config["training"]["threads"]
     resources:
         mem_mb=3000,
+        gpu=config["training"]["gpus"],
     params:
         code=code("classify"),
         backbone=code_of_backbone,

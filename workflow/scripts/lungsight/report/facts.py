@@ -11,9 +11,9 @@ from lungsight.config import (
     LABELLED_ROLES,
     ROLE_OF_STAGE,
     cohorts_with_role,
+    mask_origin,
     pipelines_of,
     stages_of,
-    trains_segmentation,
 )
 from lungsight.leakage_price.settings import priced_pipelines
 from lungsight.splits.settings import split_unit_of
@@ -22,7 +22,7 @@ from lungsight.splits.settings import split_unit_of
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups")
 
 # Settings that may hold a path of the user's, or that change no number.
-NOT_SHOWN = ("imagenet", "model", "threads")
+NOT_SHOWN = ("imagenet", "model", "threads", "gpus")
 
 
 def shown(settings: dict) -> dict:
@@ -55,7 +55,7 @@ def facts_of(config: dict) -> dict[str, Any]:
     ]
     training, segmentation = config["training"], config["segmentation"]
     has_contours = bool(cohorts_with_role(config, "segmentation"))
-    has_masks = has_contours or not trains_segmentation(config)
+    has_masks = has_contours or mask_origin(config) != "trained"
     return {
         "title": config["report"]["title"],
         "seed": config["seed"],
@@ -64,6 +64,7 @@ def facts_of(config: dict) -> dict[str, Any]:
         "cohorts": cohorts,
         "has_contours": has_contours,
         "has_masks": has_masks,
+        "mask_origin": mask_origin(config),
         "pipelines": [list(pipeline) for pipeline in pipelines_of(config)],
         "stages": stages_of(config) if has_masks else [],
         "settings": {
@@ -128,7 +129,7 @@ def _page_inputs(facts: dict) -> Iterator[str]:
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(facts))
     yield from (f"cohorts/{name}/slices.tsv" for name in labelled)
     if facts["has_contours"]:
-        yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png"))
+        yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png", "worst.png"))
     if facts["has_masks"]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
     if facts["stages"]:

@@ -185,7 +185,9 @@ def provenance_table(results: RunResults) -> PageTable:
         cells = [text(start["kind"]), digest, whole(images["train"]), whole(images["val"])]
         history = results.histories[pipeline, stage]
         seconds = number(history["seconds"].sum(), 0)
-        trained = [whole(len(history)), Cell(seconds, float(history["seconds"].sum())), text(found["preprocessing"])]
+        kept = history.loc[history["kept"] == 1, "epoch"].iloc[0]
+        epochs = whole(len(history))._replace(note=f"{history['stopped'].iloc[-1]}, epoch {kept} kept")
+        trained = [epochs, Cell(seconds, float(history["seconds"].sum())), text(found["preprocessing"])]
         rows.append([text(display_name(results, pipeline)), whole(stage), *cells, *trained])
     headings = [("Pipeline", ""), ("Stage", ""), ("Started from", ""), ("SHA-256", "first digits, of those weights")]
     headings += [("Train", "slices"), ("Val", "slices"), ("Epochs", ""), ("Seconds", ""), ("Preprocessing", "")]
