@@ -50,6 +50,8 @@ class Probe:
         def ask(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             score, hidden, channels = outputs(to_input(backbone, images), training=False)
             (gradient,) = tf.gradients(score, channels)
+            # Sums in float32, also of a model that computes in bfloat16.
+            score, hidden, channels, gradient = (tf.cast(x, tf.float32) for x in (score, hidden, channels, gradient))
             weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
             return score[:, 0], hidden, tf.reduce_sum(weights * channels, axis=-1)
 
