@@ -1,5 +1,7 @@
 """Stored pixel values of DICOM files, whatever their transfer syntax."""
 
+import io
+
 import numpy as np
 import pydicom
 from pydicom.pixels import pixel_array
@@ -16,7 +18,8 @@ def stored_values(header: SliceHeader) -> np.ndarray:
     """
     where = f"(file {header.ordinal})"
     try:
-        dataset = pydicom.dcmread(header.path, force=True)
+        # From memory: of an element that says it has 4 GB no more is allocated than the file has.
+        dataset = pydicom.dcmread(io.BytesIO(header.path.read_bytes()), force=True)
         if "PixelData" not in dataset:
             raise BadCase(f"PixelData {tag_of('PixelData')} is missing or cut off {where}")
         stored = pixel_array(dataset, raw=True)

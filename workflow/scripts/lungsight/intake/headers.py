@@ -1,5 +1,6 @@
 """Which files of a folder are CT slices, told by their headers alone."""
 
+import mmap
 import os
 import re
 import zlib
@@ -104,12 +105,16 @@ def tag_of(keyword: str) -> str:
 
 
 def files_below(path: Path, root: Path) -> list[Path]:
-    """The file itself, or every file of a folder, sorted by path; links that lead out of `root` are left out."""
+    """The file itself, or every file of a folder, sorted by path.
+
+    Left out are links that lead out of `root` and what is no file: a pipe would never end.
+    """
     if path.is_file():
         return [path]
     inside = root.resolve()
     found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    return sorted(file for file in found if not file.is_symlink() or file.resolve().is_relative_to(inside))
+    inner = (file for file in found if not file.is_symlink() or Path(os.path.realpath(file)).is_relative_to(inside))
+    return sorted(file for file in inner if file.is_file())
 
 
 def _numbers(dataset: pydicom.Dataset, keyword: str, count: int) -> np.ndarray | None:
@@ -124,6 +129,11 @@ def _numbers(dataset: pydicom.Dataset, keyword: str, count: int) -> np.ndarray |
 def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
     values = _numbers(dataset, keyword, 1)
     return None if values is None else float(values[0])
+
+
+def _positive(dataset: pydicom.Dataset, keyword: str) -> float | None:
+    value = _number(dataset, keyword)
+    return value if value is not None and value > 0 else None
 
 
 def _whole(dataset: pydicom.Dataset, keyword: str, default: int | None = None) -> int | None:
@@ -156,20 +166,24 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
 
     Raises BadCase for an empty file that is called like a slice and for a deflate bomb.
     """
-    with open(path, "rb") as file:
-        head = file.read(1024)
-    if not head and path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
-        raise BadCase(f"file {ordinal} is empty")
-    if not _looks_like_dicom(head):
+    if not path.stat().st_size:
+        if path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
+            raise BadCase(f"file {ordinal} is empty")
         return "not DICOM"
-    try:
-        check_inflated_size(path, head)
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS, force=head[128:132] != b"DICM")
-        return _left_out(dataset) or _to_slice_header(dataset, path, ordinal)
-    except BadCase:
-        raise
-    except Exception:  # a damaged header fails in any of pydicom's many ways
-        return "unreadable"
+    # Mapped, a file gives no more bytes than it has; an element that says it has 4 GB would have them allocated.
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        head = mapped[:1024]
+        if not _looks_like_dicom(head):
+            return "not DICOM"
+        try:
+            check_inflated_size(path, head)
+            force = head[128:132] != b"DICM"
+            dataset = pydicom.dcmread(mapped, stop_before_pixels=True, specific_tags=_TAGS, force=force)
+            return _left_out(dataset) or _to_slice_header(dataset, path, ordinal)
+        except BadCase:
+            raise
+        except Exception:  # a damaged header fails in any of pydicom's many ways
+            return "unreadable"
 
 
 def _left_out(dataset: pydicom.Dataset) -> str:
@@ -207,12 +221,12 @@ def _to_slice_header(dataset: pydicom.Dataset, path: Path, ordinal: int) -> Slic
         position=_numbers(dataset, "ImagePositionPatient", 3),
         orientation=_numbers(dataset, "ImageOrientationPatient", 6),
         spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        thickness=_number(dataset, "SliceThickness"),
+        thickness=_positive(dataset, "SliceThickness"),
         acquisition=_whole(dataset, "AcquisitionNumber"),
         instance=_whole(dataset, "InstanceNumber"),
         slope=_number(dataset, "RescaleSlope"),
         intercept=_number(dataset, "RescaleIntercept"),
-        kvp=_number(dataset, "KVP"),
+        kvp=_positive(dataset, "KVP"),
         contrast=_text(dataset, "ContrastBolusAgent") not in ("", "NO", "NONE", "N/A"),
         manufacturer=manufacturer_class(_text(dataset, "Manufacturer")),
         syntax=syntax_class(str(syntax or "")),

@@ -72,7 +72,7 @@ def _names(folder: Path) -> list[os.DirEntry]:
     inside = folder.resolve()
     with os.scandir(folder) as entries:
         kept = [entry for entry in entries if not entry.name.startswith(".")]
-    kept = [entry for entry in kept if not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(inside)]
+    kept = [entry for entry in kept if not entry.is_symlink() or Path(os.path.realpath(entry)).is_relative_to(inside)]
     return sorted(kept, key=lambda entry: entry.name)
 
 

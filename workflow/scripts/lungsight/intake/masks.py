@@ -1,11 +1,11 @@
 """The lung mask that a user gives with a case: RTSTRUCT, DICOM SEG or NIfTI, on the grid of the image."""
 
+import io
 from pathlib import Path
 
 import highdicom
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from lungsight.errors import BadCase
 from lungsight.intake.contours import choose_regions, rasterise, read_contours
@@ -71,8 +71,8 @@ def _kind_of(path: Path) -> str:
 
 def _read_dicom(path: Path) -> pydicom.Dataset:
     try:
-        return pydicom.dcmread(path)
-    except (InvalidDicomError, OSError, EOFError, ValueError) as error:
+        return pydicom.dcmread(io.BytesIO(path.read_bytes()))
+    except Exception as error:  # a damaged file fails in any of pydicom's many ways
         raise BadCase("the mask is no readable DICOM") from error
 
 

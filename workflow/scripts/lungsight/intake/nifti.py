@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from isal import igzip
 
 from lungsight.errors import BadCase
 from lungsight.intake.geometry import to_canonical, voxel_spacing
@@ -13,6 +14,7 @@ from lungsight.intake.hounsfield import percentiles, sampled
 from lungsight.intake.volume import Facts, Volume, Window
 
 MAX_VOXELS = 1 << 30
+_BESIDE_VOXELS = 1 << 20  # bytes of the header, its extensions and padding
 AIR = -300.0  # HU; a chest CT has air in it, and air is far below this
 
 
@@ -24,7 +26,7 @@ def load_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     try:
         image = nibabel.load(path)
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, zlib.error, ValueError) as error:
+    except Exception as error:  # a damaged header fails in any of nibabel's many ways
         raise BadCase("the file is no readable NIfTI") from error
     if not isinstance(image, nibabel.Nifti1Pair):
         raise BadCase("the file is no NIfTI")
@@ -42,11 +44,27 @@ def load_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise BadCase("the NIfTI's header says it is larger than any CT")
     try:
         values = image.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+        if path.name.endswith(".gz"):
+            check_gzip(path, values.size * image.get_data_dtype().itemsize)
+    except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
         raise BadCase("the NIfTI is truncated or damaged") from error
     if not np.isfinite(values).all():
         raise BadCase("the NIfTI holds NaN or infinite values")
     return to_canonical(values, image.affine)
+
+
+def check_gzip(path: Path, size: int) -> None:
+    """Read a compressed file to its end, where its checksum is: nibabel stops after the voxels and would not see it.
+
+    size: bytes of the voxels. Raises OSError, EOFError or zlib.error for a damaged file, and ValueError for one that
+    goes on for long after them.
+    """
+    left = size + _BESIDE_VOXELS
+    with igzip.open(path) as file:
+        while block := file.read(1 << 20):
+            left -= len(block)
+            if left < 0:
+                raise ValueError("more than the header says")
 
 
 def values_are(values: np.ndarray) -> str:

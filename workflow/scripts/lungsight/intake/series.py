@@ -124,7 +124,7 @@ def _extent(group: list[SliceHeader]) -> float:
     if first.orientation is None or any(header.position is None for header in group):
         return len(group) * (first.thickness or 1.0)
     along = np.array([header.position @ np.cross(first.orientation[:3], first.orientation[3:]) for header in group])
-    return float(np.ptp(along)) + (first.thickness or 1.0)
+    return float(np.nan_to_num(np.ptp(along))) + (first.thickness or 1.0)
 
 
 def choose_series(slices: Sequence[SliceHeader], rule: SeriesRule = ANY_SERIES) -> tuple[list[SliceHeader], list[str]]:
@@ -227,7 +227,7 @@ def stack_slices(slices: Sequence[SliceHeader]) -> Stack:
         if not np.allclose(header.spacing, first.spacing, rtol=SPACING_TOLERANCE, atol=0):
             raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} changes within the series (file {header.ordinal})")
     if len(ordered) == 1:
-        spacing = first.thickness if first.thickness and first.thickness > 0 else 1.0
+        spacing = first.thickness or 1.0
         step = slice_normal(first.orientation) * spacing
         return Stack(ordered, affine_of_planes(first.orientation, first.position, step, first.spacing), spacing)
     _check_interleaved(ordered)
