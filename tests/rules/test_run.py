@@ -1,4 +1,4 @@
-"""What a run says when it ends, as the user sees it."""
+"""What a run says when it starts and when it ends, as the user sees it."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,6 @@ from tests.workspace import Workspace
 CONFIG = {
     "cohorts": {
         name: {"role": role, "format": "png", "root": name, "table": f"{name}.tsv"}
-        | {"phantom": {"seed": 1, "patients": 8}}
         for name, role in (("curated", "public"), ("hospital", "target"))
     },
     "segmentation": {"method": "classical"},
@@ -22,6 +21,8 @@ TARGET = "models/whole-small_cnn-scratch/stage2/metrics.json"
 def workspace(folder: Path) -> Workspace:
     """Predictions of one model lie there; nothing but their evaluation is left to run."""
     for name in CONFIG["cohorts"]:
+        (folder / name).mkdir()
+        (folder / name / "one.png").touch()
         (folder / f"{name}.tsv").write_text("patient\tpath\tlabel\nP1\tone.png\tCovid-19\n", encoding="utf-8")
     return Workspace(folder, json.loads(json.dumps(CONFIG)))
 
@@ -42,6 +43,20 @@ def test_a_run_ends_with_what_ran_and_what_was_rejected(tmp_path):
     said = done.stdout[done.stdout.index("What ran: 1 jobs") :]
     assert "evaluate" in said
     assert "hospital: 16 of 16 taken" in said
+
+
+def test_a_run_starts_with_an_estimate_and_is_refused_where_it_does_not_fit(tmp_path):
+    space = workspace(tmp_path)
+    made_cohort(space.run_folder, "hospital", patients=2)
+    small, large = {"image_size": 32}, {"image_size": 1_000_000}  # 3 TB
+    for training, refused in ((small, False), (large, True)):
+        space.config["training"] = training
+        space.write_config()
+        done = space.run_rule("image_cache", "training/images/hospital/index.tsv")
+        assert "Estimate: 2 slices, " in done.stdout, done.stdout
+        assert ("Make room, or name another disk" in done.stdout) == refused
+        assert done.returncode == int(refused), done.stdout
+        assert "Traceback" not in done.stdout
 
 
 def test_a_failed_run_ends_with_the_one_log_to_open(tmp_path):

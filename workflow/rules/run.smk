@@ -15,6 +15,20 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
+onstart:
+    from lungsight.estimate import Job, Plan, check_disk, estimate, free_bytes, in_words
+
+    if not any("phantom" in cohort for cohort in config["cohorts"].values()):
+        plan = Plan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
+        cost = estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict)) for job in workflow.dag.needrun_jobs()])
+        free = free_bytes(Path(RESULTS))
+        say(in_words(plan, cost, free))
+        try:
+            check_disk(Path(RESULTS), cost, free)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+
 onsuccess:
     from lungsight.run_summary import success_text
 

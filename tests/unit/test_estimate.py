@@ -1,0 +1,115 @@
+"""The estimate before a run: what is counted, what it adds up to, and when a run is refused."""
+
+import nibabel
+import numpy as np
+import pytest
+
+from lungsight.config import complete_config
+from lungsight.errors import UserError
+from lungsight.estimate import (
+    CONVERT,
+    FORWARD,
+    MODEL,
+    NETWORK_STEP,
+    SEGMENT,
+    TRAINING,
+    Job,
+    Plan,
+    check_disk,
+    count_slices,
+    estimate,
+    free_bytes,
+    in_words,
+)
+from lungsight.intake.cohort_table import TableRow
+
+
+def row(number: int, path: str) -> TableRow:
+    return TableRow(number, f"P{number}", path, "Covid-19", "", "", "")
+
+
+@pytest.fixture
+def plan(tmp_path) -> Plan:
+    """Two public images and a target series of seven slices; annotated series of five and three."""
+    paths = {"nsclc": ["a", "b"], "curated": ["1.png", "2.png"], "hospital": ["s"]}
+    rows = {name: [row(number, path) for number, path in enumerate(each, start=1)] for name, each in paths.items()}
+    roles = {"nsclc": "segmentation", "curated": "public", "hospital": "target"}
+    for cohort, path, slices in (("nsclc", "a", 5), ("nsclc", "b", 3), ("hospital", "s", 7)):
+        (tmp_path / cohort / path).mkdir(parents=True)
+        for number in range(slices):
+            (tmp_path / cohort / path / f"{number}.dcm").touch()
+    cohorts = {
+        name: {"role": role, "format": "png" if role == "public" else "dicom"}
+        | {"root": str(tmp_path / name), "table": f"{name}.tsv"}
+        for name, role in roles.items()
+    }
+    return Plan(complete_config({"results": "r", "cohorts": cohorts}), rows, dict.fromkeys(roles, 1))
+
+
+def test_slices_are_files_of_a_folder_or_of_a_volume(tmp_path):
+    (tmp_path / "series").mkdir()
+    for number in range(4):
+        (tmp_path / "series" / f"{number}.dcm").touch()
+    nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 9), np.uint8), np.eye(4)), tmp_path / "v.nii.gz")
+    (tmp_path / "broken.nii.gz").write_bytes(b"no volume")
+    counts = [
+        count_slices(row(1, path), tmp_path, kind)
+        for path, kind in (("series", "dicom"), ("v.nii.gz", "nifti"), ("broken.nii.gz", "nifti"), ("x.png", "png"))
+    ]
+    assert counts == [4, 9, 1, 1]
+
+
+def test_slices_of_a_shard_and_of_a_cohort(plan):
+    assert plan.slices == {"nsclc": {"000": 8}, "curated": {"000": 2}, "hospital": {"000": 7}}
+    assert plan.slices_of({"cohort": "hospital", "shard": "000"}) == plan.slices_of({"cohort": "hospital"}) == 7
+    assert plan.slices_with_role("segmentation") == 8
+
+
+def test_a_phantom_cohort_is_not_counted(plan):
+    plan.config["cohorts"]["hospital"]["phantom"] = {"seed": 1, "patients": 2}
+    assert "hospital" not in plan.slices
+    assert estimate(plan, [Job("convert", {"cohort": "hospital", "shard": "000"})]) == (0, 0)
+
+
+def test_jobs_add_up(plan):
+    jobs = [
+        Job("convert", {"cohort": "hospital", "shard": "000"}),
+        Job("segment_shard", {"cohort": "nsclc", "shard": "000"}),
+        Job("evaluate", {"pipeline": "whole-resnet50-scratch", "stage": "1"}),
+    ]
+    cost = estimate(plan, jobs)
+    assert cost.disk == pytest.approx(7 * CONVERT.disk + 8 * SEGMENT["nnunet"].disk)
+    assert cost.seconds == pytest.approx(7 * CONVERT.seconds + 8 * SEGMENT["nnunet"].seconds)
+
+
+def test_a_training_counts_its_epochs_and_its_images(plan):
+    plan.config["training"] |= {"image_size": 128, "epochs": {"stage1": 3, "stage2": 5}}
+    cost = estimate(plan, [Job("train_stage", {"pipeline": "whole-resnet50-scratch", "stage": "2"})])
+    passes = 5 * 7 * (0.8 + 0.1 * FORWARD)
+    assert cost.seconds == pytest.approx(passes * TRAINING["resnet50"].seconds / 4)
+    assert cost.disk == MODEL.disk
+
+
+def test_the_segmentation_network_counts_its_steps(plan):
+    cost = estimate(plan, [Job("nnunet_train", {})])
+    assert cost.seconds == pytest.approx(100 * (250 + 50 * FORWARD) * 12 * NETWORK_STEP.seconds)
+
+
+def test_the_cache_holds_three_arrays(plan):
+    assert estimate(plan, [Job("image_cache", {"cohort": "hospital"})]).disk == 3 * 7 * 256 * 256
+
+
+def test_a_run_that_does_not_fit_is_refused(plan, tmp_path):
+    cost = estimate(plan, [Job("convert", {"cohort": "hospital", "shard": "000"})])
+    check_disk(tmp_path, cost, free=int(cost.disk) + 1)
+    with pytest.raises(UserError, match=r"about 0\.0 GB below .*Make room"):
+        check_disk(tmp_path, cost, free=int(cost.disk) - 1)
+
+
+def test_the_sentence_names_slices_disk_and_time(plan):
+    sentence = in_words(plan, estimate(plan, [Job("nnunet_train", {})]), free=2_500_000_000)
+    assert sentence.startswith("Estimate: 17 slices, 0.0 GB to write (2.5 GB are free), 324 hours of one processor")
+
+
+def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path):
+    assert free_bytes(tmp_path / "a" / "b") == pytest.approx(free_bytes(tmp_path), rel=0.05)

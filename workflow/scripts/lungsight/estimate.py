@@ -1,0 +1,184 @@
+"""How much disk and time the jobs of a run will take, before the first of them starts.
+
+Slices are counted from the cohort tables and the folders that they name; what one slice costs was measured by
+benchmarks/rates.py at 512 x 512 and at the thesis's settings, and is scaled by pixels where the config says how many.
+docs/scale.md shows the arithmetic. Jobs that cost little beside these are not counted, explanations and phantom cohorts
+neither.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel
+
+from lungsight.config import ROLE_OF_STAGE, Pipeline, cohorts_with_role
+from lungsight.errors import UserError
+from lungsight.intake.cohort_table import TableRow, rows_by_shard
+
+GIGABYTE = 1e9
+
+
+class Cost(NamedTuple):
+    """Bytes that stay on disk, and seconds of one processor core."""
+
+    disk: float = 0.0
+    seconds: float = 0.0
+
+    def times(self, number: float) -> "Cost":
+        return Cost(self.disk * number, self.seconds * number)
+
+
+class Job(NamedTuple):
+    """A job of a run: its rule, and what its wildcards are."""
+
+    rule: str
+    wildcards: dict[str, str]
+
+
+# Per slice of 512 x 512, on one core of the processor of docs/benchmarks.md, without a GPU.
+CONVERT = Cost(disk=500_000, seconds=0.04)
+CONVERT_ANNOTATED = Cost(disk=380_000, seconds=0.04)
+PREPARE = Cost(disk=800_000)
+NETWORK_STEP = Cost(seconds=3.7)
+SEGMENT = {"nnunet": Cost(disk=5_000, seconds=0.95), "classical": Cost(disk=5_000, seconds=0.04)}
+PAGE = Cost(disk=40_000)
+# Per image of 256 x 256, forward and back. Other backbones count as the largest.
+TRAINING = {"resnet50": Cost(seconds=0.24), "densenet201": Cost(seconds=0.5), "small_cnn": Cost(seconds=0.02)}
+FORWARD = 0.25  # of that, a forward pass alone
+MODEL = Cost(disk=110e6)
+
+
+def count_slices(row: TableRow, root: Path, format: str) -> int:
+    """Slices of one case: files of a folder, slices of a volume, or the one image; of an unreadable volume, one."""
+    place = root / row.path
+    if place.is_dir():
+        with os.scandir(place) as entries:
+            return sum(entry.is_file() for entry in entries)
+    if format != "nifti":
+        return 1
+    try:
+        return int(nibabel.load(place).shape[2])
+    except (OSError, IndexError, nibabel.filebasedimages.ImageFileError):
+        return 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run works on. config: complete; rows: of each cohort's table; shards: how many each cohort has."""
+
+    config: dict
+    rows: dict[str, list[TableRow]]
+    shards: dict[str, int]
+
+    @cached_property
+    def slices(self) -> dict[str, dict[str, int]]:
+        """Cohort → shard → slices; none for a phantom cohort, which is not there yet."""
+        return {
+            name: {
+                shard: sum(count_slices(row, Path(cohort["root"]), cohort["format"]) for row in rows)
+                for shard, rows in rows_by_shard(self.rows[name], self.shards[name]).items()
+            }
+            for name, cohort in self.config["cohorts"].items()
+            if "phantom" not in cohort
+        }
+
+    def slices_of(self, wildcards: dict[str, str]) -> int:
+        """Slices of a job's shard, or of its whole cohort."""
+        shards = self.slices.get(wildcards["cohort"], {})
+        return shards.get(wildcards["shard"], 0) if "shard" in wildcards else sum(shards.values())
+
+    def slices_with_role(self, role: str) -> int:
+        return sum(self.slices_of({"cohort": cohort}) for cohort in cohorts_with_role(self.config, role))
+
+
+def _image_scale(plan: Plan) -> float:
+    return (plan.config["training"]["image_size"] / 256) ** 2
+
+
+def _training_of(wildcards: dict[str, str]) -> Cost:
+    largest = max(TRAINING.values(), key=lambda cost: cost.seconds)
+    return TRAINING.get(Pipeline.parse(wildcards["pipeline"]).backbone, largest)
+
+
+def _segment(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    return SEGMENT[plan.config["segmentation"]["method"]].times(plan.slices_of(wildcards))
+
+
+def _nnunet_train(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    settings = plan.config["segmentation"]
+    steps = settings["epochs"] * (settings["iterations"] + settings["validation_iterations"] * FORWARD)
+    return NETWORK_STEP.times(steps * settings["batch_size"] if plan.slices_with_role("segmentation") else 0)
+
+
+def _image_cache(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    pixels = plan.config["training"]["image_size"] ** 2
+    return Cost(disk=3 * pixels).times(plan.slices_of(wildcards))
+
+
+def _train_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    stage = int(wildcards["stage"][0])
+    train, val, _ = plan.config["splits"]["fractions"]
+    slices = plan.slices_with_role(ROLE_OF_STAGE[stage])
+    passes = plan.config["training"]["epochs"][f"stage{stage}"] * slices * (train + val * FORWARD)
+    seconds = _training_of(wildcards).times(passes * _image_scale(plan)).seconds
+    return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
+
+
+def _classify(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    return _training_of(wildcards).times(plan.slices_of(wildcards) * _image_scale(plan) * FORWARD)
+
+
+def _per_slice(cost: Cost) -> Callable[[Plan, dict[str, str]], Cost]:
+    return lambda plan, wildcards: cost.times(plan.slices_of(wildcards))
+
+
+COST_OF_RULE: dict[str, Callable[[Plan, dict[str, str]], Cost]] = {
+    "convert": _per_slice(CONVERT),
+    "convert_annotated": _per_slice(CONVERT_ANNOTATED),
+    "nnunet_prepare": lambda plan, wildcards: PREPARE.times(plan.slices_with_role("segmentation")),
+    "nnunet_train": _nnunet_train,
+    "segment_shard": _segment,
+    "qc_page": _per_slice(PAGE),
+    "image_cache": _image_cache,
+    "train_stage": _train_stage,
+    "classify": _classify,
+}
+
+
+def estimate(plan: Plan, jobs: Iterable[Job]) -> Cost:
+    """Disk and processor time of the jobs together."""
+    costs = [COST_OF_RULE[job.rule](plan, job.wildcards) for job in jobs if job.rule in COST_OF_RULE]
+    return Cost(sum(cost.disk for cost in costs), sum(cost.seconds for cost in costs))
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space where a folder is, or will be."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def in_words(plan: Plan, cost: Cost, free: int) -> str:
+    """The estimate in one sentence."""
+    slices = sum(sum(shards.values()) for shards in plan.slices.values())
+    hours = cost.seconds / 3600
+    time = f"{hours:,.0f} hours" if hours >= 10 else f"{cost.seconds / 60:,.0f} minutes"
+    return (
+        f"Estimate: {slices:,} slices, {cost.disk / GIGABYTE:,.1f} GB to write ({free / GIGABYTE:,.1f} GB are free),"
+        f" {time} of one processor core without a GPU (docs/scale.md)."
+    )
+
+
+def check_disk(results: Path, cost: Cost, free: int) -> None:
+    """Raise UserError where the disk cannot hold what the jobs will write."""
+    if cost.disk > free:
+        raise UserError(
+            f"The run will write about {cost.disk / GIGABYTE:,.1f} GB below {results}, and {free / GIGABYTE:,.1f} GB"
+            " are free there. Make room, or name another disk with `results:`. If you know better: --no-hooks."
+        )
