@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
 
-.PHONY: demo test test-all lint lock envs config-docs clean-demo
+.PHONY: demo test test-all lint lock envs version config-docs clean-demo
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/run_demo.py --cores $(CORES)
@@ -38,6 +38,9 @@ lock: $(INSTALLED)
 
 envs: $(INSTALLED)
 	$(BIN)/python tools/generate_envs.py
+
+version: $(INSTALLED)
+	$(BIN)/python tools/version.py $(VERSION)
 
 clean-demo:
 	rm -rf results/demo results/demo.private results/phantoms

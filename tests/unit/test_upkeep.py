@@ -1,6 +1,7 @@
 """Derived files follow their source, and every rule has a test."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ import tomllib
 import config_docs
 import generate_envs
 import lock
+import version
 
 
 def test_environments_follow_pyproject():
@@ -32,6 +34,24 @@ def test_lock_holds_every_pin_of_pyproject():
     pins = [pin for extra in lock.EXTRAS for pin in project["optional-dependencies"][extra]] + project["dependencies"]
     for pin in map(Requirement, pins):
         assert str(pin.specifier) == f"=={locked[pin.name.lower()]}", f"{pin}: run `make lock`"
+
+
+def test_the_version_is_the_same_everywhere():
+    assert len(set(version.versions().values())) == 1
+
+
+def test_one_command_sets_the_version_everywhere(tmp_path):
+    for name in [*version.PLACES, "CHANGELOG.md"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    version.set_version("9.0.1", "2030-01-31", tmp_path)
+    assert set(version.versions(tmp_path).values()) == {"9.0.1"}
+    assert 'date-released: "2030-01-31"' in (tmp_path / "CITATION.cff").read_text(encoding="utf-8")
+    changelog = (tmp_path / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "## [Unreleased]\n\n## [9.0.1] - 2030-01-31\n\n### Added" in changelog
+    for wrong in ("9.0", "9.0.1", "8.9.9"):
+        with pytest.raises(ValueError, match=r"is no version|is not above"):
+            version.set_version(wrong, "2030-01-31", tmp_path)
 
 
 def test_lock_names_no_package_source():
