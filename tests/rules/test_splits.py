@@ -149,7 +149,7 @@ def test_check_split(tmp_path):
     (tmp_path / "hospital" / "6.png").touch()
     (tmp_path / "hospital.tsv").write_text("patient\tpath\tlabel\n" + "".join(rows) + "P6\t6.png\tCovid-19\n")
     workspace.must_run("check_split", "splits/hospital/checked.txt")
-    assert checked.read_text() == "7 patients of the table can be split by patient\n"
+    assert checked.read_text() == "7 patients of the table, split by patient\n"
     # Which is asked for before the segmentation has begun: by the splits, and with priority.
     planned = workspace.snakemake("-n", "--forceall", "split")
     assert "rule check_split" in planned.stdout

@@ -206,6 +206,11 @@ def test_what_qc_took_away_is_said():
         checked(made("hospital", [("Covid-19", 2, 2)] * 5), framework="segmented")
 
 
+def test_a_cohort_of_one_class_is_said_to_be_one():
+    with pytest.raises(UserError, match=r"cohort hospital: no usable case is Non Covid\. Training needs both classes"):
+        checked(made("hospital", [("Covid-19", 2, 0)] * 8))
+
+
 def test_an_external_cohort_of_one_class_is_a_warning():
     (warning,) = checked(made("abroad", [("Covid-19", 2, 0)], role="external"))
     assert "no slice is Non Covid" in warning

@@ -270,6 +270,9 @@ def test_the_tables_alone_show_what_is_impossible():
     cohort = cohort_of_rows("hospital", "target", rows, shared_ids=False)
     split = split_cohorts([cohort], "patient", FRACTIONS, 1)
     assert split["patient"].nunique() == 2 and len(split) == 6
+    skipped = [TableRow(*list(vars(row).values())[:7], skip="other disease") for row in rows[:3]]
+    assert len(cohort_of_rows("hospital", "target", [*skipped, *rows[3:]], shared_ids=False).slices) == 3
+    assert cohort_of_rows("hospital", "target", skipped, shared_ids=False).slices.empty
     unknown = [TableRow(n + 1, "", f"{n}", LABELS[n % 2], "", "", "") for n in range(6)]
     assert cohort_of_rows("hospital", "target", unknown, shared_ids=True).slices["patient"].nunique() == 6
 

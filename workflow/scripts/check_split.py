@@ -7,7 +7,7 @@ from pathlib import Path
 from lungsight.files import write_text
 from lungsight.intake.cohort_table import read_rows
 from lungsight.program import parser, run, say
-from lungsight.splits.checks import check_framework
+from lungsight.splits.checks import check_classes, check_framework
 from lungsight.splits.cohorts import Plan, in_framework, split_cohorts
 from lungsight.splits.groups import UNITS
 from lungsight.splits.tables_alone import cohort_of_rows
@@ -34,13 +34,17 @@ def main() -> None:
         name: cohort_of_rows(name, role, read_rows(table, args.labels), args.shared_ids)
         for name, role, table in zip(args.names, args.roles, args.tables, strict=True)
     }
-    # Twins are known later; patients who share images can only make the units fewer.
-    unit = "patient" if args.unit == "patient+duplicates" else args.unit
-    split = split_cohorts(list(cohorts.values()), Plan.of(args.settings, unit, args.seed))
-    own = in_framework(split, cohorts[args.cohort], "whole")
-    for warning in check_framework(own, cohorts[args.cohort], "whole", args.unit, list(args.labels)):
+    cohort, labels = cohorts[args.cohort], list(args.labels)
+    if args.unit == "slice":  # how many slices a series has is known when it is read
+        warnings = check_classes(cohort.kept("whole"), cohort, "whole", labels)
+    else:
+        # Twins are known later; patients who share images can only make the units fewer.
+        unit = "patient" if args.unit == "patient+duplicates" else args.unit
+        split = split_cohorts(list(cohorts.values()), Plan.of(args.settings, unit, args.seed))
+        warnings = check_framework(in_framework(split, cohort, "whole"), cohort, "whole", args.unit, labels)
+    for warning in warnings:
         say(warning)
-    write_text(args.checked, f"{own['patient'].nunique()} patients of the table can be split by {args.unit}\n")
+    write_text(args.checked, f"{cohort.slices['patient'].nunique()} patients of the table, split by {args.unit}\n")
 
 
 if __name__ == "__main__":

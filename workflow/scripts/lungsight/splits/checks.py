@@ -31,10 +31,10 @@ def _remedy(patients: int, label: str, unit: str) -> str:
     return "change splits.fractions, the split column of the cohort table, or what QC rejects."
 
 
-def check_framework(split: pd.DataFrame, cohort: Cohort, framework: str, unit: str, labels: list[str]) -> list[str]:
-    """Raise UserError unless every side has both classes; an external cohort needs a slice, on one side.
+def check_classes(split: pd.DataFrame, cohort: Cohort, framework: str, labels: list[str]) -> list[str]:
+    """Raise UserError unless there are slices of both classes; of an external cohort one class is enough.
 
-    split: the table `split`. labels: names of the two classes. Returns warnings.
+    split: `label` of the slices that are left. Returns warnings.
     """
     where = f"cohort {cohort.name}, framework {framework}"
     if split.empty:
@@ -44,17 +44,33 @@ def check_framework(split: pd.DataFrame, cohort: Cohort, framework: str, unit: s
     absent = [label for label in labels if not (split["label"] == label).any()]
     if cohort.role == EXTERNAL:
         return [f"{where}: no slice is {label}; metrics that need both classes stay empty." for label in absent]
+    if absent and not (cohort.slices["label"] == absent[0]).any():
+        raise UserError(
+            f"cohort {cohort.name}: no usable case is {absent[0]}. Training needs both classes: add cases, or look at"
+            " why they were rejected in its cases.tsv."
+        )
     if absent:
         raise UserError(
             f"{where}: no slice is {absent[0]} ({_rejected_in_words(cohort, absent[0], framework)}). Training needs "
             f"both classes: add cases, or look at qc/{cohort.name}/index.html of this run and at qc.rules."
         )
+    return []
+
+
+def check_framework(split: pd.DataFrame, cohort: Cohort, framework: str, unit: str, labels: list[str]) -> list[str]:
+    """Raise UserError unless every side has both classes; an external cohort needs a slice, on one side.
+
+    split: the table `split`. labels: names of the two classes. Returns warnings.
+    """
+    warnings = check_classes(split, cohort, framework, labels)
+    if cohort.role == EXTERNAL:
+        return warnings
     for label in labels:
         own = split[split["label"] == label]
         for side in SIDES:
             if not (own["split"] == side).any():
                 raise UserError(
-                    f"{where}: the side {side} has no {label} ({_counts_in_words(split, labels)}); "
-                    + _remedy(own["patient"].nunique(), label, unit)
+                    f"cohort {cohort.name}, framework {framework}: the side {side} has no {label} "
+                    f"({_counts_in_words(split, labels)}); " + _remedy(own["patient"].nunique(), label, unit)
                 )
-    return []
+    return warnings

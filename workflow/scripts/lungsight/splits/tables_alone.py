@@ -1,6 +1,7 @@
 """A cohort as it would be if every row of the user's table were usable: what shows early that a split is impossible."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import pandas as pd
 
@@ -14,7 +15,9 @@ def cohort_of_rows(name: str, role: str, rows: Sequence[TableRow], shared_ids: b
     shared_ids: a patient's name means the same person in every cohort. A row without a patient counts as its own.
     """
     scope = "" if shared_ids else name
-    table = pd.DataFrame([vars(row) for row in rows if not row.skip])
+    table = pd.DataFrame(
+        [vars(row) for row in rows if not row.skip], columns=[field.name for field in fields(TableRow)]
+    )
     table["case"] = name + "/" + table["row"].astype(str)
     table["slice"], table["z_index"] = table["case"], 0
     table["patient"] = (scope + "/" + table["patient"]).where(table["patient"] != "", table["case"])
