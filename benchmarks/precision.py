@@ -1,0 +1,80 @@
+"""What bfloat16 does to a model's metrics: the same training twice, from the same weights, on the images of a run.
+
+python benchmarks/precision.py results/demo --config config/demo.yaml --pipeline whole-resnet50-scratch [--epochs 8]
+
+Stage 1 of the pipeline is trained in float32 and with training.precision: mixed_bfloat16; both models answer the test
+slices in float32. Printed are the metrics of both, the paired difference (bfloat16 − float32) with its interval over
+patients, the largest difference between two probabilities, and seconds of training.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from lungsight.config import Pipeline, cohorts_with_role, complete_config
+from lungsight.tables import read_table
+from lungsight.training import backbones
+from lungsight.training.comparison import paired_rows
+from lungsight.training.device import prepare_device
+from lungsight.training.fit import fit
+from lungsight.training.image_cache import CachedImages
+from lungsight.training.network import logits_of, make_inference, run_in_batches
+from lungsight.training.stage import Cohort, Start, in_float32, objective_of, plan_of
+
+
+def trained(cohort: Cohort, pipeline: Pipeline, settings: dict, positive: str, seed: int) -> tuple[pd.DataFrame, float]:
+    """Predictions of a model trained by these settings, and the seconds that its epochs took."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    backbone = backbones.load(pipeline.backbone)
+    sides = cohort.sides(positive, settings["image_size"])
+    model = Start().build(pipeline.backbone, backbone, settings)
+    plan = plan_of(settings, 1, seed, fine_tunes=False)
+    started = time.monotonic()
+    fit(logits_of(model), backbone, objective_of(settings, sides[0]), *sides, plan)
+    seconds = time.monotonic() - started
+    cached, split = CachedImages.open(cohort.images, cohort.index), read_table(cohort.split, "split")
+    inference = make_inference(in_float32(model, backbone, settings), backbone)
+    probability = run_in_batches(inference, cached.pixels, cached.rows_of(split["slice"]))[:, 0].astype(np.float64)
+    return split.assign(probability=probability), seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--pipeline", type=Pipeline.parse, required=True)
+    parser.add_argument("--epochs", type=int, help="instead of the config's")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    config = complete_config(yaml.safe_load(args.config.read_text(encoding="utf-8")))
+    positive, name = next(iter(config["labels"])), cohorts_with_role(config, "public")[0]
+    images = args.run / "training/images" / name
+    cohort = Cohort(
+        args.run / f"splits/{name}/{args.pipeline.framework}.tsv",
+        images / f"{args.pipeline.framework}.npy",
+        images / "index.tsv",
+    )
+    of_stage = {"learning_rate": config["training"]["learning_rate"]["stage1"]}
+    of_stage["epochs"] = args.epochs or config["training"]["epochs"]["stage1"]
+    prepare_device(args.threads, config["seed"])
+    predictions, seconds = {}, {}
+    for precision in ("float32", "mixed_bfloat16"):
+        settings = config["training"] | of_stage | {"precision": precision}
+        predictions[precision], seconds[precision] = trained(cohort, args.pipeline, settings, positive, config["seed"])
+    rows = paired_rows(*predictions.values(), "slice", positive, config["report"]["bootstrap"], config["seed"])
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+    apart = np.abs(np.subtract(*(table["probability"] for table in predictions.values()))).max()
+    print(f"largest difference of a probability {apart:.3f}; seconds {seconds}")
+
+
+if __name__ == "__main__":
+    main()

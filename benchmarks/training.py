@@ -1,0 +1,230 @@
+"""How fast a network trains, as ratios against named peers on the same images.
+
+python benchmarks/training.py [--aucmedi PYTHON] [--size 128] [--batch 16] [--images 128] [--repeats 3]
+
+Each contender trains in a process of its own, in turn, as often as `--repeats` says, so that what else the machine does
+meets all of them. Printed are medians over the repeats: images per second once everything is traced, CPU milliseconds
+an image (which other jobs on the machine disturb less), seconds from the start of building the network to the end of
+the first step, and how many times better lungsight is in each, within a repeat.
+
+lungsight  images from the memory-mapped cache, shuffled and augmented. `bound` is its rate as a share of the same step
+           on one batch that lies ready, step by step in turn: at 1 the input pipeline costs nothing
+bfloat16   the same with training.precision: mixed_bfloat16
+model.fit  Keras's own loop on preprocessed float32 arrays in memory, without augmentation
+aucmedi    AUCMEDI 0.11 (an environment of its own: pip install aucmedi==0.11), its generator with flips and rotation
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
+CONTENDERS = ("lungsight", "bfloat16", "model.fit")
+AUGMENTATION = {"horizontal_flip": True, "vertical_flip": True, "rotation": 10, "brightness": [0.2, 1.0]}
+HEAD = {"head_units": 1024, "head_activation": "sigmoid", "batch_norm_momentum": 0.99}
+ARCHITECTURES = {"resnet50": "2D.ResNet50", "densenet201": "2D.DenseNet201"}
+
+
+def made_images(n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n, size, size) uint8 noise and labels 0, 1, 0, …"""
+    return np.random.default_rng(0).integers(0, 256, (n, size, size), dtype=np.uint8), np.arange(n) % 2
+
+
+class Clock:
+    """Wall and CPU time of this process."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.monotonic(), time.process_time()
+
+    def per_image(self, n: int) -> dict[str, float]:
+        return {"rate": n / (time.monotonic() - self.wall), "cpu": 1000 * (time.process_time() - self.cpu) / n}
+
+
+def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float]:
+    """The training step of lungsight, fed from a memory-mapped cache, and in turn with one batch that lies ready."""
+    sys.path.insert(0, str(SCRIPTS))
+    import tensorflow as tf
+
+    from lungsight.training import backbones
+    from lungsight.training.adam import Adam
+    from lungsight.training.device import prepare_device
+    from lungsight.training.fit import LabelledImages, Plan, batches_of_epoch, make_train_step
+    from lungsight.training.network import build_classifier, logits_of, precision
+    from lungsight.training.objectives import binary_crossentropy
+
+    prepare_device(args.threads, seed=1)
+    pixels, labels = made_images(args.images, args.size)
+    np.save(folder / "images.npy", pixels)
+    cached = np.load(folder / "images.npy", mmap_mode="r")
+    started = time.monotonic()
+    backbone = backbones.load(args.backbone)
+    with precision(policy):
+        model = logits_of(build_classifier(backbone, {"image_size": args.size, **HEAD}))
+    optimizer = Adam([variable.value for variable in model.trainable_variables])
+    step = make_train_step(model, backbone, binary_crossentropy, optimizer)
+    plan = Plan(1, args.batch, 1e-6, seed=1, augmentation=AUGMENTATION)
+    images, rate = LabelledImages(cached, np.arange(args.images), labels), tf.constant(1e-6)
+    ready = next(batches_of_epoch(images, plan, epoch=1))
+    step(*ready, rate)
+    first = time.monotonic() - started
+    clock = Clock()
+    for epoch in range(args.epochs):
+        for batch in batches_of_epoch(images, plan, epoch):
+            float(step(*batch, rate)[0])
+    measured = clock.per_image(args.epochs * args.images)
+    some = (batch for epoch in range(args.epochs + 1) for batch in batches_of_epoch(images, plan, epoch))
+    fed, bound = in_turn(lambda batch: float(step(*batch, rate)[0]), some, ready)
+    return {"first": first, "bound": bound / fed, **measured}
+
+
+def in_turn(step: Callable, batches: Iterable, ready: tuple) -> tuple[float, float]:
+    """Median seconds of a step on a batch that is made for it, and of one on a batch that lies ready."""
+    fed, bound = [], []
+    started = time.monotonic()
+    for batch in batches:
+        step(batch)
+        between = time.monotonic()
+        step(ready)
+        ended = time.monotonic()
+        fed.append(between - started)
+        bound.append(ended - between)
+        started = ended
+    return median(fed), median(bound)
+
+
+def model_fit(args: argparse.Namespace) -> dict[str, float]:
+    """The same network under Keras's `model.fit`, without augmentation."""
+    sys.path.insert(0, str(SCRIPTS))
+    import keras
+    import tensorflow as tf
+
+    from lungsight.training import backbones
+    from lungsight.training.network import build_classifier, to_input
+
+    tf.config.threading.set_intra_op_parallelism_threads(args.threads)
+    pixels, labels = made_images(args.images, args.size)
+    backbone = backbones.load(args.backbone)
+    inputs = to_input(backbone, pixels).numpy()
+    started = time.monotonic()
+    model = build_classifier(backbone, {"image_size": args.size, **HEAD})
+    model.compile(optimizer=keras.optimizers.Adam(1e-6), loss="binary_crossentropy", metrics=["accuracy"])
+    model.fit(inputs[: args.batch], labels[: args.batch], batch_size=args.batch, epochs=1, verbose=0)
+    first = time.monotonic() - started
+    model.fit(inputs[: args.batch], labels[: args.batch], batch_size=args.batch, epochs=1, verbose=0)
+    clock = Clock()
+    model.fit(inputs, labels, batch_size=args.batch, epochs=args.epochs, verbose=0)
+    return {"first": first, **clock.per_image(args.epochs * args.images)}
+
+
+def aucmedi(args: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """AUCMEDI's network and generator on the same images as PNG files; runs in AUCMEDI's environment."""
+    import tensorflow as tf
+    from aucmedi import DataGenerator, ImageAugmentation, NeuralNetwork
+    from PIL import Image
+
+    tf.config.threading.set_intra_op_parallelism_threads(args.threads)
+    pixels, labels = made_images(args.images, args.size)
+    names = [f"{number}.png" for number in range(args.images)]
+    for name, image in zip(names, pixels, strict=True):
+        Image.fromarray(image).save(folder / name)
+    started = time.monotonic()
+    network = NeuralNetwork(
+        n_labels=2,
+        channels=3,
+        input_shape=(args.size, args.size),
+        architecture=ARCHITECTURES[args.backbone],
+        pretrained_weights=False,
+        learning_rate=1e-6,
+    )
+    augmentation = ImageAugmentation(
+        **dict.fromkeys(
+            ["scale", "brightness", "contrast", "saturation", "hue", "crop", "grid_distortion", "compression"], False
+        ),
+        **dict.fromkeys(["gaussian_noise", "gaussian_blur", "downscaling", "gamma", "elastic_transform"], False),
+        **{"flip": True, "rotate": True},
+    )
+
+    def generator(n: int) -> object:
+        return DataGenerator(
+            names[:n],
+            str(folder),
+            labels=np.eye(2)[labels[:n]],
+            batch_size=args.batch,
+            img_aug=augmentation,
+            resize=network.meta_input,
+            standardize_mode=network.meta_standardize,
+            shuffle=True,
+            workers=1,
+        )
+
+    network.train(generator(args.batch), epochs=1)
+    first = time.monotonic() - started
+    network.train(generator(args.batch), epochs=1)
+    clock = Clock()
+    network.train(generator(args.images), epochs=args.epochs)
+    return {"first": first, **clock.per_image(args.epochs * args.images)}
+
+
+def one(args: argparse.Namespace) -> None:
+    """Train as one contender and print what was measured as the last line."""
+    with tempfile.TemporaryDirectory() as folder:
+        if args.contender == "aucmedi":
+            found = aucmedi(args, Path(folder))
+        elif args.contender == "model.fit":
+            found = model_fit(args)
+        else:
+            policy = "mixed_bfloat16" if args.contender == "bfloat16" else "float32"
+            found = ours(args, Path(folder), policy)
+    print(json.dumps(found))
+
+
+def measure(args: argparse.Namespace, backbone: str, contender: str) -> dict[str, float]:
+    """Run one contender in a fresh process."""
+    python = args.aucmedi if contender == "aucmedi" else sys.executable
+    given = {"size": args.size, "batch": args.batch, "images": args.images, "epochs": args.epochs}
+    options = [
+        part for name, value in (given | {"threads": args.threads}).items() for part in (f"--{name}", str(value))
+    ]
+    command = [python, __file__, "--contender", contender, "--backbone", backbone, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{contender}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (("size", 128), ("batch", 16), ("images", 128), ("epochs", 2), ("threads", 2), ("repeats", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--backbones", nargs="+", default=list(ARCHITECTURES))
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS))
+    parser.add_argument("--aucmedi", help="the Python of an environment with AUCMEDI; left out without it")
+    parser.add_argument("--contender", help=argparse.SUPPRESS)
+    parser.add_argument("--backbone", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.contender:
+        one(args)
+        return
+    contenders = [*args.contenders, *(["aucmedi"] if args.aucmedi else [])]
+    print("backbone contender images/s cpu_ms_an_image first_step_s bound · lungsight: faster, less CPU, sooner")
+    for backbone in args.backbones:
+        turns = [{name: measure(args, backbone, name) for name in contenders} for _ in range(args.repeats)]
+        for name in contenders:
+            rate, cpu, first = (median(turn[name][what] for turn in turns) for what in ("rate", "cpu", "first"))
+            bound = median(turn[name].get("bound", float("nan")) for turn in turns)
+            faster = median(turn["lungsight"]["rate"] / turn[name]["rate"] for turn in turns)
+            less, sooner = (median(turn[name][w] / turn["lungsight"][w] for turn in turns) for w in ("cpu", "first"))
+            absolute = f"{backbone} {name} {rate:.1f} {cpu:.0f} {first:.1f} {bound:.3f}"
+            print(f"{absolute} · {faster:.2f} {less:.2f} {sooner:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
