@@ -17,7 +17,7 @@ PASSES, ALIKE = Estimate(0.1, 0.0, 0.2), Estimate(0.8, 0.7, 0.9)
 
 def seen(**changed: object) -> Evidence:
     """A model that looks at the lung, with some of its evidence changed."""
-    looks = Evidence("whole", auc=GOOD, background=CHANCE, swap=LOW, enrichment=ON, similarity=PASSES)
+    looks = Evidence("whole", 40, auc=GOOD, background=CHANCE, swap=LOW, enrichment=ON, similarity=PASSES)
     return looks._replace(**changed)
 
 
@@ -25,6 +25,8 @@ def seen(**changed: object) -> Evidence:
     ("changed", "kind", "rule"),
     [
         ({}, "lung", "lung outweighs"),
+        ({"patients": 9}, "unknown", "too few patients"),
+        ({"patients": 10}, "lung", "lung outweighs"),
         ({"auc": Estimate(0.95)}, "unknown", "no interval"),
         ({"swap": NOTHING}, "unknown", "no interval"),
         ({"auc": CHANCE}, "unknown", "not learned"),
@@ -68,8 +70,8 @@ def test_the_sentence_has_the_numbers_and_the_frameworks_words() -> None:
 
 def test_evidence_is_read_by_patient_from_the_audit() -> None:
     rows = [
-        audit_row("intervention", name, "roc_auc", value, (value - 0.1, value + 0.1), unit=unit)
-        for unit, shift in (("slice", 0.05), ("patient", 0.0))
+        audit_row("intervention", name, "roc_auc", value, (value - 0.1, value + 0.1), unit=unit, n=n)
+        for unit, shift, n in (("slice", 0.05, 60), ("patient", 0.0, 20))
         for name, value in (
             ("intact", 0.8 + shift),
             ("background_only_mean", 0.6 + shift),
@@ -80,6 +82,7 @@ def test_evidence_is_read_by_patient_from_the_audit() -> None:
     rows.append(audit_row("randomisation", "head", "rank_correlation", 0.9, (0.8, 1.0), unit="slice"))
     found = evidence_of("whole", pd.DataFrame(rows), ON)
     assert (found.auc.value, found.background.value, found.swap.value) == (0.8, 0.6, 0.2)
+    assert found.patients == 20
     assert found.similarity == Estimate(0.1, 0.0, 0.2) and found.enrichment == ON
     nothing = evidence_of("whole", pd.DataFrame([audit_row("intervention", "intact", "roc_auc", reason="x")]), ON)
     assert np.isnan(nothing.auc.value) and decide(nothing).kind == "unknown"

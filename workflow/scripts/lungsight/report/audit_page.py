@@ -9,7 +9,7 @@ from lungsight.explain.audit_rows import INTACT, RANDOM_MODEL, SIMILAR
 from lungsight.explain.interventions import INTERVENTIONS
 from lungsight.report.audit_chart import SERIES, swap_chart
 from lungsight.report.comparisons import MEASURES
-from lungsight.report.model_tables import display_name
+from lungsight.report.model_tables import display_name, signed
 from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
 from lungsight.report.verdict import KINDS, SUFFICES, TONES, Estimate
@@ -20,10 +20,13 @@ TITLES = {
     INTACT: ("As they are", "the test slices without a change"),
     "background_only_mean": ("Lung grey", "the lung is a flat grey"),
     "background_only_blur": ("Lung blurred", ""),
-    "background_only_other": ("Lung of the other class", "below 0.5 the answers follow the lung, above 0.5 the rest"),
+    "background_only_other": (
+        "Lung swapped",
+        "for one of the other class: below 0.5 the answers follow it",
+    ),
     "lung_only_mean": ("Rest grey", "all but the lung is a flat grey"),
     "lung_only_blur": ("Rest blurred", ""),
-    "lung_only_other": ("Rest of the other class", "above 0.5 the answers follow the lung, below 0.5 the rest"),
+    "lung_only_other": ("Rest swapped", "for one of the other class: above 0.5 the answers follow the lung"),
     "silhouette": ("Outline", "nothing but the outline of the lung"),
     "border_only": ("Border", "a frame along the edge"),
     "central_crop": ("Centre", "a central square"),
@@ -74,9 +77,9 @@ def verdict_table(results: RunResults) -> PageTable:
     measures = {
         "auc": ("AUC", "by patient, slices as they are"),
         "background": ("Lung grey", "AUC without lung tissue"),
-        "swap": ("Lung of the other class", "AUC; below 0.5 the answers follow the lung"),
+        "swap": ("Lung swapped", "AUC; below 0.5 the answers follow the lung"),
         "enrichment": ("Enrichment", "of the maps; 1 is no preference"),
-        "similarity": ("Map similarity", "rank correlation with the maps of the network with random weights"),
+        "similarity": ("Similarity", "rank correlation of the maps with those of the network with random weights"),
     }
     rows = []
     for _, row in results.verdicts.iterrows():
@@ -140,11 +143,9 @@ def comparison_table(results: RunResults) -> PageTable:
         if row["reason"]:
             numbers = [text(row["reason"]), text(MISSING), text(MISSING)]
         else:
-            gap = row["difference"]
-            shown = Cell(f"{gap:+.2f}".replace("-", "−"), float(gap), note=interval(row, "difference"))
-            apart = Estimate(gap, row["difference_lo"], row["difference_hi"])
-            tone = "warn" if apart.above(0) or apart.below(0) else ""
-            numbers = [decimal(row["first"]), decimal(row["second"]), shown._replace(tone=tone)]
+            difference = signed(row, "difference")
+            difference = difference._replace(tone="warn" if difference.tone else "")
+            numbers = [decimal(row["first"]), decimal(row["second"]), difference]
         rows.append([*names, whole(row["stage"]), text(MEASURES[row["measure"]]), whole(row["patients"]), *numbers])
     headings = [
         *(("First", ""), ("Second", ""), ("Stage", ""), ("Measure", ""), ("Patients", "in both")),

@@ -17,7 +17,7 @@ from lungsight.explain.audit_rows import auc_statistic, clustered_interval
 from lungsight.explain.interventions import BACKGROUND_ONLY
 
 PAIRS = {"framework": ("whole", "segmented"), "weights": ("scratch", "imagenet")}
-MEASURES = {"swap": "AUC with a lung of the other class", "enrichment": "enrichment"}
+MEASURES = {"swap": "AUC, lung swapped", "enrichment": "enrichment"}
 
 
 class Compared(NamedTuple):

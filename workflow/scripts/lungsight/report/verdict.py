@@ -24,6 +24,8 @@ import pandas as pd
 from lungsight.explain.audit_rows import INTACT, RANDOM_MODEL, SIMILAR
 from lungsight.report.wording import number
 
+# Fewer, and even a perfect separation may be chance: of five and five patients, one in 252 shuffles gives it.
+FEWEST_PATIENTS = 10
 SUFFICES = 0.5  # share of a model's advantage over chance that the background must give alone to suffice
 CHANCE = 0.5
 KINDS = {
@@ -56,9 +58,10 @@ class Estimate(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What the rules look at. similarity: of a random network's maps with the model's, a rank correlation."""
+    """What the rules look at. patients: in the test split. similarity: of a random network's maps with the model's."""
 
     framework: str
+    patients: int
     auc: Estimate
     background: Estimate
     swap: Estimate
@@ -107,8 +110,12 @@ class Rule(NamedTuple):
 
 RULES = (
     Rule(
+        *("too few patients", "unknown", lambda seen: seen.patients < FEWEST_PATIENTS),
+        f"{{patients}} test patients are too few; {FEWEST_PATIENTS} are needed",
+    ),
+    Rule(
         *("no interval", "unknown", lambda seen: np.isnan(seen.auc.low) or np.isnan(seen.swap.low)),
-        "there are too few test patients for an interval, or a measurement is missing",
+        "no interval could be computed",
     ),
     Rule(
         *("not learned", "unknown", lambda seen: not seen.auc.above(CHANCE)),
@@ -180,11 +187,14 @@ def decide(seen: Evidence) -> Verdict:
     return Verdict(rule.kind, rule.name, f"{words[0].upper()}{words[1:]}: {reason}.")
 
 
-def estimate(rows: pd.DataFrame, test: str, variant: str, measure: str, unit: str = "patient") -> Estimate:
+def _rows(audited: pd.DataFrame, test: str, variant: str, measure: str, unit: str) -> pd.DataFrame:
+    wanted = {"test": test, "variant": variant, "measure": measure, "unit": unit}
+    return audited[(audited[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+
+
+def estimate(audited: pd.DataFrame, test: str, variant: str, measure: str, unit: str = "patient") -> Estimate:
     """One number of an audit table; missing where the table has no such row."""
-    found = rows[
-        (rows["test"] == test) & (rows["variant"] == variant) & (rows["measure"] == measure) & (rows["unit"] == unit)
-    ]
+    found = _rows(audited, test, variant, measure, unit)
     return Estimate() if found.empty else Estimate(*found.iloc[0][["value", "value_lo", "value_hi"]].astype(float))
 
 
@@ -195,4 +205,5 @@ def evidence_of(framework: str, audited: pd.DataFrame, enrichment: Estimate) -> 
         for name in (INTACT, "background_only_mean", "background_only_other")
     )
     similarity = estimate(audited, "randomisation", RANDOM_MODEL, "rank_correlation", "slice")
-    return Evidence(framework, intact, background, swap, enrichment, similarity)
+    patients = _rows(audited, "intervention", INTACT, "roc_auc", "patient")["n"].sum()
+    return Evidence(framework, int(patients), intact, background, swap, enrichment, similarity)

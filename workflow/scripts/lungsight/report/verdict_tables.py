@@ -32,7 +32,15 @@ def verdict_row(model: Model, audited: pd.DataFrame, saliency: pd.DataFrame) -> 
         for end, number in zip(("", "_lo", "_hi"), getattr(seen, key), strict=True)
     }
     said = {"verdict": KINDS[verdict.kind], "rule": verdict.rule, "sentence": verdict.text}
-    return {"pipeline": name, **pipeline._asdict(), "stage": stage, **said, **numbers, "maps_pass": int(seen.maps_pass)}
+    return {
+        "pipeline": name,
+        **pipeline._asdict(),
+        "stage": stage,
+        **said,
+        "patients": seen.patients,
+        **numbers,
+        "maps_pass": int(seen.maps_pass),
+    }
 
 
 def verdict_table(models: Iterable[Model], audit: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
