@@ -53,11 +53,12 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
 
 
 def made_segmentation(run: Path, slices: dict[str, pd.DataFrame]) -> None:
-    """Dice of eight cases and an empty curve."""
+    """Agreement of four cases and empty pictures."""
     first = next(iter(slices.values()))
     rows = [
         {
             **{"split": side, "case": case, "dice": dice, "true_ml": 100.0, "predicted_ml": 99.0},
+            **{"surface_distance_95": dice and 3.5, "volume_error": -0.01},
             "reason": "" if dice else "both masks are empty",
         }
         for case, side, dice in zip(
@@ -65,7 +66,8 @@ def made_segmentation(run: Path, slices: dict[str, pd.DataFrame]) -> None:
         )
     ]
     write_table(run / "segmentation/metrics.tsv", rows, schema="segmentation_metrics")
-    Image.new("RGB", (320, 200), "white").save(run / "segmentation/curve.png")
+    for picture in ("curve", "worst"):
+        Image.new("RGB", (320, 200), "white").save(run / f"segmentation/{picture}.png")
 
 
 ENDS = {"": 0.0, "_lo": -0.1, "_hi": 0.1}

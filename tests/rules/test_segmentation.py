@@ -244,7 +244,8 @@ def test_segment_shard(segmented: Workspace) -> None:
 
 
 def test_segmentation_metrics(segmented: Workspace) -> None:
-    segmented.must_run("segmentation_metrics", "segmentation/metrics.tsv", "segmentation/curve.png")
+    pictures = ("segmentation/curve.png", "segmentation/worst.png")
+    segmented.must_run("segmentation_metrics", "segmentation/metrics.tsv", *pictures)
     run = segmented.run_folder
     metrics = read_table(run / "segmentation" / "metrics.tsv", "segmentation_metrics").set_index("case")
     masks, truth = run / "segmentation" / "masks" / "annotated" / SHARD, run / "cohorts" / "annotated" / "truth" / SHARD
@@ -253,8 +254,11 @@ def test_segmentation_metrics(segmented: Workspace) -> None:
     assert set(metrics["split"]) == {"train", "val", "test"}
     expected = [array_of(truth / f"{name}.nii.gz").sum() * np.prod(SPACING) / 1000 for name in names]
     np.testing.assert_allclose(metrics.loc[names, "true_ml"], expected, rtol=1e-6)
-    with Image.open(run / "segmentation" / "curve.png") as picture:
-        assert picture.width > picture.height > 300
+    np.testing.assert_allclose(metrics["volume_error"], metrics["predicted_ml"] / metrics["true_ml"] - 1, rtol=1e-12)
+    assert metrics["surface_distance_95"].between(0, 10).all()
+    for path in pictures:
+        with Image.open(run / path) as picture:
+            assert min(picture.size) > 300
 
 
 def test_classical_method_needs_no_annotated_cohort(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.qc_failures import FAILURES, RULES, Patient, decisions, patient_of, quality, summary
 from lungsight.intake.geometry import image_to_slice
-from lungsight.qc.rules import NO_LUNG, decide
+from lungsight.qc.rules import LOST, MASK_LIMITS, NO_LUNG, decide, in_brief, in_words
 from lungsight.qc.volumes import as_images
 from lungsight.segmentation.classical import air_in_body, lung_mask
 
@@ -52,6 +52,14 @@ def test_each_limit_rejects_the_mask_and_not_the_slice(changed, words):
     found = decided(**changed)
     assert (found["whole_keep"], found["segmented_keep"], found["reason"]) == (1, 0, words)
     assert found["suspicion"] > 1
+
+
+def test_reasons_in_brief():
+    for limit in MASK_LIMITS:
+        assert in_brief(f"{in_words(limit, 0.4, 0.3)}; holes of 20 % in the mask, limit 15 %") == limit.brief
+    assert in_brief(decided(lung_fraction=0.001, missed_air=1.0)["reason"]) == LOST
+    for reason in (NO_LUNG, "", "other tissue kept"):
+        assert in_brief(reason) == reason
 
 
 def test_a_lost_mask_does_not_lose_the_slice():

@@ -141,12 +141,14 @@ rule segmentation_metrics:
         program=ancient(program("segmentation_metrics")),
         cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
         split=f"{RESULTS}/segmentation/split.tsv",
+        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
         truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
         masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}/{{shard}}"),
         training=TRAINING if TRAINED_HERE else [],
     output:
         metrics=f"{RESULTS}/segmentation/metrics.tsv",
         curve=f"{RESULTS}/segmentation/curve.png",
+        worst=f"{RESULTS}/segmentation/worst.png",
     log:
         f"{RESULTS}/logs/segmentation_metrics.log",
     benchmark:
@@ -155,12 +157,14 @@ rule segmentation_metrics:
         "../../envs/nnunet.yaml"
     params:
         code=code("segmentation_metrics"),
+        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti"),
         truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
         masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}"),
         training=f"--training {TRAINING}" if TRAINED_HERE else "",
     shell:
-        "python {input.program} --cases {input.cases} --split {input.split} --truth {params.truth:q}"
-        " --masks {params.masks:q} {params.training} --metrics {output.metrics} --curve {output.curve} > {log} 2>&1"
+        "python {input.program} --cases {input.cases} --split {input.split} --nifti {params.nifti:q}"
+        " --truth {params.truth:q} --masks {params.masks:q} {params.training} --metrics {output.metrics}"
+        " --curve {output.curve} --worst {output.worst} > {log} 2>&1"
 
 
 rule segment:

@@ -1,12 +1,15 @@
-"""Compare predicted masks with the contours, case by case, and draw how training went."""
+"""Compare predicted masks with the contours, case by case; draw how training went and the cases that went worst."""
 
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from lungsight.program import parser, progress, run
 from lungsight.segmentation.agreement import compare_masks
 from lungsight.segmentation.curve import draw_curve
-from lungsight.segmentation.volumes import read_mask
+from lungsight.segmentation.volumes import read_image, read_mask
+from lungsight.segmentation.worst import Comparison, draw_worst, worst_cases
 from lungsight.tables import read_table, write_table
 
 
@@ -14,11 +17,13 @@ def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--cases", type=Path, required=True)
     arguments.add_argument("--split", type=Path, required=True)
+    arguments.add_argument("--nifti", type=Path, required=True, help="folder of the shards' images")
     arguments.add_argument("--truth", type=Path, required=True, help="folder of the shards' masks by contour")
     arguments.add_argument("--masks", type=Path, required=True, help="folder of the shards' predicted masks")
     arguments.add_argument("--training", type=Path, help="table of epochs, where a network was trained")
     arguments.add_argument("--metrics", type=Path, required=True)
     arguments.add_argument("--curve", type=Path, required=True)
+    arguments.add_argument("--worst", type=Path, required=True)
     return arguments.parse_args()
 
 
@@ -26,15 +31,23 @@ def main() -> None:
     args = parse_args()
     shards = read_table(args.cases, schema="cases").set_index("case")["shard"]
     split = read_table(args.split, schema="segmentation_split")
+    files = {case: Path(shards[case]) / f"{case}.nii.gz" for case in split["case"]}
     rows = []
     for case in progress(split.itertuples(), "cases", total=len(split)):
-        file = Path(shards[case.case]) / f"{case.case}.nii.gz"
-        truth, affine = read_mask(args.truth / file)
-        predicted, _ = read_mask(args.masks / file)
+        truth, affine = read_mask(args.truth / files[case.case])
+        predicted, _ = read_mask(args.masks / files[case.case])
         rows.append({"split": case.split, "case": case.case} | compare_masks(truth, predicted, affine))
     write_table(args.metrics, rows, schema="segmentation_metrics")
+    metrics = read_table(args.metrics, schema="segmentation_metrics")
     training = read_table(args.training, schema="segmentation_training") if args.training else None
-    draw_curve(args.curve, read_table(args.metrics, schema="segmentation_metrics"), training)
+    draw_curve(args.curve, metrics, training)
+    draw_worst(args.worst, [comparison_of(row, files[row["case"]], args) for _, row in worst_cases(metrics).iterrows()])
+
+
+def comparison_of(row: pd.Series, file: Path, args: argparse.Namespace) -> Comparison:
+    """A case's row of metrics.tsv with its image and both masks."""
+    volume = read_image(args.nifti / file, row["case"]).volume
+    return Comparison(row, volume, *(read_mask(folder / file)[0] for folder in (args.truth, args.masks)))
 
 
 if __name__ == "__main__":

@@ -217,6 +217,13 @@ def stages_of(config: dict) -> list[int]:
     return [1, 2] if cohorts_with_role(config, "target") else [1]
 
 
+def mask_origin(config: dict) -> str:
+    """Where lung masks come from: a network `trained` in this run, a `given` one, or the `classical` method."""
+    if config["segmentation"]["method"] == "classical":
+        return "classical"
+    return "given" if config["segmentation"]["model"] else "trained"
+
+
 def trains_segmentation(config: dict) -> bool:
     """Whether the run trains a segmentation network of its own, for which it needs a cohort with contours."""
-    return config["segmentation"]["method"] == "nnunet" and not config["segmentation"]["model"]
+    return mask_origin(config) == "trained"

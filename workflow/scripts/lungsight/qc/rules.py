@@ -1,5 +1,6 @@
 """Automatic decisions: which slices show lung, and which masks keep the lung's shape and nothing else."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,14 @@ LOST = "the mask misses the lung"
 
 
 class Limit(NamedTuple):
-    """One limit of the config section `qc.rules`: what a score may be at most, or must be at least."""
+    """One limit of the config section `qc.rules`: what a score may be at most, or must be at least.
+
+    brief: the fault in a few words; words: with its value.
+    """
 
     name: str
     score: str
+    brief: str
     words: str
     percent: bool = True
 
@@ -23,18 +28,45 @@ class Limit(NamedTuple):
 
 
 MASK_LIMITS = (
-    Limit("max_lung_fraction", "lung_fraction", "the mask covers {value} of the image"),
-    Limit("max_border_contact", "border_contact", "the mask covers {value} of the image border"),
-    Limit("max_components", "components", "the mask is in {value} pieces", percent=False),
-    Limit("min_solidity", "solidity", "the outline is ragged (solidity {value})"),
-    Limit("max_holes", "holes", "holes of {value} in the mask"),
-    Limit("max_mean_intensity", "mean_intensity", "the mask is dense inside (mean {value} of the window)"),
-    Limit("max_soft_fraction", "soft_fraction", "{value} of the mask is soft tissue"),
-    Limit("max_missed_air", "missed_air", "the mask misses {value} of the air in the body"),
-    Limit("min_neighbour_dice", "neighbour_dice", "the mask agrees to {value} with the neighbouring slices"),
-    Limit("min_classical_kept", "classical_kept", "the mask keeps {value} of the air of one lung"),
-    Limit("min_classical_dice", "classical_dice", "the mask agrees to {value} with the air of the lungs"),
-    Limit("max_gas_fraction", "gas_fraction", "{value} of the mask is gas in airways, stomach or bowel"),
+    Limit("max_lung_fraction", "lung_fraction", "mask too large", "the mask covers {value} of the image"),
+    Limit(
+        "max_border_contact",
+        "border_contact",
+        "mask at the image border",
+        "the mask covers {value} of the image border",
+    ),
+    Limit("max_components", "components", "mask in too many pieces", "the mask is in {value} pieces", percent=False),
+    Limit("min_solidity", "solidity", "ragged outline", "the outline is ragged (solidity {value})"),
+    Limit("max_holes", "holes", "holes in the mask", "holes of {value} in the mask"),
+    Limit(
+        "max_mean_intensity",
+        "mean_intensity",
+        "mask too dense inside",
+        "the mask is dense inside (mean {value} of the window)",
+    ),
+    Limit("max_soft_fraction", "soft_fraction", "soft tissue in the mask", "{value} of the mask is soft tissue"),
+    Limit("max_missed_air", "missed_air", "air of the lungs missed", "the mask misses {value} of the air in the body"),
+    Limit(
+        "min_neighbour_dice",
+        "neighbour_dice",
+        "mask unlike its neighbours",
+        "the mask agrees to {value} with the neighbouring slices",
+    ),
+    Limit(
+        "min_classical_kept", "classical_kept", "part of one lung lost", "the mask keeps {value} of the air of one lung"
+    ),
+    Limit(
+        "min_classical_dice",
+        "classical_dice",
+        "mask unlike the air of the lungs",
+        "the mask agrees to {value} with the air of the lungs",
+    ),
+    Limit(
+        "max_gas_fraction",
+        "gas_fraction",
+        "gas of airways or bowel in the mask",
+        "{value} of the mask is gas in airways, stomach or bowel",
+    ),
 )
 
 
@@ -42,6 +74,17 @@ def in_words(limit: Limit, value: float, allowed: float) -> str:
     """What is wrong with one score: "97 % of the mask is soft tissue, limit 50 %"."""
     shown, bound = (f"{100 * number:.0f} %" if limit.percent else f"{number:.0f}" for number in (value, allowed))
     return f"{limit.words.format(value=shown)}, limit {bound}"
+
+
+def in_brief(reason: str) -> str:
+    """The first fault of a reason that `decide` or a person gave, without numbers: like ones can be counted."""
+    first = reason.split("; ")[0]
+    if first.startswith(LOST):
+        return LOST
+    for limit in MASK_LIMITS:
+        if re.fullmatch(re.escape(limit.words).replace(re.escape("{value}"), "[0-9]+( %)?") + ", limit .*", first):
+            return limit.brief
+    return first
 
 
 def broken_limits(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from lungsight.report import (
     audit_page,
     charts,
     evaluation_page,
+    flow,
     headline,
     leakage_page,
     maps,
@@ -20,9 +21,10 @@ from lungsight.report import (
     page_tables,
 )
 from lungsight.report.page_parts import TEMPLATE
-from lungsight.report.pictures import Picture, galleries, inline, mean_picture, overlay_picture
+from lungsight.report.pictures import galleries, mean_picture, overlay_picture
 from lungsight.report.rendering import render
 from lungsight.report.results import RunResults
+from lungsight.report.segmentation_section import segmentation_section
 from lungsight.report.statements import (
     adaptation_statements,
     leakage_statements,
@@ -55,7 +57,7 @@ def view(results: RunResults) -> dict[str, Any]:
         "attention": _attention(results) if trained else None,
         "audit": audit_page.section(results) if trained else None,
         "data": _data(results),
-        "segmentation": _segmentation(results),
+        "segmentation": segmentation_section(results),
         "provenance": _provenance(results),
         "stand_in_mark": STAND_IN_MARK if stand_in_pipelines(results) else "",
     }
@@ -166,19 +168,11 @@ def _data(results: RunResults) -> dict[str, Any]:
     leakage = page_tables.leakage_table(results) if len(results.leakage) else None
     return {
         "tables": tables,
+        "flows": flow.flows(results),
         "leakage": leakage,
         "leakage_statements": leakage_statements(results),
         "price": leakage_page.price_section(results),
     }
-
-
-def _segmentation(results: RunResults) -> dict[str, Any] | None:
-    if results.segmentation.empty:
-        return None
-    curve: Picture = inline(
-        results.folder / "segmentation/curve.png", "Training curve of the lung segmentation: loss and Dice by epoch"
-    )
-    return {"table": page_tables.dice_table(results), "curve": curve}
 
 
 def _provenance(results: RunResults) -> dict[str, Any]:

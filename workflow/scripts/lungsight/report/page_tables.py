@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from lungsight.qc.rules import in_brief
 from lungsight.report.facts import frameworks_of
 from lungsight.report.results import RunResults
 from lungsight.report.wording import number, tally
@@ -150,7 +150,7 @@ def qc_reason_table(results: RunResults) -> PageTable:
             out = manifest[manifest[f"{framework}_keep"] == 0]
             for decided_by, group in out.groupby("decided_by"):
                 cells = [text(cohort), text(framework), text(decided_by), whole(len(group))]
-                rows.append([*cells, text(tally(group["reason"]))])
+                rows.append([*cells, text(tally(group["reason"].map(in_brief)))])
     headings = [("Cohort", ""), ("Framework", ""), ("Decided by", ""), ("Slices", ""), ("Reasons", "how often")]
     return PageTable("qc-reasons", "Why slices were left out", headings, rows, frozenset({3}))
 
@@ -182,18 +182,3 @@ def leakage_table(results: RunResults) -> PageTable:
         )
         rows.append([*cells, *known, *(whole(n)._replace(tone="bad" if n else "good") for n in shared_counts)])
     return PageTable("leakage", "What train, validation and test share", headings, rows, frozenset(range(3, 10)))
-
-
-def dice_table(results: RunResults) -> PageTable:
-    """Agreement of the predicted with the contoured lung, by side."""
-    rows = []
-    for side in SIDES:
-        cases = results.segmentation[results.segmentation["split"] == side]
-        dice = cases["dice"].astype(float).dropna()
-        ends = [np.nan, np.nan, np.nan] if dice.empty else [dice.mean(), dice.median(), dice.min()]
-        missing = cases.loc[cases["dice"].isna(), "reason"]
-        row = [text(side), whole(len(cases)), *(decimal(value, 3) for value in ends), text(tally(missing) or "–")]
-        rows.append(row)
-    headings = [("Side", ""), ("Cases", ""), ("Mean Dice", "1 is full agreement"), ("Median", ""), ("Lowest", "")]
-    headings.append(("Without Dice", "and why"))
-    return PageTable("dice", "Lung segmentation against the contours", headings, rows, frozenset({1, 2, 3, 4}))

@@ -1,0 +1,86 @@
+"""The flow diagram: what is counted, what is said, and that both are on the picture."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+
+from lungsight.report.flow import draw, flow_of, in_words
+from lungsight.report.results import RunResults
+
+POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
+FACTS = {
+    "labels": [POSITIVE, NEGATIVE],
+    "pipelines": [["whole", "resnet50", "scratch"], ["segmented", "resnet50", "x"]],
+}
+
+
+def made_results(split: bool = True) -> RunResults:
+    """Four rows, one unusable; of six slices one shows no lung, and of the rest two lost their mask."""
+    cases = pd.DataFrame(
+        {
+            "case": list("abcd"),
+            "label": [POSITIVE, POSITIVE, NEGATIVE, NEGATIVE],
+            "status": ["ok", "ok", "ok", "rejected"],
+        }
+    )
+    slices = pd.DataFrame({"slice": [f"s{n}" for n in range(6)], "label": [POSITIVE] * 4 + [NEGATIVE] * 2})
+    manifest = pd.DataFrame(
+        {
+            "slice": slices["slice"],
+            "whole_keep": [0, 1, 1, 1, 1, 1],
+            "segmented_keep": [0, 0, 0, 1, 1, 1],
+            "reason": [
+                *(
+                    "no lung visible",
+                    "the mask covers 70 % of the image, limit 60 %; holes of 20 % in the mask, limit 15 %",
+                ),
+                *("lung shape lost", "", "", ""),
+            ],
+            "decided_by": ["auto", "auto", "person", "auto", "auto", "auto"],
+        }
+    )
+    sides = {"whole": ["train", "train", "val", "test", "train"], "segmented": ["val", "test", "train"]}
+    splits = {("hospital", framework): pd.DataFrame({"split": found}) for framework, found in sides.items()}
+    return RunResults(
+        Path(), FACTS, {"hospital": cases}, {"hospital": slices}, {"hospital": manifest}, splits if split else {}
+    )
+
+
+def test_every_slice_is_kept_or_left_out_for_a_reason() -> None:
+    steps = flow_of(made_results(), "hospital")
+    assert [step.name for step in steps] == [
+        *("Rows of the table", "Slices of usable rows", "Whole slices", "Slice × lung mask"),
+    ]
+    assert [step.counts[POSITIVE] for step in steps] == [2, 4, 3, 1]
+    assert [step.counts[NEGATIVE] for step in steps] == [2, 2, 2, 2]
+    assert steps[1].left_out == {"rows unusable": 1}
+    assert steps[2].left_out == {"no lung visible": 1}
+    assert steps[3].left_out == {"mask too large": 1, "a person: lung shape lost": 1}
+    for before, after in pairwise(steps[1:]):
+        assert sum(before.counts.values()) - sum(after.counts.values()) == sum(after.left_out.values())
+    assert steps[2].sides == {"train": 3, "val": 1, "test": 1}
+    assert sum(steps[3].sides.values()) == sum(steps[3].counts.values())
+
+
+def test_words_and_picture_say_the_same() -> None:
+    steps = flow_of(made_results(), "hospital")
+    words = in_words(steps)
+    assert words[2] == (
+        "Whole slices: 5 (3 Covid-19, 2 Non Covid). Left out before: 1 no lung visible."
+        " Of these train 3, val 1, test 1."
+    )
+    picture = draw(steps)
+    for shown in ("Rows of the table", "5 (3 Covid-19, 2 Non Covid)", "1 no lung visible", "train 3, val 1, test 1"):
+        assert shown in picture
+    assert picture == draw(steps)
+
+
+def test_a_run_that_stops_before_splits_has_a_shorter_diagram() -> None:
+    assert [step.sides for step in flow_of(made_results(split=False), "hospital")] == [{}] * 4
+
+
+def test_rare_reasons_are_counted_together() -> None:
+    steps = flow_of(made_results(), "hospital")
+    many = steps[2]._replace(left_out={name: 9 - n for n, name in enumerate("abcde")})
+    assert in_words([many])[0].split("before: ")[1].startswith("9 a; 8 b; 7 c; 11 for other reasons.")

@@ -1,0 +1,41 @@
+"""The page's section on the lung segmentation says where the masks come from, and only then of a training."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lungsight.report.results import RunResults
+from lungsight.report.segmentation_section import agreement_table, segmentation_section
+
+METRICS = pd.DataFrame(
+    {
+        "split": ["train", "train", "test", "test"],
+        "dice": [0.98, 0.96, 0.9, np.nan],
+        "surface_distance_95": [2.0, 4.0, 8.0, np.nan],
+        "volume_error": [0.1, -0.3, -0.05, np.nan],
+        "reason": ["", "", "", "no lung in either mask"],
+    }
+)
+
+
+def test_agreement_by_side() -> None:
+    rows = [[cell.text for cell in row] for row in agreement_table(METRICS).rows]
+    assert rows[0] == ["train", "2", "0.970", "0.970", "0.960", "3.0", "20 %", "–"]
+    assert rows[1] == ["val", "0", "–", "–", "–", "–", "–", "–"]
+    assert rows[2] == ["test", "2", "0.900", "0.900", "0.900", "8.0", "5 %", "no lung in either mask (1)"]
+
+
+@pytest.mark.parametrize(("origin", "trained"), [("trained", True), ("given", False), ("classical", False)])
+def test_a_training_is_named_only_where_one_was(tmp_path: Path, origin: str, trained: bool) -> None:
+    (tmp_path / "segmentation").mkdir()
+    for name in ("curve", "worst"):
+        Image.new("RGB", (32, 20), "white").save(tmp_path / f"segmentation/{name}.png")
+    results = RunResults(tmp_path, {"mask_origin": origin}, segmentation=METRICS)
+    section = segmentation_section(results)
+    assert ("Training of the segmentation network" in section["curve"].caption) is trained
+    assert section["curve"].alt == section["curve"].caption
+    assert "the lowest Dice of all cases is 0.900" in section["worst"].alt
+    assert segmentation_section(RunResults(tmp_path, {"mask_origin": origin})) is None
