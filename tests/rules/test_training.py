@@ -1,5 +1,10 @@
 """Every rule of the training room, by itself, on made input and a small network."""
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import keras
@@ -7,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lungsight.config import complete_config
 from lungsight.files import read_json, sha256_of, write_json
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier
 from tests.made import NEGATIVE, POSITIVE, made_cohort, made_split
-from tests.workspace import Workspace
+from tests.workspace import ROOT, Workspace
 
 SIZE = 32
 MODEL = "models/whole-small_cnn-scratch/stage1"
@@ -365,3 +371,45 @@ def test_train_is_refused_before_any_job(tmp_path: Path, change: dict, message: 
     failed = space.snakemake("-n", "train")
     assert failed.returncode != 0
     assert message in failed.stdout
+
+
+def train_directly(space: Workspace, into: Path) -> list[str]:
+    """The command of train_stage for a small network, as the rule would give it."""
+    made = {name: space.run_folder / "training/images/curated" / name for name in ("whole.npy", "index.tsv")}
+    config = complete_config({"results": space.results} | space.config)["training"]
+    settings = config | {name: config[name]["stage1"] for name in ("epochs", "learning_rate")}
+    outputs = {"model": "model.keras", "history": "history.tsv", "provenance": "provenance.json", "curve": "curve.png"}
+    given = {
+        **{"pipeline": "whole-small_cnn-scratch", "stage": 1, "labels": json.dumps([POSITIVE, NEGATIVE])},
+        **{"settings": json.dumps(settings), "seed": 1, "threads": 1, "code": "x"},
+        **{"split": space.run_folder / "splits/curated/whole.tsv", "images": made["whole.npy"]},
+        **{"index": made["index.tsv"], "checkpoints": into / "checkpoints"},
+        **{name: into / file for name, file in outputs.items()},
+    }
+    program = ROOT / "workflow/scripts/train_stage.py"
+    return [
+        sys.executable,
+        str(program),
+        *(part for name, value in given.items() for part in (f"--{name}", str(value))),
+    ]
+
+
+def test_a_training_killed_at_once_ends_with_the_numbers_of_an_undisturbed_one(tmp_path: Path) -> None:
+    """kill -9 as soon as an epoch is kept, wherever the training then is."""
+    space = workspace(tmp_path, preset="modern", epochs={"stage1": 40}, early_stopping=40)
+    made_images(space.run_folder, "curated")
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    subprocess.run(train_directly(space, undisturbed), check=True, capture_output=True)
+    process = subprocess.Popen(train_directly(space, killed), stderr=subprocess.DEVNULL)
+    while not list(killed.glob("checkpoints/*.npz")) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    again = subprocess.run(train_directly(space, killed), check=True, capture_output=True, text=True)
+    assert "Going on after epoch" in again.stderr
+    first, second = (read_table(folder / "history.tsv", "history") for folder in (undisturbed, killed))
+    pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"))
+    models = [keras.models.load_model(folder / "model.keras", compile=False) for folder in (undisturbed, killed)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not (killed / "checkpoints").exists()
