@@ -11,8 +11,15 @@ from PIL import Image
 from lungsight.errors import UserError
 from lungsight.intake import cases as cases_module
 from lungsight.intake.cases import Folders, Intake, convert_shard
-from lungsight.intake.cohort_table import TableRow
-from lungsight.intake.gather import identities, join_cases, join_slices, settle_duplicates, write_private_table
+from lungsight.intake.cohort_table import TableRow, case_of
+from lungsight.intake.gather import (
+    identities,
+    join_cases,
+    join_slices,
+    remove_old_shards,
+    settle_duplicates,
+    write_private_table,
+)
 from lungsight.intake.volume import sha256_of_image
 from lungsight.privacy import pseudonym
 from tests.dicom_made import made_rtstruct, made_series, save_series
@@ -61,9 +68,9 @@ def test_a_shard_has_a_row_for_every_case_good_or_bad(tmp_path, capsys):
 
 
 def test_the_case_does_not_depend_on_how_its_path_is_written():
-    intake = Intake("hospital", "dicom", None, 5, SETTINGS, KEY)
-    assert intake.case_of(row(1, "a/b/")) == intake.case_of(row(9, "./a//b"))
-    assert intake.case_of(row(1, "a/b")) != intake.case_of(row(1, "a/c"))
+    assert case_of(KEY, "hospital", "a/b/") == case_of(KEY, "hospital", "./a//b")
+    assert case_of(KEY, "hospital", "a/b") != case_of(KEY, "hospital", "a/c")
+    assert case_of(KEY, "hospital", "a/b") != case_of(KEY, "public", "a/b")
 
 
 def test_an_unforeseen_error_is_the_cases_reason_and_its_traceback_is_private(tmp_path, monkeypatch):
@@ -240,3 +247,12 @@ def test_the_private_table_leads_back_and_is_its_owners_alone(tmp_path):
         "patient": ["../../=cmd()", "Doe\tJane"],
         "path": ["a/x", "ü/<b>"],
     }
+
+
+def test_shards_without_a_case_are_removed_and_nothing_else(tmp_path):
+    for place in ("nifti/000", "nifti/003", "png/003", "shards/003", "truth/000", "png/notes", "other/003"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "file").touch()
+    assert remove_old_shards(tmp_path, {"000", "001"}) == 3
+    left = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("file")}
+    assert left == {"nifti/000", "truth/000", "png/notes", "other/003"}

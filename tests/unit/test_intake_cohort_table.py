@@ -49,7 +49,7 @@ def errors(cohort):
 @pytest.mark.parametrize("separator", ["\t", ",", ";"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_tables_of_any_program_are_read(cohort, separator, encoding, end):
+def test_row_24_tables_of_any_program_are_read(cohort, separator, encoding, end):
     write(cohort, separator=separator, encoding=encoding, end=end)
     rows = read(cohort)
     assert [(row.row, row.patient, row.path, row.label) for row in rows] == [
@@ -67,7 +67,7 @@ def test_every_column_is_read_and_blank_rows_do_not_count(cohort):
     assert (second.row, second.path) == (2, "b")
 
 
-def test_all_that_is_wrong_is_said_at_once_by_row(cohort):
+def test_row_24_all_that_is_wrong_is_said_at_once_by_row(cohort):
     rows = [
         ("P1", "a", "Covid"),
         ("P2", "b", ""),
@@ -99,7 +99,7 @@ def test_many_errors_are_cut_short(cohort):
 
 
 @pytest.mark.parametrize("word", ["COVID", "Normal", "COVID-19"])
-def test_a_label_in_another_case_is_hinted_at(cohort, word):
+def test_row_24_a_label_in_another_case_is_hinted_at(cohort, word):
     write(cohort, [("P", "a", word)])
     assert "did you mean" in errors(cohort)
 
@@ -179,7 +179,7 @@ def test_a_path_too_long_to_look_up_is_an_error_and_no_traceback(cohort):
 
 
 @pytest.mark.parametrize("patient", ["../../x", "=cmd()", "<script>alert(1)</script>", "x" * 300, "患者", "a\u200bb"])
-def test_patients_may_be_called_anything(cohort, patient):
+def test_row_23_patients_may_be_called_anything(cohort, patient):
     write(cohort, [(patient, "a", "1")])
     assert read(cohort)[0].patient == patient
 

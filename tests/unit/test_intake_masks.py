@@ -97,7 +97,7 @@ def test_contours_of_another_frame_are_refused(volume, tmp_path):
         read_mask(folder, volume, ROI_NAMES, True)
 
 
-def test_what_is_no_mask_is_refused(volume, tmp_path):
+def test_row_19_what_is_no_mask_is_refused(volume, tmp_path):
     (tmp_path / "text").write_text("lung")
     with pytest.raises(BadCase, match="no readable DICOM"):
         read_mask(tmp_path / "text", volume, ROI_NAMES, True)
@@ -170,7 +170,7 @@ def test_nifti_labels_above_0_are_lung_in_whatever_axes(volume, tmp_path):
     np.testing.assert_array_equal(read_mask(path, volume, ROI_NAMES, True), truth(True))
 
 
-def test_nifti_masks_that_do_not_fit_are_refused(volume, tmp_path):
+def test_row_19_nifti_masks_that_do_not_fit_are_refused(volume, tmp_path):
     labels = truth(True).astype(np.float32)
     moved = volume.affine.copy()
     moved[2, 3] += 1

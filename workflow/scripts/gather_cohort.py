@@ -10,7 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from lungsight.intake.cohort_table import read_rows
-from lungsight.intake.gather import identities, join_cases, join_slices, settle_duplicates, write_private_table
+from lungsight.intake.gather import (
+    identities,
+    join_cases,
+    join_slices,
+    remove_old_shards,
+    settle_duplicates,
+    write_private_table,
+)
 from lungsight.privacy import read_key
 from lungsight.program import parser, run, say
 from lungsight.tables import read_table, write_table
@@ -41,6 +48,8 @@ def main() -> None:
     write_table(args.cases, cases, schema="cases")
     write_table(args.slices, join_slices(cases, slices), schema="slices")
     write_private_table(args.private, known, rows)
+    if removed := remove_old_shards(args.cases.parent, shards.keys()):
+        say(f"removed {removed} folders of shards that have no case any more")
     say(", ".join(f"{count} {status}" for status, count in cases["status"].value_counts().items()))
 
 

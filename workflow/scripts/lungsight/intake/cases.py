@@ -1,7 +1,6 @@
 """One shard of a cohort, case by case: a bad case gets its row and the cohort goes on."""
 
 import logging
-import os
 import traceback
 import warnings
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ import numpy as np
 import pydicom
 
 from lungsight.errors import BadCase
-from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.image import read_image
 from lungsight.intake.masks import read_mask
@@ -20,7 +19,6 @@ from lungsight.intake.nifti import read_nifti
 from lungsight.intake.perceptual_hash import perceptual_hash
 from lungsight.intake.series import SeriesRule
 from lungsight.intake.volume import Facts, Volume, Window, sha256_of_image, slope_of, write_nifti, write_png
-from lungsight.privacy import pseudonym
 from lungsight.program import keep_private, say
 
 KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}
@@ -36,10 +34,6 @@ class Intake:
     min_slices: int
     settings: dict
     key: bytes
-
-    def case_of(self, row: TableRow) -> str:
-        """The pseudonym of a case: of its path in the table, so that no edit of another column moves it."""
-        return pseudonym(self.key, "case", self.cohort, os.path.normpath(row.path))
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict,
     Whatever goes wrong with this case becomes its reason; an unforeseen error leaves its traceback in the private
     folder.
     """
-    case = intake.case_of(row)
+    case = case_of(intake.key, intake.cohort, row.path)
     result = {"case": case, "kind": KINDS[intake.format], "n_slices": 0, "status": "rejected"}
     if row.skip:
         return result | {"status": "skipped", "reason": row.skip, **asdict(Facts())}, []

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
 from lungsight.intake.raw_table import read_raw_table
+from lungsight.privacy import pseudonym
 
 SPLITS = ("", "train", "val", "test")
 CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series or a volume, or a single image
@@ -195,6 +196,11 @@ def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
     except OSError as error:
         return [f"{column} {path[:60]!r} cannot be looked up: {error.strerror}."]
     return []
+
+
+def case_of(key: bytes, cohort: str, path: str) -> str:
+    """The pseudonym of a case: of its path in the table, so that no edit of another column moves it."""
+    return pseudonym(key, "case", cohort, os.path.normpath(path))
 
 
 def default_shards(n_cases: int, format: str) -> int:

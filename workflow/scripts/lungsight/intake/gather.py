@@ -1,14 +1,15 @@
 """Shards and the user's table → the cohort's cases and slices, and the private table that leads back to people."""
 
-import os
-from collections.abc import Sequence
+import re
+import shutil
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from lungsight.errors import UserError
 from lungsight.files import atomic_path
-from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.privacy import make_private_folder, pseudonym
 
 
@@ -21,7 +22,7 @@ def identities(rows: Sequence[TableRow], cohort: str, key: bytes, shared_ids: bo
     scope = "" if shared_ids else cohort
     known = []
     for row in rows:
-        case = pseudonym(key, "case", cohort, os.path.normpath(row.path))
+        case = case_of(key, cohort, row.path)
         patient = pseudonym(key, "patient", scope, row.patient) if row.patient else case
         given = {"label": row.label, "source": row.source or cohort, "given_split": row.split}
         known.append({"row": row.row, "case": case, "patient": patient, **given})
@@ -87,3 +88,20 @@ def write_private_table(path: Path, known: pd.DataFrame, rows: Sequence[TableRow
     with atomic_path(path) as temporary:
         temporary.touch(mode=0o600)
         table.to_csv(temporary, sep="\t", index=False, encoding="utf-8", lineterminator="\n")
+
+
+def remove_old_shards(folder: Path, shards: Collection[str]) -> int:
+    """Remove from a cohort's folder what is left of shards that no longer have a case; returns how many folders went.
+
+    Snakemake forgets them when a table shrinks or `shards` changes; images of people who are no longer in the table
+    must not stay.
+    """
+    old = [
+        place
+        for kind in ("shards", "nifti", "png", "truth")
+        for place in (folder / kind).glob("*")
+        if re.fullmatch(r"\d{3}", place.name) and place.name not in shards
+    ]
+    for place in old:
+        shutil.rmtree(place)
+    return len(old)

@@ -1,16 +1,17 @@
-"""What the two converting programs are told: a shard of a cohort, and how to take it in."""
+"""What the two converting programs do: a shard of a cohort, as they are told, into volumes, images and two tables."""
 
 import argparse
 import json
 from pathlib import Path
 
-from lungsight.intake.cases import KINDS, Intake
+from lungsight.intake.cases import KINDS, Folders, Intake, convert_shard, quiet
 from lungsight.intake.cohort_table import TableRow, read_rows, shard_name, shard_of
 from lungsight.privacy import read_key
-from lungsight.program import parser
+from lungsight.program import parser, progress
+from lungsight.tables import write_table
 
 
-def parse_shard_args(documentation: str | None, images: str) -> tuple[argparse.Namespace, list[TableRow], Intake]:
+def _parse_args(documentation: str | None, images: str) -> tuple[argparse.Namespace, list[TableRow], Intake]:
     """Parse the command line of a converting program, whose folder of images beside `--nifti` is called `--<images>`.
 
     Returns the arguments, the rows of the shard in table order, and how they are to be taken in.
@@ -31,3 +32,13 @@ def parse_shard_args(documentation: str | None, images: str) -> tuple[argparse.N
     rows = [row for row in read_rows(args.table) if shard_name(shard_of(row.path, args.shards)) == args.shard]
     intake = Intake(args.cohort, args.format, args.root, args.min_slices, args.settings, read_key(args.key))
     return args, rows, intake
+
+
+def run_conversion(documentation: str | None, images: str) -> None:
+    """The whole of a converting program. images: "png" or "truth", what it makes beside the volumes."""
+    args, rows, intake = _parse_args(documentation, images)
+    quiet()
+    folders = Folders(nifti=args.nifti, **{images: getattr(args, images)})
+    cases, slices = convert_shard(progress(rows, "cases"), intake, folders)
+    write_table(args.cases, cases, schema="converted_cases")
+    write_table(args.slices, slices, schema="converted_slices")
