@@ -55,21 +55,24 @@ def test_a_large_cohort_is_thinned_evenly():
     assert thinned(slices, 34)["slice"].tolist() == slices["slice"].tolist()[::3]
 
 
-def made_predictions(rng, n_patients: int, skill: float) -> pd.DataFrame:
-    slices = made_slices(n_patients, 4)
-    logit = skill * (slices["label"] == POSITIVE) + rng.normal(size=len(slices))
+def made_predictions(rng, skill: float, hardness: np.ndarray) -> pd.DataFrame:
+    """hardness: of each patient, added to the logit of its slices."""
+    slices = made_slices(len(hardness), 4)
+    logit = skill * (slices["label"] == POSITIVE) + np.repeat(hardness, 4) + 0.3 * rng.normal(size=len(slices))
     return slices.assign(probability=1 / (1 + np.exp(-logit)))
 
 
 def test_the_price_is_a_difference_of_aucs():
-    """Against scikit-learn, and its interval against resampling by hand."""
+    """Against scikit-learn, and its interval against resampling by hand: a patient is drawn for both test sides."""
     rng = np.random.default_rng(0)
-    first, second = made_predictions(rng, 30, 3.0), made_predictions(rng, 12, 0.5)
+    hardness = rng.normal(size=30)
+    first, second = made_predictions(rng, 1.2, hardness), made_predictions(rng, 1.0, hardness)
+    second = second[second["patient"] >= f"{12:016x}"]
 
     def auc(table):
         return roc_auc_score(table["label"] == POSITIVE, table["probability"])
 
-    point, low, high = price_of(first, second, POSITIVE, 400, 1)
+    point, low, high = price_of(first, second, POSITIVE, 2000, 1)
     assert point == pytest.approx(auc(first) - auc(second), abs=1e-12)
     drawn = []
     for _ in range(400):
@@ -77,13 +80,13 @@ def test_the_price_is_a_difference_of_aucs():
         pieces = [pd.concat([table[table["patient"] == name] for name in chosen]) for table in (first, second)]
         if all(piece["label"].nunique() == 2 for piece in pieces):
             drawn.append(auc(pieces[0]) - auc(pieces[1]))
-    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.06)
+    np.testing.assert_allclose([low, high], np.quantile(drawn, [0.025, 0.975]), atol=0.03)
     assert np.isnan(price_of(first, second, POSITIVE, 0, 1)[1])
 
 
 def test_an_arm_that_could_not_be_tried_has_an_empty_row():
     rng = np.random.default_rng(0)
-    one = made_predictions(rng, 12, 1.0).assign(labels="true", unit="slice")
+    one = made_predictions(rng, 1.0, rng.normal(size=12)).assign(labels="true", unit="slice")
     rows = pd.DataFrame(price_rows(one, "p", "hospital", POSITIVE, 100, 1))
     assert rows["slices"].tolist() == [48, 0, 0, 0]
     assert rows["price"].isna().all() and rows["roc_auc"].notna().tolist() == [True, False, False, False]
