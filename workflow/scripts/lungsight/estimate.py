@@ -46,9 +46,9 @@ CONVERT_ANNOTATED = Cost(disk=380_000, seconds=0.04)
 PREPARE = Cost(disk=800_000)
 NETWORK_STEP = Cost(seconds=3.7)
 SEGMENT = {"nnunet": Cost(disk=5_000, seconds=0.95), "classical": Cost(disk=5_000, seconds=0.04)}
-PAGE = Cost(disk=40_000)
+PAGE = Cost(disk=32_000)
 # Per image of 256 x 256, forward and back. Other backbones count as the largest.
-TRAINING = {"resnet50": Cost(seconds=0.24), "densenet201": Cost(seconds=0.5), "small_cnn": Cost(seconds=0.02)}
+TRAINING = {"resnet50": Cost(seconds=0.24), "densenet201": Cost(seconds=0.34)}
 FORWARD = 0.25  # of that, a forward pass alone
 MODEL = Cost(disk=110e6)
 
