@@ -1,30 +1,16 @@
-"""The segmentation's split: largest remainders, no empty side, patients whole, the table's own split kept."""
+"""The segmentation's split: patients whole, no empty side, the table's own split kept."""
 
 import pandas as pd
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.segmentation.split import side_sizes, split_cases
+from lungsight.segmentation.split import split_cases
 
 
 def cases_of(patients: list[str], **columns: list) -> pd.DataFrame:
     n = len(patients)
     table = {"row": range(1, n + 1), "case": [f"c{row}" for row in range(n)], "patient": patients}
     return pd.DataFrame(table | {"status": ["ok"] * n, "given_split": [""] * n} | columns)
-
-
-@pytest.mark.parametrize(
-    ("n", "fractions", "expected"),
-    [
-        (12, [0.6, 0.15, 0.25], [7, 2, 3]),  # quotas 7.2, 1.8, 3.0
-        (100, [0.84, 0.08, 0.08], [84, 8, 8]),
-        (422, [0.84, 0.08, 0.08], [354, 34, 34]),  # quotas 354.48, 33.76, 33.76
-        (3, [0.84, 0.08, 0.08], [1, 1, 1]),
-        (10, [0.84, 0.08, 0.08], [8, 1, 1]),
-    ],
-)
-def test_side_sizes(n: int, fractions: list[float], expected: list[int]) -> None:
-    assert side_sizes(n, fractions) == expected
 
 
 def test_split_keeps_patients_whole_and_table_order() -> None:
@@ -43,6 +29,11 @@ def test_split_depends_on_seed_and_order_and_not_on_names() -> None:
         == sides
     )
     assert split_cases(cases_of(names), [0.5, 0.2, 0.3], seed=4)["split"].tolist() != sides
+
+
+def test_where_nothing_is_trained_every_case_is_test() -> None:
+    split = split_cases(cases_of(list("ab"), status=["ok", "rejected"]), None, seed=1)
+    assert split.to_dict("records") == [{"case": "c0", "patient": "a", "split": "test"}]
 
 
 def test_split_honours_the_table() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungsight.errors import UserError
-from lungsight.splits.assignment import SIDES, apportion, assign, sizes_of_sides
+from lungsight.sides import SIDES, apportion, sizes_of_sides
+from lungsight.splits.assignment import assign
 from lungsight.splits.checks import check_framework
 from lungsight.splits.cohorts import Cohort, Plan, in_framework
 from lungsight.splits.cohorts import split_cohorts as split_by_plan

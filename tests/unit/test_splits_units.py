@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lungsight.config import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
-from lungsight.splits.assignment import assign, assign_fold, sizes_of_sides
+from lungsight.sides import sizes_of_sides
+from lungsight.splits.assignment import assign, assign_fold
 from lungsight.splits.groups import groups_of
 from lungsight.splits.known_sides import KnownSides, earlier_sides, segmentation_sides
 from lungsight.splits.settings import assigned_together, earlier_files, split_unit_of

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.program import say
-from lungsight.splits.assignment import SIDES
+from lungsight.sides import SIDES
 from lungsight.tables import read_table
 from lungsight.training import backbones
 from lungsight.training.checkpoints import Checkpoint

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from lungsight.qc.rules import in_brief
 from lungsight.report.charts import STYLE, as_svg
 from lungsight.report.facts import cohorts_of, frameworks_of
-from lungsight.report.page_tables import SIDES
 from lungsight.report.results import RunResults
+from lungsight.sides import SIDES
 
 FRAMEWORK_NAMES = {"whole": "Whole slices", "segmented": "Slice × lung mask"}
 FEW_REASONS = 3  # beside a box; the table of reasons has them all

@@ -7,10 +7,11 @@ from markupsafe import Markup
 
 from lungsight.report import charts
 from lungsight.report.facts import frameworks_of
-from lungsight.report.page_tables import SIDES, Cell, PageTable, decimal, text, whole
+from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
 from lungsight.report.statements import Statement
 from lungsight.report.wording import interval, with_interval
+from lungsight.sides import SIDES
 
 TITLES = {"true": "true labels", "shuffled": "a random label for each patient"}
 CHANCE = 0.5

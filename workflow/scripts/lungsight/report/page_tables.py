@@ -10,8 +10,7 @@ from lungsight.qc.rules import in_brief
 from lungsight.report.facts import frameworks_of
 from lungsight.report.results import RunResults
 from lungsight.report.wording import number, tally
-
-SIDES = ("train", "val", "test")
+from lungsight.sides import SIDES
 
 
 class Cell(NamedTuple):

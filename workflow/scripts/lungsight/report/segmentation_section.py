@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsight.report.page_tables import SIDES, PageTable, decimal, share, text, whole
+from lungsight.report.page_tables import PageTable, decimal, share, text, whole
 from lungsight.report.pictures import inline
 from lungsight.report.results import RunResults
 from lungsight.report.wording import number, tally
+from lungsight.sides import SIDES
 
 ORIGINS = {
     "trained": "nnU-Net, trained in this run on the cohort with contours.",

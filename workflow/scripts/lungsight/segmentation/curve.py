@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lungsight.files import atomic_path
-from lungsight.segmentation.split import SIDES
+from lungsight.sides import SIDES
 
 COLOURS = {"train": "#4477aa", "val": "#ee8833", "test": "#228844"}
 GREY = "#666666"

@@ -4,23 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
-
-SIDES = ("train", "val", "test")
-
-
-def side_sizes(n: int, fractions: list[float]) -> list[int]:
-    """Numbers of units per side: largest remainders, and no side empty.
-
-    n: at least as many units as there are fractions. Of equal remainders the earlier side's counts more.
-    """
-    quotas = n * np.asarray(fractions) / np.sum(fractions)
-    sizes = np.floor(quotas + 1e-9).astype(int)
-    for side in np.argsort(sizes - quotas, kind="stable")[: n - sizes.sum()]:
-        sizes[side] += 1
-    while (sizes == 0).any():
-        sizes[np.argmax(sizes)] -= 1
-        sizes[np.argmin(sizes)] += 1
-    return sizes.tolist()
+from lungsight.sides import SIDES, sizes_of_sides
 
 
 def _given_sides(cases: pd.DataFrame) -> dict[str, str]:
@@ -56,7 +40,7 @@ def split_cases(cases: pd.DataFrame, fractions: list[float] | None, seed: int) -
             "classical; neither needs any."
         )
     sides = _given_sides(usable)
-    wanted = dict(zip(SIDES, side_sizes(len(patients), fractions), strict=True))
+    wanted = dict(zip(SIDES, sizes_of_sides(len(patients), fractions), strict=True))
     for side in sides.values():
         wanted[side] -= 1
     free = [patient for patient in patients if patient not in sides]

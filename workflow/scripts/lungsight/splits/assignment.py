@@ -7,34 +7,11 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-SIDES = ("train", "val", "test")
+from lungsight.sides import SIDES, sizes_of_sides
+
 FREE = -1
 
 Classes = Sequence[tuple[Hashable, ...]]
-
-
-def apportion(count: int, weights: Sequence[float]) -> list[int]:
-    """Divide `count` units among sides by the largest remainder; ties go to the earlier side.
-
-    Returns non-negative integers that sum to `count`, each within one of its exact share. Source: Hamilton's method.
-    """
-    shares = np.array(weights, dtype=float) / sum(weights) * count
-    seats = np.floor(shares + 1e-9).astype(int)
-    order = np.argsort(seats - shares, kind="stable")
-    seats[order[: count - seats.sum()]] += 1
-    return seats.tolist()
-
-
-def sizes_of_sides(count: int, fractions: Sequence[float]) -> list[int]:
-    """How many units of a class each side gets: by the largest remainder, and none without one where it can be.
-
-    With as many units as sides or more, every side has at least one, taken from the side that has most.
-    """
-    sizes = apportion(count, fractions)
-    while count >= len(sizes) and 0 in sizes:
-        sizes[sizes.index(max(sizes))] -= 1
-        sizes[sizes.index(0)] += 1
-    return sizes
 
 
 def in_strata(units: Sequence[int], strata: Classes | None, rng: np.random.Generator) -> list[int]:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.splits.assignment import SIDES
+from lungsight.sides import SIDES
 from lungsight.splits.cohorts import EXTERNAL, Cohort
 
 

@@ -8,7 +8,7 @@ others train. Of two that are as near the earlier in the table is taken. The con
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.splits.assignment import SIDES
+from lungsight.sides import SIDES
 
 
 def _in_words(sources: pd.DataFrame) -> str:

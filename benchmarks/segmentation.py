@@ -1,0 +1,146 @@
+"""Prediction of lung masks against nnUNetv2_predict on the same model, and against the bare network's forward passes.
+
+python benchmarks/segmentation.py --model results/demo/segmentation/model [--cases 200] [--repeats 3]
+
+Both programs start anew, read the same single-slice phantoms from NIfTI and write masks, without mirroring. The bare
+network gets the same slices one by one, as nnU-Net's sliding window gives them; it is timed in turn with ours.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT)]
+
+import torch  # noqa: E402
+
+from lungsight.demo.anatomy import thorax  # noqa: E402
+from lungsight.segmentation.agreement import dice  # noqa: E402
+from lungsight.segmentation.predict import load_predictor, predict_masks  # noqa: E402
+from lungsight.segmentation.volumes import Image, read_image  # noqa: E402
+from lungsight.tables import columns_of, table_schema, write_table  # noqa: E402
+
+SLICES_PER_PHANTOM = 20
+PEER = Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def write_slices(folder: Path, count: int, matrix: int) -> list[str]:
+    """Single-slice cases from phantoms, as intake writes them; names as nnU-Net wants them. Returns case names."""
+    folder.mkdir()
+    names = []
+    for number in range(count):
+        seed, k = divmod(number, SLICES_PER_PHANTOM)
+        if k == 0:
+            made = thorax(seed=seed + 1, matrix=matrix, slices=SLICES_PER_PHANTOM, lungs_only=True, disease="covid")
+            volume = np.clip((made.hu + 1250) / 1500, 0, 1).astype(np.float32)
+        names.append(f"{number:016x}")
+        nibabel.save(nibabel.Nifti1Image(volume[:, :, k : k + 1], made.affine), folder / f"{names[-1]}_0000.nii.gz")
+    return names
+
+
+def write_cases(path: Path, names: list[str], matrix: int) -> None:
+    """The columns of cases.tsv; only those that segment_shard reads say something."""
+    kinds = {name: part.get("type", "string") for name, part in table_schema("cases")["properties"].items()}
+    blank = {name: "" if kinds[name] == "string" else np.nan for name in columns_of("cases")}
+    rows = [
+        blank
+        | {"row": number + 1, "case": name, "patient": name, "kind": "image", "n_slices": 1, "status": "ok"}
+        | {"shard": "000", "rows": matrix, "columns": matrix, "spacing_row": 2.0, "spacing_column": 2.0}
+        for number, name in enumerate(names)
+    ]
+    write_table(path, pd.DataFrame(rows), schema="cases")
+
+
+def against_the_program(model: Path, folder: Path, names: list[str], matrix: int, threads: int) -> None:
+    """Time both programs once, one after the other, and compare their masks."""
+    linked = folder / "nifti"
+    linked.mkdir()
+    for name in names:
+        (linked / f"{name}.nii.gz").symlink_to(folder / "images" / f"{name}_0000.nii.gz")
+    write_cases(folder / "cases.tsv", names, matrix)
+    ours = [
+        *(
+            sys.executable,
+            ROOT / "workflow/scripts/segment_shard.py",
+            "--cases",
+            folder / "cases.tsv",
+            "--shard",
+            "000",
+        ),
+        *("--nifti", linked, "--method", "nnunet", "--model", model, "--threads", threads, "--masks", folder / "ours"),
+    ]
+    theirs = [
+        *(PEER, "-i", folder / "images", "-o", folder / "theirs", "-m", model, "-f", "0", "--disable_tta"),
+        *("-device", "cpu", "--disable_progress_bar"),
+    ]
+    taken = [
+        seconds(lambda command=command: subprocess.run([*map(str, command)], check=True, capture_output=True))
+        for command in (ours, theirs)
+    ]
+    masks = [
+        [np.asanyarray(nibabel.load(folder / side / f"{name}.nii.gz").dataobj) > 0 for name in names]
+        for side in ("ours", "theirs")
+    ]
+    print(
+        f"{len(names)} single slices of {matrix}², program against program: ours {taken[0]:.1f} s,"
+        f" {PEER.name} {taken[1]:.1f} s, ratio {taken[1] / taken[0]:.1f}; Dice of all masks together"
+        f" {dice(np.stack(masks[0]), np.stack(masks[1])):.6f}"
+    )
+
+
+def against_the_network(model: Path, images: list[Image], repeats: int, threads: int) -> None:
+    """Time ours and the bare forward passes in turn, in one process, both warm."""
+    predictor = load_predictor(model, mirroring=False, threads=threads)
+    inputs = [torch.from_numpy(image.volume[:, :, 0].T.copy())[None, None] for image in images]
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for one in inputs:
+                predictor.network(one)
+
+    def ours() -> None:
+        for _ in predict_masks(predictor, images):
+            pass
+
+    ours()
+    ratios = []
+    for _ in range(repeats):
+        network, whole = seconds(bare), seconds(ours)
+        ratios.append(whole / network)
+        print(f"{1000 * network / len(images):.1f} ms a slice bare, {1000 * whole / len(images):.1f} ms ours")
+    print(f"ratio to the bare network: median {np.median(ratios):.2f}, all {np.round(ratios, 2).tolist()}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True, help="nnU-Net model folder")
+    parser.add_argument("--cases", type=int, default=200)
+    parser.add_argument("--matrix", type=int, default=192)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        names = write_slices(folder / "images", args.cases, args.matrix)
+        images = [read_image(folder / "images" / f"{name}_0000.nii.gz", name) for name in names]
+        against_the_network(args.model.resolve(), images[:40], args.repeats, args.threads)
+        against_the_program(args.model.resolve(), folder, names, args.matrix, args.threads)
+
+
+if __name__ == "__main__":
+    main()
