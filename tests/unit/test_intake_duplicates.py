@@ -161,15 +161,15 @@ def test_blocks_find_what_a_loop_over_all_pairs_finds(monkeypatch):
     assert set(twins["slice"]) == {f"{n:016x}-0000" for n in brute_force(hashes, patients, 2)}
 
 
-def test_the_hash_is_that_of_the_lowest_frequencies_of_a_full_dct():
-    from scipy.fft import dctn
-
-    image = phantoms()[1, 2]
-    spectrum = dctn(image.astype(float), type=2)
+def test_the_hash_is_that_of_the_lowest_frequencies_after_the_mean():
+    image = phantoms()[1, 2].astype(float)
+    small = image.reshape(32, 6, 32, 6).mean(axis=(1, 3))
+    wave = np.cos(np.pi / 32 * np.outer(np.arange(32), np.arange(32) + 0.5))
+    spectrum = wave @ small @ wave.T
     places = sorted(np.ndindex(11, 11), key=lambda place: (sum(place), place))[1:65]
     lowest = np.array([spectrum[place] for place in places])
     bits = "".join("1" if value > np.median(lowest) else "0" for value in lowest)
-    assert perceptual_hash(image) == f"{int(bits, 2):016x}"
+    assert perceptual_hash(phantoms()[1, 2]) == f"{int(bits, 2):016x}"
 
 
 def test_detail_of_copies_agrees_and_that_of_patients_does_not():
