@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 
 from lungsight.files import write_text
+from lungsight.privacy import pseudonym
 from lungsight.tables import read_table, write_table
-from tests.made import NEGATIVE, made_cohort, made_manifest, made_split
+from tests.made import KEY, NEGATIVE, made_cohort, made_manifest, made_split
+from tests.made_run import made_workspace
 from tests.workspace import Workspace
 
 ROLES = {"curated": "public", "hospital": "target"}
@@ -196,6 +198,40 @@ def test_make_split_keeps_twins_and_earlier_sides(tmp_path):
     curated = read_table(run / "splits" / "curated" / "whole.tsv", "split")
     assert curated["split"][0] == "test"  # the twin of person 2 in the other cohort
     assert split["split"].value_counts().to_dict() == {"train": 8, "val": 4, "test": 4}
+
+
+def test_shared_patients_are_held_out_of_the_segmentation_too(tmp_path):
+    """What a labelled cohort's table says holds for the segmentation, and what the segmentation drew for the others."""
+    roles = {"lungs": "segmentation", "hospital": "target", "abroad": "external"}
+    workspace = made_workspace(tmp_path, roles, shared_ids=True, splits={"fractions": [0.5, 0.25, 0.25]})
+    run = workspace.run_folder
+    people = [f"P{number:02d}" for number in range(12)]
+    for name, chosen in (("lungs", people[:6]), ("hospital", people), ("abroad", people[3:4])):
+        slices = made_cohort(run, name, patients=len(chosen), slices=1)
+        pseudonyms = {
+            old: pseudonym(KEY, own) for old, own in zip(dict.fromkeys(slices["patient"]), chosen, strict=True)
+        }
+        for table in ("cases", "slices"):
+            change(run, name, table, table, lambda rows, new=pseudonyms: rows.replace({"patient": new}, inplace=True))
+        made_manifest(run, name, slices)
+        rows = []
+        for number, patient in enumerate(chosen):
+            (tmp_path / "data" / name / str(number)).mkdir()
+            side = "val" if name == "hospital" and patient == "P05" else ""
+            last = "contours.dcm" if name == "lungs" else ("Covid-19", "Non Covid")[number % 2]
+            rows.append(f"{patient}\t{number}\t{last}\t{side}\n")
+        last = "mask" if name == "lungs" else "label"
+        (tmp_path / f"{name}.tsv").write_text(f"patient\tpath\t{last}\tsplit\n" + "".join(rows))
+    sides = ["" if name != "P05" else "val" for name in people]
+    change(run, "hospital", "cases", "cases", lambda cases: cases.__setitem__("given_split", sides))
+    rules = ("check_split", "segmentation_split", "make_split")
+    target = f"{workspace.results}/splits/hospital/whole.tsv"
+    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *rules, "--", target)
+    assert done.returncode == 0, done.stdout[-4000:]
+    lungs = read_table(run / "segmentation" / "split.tsv", "segmentation_split")
+    assert lungs["split"][3] == "test" and lungs["split"][5] == "val"
+    hospital = read_table(run / "splits" / "hospital" / "whole.tsv", "split")
+    assert hospital["split"].tolist()[:6] == lungs["split"].tolist()
 
 
 def test_leakage(tmp_path):

@@ -280,6 +280,18 @@ def segmentation_split_wanted():
     return rules.segmentation_split.output[0] if shared else []
 
 
+def sides_given_elsewhere(cohort):
+    """Sides that patients of a cohort have by other cohorts' tables, where they share patients: table row → side."""
+    if not config["shared_ids"]:
+        return {}
+    sides = {}
+    for name in labelled_cohorts():
+        external = config["cohorts"][name]["role"] == "external"
+        given = {row.patient: "test" if external else row.split for row in ROWS[name] if row.patient}
+        sides |= {patient: side for patient, side in given.items() if side}
+    return {row.row: sides[row.patient] for row in ROWS[cohort] if row.patient in sides and not row.split}
+
+
 def known_side_arguments(wildcards, input):
     """The arguments of make_split that say which sides patients already have."""
     words = ["--duplicates", input.duplicates] if input.get("duplicates") else []

@@ -26,8 +26,10 @@ rule segmentation_split:
         # Where nothing is trained, no case was seen: all are test.
         fractions=as_json(SEGMENTATION["fractions"] if TRAINED_HERE else None),
         seed=config["seed"],
+        given=lambda wildcards: as_json(sides_given_elsewhere(annotated_cohort())),
     shell:
         "python {input.program} --cases {input.cases} --fractions {params.fractions:q} --seed {params.seed}"
+        " --given {params.given:q}"
         " --split {output} > {log} 2>&1"
 
 

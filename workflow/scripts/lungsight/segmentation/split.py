@@ -19,6 +19,12 @@ def _given_sides(cases: pd.DataFrame) -> dict[str, str]:
     return dict(zip(given["patient"], given["given_split"], strict=True))
 
 
+def with_given_sides(cases: pd.DataFrame, sides: dict[str, str]) -> pd.DataFrame:
+    """Give cases the side that their patient has in another cohort. sides: table row, as text → train, val or test."""
+    elsewhere = cases["row"].astype(str).map(sides)
+    return cases.assign(given_split=elsewhere.fillna(cases["given_split"]))
+
+
 def split_cases(cases: pd.DataFrame, fractions: list[float] | None, seed: int) -> pd.DataFrame:
     """Put every usable case on a side, all cases of a patient on the same one.
 
