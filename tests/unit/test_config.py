@@ -3,7 +3,16 @@
 import pytest
 import yaml
 
-from lungsight.config import Pipeline, cohorts_with_role, complete_config, config_schema, pipelines_of, with_defaults
+from lungsight.config import (
+    Pipeline,
+    cohorts_with_role,
+    complete_config,
+    config_schema,
+    mask_origin,
+    pipelines_of,
+    presets_of,
+    with_defaults,
+)
 from lungsight.errors import UserError
 from tests.workspace import ROOT
 
@@ -76,6 +85,37 @@ def test_everything_wrong_is_listed_at_once():
 )
 def test_what_a_schema_cannot_say(change, message):
     assert message in errors(SMALLEST | change)
+
+
+def test_a_preset_of_the_segmentation_yields_to_what_is_written_out():
+    thesis = complete_config(SMALLEST)["segmentation"]
+    assert (thesis["trainer"], thesis["batch_size"], thesis["learning_rate"], thesis["epochs"]) == (
+        "thesis",
+        12,
+        1e-3,
+        100,
+    )
+    assert not thesis["mirroring"] and not any(thesis["postprocessing"].values())
+    today = complete_config(SMALLEST | {"segmentation": {"preset": "nnunet", "epochs": 50}})["segmentation"]
+    assert (today["trainer"], today["batch_size"], today["learning_rate"], today["epochs"]) == (
+        "nnunet",
+        None,
+        0.01,
+        50,
+    )
+    assert set(presets_of("segmentation")) == set(
+        config_schema()["properties"]["segmentation"]["properties"]["preset"]["enum"]
+    )
+
+
+def test_a_given_model_is_no_classical_method():
+    message = errors(SMALLEST | {"segmentation": {"method": "classical", "model": "trained"}})
+    assert "segmentation.model: a given model is used by segmentation.method: nnunet alone." in message
+
+
+def test_where_masks_come_from():
+    for section, origin in (({}, "trained"), ({"model": "x"}, "given"), ({"method": "classical"}, "classical")):
+        assert mask_origin(complete_config(SMALLEST | {"segmentation": section})) == origin
 
 
 def test_defaults_fill_nested_objects():

@@ -110,6 +110,11 @@ def test_own_configuration_makes_a_network_that_fits(patch_size: list[int] | Non
             assert network_of(configuration)(torch.zeros(1, 1, *patch)).shape == (1, 2, *patch)
 
 
+def test_a_batch_size_of_none_is_the_planned_one() -> None:
+    planned = planned_2d()
+    assert (planned | own_configuration(planned, None, None, None))["batch_size"] == planned["batch_size"]
+
+
 @pytest.mark.parametrize("mirroring", [False, True])
 def test_masks_equal_nnunets_own_from_files(model: Path, tmp_path: Path, mirroring: bool) -> None:
     predictor = load_predictor(model, mirroring, threads=1)

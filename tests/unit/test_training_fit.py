@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from lungsight.config import config_schema, training_presets
+from lungsight.config import config_schema, presets_of
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import GradCam, methods_for
 from lungsight.training import backbones
@@ -264,7 +264,7 @@ def test_the_words_of_the_config_are_the_entries() -> None:
     training = config_schema()["properties"]["training"]["properties"]
     assert training["loss"]["enum"] == list(LOSSES)
     assert training["head"]["enum"] == list(HEADS)
-    assert training["preset"]["enum"] == list(training_presets())
+    assert training["preset"]["enum"] == list(presets_of("training"))
 
 
 def test_class_weights_are_scikit_learns_balanced_ones() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from lungsight.config import complete_config, training_presets
+from lungsight.config import complete_config, presets_of
 from lungsight.errors import UserError
 from tests.workspace import ROOT
 
@@ -33,11 +33,11 @@ def test_the_thesis_is_the_default_and_its_printed_settings() -> None:
 
 
 def test_modern_sets_what_it_lists_and_nothing_else() -> None:
-    listed = training_presets()["modern"]
+    listed = presets_of("training")["modern"]
     assert training(preset="modern") == training() | listed | {"preset": "modern"}
 
 
-@pytest.mark.parametrize("name", training_presets()["modern"])
+@pytest.mark.parametrize("name", presets_of("training")["modern"])
 def test_every_part_of_modern_can_be_switched_off(name: str) -> None:
     plain = training()[name]
     assert training(preset="modern", **{name: plain})[name] == plain
@@ -45,7 +45,7 @@ def test_every_part_of_modern_can_be_switched_off(name: str) -> None:
 
 def test_one_stage_of_a_preset_can_be_written_out() -> None:
     rates = training(preset="modern", learning_rate={"stage2": 1e-5})["learning_rate"]
-    assert rates == {"stage1": training_presets()["modern"]["learning_rate"]["stage1"], "stage2": 1e-5}
+    assert rates == {"stage1": presets_of("training")["modern"]["learning_rate"]["stage1"], "stage2": 1e-5}
 
 
 def test_a_preset_does_not_change_the_config_that_was_given() -> None:
@@ -58,7 +58,7 @@ def test_a_preset_does_not_change_the_config_that_was_given() -> None:
 def test_presets_name_keys_of_the_config_alone() -> None:
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     known = schema["properties"]["training"]["properties"]
-    for preset in training_presets().values():
+    for preset in presets_of("training").values():
         assert set(preset) <= set(known)
 
 

@@ -19,7 +19,7 @@ from lungsight.intake.layouts import LAYOUTS
 from lungsight.splits.settings import split_problems
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
-PRESETS = SCHEMA.with_name("training.presets.yaml")
+SECTIONS_WITH_PRESETS = ("segmentation", "training")
 LABELLED_ROLES = ("public", "target", "external")
 ROLE_OF_STAGE = {1: "public", 2: "target"}  # of the cohort that a stage is trained on
 
@@ -48,19 +48,22 @@ def config_schema() -> dict:
 
 
 @cache
-def training_presets() -> dict[str, dict]:
-    """What each word of `training.preset` sets."""
-    return yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
+def presets_of(section: str) -> dict[str, dict]:
+    """What each word of a section's `preset` sets."""
+    return yaml.safe_load(SCHEMA.with_name(f"{section}.presets.yaml").read_text(encoding="utf-8"))
 
 
-def with_preset(config: dict) -> dict:
-    """A copy of a config as written, with its training preset's keys where it writes none of its own."""
-    training = config.get("training", {})
-    chosen = copy.deepcopy(training_presets()[training.get("preset", "thesis")])
-    for name, value in training.items():
+def with_presets(config: dict) -> dict:
+    """A copy of a config as written, with the keys of its sections' presets where it writes none of its own."""
+    return config | {section: _with_preset(section, config.get(section, {})) for section in SECTIONS_WITH_PRESETS}
+
+
+def _with_preset(section: str, written: dict) -> dict:
+    chosen = copy.deepcopy(presets_of(section)[written.get("preset", "thesis")])
+    for name, value in written.items():
         both = isinstance(value, dict) and isinstance(chosen.get(name), dict)
         chosen[name] = chosen[name] | value if both else value
-    return {**config, "training": chosen}
+    return chosen
 
 
 def with_defaults(value: Any, schema: dict) -> Any:
@@ -189,7 +192,7 @@ def complete_config(config: dict) -> dict:
     validator = jsonschema.Draft7Validator(config_schema())
     wrong = [_in_words(error) for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path)))]
     if not wrong:
-        filled = with_defaults(with_preset(config), config_schema())
+        filled = with_defaults(with_presets(config), config_schema())
         wrong = _inconsistencies(filled)
     if wrong:
         raise UserError("The config is not right:\n" + "\n".join(f"  {line}" for line in wrong))

@@ -62,13 +62,13 @@ def check_masks(cases: pd.DataFrame, masks: Path) -> None:
         raise UserError(f"No training mask of the segmentation cohort holds any lung (table rows {rows}).")
 
 
-def own_configuration(plan: dict, batch_size: int, patch_size: list[int] | None, max_features: int | None) -> dict:
+def own_configuration(plan: dict, batch_size: int | None, patch_size: list[int] | None, max_features: int | None) -> dict:
     """Our batch, patch and width as a configuration that inherits from nnU-Net's 2d plan.
 
     plan: the configuration 2d. patch_size: (rows, columns), rounded up to what the pooling divides; strides, kernels
     and number of stages follow by nnU-Net's own rule. max_features: cap on the channels of a stage. None: as planned.
     """
-    own = {"inherits_from": "2d", "batch_size": batch_size}
+    own = {"inherits_from": "2d"} | ({} if batch_size is None else {"batch_size": batch_size})
     if patch_size is None and max_features is None:
         return own
     architecture = deepcopy(plan["architecture"])
@@ -91,7 +91,7 @@ def own_configuration(plan: dict, batch_size: int, patch_size: list[int] | None,
 
 
 def plan_and_preprocess(
-    folder: Path, batch_size: int, patch_size: list[int] | None, max_features: int | None, workers: int
+    folder: Path, batch_size: int | None, patch_size: list[int] | None, max_features: int | None, workers: int
 ) -> None:
     """Plan the dataset below `folder`/raw and preprocess it for training into `folder`/preprocessed.
 
