@@ -25,14 +25,14 @@ def grad_cam(features: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 
 def grad_cam_plus_plus(features: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """Channels weighed by their positive gradient, pixels by its higher powers (Chattopadhay 2018); as `grad_cam`.
+    """Channels weighed by their positive gradient, pixels by its higher derivatives (Chattopadhay 2018).
 
     The paper explains exp(score), which only multiplies a map by exp(score); that factor is left out, since it
-    overflows.
+    overflows. Its second over its other derivatives, g² / (2g² + g³ Σ features), is written as 1 / (2 + g Σ features).
     """
-    second = gradient**2
-    share = 2 * second + second * gradient * tf.reduce_sum(features, axis=(1, 2), keepdims=True)
-    pixels = tf.where(share == 0, tf.zeros_like(share), second / tf.where(share == 0, tf.ones_like(share), share))
+    below = 2 + gradient * tf.reduce_sum(features, axis=(1, 2), keepdims=True)
+    defined = (gradient != 0) & (below != 0)
+    pixels = tf.where(defined, 1 / tf.where(defined, below, tf.ones_like(below)), tf.zeros_like(below))
     total = tf.reduce_sum(pixels, axis=(1, 2), keepdims=True)
     pixels = pixels / tf.where(total == 0, tf.ones_like(total), total)
     weights = tf.reduce_sum(pixels * tf.nn.relu(gradient), axis=(1, 2), keepdims=True)
