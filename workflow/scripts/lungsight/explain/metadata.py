@@ -27,6 +27,7 @@ COLUMNS = {
 SOURCE = "source"
 HISTOGRAMS = {"histogram": "of the slice", "background histogram": "of what is not lung"}
 WITHOUT_PIXELS, EVERYTHING = "all without pixels", "all"
+HOLDS_LUNG = ("histogram", EVERYTHING)  # the density of the lung is in these, and with it the disease
 
 
 def grey_histograms(images: np.ndarray, masks: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

@@ -5,9 +5,11 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from lungsight.explain.audit_rows import INTACT, RANDOM_MODEL, SIMILAR
+from lungsight.explain.audit_rows import AUC_CHANCE, INTACT, RANDOM_MODEL, SIMILAR
 from lungsight.explain.interventions import INTERVENTIONS
+from lungsight.explain.metadata import HOLDS_LUNG
 from lungsight.report.audit_chart import SERIES, swap_chart
+from lungsight.report.audit_sentences import battery_sentences, metadata_sentences, source_sentences
 from lungsight.report.comparisons import MEASURES
 from lungsight.report.model_tables import display_name, signed
 from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
@@ -43,6 +45,8 @@ def section(results: RunResults) -> dict[str, Any]:
         "verdicts": verdict_table(results),
         "battery": battery_table(results),
         "reliance": reliance_table(results),
+        "battery_sentences": [*battery_sentences(results), *source_sentences(results)],
+        "metadata_sentences": metadata_sentences(results),
         "comparisons": comparison_table(results),
         "metadata": metadata_table(results),
         "randomisation": randomisation_table(results),
@@ -110,7 +114,7 @@ def battery_table(results: RunResults) -> PageTable:
 def _shaded(row: pd.Series) -> Cell:
     """A number, marked where its whole interval lies on one side of chance."""
     seen = Estimate(row["value"], row["value_lo"], row["value_hi"])
-    return _value(row)._replace(tone="above" if seen.above(0.5) else "below" if seen.below(0.5) else "")
+    return _value(row)._replace(tone="above" if seen.above(AUC_CHANCE) else "below" if seen.below(AUC_CHANCE) else "")
 
 
 def reliance_table(results: RunResults) -> PageTable:
@@ -157,18 +161,13 @@ def comparison_table(results: RunResults) -> PageTable:
 
 def metadata_table(results: RunResults) -> PageTable:
     """What a logistic regression on metadata alone reaches on the test patients."""
-    table = results.audit.query("test == 'metadata' and unit == 'patient'")
-    rows = [
-        [
-            *(text(row["cohort"]), text(row["framework"]), text(row["variant"])),
-            text(row["reason"])
-            if row["reason"]
-            else _shaded(row)._replace(tone="warn" if row["value_lo"] > 0.5 else ""),
-        ]
-        for _, row in table.iterrows()
-    ]
+    rows = []
+    for _, row in results.audit.query("test == 'metadata' and unit == 'patient'").iterrows():
+        tone = "warn" if row["value_lo"] > AUC_CHANCE and row["variant"] not in HOLDS_LUNG else ""
+        auc = text(row["reason"]) if row["reason"] else _value(row)._replace(tone=tone)
+        rows.append([text(row["cohort"]), text(row["framework"]), text(row["variant"]), auc])
     headings = [("Cohort", ""), ("Framework", ""), ("Known", "the facts that the classifier is given")]
-    headings.append(("AUC", "by patient; marked where the whole interval lies above 0.5"))
+    headings.append(("AUC", "by patient; marked where the whole interval lies above 0.5 and the lung is not in it"))
     caption = "What metadata alone tell about the class: a shortcut that a network could take, not one that it took"
     return PageTable("metadata", caption, headings, rows, frozenset({3}))
 
