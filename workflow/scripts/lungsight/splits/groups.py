@@ -1,5 +1,4 @@
-"""Which slices must stay on one side of a split together: those of a patient, of patients that share images, of a
-source."""
+"""Which slices stay on one side of a split together: those of a patient, of patients who share images, of a source."""
 
 from typing import NamedTuple
 

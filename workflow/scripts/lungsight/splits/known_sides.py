@@ -80,12 +80,8 @@ def earlier_sides(
             continue
         names = names_of(read_private_table(Path(f"{previous}.private") / f"{cohort}.tsv"), cohort, shared_ids)
         split = pd.concat([read_table(path, schema="split") for path in tables])
-        for case, side in (
-            split[["split"]]
-            .assign(case=split["slice"].str[:CASE_DIGITS])
-            .drop_duplicates()[["case", "split"]]
-            .itertuples(index=False)
-        ):
+        split = split.assign(case=split["slice"].str[:CASE_DIGITS]).drop_duplicates(["case", "split"])
+        for case, side in zip(split["case"], split["split"], strict=True):
             if sides.setdefault(names[case], side) != side:
                 raise UserError(
                     f"splits.previous: the earlier run has a patient of cohort {cohort} on two sides, so it cannot be"
