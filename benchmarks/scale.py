@@ -188,15 +188,16 @@ class Scale:
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds: the median of the repeats; megabytes: the largest resident memory of any."""
+    """Medians of the repeats: seconds of a processor, seconds on the clock; the largest resident memory of any."""
 
-    seconds: float
+    processor: float
+    clock: float
     megabytes: float
 
 
 def cost_of(scale: Scale, arguments: list[str], repeats: int) -> Cost:
     """Measure a Snakemake command in a process of its own, so that its peak memory is its own."""
-    seconds, peaks = [], []
+    processor, clock, peaks = [], [], []
     for _ in range(repeats):
         start = time.monotonic()
         process = subprocess.Popen(
@@ -211,9 +212,10 @@ def cost_of(scale: Scale, arguments: list[str], repeats: int) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}")
-        seconds.append(time.monotonic() - start)
+        processor.append(usage.ru_utime + usage.ru_stime)
+        clock.append(time.monotonic() - start)
         peaks.append(usage.ru_maxrss / 1000)
-    return Cost(statistics.median(seconds), max(peaks))
+    return Cost(statistics.median(processor), statistics.median(clock), max(peaks))
 
 
 COMMANDS = {
@@ -244,12 +246,15 @@ def main() -> None:
         tenth_jobs, tenth = measure(THESIS.part(0.1), Path(folder) / "tenth", args.repeats)
         jobs, whole = measure(THESIS, Path(folder) / "whole", args.repeats)
     print(f"jobs of a whole run: {jobs} ({tenth_jobs} at a tenth)\n")
-    print("| command | seconds | at a tenth | ratio | peak MB | at a tenth |\n|---|---|---|---|---|---|")
+    print(
+        "| command | processor s | at a tenth | ratio | clock s | peak MB | at a tenth |\n|---|---|---|---|---|---|---|"
+    )
     for name, cost in whole.items():
         less = tenth[name]
         print(
-            f"| `{name}` | {cost.seconds:.1f} | {less.seconds:.1f} | {cost.seconds / less.seconds:.1f}"
-            f" | {cost.megabytes:.0f} | {less.megabytes:.0f} |"
+            f"| `{name}` | {cost.processor:.1f} | {less.processor:.1f} | {cost.processor / less.processor:.1f}"
+            f" | {cost.clock:.1f} | {cost.megabytes:.0f} | {less.megabytes:.0f} |",
+            flush=True,
         )
 
 
