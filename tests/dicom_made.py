@@ -3,11 +3,19 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    RTStructureSetStorage,
+    generate_uid,
+)
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 FRAME = generate_uid(entropy_srcs=["frame"])
@@ -69,6 +77,15 @@ def set_pixels(dataset: pydicom.Dataset, stored: np.ndarray) -> None:
     """Put stored values (rows, columns) into a data set."""
     dataset.Rows, dataset.Columns = stored.shape
     dataset.PixelData = stored.astype("<i2").tobytes()
+
+
+def compress_as_jpeg_lossless(dataset: pydicom.Dataset) -> None:
+    """Compress the pixels as JPEG Lossless (process 14, selection value 1), for which pydicom has no encoder."""
+    stored = dataset.pixel_array.view(np.uint16) & ((1 << dataset.BitsStored) - 1)
+    encoded = imagecodecs.ljpeg_encode(stored, bitspersample=dataset.BitsStored)
+    dataset.PixelData = encapsulate([encoded])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
 
 
 def made_series(

@@ -8,17 +8,17 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom.pixels import apply_rescale
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from lungsight.errors import BadCase
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.image import read_image
 from lungsight.intake.nifti import read_nifti
 from lungsight.intake.volume import Window
-from tests.dicom_made import made_hu, made_series
+from tests.dicom_made import compress_as_jpeg_lossless, made_hu, made_series
 
 WINDOW = Window(-1250, 250)
-SYNTAXES = [None, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless]
+SYNTAXES = [None, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless, JPEGLosslessSV1]
 REAL = ("J2KI", "J2KR", "JLSL", "JLSN", "JPLL", "RLE")
 
 
@@ -31,6 +31,8 @@ def write_dicom(path, syntax):
     dataset = made_series(made_hu(n=1, rows=64, columns=80))[0]
     if syntax == DeflatedExplicitVRLittleEndian:
         dataset.file_meta.TransferSyntaxUID = syntax
+    elif syntax == JPEGLosslessSV1:
+        compress_as_jpeg_lossless(dataset)
     elif syntax:
         dataset.compress(syntax)
     dataset.save_as(path, enforce_file_format=True)

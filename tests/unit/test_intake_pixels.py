@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+from pydicom.pixels import pixel_array
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -21,11 +22,12 @@ from pydicom.uid import (
 
 from lungsight.errors import BadCase
 from lungsight.intake import headers
-from lungsight.intake.decode import sign_extended
+from lungsight.intake.decode import sign_extended, stored_values
 from lungsight.intake.dicom import read_dicom
+from lungsight.intake.headers import scan
 from lungsight.intake.hounsfield import jumps, percentiles, to_hounsfield
 from lungsight.intake.volume import Volume, Window, slope_of, write_nifti
-from tests.dicom_made import made_hu, made_series, save_series, set_pixels
+from tests.dicom_made import compress_as_jpeg_lossless, made_hu, made_series, save_series, set_pixels
 
 WINDOW = Window(-1250, 250)
 
@@ -109,6 +111,22 @@ def test_row_15_compressed_syntaxes_are_bit_equal(tmp_path, syntax):
     for dataset in datasets:
         dataset.compress(syntax, generate_instance_uid=False)
     np.testing.assert_allclose(values(converted(save_series(tmp_path, datasets))), expected(hu), atol=1e-12)
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(16, 1), (16, 0), (12, 0), (13, 1)])
+def test_row_15_jpeg_lossless_is_bit_equal_between_decoders(tmp_path, bits, signed):
+    dataset = made_series(made_hu(n=1, rows=64, columns=80))[0]
+    stored = dataset.pixel_array - (0 if not signed else 1100)
+    stored = np.clip(stored, -(1 << bits - 1) if signed else 0, (1 << bits - signed) - 1).astype(np.int16)
+    set_pixels(dataset, stored)
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = bits, bits - 1, signed
+    compress_as_jpeg_lossless(dataset)
+    folder = save_series(tmp_path, [dataset])
+    header = scan(folder, folder)[0][0]
+    np.testing.assert_array_equal(stored_values(header), stored)
+    for plugin in ("gdcm", "pylibjpeg"):
+        other = pixel_array(pydicom.dcmread(folder / "001.dcm"), raw=True, decoding_plugin=plugin)
+        np.testing.assert_array_equal(sign_extended(other, bits, bool(signed)), stored)
 
 
 def test_row_15_big_endian_and_deflated(tmp_path):
