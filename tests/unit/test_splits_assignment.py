@@ -69,6 +69,7 @@ def test_every_side_gets_one_of_three_or_more():
     assert sizes_of_sides(2, (0.8, 0.1, 0.1)) == [2, 0, 0]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), FRACTIONS)
 def test_apportioned_sizes_are_within_one_of_their_share(count, fractions):
     sizes = apportion(count, fractions)
@@ -76,6 +77,7 @@ def test_apportioned_sizes_are_within_one_of_their_share(count, fractions):
     assert all(abs(size - count * fraction) < 1 for size, fraction in zip(sizes, fractions, strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("ab"), max_size=60), FRACTIONS, st.integers(0, 99))
 def test_each_class_has_exactly_the_wanted_sizes(classes, fractions, seed):
     sides = assign([(name,) for name in classes], fractions, seed)
@@ -86,6 +88,7 @@ def test_each_class_has_exactly_the_wanted_sizes(classes, fractions, seed):
         assert counts == sizes_of_sides(classes.count(name), fractions)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["", *SIDES])), max_size=40), FRACTIONS)
 def test_a_given_side_is_kept_and_the_rest_fill_up(units, fractions):
     given_sides = [side for _, side in units]

@@ -78,6 +78,7 @@ def test_twins_in_another_cohort_count():
     assert split.loc[2, "split"] == "test"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50))
 def test_sources_and_numbers_of_slices_are_alike_on_all_sides(seed):
     """Each stratum is divided by the fractions to within one of its share, though only classes are promised exactly."""
@@ -106,6 +107,7 @@ CLASSES = st.lists(st.sampled_from("ab"), min_size=10, max_size=60).filter(
 )
 
 
+@settings(deadline=None)
 @given(CLASSES, st.integers(2, 5), st.integers(0, 20))
 def test_over_all_folds_everyone_is_tested_once(classes, folds, seed):
     units = [(name,) for name in classes] + [("a",)]
