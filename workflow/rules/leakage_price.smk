@@ -43,6 +43,7 @@ rule leakage_trial:
     threads: config["training"]["threads"]
     resources:
         mem_mb=4000,
+        gpu=config["training"]["gpus"],
     params:
         code=code("leakage_trial"),
         backbone=code_of_backbone,
