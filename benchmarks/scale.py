@@ -220,12 +220,12 @@ def cost_of(scale: Scale, arguments: list[str], repeats: int) -> Cost:
 
 COMMANDS = {
     "snakemake -n all": ["-n", "all"],
-    "snakemake --dag all": ["--dag", "all"],
-    "snakemake --rulegraph all": ["--rulegraph", "all"],
+    "snakemake --dag": ["--dag"],
+    "snakemake --rulegraph": ["--rulegraph"],
 }
 COMMANDS_AFTER = {
     "snakemake all, nothing to do": ["--cores", "2", "all"],
-    "snakemake --summary all": ["--summary", "all"],
+    "snakemake --summary": ["--summary"],
 }
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e import stand_in_conda
 from tests.e2e.test_tiny import tiny_workspace
+from tests.unit.test_upkeep import rules_with_a_program
 from tests.workspace import ROOT
 
 TOOLS = ("intake", "nnunet", "keras", "report")
@@ -23,13 +24,10 @@ LARGE = ("nnunet", "keras")  # several GB each
 def rules_by_tool() -> dict[str, list[str]]:
     """Environment → the rules that name it."""
     found: dict[str, list[str]] = {tool: [] for tool in TOOLS}
-    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
-        text = path.read_text(encoding="utf-8")
-        for name, body in re.findall(r"^rule (\w+):\n((?:[ \t].*\n|\n)+)", text, flags=re.MULTILINE):
-            named = re.search(r'conda:\s+"../../envs/(\w+)\.yaml"', body)
-            if "shell:" in body:
-                assert named, f"{name} names no environment"
-                found[named[1]].append(name)
+    for name, body in rules_with_a_program():
+        named = re.search(r'conda:\s+"../../envs/(\w+)\.yaml"', body)
+        assert named, f"{name} names no environment"
+        found[named[1]].append(name)
     return found
 
 

@@ -91,9 +91,15 @@ def test_every_key_has_a_meaning():
 def rules_with_a_program():
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
-        for name, body in re.findall(r"^rule (\w+):\n((?:[ \t].*\n|\n)+)", text, flags=re.MULTILINE):
+        for _, name, body in re.findall(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, flags=re.MULTILINE):
             if "shell:" in body:
                 yield name, body
+
+
+def test_the_slurm_profile_names_rules_that_exist():
+    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text(encoding="utf-8"))
+    named = {*profile["set-resources"], *profile["slurm-array-jobs"].split(",")}
+    assert named <= {name for name, _ in rules_with_a_program()}
 
 
 def test_every_rule_has_a_test_of_its_name():
