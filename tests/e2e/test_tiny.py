@@ -36,7 +36,7 @@ CONFIG = {
         **{"image_size": 64, "batch_size": 8, "epochs": {"stage1": 3, "stage2": 3}, "batch_norm_momentum": 0.8},
         **{"learning_rate": {"stage1": 1e-3, "stage2": 1e-3}, "head_units": 16, "threads": 1},
     },
-    "explain": {"threads": 1, "overlays": 1},
+    "explain": {"threads": 1, "overlays": 1, "sample": 4},
     "report": {"bootstrap": 200},
 }
 
@@ -182,7 +182,7 @@ def test_a_deleted_table_is_made_again_the_same(tiny):
 
 
 def test_an_explanation_setting_does_not_retrain(tiny):
-    workspace = Workspace(tiny.folder, tiny.config | {"explain": {"threads": 1, "overlays": 2}})
+    workspace = Workspace(tiny.folder, tiny.config | {"explain": {"threads": 1, "overlays": 2, "sample": 4}})
     try:
         done = workspace.snakemake("--cores", "2", "-n", "all")
     finally:
