@@ -161,8 +161,9 @@ def annotated_cohort():
     """The cohort whose contours train the lung segmentation; a message where the config has none."""
     cohorts = cohorts_with_role(config, "segmentation")
     if not cohorts:
-        raise WorkflowError(
-            "Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
+        # Snakemake would surround an exception of an input function with a traceback.
+        sys.exit(
+            "error: Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
             " Add one, name a trained model (segmentation.model), or set segmentation.method: classical."
         )
     return cohorts[0]

@@ -7,7 +7,7 @@ FILE = "run.json"
 # Sections of the config, and of each the keys that decide how a scan becomes an image and how a model is asked.
 REMEMBERED = {
     "intake": ("window", "png_size", "burned_in", "nifti_values", "series"),
-    "segmentation": ("method", "mirroring", "threads"),
+    "segmentation": ("method", "mirroring", "postprocessing", "threads"),
     "qc": ("rules",),
     "training": ("image_size", "threads"),
     "explain": ("iou_level", "threads"),
