@@ -78,6 +78,10 @@ def test_tables_show_the_measured_numbers(results: RunResults) -> None:
     battery = audit_page.battery_table(results)
     column = [title for title, _ in battery.headings].index("Lung swapped")
     assert [row[column].sort for row in battery.rows] == pytest.approx(swaps)
+    similarity = verdicts.rows[0][titles.index("Similarity")]
+    assert (similarity.text, similarity.note) == ("0.10", "0.00–0.20")
+    deletion = audit_page.curve_table(results).rows[0][4]
+    assert (deletion.text, deletion.note) == ("−0.20", "−0.30 to −0.10")
     assert len(audit_page.comparison_table(results).rows) == len(results.comparisons) == 4
     same = [row for row in audit_page.metadata_table(results).rows if row[2].text == "image size"]
     assert {row[3].text for row in same} == {"unknown, or the same for every slice"}

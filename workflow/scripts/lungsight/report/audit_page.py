@@ -15,7 +15,7 @@ from lungsight.report.model_tables import display_name, signed
 from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
 from lungsight.report.verdict import KINDS, SUFFICES, TONES, Estimate
-from lungsight.report.wording import MISSING, interval
+from lungsight.report.wording import MISSING, interval, number
 
 KIND_OF = {words: kind for kind, words in KINDS.items()}
 TITLES = {
@@ -67,7 +67,12 @@ def _name(results: RunResults, row: pd.Series) -> list[Cell]:
 
 
 def _value(row: pd.Series, name: str = "value") -> Cell:
-    return decimal(row[name])._replace(note=interval(row, name))
+    """A number with its interval below it; where one end is negative, a dash between them would read as a minus."""
+    between = interval(row, name)
+    if row[f"{name}_lo"] < 0:
+        between = f"{number(row[f'{name}_lo'])} to {number(row[f'{name}_hi'])}"
+    cell = decimal(row[name])
+    return cell._replace(text=cell.text.replace("-", "−"), note=between.replace("-", "−"))
 
 
 def verdict_cell(row: pd.Series) -> Cell:
