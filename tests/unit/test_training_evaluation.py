@@ -103,6 +103,9 @@ def test_the_threshold_has_the_highest_youden_index_of_scikit_learns_roc(seed: i
 def test_of_equal_thresholds_the_one_nearest_to_a_half_is_taken_and_one_class_has_none() -> None:
     table = pd.DataFrame({"label": [NEGATIVE, POSITIVE], "probability": [0.2, 0.6]})
     assert best_threshold(table, POSITIVE) == pytest.approx(0.4)
+    # At 0.2 and at 0.6 the index is ½.
+    two = pd.DataFrame({"label": [NEGATIVE, POSITIVE] * 2, "probability": [0.1, 0.3, 0.5, 0.7]})
+    assert best_threshold(two, POSITIVE) == pytest.approx(0.6)
     assert best_threshold(table[table["label"] == POSITIVE], POSITIVE) is None
     assert best_threshold(table.head(0), POSITIVE) is None
 
