@@ -1,0 +1,217 @@
+"""On which inputs dcm2niix, dicom2nifti and SimpleITK are right, refuse, or are silently wrong.
+
+python benchmarks/intake_peers.py --peers DIR
+
+--peers: the bin folder of an environment with the packages dcm2niix, dicom2nifti and SimpleITK. Every input is a small
+made series of which the HU are known. "right": one volume with the HU of the series in their place and, within 1e-3,
+its spacing; "refused": an error, or no volume; "several": more than one volume, for the user to choose from; "WRONG":
+one volume, and no error, that is another, or where no volume is right.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pydicom
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from lungsight.errors import BadCase
+from lungsight.intake.dicom import read_dicom
+from lungsight.intake.volume import Window, slope_of
+from tests.dicom_made import made_hu, made_series, save_series, set_pixels
+
+WINDOW = Window(-1250, 250)
+Series = list[pydicom.Dataset]
+
+
+def _with(datasets: Series, **values: object) -> Series:
+    for dataset in datasets:
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+    return datasets
+
+
+def _without(datasets: Series, keyword: str) -> Series:
+    for dataset in datasets:
+        delattr(dataset, keyword)
+    return datasets
+
+
+def missing_slice() -> Series:
+    datasets = made_series()
+    del datasets[3]
+    return datasets
+
+
+def uneven() -> Series:
+    datasets = made_series()
+    for dataset in datasets[4:]:
+        dataset.ImagePositionPatient = [*dataset.ImagePositionPatient[:2], dataset.ImagePositionPatient[2] + 1.5]
+    return datasets
+
+
+def interleaved() -> Series:
+    first = made_series(made_hu(n=8), step=2.0)
+    second = made_series(made_hu(n=8, seed=9), origin=(-11.5, -23.25, 101.0), step=2.0)
+    return [*first, *_with(second, AcquisitionNumber=2)]
+
+
+def one_place_two_images() -> Series:
+    return [*made_series(), *_with(made_series(made_hu(seed=9))[3:4], SOPInstanceUID="1.2.3.4")]
+
+
+def tilted() -> Series:
+    datasets = made_series()
+    for k, dataset in enumerate(datasets):
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, y + 0.5 * k, z]
+    return datasets
+
+
+def duplicate_slice() -> Series:
+    return [*made_series(), *_with(made_series()[3:4], SOPInstanceUID="1.2.3.4")]
+
+
+def own_slopes() -> Series:
+    datasets = made_series()
+    for k, dataset in enumerate(datasets):
+        hu = made_hu()[k]
+        dataset.RescaleSlope = 1 + k % 2
+        set_pixels(dataset, np.rint((hu + 1024) / (1 + k % 2)).astype(np.int16))
+    return datasets
+
+
+def same_uid() -> Series:
+    datasets = made_series()
+    for dataset in datasets:
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    return datasets
+
+
+def other_sizes() -> Series:
+    return [*made_series()[:7], *made_series(made_hu(rows=30, columns=32))[7:]]
+
+
+def even_hu() -> np.ndarray:
+    """What `own_slopes` stores: every other slice has even distances from -1024 only."""
+    hu = made_hu()
+    hu[1::2] = np.rint((hu[1::2] + 1024) / 2).astype(int) * 2 - 1024
+    return hu
+
+
+# Input → the files, and the HU that are right, None where no volume is.
+INPUTS: dict[str, tuple[Callable[[], Series], np.ndarray | None]] = {
+    "1 files in reverse order": (lambda: made_series()[::-1], made_hu()),
+    "2 an identical slice twice": (duplicate_slice, made_hu()),
+    "3 one place, two images": (one_place_two_images, None),
+    "3 two acquisitions interleaved": (interleaved, None),
+    "4 a slice is missing": (missing_slice, None),
+    "4 uneven spacing": (uneven, None),
+    "5 tilted gantry": (tilted, None),
+    "8 slices of another size": (other_sizes, None),
+    "10 no PixelSpacing": (lambda: _without(made_series(), "PixelSpacing"), None),
+    "10 no ImagePositionPatient": (lambda: _without(made_series(), "ImagePositionPatient"), None),
+    "10 no rescale": (lambda: _without(_without(made_series(), "RescaleSlope"), "RescaleIntercept"), None),
+    "11 a slope for every slice": (own_slopes, even_hu()),
+    "13 MONOCHROME1": (lambda: _with(made_series(), PhotometricInterpretation="MONOCHROME1"), made_hu()),
+    "one SOPInstanceUID in all files": (same_uid, made_hu()),
+    "17 feet first, turned": (
+        lambda: made_series(orientation=(-1, 0, 0, 0, 1, 0), origin=(11.5, -23.25, 100.0), step=-2.0),
+        made_hu(),
+    ),
+    "17 oblique": (lambda: made_series(orientation=(1, 0, 0, 0, 0.96, 0.28)), made_hu()),
+}
+ITK = """
+import sys, SimpleITK
+SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+names = SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(sys.argv[1])
+SimpleITK.WriteImage(SimpleITK.ReadImage(names), sys.argv[2] + "/volume.nii.gz")
+"""
+DICOM2NIFTI = """
+import sys, dicom2nifti
+dicom2nifti.dicom_series_to_nifti(sys.argv[1], sys.argv[2] + "/volume.nii.gz", reorient_nifti=False)
+"""
+
+
+def written_by(command: list[str], out: Path) -> list[nibabel.Nifti1Image]:
+    """The volumes that a command leaves; none if it fails."""
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    return [] if done.returncode else [nibabel.load(path) for path in sorted(out.glob("*.nii.gz"))]
+
+
+def by_lungsight(folder: Path) -> list[nibabel.Nifti1Image]:
+    try:
+        volume = read_dicom(folder, folder, WINDOW, 5)
+    except BadCase:
+        return []
+    values = volume.codes * float(slope_of(volume.full)) * 1500 - 1250
+    return [nibabel.Nifti1Image(values, volume.affine)]
+
+
+def verdict(images: list[nibabel.Nifti1Image], hu: np.ndarray | None, affine: np.ndarray | None) -> str:
+    """Whether volumes are the one that is right, axes turned and HU windowed; affine: what it should be."""
+    if not images:
+        return "refused"
+    if len(images) > 1:
+        return "several"
+    if hu is None:
+        return "WRONG"
+    image = nibabel.as_closest_canonical(images[0])
+    clipped = np.clip(hu, -1250, 250).transpose(2, 1, 0).astype(np.float32)
+    wanted = nibabel.as_closest_canonical(nibabel.Nifti1Image(clipped, affine))
+    values = np.clip(image.get_fdata(), -1250, 250)
+    right = values.shape == wanted.shape and np.abs(values - wanted.get_fdata()).max() < 0.1
+    return "right" if right and np.allclose(image.affine, wanted.affine, atol=1e-3) else "WRONG"
+
+
+def affine_of(datasets: Series) -> np.ndarray:
+    """Index [column, row, slice] of the datasets in their order of `made_hu` → mm in RAS."""
+    ordered = sorted(datasets, key=lambda dataset: dataset.InstanceNumber)
+    first, last = ordered[0], ordered[-1]
+    row, column = np.reshape(first.ImageOrientationPatient, (2, 3)).astype(float)
+    start, end = (np.array(dataset.ImagePositionPatient, float) for dataset in (first, last))
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = row * first.PixelSpacing[1], column * first.PixelSpacing[0]
+    affine[:3, 2], affine[:3, 3] = (end - start) / (len(made_hu()) - 1), start
+    return np.diag([-1.0, -1, 1, 1]) @ affine
+
+
+def compare(name: str, peers: Path) -> dict[str, str]:
+    make, hu = INPUTS[name]
+    with tempfile.TemporaryDirectory() as place:
+        datasets = make()
+        folder = save_series(Path(place) / "series", datasets)
+        affine = affine_of(datasets) if hu is not None else None
+        row = {"input": name, "lungsight": verdict(by_lungsight(folder), hu, affine)}
+        for peer in ("dcm2niix", "dicom2nifti", "SimpleITK"):
+            out = Path(place) / peer
+            out.mkdir()
+            program = [str(peers / "python"), "-c", ITK if peer == "SimpleITK" else DICOM2NIFTI, str(folder), str(out)]
+            if peer == "dcm2niix":
+                program = [str(peers / "dcm2niix"), "-z", "y", "-b", "n", "-o", str(out), str(folder)]
+            row[peer] = verdict(written_by(program, out), hu, affine)
+    return row
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--peers", type=Path, required=True)
+    peers = arguments.parse_args().peers
+    warnings.simplefilter("ignore")
+    table = pd.DataFrame([compare(name, peers) for name in INPUTS])
+    print("|", " | ".join(table.columns), "|\n|" + "---|" * len(table.columns))
+    for row in table.to_numpy():
+        print("|", " | ".join(row), "|")
+
+
+if __name__ == "__main__":
+    main()
