@@ -62,7 +62,9 @@ def check_masks(cases: pd.DataFrame, masks: Path) -> None:
         raise UserError(f"No training mask of the segmentation cohort holds any lung (table rows {rows}).")
 
 
-def own_configuration(plan: dict, batch_size: int | None, patch_size: list[int] | None, max_features: int | None) -> dict:
+def own_configuration(
+    plan: dict, batch_size: int | None, patch_size: list[int] | None, max_features: int | None
+) -> dict:
     """Our batch, patch and width as a configuration that inherits from nnU-Net's 2d plan.
 
     plan: the configuration 2d. patch_size: (rows, columns), rounded up to what the pooling divides; strides, kernels
