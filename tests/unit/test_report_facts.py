@@ -31,5 +31,5 @@ def test_every_setting_of_the_training_is_shown_but_no_path():
     cohorts = {"hospital": {"role": "target", "format": "dicom", "root": "scans", "table": "t.tsv"}}
     config = complete_config({"results": "results/x", "cohorts": cohorts, "training": {"imagenet": weights}})
     shown = facts_of(config)["settings"]
-    assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads"}
+    assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads", "gpus"}
     assert "private" not in str(shown)
