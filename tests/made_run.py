@@ -81,6 +81,7 @@ def made_leakage(run: Path, splits: dict, config: dict) -> None:
             **{"patients": split["patient"].nunique(), "patients_on_two_sides": 0},
             **{"test_slices_of_trained_patients": 0.0, "identical_images_on_two_sides": 0},
             **{"test_images_in_other_cohorts": 0, "test_slices_of_patients_in_other_cohorts": 0},
+            "near_duplicates_on_two_sides": 0,
             "patients_known": int(config["cohorts"][cohort]["patients"] == "known"),
         }
         for (cohort, framework), split in splits.items()

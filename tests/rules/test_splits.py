@@ -260,6 +260,9 @@ def test_leakage(tmp_path):
         rows.loc[trained, "sha256"] = hospital.loc[tested, "sha256"]
 
     change(run, "curated", "slices", "slices", take_pixels_of_hospital)
+    twin = {"cohort": "hospital", "kind": "near", "group": torn["slice"][3], "distance": 2}
+    twins = [{"slice": torn["slice"][row], "patient": torn["patient"][row]} | twin for row in (3, 23)]
+    write_table(run / "cohorts" / "duplicates.tsv", twins, "duplicates")
     workspace.must_run("leakage", "report/leakage.tsv")
     found = read_table(run / "report" / "leakage.tsv", "leakage").set_index(["cohort", "framework"])
     assert found.index.tolist() == [(name, framework) for name in ROLES for framework in ("whole", "segmented")]
@@ -268,5 +271,6 @@ def test_leakage(tmp_path):
     assert found["identical_images_on_two_sides"].tolist() == [0, 0, 2, 2]
     assert found["test_images_in_other_cohorts"].tolist() == [0, 0, 1, 1]
     assert (found["test_slices_of_patients_in_other_cohorts"] == 0).all()
+    assert found["near_duplicates_on_two_sides"].tolist() == [0, 0, 2, 2]
     np.testing.assert_allclose(found["test_slices_of_trained_patients"], [np.nan, np.nan, 0, 1 / 7])
     assert (found["slices"] == 24).all() and (found["patients"] == 8).all()

@@ -3,17 +3,21 @@
 import numpy as np
 import pandas as pd
 
+from lungsight.splits.groups import with_duplicates
 from lungsight.splits.leakage import leakage_of, with_pixels
 
-SPLIT = with_pixels(
-    pd.DataFrame(
-        {
-            "slice": list("abcdef"),
-            "patient": ["p", "p", "q", "q", "r", "s"],
-            "split": ["train", "test", "val", "val", "test", "train"],
-        }
+SPLIT = with_duplicates(
+    with_pixels(
+        pd.DataFrame(
+            {
+                "slice": list("abcdef"),
+                "patient": ["p", "p", "q", "q", "r", "s"],
+                "split": ["train", "test", "val", "val", "test", "train"],
+            }
+        ),
+        pd.DataFrame({"slice": list("abcdefg"), "sha256": ["1", "2", "3", "3", "4", "4", "1"]}),
     ),
-    pd.DataFrame({"slice": list("abcdefg"), "sha256": ["1", "2", "3", "3", "4", "4", "1"]}),
+    pd.DataFrame({"slice": list("abceg"), "group": ["x", "y", "y", "y", "x"]}),
 )
 
 
@@ -26,6 +30,7 @@ def test_patients_and_pixels_on_two_sides():
         "identical_images_on_two_sides": 2,  # e and f; c and d are on one side, and g is not in the split
         "test_images_in_other_cohorts": 0,
         "test_slices_of_patients_in_other_cohorts": 0,
+        "near_duplicates_on_two_sides": 3,  # b and e test what c validates; the twin of a is not in the split
         "patients_known": 1,
     }
 

@@ -77,6 +77,7 @@ rule leakage:
         program=ancient(program("leakage")),
         slices=expand(f"{RESULTS}/cohorts/{{cohort}}/slices.tsv", cohort=labelled_cohorts()),
         splits=expand(f"{RESULTS}/splits/{{cohort}}/{{framework}}.tsv", cohort=labelled_cohorts(), framework=FRAMEWORKS),
+        duplicates=f"{RESULTS}/cohorts/duplicates.tsv",
     output:
         f"{RESULTS}/report/leakage.tsv",
     log:
@@ -93,7 +94,8 @@ rule leakage:
         units=[split_unit(name) for name in labelled_cohorts()],
     shell:
         "python {input.program} --cohorts {params.cohorts} --frameworks {params.frameworks} --unknown {params.unknown}"
-        " --units {params.units} --slices {input.slices} --splits {input.splits} --leakage {output} > {log} 2>&1"
+        " --units {params.units} --slices {input.slices} --splits {input.splits} --duplicates {input.duplicates}"
+        " --leakage {output} > {log} 2>&1"
 
 
 rule split:

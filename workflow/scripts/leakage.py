@@ -5,6 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from lungsight.program import parser, run
+from lungsight.splits.groups import with_duplicates
 from lungsight.splits.leakage import leakage_of, with_pixels
 from lungsight.tables import read_table, write_table
 
@@ -17,6 +18,7 @@ def parse_args() -> Namespace:
     arguments.add_argument("--units", nargs="+", required=True, help="what each cohort is split by")
     arguments.add_argument("--slices", type=Path, nargs="+", required=True, help="a table per cohort")
     arguments.add_argument("--splits", type=Path, nargs="+", required=True, help="per cohort a table per framework")
+    arguments.add_argument("--duplicates", type=Path, required=True, help="twins of all cohorts")
     arguments.add_argument("--leakage", type=Path, required=True)
     return arguments.parse_args()
 
@@ -25,8 +27,9 @@ def main() -> None:
     args = parse_args()
     slices = dict(zip(args.cohorts, (read_table(path, schema="slices") for path in args.slices), strict=True))
     keys = itertools.product(args.cohorts, args.frameworks)
+    duplicates = read_table(args.duplicates, schema="duplicates")
     splits = {
-        (cohort, framework): with_pixels(read_table(path, schema="split"), slices[cohort])
+        (cohort, framework): with_duplicates(with_pixels(read_table(path, schema="split"), slices[cohort]), duplicates)
         for (cohort, framework), path in zip(keys, args.splits, strict=True)
     }
     units = dict(zip(args.cohorts, args.units, strict=True))

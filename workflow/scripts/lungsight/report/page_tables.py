@@ -161,6 +161,7 @@ def leakage_table(results: RunResults) -> PageTable:
         ("Patients on two sides", "0 is what a split by patient must give"),
         ("Test slices of trained patients", "share of test slices whose patient is also in train or val"),
         ("Identical images on two sides", "slices whose pixels occur on another side as well"),
+        ("Near duplicates on two sides", "slices that another patient has too, or nearly so, on another side"),
         ("Test images in other cohorts", "test slices whose pixels are in train or val of another cohort"),
         ("Test slices of patients in other cohorts", "their patient is in train or val of another cohort"),
     ]
@@ -176,8 +177,9 @@ def leakage_table(results: RunResults) -> PageTable:
             known = [whole(row.patients), whole(leaked)._replace(tone=tone), shared._replace(tone=tone)]
         shared_counts = (
             row.identical_images_on_two_sides,
+            row.near_duplicates_on_two_sides,
             row.test_images_in_other_cohorts,
             row.test_slices_of_patients_in_other_cohorts,
         )
         rows.append([*cells, *known, *(whole(n)._replace(tone="bad" if n else "good") for n in shared_counts)])
-    return PageTable("leakage", "What train, validation and test share", headings, rows, frozenset(range(3, 10)))
+    return PageTable("leakage", "What train, validation and test share", headings, rows, frozenset(range(3, 11)))

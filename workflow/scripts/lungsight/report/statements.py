@@ -20,6 +20,10 @@ SHARED = {
         "test slice",
         "of patients whom another cohort trains or validates on",
     ),
+    "near_duplicates_on_two_sides": (
+        "slice",
+        "that a patient on another side has as well, or nearly so; the unit patient+duplicates keeps them together",
+    ),
 }
 
 

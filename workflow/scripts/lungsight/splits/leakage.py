@@ -19,13 +19,14 @@ def with_pixels(split: pd.DataFrame, slices: pd.DataFrame) -> pd.DataFrame:
 def leakage_of(split: pd.DataFrame, others: Sequence[pd.DataFrame], patients_known: bool) -> dict[str, object]:
     """Counts of one split, columns of the table `leakage` without cohort, framework and unit.
 
-    split: as `with_pixels`. others: likewise, the other cohorts in the same framework: stage 2 starts from a model of
-    another cohort, so what that one was trained on must not be tested here. Where patients are unknown each image
-    counts as its own, and the share of test slices whose patient was trained on is NaN.
+    split: as `with_pixels` and `with_duplicates`. others: likewise, the other cohorts in the same framework: stage 2
+    starts from a model of another cohort, so what that one was trained on must not be tested here. Where patients are
+    unknown each image counts as its own, and the share of test slices whose patient was trained on is NaN.
     """
     torn = on_two_sides(split["patient"], split["split"])
     trained = set(split.loc[split["split"] != "test", "patient"])
     tested = split[split["split"] == "test"]
+    twins = split[split["duplicates"] != ""]
     share = float(tested["patient"].isin(trained).mean()) if patients_known and len(tested) else np.nan
     return {
         "slices": len(split),
@@ -35,6 +36,7 @@ def leakage_of(split: pd.DataFrame, others: Sequence[pd.DataFrame], patients_kno
         "identical_images_on_two_sides": int(on_two_sides(split["sha256"], split["split"]).sum()),
         "test_images_in_other_cohorts": _trained_elsewhere(tested, others, "sha256"),
         "test_slices_of_patients_in_other_cohorts": _trained_elsewhere(tested, others, "patient"),
+        "near_duplicates_on_two_sides": int(on_two_sides(twins["duplicates"], twins["split"]).sum()),
         "patients_known": int(patients_known),
     }
 
