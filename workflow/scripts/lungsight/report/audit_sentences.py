@@ -32,7 +32,8 @@ def _intervention_sentence(results: RunResults, rows: pd.DataFrame, learned: set
     if here.empty:
         return None
     able = here[here["value_lo"] > AUC_CHANCE]
-    named = f": {listed([_model_name(results, row) for _, row in able.iterrows()])}" if len(able) else ""
+    some = 0 < len(able) < len(here)
+    named = f": {listed([_model_name(results, row) for _, row in able.iterrows()])}" if some else ""
     tone = "plain" if expected else "warn" if len(able) else "good"
     text = (
         f"{len(able)} of the {count(len(here), 'model')} that learned still tell the patients apart by {left}{named}."
