@@ -171,7 +171,7 @@ rule intake_report:
     params:
         code=code("intake_report"),
         parts=digest_of_parts(INTAKE_TEMPLATE),
-        results=RESULTS,
+        results=lambda wildcards, output: os.path.dirname(os.path.dirname(output.page)),
         facts=as_json(intake_facts(config)),
         duplicates=lambda wildcards, input: f"--duplicates {input.duplicates}" if input.duplicates else "",
     shell:
