@@ -63,7 +63,7 @@ def test_opens_from_disk_without_a_request_or_an_error(opened: tuple[Page, list[
     pictures = page.locator("img")
     assert pictures.count() > 4
     assert pictures.evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 100 && one.alt)")
-    assert page.locator(".chart svg").count() == 3
+    assert page.locator(".chart svg").count() == page.locator(".chart").count() > 3
     assert trouble == []
 
 
