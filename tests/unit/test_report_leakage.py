@@ -21,7 +21,7 @@ def made_price(price: tuple[float, float, float] = (0.25, 0.1, 0.4), **changes: 
         value = NUMBERS[arm.name]
         auc = changes.get(arm.name.replace("-", "_"), (value, value - 0.1, value + 0.05))
         ends = zip(("", "_lo", "_hi"), auc, price if arm.unit == "slice" else (np.nan,) * 3, strict=True)
-        row = {"pipeline": "whole-small_cnn-scratch", "cohort": "clinic", **arm._asdict(), "slices": 50, "patients": 9}
+        row = {"pipeline": "whole-small_cnn-scratch", "cohort": "clinic", **arm._asdict(), "slices": 50, "patients": 12}
         for end, own, difference in ends:
             row |= {f"accuracy{end}": own, f"roc_auc{end}": own, f"price{end}": difference}
         rows.append(row)
@@ -51,6 +51,13 @@ def test_what_is_not_shown_is_not_claimed():
 def test_shuffled_labels_above_chance_by_patient_are_suspicious():
     _, shuffled = said(made_price(shuffled_patient=(0.8, 0.7, 0.9)))
     assert shuffled[0] == "bad" and "which leaves chance out" in shuffled[1]
+
+
+def test_a_handful_of_patients_decides_nothing():
+    """Four patients can give an interval far from chance by accident."""
+    price = made_price(shuffled_patient=(0.8, 0.7, 0.9)).assign(patients=4)
+    for tone, text in said(price):
+        assert tone == "plain" and "4 patients are tested: too few to say what leakage adds." in text
 
 
 def test_arms_that_could_not_be_tried():

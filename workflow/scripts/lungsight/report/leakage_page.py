@@ -10,11 +10,12 @@ from lungsight.report.facts import frameworks_of
 from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
 from lungsight.report.statements import Statement
-from lungsight.report.wording import interval, with_interval
+from lungsight.report.wording import count, interval, with_interval
 from lungsight.sides import SIDES
 
 TITLES = {"true": "true labels", "shuffled": "a random label for each patient"}
 CHANCE = 0.5
+FEW_PATIENTS = 10  # below it the ends of a percentile interval say little
 
 
 def composition_table(results: RunResults) -> PageTable:
@@ -98,16 +99,25 @@ def _of_true_labels(name: str, by_slice: pd.Series, by_patient: pd.Series) -> St
         f"{name}: split by slice, the AUC is {with_interval(by_slice, 'roc_auc')}; split by patient,"
         f" {with_interval(by_patient, 'roc_auc')}."
     )
+    if by_patient["patients"] < FEW_PATIENTS:
+        return Statement("plain", f"{found} {_too_few(by_patient)}")
     price = with_interval(by_slice, "price")
     if by_slice["price_lo"] > 0:
         return Statement("warn", f"{found} Leakage alone adds {price}: that part says nothing about new patients.")
     return Statement("plain", f"{found} The difference, {price}, is not shown to be more than chance.")
 
 
+def _too_few(by_patient: pd.Series) -> str:
+    return f"Split by patient, {count(by_patient['patients'], 'patient')} are tested: too few to say what leakage adds."
+
+
 def _of_shuffled_labels(by_slice: pd.Series, by_patient: pd.Series) -> Statement:
     if pd.isna(by_slice["roc_auc"]) or pd.isna(by_patient["roc_auc"]):
         return Statement("plain", "With a random label for each patient: too few patients to train under both splits.")
     slices, patients = with_interval(by_slice, "roc_auc"), with_interval(by_patient, "roc_auc")
+    if by_patient["patients"] < FEW_PATIENTS:
+        found = f"With a random label for each patient: {slices} split by slice, {patients} split by patient."
+        return Statement("plain", f"{found} {_too_few(by_patient)}")
     start = "With a random label for each patient there is nothing to learn but who the patient is."
     recognised = by_slice["roc_auc_lo"] > CHANCE
     reached = "still reaches" if recognised else "has"
