@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lungsight.intake.cohort_table import case_of
 from lungsight.tables import read_table, write_table
 from tests.made import SHARD, made_cohort
 from tests.workspace import Workspace
@@ -125,6 +126,20 @@ def test_qc_manifest(tmp_path):
     done = workspace.run_rule("qc_manifest", paths["hospital"])
     assert done.returncode != 0
     assert "file z.tsv, row 1: no cohort has the slice" in done.stdout and "Traceback" not in done.stdout
+
+
+def test_decisions_concern_their_cohort_before_it_is_taken_in(tmp_path):
+    workspace = workspace_of(tmp_path, decisions="reviews")
+    workspace.config["segmentation"] = {"method": "classical"}
+    workspace.write_config()
+    workspace.private_folder.mkdir(parents=True)
+    (workspace.private_folder / "key").write_text("ab" * 32)
+    case = case_of(bytes.fromhex("ab" * 32), "hospital", "scan.png")
+    write_decisions(tmp_path / "reviews" / "mine.tsv", (f"{case}-0000", 1, 1, "", "AB", "2021-03-05T10:00:00Z"))
+    for cohort, concerned in (("hospital", True), ("curated", False)):
+        planned = workspace.snakemake("--dry-run", f"{workspace.results}/qc/{cohort}/manifest.tsv")
+        assert planned.returncode == 0, planned.stdout
+        assert ("reviews/mine.tsv" in planned.stdout) is concerned, cohort
 
 
 def test_a_required_review_stops_before_the_manifest(tmp_path):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.qc.decision_files import files_of_cohort
+from lungsight.qc.decision_files import cases_of_table, files_of_cohort
 from lungsight.qc.decisions import (
     agreement_of_reviewers,
     check_known,
@@ -115,11 +115,7 @@ def test_a_required_review_says_where_to_look_and_what_to_do(tmp_path):
 
 
 def test_a_file_counts_for_the_cohorts_that_it_names(tmp_path):
-    cases = {}
-    for name, letter in (("curated", "a"), ("hospital", "b")):
-        cases[name] = tmp_path / name / "cases.tsv"
-        cases[name].parent.mkdir()
-        cases[name].write_text(f"row\tcase\n1\t{letter * 16}\n")
+    cases = {"curated": {"a" * 16}, "hospital": {"b" * 16}}
     folder = tmp_path / "reviews"
     folder.mkdir()
     assert files_of_cohort(str(folder), "curated", cases) == []
@@ -133,5 +129,11 @@ def test_a_file_counts_for_the_cohorts_that_it_names(tmp_path):
 
     assert names("curated") == ["1.tsv", "3.tsv"]
     assert names("hospital") == ["2.tsv", "3.tsv"]
-    cases["hospital"].unlink()
+    cases["hospital"] = set()  # not known yet
     assert names("hospital") == ["1.tsv", "2.tsv", "3.tsv"]
+
+
+def test_cases_of_a_table(tmp_path):
+    assert cases_of_table(tmp_path / "cases.tsv") == set()
+    (tmp_path / "cases.tsv").write_text(f"row\tcase\tstatus\n1\t{'a' * 16}\tok\n2\t{'b' * 16}\trejected\n")
+    assert cases_of_table(tmp_path / "cases.tsv") == {"a" * 16, "b" * 16}

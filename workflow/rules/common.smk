@@ -27,7 +27,7 @@ from lungsight.config import (
     trains_segmentation,
 )
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import default_shards, read_cohort_tables, rows_by_shard
+from lungsight.intake.cohort_table import case_of, default_shards, read_cohort_tables, rows_by_shard
 from lungsight.leakage_price.settings import (
     ARMS,
     check_leakage,
@@ -37,8 +37,9 @@ from lungsight.leakage_price.settings import (
 )
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
+from lungsight.privacy import read_key
 from lungsight.program import set_environment
-from lungsight.qc.decision_files import files_of_cohort
+from lungsight.qc.decision_files import cases_of_table, files_of_cohort
 from lungsight.segmentation.model_folder import check_given_model, files_of_model
 from lungsight.splits.settings import assigned_together, earlier_files, has_network_on_contours, split_unit_of
 from lungsight.training.backbones import check_backbones, module_file
@@ -239,10 +240,19 @@ def shard_folders(folder):
     return lambda wildcards: [f"{folder}/{shard}".format(**wildcards) for shard in shards_of(wildcards.cohort)]
 
 
+def known_cases(cohort):
+    """Pseudonyms of a cohort's cases: as its table has them, or as the key will make them; none without either."""
+    found = cases_of_table(f"{RESULTS}/cohorts/{cohort}/cases.tsv")
+    if found or not os.path.isfile(KEY):
+        return found
+    key = read_key(KEY)
+    return {case_of(key, cohort, row.path) for row in ROWS[cohort]}
+
+
 def decision_files(wildcards):
     """The person's QC decisions that a cohort's manifest is made from."""
     folder = config["qc"]["decisions"]
-    cases = {cohort: Path(f"{RESULTS}/cohorts/{cohort}/cases.tsv") for cohort in labelled_cohorts()}
+    cases = {cohort: known_cases(cohort) for cohort in labelled_cohorts()} if folder else {}
     return files_of_cohort(folder, wildcards.cohort, cases) if folder else []
 
 

@@ -77,7 +77,7 @@ if GIVEN_MODEL:
             "../../envs/nnunet.yaml"
         params:
             code=code("adopt_model"),
-            given=GIVEN_MODEL,
+            given=lambda wildcards, input: os.path.dirname(input.given[0]),
         shell:
             "python {input.program} --given {params.given:q} --model {output} > {log} 2>&1"
 

@@ -18,19 +18,23 @@ def cases_named(decisions: Path) -> set[str]:
     return {name.split("-", 1)[0] for name in _first_words(decisions, "slice")}
 
 
-def files_of_cohort(folder: str, cohort: str, cases: dict[str, Path]) -> list[str]:
+def cases_of_table(table: Path) -> set[str]:
+    """The cases of a table `cases`; none where it is not made yet."""
+    return set(_first_words(table, "case")) if Path(table).is_file() else set()
+
+
+def files_of_cohort(folder: str, cohort: str, cases: dict[str, set[str]]) -> list[str]:
     """Files of decisions that the manifest of a cohort is made from, sorted.
 
-    folder: where every `*.tsv` counts. cases: the table `cases` of every labelled cohort; it may not be there yet.
+    folder: where every `*.tsv` counts. cases: the cases of every labelled cohort; none of one that is not known yet.
 
     A file counts for the cohorts whose cases it names, so that a decision reruns nothing of another cohort. One that
     names a case which no cohort is known to have counts for all of them: the manifest says what is wrong with it.
     """
-    known = {name: set(_first_words(path, "case")) for name, path in cases.items() if path.is_file()}
-    everywhere = set().union(*known.values())
+    everywhere = set().union(*cases.values())
     chosen = []
     for path in sorted(Path(folder).glob("*.tsv")):
         named = cases_named(path)
-        if cohort not in known or named & known[cohort] or not named or named - everywhere:
+        if not cases[cohort] or named & cases[cohort] or not named or named - everywhere:
             chosen.append(str(path))
     return chosen
