@@ -4,6 +4,14 @@ import os
 from pathlib import Path
 
 
+def command_of(process: int) -> str:
+    """The command line of a process; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def programs_in(folder: Path) -> dict[int, str]:
     """Process id → name of the rule, of every program of the workflow that works in `folder`."""
     found = {}

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from tests.e2e.processes import programs_in
+from tests.e2e.processes import command_of, programs_in
 from tests.e2e.test_tiny import report_tables, tiny_under_the_same_key
 from tests.workspace import Workspace
 
@@ -114,15 +114,17 @@ def test_a_full_disk_a_read_only_one_and_a_failing_shard(tiny, small_disk):
     assert "Read-only file system" in done.stdout, done.stdout[-4000:]
 
     remount(f"rw,size={LARGE_DISK}")
-    obstacle = workspace.run_folder / "logs" / "segment_shard" / "hospital" / "001.log"
-    obstacle.unlink(missing_ok=True)
-    obstacle.mkdir(parents=True)  # the shard's log cannot be written, so its job fails
-    done = workspace.snakemake("--keep-going", *RUN)
-    assert done.returncode != 0
+    process = workspace.start("--keep-going", *RUN)
+    while process.poll() is None:
+        for pid, rule in programs_in(workspace.folder).items():
+            if rule == "segment_shard" and "hospital/nifti/001" in command_of(pid):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    assert process.returncode != 0
     masks = workspace.run_folder / "segmentation" / "masks"
     assert (masks / "hospital" / "000").is_dir() and (masks / "curated" / "000").is_dir(), "the others went on"
+    assert not (masks / "hospital" / "001").exists(), "what the killed job had begun is not taken for whole"
 
-    obstacle.rmdir()
     done = workspace.snakemake(*RUN)
     assert done.returncode == 0, done.stdout[-8000:]
     assert report_tables(workspace) == report_tables(tiny)
