@@ -60,6 +60,8 @@ def main(arguments: list[str]) -> None:
             print(json.dumps({"get": {"channel_priority": "strict"}}))
         case ["env", "create", "--quiet", "--no-default-packages", "--file", file, "--prefix", prefix]:
             create(Path(file), Path(prefix))
+        case ["clean", *_]:  # nothing is kept to be cleaned
+            pass
         case _:
             sys.exit(f"the stand-in for conda does not know: conda {' '.join(arguments)}")
 

@@ -88,7 +88,8 @@ def case_lines(run: Path, cohorts: list[str]) -> list[str]:
 
 def to_look_at(run: Path, cohorts: list[str]) -> list[str]:
     """Files for a person, the most telling first."""
-    pages = [run / "report" / "index.html", run / "index.html", *(run / "qc" / cohort / "index.html" for cohort in cohorts)]
+    reviews = [run / "qc" / cohort / "index.html" for cohort in cohorts]
+    pages = [run / "report" / "index.html", run / "index.html", *reviews]
     tables = [run / "cohorts" / cohort / "cases.tsv" for cohort in cohorts]
     return [f"  {path}" for path in [path for path in pages if path.is_file()] or tables if path.is_file()]
 
