@@ -13,7 +13,7 @@ from scipy.special import expit
 from lungsight.config import complete_config
 from lungsight.errors import UserError
 from lungsight.predict.answer import ask
-from lungsight.predict.calibration import Calibration, fit_calibration, log_odds, youden_threshold
+from lungsight.predict.calibration import Calibration, fit_calibration, log_odds
 from lungsight.predict.cases import pictured, predict_cases
 from lungsight.predict.familiar import Familiar, learn_familiar, mahalanobis, unfamiliar_facts, unfamiliar_features
 from lungsight.predict.request import prediction_request
@@ -97,11 +97,9 @@ def test_too_few_patients_or_a_model_that_is_wrong_are_not_calibrated(positive, 
     assert fitted.threshold == 0.5
 
 
-def test_the_threshold_has_the_highest_youden_index():
-    truth = np.array([True, True, True, False, False, False])
-    probability = np.array([0.9, 0.8, 0.3, 0.6, 0.2, 0.1])
-    # At 0.8: sensitivity 2/3, specificity 1. At 0.3: 1 and 2/3; the higher of the two, half-way to 0.6.
-    assert youden_threshold(truth, probability) == pytest.approx(0.7)
+def test_the_threshold_divides_the_calibrated_validation_patients():
+    fitted = fit_calibration(predictions([0.9, 0.8, 0.7, 0.65], [0.2, 0.3, 0.1]), POSITIVE)
+    assert fitted.threshold == pytest.approx(fitted(np.array([0.3, 0.65])).mean())
 
 
 def cases(**columns) -> pd.DataFrame:

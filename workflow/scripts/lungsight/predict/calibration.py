@@ -2,7 +2,7 @@
 
 Calibration: Platt's, P = 1 / (1 + exp(−(a · logit + b))), with his smoothed targets (n₊+1)/(n₊+2) and 1/(n₋+2), which
 keep a and b finite where the classes are separated (Platt, Advances in Large Margin Classifiers, 1999).
-Threshold: the one of highest Youden index (sensitivity + specificity − 1), half-way to the next patient below.
+Threshold: as `training.aggregation.best_threshold`, of the calibrated probability.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_curve
 
+from lungsight.training.aggregation import best_threshold
 from lungsight.training.metrics import THRESHOLD, patient_level
 
 MIN_PATIENTS = 3  # of each class among the validation patients; with fewer, probabilities stay as they are
@@ -60,7 +60,8 @@ def fit_calibration(predictions: pd.DataFrame, positive: str) -> Calibration:
         note = "not calibrated: on the validation patients the probability does not rise with the class"
         return Calibration(1.0, 0.0, THRESHOLD, n, note)
     fitted = Calibration(slope, intercept, THRESHOLD, n, "")
-    return Calibration(slope, intercept, youden_threshold(truth, fitted(raw)), n, "")
+    threshold = best_threshold(patients.assign(probability=fitted(raw)), positive)
+    return Calibration(slope, intercept, threshold, n, "")
 
 
 def _platt(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
@@ -71,14 +72,3 @@ def _platt(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
         rows, classes, sample_weight=np.concatenate([target, 1 - target])
     )
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-
-
-def youden_threshold(truth: np.ndarray, probability: np.ndarray) -> float:
-    """The threshold of highest sensitivity + specificity; the highest of several, half-way to the next value below."""
-    false_positives, true_positives, thresholds = roc_curve(truth, probability, drop_intermediate=False)
-    # Rounded: two thresholds of one index shall not be told apart by the last bit.
-    best = thresholds[np.argmax(np.round(true_positives - false_positives, 9))]
-    if not np.isfinite(best):
-        return THRESHOLD
-    below = probability[probability < best]
-    return float((best + below.max()) / 2) if len(below) else float(best)
