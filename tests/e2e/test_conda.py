@@ -31,6 +31,16 @@ def rules_by_tool() -> dict[str, list[str]]:
     return found
 
 
+def tests_of(rules: list[str]) -> list[str]:
+    """Pytest's names of the tests of these rules, and of no other whose name begins alike."""
+    return [
+        f"{path.relative_to(ROOT)}::test_{rule}"
+        for path in sorted((ROOT / "tests" / "rules").glob("test_*.py"))
+        for rule in rules
+        if re.search(rf"^def test_{rule}\(", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    ]
+
+
 def test_every_rule_names_an_environment_that_exists():
     assert all(rules_by_tool().values())
     assert {path.stem for path in (ROOT / "envs").glob("*.yaml")} == set(TOOLS)
@@ -90,12 +100,9 @@ def test_the_pins_of_an_environment_are_enough(tool, tmp_path):
         pytest.skip("several GB to install: set LUNGSIGHT_LARGE_ENVIRONMENTS=1")
     options = f"--use-conda --conda-prefix {tmp_path / 'environments'}"
     environment = os.environ | conda_environment(tmp_path / "conda", pins=True)
-    names = " or ".join(f"test_{rule}" for rule in rules_by_tool()[tool])
+    pytest_options = ["-q", "-x", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "tests")]
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "tests/rules", "-q", "-x", "-p", "no:cacheprovider"),
-            *("-k", names, "--basetemp", str(tmp_path / "tests")),
-        ],
+        [sys.executable, "-m", "pytest", *pytest_options, *tests_of(rules_by_tool()[tool])],
         cwd=ROOT,
         env=environment | {"LUNGSIGHT_SNAKEMAKE_OPTIONS": options},
         capture_output=True,
