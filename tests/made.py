@@ -81,6 +81,9 @@ def made_cohort(
             identity = {"slice": name, "case": case, "patient": patient, "label": label, "source": cohort}
             rows.append(identity | {"z_index": z_index, "png": path, "sha256": sha256})
     write_table(folder / "cases.tsv", cases, schema="cases")
+    closed_words = {"kernel": "soft", "manufacturer": "other", "transfer_syntax": "uncompressed", "lossy": 0}
+    of_shard = pd.DataFrame(cases).assign(**closed_words)[columns_of("converted_cases")]
+    write_table(folder / "shards" / SHARD / "cases.tsv", of_shard, schema="converted_cases")
     write_table(folder / "slices.tsv", rows, schema="slices")
     return pd.DataFrame(rows)
 

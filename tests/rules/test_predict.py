@@ -43,10 +43,10 @@ def made_cache(folder: Path, slices, framework: str) -> None:
     write_table(folder / "index.tsv", slices[["slice"]], schema="image_index")
 
 
-@pytest.fixture(scope="module")
-def prediction(tmp_path_factory) -> Prediction:
+@pytest.fixture
+def prediction(tmp_path) -> Prediction:
     """A finished made run, results/run, and scans to ask it about."""
-    folder = tmp_path_factory.mktemp("predict")
+    folder = tmp_path
     run = folder / "results/run"
     slices = made_cohort(run, "clinic", patients=24, slices=2)
     split = made_split(run, "clinic", "whole", slices)
@@ -124,6 +124,7 @@ def test_model_reference(prediction: Prediction) -> None:
 
 def test_predict_cases(prediction: Prediction) -> None:
     out = prediction.run_folder
+    prediction.must_run("model_reference", "/reference.json")
     slices = made_cohort(out, "new", patients=3, slices=2, seed=5)
     made_manifest(out, "new", slices)
     made_cache(out / "training/images/new", slices, "whole")
@@ -143,12 +144,23 @@ def test_predict_cases(prediction: Prediction) -> None:
 
 
 def test_predict_page(prediction: Prediction) -> None:
+    out, name = prediction.run_folder, f"{'a' * 16}-0003"
+    said = {"lung_mass": 0.5, "enrichment": 2.5}
+    one = {"row": 1, "case": "a" * 16, "patient": "b" * 16, "label": POSITIVE, "probability": 0.625, "threshold": 0.45}
+    rest = {"outcome_note": "<b>high</b>", "out_of_range": "kernel", "probability_raw": 0.6, "positive_share": 1.0}
+    write_table(out / "predictions.tsv", [one | rest | said | {"n_slices": 9, "n_used": 1}], "new_predictions")
+    of_slice = {"slice": name, "case": "a" * 16, "z_index": 3, "probability": 0.6, "reason": ""}
+    write_table(out / "slice_predictions.tsv", [of_slice | said], "new_slice_predictions")
+    (out / "overlays").mkdir(parents=True, exist_ok=True)
+    (out / "overlays" / f"{name}-highest.png").touch()
+    calibration = {"slope": 1.0, "intercept": 0.0, "threshold": 0.45, "n_patients": 9, "note": ""}
+    write_json(out / "reference.json", {"familiar": {}, "calibration": calibration})
     prediction.must_run("predict_page", "/index.html")
-    page = (prediction.run_folder / "index.html").read_text(encoding="utf-8")
-    table = read_table(prediction.run_folder / "predictions.tsv", "new_predictions")
+    page = (out / "index.html").read_text(encoding="utf-8")
     assert "For research only." in page
-    assert all(f"{value:.2f} (threshold" in page for value in table["probability"])
-    assert page.count("<img src=") == len(list((prediction.run_folder / "overlays").glob("*.png")))
+    assert "Covid-19, probability 0.62 (threshold 0.45)" in page
+    assert "&lt;b&gt;high" in page and "Unlike the training:</span> kernel" in page
+    assert page.count(f'<img src="overlays/{name}-highest.png"') == page.count("<img ") == 1
 
 
 def test_a_model_with_another_preprocessing_is_refused(prediction: Prediction) -> None:

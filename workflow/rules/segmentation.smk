@@ -115,7 +115,8 @@ else:
 rule segment_shard:
     input:
         program=ancient(program("segment_shard")),
-        cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
+        # The shard's own table: a new case in another shard is no reason to segment this one again.
+        cases=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/cases.tsv",
         nifti=f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}",
         model=MODEL if NETWORK else [],
     output:
@@ -133,7 +134,7 @@ rule segment_shard:
         mirroring="--mirroring" if SEGMENTATION["mirroring"] else "",
         postprocessing=as_json(SEGMENTATION["postprocessing"]),
     shell:
-        "nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --shard {wildcards.shard}"
+        "nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases}"
         " --nifti {input.nifti} --method {params.method} {params.mirroring} --threads {threads}"
         " --postprocessing {params.postprocessing:q} --masks {output} > {log} 2>&1"
 

@@ -19,7 +19,6 @@ METHODS = ("nnunet", "classical")
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--cases", type=Path, required=True)
-    arguments.add_argument("--shard", required=True)
     arguments.add_argument("--nifti", type=Path, required=True)
     arguments.add_argument("--method", choices=METHODS, required=True)
     arguments.add_argument("--model", type=Path, help="nnU-Net model folder; the classical method has none")
@@ -50,8 +49,7 @@ def segmented(images: Iterable[Image], args: argparse.Namespace) -> Iterator[tup
 
 def main() -> None:
     args = parse_args()
-    cases = read_table(args.cases, schema="cases")
-    cases = cases[(cases["status"] == "ok") & (cases["shard"] == args.shard)]
+    cases = read_table(args.cases, schema="converted_cases").query("status == 'ok'")
     args.masks.mkdir(parents=True, exist_ok=True)
     for image, mask in progress(segmented(images_of(cases, args.nifti), args), "cases", total=len(cases)):
         mended = postprocess(mask, image.volume, image.spacing, **args.postprocessing)

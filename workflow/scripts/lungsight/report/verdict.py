@@ -122,6 +122,11 @@ RULES = (
         "the model is not shown to beat chance: AUC {auc}",
     ),
     Rule(
+        *("both suffice", "unknown", lambda seen: seen.background_suffices and seen.lung_outweighs),
+        "{left} tells the classes apart by itself (AUC {background} without lung tissue), but where the lung disagrees"
+        " the answers follow the lung (AUC {swap}): the model can use both",
+    ),
+    Rule(
         *("background suffices", "elsewhere", lambda seen: seen.background_suffices),
         "{left} tells the classes apart by itself: AUC {background} without lung tissue, {auc} with it",
     ),
