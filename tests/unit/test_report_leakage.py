@@ -53,6 +53,11 @@ def test_shuffled_labels_above_chance_by_patient_are_suspicious():
     assert shuffled[0] == "bad" and "which leaves chance out" in shuffled[1]
 
 
+def test_shuffled_labels_below_chance_by_patient_are_no_leakage():
+    _, shuffled = said(made_price(shuffled_patient=(0.2, 0.1, 0.3)))
+    assert shuffled[0] == "warn" and "Below chance it is no leakage" in shuffled[1]
+
+
 def test_a_handful_of_patients_decides_nothing():
     """Four patients can give an interval far from chance by accident."""
     price = made_price(shuffled_patient=(0.8, 0.7, 0.9)).assign(patients=4)

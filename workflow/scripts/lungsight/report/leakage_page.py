@@ -131,4 +131,8 @@ def _of_shuffled_labels(by_slice: pd.Series, by_patient: pd.Series) -> Statement
     second = (
         f"Split by patient it has {patients}, which leaves chance out: one such interval in twenty does by accident."
     )
+    if by_patient["roc_auc_hi"] < CHANCE:
+        return Statement(
+            "warn", f"{start} {first} {second} Below chance it is no leakage: what leaks raises the number."
+        )
     return Statement("bad", f"{start} {first} {second} If it stays so under other seeds, something else leaks.")
