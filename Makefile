@@ -32,7 +32,7 @@ $(INSTALLED): requirements.lock
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	  cp requirements.lock $@ && echo "The environment is ready."; }
 
-# Upkeep: both are derived from pyproject.toml, and a test fails when they drift from it.
+# Upkeep: the lock and envs/ are derived from pyproject.toml, and a test fails when they drift from it.
 lock: $(INSTALLED)
 	$(BIN)/python tools/lock.py
 

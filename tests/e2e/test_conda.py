@@ -31,7 +31,7 @@ def rules_by_tool() -> dict[str, list[str]]:
     return found
 
 
-def tests_of(rules: list[str]) -> list[str]:
+def names_of_tests(rules: list[str]) -> list[str]:
     """Pytest's names of the tests of these rules, and of no other whose name begins alike."""
     return [
         f"{path.relative_to(ROOT)}::test_{rule}"
@@ -102,7 +102,7 @@ def test_the_pins_of_an_environment_are_enough(tool, tmp_path):
     environment = os.environ | conda_environment(tmp_path / "conda", pins=True)
     pytest_options = ["-q", "-x", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "tests")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *pytest_options, *tests_of(rules_by_tool()[tool])],
+        [sys.executable, "-m", "pytest", *pytest_options, *names_of_tests(rules_by_tool()[tool])],
         cwd=ROOT,
         env=environment | {"LUNGSIGHT_SNAKEMAKE_OPTIONS": options},
         capture_output=True,

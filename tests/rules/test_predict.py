@@ -90,7 +90,7 @@ def test_run_settings(tmp_path) -> None:
     workspace.must_run("run_settings", "run.json")
     found = read_json(workspace.run_folder / "run.json")
     assert found["intake"]["window"] == [-1000, 400]
-    assert found["min_slices"] == 3
+    assert found["min_slices"] == {"stage1": 3, "stage2": 3}
     assert found["trained_on"] == {"stage1": "open", "stage2": "clinic"}
     assert str(tmp_path) not in str(found)
 

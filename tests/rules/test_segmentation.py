@@ -62,8 +62,11 @@ def thin_slices(folder: Path) -> None:
 
 
 def edit_cases(workspace: Workspace, cohort: str, **columns: object) -> None:
-    path = workspace.run_folder / "cohorts" / cohort / "cases.tsv"
-    read_table(path, "cases").assign(**columns).to_csv(path, sep="\t", index=False)
+    folder = workspace.run_folder / "cohorts" / cohort
+    for path, schema in ((folder / "cases.tsv", "cases"), (folder / "shards" / SHARD / "cases.tsv", "converted_cases")):
+        table = read_table(path, schema)
+        known = {name: values for name, values in columns.items() if name in table}
+        table.assign(**known).to_csv(path, sep="\t", index=False)
 
 
 def array_of(path: Path) -> np.ndarray:

@@ -12,7 +12,6 @@ from lungsight.estimate import (
     MODEL,
     NETWORK_STEP,
     SEGMENT,
-    TRAINING,
     Job,
     Plan,
     check_disk,
@@ -20,6 +19,7 @@ from lungsight.estimate import (
     estimate,
     free_bytes,
     in_words,
+    training_of,
 )
 from lungsight.intake.cohort_table import TableRow
 
@@ -86,7 +86,7 @@ def test_a_training_counts_its_epochs_and_its_images(plan):
     plan.config["training"] |= {"image_size": 128, "epochs": {"stage1": 3, "stage2": 5}}
     cost = estimate(plan, [Job("train_stage", {"pipeline": "whole-resnet50-scratch", "stage": "2"})])
     passes = 5 * 7 * (0.8 + 0.1 * FORWARD)
-    assert cost.seconds == pytest.approx(passes * TRAINING["resnet50"].seconds / 4)
+    assert cost.seconds == pytest.approx(passes * training_of("resnet50").seconds / 4)
     assert cost.disk == MODEL.disk
 
 

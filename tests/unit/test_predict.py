@@ -49,6 +49,12 @@ def test_a_row_for_every_series_folder_volume_and_picture(tmp_path):
     assert found["png"] == [{"patient": "Dora", "path": "Dora/slice 1.PNG"}]
 
 
+def test_files_without_a_folder_are_patients_of_their_own(tmp_path):
+    for name in ("Ann.nii", "Ben.nii"):
+        write(tmp_path / name)
+    assert [row["patient"] for row in find_scans(tmp_path)["nifti"]] == ["", ""]
+
+
 def test_a_link_to_a_folder_outside_is_not_followed(tmp_path):
     write(tmp_path / "elsewhere/0001", DICOM)
     (tmp_path / "scans").mkdir()
@@ -200,11 +206,12 @@ def test_pictures_are_highest_median_lowest():
     assert pictured(used(0.4))["position"].tolist() == ["highest"]
 
 
-def finished_run(folder: Path) -> Path:
+def finished_run(folder: Path, **of_cohort: dict) -> Path:
     """What `prediction_request` looks at of a run. Returns the model's folder."""
     roles = {"lungs": "segmentation", "open": "public", "clinic": "target"}
     cohorts = {
         name: {"role": role, "format": "dicom", "root": f"secret/{name}", "table": "secret/t.tsv"}
+        | of_cohort.get(name, {})
         for name, role in roles.items()
     }
     config = complete_config({"results": "results/x", "cohorts": cohorts, "intake": {"window": [-1000, 400]}})
@@ -224,6 +231,19 @@ def test_a_request_takes_over_how_the_run_made_images(tmp_path):
     assert request.config["segmentation"]["model"] == str(tmp_path / "run/segmentation/model")
     assert request.own_cohort == "clinic"
     assert [(row.row, row.patient, row.path) for row in request.rows] == [(1, "Ann", "Ann")]
+
+
+def test_names_stay_out_of_the_results_whatever_ends_the_folder(tmp_path):
+    model = finished_run(tmp_path / "run")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    request = prediction_request({"scans": tmp_path / "scans", "model": model, "out": "results/new/"})
+    assert request.config["cohorts"]["new"]["table"] == "results/new.private/scans.tsv"
+
+
+def test_a_scan_may_be_as_short_as_those_of_the_models_own_cohort(tmp_path):
+    model = finished_run(tmp_path / "run", clinic={"min_slices": 1})
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    assert prediction_request({"scans": tmp_path / "scans", "model": model}).config["min_slices"] == 1
 
 
 def test_a_run_remembers_no_path(tmp_path):
@@ -264,6 +284,7 @@ def two_kinds(folder: Path) -> dict:
         (lambda folder: {"scans": folder / "nowhere"}, "does not exist"),
         (lambda folder: {"model": None}, "predict needs a model too"),
         (lambda folder: {"out": "results/a b"}, "holds a space"),
+        (lambda folder: {"out": folder / "run"}, "is the run that the model comes from"),
     ],
 )
 def test_a_request_that_cannot_be_met_says_why(tmp_path, spoil, words):

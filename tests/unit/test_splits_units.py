@@ -161,6 +161,8 @@ def test_whole_sources_are_left_out_by_the_rule():
     """24 patients: C has 6 (0.25, test), D has 2 (0.08, nearest to 0.1: val)."""
     assert sides_of_sources() == {"A": "train", "B": "train", "C": "test", "D": "val"}
     assert sides_of_sources(test_source="A") == {"A": "test", "B": "train", "C": "train", "D": "val"}
+    # C is nearest to the share of test too, but it is asked for elsewhere.
+    assert sides_of_sources(val_source="C") == {"A": "train", "B": "test", "C": "val", "D": "train"}
     assert sides_of_sources(test_source="D", val_source="B") == {"A": "train", "B": "val", "C": "train", "D": "test"}
 
 

@@ -13,9 +13,11 @@ SLICE = {
     **{"slice": f"{CASE}-0000", "case": CASE, "patient": PATIENT, "label": "Covid-19", "source": "s"},
     **{"z_index": 0, "png": "png/000/x.png", "sha256": "0" * 64},
 }
-CONVERTED = {"case": CASE, "kind": "series", "n_slices": 0, "status": "rejected", "reason": "why"} | dict.fromkeys(
-    columns_of("converted_cases")[5:]
-)
+CONVERTED = {
+    **dict.fromkeys(columns_of("converted_cases")),
+    **{"case": CASE, "kind": "series", "n_slices": 0, "status": "rejected", "reason": "why"},
+    **{"kernel": "", "manufacturer": "", "transfer_syntax": ""},
+}
 
 
 def test_a_table_reads_back_as_it_was_written(tmp_path):

@@ -58,4 +58,7 @@ def test_every_run_must_be_finished(tmp_path):
     with pytest.raises(UserError, match=r"two lacks models/p/stage1/predictions/c\.tsv"):
         prediction_files(runs)
     (runs[1] / "models/p/stage1/predictions/c.tsv").touch()
+    # The control of what adaptation buys has no metrics of its own to pool.
+    (runs[0] / "models/p/stage2-direct/predictions").mkdir(parents=True)
+    (runs[0] / "models/p/stage2-direct/predictions/c.tsv").touch()
     assert [str(path) for path in prediction_files(runs)] == ["models/p/stage1/predictions/c.tsv"]

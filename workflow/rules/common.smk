@@ -17,6 +17,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from lungsight.code import digest_of
 from lungsight.config import (
+    DIRECT,
     LABELLED_ROLES,
     ROLE_OF_STAGE,
     Pipeline,
@@ -63,9 +64,6 @@ PIPELINES = pipelines_of(config)
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
 set_environment(private=PRIVATE)
-
-# Stage 2 without stage 1 before it, a control of what adaptation buys.
-DIRECT = "2-direct"
 
 
 wildcard_constraints:
@@ -298,8 +296,8 @@ def sides_given_elsewhere(cohort):
     sides = {}
     for name in labelled_cohorts():
         external = config["cohorts"][name]["role"] == "external"
-        given = {row.patient: "test" if external else row.split for row in ROWS[name] if row.patient}
-        sides |= {patient: side for patient, side in given.items() if side}
+        given = [(row.patient, "test" if external else row.split) for row in ROWS[name] if row.patient]
+        sides |= {patient: side for patient, side in given if side}
     return {row.row: sides[row.patient] for row in ROWS[cohort] if row.patient in sides and not row.split}
 
 

@@ -1,4 +1,4 @@
-"""Report: what all rooms found → two tables and one page that opens offline."""
+"""Report: what all rooms found → tables and one page that opens offline."""
 
 from lungsight.report.facts import audit_inputs, facts_of, page_inputs, table_inputs
 from lungsight.report.page_parts import digest_of_parts

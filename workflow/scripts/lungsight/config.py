@@ -22,6 +22,7 @@ SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS_WITH_PRESETS = ("segmentation", "training")
 LABELLED_ROLES = ("public", "target", "external")
 ROLE_OF_STAGE = {1: "public", 2: "target"}  # of the cohort that a stage is trained on
+DIRECT = "2-direct"  # the stage that is trained on the target cohort without stage 1
 
 
 class Pipeline(NamedTuple):

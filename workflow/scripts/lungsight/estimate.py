@@ -6,6 +6,7 @@ docs/scale.md shows the arithmetic. Jobs that cost little beside these are not c
 neither.
 """
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -47,8 +48,8 @@ PREPARE = Cost(disk=800_000)
 NETWORK_STEP = Cost(seconds=3.7)
 SEGMENT = {"nnunet": Cost(disk=5_000, seconds=0.95), "classical": Cost(disk=5_000, seconds=0.04)}
 PAGE = Cost(disk=32_000)
-# Per image of 256 x 256, forward and back. Other backbones count as the largest.
-TRAINING = {"resnet50": Cost(seconds=0.24), "densenet201": Cost(seconds=0.34)}
+# Per image of 256 x 256, forward and back, by backbone. One that is not in the table counts as the slowest.
+TRAINING_RATES = Path(__file__).with_name("training_rates.tsv")
 FORWARD = 0.25  # of that, a forward pass alone
 MODEL = Cost(disk=110e6)
 
@@ -100,9 +101,11 @@ def _image_scale(plan: Plan) -> float:
     return (plan.config["training"]["image_size"] / 256) ** 2
 
 
-def _training_of(wildcards: dict[str, str]) -> Cost:
-    largest = max(TRAINING.values(), key=lambda cost: cost.seconds)
-    return TRAINING.get(Pipeline.parse(wildcards["pipeline"]).backbone, largest)
+def training_of(backbone: str) -> Cost:
+    """What one image of 256 × 256 costs, forward and back."""
+    with open(TRAINING_RATES, encoding="utf-8", newline="") as file:
+        rates = {row["backbone"]: float(row["seconds"]) for row in csv.DictReader(file, delimiter="\t")}
+    return Cost(seconds=rates.get(backbone, max(rates.values())))
 
 
 def _segment(plan: Plan, wildcards: dict[str, str]) -> Cost:
@@ -125,12 +128,14 @@ def _train_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
     train, val, _ = plan.config["splits"]["fractions"]
     slices = plan.slices_with_role(ROLE_OF_STAGE[stage])
     passes = plan.config["training"]["epochs"][f"stage{stage}"] * slices * (train + val * FORWARD)
-    seconds = _training_of(wildcards).times(passes * _image_scale(plan)).seconds
+    seconds = training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(passes * _image_scale(plan)).seconds
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
 
 def _classify(plan: Plan, wildcards: dict[str, str]) -> Cost:
-    return _training_of(wildcards).times(plan.slices_of(wildcards) * _image_scale(plan) * FORWARD)
+    return training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(
+        plan.slices_of(wildcards) * _image_scale(plan) * FORWARD
+    )
 
 
 def _per_slice(cost: Cost) -> Callable[[Plan, dict[str, str]], Cost]:

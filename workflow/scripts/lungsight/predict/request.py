@@ -99,12 +99,16 @@ def prediction_request(given: dict) -> Request:
     if not scans.is_dir():
         raise UserError(f"scans: the folder {scans} does not exist.")
     settings, found = settings_of_run(model), find_scans(scans)
-    out = str(given.get("out", "results/predict"))
+    out = str(given.get("out", "results/predict")).rstrip("/")
+    if Path(out).resolve() == model.results.resolve():
+        raise UserError(f"out: {out} is the run that the model comes from; name a folder of its own.")
     chosen = _chosen_format(scans, found, given.get("format"))
     segmentation = dict(settings["segmentation"])
     if segmentation["method"] == "nnunet":
         segmentation["model"] = str(given.get("lung_model", model.lung_model))
-    own = {name: settings[name] for name in ("seed", "labels", "min_slices", "intake", "qc", "training", "explain")}
+    stage = f"stage{model.stage}"
+    own = {name: settings[name] for name in ("seed", "labels", "intake", "qc", "training", "explain")}
+    own["min_slices"] = settings["min_slices"][stage]
     config = complete_config(
         {
             **{"results": out, "segmentation": segmentation, **own},
@@ -125,4 +129,4 @@ def prediction_request(given: dict) -> Request:
         TableRow(number, row["patient"], row["path"], label="", source="", mask="", split="")
         for number, row in enumerate(found[chosen], start=1)
     ]
-    return Request(model, settings["trained_on"][f"stage{model.stage}"], config, rows)
+    return Request(model, settings["trained_on"][stage], config, rows)

@@ -21,8 +21,10 @@ def run_settings(config: dict) -> dict:
     trained_on = {
         f"stage{stage}": name for stage, role in ROLE_OF_STAGE.items() for name in cohorts_with_role(config, role)
     }
+    cohorts = config["cohorts"]
+    fewest = {stage: cohorts[name].get("min_slices", config["min_slices"]) for stage, name in trained_on.items()}
     return {
-        **{"lungsight": __version__, "seed": config["seed"], "labels": classes, "min_slices": config["min_slices"]},
-        "trained_on": trained_on,
+        **{"lungsight": __version__, "seed": config["seed"], "labels": classes},
+        **{"trained_on": trained_on, "min_slices": fewest},
         **sections,
     }

@@ -54,4 +54,6 @@ def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def _row(path: Path, root: Path, kind: str) -> dict[str, str]:
-    return {"patient": guess_patient(path, root, kind), "path": os.path.relpath(path, root)}
+    """A file directly below the root has no folder that could name its patient: it counts as one of its own."""
+    loose = kind != "dicom" and path.parent == root
+    return {"patient": "" if loose else guess_patient(path, root, kind), "path": os.path.relpath(path, root)}

@@ -1,1 +1,1 @@
-"""Report: what a run found, as two tables and one page."""
+"""Report: what a run found, as tables and one page."""

@@ -17,7 +17,6 @@ NUMBERS = {
     **{"slice_thickness": "slice thickness", "kvp": "kV", "hu_p01": "HU, 1st percentile"},
     **{"hu_p50": "HU, median", "hu_p99": "HU, 99th percentile"},
 }
-COUNTED = {"cases": "case", "patients": "patient"}
 
 
 def with_size(cases: pd.DataFrame) -> pd.DataFrame:

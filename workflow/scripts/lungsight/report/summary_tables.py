@@ -1,4 +1,4 @@
-"""The two tables of a run: how well each model does, and how much it looks at the lung."""
+"""Two of a run's tables: how well each model does, and how much it looks at the lung."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -52,11 +52,11 @@ def sides_by_source(
     for side in ("test", "val"):
         if (sides == side).any():
             continue
-        able = sources[sources["both"] & (sides == "")]
+        named_for = {other: _index_of(sources, wanted[other]) for other in ("test", "val")}
+        others = named_for["val" if side == "test" else "test"]
+        able = sources[sources["both"] & (sides == "") & ~sources.index.isin(others)]
         if wanted[side]:
-            named = sources.index[
-                sources["names"].str.split(" + ", regex=False).map(lambda own, s=side: wanted[s] in own)
-            ]
+            named = named_for[side]
             if named.empty or sides[named[0]] not in ("", side):
                 raise UserError(
                     f"splits.{side}_source: {wanted[side]} is no free source of cohort {cohort}; it has"
@@ -72,3 +72,8 @@ def sides_by_source(
             distance = (able["patients"] / sources["patients"].sum() - shares[side]).abs().round(9)
             sides[distance.idxmin()] = side
     return sides.mask(sides == "", "train")
+
+
+def _index_of(sources: pd.DataFrame, name: str) -> pd.Index:
+    """Where the source that the config names stands; several may have been joined into one."""
+    return sources.index[sources["names"].str.split(" + ", regex=False).map(lambda names: name in names)]

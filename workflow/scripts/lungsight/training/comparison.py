@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lungsight.config import Pipeline
+from lungsight.config import DIRECT, Pipeline
 from lungsight.tables import columns_of
 from lungsight.training.bootstrap import percentile_interval
 from lungsight.training.metrics import METRICS, patient_level, resampled_metrics, weighted_metrics
@@ -21,7 +21,6 @@ from lungsight.training.metrics import METRICS, patient_level, resampled_metrics
 COMPARED = ("roc_auc", "accuracy", "recall", "specificity")
 UNITS = ("slice", "patient")
 FAMILY = ["comparison", "cohort", "unit", "metric"]
-DIRECT = "2-direct"  # trained on the target cohort without stage 1
 
 
 class Model(NamedTuple):

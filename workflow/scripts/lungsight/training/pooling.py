@@ -11,7 +11,7 @@ from lungsight.errors import UserError
 
 def prediction_files(runs: Sequence[Path]) -> list[Path]:
     """Prediction tables that every run has, below models/. Raises UserError where one lacks another's, or has none."""
-    found = {run: {path.relative_to(run) for path in run.glob("models/*/stage*/predictions/*.tsv")} for run in runs}
+    found = {run: {path.relative_to(run) for path in run.glob("models/*/stage[12]/predictions/*.tsv")} for run in runs}
     everywhere = set.union(*found.values())
     for run, own in found.items():
         if not own or everywhere - own:
