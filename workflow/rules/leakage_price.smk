@@ -39,6 +39,8 @@ if PRICED:
             f"{RESULTS}/benchmarks/leakage_trial/{{pipeline}}.tsv"
         wildcard_constraints:
             pipeline="|".join(PRICED),
+        # As early as trainings: left for the end, it runs alone.
+        priority: 10
         conda:
             "../../envs/keras.yaml"
         threads: config["training"]["threads"]
