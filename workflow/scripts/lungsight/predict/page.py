@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
 from lungsight import __version__
 from lungsight.predict.page_parts import new_page_parts
+from lungsight.report.rendering import page_environment
 from lungsight.report.wording import count, number
 
 POSITIONS = ("highest", "median", "lowest")
@@ -28,12 +28,10 @@ def render_page(
     predictions, slices: as `new_predictions` and `new_slice_predictions`. overlays: the folder of pictures, beside the
     page. provenance, reference: of the model.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template, style = new_page_parts()
+    text, style = new_page_parts()
+    template = page_environment().from_string(text)
     patients = predictions.groupby("patient", sort=False)
-    return environment.from_string(template).render(
+    return template.render(
         style=Markup(style),
         version=__version__,
         summary=summary(predictions),

@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 from lungsight.segmentation.agreement import dice
-from lungsight.segmentation.classical import air_in_body
+from lungsight.segmentation.classical import air_in_body, largest_component
 
 SMALLEST_SHARE = 0.01  # of the mask: smaller pieces are specks, not components
 SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side is no lung of its own
@@ -26,14 +26,6 @@ def components_of(mask: np.ndarray) -> list[np.ndarray]:
     order = np.argsort(-areas, kind="stable")
     kept = order[areas[order] >= SMALLEST_SHARE * areas.sum()]
     return [labels[boxes[index]] == index + 1 for index in kept]
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The largest 4-connected component of the mask, as bool of its shape; empty for an empty mask."""
-    labels, count = ndimage.label(mask)
-    if count == 0:
-        return np.zeros_like(mask)
-    return labels == np.bincount(labels.ravel())[1:].argmax() + 1
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:

@@ -20,11 +20,12 @@ LARGEST_GAS = 0.05  # unless it has more of the body's area in a slice: a whole 
 ASSUMED_FIELD_OF_VIEW_MM = 350.0  # of an image without a known spacing
 
 
-def _largest_component(plane: np.ndarray) -> np.ndarray:
-    labels, count = ndimage.label(plane)
+def largest_component(mask: np.ndarray) -> np.ndarray:
+    """The largest 4-connected component of a mask (rows, columns), as bool of its shape; empty for an empty mask."""
+    labels, count = ndimage.label(mask)
     if count == 0:
-        return plane
-    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+        return np.zeros_like(mask)
+    return labels == np.bincount(labels.ravel())[1:].argmax() + 1
 
 
 def body_mask(tissue: np.ndarray) -> np.ndarray:
@@ -34,7 +35,7 @@ def body_mask(tissue: np.ndarray) -> np.ndarray:
     """
     body = np.zeros_like(tissue)
     for k in range(tissue.shape[2]):
-        largest = _largest_component(ndimage.binary_opening(tissue[:, :, k], iterations=2))
+        largest = largest_component(ndimage.binary_opening(tissue[:, :, k], iterations=2))
         body[:, :, k] = ndimage.binary_fill_holes(largest)
     return body
 
