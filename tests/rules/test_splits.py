@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from lungsight.files import write_text
 from lungsight.privacy import pseudonym
@@ -200,38 +201,81 @@ def test_make_split_keeps_twins_and_earlier_sides(tmp_path):
     assert split["split"].value_counts().to_dict() == {"train": 8, "val": 4, "test": 4}
 
 
-def test_shared_patients_are_held_out_of_the_segmentation_too(tmp_path):
-    """What a labelled cohort's table says holds for the segmentation, and what the segmentation drew for the others."""
+PEOPLE = [f"P{number:02d}" for number in range(12)]
+
+
+def shared_patients(tmp_path, chosen: dict[str, list[str]], given: dict[str, str], **splits) -> Workspace:
+    """A run with shared ids: cohort → its patients by name; the hospital's table gives sides, by name."""
     roles = {"lungs": "segmentation", "hospital": "target", "abroad": "external"}
-    workspace = made_workspace(tmp_path, roles, shared_ids=True, splits={"fractions": [0.5, 0.25, 0.25]})
+    splits = {"fractions": [0.5, 0.25, 0.25]} | splits
+    workspace = made_workspace(tmp_path, {name: roles[name] for name in chosen}, shared_ids=True, splits=splits)
     run = workspace.run_folder
-    people = [f"P{number:02d}" for number in range(12)]
-    for name, chosen in (("lungs", people[:6]), ("hospital", people), ("abroad", people[3:4])):
-        slices = made_cohort(run, name, patients=len(chosen), slices=1)
+    workspace.private_folder.mkdir(parents=True)
+    for name, people in chosen.items():
+        slices = made_cohort(run, name, patients=len(people), slices=1)
         pseudonyms = {
-            old: pseudonym(KEY, own) for old, own in zip(dict.fromkeys(slices["patient"]), chosen, strict=True)
+            old: pseudonym(KEY, own) for old, own in zip(dict.fromkeys(slices["patient"]), people, strict=True)
         }
         for table in ("cases", "slices"):
             change(run, name, table, table, lambda rows, new=pseudonyms: rows.replace({"patient": new}, inplace=True))
         made_manifest(run, name, slices)
         rows = []
-        for number, patient in enumerate(chosen):
+        for number, patient in enumerate(people):
             (tmp_path / "data" / name / str(number)).mkdir()
-            side = "val" if name == "hospital" and patient == "P05" else ""
+            side = given.get(patient, "") if name == "hospital" else ""
             last = "contours.dcm" if name == "lungs" else ("Covid-19", "Non Covid")[number % 2]
             rows.append(f"{patient}\t{number}\t{last}\t{side}\n")
         last = "mask" if name == "lungs" else "label"
         (tmp_path / f"{name}.tsv").write_text(f"patient\tpath\t{last}\tsplit\n" + "".join(rows))
-    sides = ["" if name != "P05" else "val" for name in people]
+        private = read_table(run / "cohorts" / name / "cases.tsv", "cases")[["case", "row"]]
+        private.assign(patient=people, path="x").to_csv(workspace.private_folder / f"{name}.tsv", sep="\t", index=False)
+    sides = [given.get(name, "") for name in chosen["hospital"]]
     change(run, "hospital", "cases", "cases", lambda cases: cases.__setitem__("given_split", sides))
+    return workspace
+
+
+def split_with_the_lungs(workspace) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run the splits of the segmentation cohort and of the hospital; both tables, in table order."""
     rules = ("check_split", "segmentation_split", "make_split")
     target = f"{workspace.results}/splits/hospital/whole.tsv"
     done = workspace.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *rules, "--", target)
     assert done.returncode == 0, done.stdout[-4000:]
-    lungs = read_table(run / "segmentation" / "split.tsv", "segmentation_split")
+    lungs = read_table(workspace.run_folder / "segmentation" / "split.tsv", "segmentation_split")
+    return lungs, read_table(workspace.run_folder / "splits" / "hospital" / "whole.tsv", "split")
+
+
+def test_shared_patients_are_held_out_of_the_segmentation_too(tmp_path):
+    """What a labelled cohort's table says holds for the segmentation, and what the segmentation drew for the others."""
+    chosen = {"lungs": PEOPLE[:6], "hospital": PEOPLE, "abroad": PEOPLE[3:4]}
+    lungs, hospital = split_with_the_lungs(shared_patients(tmp_path, chosen, {"P05": "val"}))
     assert lungs["split"][3] == "test" and lungs["split"][5] == "val"
-    hospital = read_table(run / "splits" / "hospital" / "whole.tsv", "split")
     assert hospital["split"].tolist()[:6] == lungs["split"].tolist()
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_an_earlier_run_moves_no_one_in_the_segmentation_either(tmp_path, turn):
+    """Whatever the lung network's split would draw: three turns put every patient on every side once."""
+    workspace = shared_patients(tmp_path, {"lungs": PEOPLE[:9], "hospital": PEOPLE}, {}, previous="results/old")
+    sides = dict(zip(PEOPLE[:6], ["train", "val", "test", "test", "val", "train"][turn:] * 2, strict=False))
+    old = tmp_path / "results" / "old"
+    numbers = {name: f"{number:016x}" for number, name in enumerate(PEOPLE)}
+    rows = [
+        {"slice": f"{numbers[name]}-0000", "patient": numbers[name], "label": "Covid-19", "split": side}
+        for name, side in sides.items()
+    ]
+    write_table(old / "splits" / "hospital" / "whole.tsv", rows, "split")
+    # P08 was a patient of the lung network alone, and is in the hospital now.
+    drawn = [{"case": "a" * 16, "patient": "b" * 16, "split": "val"}]
+    write_table(old / "segmentation" / "split.tsv", drawn, "segmentation_split")
+    private = tmp_path / "results" / "old.private"
+    private.mkdir()
+    for name, cases in (("hospital", numbers), ("lungs", {"P08": "a" * 16})):
+        table = pd.DataFrame({"case": cases.values(), "row": 1, "patient": cases.keys(), "path": "x"})
+        table.to_csv(private / f"{name}.tsv", sep="\t", index=False)
+    lungs, hospital = split_with_the_lungs(workspace)
+    assert lungs["split"].tolist()[:6] == hospital["split"].tolist()[:6] == list(sides.values())
+    assert lungs["split"][8] == hospital["split"][8] == "val"
+    assert hospital["split"].tolist()[:9] == lungs["split"].tolist()
 
 
 def test_leakage(tmp_path):

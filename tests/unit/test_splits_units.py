@@ -1,7 +1,5 @@
 """What stays together, what is alike on all sides, folds, sources, and sides that are known beforehand."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,13 +9,12 @@ from hypothesis import strategies as st
 from lungsight.config import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
+from lungsight.known_sides import segmentation_sides
 from lungsight.sides import sizes_of_sides
 from lungsight.splits.assignment import assign, assign_fold
 from lungsight.splits.groups import groups_of
-from lungsight.splits.known_sides import KnownSides, earlier_sides, segmentation_sides
-from lungsight.splits.settings import assigned_together, earlier_files, split_unit_of
+from lungsight.splits.settings import assigned_together, split_unit_of
 from lungsight.splits.tables_alone import cohort_of_rows
-from lungsight.tables import write_table
 from tests.unit.test_splits_assignment import LABELS, made, split_cohorts
 
 FRACTIONS = [0.6, 0.2, 0.2]
@@ -208,68 +205,6 @@ def test_patients_of_the_segmentation_cohort_keep_their_side():
     )
 
 
-def earlier_run(folder: Path, sides: dict[str, str], cohort: str = "hospital") -> tuple[Path, dict[str, Path]]:
-    """An earlier run with other pseudonyms, patient's name → side; and the private table of the present run."""
-    rows = [
-        {"slice": f"{number:016x}-0000", "patient": f"{number + 500:016x}", "label": "Covid-19", "split": side}
-        for number, side in enumerate(sides.values(), start=100)
-    ]
-    write_table(folder / "old" / "splits" / cohort / "whole.tsv", rows, "split")
-    private = pd.DataFrame({"case": [row["slice"][:16] for row in rows], "row": range(1, len(rows) + 1)})
-    (folder / "old.private").mkdir()
-    private.assign(patient=list(sides), path="x").to_csv(
-        folder / "old.private" / f"{cohort}.tsv", sep="\t", index=False
-    )
-    return folder / "old"
-
-
-def present_run(folder: Path, names: list[str]) -> tuple[dict[str, Path], dict[str, pd.DataFrame]]:
-    cases = pd.DataFrame({"case": [f"h{n:015d}" for n in range(len(names))], "patient": [f"p{name}" for name in names]})
-    cases[["case"]].assign(row=1, patient=names, path="y").to_csv(folder / "now.tsv", sep="\t", index=False)
-    return {"hospital": folder / "now.tsv"}, {"hospital": cases}
-
-
-def test_an_earlier_run_moves_no_one(tmp_path):
-    """Found by name, whatever the key was; the new patients fill up."""
-    old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train", "Cyd": "val", "Gone": "test"})
-    names = ["Bob", "New", "Ada", "Cyd"]
-    private, cases = present_run(tmp_path, names)
-    known = earlier_sides(old, private, cases, shared_ids=False)
-    assert known.sides == {"pBob": "train", "pAda": "test", "pCyd": "val"}
-    patients = [(label, 1, 0) for label in LABELS for _ in range(4)]
-    cohort = made("hospital", patients, names=[*cases["hospital"]["patient"], *"5678"])
-    split = split_cohorts([cohort], "patient", FRACTIONS, 1, known=[known])
-    assert split["split"].tolist()[:4] == ["train", split["split"][1], "test", "val"]
-
-
-def test_an_earlier_split_by_slice_cannot_be_followed(tmp_path):
-    old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train"})
-    path = tmp_path / "old.private" / "hospital.tsv"
-    path.write_text(path.read_text().replace("Bob", "Ada"))
-    with pytest.raises(UserError, match="a patient of cohort hospital on two sides"):
-        earlier_sides(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
-    path.unlink()
-    with pytest.raises(UserError, match="earlier run's private folder does not exist"):
-        earlier_sides(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
-
-
-def test_names_mean_one_person_only_under_shared_ids(tmp_path):
-    old = earlier_run(tmp_path, {"Ada": "test"}, cohort="curated")
-    private, cases = present_run(tmp_path, ["Ada"])
-    pd.DataFrame(columns=["case", "row", "patient", "path"]).to_csv(tmp_path / "none.tsv", sep="\t", index=False)
-    private["curated"], cases["curated"] = tmp_path / "none.tsv", cases["hospital"].iloc[:0]
-    assert earlier_sides(old, private, cases, shared_ids=True).sides == {"pAda": "test"}
-    assert earlier_sides(old, private, cases, shared_ids=False).sides == {}
-
-
-def test_an_external_patient_who_was_trained_on_before_is_refused():
-    abroad = made("abroad", [("Covid-19", 1, 0)], role="external", names=["p"])
-    with pytest.raises(
-        UserError, match="this patient would be in test, but an earlier run has the same patient in val"
-    ):
-        split_cohorts([abroad], "patient", FRACTIONS, 1, known=[KnownSides("an earlier run", {"p": "val"})])
-
-
 def test_the_tables_alone_show_what_is_impossible():
     rows = [TableRow(n + 1, f"P{n % 2}", f"{n}", LABELS[n % 2], "", "", "") for n in range(6)]
     cohort = cohort_of_rows("hospital", "target", rows, shared_ids=False)
@@ -322,18 +257,3 @@ def test_a_cohort_may_have_a_unit_of_its_own():
     assert assigned_together(config, "target", labelled) == ["target"]
     del config["cohorts"]["public"]["split_unit"]
     assert assigned_together(config, "target", labelled) == labelled
-
-
-def test_which_files_of_an_earlier_run_are_read(tmp_path):
-    config = config_of({"previous": str(tmp_path / "old")}, ("target",))
-    config = complete_config(config | {"results": str(tmp_path / "now")})
-    with pytest.raises(UserError, match=r"holds no splits/<cohort>/<framework>\.tsv"):
-        earlier_files(config)
-    old = earlier_run(tmp_path, {"Ada": "test"}, cohort="target")
-    assert earlier_files(config) == [f"{old}/splits/target/whole.tsv", f"{old}.private/target.tsv"]
-    (tmp_path / "old.private" / "target.tsv").unlink()
-    with pytest.raises(UserError, match=r"does not exist\. Patients of two runs"):
-        earlier_files(config)
-    config["results"] = str(tmp_path / "old")
-    with pytest.raises(UserError, match="that is this run's own folder"):
-        earlier_files(config)

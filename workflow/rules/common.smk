@@ -301,13 +301,20 @@ def sides_given_elsewhere(cohort):
     return {row.row: sides[row.patient] for row in ROWS[cohort] if row.patient in sides and not row.split}
 
 
+def earlier_run_arguments(wildcards, input):
+    """The arguments of a split that say which earlier run it follows, and how to find its patients there."""
+    words = ["--shared-ids"] if config["shared_ids"] else []
+    if input.get("previous"):
+        private = [input.private] if isinstance(input.private, str) else input.private
+        words += ["--previous", str(Path(config["splits"]["previous"])), "--private", *private]
+    return shlex.join(words)
+
+
 def known_side_arguments(wildcards, input):
     """The arguments of make_split that say which sides patients already have."""
     words = ["--duplicates", input.duplicates] if input.get("duplicates") else []
     words += ["--segmentation-split", input.segmentation] if input.get("segmentation") else []
-    if input.get("previous"):
-        words += ["--previous", str(Path(config["splits"]["previous"])), "--private", *input.private]
-    return shlex.join([*words, *(["--shared-ids"] if config["shared_ids"] else [])])
+    return " ".join([shlex.join(words), earlier_run_arguments(wildcards, input)])
 
 
 def imagenet_source(backbone):

@@ -13,6 +13,8 @@ rule segmentation_split:
     input:
         program=ancient(program("segmentation_split")),
         cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
+        previous=EARLIER,
+        private=annotated(f"{PRIVATE}/{{cohort}}.tsv") if EARLIER else [],
     output:
         f"{RESULTS}/segmentation/split.tsv",
     log:
@@ -26,10 +28,12 @@ rule segmentation_split:
         # Where nothing is trained, no case was seen: all are test.
         fractions=as_json(SEGMENTATION["fractions"] if TRAINED_HERE else None),
         seed=config["seed"],
+        cohort=lambda wildcards: annotated_cohort(),
         given=lambda wildcards: as_json(sides_given_elsewhere(annotated_cohort())),
+        known=earlier_run_arguments,
     shell:
-        "python {input.program} --cases {input.cases} --fractions {params.fractions:q} --seed {params.seed}"
-        " --given {params.given:q}"
+        "python {input.program} --cohort {params.cohort} --cases {input.cases} --fractions {params.fractions:q}"
+        " --seed {params.seed} --given {params.given:q} {params.known}"
         " --split {output} > {log} 2>&1"
 
 

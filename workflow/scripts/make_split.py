@@ -4,11 +4,11 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
+from lungsight.known_sides import KnownSides, earlier_sides, segmentation_sides
 from lungsight.program import parser, run, say
 from lungsight.splits.checks import check_framework
 from lungsight.splits.cohorts import Cohort, Plan, in_framework, split_cohorts
 from lungsight.splits.groups import UNITS
-from lungsight.splits.known_sides import KnownSides, earlier_sides, segmentation_sides
 from lungsight.tables import read_table, write_table
 
 

@@ -4,6 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
+import pandas as pd
+
+from lungsight.known_sides import earlier_sides, fill_in
 from lungsight.program import parser, run
 from lungsight.segmentation.split import split_cases, with_given_sides
 from lungsight.tables import read_table, write_table
@@ -11,18 +14,31 @@ from lungsight.tables import read_table, write_table
 
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
+    arguments.add_argument("--cohort", required=True)
     arguments.add_argument("--cases", type=Path, required=True)
     arguments.add_argument("--fractions", type=json.loads, required=True)
     arguments.add_argument("--seed", type=int, required=True)
     arguments.add_argument("--given", type=json.loads, default={}, help="row → side, by other cohorts' tables, as JSON")
+    arguments.add_argument("--previous", type=Path, help="results folder of an earlier run")
+    arguments.add_argument("--private", type=Path, help="the cohort's private table, for --previous")
+    arguments.add_argument("--shared-ids", action="store_true")
     arguments.add_argument("--split", type=Path, required=True)
     return arguments.parse_args()
 
 
+def with_known_sides(args: argparse.Namespace) -> pd.DataFrame:
+    """The cases, with the side that their patient has elsewhere in `given_split`; none where nothing is trained."""
+    cases = with_given_sides(read_table(args.cases, schema="cases"), args.given)
+    if not args.previous or args.fractions is None:
+        return cases
+    known = earlier_sides(args.previous, {args.cohort: args.private}, {args.cohort: cases}, args.shared_ids)
+    filled = fill_in(cases.assign(cohort=args.cohort, given=cases["given_split"]), known)
+    return cases.assign(given_split=filled["given"])
+
+
 def main() -> None:
     args = parse_args()
-    cases = with_given_sides(read_table(args.cases, schema="cases"), args.given)
-    write_table(args.split, split_cases(cases, args.fractions, args.seed), schema="segmentation_split")
+    write_table(args.split, split_cases(with_known_sides(args), args.fractions, args.seed), schema="segmentation_split")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
+from lungsight.known_sides import KnownSides, fill_in
 from lungsight.splits.assignment import Classes, assign, assign_fold
 from lungsight.splits.groups import check_one_side, groups_of, with_duplicates
-from lungsight.splits.known_sides import KnownSides, fill_in
 from lungsight.splits.sources import sides_by_source
 
 EXTERNAL = "external"

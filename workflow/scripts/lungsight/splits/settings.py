@@ -73,14 +73,14 @@ def earlier_files(config: dict) -> list[str]:
     splits = sorted(Path(previous).glob("splits/*/*.tsv"))
     if not splits:
         raise UserError(f"splits.previous: {previous} holds no splits/<cohort>/<framework>.tsv.")
-    cohorts = [name for name in dict.fromkeys(path.parent.name for path in splits) if name in config["cohorts"]]
-    if not cohorts:
+    cohorts = list(dict.fromkeys(path.parent.name for path in splits))
+    if not config["shared_ids"] and not set(cohorts) & set(config["cohorts"]):
         raise UserError(f"splits.previous: {previous} has splits of none of this run's cohorts.")
-    private = [Path(f"{previous}.private/{name}.tsv") for name in cohorts]
-    for path in private:
+    for path in (Path(f"{previous}.private/{name}.tsv") for name in cohorts):
         if not path.is_file():
             raise UserError(
                 f"splits.previous: {path} does not exist. Patients of two runs can only be told to be the same by the"
                 " private tables of both."
             )
-    return [str(path) for path in [*splits, *private] if path.parent.name in cohorts or path in private]
+    contours = sorted(Path(previous).glob("segmentation/split.tsv"))
+    return [str(path) for path in [*splits, *contours, *sorted(Path(f"{previous}.private").glob("*.tsv"))]]
