@@ -1,9 +1,10 @@
-"""What bfloat16 does to a model's metrics: the same training twice, from the same weights, on the images of a run.
+"""What a precision does to a model's metrics: the same training twice, from the same weights, on the images of a run.
 
 python benchmarks/precision.py results/demo --config config/demo.yaml --pipeline whole-resnet50-scratch [--epochs 8]
+    [--precision mixed_float16]
 
-Stage 1 of the pipeline is trained in float32 and with training.precision: mixed_bfloat16; both models answer the test
-slices in float32. Printed are the metrics of both, the paired difference (bfloat16 − float32) with its interval over
+Stage 1 of the pipeline is trained in float32 and with another training.precision; both models answer the test slices
+in float32. Printed are the metrics of both, the paired difference (the other − float32) with its interval over
 patients, the largest difference between two probabilities, and seconds of training.
 """
 
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--pipeline", type=Pipeline.parse, required=True)
+    parser.add_argument("--precision", choices=["mixed_bfloat16", "mixed_float16"], default="mixed_bfloat16")
     parser.add_argument("--epochs", type=int, help="instead of the config's")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -67,7 +69,7 @@ def main() -> None:
     of_stage["epochs"] = args.epochs or config["training"]["epochs"]["stage1"]
     prepare_device(args.threads, config["seed"])
     predictions, seconds = {}, {}
-    for precision in ("float32", "mixed_bfloat16"):
+    for precision in ("float32", args.precision):
         settings = config["training"] | of_stage | {"precision": precision}
         predictions[precision], seconds[precision] = trained(cohort, args.pipeline, settings, positive, config["seed"])
     rows = paired_rows(*predictions.values(), "slice", positive, config["report"]["bootstrap"], config["seed"])

@@ -55,9 +55,9 @@ def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float
     import tensorflow as tf
 
     from lungsight.training import backbones
-    from lungsight.training.adam import Adam
     from lungsight.training.device import prepare_device
     from lungsight.training.fit import LabelledImages, Plan, batches_of_epoch, make_train_step
+    from lungsight.training.loss_scale import optimizer_of
     from lungsight.training.network import build_classifier, logits_of, precision
     from lungsight.training.objectives import binary_crossentropy
 
@@ -69,7 +69,7 @@ def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float
     backbone = backbones.load(args.backbone)
     with precision(policy):
         model = logits_of(build_classifier(backbone, {"image_size": args.size, **HEAD}))
-    optimizer = Adam([variable.value for variable in model.trainable_variables])
+    optimizer = optimizer_of(model, weight_decay=0.0)
     step = make_train_step(model, backbone, binary_crossentropy, optimizer)
     plan = Plan(1, args.batch, 1e-6, seed=1, augmentation=AUGMENTATION)
     images, rate = LabelledImages(cached, np.arange(args.images), labels), tf.constant(1e-6)

@@ -17,6 +17,7 @@ from lungsight.leakage_price.settings import (
     priced_pipelines,
     settings_of_trial,
 )
+from lungsight.training.settings import settings_of_stage
 from tests.made import NEGATIVE, POSITIVE
 
 
@@ -129,7 +130,8 @@ def test_what_cannot_be_priced_is_said_before_any_job(config, message):
 
 
 def test_settings_are_those_of_stage_1_where_nothing_else_is_said():
-    of_stage = {"epochs": 50, "learning_rate": 1e-6, "batch_size": 32, "augmentation": {"rotation": 10}, "loss": "x"}
     config = config_of({"batch_size": None, "augmentation": True, "batch_norm_recalibration": None})
-    assert settings_of_trial(config, of_stage) == of_stage | {"epochs": 20, "learning_rate": 1e-3}
-    assert settings_of_trial(config_of(), of_stage)["augmentation"] is None
+    of_stage = settings_of_stage(config, "1")
+    assert of_stage["epochs"] != 20 and of_stage["augmentation"]["rotation"] == 10
+    assert settings_of_trial(config) == of_stage | {"epochs": 20, "learning_rate": 1e-3}
+    assert settings_of_trial(config_of())["augmentation"] is None

@@ -13,7 +13,7 @@ from lungsight.known_sides import segmentation_sides
 from lungsight.sides import sizes_of_sides
 from lungsight.splits.assignment import assign, assign_fold
 from lungsight.splits.groups import groups_of
-from lungsight.splits.settings import assigned_together, split_unit_of
+from lungsight.splits.settings import assigned_together, sides_given_elsewhere, split_settings_of, split_unit_of
 from lungsight.splits.tables_alone import cohort_of_rows
 from tests.unit.test_splits_assignment import LABELS, made, split_cohorts
 
@@ -239,6 +239,10 @@ def config_of(splits: dict, roles: tuple[str, ...] = ("public", "target"), **mor
         (config_of({"unit": "source"}, shared_ids=True), "all cohorts are split together, by one unit that is not"),
         (config_of({"unit": "slice", "previous": "old"}), "an earlier split is followed by patient"),
         (config_of({"test_source": "A"}), "splits.val_source and test_source are for the unit source"),
+        (
+            config_of({}, cohorts={"target": COHORT | {"role": "target", "val_source": "A"}}),
+            "cohorts.target.val_source is for the unit source",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other(config, message):
@@ -257,3 +261,27 @@ def test_a_cohort_may_have_a_unit_of_its_own():
     assert assigned_together(config, "target", labelled) == ["target"]
     del config["cohorts"]["public"]["split_unit"]
     assert assigned_together(config, "target", labelled) == labelled
+
+
+def test_a_cohort_may_name_sources_of_its_own():
+    config = complete_config(config_of({"unit": "source", "test_source": "A", "val_source": "B"}))
+    config["cohorts"]["target"] |= {"test_source": "C", "val_source": ""}
+    named = [
+        [split_settings_of(config, name)[f"{side}_source"] for side in ("test", "val")] for name in config["cohorts"]
+    ]
+    assert named == [["A", "B"], ["C", ""]]  # "": by the rule
+    assert split_settings_of(config, "public") == config["splits"]
+
+
+def test_sides_that_other_cohorts_tables_give_count_under_shared_ids_alone():
+    def rows(*given: tuple[str, str]) -> list[TableRow]:
+        return [TableRow(n, name, f"{n}", LABELS[0], "", "", side) for n, (name, side) in enumerate(given, start=1)]
+
+    tables = {
+        "segmentation": rows(("Ada", ""), ("Bob", ""), ("Cyd", "train"), ("Dot", ""), ("", "")),
+        "target": rows(("Ada", "val"), ("Cyd", "test"), ("", "test"), ("Dot", "")),
+        "external": rows(("Bob", "")),
+    }
+    config = complete_config(config_of({}, tuple(tables), shared_ids=True, segmentation={"method": "classical"}))
+    assert sides_given_elsewhere(config, tables, "segmentation") == {1: "val", 2: "test"}
+    assert sides_given_elsewhere(config | {"shared_ids": False}, tables, "segmentation") == {}

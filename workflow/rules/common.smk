@@ -8,7 +8,6 @@ import shlex
 import sys
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
@@ -42,8 +41,16 @@ from lungsight.privacy import read_key
 from lungsight.program import set_environment
 from lungsight.qc.decision_files import cases_of_table, files_of_cohort
 from lungsight.segmentation.model_folder import check_given_model, files_of_model
-from lungsight.splits.settings import assigned_together, earlier_files, has_network_on_contours, split_unit_of
+from lungsight.splits.settings import (
+    assigned_together,
+    earlier_files,
+    has_network_on_contours,
+    sides_given_elsewhere,
+    split_settings_of,
+    split_unit_of,
+)
 from lungsight.training.backbones import check_backbones, module_file
+from lungsight.training.settings import settings_of_stage, stage_number, start_files, start_words
 
 try:
     # New scans for a trained model stand for a config and a cohort of their own.
@@ -202,11 +209,6 @@ def cohorts_predicted(stage):
     return cohorts_with_role(config, *roles[stage_number(stage)])
 
 
-def stage_number(stage):
-    """1 or 2, of the name of a stage: "1", "2", or "2-direct", which is stage 2 without stage 1 before it."""
-    return int(str(stage)[0])
-
-
 def predictions_of_models(stages):
     """The prediction tables of every pipeline in these stages, on every cohort that they are evaluated on."""
     return [
@@ -289,18 +291,6 @@ def segmentation_split_wanted():
     return rules.segmentation_split.output[0] if shared else []
 
 
-def sides_given_elsewhere(cohort):
-    """Sides that patients of a cohort have by other cohorts' tables, where they share patients: table row → side."""
-    if not config["shared_ids"]:
-        return {}
-    sides = {}
-    for name in labelled_cohorts():
-        external = config["cohorts"][name]["role"] == "external"
-        given = [(row.patient, "test" if external else row.split) for row in ROWS[name] if row.patient]
-        sides |= {patient: side for patient, side in given if side}
-    return {row.row: sides[row.patient] for row in ROWS[cohort] if row.patient in sides and not row.split}
-
-
 def earlier_run_arguments(wildcards, input):
     """The arguments of a split that say which earlier run it follows, and how to find its patients there."""
     words = ["--shared-ids"] if config["shared_ids"] else []
@@ -317,13 +307,6 @@ def known_side_arguments(wildcards, input):
     return " ".join([shlex.join(words), earlier_run_arguments(wildcards, input)])
 
 
-def imagenet_source(backbone):
-    """Where weights for `imagenet` come from: a local file of the config's, stand-ins, or Keras's download."""
-    if backbone in config["training"]["imagenet"]:
-        return "file"
-    return "stand-in" if config["training"]["stand_in"] is not None else "download"
-
-
 def imagenet_file(backbone):
     """The config's local weights of a backbone: file, sha256."""
     return config["training"]["imagenet"][backbone]
@@ -331,47 +314,12 @@ def imagenet_file(backbone):
 
 def start_of_stage(wildcards):
     """What a stage starts from: the parent model, weights of the backbone, or nothing."""
-    if wildcards.stage == "2":
-        parent = f"{RESULTS}/models/{wildcards.pipeline}/stage1"
-        return {"parent": f"{parent}/model.keras", "parent_provenance": f"{parent}/provenance.json"}
-    pipeline = Pipeline.parse(wildcards.pipeline)
-    if pipeline.weights == "scratch":
-        return {}
-    if imagenet_source(pipeline.backbone) == "file":
-        verified = f"{RESULTS}/training/imagenet/{pipeline.backbone}.verified"
-        return {"weights": imagenet_file(pipeline.backbone)["file"], "verified": verified}
-    if imagenet_source(pipeline.backbone) == "stand-in":
-        made = f"{RESULTS}/stand_in/{pipeline.backbone}.weights.h5"
-    else:
-        made = f"{RESULTS}/training/imagenet/{pipeline.backbone}.h5"
-    return {"weights": made, "sha256": f"{made}.sha256"}
+    return start_files(config, RESULTS, wildcards.pipeline, wildcards.stage)
 
 
 def start_arguments(wildcards, input):
     """The arguments of train_stage that say what it starts from."""
-    if wildcards.stage == "2":
-        return shlex.join(["--parent", input.parent, "--parent-provenance", input.parent_provenance])
-    if not input.get("weights"):
-        return ""
-    backbone = Pipeline.parse(wildcards.pipeline).backbone
-    source = imagenet_source(backbone)
-    known = ["--weights-sha256", imagenet_file(backbone)["sha256"]] if source == "file" else []
-    kind = "stand-in" if source == "stand-in" else "imagenet"
-    return shlex.join(["--weights", input.weights, "--weights-kind", kind, *known])
-
-
-def settings_of_stage(wildcards):
-    """The settings that a stage's model depends on; epochs and learning rate are its own."""
-    by_stage = ("epochs", "learning_rate")
-    elsewhere = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
-    own = {name: config["training"][name][f"stage{stage_number(wildcards.stage)}"] for name in by_stage}
-    shared = {name: value for name, value in config["training"].items() if name not in (*by_stage, *elsewhere)}
-    return as_json(shared | own)
-
-
-def as_stage_1(wildcards):
-    """Wildcards of a priced pipeline, as those of its first stage."""
-    return SimpleNamespace(pipeline=wildcards.pipeline, stage="1")
+    return shlex.join(start_words(config, wildcards.pipeline, wildcards.stage, input))
 
 
 def images_of_price(wildcards):
@@ -383,17 +331,12 @@ def images_of_price(wildcards):
 
 def start_of_price(wildcards):
     """What a priced pipeline starts from: what its first stage does."""
-    return start_of_stage(as_stage_1(wildcards))
+    return start_files(config, RESULTS, wildcards.pipeline, "1")
 
 
 def arguments_of_price(wildcards, input):
     """The arguments of leakage_trial that say what it starts from."""
-    return start_arguments(as_stage_1(wildcards), input)
-
-
-def settings_of_price(wildcards):
-    """The settings that the trainings of a priced pipeline depend on."""
-    return as_json(settings_of_trial(config, json.loads(settings_of_stage(as_stage_1(wildcards)))))
+    return shlex.join(start_words(config, wildcards.pipeline, "1", input))
 
 
 def cached_images(cohort_of):

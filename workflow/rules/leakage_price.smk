@@ -51,7 +51,7 @@ if PRICED:
             code=code("leakage_trial"),
             backbone=code_of_backbone,
             positive=next(iter(config["labels"])),
-            settings=settings_of_price,
+            settings=as_json(settings_of_trial(config)),
             seed=config["seed"],
             start=arguments_of_price,
             # Undeclared, so that what was trained survives a failure.

@@ -29,7 +29,7 @@ rule segmentation_split:
         fractions=as_json(SEGMENTATION["fractions"] if TRAINED_HERE else None),
         seed=config["seed"],
         cohort=lambda wildcards: annotated_cohort(),
-        given=lambda wildcards: as_json(sides_given_elsewhere(annotated_cohort())),
+        given=lambda wildcards: as_json(sides_given_elsewhere(config, ROWS, annotated_cohort())),
         known=earlier_run_arguments,
     shell:
         "python {input.program} --cohort {params.cohort} --cases {input.cases} --fractions {params.fractions:q}"

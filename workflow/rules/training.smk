@@ -104,7 +104,7 @@ rule train_stage:
         backbone=code_of_backbone,
         stage=lambda wildcards: stage_number(wildcards.stage),
         labels=as_json(list(config["labels"])),
-        settings=settings_of_stage,
+        settings=lambda wildcards: as_json(settings_of_stage(config, wildcards.stage)),
         seed=config["seed"],
         start=start_arguments,
         # Undeclared, so that what was trained survives a failure.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from lungsight.config import Pipeline, cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.training.backbones import module_file
+from lungsight.training.settings import settings_of_stage
 
 PROBE = ("small_cnn", "scratch")
 OWN_SETTINGS = ("epochs", "learning_rate", "batch_size", "batch_norm_recalibration")
@@ -66,8 +67,8 @@ def check_leakage(config: dict) -> None:
         raise UserError(f"leakage.epochs: training.warmup_epochs ({warmup}) leaves nothing of {epochs}.")
 
 
-def settings_of_trial(config: dict, of_stage: dict) -> dict:
+def settings_of_trial(config: dict) -> dict:
     """Training settings of the experiment: those of stage 1, with what `leakage` sets otherwise."""
     own = config["leakage"]
     changed = {name: own[name] for name in OWN_SETTINGS if own[name] is not None}
-    return of_stage | changed | ({} if own["augmentation"] else {"augmentation": None})
+    return settings_of_stage(config, "1") | changed | ({} if own["augmentation"] else {"augmentation": None})

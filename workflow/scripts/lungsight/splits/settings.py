@@ -1,15 +1,40 @@
 """What the config says about splits, checked while the workflow is parsed: standard library alone."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lungsight.errors import UserError
+from lungsight.intake.cohort_table import TableRow
 
 JOINT = "patient+duplicates"
+SOURCES = ("val_source", "test_source")
 
 
 def split_unit_of(config: dict, cohort: str) -> str:
     """The unit that a cohort is split by: its own, else the run's."""
     return config["cohorts"][cohort].get("split_unit", config["splits"]["unit"])
+
+
+def split_settings_of(config: dict, cohort: str) -> dict:
+    """The config's `splits` as they count for a cohort: it may name sources of its own."""
+    own = config["cohorts"][cohort]
+    return config["splits"] | {name: own[name] for name in SOURCES if name in own}
+
+
+def sides_given_elsewhere(config: dict, rows: Mapping[str, Sequence[TableRow]], cohort: str) -> dict[int, str]:
+    """Sides that patients of a cohort have by other cohorts' tables, where they share patients: table row → side.
+
+    rows: of every cohort's table.
+    """
+    if not config["shared_ids"]:
+        return {}
+    sides = {}
+    for name, own in config["cohorts"].items():
+        if own["role"] == "segmentation":
+            continue
+        given = [(row.patient, "test" if own["role"] == "external" else row.split) for row in rows[name] if row.patient]
+        sides |= {patient: side for patient, side in given if side}
+    return {row.row: sides[row.patient] for row in rows[cohort] if row.patient in sides and not row.split}
 
 
 def assigned_together(config: dict, cohort: str, labelled: list[str]) -> list[str]:
@@ -38,6 +63,8 @@ def split_problems(config: dict) -> list[str]:
     for name, cohort in config["cohorts"].items():
         if "split_unit" in cohort and cohort["role"] == "segmentation":
             wrong.append(f"cohorts.{name}.split_unit: a segmentation cohort is split by patient.")
+        for key in (key for key in SOURCES if key in cohort and split_unit_of(config, name) != "source"):
+            wrong.append(f"cohorts.{name}.{key} is for the unit source; this cohort is not split by it.")
     if splits["folds"] == 1:
         wrong.append("splits.folds: 1 is no cross-validation; 0 switches it off.")
     if splits["folds"] and splits["fold"] > splits["folds"]:

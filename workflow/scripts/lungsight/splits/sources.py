@@ -60,7 +60,7 @@ def sides_by_source(
             if named.empty or sides[named[0]] not in ("", side):
                 raise UserError(
                     f"splits.{side}_source: {wanted[side]} is no free source of cohort {cohort}; it has"
-                    f" {_in_words(sources)}."
+                    f" {_in_words(sources)}. cohorts.{cohort}.{side}_source names one for this cohort alone."
                 )
             sides[named[0]] = side
         elif able.empty:

@@ -25,6 +25,10 @@ class Adam:
         self.velocities = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
 
+    def minimise(self, tape: tf.GradientTape, loss: tf.Tensor, learning_rate: tf.Tensor) -> None:
+        """Take one step down the gradient of a scalar loss that `tape` has recorded."""
+        self.apply(tape.gradient(loss, self.variables), learning_rate)
+
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Take one step; gradients in the order of the variables."""
         step = tf.cast(self.steps.assign_add(1), tf.float32)

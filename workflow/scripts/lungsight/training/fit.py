@@ -17,6 +17,7 @@ from lungsight.training.backbones import Backbone
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.early_stopping import BestEpoch
 from lungsight.training.fused_batch_norm import fused_batch_norm
+from lungsight.training.loss_scale import optimizer_of
 from lungsight.training.network import frozen_batch_norm, make_inference, run_in_batches, to_input
 from lungsight.training.objectives import Objective
 from lungsight.training.recalibration import make_recalibration
@@ -89,7 +90,6 @@ def make_train_step(model: keras.Model, backbone: Backbone, objective: Objective
     any length.
     """
     size = model.input_shape[1]
-    variables = [variable.value for variable in model.trainable_variables]
     signature = [
         tf.TensorSpec((None, size, size), tf.uint8),
         tf.TensorSpec((None,), tf.int32),
@@ -106,7 +106,7 @@ def make_train_step(model: keras.Model, backbone: Backbone, objective: Objective
         with tf.GradientTape() as tape:
             measured = objective(labels, model(inputs, training=True))
             loss = tf.reduce_mean(measured.loss)
-        optimizer.apply(tape.gradient(loss, variables), learning_rate)
+        optimizer.minimise(tape, loss, learning_rate)
         return tf.reduce_sum(measured.loss), tf.reduce_sum(tf.cast(measured.correct, tf.int32))
 
     with fused_batch_norm(model):
@@ -151,7 +151,7 @@ def fit(
     that it would have had. Raises UserError when a loss is not a number; the checkpoint then holds the last good epoch.
     """
     with frozen_batch_norm(model) if plan.freeze_batch_norm else nullcontext():
-        optimizer = Adam([variable.value for variable in model.trainable_variables], plan.weight_decay)
+        optimizer = optimizer_of(model, plan.weight_decay)
         best = BestEpoch(plan.patience)
         history = checkpoint.restore(model, optimizer, best) if checkpoint else []
         step = make_train_step(model, backbone, objective, optimizer)

@@ -1,0 +1,61 @@
+"""What the config says of one stage's training, and which files it starts from: standard library alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lungsight.config import Pipeline
+
+BY_STAGE = ("epochs", "learning_rate")
+# What decides how, where or from what a training runs, and is told to it otherwise; the rest are its settings.
+ELSEWHERE = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
+
+
+def stage_number(stage: int | str) -> int:
+    """1 or 2, of the name of a stage: "1", "2", or "2-direct", which is stage 2 without stage 1 before it."""
+    return int(str(stage)[0])
+
+
+def settings_of_stage(config: dict, stage: str) -> dict[str, Any]:
+    """The settings that a stage's model depends on; epochs and learning rate are its own."""
+    training = config["training"]
+    own = {name: training[name][f"stage{stage_number(stage)}"] for name in BY_STAGE}
+    return {name: value for name, value in training.items() if name not in (*BY_STAGE, *ELSEWHERE)} | own
+
+
+def imagenet_source(config: dict, backbone: str) -> str:
+    """Where weights for `imagenet` come from: a local `file` of the config's, a `stand-in`, or Keras's `download`."""
+    if backbone in config["training"]["imagenet"]:
+        return "file"
+    return "stand-in" if config["training"]["stand_in"] is not None else "download"
+
+
+def start_files(config: dict, results: str, pipeline: str, stage: str) -> dict[str, str]:
+    """What a stage starts from, by the names of rule inputs: the parent model, weights of the backbone, or nothing.
+
+    stage: "1", "2", or "2-direct", which starts as stage 1 does. results: the run's folder.
+    """
+    if stage == "2":
+        parent = f"{results}/models/{pipeline}/stage1"
+        return {"parent": f"{parent}/model.keras", "parent_provenance": f"{parent}/provenance.json"}
+    _, backbone, weights = Pipeline.parse(pipeline)
+    if weights == "scratch":
+        return {}
+    source = imagenet_source(config, backbone)
+    if source == "file":
+        given = config["training"]["imagenet"][backbone]["file"]
+        return {"weights": given, "verified": f"{results}/training/imagenet/{backbone}.verified"}
+    made = {"stand-in": f"stand_in/{backbone}.weights.h5", "download": f"training/imagenet/{backbone}.h5"}[source]
+    return {"weights": f"{results}/{made}", "sha256": f"{results}/{made}.sha256"}
+
+
+def start_words(config: dict, pipeline: str, stage: str, files: Mapping[str, str]) -> list[str]:
+    """The arguments of a training that say what it starts from. files: as `start_files` names them."""
+    if stage == "2":
+        return ["--parent", files["parent"], "--parent-provenance", files["parent_provenance"]]
+    if not files.get("weights"):
+        return []
+    backbone = Pipeline.parse(pipeline).backbone
+    source = imagenet_source(config, backbone)
+    known = ["--weights-sha256", config["training"]["imagenet"][backbone]["sha256"]] if source == "file" else []
+    kind = "stand-in" if source == "stand-in" else "imagenet"
+    return ["--weights", files["weights"], "--weights-kind", kind, *known]
