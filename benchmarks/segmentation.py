@@ -30,6 +30,7 @@ from lungsight.segmentation.volumes import Image, read_image  # noqa: E402
 from lungsight.tables import columns_of, table_schema, write_table  # noqa: E402
 
 SLICES_PER_PHANTOM = 20
+CASES = "converted_cases"
 PEER = Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder")
 
 
@@ -54,16 +55,16 @@ def write_slices(folder: Path, count: int, matrix: int) -> list[str]:
 
 
 def write_cases(path: Path, names: list[str], matrix: int) -> None:
-    """The columns of cases.tsv; only those that segment_shard reads say something."""
-    kinds = {name: part.get("type", "string") for name, part in table_schema("cases")["properties"].items()}
-    blank = {name: "" if kinds[name] == "string" else np.nan for name in columns_of("cases")}
+    """The table of a shard's cases; only those that segment_shard reads say something."""
+    kinds = {name: part.get("type", "string") for name, part in table_schema(CASES)["properties"].items()}
+    blank = {name: "" if kinds[name] == "string" else np.nan for name in columns_of(CASES)}
     rows = [
         blank
         | {"row": number + 1, "case": name, "patient": name, "kind": "image", "n_slices": 1, "status": "ok"}
         | {"shard": "000", "rows": matrix, "columns": matrix, "spacing_row": 2.0, "spacing_column": 2.0}
         for number, name in enumerate(names)
     ]
-    write_table(path, pd.DataFrame(rows), schema="cases")
+    write_table(path, pd.DataFrame(rows), schema=CASES)
 
 
 def against_the_program(model: Path, folder: Path, names: list[str], matrix: int, threads: int) -> None:
@@ -74,14 +75,7 @@ def against_the_program(model: Path, folder: Path, names: list[str], matrix: int
         (linked / f"{name}.nii.gz").symlink_to(folder / "images" / f"{name}_0000.nii.gz")
     write_cases(folder / "cases.tsv", names, matrix)
     ours = [
-        *(
-            sys.executable,
-            ROOT / "workflow/scripts/segment_shard.py",
-            "--cases",
-            folder / "cases.tsv",
-            "--shard",
-            "000",
-        ),
+        *(sys.executable, ROOT / "workflow/scripts/segment_shard.py", "--cases", folder / "cases.tsv"),
         *("--nifti", linked, "--method", "nnunet", "--model", model, "--threads", threads, "--masks", folder / "ours"),
     ]
     theirs = [
