@@ -174,6 +174,21 @@ def test_a_model_with_another_preprocessing_is_refused(prediction: Prediction) -
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.parametrize("damage", ["cut short", "of another backbone"])
+def test_a_model_that_is_damaged_or_foreign_is_refused(prediction: Prediction, damage: str) -> None:
+    path = prediction.folder / MODEL / "model.keras"
+    if damage == "cut short":
+        path.write_bytes(path.read_bytes()[:5000])
+    else:
+        provenance = path.with_name("provenance.json")
+        other = backbones.load("resnet50").preprocessing
+        write_json(provenance, read_json(provenance) | {"backbone": "resnet50", "preprocessing": other})
+    done = prediction.run_rule("model_reference", "/reference.json")
+    assert done.returncode != 0
+    assert "model.keras is damaged, or no model of the backbone that its provenance.json names" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_predict_without_scans_says_what_it_needs(tmp_path) -> None:
     done = made_workspace(tmp_path, {"clinic": "target"}).snakemake("--cores", "1", "-n", "predict")
     assert done.returncode != 0

@@ -108,6 +108,23 @@ def test_a_preset_of_the_segmentation_yields_to_what_is_written_out():
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"training": {"learning_rate": {"stage1": float("nan")}}},
+            "training.learning_rate.stage1: nan is not a number",
+        ),
+        ({"splits": {"fractions": [0.8, float("nan"), 0.1]}}, "splits.fractions.1: nan is not a number"),
+        ({"intake": {"window": [-1000, float("inf")]}}, "intake.window.1: inf is not a number"),
+        ({"seed": 2**32}, "seed: 4294967296 is greater than the maximum of 4294967295."),
+        ({"cohorts": []}, "cohorts: [] is not of type 'object'."),
+    ],
+)
+def test_numbers_that_no_training_can_take(change, message):
+    assert message in errors(SMALLEST | change)
+
+
 def test_a_given_model_is_no_classical_method():
     message = errors(SMALLEST | {"segmentation": {"method": "classical", "model": "trained"}})
     assert "segmentation.model: a given model is used by segmentation.method: nnunet alone." in message

@@ -267,6 +267,26 @@ def without_settings(folder: Path) -> dict:
     return {}
 
 
+def remembered(folder: Path, **changed: object) -> dict:
+    """run.json with other values; without those that are None."""
+    path = folder / "run/run.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) | changed
+    write(path, json.dumps({key: value for key, value in settings.items() if value is not None}).encode())
+    return {}
+
+
+def cut_short(folder: Path) -> dict:
+    path = folder / "run/run.json"
+    path.write_bytes(path.read_bytes()[:100])
+    return {}
+
+
+def misnamed(folder: Path) -> dict:
+    for name in ("model.keras", "provenance.json"):
+        write(folder / "run/models/mine/stage2" / name)
+    return {"model": folder / "run/models/mine/stage2"}
+
+
 def two_kinds(folder: Path) -> dict:
     write(folder / "scans/Ben/scan.nii")
     return {}
@@ -278,6 +298,17 @@ def two_kinds(folder: Path) -> dict:
         (without_model, "has no model.keras"),
         (elsewhere, "not in the results of a run"),
         (without_settings, "makes it in a second"),
+        (cut_short, r"run\.json is damaged, or of an earlier lungsight \(.*makes it in a second"),
+        (
+            lambda folder: remembered(folder, min_slices=5),
+            r"earlier lungsight \(min_slices: 5 is not of type",
+        ),
+        (lambda folder: remembered(folder, qc=None), r"earlier lungsight \('qc' is a required property\)"),
+        (lambda folder: remembered(folder, trained_on={"stage1": "open"}), "says nothing of stage2"),
+        (misnamed, "is no trained model: it is not in the results of a run"),
+        (lambda folder: {"model": folder / "run/models/segmented-resnet50-scratch/stage2/model.keras"}, "has no model"),
+        (lambda folder: {"scans": folder / "scans/Ann/0001"}, "is a file; name the folder"),
+        (lambda folder: {"out": folder / "scans/answers"}, "lies among the scans"),
         (two_kinds, "Say which: --config format=dicom"),
         (lambda folder: {"format": "jpeg"}, "none of dicom, nifti, png"),
         (lambda folder: {"format": "png"}, "no PNG or JPEG picture lies below"),

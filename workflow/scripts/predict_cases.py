@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from lungsight.config import Pipeline
@@ -12,6 +11,7 @@ from lungsight.predict.answer import ask
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
 from lungsight.predict.familiar import Familiar
+from lungsight.predict.network import load_network
 from lungsight.predict.overlays import draw_pictures
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
@@ -47,7 +47,7 @@ def main() -> None:
     slices = usable_slices(
         read_table(args.slices, "slices"), read_table(args.manifest, "manifest"), args.pipeline.framework
     )
-    model = keras.saving.load_model(args.model, compile=False)
+    model = load_network(args.model, backbone)
     answer = ask(model, backbone, slices, images, masks, labels[0], args.iou_level)
     familiar = Familiar.of(reference["familiar"], dict(np.load(args.features, allow_pickle=False)))
     calibration = Calibration(**reference["calibration"])

@@ -6,6 +6,7 @@ Imported while the workflow is parsed, so it stands on the standard library, PyY
 import copy
 import difflib
 import itertools
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -153,6 +154,14 @@ def _expression_problems(roi_names: dict[str, list[str]]) -> list[str]:
     return wrong
 
 
+def _not_finite(value: Any, place: str = "") -> list[str]:
+    """Numbers that are none, or infinite: no comparison of a schema catches them."""
+    if isinstance(value, float):
+        return [] if math.isfinite(value) else [f"{place}: {value} is not a number to work with."]
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for name, part in parts for found in _not_finite(part, f"{place}.{name}".lstrip("."))]
+
+
 def _inconsistencies(config: dict) -> list[str]:
     """What a schema cannot say, of a config that fits it."""
     wrong = []
@@ -192,6 +201,7 @@ def complete_config(config: dict) -> dict:
     """
     validator = jsonschema.Draft7Validator(config_schema())
     wrong = [_in_words(error) for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path)))]
+    wrong = wrong or _not_finite(config)
     if not wrong:
         filled = with_defaults(with_presets(config), config_schema())
         wrong = _inconsistencies(filled)

@@ -1,5 +1,6 @@
 """A trained model, asked for the probability of a slice and for its features at once."""
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -8,6 +9,19 @@ import numpy as np
 from lungsight.errors import UserError
 from lungsight.training.backbones import Backbone
 from lungsight.training.network import PROBABILITY, make_inference, run_in_batches
+
+
+def load_network(path: Path, backbone: Backbone) -> keras.Model:
+    """Load model.keras. Raises UserError where it is damaged, or of another backbone."""
+    try:
+        model = keras.saving.load_model(path, compile=False)
+        model.get_layer(backbone.explained_layer)
+    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is damaged, or no model of the backbone that its provenance.json names. Delete it and run the"
+            f" workflow with that run's config again, which trains it anew. ({str(error).splitlines()[0][:200]})"
+        ) from error
+    return model
 
 
 class Asked:
@@ -24,7 +38,7 @@ class Asked:
     @classmethod
     def load(cls, path: Path, backbone: Backbone) -> "Asked":
         """Load model.keras."""
-        return cls(keras.saving.load_model(path, compile=False), backbone)
+        return cls(load_network(path, backbone), backbone)
 
     def __call__(self, images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probability (n,) and features (n, channels), float64, of the given rows of `images` (m, size, size) uint8.

@@ -1,6 +1,6 @@
 """A request for a prediction, `--config scans=DIR model=DIR`, as a config and a cohort table of its own.
 
-Imported while the workflow is parsed: standard library and the config alone.
+Imported while the workflow is parsed: standard library, PyYAML, jsonschema and the config alone.
 """
 
 import json
@@ -8,12 +8,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
+import yaml
+
 from lungsight.config import Pipeline, complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
-from lungsight.predict.run_settings import FILE, REMEMBERED
+from lungsight.predict.run_settings import FILE
 from lungsight.predict.scans import find_scans
 
+SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "run.schema.yaml"
 COHORT = "new"
 FORMATS = ("dicom", "nifti", "png")
 MODEL_FILES = ("model.keras", "provenance.json")
@@ -51,7 +55,8 @@ def trained_model(folder: str) -> TrainedModel:
     """The model that `model=` names. Raises UserError unless it lies in the results of a run, whole."""
     path = Path(os.path.normpath(folder))
     absent = [name for name in MODEL_FILES if not (path / name).is_file()]
-    if absent or path.name not in ("stage1", "stage2") or path.parent.parent.name != "models":
+    in_a_run = path.name in ("stage1", "stage2") and path.parent.parent.name == "models"
+    if absent or not in_a_run or path.parent.name.count("-") != len(Pipeline._fields) - 1:
         why = f"it has no {absent[0]}" if absent else "it is not in the results of a run"
         raise UserError(
             f"model: {folder} is no trained model: {why}. Name a folder RESULTS/models/<pipeline>/stage1 or stage2."
@@ -60,17 +65,20 @@ def trained_model(folder: str) -> TrainedModel:
 
 
 def settings_of_run(model: TrainedModel) -> dict:
-    """What the run remembers of itself. Raises UserError where it remembers nothing, or too little."""
-    path = model.results / FILE
+    """What the run remembers of itself. Raises UserError where it remembers nothing, or not what is needed."""
+    path, stage = model.results / FILE, f"stage{model.stage}"
+    remedy = f"With that run's config, `snakemake --configfile … {path}` makes it in a second."
     if not path.is_file():
-        raise UserError(
-            f"{path} does not exist: it says how the run made images of scans. Run the workflow with that run's config"
-            f" once more; `snakemake --configfile … {path}` makes it in a second."
-        )
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    absent = [name for name in ("seed", "labels", "min_slices", "trained_on", *REMEMBERED) if name not in settings]
-    if absent:
-        raise UserError(f"{path} says nothing of {', '.join(absent)}: delete it and make it anew.")
+        raise UserError(f"{path} does not exist: it says how the run made images of scans. {remedy}")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        jsonschema.validate(settings, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    except (ValueError, jsonschema.ValidationError) as error:
+        where = ".".join(map(str, getattr(error, "absolute_path", ())))
+        what = f"{where}: " * bool(where) + str(getattr(error, "message", error))
+        raise UserError(f"{path} is damaged, or of an earlier lungsight ({what}). Delete it. {remedy}") from None
+    if not {stage} <= settings["trained_on"].keys() & settings["min_slices"].keys():
+        raise UserError(f"{path} says nothing of {stage}: is it of another run? Delete it. {remedy}")
     return settings
 
 
@@ -97,11 +105,14 @@ def prediction_request(given: dict) -> Request:
         raise UserError("predict needs a model too: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")
     model, scans = trained_model(str(given["model"])), Path(str(given["scans"]))
     if not scans.is_dir():
-        raise UserError(f"scans: the folder {scans} does not exist.")
+        what = "is a file; name the folder that it lies in" if scans.exists() else "does not exist"
+        raise UserError(f"scans: {scans} {what}.")
     settings, found = settings_of_run(model), find_scans(scans)
     out = str(given.get("out", "results/predict")).rstrip("/")
     if Path(out).resolve() == model.results.resolve():
         raise UserError(f"out: {out} is the run that the model comes from; name a folder of its own.")
+    if Path(out).resolve().is_relative_to(scans.resolve()):
+        raise UserError(f"out: {out} lies among the scans, where its pictures would be taken for scans; name another.")
     chosen = _chosen_format(scans, found, given.get("format"))
     segmentation = dict(settings["segmentation"])
     if segmentation["method"] == "nnunet":
