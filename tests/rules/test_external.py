@@ -1,13 +1,21 @@
-"""A cohort with role external, from its kept slices to its metrics: only tested, by both stages."""
+"""A cohort with role external, from its kept slices to its metrics and its place in the report: only tested."""
+
+import re
 
 import pytest
+from sklearn.metrics import accuracy_score, roc_auc_score
 
+from lungsight.config import complete_config
 from lungsight.files import read_json
 from lungsight.tables import read_table
-from tests.made import made_cohort, made_manifest
-from tests.made_run import made_workspace
+from tests.made import POSITIVE, made_cohort, made_manifest
+from tests.made_run import made_run, made_workspace
 
 MODEL = "models/whole-small_cnn-scratch"
+REPORT_RULES = (
+    *("report_tables", "audit_tables", "compare_models", "evaluate_subgroups", "evaluation_tables"),
+    *("write_report", "report"),
+)
 RULES = ("check_split", "make_split", "image_cache", "train_stage", "classify", "evaluate")
 
 
@@ -41,3 +49,42 @@ def test_an_external_cohort_is_predicted_and_evaluated_by_both_stages(tmp_path):
     provenance = read_json(workspace.run_folder / MODEL / "stage2/provenance.json")
     assert "abroad" not in str(provenance)
     assert provenance["images"]["train"] == pytest.approx(0.6 * 16, abs=4)
+
+
+def test_an_external_cohort_reaches_the_report(tmp_path):
+    """Its rows in metrics.tsv follow from its predictions alone, and the page shows and names it as external."""
+    roles = {"open": "public", "clinic": "target", "abroad": "external"}
+    workspace = made_workspace(
+        tmp_path,
+        roles,
+        pipelines={"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch"]},
+        segmentation={"method": "classical"},
+        explain={"overlays": 1},
+        report={"bootstrap": 50},
+    )
+    run = workspace.run_folder
+    made_run(run, complete_config({"results": workspace.results} | workspace.config), patients=24)
+    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *REPORT_RULES, "--", "report")
+    assert done.returncode == 0, done.stdout[-6000:]
+
+    metrics = read_table(run / "report/metrics.tsv", schema="metrics").query("cohort == 'abroad'")
+    assert list(zip(metrics["stage"], metrics["unit"], strict=True)) == [
+        (stage, unit) for stage in (1, 2) for unit in ("slice", "patient")
+    ]
+    for row in metrics.itertuples():
+        path = run / f"models/{row.pipeline}/stage{row.stage}/predictions/abroad.tsv"
+        table = read_table(path, "predictions").query("split == 'test'")
+        if row.unit == "patient":
+            table = table.groupby(["patient", "label"], as_index=False)["probability"].mean()
+        truth = table["label"] == POSITIVE
+        assert row.n == len(table)
+        assert row.roc_auc == pytest.approx(roc_auc_score(truth, table["probability"]), abs=1e-12)
+        assert row.accuracy == pytest.approx(accuracy_score(truth, table["probability"] >= 0.5), abs=1e-12)
+        assert row.roc_auc_lo <= row.roc_auc <= row.roc_auc_hi
+
+    page = (run / "report/index.html").read_text(encoding="utf-8")
+    for stage in (1, 2):
+        at = page.index(f"stage {stage} on abroad")
+        assert "external" in re.sub(r"<[^>]+>", " ", page[at : at + 600])
+        shown = metrics[(metrics["stage"] == stage) & (metrics["unit"] == "patient")].iloc[0]
+        assert f"{shown['roc_auc']:.2f}" in page[at : at + 20000]

@@ -70,7 +70,7 @@ KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
-set_environment(private=PRIVATE)
+set_environment(private=PRIVATE, gpus=config["training"]["gpus"])
 
 
 wildcard_constraints:

@@ -37,16 +37,18 @@ def keep_private(name: str, text: str) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def set_environment(private: str) -> None:
+def set_environment(private: str, gpus: int = 0) -> None:
     """Prepare, while the workflow is parsed, the environment that every program inherits.
 
     `python` is the interpreter that Snakemake runs in, unless a conda environment is activated over it. private:
-    where a program may leave what nobody else should read. PyTorch's waiting threads sleep: where other jobs share the
+    where a program may leave what nobody else should read. gpus: that the config asks for, for a training; no parameter
+    of a rule, since a model does not depend on it. PyTorch's waiting threads sleep: where other jobs share the
     cores, spinning ones make training several times slower.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ["LUNGSIGHT_PRIVATE"] = private
     os.environ["LUNGSIGHT_RUN"] = str(os.getpid())
+    os.environ["LUNGSIGHT_GPUS"] = str(gpus)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

@@ -1,7 +1,11 @@
 """How TensorFlow is set up before anything is built: deterministic, on as many cores as the rule was given."""
 
+import os
+
 import keras
 import tensorflow as tf
+
+from lungsight.errors import UserError
 
 
 def prepare_device(threads: int, seed: int) -> str:
@@ -21,3 +25,14 @@ def prepare_device(threads: int, seed: int) -> str:
     if not gpus:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return "gpu" if gpus else "cpu"
+
+
+def check_gpu() -> None:
+    """Raise UserError where the config asks for a GPU ($LUNGSIGHT_GPUS) and TensorFlow sees none on this machine."""
+    wanted = int(os.environ.get("LUNGSIGHT_GPUS", "0"))
+    if wanted and not tf.config.list_physical_devices("GPU"):
+        raise UserError(
+            f"training.gpus is {wanted}, and TensorFlow sees no GPU on this machine. See whether nvidia-smi lists one,"
+            " and whether the CUDA libraries of the extra gpu are installed (docs/cluster.md), or set training.gpus: 0"
+            " to train on the processor."
+        )

@@ -13,6 +13,7 @@ from lungsight.program import say
 from lungsight.tables import read_table
 from lungsight.training.backbones import Backbone
 from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.device import check_gpu
 from lungsight.training.fit import LabelledImages, Plan, fit
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.network import build_classifier, load_weights, logits_of, precision
@@ -138,6 +139,7 @@ def train(
     plan: Plan,
     checkpoint: Checkpoint,
 ) -> list[dict]:
-    """Train the classifier in place on its logit; returns the history."""
+    """Train the classifier in place on its logit; returns the history. Raises UserError without the GPU asked for."""
+    check_gpu()
     say(f"{len(training)} training and {len(validation)} validation images, at most {plan.epochs} epochs")
     return fit(logits_of(model), backbone, objective, training, validation, plan, checkpoint)
