@@ -22,7 +22,7 @@ from lungsight.intake.gather import (
 )
 from lungsight.intake.volume import sha256_of_image
 from lungsight.privacy import pseudonym
-from tests.dicom_made import made_rtstruct, made_series, save_series
+from tests.dicom_made import made_hu, made_rtstruct, made_series, save_series
 from tests.unit.test_intake_masks import REGIONS, ROI_NAMES, truth
 
 KEY = b"key"
@@ -65,6 +65,22 @@ def test_a_shard_has_a_row_for_every_case_good_or_bad(tmp_path, capsys):
         assert s["sha256"] == sha256_of_image(image)
     log = capsys.readouterr().err
     assert "row 1 rejected: 3 slices" in log and "row 5 rejected" in log and "text" not in log
+
+
+def test_several_cases_at_once_give_what_one_after_the_other_gives(tmp_path):
+    for number in range(3):
+        save_series(tmp_path / "in" / f"s{number}", made_series(made_hu(seed=number)))
+    rows = [row(1, "s0"), row(2, "absent"), row(3, "s1"), row(4, "s2")]
+    intake = Intake("hospital", "dicom", tmp_path / "in", 5, SETTINGS, KEY)
+    found = {}
+    for threads in (1, 2):
+        folders = Folders(tmp_path / f"nifti{threads}" / "000", tmp_path / f"png{threads}" / "000")
+        tables = convert_shard(rows, intake, folders, threads)
+        files = {file.name: file.read_bytes() for place in (folders.nifti, folders.png) for file in place.iterdir()}
+        found[threads] = (pd.DataFrame(tables[0]), pd.DataFrame(tables[1]), files)
+    for one, two in zip(found[1][:2], found[2][:2], strict=True):
+        pd.testing.assert_frame_equal(one, two)
+    assert found[1][2] == found[2][2] and len(found[1][2]) == 3 * 9
 
 
 def test_the_case_does_not_depend_on_how_its_path_is_written():

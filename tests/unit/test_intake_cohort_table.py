@@ -14,6 +14,7 @@ from lungsight.intake.cohort_table import (
     rows_by_shard,
     shard_name,
     shard_of,
+    threads_for,
 )
 
 LABELS = {"Covid-19": ["covid", "1"], "Non Covid": ["normal", "0"]}
@@ -193,6 +194,8 @@ def test_a_root_made_by_a_rule_is_not_looked_at(cohort):
 def test_shards_are_stable_and_even():
     assert [default_shards(n, "dicom") for n in (1, 64, 65, 129, 1000)] == [1, 1, 2, 4, 16]
     assert [default_shards(n, "png") for n in (1, 512, 513, 14_486)] == [1, 1, 2, 32]
+    assert [threads_for(n, "dicom", 4) for n in (0, 16, 17, 64, 1000)] == [1, 1, 2, 4, 4]
+    assert threads_for(14_486, "png", 2) == 2
     shards = [shard_of(f"patient{n}/series", 4) for n in range(400)]
     assert shards == [shard_of(f"patient{n}/series", 4) for n in range(400)]
     assert all(60 < shards.count(shard) < 140 for shard in range(4))

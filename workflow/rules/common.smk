@@ -27,7 +27,7 @@ from lungsight.config import (
     trains_segmentation,
 )
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import case_of, default_shards, read_cohort_tables, rows_by_shard
+from lungsight.intake.cohort_table import case_of, default_shards, read_cohort_tables, rows_by_shard, threads_for
 from lungsight.leakage_price.settings import (
     ARMS,
     check_leakage,
@@ -111,6 +111,12 @@ def number_of_shards(cohort):
 def shards_with_rows(cohort):
     """Name of a shard → its rows."""
     return rows_by_shard(ROWS[cohort], number_of_shards(cohort))
+
+
+def threads_of_shard(wildcards):
+    """Cases of a shard that are converted at once."""
+    rows = shards_with_rows(wildcards.cohort).get(wildcards.shard, [])
+    return threads_for(len(rows), config["cohorts"][wildcards.cohort]["format"], config["intake"]["threads"])
 
 
 def digest(value):

@@ -38,7 +38,7 @@ rule convert:
         cohort="|".join(labelled_cohorts()) or "(?!)",
     conda:
         "../../envs/intake.yaml"
-    threads: 1
+    threads: threads_of_shard
     params:
         code=code("convert"),
         what=what_of_shard,
@@ -50,8 +50,8 @@ rule convert:
     shell:
         "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --root {params.root:q}"
         " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
-        " --settings {params.settings:q} --key {input.key} --cases {output.cases} --slices {output.slices}"
-        " --nifti {output.nifti} --png {output.png} > {log} 2>&1"
+        " --settings {params.settings:q} --threads {threads} --key {input.key} --cases {output.cases}"
+        " --slices {output.slices} --nifti {output.nifti} --png {output.png} > {log} 2>&1"
 
 
 rule convert_annotated:
@@ -73,7 +73,7 @@ rule convert_annotated:
         cohort="|".join(cohorts_with_role(config, "segmentation")) or "(?!)",
     conda:
         "../../envs/intake.yaml"
-    threads: 1
+    threads: threads_of_shard
     params:
         code=code("convert_annotated"),
         what=what_of_shard,
@@ -85,8 +85,8 @@ rule convert_annotated:
     shell:
         "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --root {params.root:q}"
         " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
-        " --settings {params.settings:q} --key {input.key} --cases {output.cases} --slices {output.slices}"
-        " --nifti {output.nifti} --truth {output.truth} > {log} 2>&1"
+        " --settings {params.settings:q} --threads {threads} --key {input.key} --cases {output.cases}"
+        " --slices {output.slices} --nifti {output.nifti} --truth {output.truth} > {log} 2>&1"
 
 
 rule gather_cohort:

@@ -10,7 +10,6 @@
 """
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from lungsight.demo.dicom_writer import stored_hu, write_ct_series, write_rtstru
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import read_cohort_table
 from lungsight.intake.geometry import slice_to_image
+from lungsight.parallel import in_processes
 from lungsight.program import progress
 
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
@@ -205,10 +205,5 @@ def write_cohort(root: Path, name: str, cohort: dict, window: tuple[float, float
     cohort_table(name, cohort)
     numbers = range(cohort["phantom"]["patients"])
     write = _writer(root, name, cohort, window)
-    if threads == 1:
-        for number in progress(numbers, "patients"):
-            write(number)
-        return
-    with ProcessPoolExecutor(threads) as pool:
-        for _ in progress(pool.map(write, numbers), "patients", total=len(numbers)):
-            pass
+    for _ in progress(in_processes(write, numbers, threads), "patients", total=len(numbers)):
+        pass

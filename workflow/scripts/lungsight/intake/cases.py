@@ -3,8 +3,9 @@
 import logging
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from lungsight.intake.nifti import read_nifti
 from lungsight.intake.perceptual_hash import perceptual_hash
 from lungsight.intake.series import SeriesRule
 from lungsight.intake.volume import Facts, Volume, Window, sha256_of_image, slope_of, write_nifti, write_png
-from lungsight.program import keep_private, say
+from lungsight.parallel import in_processes
+from lungsight.program import keep_private, progress, say
 
 KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}
 
@@ -117,15 +119,18 @@ def write_case(case: str, volume: Volume, mask: np.ndarray | None, folders: Fold
     return rows
 
 
-def convert_shard(rows: Iterable[TableRow], intake: Intake, folders: Folders) -> tuple[list[dict], list[dict]]:
-    """Convert the cases of a shard one after the other, in table order; one case is in memory at a time.
+def convert_shard(
+    rows: Sequence[TableRow], intake: Intake, folders: Folders, threads: int = 1
+) -> tuple[list[dict], list[dict]]:
+    """Convert the cases of a shard, in table order; `threads` cases are in memory at a time.
 
     Returns rows of `converted_cases` and of `converted_slices`. The log names what was refused, by row of the table.
     """
     folders.make()
     cases, slices = [], []
-    for row in rows:
-        case, its_slices = convert_case(row, intake, folders)
+    convert = partial(convert_case, intake=intake, folders=folders)
+    results = progress(in_processes(convert, rows, threads, prepare=quiet), "cases", total=len(rows))
+    for row, (case, its_slices) in zip(rows, results, strict=True):
         if case["status"] != "ok":
             say(f"row {row.row} {case['status']}: {case['reason']}")
         cases.append(case)

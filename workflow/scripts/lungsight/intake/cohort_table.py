@@ -17,6 +17,7 @@ from lungsight.privacy import pseudonym
 
 SPLITS = ("", "train", "val", "test")
 CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series or a volume, or a single image
+_CASES_PER_THREAD = {format: cases // 4 for format, cases in CASES_PER_SHARD.items()}
 _MOST_ERRORS_SHOWN = 20
 
 
@@ -207,6 +208,11 @@ def default_shards(n_cases: int, format: str) -> int:
     """Number of shards of a cohort: rounded up to a power of two, so that growth rarely moves it."""
     wanted = max(1, -(-n_cases // CASES_PER_SHARD[format]))
     return 1 << (wanted - 1).bit_length()
+
+
+def threads_for(n_cases: int, format: str, most: int) -> int:
+    """Cases of a shard that are worth converting at once: to start more costs more than they save."""
+    return max(1, min(most, -(-n_cases // _CASES_PER_THREAD[format])))
 
 
 def shard_of(path: str, shards: int) -> int:

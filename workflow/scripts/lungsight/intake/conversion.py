@@ -7,7 +7,7 @@ from pathlib import Path
 from lungsight.intake.cases import KINDS, Folders, Intake, convert_shard, quiet
 from lungsight.intake.cohort_table import TableRow, read_rows, shard_name, shard_of
 from lungsight.privacy import read_key
-from lungsight.program import parser, progress
+from lungsight.program import parser
 from lungsight.tables import write_table
 
 
@@ -25,6 +25,7 @@ def _parse_args(documentation: str | None, images: str) -> tuple[argparse.Namesp
     arguments.add_argument("--shards", type=int, required=True, help="how many the cohort has")
     arguments.add_argument("--min-slices", type=int, required=True)
     arguments.add_argument("--settings", type=json.loads, required=True, help="the config's intake, as JSON")
+    arguments.add_argument("--threads", type=int, default=1, help="cases that are converted at once")
     arguments.add_argument("--key", type=Path, required=True)
     for output in ("cases", "slices", "nifti", images):
         arguments.add_argument(f"--{output}", type=Path, required=True)
@@ -39,6 +40,6 @@ def run_conversion(documentation: str | None, images: str) -> None:
     args, rows, intake = _parse_args(documentation, images)
     quiet()
     folders = Folders(nifti=args.nifti, **{images: getattr(args, images)})
-    cases, slices = convert_shard(progress(rows, "cases"), intake, folders)
+    cases, slices = convert_shard(rows, intake, folders, args.threads)
     write_table(args.cases, cases, schema="converted_cases")
     write_table(args.slices, slices, schema="converted_slices")

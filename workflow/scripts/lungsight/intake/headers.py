@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.tag import Tag
+from pydicom.dataset import FileMetaDataset
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
+from lungsight.intake.header_values import HeaderValues, tag_of_keyword
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -27,7 +28,7 @@ _COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
 _NO_HOUNSFIELD = {"OD", "Z_EFF", "ED", "EDW", "MGML", "PCT"}  # RescaleType of material and perfusion maps
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
-_TAGS = [
+_KEYWORDS = (
     "SOPClassUID",
     "Modality",
     "ImageType",
@@ -54,7 +55,8 @@ _TAGS = [
     "BurnedInAnnotation",
     "Manufacturer",
     "LossyImageCompression",
-]
+)
+_TAGS = [tag_of_keyword(keyword) for keyword in _KEYWORDS]
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class SliceHeader:
 
 def tag_of(keyword: str) -> str:
     """A DICOM keyword's tag as people write it: (0028,0030)."""
-    tag = Tag(keyword)
+    tag = tag_of_keyword(keyword)
     return f"({tag.group:04X},{tag.element:04X})"
 
 
@@ -115,35 +117,6 @@ def files_below(path: Path, root: Path) -> list[Path]:
     found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
     inner = (file for file in found if not file.is_symlink() or Path(os.path.realpath(file)).is_relative_to(inside))
     return sorted(file for file in inner if file.is_file())
-
-
-def _numbers(dataset: pydicom.Dataset, keyword: str, count: int) -> np.ndarray | None:
-    """A multi-valued decimal attribute as float64 (count,), None where it is absent, short or not finite."""
-    try:
-        values = np.asarray(dataset.get(keyword), dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError):
-        return None
-    return values if values.shape == (count,) and np.isfinite(values).all() else None
-
-
-def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    values = _numbers(dataset, keyword, 1)
-    return None if values is None else float(values[0])
-
-
-def _positive(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    value = _number(dataset, keyword)
-    return value if value is not None and value > 0 else None
-
-
-def _whole(dataset: pydicom.Dataset, keyword: str, default: int | None = None) -> int | None:
-    value = _number(dataset, keyword)
-    return default if value is None else int(value)
-
-
-def _text(dataset: pydicom.Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
-    return "" if value is None else str(value).strip().upper()
 
 
 def check_inflated_size(path: Path, head: bytes) -> None:
@@ -179,62 +152,62 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
             check_inflated_size(path, head)
             force = head[128:132] != b"DICM"
             dataset = pydicom.dcmread(mapped, stop_before_pixels=True, specific_tags=_TAGS, force=force)
-            return _left_out(dataset) or _to_slice_header(dataset, path, ordinal)
+            header, meta = HeaderValues(dataset), dataset.file_meta
+            return _left_out(header, meta) or _to_slice_header(header, meta, path, ordinal)
         except BadCase:
             raise
         except Exception:  # a damaged header fails in any of pydicom's many ways
             return "unreadable"
 
 
-def _left_out(dataset: pydicom.Dataset) -> str:
+def _left_out(header: HeaderValues, meta: FileMetaDataset) -> str:
     """Why a DICOM file is no CT slice, "" if it is one."""
-    sop_class = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
-    modality = _text(dataset, "Modality")
+    sop_class = header.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID") or "")
+    modality = header.word("Modality")
     if not sop_class and not modality:
         return "unreadable"
     if sop_class not in (CT_IMAGE, *ENHANCED_CT, "") or modality not in ("", "CT"):
         return "no CT image"
-    image_type = dataset.get("ImageType") or []
-    words = set(re.split(r"[^A-Z0-9]+", " ".join([image_type] if isinstance(image_type, str) else image_type).upper()))
-    if words & _COMPUTED:
+    if _COMPUTED & set(re.split(r"[^A-Z0-9]+", header.word("ImageType"))):
         return "localizer, projection or reformatted image"
-    if _text(dataset, "RescaleType") in _NO_HOUNSFIELD:
+    if header.word("RescaleType") in _NO_HOUNSFIELD:
         return "not in HU"
     return ""
 
 
-def _to_slice_header(dataset: pydicom.Dataset, path: Path, ordinal: int) -> SliceHeader:
-    spacing = _numbers(dataset, "PixelSpacing", 2)
-    rows, columns = _whole(dataset, "Rows", 0), _whole(dataset, "Columns", 0)
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
+def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, ordinal: int) -> SliceHeader:
+    position, orientation = header.numbers("ImagePositionPatient", 3), header.numbers("ImageOrientationPatient", 6)
+    spacing = header.numbers("PixelSpacing", 2)
+    rows, columns = header.whole("Rows", 0), header.whole("Columns", 0)
+    syntax = meta.get("TransferSyntaxUID")
     raw = syntax is None or not (syntax.is_compressed or syntax.is_deflated)
     return SliceHeader(
         path=path,
         ordinal=ordinal,
-        series=str(dataset.get("SeriesInstanceUID") or ""),
-        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
-        kernel=_text(dataset, "ConvolutionKernel"),
-        frames=_whole(dataset, "NumberOfFrames", 1),
-        enhanced=str(dataset.get("SOPClassUID") or "") in ENHANCED_CT,
+        series=header.text("SeriesInstanceUID"),
+        frame_of_reference=header.text("FrameOfReferenceUID"),
+        kernel=header.word("ConvolutionKernel"),
+        frames=header.whole("NumberOfFrames", 1),
+        enhanced=header.text("SOPClassUID") in ENHANCED_CT,
         rows=rows,
         columns=columns,
-        position=_numbers(dataset, "ImagePositionPatient", 3),
-        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
-        spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        thickness=_positive(dataset, "SliceThickness"),
-        acquisition=_whole(dataset, "AcquisitionNumber"),
-        instance=_whole(dataset, "InstanceNumber"),
-        slope=_number(dataset, "RescaleSlope"),
-        intercept=_number(dataset, "RescaleIntercept"),
-        kvp=_positive(dataset, "KVP"),
-        contrast=_text(dataset, "ContrastBolusAgent") not in ("", "NO", "NONE", "N/A"),
-        manufacturer=manufacturer_class(_text(dataset, "Manufacturer")),
+        position=None if position is None else np.array(position),
+        orientation=None if orientation is None else np.array(orientation),
+        spacing=None if spacing is None else (spacing[0], spacing[1]),
+        thickness=header.positive("SliceThickness"),
+        acquisition=header.whole("AcquisitionNumber"),
+        instance=header.whole("InstanceNumber"),
+        slope=header.number("RescaleSlope"),
+        intercept=header.number("RescaleIntercept"),
+        kvp=header.positive("KVP"),
+        contrast=header.word("ContrastBolusAgent") not in ("", "NO", "NONE", "N/A"),
+        manufacturer=manufacturer_class(header.word("Manufacturer")),
         syntax=syntax_class(str(syntax or "")),
-        lossy=is_lossy(str(syntax or ""), _text(dataset, "LossyImageCompression")),
-        burned_in=_text(dataset, "BurnedInAnnotation") == "YES",
-        samples=_whole(dataset, "SamplesPerPixel", 1),
-        photometric=_text(dataset, "PhotometricInterpretation"),
-        uncompressed_bytes=rows * columns * _whole(dataset, "BitsAllocated", 16) // 8 if raw else None,
+        lossy=is_lossy(str(syntax or ""), header.word("LossyImageCompression")),
+        burned_in=header.word("BurnedInAnnotation") == "YES",
+        samples=header.whole("SamplesPerPixel", 1),
+        photometric=header.word("PhotometricInterpretation"),
+        uncompressed_bytes=rows * columns * header.whole("BitsAllocated", 16) // 8 if raw else None,
     )
 
 

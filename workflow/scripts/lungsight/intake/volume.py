@@ -13,7 +13,9 @@ from isal import igzip
 
 from lungsight.intake.geometry import slice_to_image
 
-COMPRESSION = 1  # both encoders: much faster than their defaults, files about a tenth larger
+COMPRESSION = 1  # of volumes: much faster than the default, files about a tenth larger
+# Of slices: half the time of level 1 alone, and smaller: in CT a neighbour says more than an earlier string.
+_PNG_ENCODING = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.PAETH}
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def sha256_of_image(image: np.ndarray) -> str:
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write an 8-bit image (rows, columns) without any text or time in the file."""
-    Path(path).write_bytes(imagecodecs.png_encode(image, level=COMPRESSION))
+    Path(path).write_bytes(imagecodecs.png_encode(image, **_PNG_ENCODING))
 
 
 def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, slope: float = 1.0) -> None:
