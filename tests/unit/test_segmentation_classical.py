@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from lungsight.segmentation.agreement import dice
-from lungsight.segmentation.classical import lung_mask
+from lungsight.segmentation.classical import air_in_body, lung_mask
 from tests.made import disc, made_slice
 
 SIZE = 128
@@ -53,6 +53,38 @@ def test_airway_and_bowel_gas_are_left_out() -> None:
     assert not mask[bowel].any()
     assert dice(truth, mask) > 0.97
     assert not lung_mask(volume[:, :, 3:], (2.0, 2.0, 5.0))[trachea].any()
+
+
+def with_dark_pocket(wall: float) -> tuple[np.ndarray, np.ndarray]:
+    """A slice with a region as dark as gas at the inner border of a lung, 15 pixels wide, in a ring of value `wall`.
+
+    The ring is one pixel wide and has a gap of two towards the lung. Returns (volume, region), (i, j, 1).
+    """
+    volume, lungs = made_volume(1)
+    calm = 0.01 * np.random.default_rng(1).standard_normal(volume.shape)
+    volume = np.where(volume < 0.1, 0.06 + calm, np.where(lungs, 0.235 + calm, volume))
+    pocket, ring = disc(SIZE, 0.5, 0.4, 0.06, 0.06), disc(SIZE, 0.5, 0.4, 0.07, 0.07)
+    ring[63:65, :45] = False
+    volume[ring], volume[pocket] = wall, 0.07
+    return volume, pocket[:, :, np.newaxis]
+
+
+def test_gas_that_touches_the_lung_is_parted_from_it_by_its_wall() -> None:
+    volume, gas = with_dark_pocket(wall=0.34)  # half-way between lung and tissue: no tissue by the threshold
+    assert dice(gas, air_in_body(volume).gas) > 0.85
+
+
+def test_hyperinflated_lung_has_no_wall_and_stays_lung() -> None:
+    volume, dark = with_dark_pocket(wall=0.2)
+    air = air_in_body(volume)
+    assert not air.gas.any()
+    assert air.lungs[dark].all()
+
+
+def test_a_picture_cropped_to_the_lungs_does_not_show_how_dark_gas_is() -> None:
+    volume, gas = with_dark_pocket(wall=0.34)
+    outside = (volume < 0.12) & ~gas
+    assert not air_in_body(np.where(outside, 0.22, volume)).gas.any()
 
 
 def test_table_below_the_body_encloses_no_lung() -> None:
