@@ -1,6 +1,7 @@
 """Processor seconds and bytes per slice, on which the estimate before a run stands (lungsight/estimate.py).
 
 python benchmarks/rates.py training        one training step per image, each backbone, 256 x 256
+python benchmarks/rates.py explanation     maps, their metrics and the audit's answers, in passes of the network forward
 python benchmarks/rates.py segmentation    one slice through nnU-Net's 2D network for 512 x 512, training and prediction
 python benchmarks/rates.py conversion DIR  a DICOM series: processor time and bytes on disk per slice
 python benchmarks/rates.py thesis          what these add up to for a whole run of the thesis's, by rule
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 from lungsight.config import config_schema, with_defaults
 
 BACKBONES = ("resnet50", "densenet201")
+PROBE = "small_cnn"  # the network of the leakage experiment, where the config names no other
 BATCH = 8
 SLICES = 2
 
@@ -58,7 +60,7 @@ def training() -> None:
     size = settings["image_size"]
     images = tf.random.uniform((BATCH, size, size, 3), maxval=255.0)
     labels = tf.cast(tf.reshape(tf.range(BATCH) % 2, (BATCH, 1)), tf.float32)
-    for name in BACKBONES:
+    for name in (*BACKBONES, PROBE):
         model = build_classifier(load(name), settings)
         optimizer = keras.optimizers.Adam(1e-6)
         optimizer.build(model.trainable_variables)
@@ -77,6 +79,55 @@ def training() -> None:
 
         with_step, alone = processor_seconds(step) / BATCH, processor_seconds(forward) / BATCH
         print(f"{name}: {with_step:.3f} s per image with its training step, {alone:.3f} s forward", flush=True)
+
+
+def explanation() -> None:
+    """What explain_stage and audit_stage do to a slice, at 256 x 256: the network in forward passes, the rest in s."""
+    from lungsight.training.device import prepare_device
+
+    prepare_device(threads=1, seed=1)
+    import pandas as pd
+
+    from lungsight.explain.gradcam import GradCam, methods_for
+    from lungsight.explain.interventions import INTERVENTIONS, Extents, Scene, intervene
+    from lungsight.explain.margin import ASSUMED, near_lung
+    from lungsight.explain.methods import LAYER_CAM, gradient_methods
+    from lungsight.explain.probe import Probe
+    from lungsight.explain.stage import SliceImages
+    from lungsight.explain.stage import explanation as explained
+    from lungsight.training.backbones import load
+    from lungsight.training.network import build_classifier, make_inference, to_input
+
+    settings = with_defaults({}, config_schema()["properties"]["training"])
+    size, rng = settings["image_size"], np.random.default_rng(1)
+    images = rng.integers(0, 256, (BATCH, size, size), dtype=np.uint8)
+    lungs = np.zeros(images.shape, bool)
+    lungs[:, size // 4 : -size // 4, size // 8 : -size // 8] = True
+
+    def of_network(name: str) -> None:
+        backbone, positive = load(name), np.ones(BATCH, bool)
+        model = build_classifier(backbone, settings)
+        forward, probe = make_inference(model, backbone), Probe(model, backbone)
+        bare = processor_seconds(lambda: forward(images))
+        maps = GradCam(model, methods_for(model, backbone.explained_layer))
+        layers = GradCam(model, gradient_methods(backbone, [LAYER_CAM]))
+        for what, work in (
+            ("Grad-CAM, ours and the thesis's", lambda: maps(to_input(backbone, images), positive)),
+            ("LayerCAM at its strides", lambda: layers(to_input(backbone, images), positive)),
+            ("an answer of the audit", lambda: probe(images)),
+        ):
+            print(f"{name}: {what} {processor_seconds(work) / bare:.2f} forward passes", flush=True)
+
+    for name in BACKBONES:
+        of_network(name)
+    table = pd.DataFrame({"slice": "", "patient": "", "label": "", "outcome": ""}, index=range(BATCH))
+    near = near_lung(lungs, np.full((BATCH, 2), 1.4), np.full(BATCH, ASSUMED), margin=5)
+    shown, maps = SliceImages(table, images, lungs, near), rng.random((BATCH, 8, 8), np.float32)
+    print(f"metrics of a map: {processor_seconds(lambda: explained(table, maps, shown, 0.5)) / BATCH:.4f} s")
+    extents = Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1)
+    scene = Scene(images, lungs, np.roll(np.arange(BATCH), 1), extents)
+    changed = processor_seconds(lambda: [intervene(scene, name) for name in INTERVENTIONS])
+    print(f"a changed slice: {changed / BATCH / len(INTERVENTIONS):.4f} s", flush=True)
 
 
 def segmentation() -> None:
@@ -142,6 +193,7 @@ def thesis() -> None:
     from lungsight.config import complete_config, pipelines_of
     from lungsight.estimate import Job, Plan, estimate
     from lungsight.intake.cohort_table import default_shards, read_cohort_tables
+    from lungsight.leakage_price.settings import priced_pipelines
 
     with tempfile.TemporaryDirectory(prefix="lungsight-rates-") as folder, contextlib.chdir(folder):
         config = complete_config(Scale(Path(folder)).config)
@@ -152,6 +204,7 @@ def thesis() -> None:
     wildcards = [{"cohort": cohort, "shard": shard} for cohort in slices for shard in slices[cohort]]
     labelled = [{"cohort": cohort} for cohort in ("curated", "hospital")]
     models = [{"pipeline": each.name, "stage": stage} for each in pipelines_of(config) for stage in "12"]
+    priced = [{"pipeline": each.name} for each in priced_pipelines(config)]
     jobs = [
         *(Job("convert" if each["cohort"] != "nsclc" else "convert_annotated", each) for each in wildcards),
         *(Job(rule, {}) for rule in ("nnunet_prepare", "nnunet_train")),
@@ -160,6 +213,8 @@ def thesis() -> None:
         *(Job("train_stage", each) for each in models),
         *(Job("classify", model | cohort) for model in models for cohort in labelled if model["stage"] == "1"),
         *(Job("classify", model | {"cohort": "hospital"}) for model in models if model["stage"] == "2"),
+        *(Job("leakage_trial", each) for each in priced),
+        *(Job(rule, each) for rule in ("explain_stage", "audit_stage") for each in models),
     ]
     print("| rule | jobs | GB | core-hours |\n|---|---|---|---|")
     for rule in [*dict.fromkeys(job.rule for job in jobs), ""]:
@@ -171,10 +226,10 @@ def thesis() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["training", "segmentation", "conversion", "thesis"])
+    parser.add_argument("part", choices=["training", "explanation", "segmentation", "conversion", "thesis"])
     parser.add_argument("series", nargs="?", type=Path)
     args = parser.parse_args()
-    parts = {"training": training, "segmentation": segmentation, "thesis": thesis}
+    parts = {"training": training, "explanation": explanation, "segmentation": segmentation, "thesis": thesis}
     if args.part == "conversion":
         conversion(args.series.absolute())
     else:

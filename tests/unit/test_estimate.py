@@ -7,8 +7,10 @@ import pytest
 from lungsight.config import complete_config
 from lungsight.errors import UserError
 from lungsight.estimate import (
+    CHANGED_SLICE,
     CONVERT,
     FORWARD,
+    MAP_METRICS,
     MODEL,
     NETWORK_STEP,
     SEGMENT,
@@ -21,6 +23,7 @@ from lungsight.estimate import (
     in_words,
     training_of,
 )
+from lungsight.explain.interventions import INTERVENTIONS
 from lungsight.intake.cohort_table import TableRow
 
 
@@ -88,6 +91,45 @@ def test_a_training_counts_its_epochs_and_its_images(plan):
     passes = 5 * 7 * (0.8 + 0.1 * FORWARD)
     assert cost.seconds == pytest.approx(passes * training_of("resnet50").seconds / 4)
     assert cost.disk == MODEL.disk
+
+
+STAGE_2 = {"pipeline": "whole-resnet50-scratch", "stage": "2"}
+
+
+def test_batch_statistics_measured_anew_cost_a_forward_pass(plan):
+    without = estimate(plan, [Job("train_stage", STAGE_2)]).seconds
+    plan.config["training"]["batch_norm_recalibration"] = True
+    more = estimate(plan, [Job("train_stage", STAGE_2)]).seconds - without
+    assert more == pytest.approx(50 * 7 * 0.8 * FORWARD * training_of("resnet50").seconds)
+
+
+def test_the_price_of_leakage_counts_its_arms_on_thinned_slices(plan):
+    plan.config["leakage"] |= {"epochs": 3, "max_slices": 4, "batch_norm_recalibration": None}
+    cost = estimate(plan, [Job("leakage_trial", {"pipeline": "whole-small_cnn-scratch"})])
+    passes = 3.5 * (3 * (0.8 + 0.1 * FORWARD) + 0.1 * FORWARD)  # of the hospital's seven slices every second
+    assert cost.seconds == pytest.approx(4 * passes * training_of("small_cnn").seconds)
+    assert training_of("small_cnn").seconds < training_of("resnet50").seconds < training_of("densenet121").seconds
+
+
+def test_an_explanation_counts_its_methods_on_a_sample(plan):
+    plan.config["training"]["image_size"] = 512
+    plan.config["explain"] |= {"methods": ["scorecam"], "score_cam_channels": 10, "sample": 2}
+    plan.config["splits"]["fractions"] = [0.2, 0.2, 0.6]  # 4.2 of the hospital's slices are tested
+    cost = estimate(plan, [Job("explain_stage", STAGE_2)])
+    forwards, maps = 4.2 + 2 * 10, 4.2 * 2 + 2
+    expected = forwards * FORWARD * training_of("resnet50").seconds + maps * MAP_METRICS.seconds
+    assert cost.seconds == pytest.approx(4 * expected)
+    plan.config["explain"]["sample"] = 0
+    assert estimate(plan, [Job("explain_stage", STAGE_2)]).seconds < cost.seconds
+
+
+def test_an_audit_counts_its_interventions_and_the_answers_of_its_sample(plan):
+    plan.config["audit"] |= {"sample": 1000, "randomisations": 2, "steps": 9}
+    cost = estimate(plan, [Job("audit_stage", STAGE_2)])
+    tested, changed = 0.7, 0.7 * len(INTERVENTIONS)
+    answers = tested + changed + tested * (2 * 6 + 4 * 10)
+    expected = answers * FORWARD * training_of("resnet50").seconds + changed * CHANGED_SLICE.seconds
+    assert cost.seconds == pytest.approx(expected)
 
 
 def test_the_segmentation_network_counts_its_steps(plan):

@@ -2,8 +2,7 @@
 
 Slices are counted from the cohort tables and the folders that they name; what one slice costs was measured by
 benchmarks/rates.py at 512 x 512 and at the thesis's settings, and is scaled by pixels where the config says how many.
-docs/scale.md shows the arithmetic. Jobs that cost little beside these are not counted, explanations and phantom cohorts
-neither.
+docs/scale.md shows the arithmetic. Jobs that cost little beside these are not counted, nor are phantom cohorts.
 """
 
 import csv
@@ -19,7 +18,9 @@ import nibabel
 
 from lungsight.config import ROLE_OF_STAGE, Pipeline, cohorts_with_role
 from lungsight.errors import UserError
+from lungsight.explain.interventions import INTERVENTIONS
 from lungsight.intake.cohort_table import TableRow, rows_by_shard
+from lungsight.leakage_price.settings import ARMS, priced_cohort
 
 GIGABYTE = 1e9
 
@@ -52,6 +53,13 @@ PAGE = Cost(disk=32_000)
 TRAINING_RATES = Path(__file__).with_name("training_rates.tsv")
 FORWARD = 0.25  # of that, a forward pass alone
 MODEL = Cost(disk=110e6)
+# Maps and answers of a trained network, in forward passes: Grad-CAM and all methods that read the pooled layer, an
+# answer of the audit, LayerCAM at its strides together. Metrics of a map and a changed slice in seconds, at 256 x 256.
+GRADCAM, ANSWER, LAYERCAM = 1.0, 1.0, 1.6
+MAP_METRICS, CHANGED_SLICE = Cost(seconds=0.025), Cost(seconds=0.002)
+STRIDES = 3  # at which LayerCAM draws a map
+BLOCKS = 6  # of a network that is re-initialised: its head, and what gives out maps at strides 2 to 32
+CURVES = 4  # deletion and insertion, for the map and for a random one
 
 
 def count_slices(row: TableRow, root: Path, format: str) -> int:
@@ -123,11 +131,16 @@ def _image_cache(plan: Plan, wildcards: dict[str, str]) -> Cost:
     return Cost(disk=3 * pixels).times(plan.slices_of(wildcards))
 
 
-def _train_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
-    stage = int(wildcards["stage"][0])
+def _passes(plan: Plan, epochs: int, slices: float, recalibrates: bool) -> float:
+    """Training steps, counted in images, that epochs on a cohort of so many slices amount to."""
     train, val, _ = plan.config["splits"]["fractions"]
+    return epochs * slices * (train + (val + train * recalibrates) * FORWARD)
+
+
+def _train_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    stage, training = int(wildcards["stage"][0]), plan.config["training"]
     slices = plan.slices_with_role(ROLE_OF_STAGE[stage])
-    passes = plan.config["training"]["epochs"][f"stage{stage}"] * slices * (train + val * FORWARD)
+    passes = _passes(plan, training["epochs"][f"stage{stage}"], slices, training["batch_norm_recalibration"])
     seconds = training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(passes * _image_scale(plan)).seconds
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
@@ -136,6 +149,56 @@ def _classify(plan: Plan, wildcards: dict[str, str]) -> Cost:
     return training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(
         plan.slices_of(wildcards) * _image_scale(plan) * FORWARD
     )
+
+
+def _leakage_trial(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    own, training = plan.config["leakage"], plan.config["training"]
+    slices = plan.slices_of({"cohort": priced_cohort(plan.config)})
+    taken = slices / max(1, -(-slices // own["max_slices"]))
+    recalibrates = own["batch_norm_recalibration"]
+    passes = _passes(
+        plan,
+        own["epochs"] or training["epochs"]["stage1"],
+        taken,
+        training["batch_norm_recalibration"] if recalibrates is None else recalibrates,
+    )
+    passes += taken * plan.config["splits"]["fractions"][2] * FORWARD
+    backbone = Pipeline.parse(wildcards["pipeline"]).backbone
+    return training_of(backbone).times(len(ARMS) * passes * _image_scale(plan))
+
+
+def _tested(plan: Plan, wildcards: dict[str, str]) -> float:
+    """Test slices of the cohort that a stage is trained on."""
+    return plan.slices_with_role(ROLE_OF_STAGE[int(wildcards["stage"][0])]) * plan.config["splits"]["fractions"][2]
+
+
+def _asked(plan: Plan, wildcards: dict[str, str], forwards: float, beside: Cost) -> Cost:
+    """Forward passes of a pipeline's network, and what is done beside them, at the size of its images."""
+    network = training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(forwards * FORWARD)
+    return Cost(seconds=network.seconds + beside.seconds).times(_image_scale(plan))
+
+
+def _explain_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    explain, tested = plan.config["explain"], _tested(plan, wildcards)
+    sampled = min(explain["sample"], tested)
+    # Of each method: forward passes, and maps that are measured.
+    methods = {
+        "gradcam_plus_plus": (GRADCAM, 1),
+        "layercam": (LAYERCAM, STRIDES),
+        "scorecam": (explain["score_cam_channels"], 1),
+    }
+    chosen = [methods[name] for name in explain["methods"]]
+    forwards = tested * GRADCAM + sampled * sum(passes for passes, _ in chosen)
+    maps = tested * 2 + sampled * sum(drawn for _, drawn in chosen)  # Grad-CAM draws ours and the thesis's
+    return _asked(plan, wildcards, forwards, MAP_METRICS.times(maps))
+
+
+def _audit_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
+    audit, tested = plan.config["audit"], _tested(plan, wildcards)
+    changed = tested * len(INTERVENTIONS)
+    of_sample = audit["randomisations"] * BLOCKS + CURVES * (audit["steps"] + 1)
+    answers = tested + changed + min(audit["sample"], tested) * of_sample
+    return _asked(plan, wildcards, answers * ANSWER, CHANGED_SLICE.times(changed))
 
 
 def _per_slice(cost: Cost) -> Callable[[Plan, dict[str, str]], Cost]:
@@ -152,6 +215,9 @@ COST_OF_RULE: dict[str, Callable[[Plan, dict[str, str]], Cost]] = {
     "image_cache": _image_cache,
     "train_stage": _train_stage,
     "classify": _classify,
+    "leakage_trial": _leakage_trial,
+    "explain_stage": _explain_stage,
+    "audit_stage": _audit_stage,
 }
 
 
