@@ -285,8 +285,17 @@ def test_check_imagenet_file(tmp_path: Path) -> None:
     [
         (
             {"pipelines": {"backbones": ["resnet5"]}},
-            "'resnet5' is not known; known are densenet121, densenet201, resnet50, small_cnn",
+            "'resnet5' is not known; known are densenet121, densenet201, efficientnetb4, inceptionv3, resnet50",
         ),
+        (
+            {"pipelines": {"systems": ["wang2020"]}},
+            "pipelines.systems: 'wang2020' is not known; known are bai2020, ko2020_inceptionv3",
+        ),
+        (
+            {"pipelines": {"backbones": [], "systems": ["wang2021"]}, "training": {"image_size": 64}},
+            "training.image_size: 64 is too small for inceptionv3, which takes 75 and more.",
+        ),
+        ({"pipelines": {"backbones": []}}, "pipelines: nothing is chosen"),
         (
             {"training": {"imagenet": {"resnet50": {"file": "absent.h5", "sha256": "0" * 64}}}},
             "training.imagenet.resnet50.file: absent.h5 does not exist.",
@@ -309,7 +318,8 @@ def train_directly(space: Workspace, into: Path) -> list[str]:
     settings = config | {name: config[name]["stage1"] for name in ("epochs", "learning_rate")}
     outputs = {"model": "model.keras", "history": "history.tsv", "provenance": "provenance.json", "curve": "curve.png"}
     given = {
-        **{"pipeline": "whole-small_cnn-scratch", "stage": 1, "labels": json.dumps([POSITIVE, NEGATIVE])},
+        **{"pipeline": "whole-small_cnn-scratch", "backbone": "small_cnn", "stage": 1},
+        **{"labels": json.dumps([POSITIVE, NEGATIVE])},
         **{"settings": json.dumps(settings), "seed": 1, "threads": 1, "code": "x"},
         **{"split": space.run_folder / "splits/curated/whole.tsv", "images": made["whole.npy"]},
         **{"index": made["index.tsv"], "checkpoints": into / "checkpoints"},

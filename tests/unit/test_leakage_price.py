@@ -131,7 +131,7 @@ def test_what_cannot_be_priced_is_said_before_any_job(config, message):
 
 def test_settings_are_those_of_stage_1_where_nothing_else_is_said():
     config = config_of({"batch_size": None, "augmentation": True, "batch_norm_recalibration": None})
-    of_stage = settings_of_stage(config, "1")
+    of_stage = settings_of_stage(config, "whole-small_cnn-scratch", "1")
     assert of_stage["epochs"] != 20 and of_stage["augmentation"]["rotation"] == 10
-    assert settings_of_trial(config) == of_stage | {"epochs": 20, "learning_rate": 1e-3}
-    assert settings_of_trial(config_of())["augmentation"] is None
+    assert settings_of_trial(config, "whole-small_cnn-scratch") == of_stage | {"epochs": 20, "learning_rate": 1e-3}
+    assert settings_of_trial(config_of(), "whole-small_cnn-scratch")["augmentation"] is None

@@ -30,6 +30,8 @@ from lungsight.training.network import (
 )
 from lungsight.training.objectives import LOSSES, balanced_weights, binary_crossentropy, categorical_crossentropy
 from lungsight.training.recalibration import make_recalibration
+from lungsight.training.regions import REGIONS
+from lungsight.training.solvers import SOLVERS
 from lungsight.training.stage import Start, in_float32
 
 SIZE = 16
@@ -265,6 +267,8 @@ def test_the_words_of_the_config_are_the_entries() -> None:
     assert training["loss"]["enum"] == list(LOSSES)
     assert training["head"]["enum"] == list(HEADS)
     assert training["preset"]["enum"] == list(presets_of("training"))
+    assert training["solver"]["enum"] == list(SOLVERS)
+    assert training["region"]["enum"] == list(REGIONS)
 
 
 def test_class_weights_are_scikit_learns_balanced_ones() -> None:
@@ -272,17 +276,34 @@ def test_class_weights_are_scikit_learns_balanced_ones() -> None:
     logits = np.random.default_rng(0).normal(size=(12, 1)).astype(np.float32)
     expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
     np.testing.assert_allclose(balanced_weights(labels), expected)
-    weighted, plain = (LOSSES[name](labels, 0.0)(labels, logits) for name in ("class_weighted", "binary_crossentropy"))
+    plainly = {"label_smoothing": 0.0}
+    weighted, plain = (
+        LOSSES[name](labels, plainly)(labels, logits) for name in ("class_weighted", "binary_crossentropy")
+    )
     np.testing.assert_allclose(weighted.loss, plain.loss * expected[labels], rtol=1e-6)
     assert (weighted.correct.numpy() == plain.correct.numpy()).all()
     assert balanced_weights(np.zeros(4, int))[0] == 0.5  # one class alone: nothing is divided by 0
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("costs", [None, [5.0, 0.5]], ids=["by frequency", "given"])
+def test_the_cost_sensitive_loss_is_the_weighted_log_of_the_true_classs_probability(costs: list[float] | None) -> None:
+    """−w_y log p_y; without given costs w_y is the share of the other class."""
+    labels = np.array([0] * 9 + [1] * 3)
+    logits = np.random.default_rng(0).normal(size=(12, 1)).astype(np.float32)
+    settings = {"label_smoothing": 0.0, "class_costs": costs}
+    positive, negative = costs or [9 / 12, 3 / 12]
+    p = 1 / (1 + np.exp(-logits[:, 0].astype(float)))
+    expected = np.where(labels == 1, -positive * np.log(p), -negative * np.log(1 - p))
+    found = LOSSES["cost_sensitive"](labels, settings)(labels, logits)
+    np.testing.assert_allclose(found.loss, expected, rtol=1e-5)
+    assert (found.correct.numpy() == ((p >= 0.5) == (labels == 1))).all()
+
+
+@pytest.mark.parametrize("name", ["binary_crossentropy", "class_weighted"])
 def test_label_smoothing_is_keras(name: str) -> None:
     labels = np.array([1, 0, 1, 0])
     logits = np.random.default_rng(0).normal(size=(4, 1)).astype(np.float32)
-    found = LOSSES[name](labels, 0.2)(labels, logits)
+    found = LOSSES[name](labels, {"label_smoothing": 0.2})(labels, logits)
     expected = keras.losses.binary_crossentropy(
         labels[:, None].astype(np.float32), logits, from_logits=True, label_smoothing=0.2
     )

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from keras.src.legacy.saving import legacy_h5_format
 
 from lungsight.code import _without_docstrings
 from lungsight.errors import UserError
-from lungsight.training import backbones
+from lungsight.training import backbones, systems
 from lungsight.training.adam import Adam
 from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.network import build_classifier, logits_of, make_inference, precision, to_input
@@ -34,21 +36,44 @@ def classifier(weights: Path | None = None) -> keras.Model:
 
 
 def test_backbones_are_the_modules_of_their_folder() -> None:
-    assert backbones.names() == ["densenet121", "densenet201", "resnet50", "small_cnn"]
-    with pytest.raises(UserError, match="known are densenet121, densenet201, resnet50, small_cnn"):
+    published = ["densenet121", "densenet201", "efficientnetb4", "inceptionv3", "resnet50"]
+    assert backbones.names() == [*published, "small_cnn", "vgg16", "xception"]
+    with pytest.raises(UserError, match="known are densenet121, densenet201, efficientnetb4, inceptionv3, resnet50"):
         backbones.load("resnet5")
 
 
 @pytest.mark.parametrize("name", backbones.names())
 def test_a_backbone_is_flat_and_has_the_layer_to_explain(name: str) -> None:
     backbone = backbones.load(name)
-    base = backbone.build(32)
-    assert base.input_shape == (None, 32, 32, 3)
+    size = max(backbone.min_size, 32)
+    base = backbone.build(size)
+    assert base.input_shape == (None, size, size, 3)
     assert not any(isinstance(layer, keras.Model) for layer in base.layers)
     assert base.get_layer(backbone.explained_layer).output is base.output
 
 
-@pytest.mark.parametrize(("name", "mode"), [("resnet50", "caffe"), ("densenet201", "torch"), ("densenet121", "torch")])
+@pytest.mark.parametrize("name", [name for name in backbones.names() if backbones.load(name).imagenet_url])
+def test_the_smallest_image_is_the_one_that_keras_allows(name: str) -> None:
+    backbone = backbones.load(name)
+    with pytest.raises(ValueError, match=f"at least {backbone.min_size}x{backbone.min_size}"):
+        backbone.build(backbone.min_size - 1)
+
+
+def test_a_config_is_checked_against_backbones_without_tensorflow() -> None:
+    """Backbones and systems are loaded while the workflow is parsed, which must take no seconds."""
+    loads = (
+        "import sys; from lungsight.training import backbones, systems;"
+        "[backbones.check_image_size(name, 256) for name in backbones.names()];"
+        "[systems.load(name) for name in systems.names()]; sys.exit('keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", loads], cwd=ROOT / "workflow" / "scripts").returncode == 0
+
+
+MODES = {"resnet50": "caffe", "vgg16": "caffe", "inceptionv3": "tf", "xception": "tf"}
+MODES |= {"densenet201": "torch", "densenet121": "torch"}
+
+
+@pytest.mark.parametrize(("name", "mode"), MODES.items())
 def test_preprocessing_is_that_of_the_published_weights(name: str, mode: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
     colour = np.repeat(images[..., None], 3, axis=-1).astype(np.float32)
@@ -72,7 +97,35 @@ def test_a_linear_head_is_the_pooled_features_and_the_logit() -> None:
     assert [layer.name for layer in model.layers[-3:]] == ["pooled", "logit", "probability"]
 
 
-@pytest.mark.parametrize("application", ["ResNet50", "DenseNet121", "DenseNet201"])
+def stem_of(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """The first convolution of EfficientNet with ImageNet's normalisation and a kernel of its own."""
+    (normalisation,) = (layer for layer in network.layers if isinstance(layer, keras.layers.Normalization))
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    normalisation.set_weights([mean, deviation**2, np.array(0)])
+    normalisation.finalize_state()
+    stem = network.get_layer("stem_conv")
+    stem.set_weights([np.random.default_rng(0).normal(size=stem.get_weights()[0].shape)])
+    return keras.Model(network.input, stem.output)(images).numpy()
+
+
+def test_the_factor_that_keras_adds_with_imagenet_weights_is_in_the_preprocessing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keras.src.utils.file_utils, "get_file", lambda *_, **__: "")
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_: None)
+    shape = {"include_top": False, "input_shape": (32, 32, 3)}
+    theirs = keras.applications.EfficientNetB4(weights="imagenet", **shape)
+    images = np.random.default_rng(1).integers(0, 256, (2, 32, 32), dtype=np.uint8)
+    colour = np.repeat(images[..., None], 3, axis=-1).astype(np.float32)
+    backbone = backbones.load("efficientnetb4")
+    ours = stem_of(backbone.build(32), to_input(backbone, images).numpy())
+    np.testing.assert_allclose(ours, stem_of(theirs, colour), atol=1e-3)
+
+
+APPLICATIONS = ["ResNet50", "DenseNet121", "DenseNet201", "InceptionV3", "Xception", "VGG16", "EfficientNetB4"]
+
+
+@pytest.mark.parametrize("application", APPLICATIONS)
 def test_imagenet_weights_are_fetched_from_where_keras_has_them(
     application: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,14 +137,13 @@ def test_imagenet_weights_are_fetched_from_where_keras_has_them(
 
     monkeypatch.setattr(keras.src.utils.file_utils, "get_file", record)
     with pytest.raises(InterruptedError):
-        getattr(keras.applications, application)(include_top=False, weights="imagenet", input_shape=(32, 32, 3))
+        getattr(keras.applications, application)(include_top=False, weights="imagenet", input_shape=(96, 96, 3))
     backbone = backbones.load(application.lower())
     assert asked == [(backbone.imagenet_url, backbone.imagenet_md5)]
 
 
-def test_nothing_but_its_own_file_knows_a_published_backbone() -> None:
-    """In the code, that is, not in sentences for people; the default of the config names the thesis's two."""
-    named = re.compile("resnet|densenet", re.IGNORECASE)
+def code_of_the_workflow() -> dict[str, str]:
+    """File → what it says, without sentences for people."""
     scripts = ROOT / "workflow" / "scripts"
     python = {
         path.relative_to(scripts).as_posix(): ast.unparse(_without_docstrings(ast.parse(path.read_text())))
@@ -101,15 +153,31 @@ def test_nothing_but_its_own_file_knows_a_published_backbone() -> None:
         path.name: re.sub(r"#.*", "", path.read_text())
         for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "Snakefile"]
     }
-    found = {name for name, text in (python | rules).items() if named.search(text)}
-    assert found == {f"lungsight/training/backbones/{name}.py" for name in ("densenet121", "densenet201", "resnet50")}
+    return python | rules
+
+
+def test_nothing_but_its_own_file_knows_a_published_backbone() -> None:
+    """Systems are built on them; the default of the config names the thesis's two."""
+    named = re.compile("resnet|densenet|inception|(?<!e)xception|vgg16|efficientnet", re.IGNORECASE)
+    folder = "lungsight/training/"
+    own = {f"{folder}backbones/{name}.py" for name in backbones.names() if backbones.load(name).imagenet_url}
+    built_on_them = {f"{folder}systems/{name}.py" for name in systems.names()}
+    found = {name for name, text in code_of_the_workflow().items() if named.search(text)}
+    assert found == own | built_on_them
     schemas = "".join(path.read_text() for path in (ROOT / "workflow" / "schemas").iterdir())
     assert len(named.findall(schemas)) == 2
 
 
+def test_nothing_but_its_own_file_knows_a_system() -> None:
+    named = re.compile("|".join(systems.names()))
+    schemas = {path.name: path.read_text() for path in (ROOT / "workflow" / "schemas").iterdir()}
+    assert {name for name, text in (code_of_the_workflow() | schemas).items() if named.search(text)} == set()
+    assert not set(systems.names()) & set(backbones.names())
+
+
 def test_an_image_that_is_too_small_is_refused() -> None:
-    with pytest.raises(UserError, match="image_size: 8 is too small for this backbone, which takes 16"):
-        build_classifier(backbones.load("small_cnn"), SETTINGS | {"image_size": 8})
+    with pytest.raises(UserError, match="image_size: 8 is too small for small_cnn, which takes 16 and more"):
+        backbones.check_image_size("small_cnn", 8)
 
 
 def test_keras_legacy_weights_are_read_and_others_refused(tmp_path: Path) -> None:

@@ -3,9 +3,17 @@
 import pytest
 
 from lungsight.config import complete_config
-from lungsight.training.settings import imagenet_source, settings_of_stage, start_files, start_words
+from lungsight.training.settings import (
+    cohorts_predicted,
+    imagenet_source,
+    settings_of_stage,
+    stages_with_controls,
+    start_files,
+    start_words,
+)
 
 SHA = "ab" * 32
+PLAIN = "whole-small_cnn-scratch"
 
 
 def config_of(**training) -> dict:
@@ -15,11 +23,23 @@ def config_of(**training) -> dict:
 
 def test_epochs_and_rate_are_the_stages_own_and_what_cannot_change_a_model_is_left_out():
     config = config_of(epochs={"stage1": 3, "stage2": 5}, learning_rate={"stage2": 0.5}, threads=2, gpus=1)
-    assert [settings_of_stage(config, stage)["epochs"] for stage in ("1", "2", "2-direct")] == [3, 5, 5]
-    assert settings_of_stage(config, "2")["learning_rate"] == 0.5
+    assert [settings_of_stage(config, PLAIN, stage)["epochs"] for stage in ("1", "2", "2-direct")] == [3, 5, 5]
+    assert settings_of_stage(config, PLAIN, "2")["learning_rate"] == 0.5
     other = config_of(epochs={"stage1": 3, "stage2": 6}, threads=8, gpus=0, adaptation_controls=True)
-    assert settings_of_stage(other, "1") == settings_of_stage(config, "1")
-    assert settings_of_stage(config_of(label_smoothing=0.1), "1") != settings_of_stage(config_of(), "1")
+    assert settings_of_stage(other, PLAIN, "1") == settings_of_stage(config, PLAIN, "1")
+    assert settings_of_stage(config_of(label_smoothing=0.1), PLAIN, "1") != settings_of_stage(config_of(), PLAIN, "1")
+
+
+def test_stage_1_is_asked_about_the_target_before_adaptation_and_every_stage_about_the_external():
+    cohorts = {
+        role: {"role": role, "format": "png", "root": role, "table": f"{role}.tsv"}
+        for role in ("public", "target", "external", "segmentation")
+    }
+    config = complete_config({"results": "r", "cohorts": cohorts, "training": {"adaptation_controls": True}})
+    assert cohorts_predicted(config, 1) == cohorts_predicted(config, "1") == ["public", "target", "external"]
+    assert cohorts_predicted(config, "2") == cohorts_predicted(config, "2-direct") == ["target", "external"]
+    assert stages_with_controls(config) == [1, 2, "2-direct"]
+    assert stages_with_controls(config_of(adaptation_controls=True)) == [1]
 
 
 LOCAL = {"imagenet": {"resnet50": {"file": "w.h5", "sha256": SHA}}}

@@ -3,12 +3,11 @@
 
 rule audit_stage:
     input:
-        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage))),
+        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage), "masks")),
         program=ancient(program("audit_stage")),
         model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
         provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
         predictions=predictions_of_stage,
-        masks=lambda wildcards: f"{RESULTS}/training/images/{cohort_of_stage(wildcards.stage)}/masks.npy",
         slices=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/slices.tsv",
     output:
         logits=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/intervention_logits.tsv",
@@ -31,7 +30,7 @@ rule audit_stage:
         resamples=config["report"]["bootstrap"],
         seed=config["seed"],
     shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --model {input.model} --provenance {input.provenance}"
+        "python {input.program} --model {input.model} --provenance {input.provenance}"
         " --predictions {input.predictions} --slices {input.slices} --images {input.images} --masks {input.masks}"
         " --index {input.index} --positive {params.positive:q} --settings {params.settings:q}"
         " --resamples {params.resamples} --seed {params.seed} --threads {threads} --logits {output.logits}"

@@ -20,14 +20,16 @@ from lungsight.config import (
     LABELLED_ROLES,
     ROLE_OF_STAGE,
     Pipeline,
+    check_pipelines,
     cohorts_with_role,
     complete_config,
+    frameworks_of,
     pipelines_of,
     stages_of,
     trains_segmentation,
 )
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import case_of, default_shards, read_cohort_tables, rows_by_shard, threads_for
+from lungsight.intake.cohort_table import default_shards, read_cohort_tables, rows_by_shard, threads_for
 from lungsight.leakage_price.settings import (
     ARMS,
     check_leakage,
@@ -37,9 +39,8 @@ from lungsight.leakage_price.settings import (
 )
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
-from lungsight.privacy import read_key
 from lungsight.program import set_environment
-from lungsight.qc.decision_files import cases_of_table, files_of_cohort
+from lungsight.qc.decision_files import files_of_cohort, known_cases
 from lungsight.segmentation.model_folder import check_given_model, files_of_model
 from lungsight.splits.settings import (
     assigned_together,
@@ -49,15 +50,24 @@ from lungsight.splits.settings import (
     split_settings_of,
     split_unit_of,
 )
-from lungsight.training.backbones import check_backbones, module_file
-from lungsight.training.settings import settings_of_stage, stage_number, start_files, start_words
+from lungsight.training.backbones import module_file
+from lungsight.training.regions import REGIONS, WHOLE_IMAGE
+from lungsight.training.systems import recipe_of, training_settings
+from lungsight.training.settings import (
+    cohorts_predicted,
+    settings_of_stage,
+    stage_number,
+    stages_with_controls,
+    start_files,
+    start_words,
+)
 
 try:
     # New scans for a trained model stand for a config and a cohort of their own.
     REQUEST = prediction_request(config) if "scans" in config else None
     config = REQUEST.config if REQUEST else complete_config(config)
     ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(config["cohorts"], config["labels"])
-    check_backbones(config)
+    check_pipelines(config)
     check_given_model(config)
     check_leakage(config)
     EARLIER = earlier_files(config)
@@ -192,9 +202,9 @@ def annotated(path):
     return paths
 
 
-def settings_of_segmentation(*names):
-    """Some settings of the segmentation, as one argument of a program."""
-    return as_json({name: config["segmentation"][name] for name in names})
+def settings_of(section, *names):
+    """Some settings of a section of the config, as one argument of a program."""
+    return as_json({name: config[section][name] for name in names})
 
 
 def segmentation_metrics_wanted(wildcards):
@@ -209,26 +219,14 @@ def phantom_settings(root):
     return {key: cohort[key] for key in ("role", "format", "table", "root", "patients", "phantom")}
 
 
-def cohorts_predicted(stage):
-    """Cohorts that a stage's model is evaluated on: stage 1 also before adaptation, on the target cohort."""
-    roles = {1: ("public", "target", "external"), 2: ("target", "external")}
-    return cohorts_with_role(config, *roles[stage_number(stage)])
-
-
 def predictions_of_models(stages):
     """The prediction tables of every pipeline in these stages, on every cohort that they are evaluated on."""
     return [
         f"{RESULTS}/models/{pipeline.name}/stage{stage}/predictions/{cohort}.tsv"
         for pipeline in PIPELINES
         for stage in stages
-        for cohort in cohorts_predicted(stage)
+        for cohort in cohorts_predicted(config, stage)
     ]
-
-
-def stages_with_controls():
-    """The stages, and 2-direct where the config asks for the controls of adaptation."""
-    stages = stages_of(config)
-    return [*stages, DIRECT] if config["training"]["adaptation_controls"] and 2 in stages else stages
 
 
 def cohort_of_stage(stage):
@@ -246,20 +244,14 @@ def shard_folders(folder):
     return lambda wildcards: [f"{folder}/{shard}".format(**wildcards) for shard in shards_of(wildcards.cohort)]
 
 
-def known_cases(cohort):
-    """Pseudonyms of a cohort's cases: as its table has them, or as the key will make them; none without either."""
-    found = cases_of_table(f"{RESULTS}/cohorts/{cohort}/cases.tsv")
-    if found or not os.path.isfile(KEY):
-        return found
-    key = read_key(KEY)
-    return {case_of(key, cohort, row.path) for row in ROWS[cohort]}
-
-
 def decision_files(wildcards):
     """The person's QC decisions that a cohort's manifest is made from."""
     folder = config["qc"]["decisions"]
-    cases = {cohort: known_cases(cohort) for cohort in labelled_cohorts()} if folder else {}
-    return files_of_cohort(folder, wildcards.cohort, cases) if folder else []
+    if not folder:
+        return []
+    tables = {cohort: f"{RESULTS}/cohorts/{cohort}/cases.tsv" for cohort in labelled_cohorts()}
+    cases = {cohort: known_cases(cohort, table, KEY, ROWS[cohort]) for cohort, table in tables.items()}
+    return files_of_cohort(folder, wildcards.cohort, cases)
 
 
 def slices_decided_on(wildcards):
@@ -345,17 +337,23 @@ def arguments_of_price(wildcards, input):
     return shlex.join(start_words(config, wildcards.pipeline, "1", input))
 
 
-def cached_images(cohort_of):
-    """An input function: cached images as the pipeline sees them and their index, of the cohort `cohort_of` names."""
+def region_folder(pipeline):
+    """What the path of a pipeline's cached images has after the cohort: nothing for whole images, else the region."""
+    region = training_settings(pipeline.backbone, config["training"])["region"]
+    return "" if region == WHOLE_IMAGE else f"/{region}"
 
-    def files(wildcards):
-        framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of(wildcards)
-        return {
-            "images": f"{RESULTS}/training/images/{cohort}/{framework}.npy",
-            "index": f"{RESULTS}/training/images/{cohort}/index.tsv",
-        }
 
-    return files
+def cached_arrays(pipeline, images, *more):
+    """Cached images as a pipeline sees them, their index and the arrays `more`. images: the folder of a cohort's."""
+    files = {"images": f"{pipeline.framework}.npy", "index": "index.tsv"} | {name: f"{name}.npy" for name in more}
+    return {name: f"{images}{region_folder(pipeline)}/{file}" for name, file in files.items()}
+
+
+def cached_images(cohort_of, *more):
+    """An input function: as `cached_arrays`, of a pipeline and the cohort that `cohort_of` names."""
+    return lambda wildcards: cached_arrays(
+        Pipeline.parse(wildcards.pipeline), f"{RESULTS}/training/images/{cohort_of(wildcards)}", *more
+    )
 
 
 def images_for(cohort_of):
@@ -368,20 +366,20 @@ def images_for(cohort_of):
     return files
 
 
-def settings_of_explanation(*names):
-    """Some settings of the explanation, as one argument of a program."""
-    return as_json({name: config["explain"][name] for name in names})
-
-
 def predictions_of_stage(wildcards):
     """What a model predicts for the cohort that it is trained on."""
     cohort = cohort_of_stage(wildcards.stage)
     return f"{RESULTS}/models/{wildcards.pipeline}/stage{wildcards.stage}/predictions/{cohort}.tsv"
 
 
+def backbone_of(wildcards):
+    """The pipeline's backbone, also where a system stands in its name."""
+    return recipe_of(Pipeline.parse(wildcards.pipeline).backbone).backbone
+
+
 def code_of_backbone(wildcards):
     """Digest of the pipeline's backbone, a module that programs load by its name."""
-    return digest_of(module_file(Pipeline.parse(wildcards.pipeline).backbone))
+    return digest_of(module_file(backbone_of(wildcards)))
 
 
 def scans_and_model_wanted(wildcards):

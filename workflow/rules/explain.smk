@@ -3,11 +3,10 @@
 
 rule explain_stage:
     input:
-        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage))),
+        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage), "masks")),
         program=ancient(program("explain_stage")),
         model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
         provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
-        masks=lambda wildcards: f"{RESULTS}/training/images/{cohort_of_stage(wildcards.stage)}/masks.npy",
         predictions=predictions_of_stage,
         slices=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/slices.tsv",
         cases=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/cases.tsv",
@@ -43,7 +42,8 @@ rule explain_stage:
         backbone=code_of_backbone,
         cohort=lambda wildcards: cohort_of_stage(wildcards.stage),
         positive=next(iter(config["labels"])),
-        settings=settings_of_explanation(
+        settings=settings_of(
+            "explain",
             *("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm", "overlays")
         ),
         resamples=config["report"]["bootstrap"],

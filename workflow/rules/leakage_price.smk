@@ -50,14 +50,15 @@ if PRICED:
         params:
             code=code("leakage_trial"),
             backbone=code_of_backbone,
+            network=backbone_of,
             positive=next(iter(config["labels"])),
-            settings=as_json(settings_of_trial(config)),
+            settings=lambda wildcards: as_json(settings_of_trial(config, wildcards.pipeline)),
             seed=config["seed"],
             start=arguments_of_price,
             # Undeclared, so that what was trained survives a failure.
             checkpoints=f"{RESULTS}/training/checkpoints/leakage-{{pipeline}}",
         shell:
-            "python {input.program} --pipeline {wildcards.pipeline} --positive {params.positive:q}"
+            "python {input.program} --backbone {params.network} --positive {params.positive:q}"
             " --settings {params.settings:q} --seed {params.seed} --threads {threads} --code {params.code}-{params.backbone}"
             " --arms {input.arms} --images {input.images} --index {input.index} {params.start}"
             " --checkpoints {params.checkpoints:q} --predictions {output} > {log} 2>&1"

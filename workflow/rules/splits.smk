@@ -1,6 +1,6 @@
 """Splits: what QC keeps → train, validation and test for every cohort and framework, and what their sides share."""
 
-FRAMEWORKS = config["pipelines"]["frameworks"]
+FRAMEWORKS = frameworks_of(config)
 
 
 # Before everything else: tables that cannot be split stop the run at its start, not after the segmentation.

@@ -14,14 +14,17 @@ rule image_cache:
         png=shard_folders(f"{RESULTS}/cohorts/{{cohort}}/png"),
         masks=shard_folders(f"{RESULTS}/segmentation/masks/{{cohort}}"),
     output:
-        whole=f"{RESULTS}/training/images/{{cohort}}/whole.npy",
-        segmented=f"{RESULTS}/training/images/{{cohort}}/segmented.npy",
-        masks=f"{RESULTS}/training/images/{{cohort}}/masks.npy",
-        index=f"{RESULTS}/training/images/{{cohort}}/index.tsv",
+        whole=f"{RESULTS}/training/images/{{cohort}}{{region}}/whole.npy",
+        segmented=f"{RESULTS}/training/images/{{cohort}}{{region}}/segmented.npy",
+        masks=f"{RESULTS}/training/images/{{cohort}}{{region}}/masks.npy",
+        index=f"{RESULTS}/training/images/{{cohort}}{{region}}/index.tsv",
     log:
-        f"{RESULTS}/logs/image_cache/{{cohort}}.log",
+        f"{RESULTS}/logs/image_cache/{{cohort}}{{region}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/image_cache/{{cohort}}.tsv"
+        f"{RESULTS}/benchmarks/image_cache/{{cohort}}{{region}}.tsv"
+    # Whole images lie beside the folders of the other regions.
+    wildcard_constraints:
+        region="|".join(["", *(f"/{region}" for region in REGIONS)]),
     conda:
         "../../envs/keras.yaml"
     params:
@@ -29,9 +32,10 @@ rule image_cache:
         png=lambda wildcards, input: Path(input.slices).parent,
         masks=lambda wildcards, input: Path(input.masks[0]).parent,
         size=config["training"]["image_size"],
+        region=lambda wildcards: wildcards.region.strip("/") or WHOLE_IMAGE,
     shell:
         "python {input.program} --slices {input.slices} --cohort {params.png:q} --masks {params.masks:q}"
-        " --size {params.size} --whole-array {output.whole} --segmented-array {output.segmented}"
+        " --size {params.size} --region {params.region} --whole-array {output.whole} --segmented-array {output.segmented}"
         " --masks-array {output.masks} --index {output.index} > {log} 2>&1"
 
 
@@ -102,15 +106,17 @@ rule train_stage:
     params:
         code=code("train_stage"),
         backbone=code_of_backbone,
+        network=backbone_of,
         stage=lambda wildcards: stage_number(wildcards.stage),
         labels=as_json(list(config["labels"])),
-        settings=lambda wildcards: as_json(settings_of_stage(config, wildcards.stage)),
+        settings=lambda wildcards: as_json(settings_of_stage(config, wildcards.pipeline, wildcards.stage)),
         seed=config["seed"],
         start=start_arguments,
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
     shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --stage {params.stage} --labels {params.labels:q}"
+        "python {input.program} --pipeline {wildcards.pipeline} --backbone {params.network} --stage {params.stage}"
+        " --labels {params.labels:q}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads}"
         " --code {params.code}-{params.backbone} --split {input.split} --images {input.images} --index {input.index}"
         " {params.start} --checkpoints {params.checkpoints:q} --model {output.model} --history {output.history}"
@@ -150,7 +156,7 @@ rule evaluate:
         program=ancient(program("evaluate")),
         predictions=lambda wildcards: expand(
             f"{RESULTS}/models/{{{{pipeline}}}}/stage{{{{stage}}}}/predictions/{{cohort}}.tsv",
-            cohort=cohorts_predicted(wildcards.stage),
+            cohort=cohorts_predicted(config, wildcards.stage),
         ),
     output:
         f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/metrics.json",
@@ -175,7 +181,7 @@ rule evaluate:
 rule compare_models:
     input:
         program=ancient(program("compare_models")),
-        predictions=predictions_of_models(stages_with_controls()),
+        predictions=predictions_of_models(stages_with_controls(config)),
     output:
         report(
             f"{RESULTS}/report/differences.tsv",
@@ -263,4 +269,4 @@ rule evaluation_tables:
 rule train:
     input:
         METRICS,
-        predictions_of_models([DIRECT]) if DIRECT in stages_with_controls() else [],
+        predictions_of_models([DIRECT]) if DIRECT in stages_with_controls(config) else [],

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 
-from lungsight.config import Pipeline
 from lungsight.explain.audit import AuditSettings, audit
 from lungsight.explain.probe import Probe
 from lungsight.explain.stage import select_test_slices
@@ -21,7 +20,6 @@ from lungsight.training.provenance import check_images
 
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
-    arguments.add_argument("--pipeline", type=Pipeline.parse, required=True, help="framework-backbone-weights")
     arguments.add_argument("--model", type=Path, required=True, help="model.keras")
     arguments.add_argument("--provenance", type=Path, required=True, help="provenance.json of the model")
     arguments.add_argument("--predictions", type=Path, required=True, help="the model's predictions for the cohort")
@@ -43,9 +41,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     prepare_device(args.threads, args.seed)
-    backbone = backbones.load(args.pipeline.backbone)
+    provenance = read_json(args.provenance)
+    backbone = backbones.load(provenance["backbone"])
     images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
-    check_images(read_json(args.provenance), backbone.preprocessing, images.size)
+    check_images(provenance, backbone.preprocessing, images.size)
     slices = select_test_slices(read_table(args.predictions, schema="predictions"), images, masks)
     sources = read_table(args.slices, schema="slices").set_index("slice")["source"]
     probe = Probe(keras.saving.load_model(args.model, compile=False), backbone)

@@ -61,12 +61,14 @@ def main() -> None:
     args = parse_args()
     settings = args.settings
     prepare_device(args.threads, args.seed)
-    backbone = backbones.load(args.pipeline.backbone)
+    provenance = read_json(args.provenance)
+    backbone = backbones.load(provenance["backbone"])
     images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
-    check_images(read_json(args.provenance), backbone.preprocessing, images.size)
+    check_images(provenance, backbone.preprocessing, images.size)
     slices = select_test_slices(read_table(args.predictions, schema="predictions"), images, masks)
     tables = read_table(args.slices, schema="slices"), read_table(args.cases, schema="cases")
-    pixels = pixel_sizes(slices.table["slice"], *tables, images.size, settings["assumed_width_mm"])
+    shown = images.extents[images.rows_of(slices.table["slice"])]
+    pixels = pixel_sizes(slices.table["slice"], *tables, images.size, settings["assumed_width_mm"], shown)
     slices = replace(slices, near=near_lung(slices.masks, *pixels, settings["margin_mm"]))
     model = keras.saving.load_model(args.model, compile=False)
     explained, targets = explain_by_all(model, backbone, slices, args.positive, settings)

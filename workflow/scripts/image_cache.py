@@ -6,6 +6,7 @@ from pathlib import Path
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training.image_cache import ARRAYS, write_image_cache
+from lungsight.training.regions import REGIONS
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,6 +15,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--cohort", type=Path, required=True, help="the folder that the slices' png starts from")
     arguments.add_argument("--masks", type=Path, required=True, help="folder of <shard>/<case>.nii.gz")
     arguments.add_argument("--size", type=int, required=True)
+    arguments.add_argument("--region", choices=REGIONS, required=True, help="the part of each slice to keep")
     for name in ARRAYS:
         arguments.add_argument(f"--{name}-array", type=Path, required=True)
     arguments.add_argument("--index", type=Path, required=True)
@@ -24,8 +26,8 @@ def main() -> None:
     args = parse_args()
     slices = read_table(args.slices, "slices")
     arrays = {name: getattr(args, f"{name}_array") for name in ARRAYS}
-    write_image_cache(slices, args.cohort, args.masks, args.size, arrays)
-    write_table(args.index, slices[["slice"]], "image_index")
+    extents = write_image_cache(slices, args.cohort, args.masks, args.size, arrays, args.region)
+    write_table(args.index, slices[["slice"]].assign(**extents), "image_index")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.config import Pipeline
 from lungsight.leakage_price.settings import ARMS
 from lungsight.leakage_price.trial import Trial, try_arm
 from lungsight.program import parser, run
@@ -18,7 +17,7 @@ from lungsight.training.weights import WeightsFile, read_sidecar
 
 def parse_args() -> Namespace:
     arguments = parser(__doc__)
-    arguments.add_argument("--pipeline", type=Pipeline.parse, required=True)
+    arguments.add_argument("--backbone", required=True)
     arguments.add_argument("--positive", required=True, help="label of the positive class")
     arguments.add_argument("--settings", type=json.loads, required=True, help="of the training, as JSON")
     arguments.add_argument("--seed", type=int, required=True)
@@ -40,7 +39,7 @@ def main() -> None:
     if args.weights:
         start = Start(WeightsFile(args.weights, args.weights_kind, args.weights_sha256 or read_sidecar(args.weights)))
     how = args.positive, args.settings, args.seed, args.checkpoints, args.code
-    trial = Trial(args.pipeline.backbone, start, *how)
+    trial = Trial(args.backbone, start, *how)
     tables = [
         try_arm(trial, Cohort(path, args.images, args.index)).assign(**arm._asdict())
         for arm, path in zip(ARMS, args.arms, strict=True)

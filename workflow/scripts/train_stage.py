@@ -20,6 +20,7 @@ from lungsight.training.weights import WeightsFile, read_sidecar
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--pipeline", type=Pipeline.parse, required=True)
+    arguments.add_argument("--backbone", required=True)
     arguments.add_argument("--stage", type=int, choices=[1, 2], required=True)
     arguments.add_argument("--labels", type=json.loads, required=True, help="the two classes, the positive one first")
     arguments.add_argument("--settings", type=json.loads, required=True)
@@ -41,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     device = prepare_device(args.threads, args.seed)
-    name = args.pipeline.backbone
+    name = args.backbone
     backbone, cohort, start = backbones.load(name), Cohort(args.split, args.images, args.index), start_of(args)
     sides = cohort.sides(args.labels[0], args.settings["image_size"])
     model = start.build(name, backbone, args.settings)

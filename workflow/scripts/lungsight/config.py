@@ -18,6 +18,7 @@ import yaml
 from lungsight.errors import UserError
 from lungsight.intake.layouts import LAYOUTS
 from lungsight.splits.settings import split_problems
+from lungsight.training import backbones, systems
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS_WITH_PRESETS = ("segmentation", "training")
@@ -27,7 +28,7 @@ DIRECT = "2-direct"  # the stage that is trained on the target cohort without st
 
 
 class Pipeline(NamedTuple):
-    """One of the configured combinations, named `framework-backbone-weights`."""
+    """One of the configured combinations, named `framework-backbone-weights`; for the backbone may stand a system."""
 
     framework: str
     backbone: str
@@ -137,6 +138,8 @@ def _training_problems(training: dict) -> list[str]:
     low, high = training["augmentation"]["brightness"]
     if low > high:
         wrong.append(f"training.augmentation.brightness: {low} is above {high}.")
+    if (training["solver"] == "closed_form") != (training["head"] == "extreme_learning_machines"):
+        wrong.append("training.solver: closed_form is for head: extreme_learning_machines, and that head for no other.")
     for stage, epochs in training["epochs"].items():
         if training["warmup_epochs"] >= epochs:
             wrong.append(f"training.warmup_epochs: {training['warmup_epochs']} leaves nothing of {epochs} in {stage}.")
@@ -189,6 +192,11 @@ def _inconsistencies(config: dict) -> list[str]:
     wrong += split_problems(config)
     if config["segmentation"]["model"] and config["segmentation"]["method"] != "nnunet":
         wrong.append("segmentation.model: a given model is used by segmentation.method: nnunet alone.")
+    if config["segmentation"]["split_unit"] == "slice" and (config["shared_ids"] or config["splits"]["previous"]):
+        wrong.append(
+            "segmentation.split_unit: slice puts one patient's slices on all sides, which neither shared_ids nor"
+            " splits.previous can follow; they need split_unit: patient."
+        )
     wrong += _label_problems(config["labels"])
     wrong += _expression_problems(config["intake"]["roi_names"])
     return wrong
@@ -212,11 +220,50 @@ def complete_config(config: dict) -> dict:
 
 
 def pipelines_of(config: dict) -> list[Pipeline]:
-    """The configured pipelines, in the config's order."""
+    """The configured pipelines, in the config's order: every combination, then the systems."""
     chosen = config["pipelines"]
+    combined = itertools.product(chosen["frameworks"], chosen["backbones"], chosen["weights"])
+    known = ((name, systems.load(name)) for name in chosen["systems"])
     return [
-        Pipeline(*parts) for parts in itertools.product(chosen["frameworks"], chosen["backbones"], chosen["weights"])
+        *(Pipeline(*parts) for parts in combined),
+        *(Pipeline(system.framework, name, system.weights) for name, system in known),
     ]
+
+
+def frameworks_of(config: dict) -> list[str]:
+    """The frameworks of the configured pipelines, in their order."""
+    return list(dict.fromkeys(pipeline.framework for pipeline in pipelines_of(config)))
+
+
+def section_of(pipeline: Pipeline) -> dict[str, list[str]]:
+    """The config's `pipelines` section that gives this one pipeline."""
+    if pipeline.backbone in systems.names():
+        return {"frameworks": [], "backbones": [], "weights": [], "systems": [pipeline.backbone]}
+    return {"frameworks": [pipeline.framework], "backbones": [pipeline.backbone], "weights": [pipeline.weights]}
+
+
+def check_pipelines(config: dict) -> None:
+    """Raise UserError where no pipeline is chosen, a word is not known, images are too small, or weights are absent.
+
+    Absent weights: a local file of ImageNet weights that a pipeline would start from and that does not exist.
+    """
+    for name in config["pipelines"]["backbones"]:
+        backbones.module_file(name)
+    pipelines = pipelines_of(config)
+    if not pipelines:
+        raise UserError("pipelines: nothing is chosen: give frameworks, backbones and weights, or systems.")
+    for pipeline in pipelines:
+        check_word(pipeline.backbone, config)
+    of_imagenet = [pipeline.backbone for pipeline in pipelines if pipeline.weights == "imagenet"]
+    wanted = {systems.recipe_of(word).backbone for word in of_imagenet}
+    for name, weights in config["training"]["imagenet"].items():
+        if name in wanted and not Path(weights["file"]).is_file():
+            raise UserError(f"training.imagenet.{name}.file: {weights['file']} does not exist.")
+
+
+def check_word(word: str, config: dict) -> None:
+    """Raise UserError where the middle word of a pipeline's name is not known, or takes larger images."""
+    backbones.check_image_size(systems.recipe_of(word).backbone, config["training"]["image_size"])
 
 
 def cohorts_with_role(config: dict, *roles: str) -> list[str]:

@@ -21,6 +21,7 @@ from lungsight.errors import UserError
 from lungsight.explain.interventions import INTERVENTIONS
 from lungsight.intake.cohort_table import TableRow, rows_by_shard
 from lungsight.leakage_price.settings import ARMS, priced_cohort
+from lungsight.training.systems import recipe_of
 
 GIGABYTE = 1e9
 
@@ -109,11 +110,11 @@ def _image_scale(plan: Plan) -> float:
     return (plan.config["training"]["image_size"] / 256) ** 2
 
 
-def training_of(backbone: str) -> Cost:
-    """What one image of 256 × 256 costs, forward and back."""
+def training_of(word: str) -> Cost:
+    """What one image of 256 × 256 costs, forward and back; word: a backbone, or a system by its name."""
     with open(TRAINING_RATES, encoding="utf-8", newline="") as file:
         rates = {row["backbone"]: float(row["seconds"]) for row in csv.DictReader(file, delimiter="\t")}
-    return Cost(seconds=rates.get(backbone, max(rates.values())))
+    return Cost(seconds=rates.get(recipe_of(word).backbone, max(rates.values())))
 
 
 def _segment(plan: Plan, wildcards: dict[str, str]) -> Cost:

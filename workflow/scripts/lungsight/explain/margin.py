@@ -26,12 +26,18 @@ class NearLung:
 
 
 def pixel_sizes(
-    names: pd.Series, slices: pd.DataFrame, cases: pd.DataFrame, size: int, assumed_width: float | None
+    names: pd.Series,
+    slices: pd.DataFrame,
+    cases: pd.DataFrame,
+    size: int,
+    assumed_width: float | None,
+    extent: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How large a pixel is once a slice has `size` rows and columns: (n, 2) mm by row and column, and (n,) its origin.
 
     names: of n slices. slices, cases: as slices.tsv and cases.tsv. assumed_width: mm that rows and columns of an image
-    without spacing, a picture say, are taken to show; None leaves them unknown, NaN.
+    without spacing, a picture say, are taken to show; None leaves them unknown, NaN. extent: (n, 2) shares of rows and
+    columns that are shown.
     """
     case = slices.set_index("slice")["case"].reindex(names)
     facts = cases.set_index("case").reindex(case)
@@ -39,7 +45,7 @@ def pixel_sizes(
     known = (pixels > 0).all(axis=1)
     assumed = np.nan if assumed_width is None else assumed_width
     pixels[~known] = assumed
-    return pixels / size, np.where(known, FROM_SPACING, UNKNOWN if assumed_width is None else ASSUMED)
+    return pixels * extent / size, np.where(known, FROM_SPACING, UNKNOWN if assumed_width is None else ASSUMED)
 
 
 def dilate(mask: np.ndarray, pixel: np.ndarray, margin: float) -> np.ndarray:

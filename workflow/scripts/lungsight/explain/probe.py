@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.network import INFERENCE_BATCH, LOGIT, to_input
+from lungsight.training.network import INFERENCE_BATCH, LOGIT, last_hidden, to_input
 
 
 class Answers(NamedTuple):
@@ -44,7 +44,7 @@ class Probe:
         self.model = model
         size, logit = model.input_shape[1], model.get_layer(LOGIT)
         explained = model.get_layer(backbone.explained_layer).output
-        outputs = keras.Model(model.inputs, [logit.output, logit.input, explained])
+        outputs = keras.Model(model.inputs, [logit.output, last_hidden(model), explained])
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, size, size), tf.uint8)])
         def ask(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

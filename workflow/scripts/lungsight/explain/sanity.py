@@ -32,7 +32,12 @@ def blocks_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:
     for layer in reversed(model.layers):
         if layer.weights:
             shape = layer.output.shape
-            name = f"stride {round(size / shape[1])}" if len(shape) == 4 else "head"
+            # A map of one pixel, as of squeeze and excitation, belongs to the block that it weighs.
+            name = (
+                f"stride {round(size / shape[1])}"
+                if len(shape) == 4 and shape[1] > 1
+                else next(reversed(blocks), "head")
+            )
             blocks.setdefault(name, []).append(layer)
     return blocks
 
@@ -43,7 +48,7 @@ def fresh_values(variable: keras.Variable, rng: np.random.Generator) -> np.ndarr
     if len(shape) > 1:
         limit = np.sqrt(6 / (np.prod(shape[:-2]) * (shape[-2] + shape[-1])))
         return limit * (2 * rng.random(shape, dtype=np.float32) - 1)
-    one = variable.name in ("gamma", "moving_variance")
+    one = variable.name in ("gamma", "moving_variance", "variance")
     return np.full(shape, float(one), dtype=np.float32)
 
 

@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-from lungsight.config import Pipeline, cohorts_with_role
+from lungsight.config import Pipeline, check_word, cohorts_with_role, frameworks_of
 from lungsight.errors import UserError
-from lungsight.training.backbones import module_file
 from lungsight.training.settings import settings_of_stage
 
 PROBE = ("small_cnn", "scratch")
@@ -47,7 +46,7 @@ def priced_pipelines(config: dict) -> list[Pipeline]:
         return []
     names = config["leakage"]["pipelines"]
     if names is None:
-        return [Pipeline(config["pipelines"]["frameworks"][0], *PROBE)]
+        return [Pipeline(frameworks_of(config)[0], *PROBE)]
     return [Pipeline.parse(name) for name in names]
 
 
@@ -59,16 +58,16 @@ def check_leakage(config: dict) -> None:
     if cohort and not _patients_known(config, cohort):
         raise UserError(f"leakage.cohort: patients of {cohort} are unknown, so it cannot be split by patient.")
     for pipeline in priced_pipelines(config):
-        if pipeline.framework not in config["pipelines"]["frameworks"]:
+        if pipeline.framework not in frameworks_of(config):
             raise UserError(f"leakage.pipelines: {pipeline.name}: pipelines.frameworks has no {pipeline.framework}.")
-        module_file(pipeline.backbone)
+        check_word(pipeline.backbone, config)
     epochs, warmup = config["leakage"]["epochs"], config["training"]["warmup_epochs"]
     if epochs is not None and epochs <= warmup:
         raise UserError(f"leakage.epochs: training.warmup_epochs ({warmup}) leaves nothing of {epochs}.")
 
 
-def settings_of_trial(config: dict) -> dict:
-    """Training settings of the experiment: those of stage 1, with what `leakage` sets otherwise."""
+def settings_of_trial(config: dict, pipeline: str) -> dict:
+    """Training settings of a priced pipeline: those of its stage 1, with what `leakage` sets otherwise."""
     own = config["leakage"]
     changed = {name: own[name] for name in OWN_SETTINGS if own[name] is not None}
-    return settings_of_stage(config, "1") | changed | ({} if own["augmentation"] else {"augmentation": None})
+    return settings_of_stage(config, pipeline, "1") | changed | ({} if own["augmentation"] else {"augmentation": None})

@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from lungsight.config import Pipeline, complete_config
+from lungsight.config import Pipeline, complete_config, section_of
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.predict.run_settings import FILE
@@ -129,11 +129,7 @@ def prediction_request(given: dict) -> Request:
                     "table": f"{out}.private/scans.tsv",
                 }
             },
-            "pipelines": {
-                "frameworks": [model.pipeline.framework],
-                "backbones": [model.pipeline.backbone],
-                "weights": [model.pipeline.weights],
-            },
+            "pipelines": section_of(model.pipeline),
         }
     )
     rows = [

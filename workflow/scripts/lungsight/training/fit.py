@@ -14,6 +14,7 @@ from lungsight.program import progress, say
 from lungsight.training.adam import Adam
 from lungsight.training.augmentation import augment, draw_augmentation, generator, no_augmentation
 from lungsight.training.backbones import Backbone
+from lungsight.training.bags import answer_of_bags, count_bags, draw_bags, in_two_parts, mean_by_group, numpy_head
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.early_stopping import BestEpoch
 from lungsight.training.fused_batch_norm import fused_batch_norm
@@ -28,11 +29,15 @@ Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Some rows of an image array: pixels (N, size, size) uint8, may be memory-mapped; rows and labels (n,) int."""
+    """Some rows of an image array: pixels (N, size, size) uint8, may be memory-mapped; rows and labels (n,) int.
+
+    patients: (n,) int, 0, 1, …; needed for bags.
+    """
 
     pixels: np.ndarray
     rows: np.ndarray
     labels: np.ndarray
+    patients: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -40,6 +45,14 @@ class LabelledImages:
     def batch(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images and labels at the positions `chosen`."""
         return self.pixels[self.rows[chosen]], self.labels[chosen]
+
+    def bags(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """All positions in bags of `size`, (bags, size) int; each by itself where that is 1."""
+        return np.arange(len(self))[:, None] if size == 1 else draw_bags(rng, self.patients, size)
+
+    def count(self, size: int) -> int:
+        """How many bags there are."""
+        return len(self) if size == 1 else count_bags(self.patients, size)
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,8 @@ class Plan:
     recalibrate: measure batch normalisation's statistics anew after each epoch, on that epoch's training images.
     freeze_batch_norm: keep batch normalisation in inference mode. weight_decay: AdamW's, 0 for Adam. schedule: as
     `learning_rate_at` has it, after `warmup_epochs`. patience: epochs to wait for a lower validation loss; None: train
-    to the end.
+    to the end. bag_size: slices of a patient that are answered together. solver: a word of SOLVERS, which calls this
+    plan; elm_c: the constant C of the closed form.
     """
 
     epochs: int
@@ -64,10 +78,18 @@ class Plan:
     schedule: str = "constant"
     warmup_epochs: float = 0.0
     patience: int | None = None
+    bag_size: int = 1
+    solver: str = "gradient"
+    elm_c: float = 1.0
 
-    def rates(self, epoch: int, n_images: int) -> list[float]:
+    @property
+    def bags_at_once(self) -> int:
+        """Bags of a step."""
+        return max(1, self.batch_size // self.bag_size)
+
+    def rates(self, epoch: int, n_bags: int) -> list[float]:
         """The learning rate of every step of an epoch (1-based)."""
-        steps = -(-n_images // self.batch_size)
+        steps = -(-n_bags // self.bags_at_once)
         warmup = round(self.warmup_epochs * steps)
         return [
             learning_rate_at(step, self.epochs * steps, warmup, self.learning_rate, self.schedule)
@@ -83,12 +105,15 @@ def equal_batches(rng: np.random.Generator, n: int, batch_size: int) -> list[np.
     return np.array_split(rng.permutation(n), -(-n // batch_size))
 
 
-def make_train_step(model: keras.Model, backbone: Backbone, objective: Objective, optimizer: Adam) -> Step:
+def make_train_step(
+    model: keras.Model, backbone: Backbone, objective: Objective, optimizer: Adam, bag_size: int = 1
+) -> Step:
     """A function (images, labels, transforms, brightness, learning rate) → (sum of losses, number correct).
 
     It augments, preprocesses, and moves the model's weights by one step of `optimizer`. Traced once, for batches of
-    any length.
+    any length. There is a label for each bag.
     """
+    answer = answer_of_bags(model, bag_size)
     size = model.input_shape[1]
     signature = [
         tf.TensorSpec((None, size, size), tf.uint8),
@@ -104,7 +129,7 @@ def make_train_step(model: keras.Model, backbone: Backbone, objective: Objective
     ) -> tuple[tf.Tensor, tf.Tensor]:
         inputs = to_input(backbone, augment(images, transforms, brightness))
         with tf.GradientTape() as tape:
-            measured = objective(labels, model(inputs, training=True))
+            measured = objective(labels, answer(inputs))
             loss = tf.reduce_mean(measured.loss)
         optimizer.minimise(tape, loss, learning_rate)
         return tf.reduce_sum(measured.loss), tf.reduce_sum(tf.cast(measured.correct, tf.int32))
@@ -115,25 +140,44 @@ def make_train_step(model: keras.Model, backbone: Backbone, objective: Objective
 
 def batches_of_epoch(images: LabelledImages, plan: Plan, epoch: int) -> Iterator[tuple[tf.Tensor, ...]]:
     """An epoch's batches (images, labels, transforms, brightness), shuffled and drawn by seed, stage and epoch."""
-    size = images.pixels.shape[1]
-    shuffled = equal_batches(generator(plan.seed, plan.stage, epoch), len(images), plan.batch_size)
-    for number, chosen in enumerate(shuffled, start=1):
-        pixels, labels = images.batch(chosen)
+    size, rng = images.pixels.shape[1], generator(plan.seed, plan.stage, epoch)
+    bags = images.bags(rng, plan.bag_size)
+    for number, chosen in enumerate(equal_batches(rng, len(bags), plan.bags_at_once), start=1):
+        pixels, labels = images.batch(bags[chosen].ravel())
         if plan.augmentation is None:
-            drawn = no_augmentation(len(chosen))
+            drawn = no_augmentation(len(pixels))
         else:
             rng = generator(plan.seed, plan.stage, epoch, number)
-            drawn = draw_augmentation(rng, len(chosen), size, plan.augmentation)
-        yield tf.constant(pixels), tf.constant(labels, tf.int32), *map(tf.constant, drawn)
+            drawn = draw_augmentation(rng, len(pixels), size, plan.augmentation)
+        yield tf.constant(pixels), tf.constant(labels[:: plan.bag_size], tf.int32), *map(tf.constant, drawn)
 
 
 def train_epoch(step: Step, images: LabelledImages, plan: Plan, epoch: int) -> tuple[float, float]:
-    """Run one epoch (1-based); returns the mean loss and accuracy over its augmented images."""
-    rates = plan.rates(epoch, len(images))
+    """Run one epoch (1-based); returns the mean loss and accuracy over its bags of augmented images."""
+    n_bags = images.count(plan.bag_size)
+    rates = plan.rates(epoch, n_bags)
     batches = progress(batches_of_epoch(images, plan, epoch), f"steps of epoch {epoch}", total=len(rates))
     taken = (step(*batch, tf.constant(rate, tf.float32)) for batch, rate in zip(batches, rates, strict=True))
     losses, correct = zip(*taken, strict=True)
-    return float(np.sum(losses)) / len(images), float(np.sum(correct)) / len(images)
+    return float(np.sum(losses)) / n_bags, float(np.sum(correct)) / n_bags
+
+
+def make_validation(
+    model: keras.Model, backbone: Backbone, validation: LabelledImages, bag_size: int
+) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    """A function → labels and outputs: of every image, or, where there are bags, of every patient with all slices."""
+    if bag_size == 1:
+        inference = make_inference(model, backbone)
+        return lambda: (validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
+    features, head = in_two_parts(model)[0], numpy_head(model)
+    inference, patients = make_inference(features, backbone), validation.patients
+    labels = validation.labels[np.unique(patients, return_index=True)[1]]
+
+    def answers() -> tuple[np.ndarray, np.ndarray]:
+        found = run_in_batches(inference, validation.pixels, validation.rows)
+        return labels, head(mean_by_group(found, patients)).astype(np.float32)
+
+    return answers
 
 
 def fit(
@@ -154,8 +198,8 @@ def fit(
         optimizer = optimizer_of(model, plan.weight_decay)
         best = BestEpoch(plan.patience)
         history = checkpoint.restore(model, optimizer, best) if checkpoint else []
-        step = make_train_step(model, backbone, objective, optimizer)
-        inference = make_inference(model, backbone)
+        step = make_train_step(model, backbone, objective, optimizer, plan.bag_size)
+        validate = make_validation(model, backbone, validation, plan.bag_size)
         recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
         for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
             if best.is_over(history):
@@ -164,11 +208,14 @@ def fit(
             loss, accuracy = train_epoch(step, training, plan, epoch)
             if recalibrate:
                 recalibrate((images, *drawn) for images, _, *drawn in batches_of_epoch(training, plan, epoch))
-            measured = objective(validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
+            measured = objective(*validate())
             row = {
                 **{"epoch": epoch, "loss": loss, "accuracy": accuracy},
                 **{"val_loss": float(np.mean(measured.loss)), "val_accuracy": float(np.mean(measured.correct))},
-                **{"learning_rate": plan.rates(epoch, len(training))[-1], "seconds": time.monotonic() - started},
+                **{
+                    "learning_rate": plan.rates(epoch, training.count(plan.bag_size))[-1],
+                    "seconds": time.monotonic() - started,
+                },
             }
             check_finite(row, kept=bool(checkpoint and history))
             say(in_words(row))

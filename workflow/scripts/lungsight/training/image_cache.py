@@ -1,7 +1,7 @@
 """The slices of a cohort at the network's size, decoded once for all trainings."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel
@@ -14,8 +14,10 @@ from lungsight.files import atomic_path
 from lungsight.intake.geometry import slice_to_image
 from lungsight.program import progress
 from lungsight.tables import read_table
+from lungsight.training.regions import REGIONS, WHOLE_IMAGE
 
 ARRAYS = ("whole", "segmented", "masks")
+EXTENT = ("height", "width")
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
@@ -55,13 +57,18 @@ def _read_mask(path: Path, needed: int) -> np.ndarray:
     return volume
 
 
-def write_image_cache(slices: pd.DataFrame, cohort: Path, masks: Path, size: int, arrays: dict[str, Path]) -> None:
+def write_image_cache(
+    slices: pd.DataFrame, cohort: Path, masks: Path, size: int, arrays: dict[str, Path], region: str = WHOLE_IMAGE
+) -> dict[str, np.ndarray]:
     """Fill the arrays whole, segmented and masks, (n, size, size) uint8, in the order of `slices`, one case at a time.
 
     slices: as slices.tsv, without cases in shards apart from each other. cohort: the folder that `png` starts from.
     masks: folder of <shard>/<case>.nii.gz. arrays: where each .npy goes; they are written memory-mapped, whole or not
-    at all. Raises UserError where a mask is missing, or an image and its mask do not fit.
+    at all. region: an entry of REGIONS; image and mask are cropped alike. Returns by EXTENT what part of the image's
+    height and width is shown, (n,) float64. Raises UserError where a mask is missing, or an image and its mask do not
+    fit.
     """
+    extents = np.ones((len(slices), 2))
     with ExitStack() as stack:
         opened = {
             name: np.lib.format.open_memmap(
@@ -75,10 +82,13 @@ def write_image_cache(slices: pd.DataFrame, cohort: Path, masks: Path, size: int
                 image, mask = _read_png(cohort / row.png), slice_to_image(volume[:, :, row.z_index])
                 if image.shape != mask.shape:
                     raise UserError(f"slice {row.slice}: the image is {image.shape}, its mask {mask.shape}.")
-                for name, array in zip(ARRAYS, slice_arrays(image, mask, size), strict=True):
+                box = REGIONS[region](mask > 0)
+                extents[row.Index] = box.extent(mask.shape)
+                for name, array in zip(ARRAYS, slice_arrays(box.crop(image), box.crop(mask), size), strict=True):
                     opened[name][row.Index] = array
         for array in opened.values():
             array.flush()
+    return dict(zip(EXTENT, extents.T, strict=True))
 
 
 def _by_case(slices: pd.DataFrame):
@@ -89,19 +99,23 @@ def _by_case(slices: pd.DataFrame):
 
 @dataclass(frozen=True)
 class CachedImages:
-    """Cached pixels (n, size, size) uint8, memory-mapped, and the slice name of each."""
+    """Cached pixels (n, size, size) uint8, memory-mapped, and the slice name of each.
+
+    extents: (n, 2) shares of each slice's height and width that its pixels show.
+    """
 
     pixels: np.ndarray
     names: pd.Index
+    extents: np.ndarray = field(default_factory=lambda: np.ones((0, 2)))
 
     @classmethod
     def open(cls, array: Path, index: Path) -> "CachedImages":
         """Open one array of a cache with its index. Raises UserError when they do not belong together."""
         pixels = np.load(array, mmap_mode="r", allow_pickle=False)
-        names = pd.Index(read_table(index, "image_index")["slice"])
-        if len(names) != len(pixels):
-            raise UserError(f"{index} has {len(names)} slices, {array} {len(pixels)}; run image_cache again.")
-        return cls(pixels, names)
+        table = read_table(index, "image_index")
+        if len(table) != len(pixels):
+            raise UserError(f"{index} has {len(table)} slices, {array} {len(pixels)}; run image_cache again.")
+        return cls(pixels, pd.Index(table["slice"]), table.reindex(columns=EXTENT, fill_value=1).to_numpy(float))
 
     @property
     def size(self) -> int:

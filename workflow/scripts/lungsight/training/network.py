@@ -12,9 +12,9 @@ import tensorflow as tf
 from lungsight.errors import UserError
 from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.heads import DEFAULT_HEAD, HEADS
+from lungsight.training.heads import DEFAULT_HEAD, HEADS, HIDDEN
 
-LOGIT, PROBABILITY = "logit", "probability"
+POOLED, LOGIT, PROBABILITY = "pooled", "logit", "probability"
 INFERENCE_BATCH = 32
 
 
@@ -23,17 +23,12 @@ def build_classifier(backbone: Backbone, settings: dict, weights: Path | None = 
 
     settings: the config's `training`. weights: of the backbone without top, else it is randomly initialised. The head
     is built on the base's output, not around a nested model, which would hide the layers from CAM methods. Raises
-    UserError for an image size that the backbone cannot take, or weights of another network.
+    UserError for weights of another network.
     """
-    size = settings["image_size"]
-    if size < backbone.min_size:
-        raise UserError(
-            f"training.image_size: {size} is too small for this backbone, which takes {backbone.min_size} and more."
-        )
-    base = backbone.build(size)
+    base = backbone.build(settings["image_size"])
     if weights is not None:
         load_weights(base, weights, what="weights without top of this backbone")
-    pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(base.output)
+    pooled = keras.layers.GlobalAveragePooling2D(name=POOLED)(base.output)
     hidden = HEADS[settings.get("head", DEFAULT_HEAD)](pooled, settings)
     logit = keras.layers.Dense(1, dtype="float32", name=LOGIT)(hidden)
     probability = keras.layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(logit)
@@ -44,7 +39,7 @@ def build_classifier(backbone: Backbone, settings: dict, weights: Path | None = 
 
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Networks built inside compute in this precision ("float32", "mixed_bfloat16"); variables are float32 in any."""
+    """Networks built inside compute in this precision by Keras's word for it; variables are float32 in any."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -93,6 +88,12 @@ def load_weights(model: keras.Model, path: Path, what: str) -> None:
 def logits_of(model: keras.Model) -> keras.Model:
     """The same network up to the logit, sharing its weights."""
     return keras.Model(model.input, model.get_layer(LOGIT).output)
+
+
+def last_hidden(model: keras.Model) -> keras.KerasTensor:
+    """The last hidden layer's output, (n, k); the pooled features where the head has none."""
+    names = [layer.name for layer in model.layers]
+    return model.get_layer(HIDDEN if HIDDEN in names else POOLED).output
 
 
 def to_input(backbone: Backbone, images: np.ndarray | tf.Tensor) -> tf.Tensor:

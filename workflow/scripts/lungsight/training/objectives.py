@@ -4,7 +4,7 @@ A loss of the config is an entry of LOSSES and a word under `training.loss` in t
 computed from the logit, which a sigmoid that saturates cannot spoil; Keras does the same for a sigmoid output.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -42,6 +42,18 @@ def binary_crossentropy(
     return Measured(loss * tf.gather(class_weights, tf.cast(labels, tf.int32)), tf.equal(logits >= 0, truth > 0.5))
 
 
+def class_costs(labels: np.ndarray, given: Sequence[float] | None) -> tuple[float, float]:
+    """Costs w of label 0 and 1 in the cost-sensitive cross-entropy −w_y log p_y.
+
+    given: of the positive and the negative class; None: each costs as much as the other one is frequent among `labels`.
+    """
+    if given is not None:
+        positive, negative = given
+        return negative, positive
+    share = float(np.mean(labels))
+    return share, 1.0 - share
+
+
 def categorical_crossentropy(labels: np.ndarray | tf.Tensor, outputs: np.ndarray | tf.Tensor) -> Measured:
     """labels 0 … k−1 against k logits (n, k)."""
     truth = tf.cast(labels, tf.int64)
@@ -56,10 +68,14 @@ def balanced_weights(labels: np.ndarray) -> tuple[float, float]:
     return float(negative), float(positive)
 
 
-# By the word of the config: (labels of the training images, label smoothing) → objective.
-LOSSES: dict[str, Callable[[np.ndarray, float], Objective]] = {
-    "binary_crossentropy": lambda labels, smoothing: partial(binary_crossentropy, smoothing=smoothing),
-    "class_weighted": lambda labels, smoothing: partial(
-        binary_crossentropy, smoothing=smoothing, class_weights=balanced_weights(labels)
-    ),
+# By the word of the config: (labels of the training images, the config's `training`) → objective.
+LOSSES: dict[str, Callable[[np.ndarray, dict], Objective]] = {
+    "binary_crossentropy": lambda labels, settings: weighted(settings, (1.0, 1.0)),
+    "class_weighted": lambda labels, settings: weighted(settings, balanced_weights(labels)),
+    "cost_sensitive": lambda labels, settings: weighted(settings, class_costs(labels, settings.get("class_costs"))),
 }
+
+
+def weighted(settings: dict, class_weights: tuple[float, float]) -> Objective:
+    """The binary cross-entropy with the label smoothing of the config's `training` and these class weights."""
+    return partial(binary_crossentropy, smoothing=settings["label_smoothing"], class_weights=class_weights)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lungsight.config import Pipeline
+from lungsight.config import DIRECT, Pipeline, cohorts_with_role, stages_of
+from lungsight.training.systems import recipe_of, training_settings
 
 BY_STAGE = ("epochs", "learning_rate")
 # What decides how, where or from what a training runs, and is told to it otherwise; the rest are its settings.
@@ -15,9 +16,21 @@ def stage_number(stage: int | str) -> int:
     return int(str(stage)[0])
 
 
-def settings_of_stage(config: dict, stage: str) -> dict[str, Any]:
-    """The settings that a stage's model depends on; epochs and learning rate are its own."""
-    training = config["training"]
+def cohorts_predicted(config: dict, stage: int | str) -> list[str]:
+    """Cohorts that a stage's model is evaluated on: stage 1 also before adaptation, on the target cohort."""
+    roles = {1: ("public", "target", "external"), 2: ("target", "external")}
+    return cohorts_with_role(config, *roles[stage_number(stage)])
+
+
+def stages_with_controls(config: dict) -> list[int | str]:
+    """The stages, and 2-direct where the config asks for the controls of adaptation."""
+    stages = stages_of(config)
+    return [*stages, DIRECT] if config["training"]["adaptation_controls"] and 2 in stages else stages
+
+
+def settings_of_stage(config: dict, pipeline: str, stage: str) -> dict[str, Any]:
+    """The settings that a pipeline's stage depends on; epochs and learning rate are the stage's own."""
+    training = training_settings(Pipeline.parse(pipeline).backbone, config["training"])
     own = {name: training[name][f"stage{stage_number(stage)}"] for name in BY_STAGE}
     return {name: value for name, value in training.items() if name not in (*BY_STAGE, *ELSEWHERE)} | own
 
@@ -37,9 +50,10 @@ def start_files(config: dict, results: str, pipeline: str, stage: str) -> dict[s
     if stage == "2":
         parent = f"{results}/models/{pipeline}/stage1"
         return {"parent": f"{parent}/model.keras", "parent_provenance": f"{parent}/provenance.json"}
-    _, backbone, weights = Pipeline.parse(pipeline)
+    _, word, weights = Pipeline.parse(pipeline)
     if weights == "scratch":
         return {}
+    backbone = recipe_of(word).backbone
     source = imagenet_source(config, backbone)
     if source == "file":
         given = config["training"]["imagenet"][backbone]["file"]
@@ -54,7 +68,7 @@ def start_words(config: dict, pipeline: str, stage: str, files: Mapping[str, str
         return ["--parent", files["parent"], "--parent-provenance", files["parent_provenance"]]
     if not files.get("weights"):
         return []
-    backbone = Pipeline.parse(pipeline).backbone
+    backbone = recipe_of(Pipeline.parse(pipeline).backbone).backbone
     source = imagenet_source(config, backbone)
     known = ["--weights-sha256", config["training"]["imagenet"][backbone]["sha256"]] if source == "file" else []
     kind = "stand-in" if source == "stand-in" else "imagenet"

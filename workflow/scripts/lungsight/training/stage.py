@@ -12,13 +12,15 @@ from lungsight.files import read_json, sha256_of
 from lungsight.program import say
 from lungsight.tables import read_table
 from lungsight.training.backbones import Backbone
+from lungsight.training.bags import numbered
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.device import check_gpu
-from lungsight.training.fit import LabelledImages, Plan, fit
+from lungsight.training.fit import LabelledImages, Plan
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.network import build_classifier, load_weights, logits_of, precision
 from lungsight.training.objectives import LOSSES, Objective
 from lungsight.training.provenance import check_parent
+from lungsight.training.solvers import SOLVERS
 from lungsight.training.weights import WeightsFile
 
 
@@ -48,7 +50,7 @@ def _side(table: pd.DataFrame, side: str, positive: str, cached: CachedImages) -
     if rows.empty:
         raise UserError(f"The split has no {side} slice: nothing can be trained. Check splits.fractions.")
     labels = (rows["label"] == positive).to_numpy(int)
-    return LabelledImages(cached.pixels, cached.rows_of(rows["slice"]), labels)
+    return LabelledImages(cached.pixels, cached.rows_of(rows["slice"]), labels, numbered(rows["patient"], labels))
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,15 @@ def plan_of(settings: dict, stage: int, seed: int, fine_tunes: bool) -> Plan:
         schedule=settings["learning_rate_schedule"],
         warmup_epochs=settings["warmup_epochs"],
         patience=settings["early_stopping"],
+        bag_size=settings["bag_size"],
+        solver=settings["solver"],
+        elm_c=settings["elm_c"],
     )
 
 
 def objective_of(settings: dict, training: LabelledImages) -> Objective:
     """What a training minimises, by the config's words. settings: the config's `training`."""
-    return LOSSES[settings["loss"]](training.labels, settings["label_smoothing"])
+    return LOSSES[settings["loss"]](training.labels, settings)
 
 
 def in_float32(model: keras.Model, backbone: Backbone, settings: dict) -> keras.Model:
@@ -139,7 +144,10 @@ def train(
     plan: Plan,
     checkpoint: Checkpoint,
 ) -> list[dict]:
-    """Train the classifier in place on its logit; returns the history. Raises UserError without the GPU asked for."""
+    """Train the classifier in place on its logit, by the plan's solver; returns the history.
+
+    Raises UserError without the GPU that was asked for.
+    """
     check_gpu()
     say(f"{len(training)} training and {len(validation)} validation images, at most {plan.epochs} epochs")
-    return fit(logits_of(model), backbone, objective, training, validation, plan, checkpoint)
+    return SOLVERS[plan.solver](logits_of(model), backbone, objective, training, validation, plan, checkpoint)

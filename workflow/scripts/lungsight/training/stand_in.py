@@ -20,10 +20,12 @@ VALIDATION_SHARE = 0.125
 def pretrain(backbone: Backbone, settings: dict, seed: int) -> keras.Model:
     """Train the backbone to tell textures apart; returns it without the classifier used for that.
 
-    settings: images, epochs, size (rows and columns of a texture), batch_size, batch_norm_momentum.
+    settings: images, epochs, size (rows and columns of a texture, more where the backbone needs more), batch_size,
+    batch_norm_momentum.
     """
-    pixels, classes = draw_textures(settings["images"], settings["size"], seed)
-    base = backbone.build(settings["size"])
+    size = max(settings["size"], backbone.min_size)
+    pixels, classes = draw_textures(settings["images"], size, seed)
+    base = backbone.build(size)
     pooled = keras.layers.GlobalAveragePooling2D()(base.output)
     model = keras.Model(base.input, keras.layers.Dense(len(CLASSES))(pooled))
     set_batch_norm_momentum(model, settings["batch_norm_momentum"])

@@ -1,7 +1,7 @@
 """The networks, a file each: what the rest of the workflow knows of a backbone is its name.
 
-A module of this folder defines `BACKBONE`. Names come from listing the folder, so that a config can be checked without
-importing TensorFlow.
+A module of this folder defines `BACKBONE`. Names come from listing the folder, and no module imports TensorFlow before
+a network is built: a config is checked against a backbone's smallest image while the workflow is parsed.
 """
 
 import importlib
@@ -52,16 +52,29 @@ def module_file(name: str) -> Path:
 
 
 def load(name: str) -> Backbone:
-    """The backbone `name`; imports TensorFlow. Raises UserError as `module_file`."""
+    """The backbone `name`. Raises UserError as `module_file`."""
     return importlib.import_module(f"{__name__}.{module_file(name).stem}").BACKBONE
 
 
-def check_backbones(config: dict) -> None:
-    """Raise UserError for an unknown backbone in a config, or a local file of ImageNet weights that does not exist."""
-    for name in config["pipelines"]["backbones"]:
-        module_file(name)
-    if "imagenet" not in config["pipelines"]["weights"]:
-        return
-    for name, weights in config["training"]["imagenet"].items():
-        if name in config["pipelines"]["backbones"] and not Path(weights["file"]).is_file():
-            raise UserError(f"training.imagenet.{name}.file: {weights['file']} does not exist.")
+def check_image_size(name: str, size: int) -> None:
+    """Raise UserError for images of fewer rows and columns than a backbone takes."""
+    smallest = load(name).min_size
+    if size < smallest:
+        raise UserError(f"training.image_size: {size} is too small for {name}, which takes {smallest} and more.")
+
+
+def application(build: str, module: str) -> dict[str, Callable]:
+    """`build` and `preprocess` of a Backbone that Keras has: keras.applications.<build>, randomly initialised and
+    without top, and keras.applications.<module>.preprocess_input. Keras is imported when they are called."""
+
+    def built(size: int) -> Any:
+        import keras
+
+        return getattr(keras.applications, build)(include_top=False, weights=None, input_shape=(size, size, 3))
+
+    def preprocessed(images: Any) -> Any:
+        import keras
+
+        return getattr(keras.applications, module).preprocess_input(images)
+
+    return {"build": built, "preprocess": preprocessed}

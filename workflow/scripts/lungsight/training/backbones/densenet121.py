@@ -1,18 +1,9 @@
 """DenseNet-121 (Huang et al. 2017)."""
 
-import keras
-
-from lungsight.training.backbones import Backbone
-
-
-def build(size: int) -> keras.Model:
-    """DenseNet-121 without top, randomly initialised, from (size, size, 3) images."""
-    return keras.applications.DenseNet121(include_top=False, weights=None, input_shape=(size, size, 3))
-
+from lungsight.training.backbones import Backbone, application
 
 BACKBONE = Backbone(
-    build=build,
-    preprocess=keras.applications.densenet.preprocess_input,
+    **application("DenseNet121", "densenet"),
     preprocessing="keras.applications.densenet.preprocess_input: RGB in [0, 1], ImageNet mean and deviation",
     explained_layer="relu",
     layers_by_stride={32: "relu", 16: "pool4_relu", 8: "pool3_relu"},

@@ -1,18 +1,9 @@
 """ResNet-50 (He et al. 2016)."""
 
-import keras
-
-from lungsight.training.backbones import Backbone
-
-
-def build(size: int) -> keras.Model:
-    """ResNet-50 without top, randomly initialised, from (size, size, 3) images."""
-    return keras.applications.ResNet50(include_top=False, weights=None, input_shape=(size, size, 3))
-
+from lungsight.training.backbones import Backbone, application
 
 BACKBONE = Backbone(
-    build=build,
-    preprocess=keras.applications.resnet50.preprocess_input,
+    **application("ResNet50", "resnet50"),
     preprocessing="keras.applications.resnet50.preprocess_input: BGR, ImageNet mean subtracted",
     explained_layer="conv5_block3_out",
     layers_by_stride={32: "conv5_block3_out", 16: "conv4_block6_out", 8: "conv3_block4_out"},

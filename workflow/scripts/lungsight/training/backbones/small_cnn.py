@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import keras
-
 from lungsight.training.backbones import Backbone
 
 FILTERS = (16, 32, 64, 128)
 
 
-def build(size: int) -> keras.Model:
-    """Four blocks, a 2×2 maximum between them, randomly initialised, from (size, size, 3) images."""
+def build(size: int) -> Any:
+    """Four blocks, a 2×2 maximum between them, randomly initialised, from (size, size, 3) images: a keras.Model."""
+    import keras  # not before a network is built: a config is checked without TensorFlow
+
     images = features = keras.Input((size, size, 3), name="images")
     for number, filters in enumerate(FILTERS, start=1):
         if number > 1:

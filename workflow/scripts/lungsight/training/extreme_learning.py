@@ -1,0 +1,113 @@
+"""Extreme learning machines (Huang et al. 2006) on the pooled features of a backbone, solved in closed form.
+
+A machine has random neurons, H = g(XW + b), which are never trained, and weights β = (I/C + HᵀH)⁻¹HᵀT of its one
+output, where T is 1 for the positive class and −1 for the other. X are the features, standardised over the training
+images: that is folded into W and b, so that the saved network takes features as they are.
+"""
+
+import time
+
+import keras
+import numpy as np
+from scipy.linalg import solve
+from scipy.optimize import minimize_scalar
+
+from lungsight.program import say
+from lungsight.training.backbones import Backbone
+from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.fit import LabelledImages, Plan, check_finite, in_words
+from lungsight.training.heads import HIDDEN, MACHINES, MARGIN, MEDIAN, RANDOM
+from lungsight.training.network import LOGIT, POOLED, make_inference, run_in_batches
+from lungsight.training.objectives import Objective
+
+SOLVED = "solved in closed form"
+SLOPES = (0.1, 20.0)  # of the logit over the margin; a margin of 1 is what the machines aim at
+
+
+def ridge(hidden: np.ndarray, targets: np.ndarray, c: float) -> np.ndarray:
+    """β = (I/C + HᵀH)⁻¹HᵀT. hidden: H (n, neurons). targets: T (n,). Returns (neurons,) float64."""
+    hidden = hidden.astype(np.float64)
+    gram = hidden.T @ hidden + np.eye(hidden.shape[1]) / c
+    return solve(gram, hidden.T @ targets, assume_a="pos")
+
+
+def random_neurons(rng: np.random.Generator, features: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
+    """W (channels, units) and b (units,) for features (n, channels) as they are.
+
+    On standardised features the weights would be drawn evenly from ±√(3/channels), so that a neuron's sum has variance
+    1, and the offsets from ±1.
+    """
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    channels = features.shape[1]
+    weights = np.sqrt(3 / channels) * rng.uniform(-1, 1, (channels, units)) / deviation[:, None]
+    return weights, rng.uniform(-1, 1, units) - mean @ weights
+
+
+def slope_of_logit(margins: np.ndarray, labels: np.ndarray) -> float:
+    """The factor within SLOPES by which margins (n,) become logits with the least cross-entropy against labels (n,).
+
+    It is Platt's scaling without an offset, which would move the majority's decision.
+    """
+    signed = margins * np.where(labels == 1, 1.0, -1.0)
+    return float(minimize_scalar(lambda slope: np.logaddexp(0, -slope * signed).mean(), bounds=SLOPES).x)
+
+
+def _features(model: keras.Model, backbone: Backbone, images: LabelledImages) -> np.ndarray:
+    pooled = keras.Model(model.input, model.get_layer(POOLED).output)
+    return run_in_batches(make_inference(pooled, backbone), images.pixels, images.rows)
+
+
+def _part(model: keras.Model, name: str, features: np.ndarray) -> np.ndarray:
+    """What a layer of the head says of features, float64."""
+    part = keras.Model(model.get_layer(POOLED).output, model.get_layer(name).output)
+    return part.predict(features, verbose=0).astype(np.float64)
+
+
+def solve_head(model: keras.Model, features: np.ndarray, labels: np.ndarray, c: float, seed: int) -> None:
+    """Give the machines of a classifier their weights, in place. features: (n, channels) of the training images."""
+    for number, name in enumerate(MACHINES):
+        layer = model.get_layer(f"{RANDOM}{name}")
+        layer.set_weights(random_neurons(np.random.default_rng([seed, number]), features, layer.units))
+    hidden = _part(model, HIDDEN, features)
+    blocks = np.array_split(np.arange(hidden.shape[1]), len(MACHINES))
+    targets = np.where(labels == 1, 1.0, -1.0)
+    for name, own in zip(MACHINES, blocks, strict=True):
+        weights = np.zeros((hidden.shape[1], 1))
+        weights[own, 0] = ridge(hidden[:, own], targets, c)
+        model.get_layer(f"{MARGIN}{name}").set_weights([weights])
+
+
+def solve_machines(
+    model: keras.Model,
+    backbone: Backbone,
+    objective: Objective,
+    training: LabelledImages,
+    validation: LabelledImages,
+    plan: Plan,
+    checkpoint: Checkpoint | None = None,
+) -> list[dict]:
+    """Solve the head of `model`, whose output is the logit, in place; the backbone stays as it is.
+
+    The slope of the logit is fitted on the validation images. Returns a history of one epoch, over images as they are.
+    There is nothing to go on from: a solution that was cut short starts over.
+    """
+    started = time.monotonic()
+    features = [_features(model, backbone, images) for images in (training, validation)]
+    say(f"{features[0].shape[1]} features of {len(training)} training images")
+    solve_head(model, features[0], training.labels, plan.elm_c, plan.seed)
+    slope = slope_of_logit(_part(model, MEDIAN, features[1])[:, 0], validation.labels)
+    model.get_layer(LOGIT).set_weights([np.array([[slope]]), np.zeros(1)])
+    measured = [
+        objective(images.labels, _part(model, LOGIT, own).astype(np.float32))
+        for images, own in zip((training, validation), features, strict=True)
+    ]
+    loss, val_loss = (float(np.mean(each.loss)) for each in measured)
+    accuracy, val_accuracy = (float(np.mean(each.correct)) for each in measured)
+    row = {
+        **{"epoch": 1, "loss": loss, "accuracy": accuracy, "val_loss": val_loss, "val_accuracy": val_accuracy},
+        **{"learning_rate": None, "seconds": time.monotonic() - started, "kept": 1, "stopped": SOLVED},
+    }
+    check_finite(row, kept=False)
+    say(in_words(row))
+    return [row]
