@@ -17,7 +17,7 @@ from PIL import Image
 from lungsight.files import read_json, sha256_of, write_json
 from lungsight.segmentation.model_folder import CHECKPOINT
 from lungsight.segmentation.nnunet import CONFIGURATION, DATASET
-from lungsight.tables import read_table
+from lungsight.tables import columns_of, read_table, write_table
 from tests.made import SHARD, made_cohort
 from tests.workspace import ROOT, Workspace
 
@@ -27,6 +27,8 @@ CONFIG = {
         **{"validation_iterations": 2, "patch_size": [64, 64], "max_features": 16, "threads": 1},
     }
 }
+TRAINING_RULES = ("segmentation_split", "nnunet_prepare", "nnunet_train", "segment_shard", "segmentation_metrics")
+METRICS = "results/test/segmentation/metrics.tsv"
 PATIENTS, SLICES, SPACING = 6, 3, (2.0, 2.0, 1.5)
 
 
@@ -274,6 +276,63 @@ def test_segmentation_metrics(segmented: Workspace) -> None:
     for path in pictures:
         with Image.open(run / path) as picture:
             assert min(picture.size) > 300
+
+
+def test_slices_are_split_prepared_and_measured_one_by_one(tmp_path: Path) -> None:
+    """Truth stands for the prediction: nothing is trained here."""
+    workspace = new_workspace(tmp_path, split_unit="slice")
+    run = workspace.run_folder
+    workspace.must_run("segmentation_split", "segmentation/split.tsv")
+    workspace.must_run("nnunet_prepare", "segmentation/nnunet")
+    split = read_table(run / "segmentation" / "split.tsv", "segmentation_split")
+    assert split["split"].value_counts().to_dict() == {"train": 9, "test": 6, "val": 3}
+    rows = dict(zip(dict.fromkeys(split["case"]), range(1, PATIENTS + 1), strict=True))
+    raw = run / "segmentation" / "nnunet" / "raw" / DATASET
+    folds = {"train": [], "val": [], "test": []}
+    for one in split.itertuples():
+        folds[one.split].append(f"row_{rows[one.case]:06d}__{one.z_index:04d}")
+    assert read_json(raw.parents[1] / "preprocessed" / DATASET / "splits_final.json") == [
+        {side: folds[side] for side in ("train", "val")}
+    ]
+    assert {path.name for path in (raw / "labelsTr").iterdir()} == {
+        f"{name}.nii.gz" for name in folds["train"] + folds["val"]
+    }
+    one = split[split["split"] == "train"].iloc[-1]
+    name, file = folds["train"][-1], f"{SHARD}/{one['case']}.nii.gz"
+    whole, own = (
+        nibabel.load(run / "cohorts/annotated/nifti" / file),
+        nibabel.load(raw / f"imagesTr/{name}_0000.nii.gz"),
+    )
+    k = one["z_index"]
+    np.testing.assert_array_equal(own.dataobj, np.asarray(whole.dataobj, np.float32)[:, :, k : k + 1])
+    np.testing.assert_allclose(own.affine[:3, 3], [0, 0, k * SPACING[2]])
+
+    shutil.copytree(run / "cohorts/annotated/truth", run / "segmentation/masks/annotated")
+    training = [{name: 1 for name in columns_of("segmentation_training")}]
+    write_table(run / "segmentation" / "training.tsv", training, "segmentation_training")
+    pictures = ("segmentation/curve.png", "segmentation/worst.png")
+    workspace.must_run("segmentation_metrics", "segmentation/metrics.tsv", *pictures)
+    metrics = read_table(run / "segmentation" / "metrics.tsv", "segmentation_metrics")
+    pd.testing.assert_frame_equal(metrics[["case", "split", "z_index"]], split[["case", "split", "z_index"]])
+    assert (metrics["dice"] == 1).all()
+    truth = run / "cohorts/annotated/truth" / SHARD
+    areas = [array_of(truth / f"{one.case}.nii.gz")[:, :, one.z_index].sum() for one in split.itertuples()]
+    np.testing.assert_allclose(metrics["true_ml"], np.array(areas) * np.prod(SPACING) / 1000, rtol=1e-6)
+
+    workspace.config["shared_ids"] = True
+    workspace.write_config()
+    refused = workspace.snakemake("--dry-run", "segment")
+    assert "segmentation.split_unit: slice puts one patient's slices on all sides" in refused.stdout
+
+
+@pytest.mark.long
+def test_a_network_trains_on_single_slices(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path, split_unit="slice")
+    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *TRAINING_RULES, "--", METRICS)
+    assert done.returncode == 0, done.stdout
+    metrics = read_table(workspace.folder / METRICS, "segmentation_metrics")
+    assert len(metrics) == PATIENTS * SLICES
+    assert metrics["dice"].min() > 0.9
 
 
 def test_classical_method_needs_no_annotated_cohort(tmp_path: Path) -> None:

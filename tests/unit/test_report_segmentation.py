@@ -28,6 +28,16 @@ def test_agreement_by_side() -> None:
     assert rows[2] == ["test", "2", "0.900", "0.900", "0.900", "8.0", "5 %", "no lung in either mask (1)"]
 
 
+def test_slices_that_were_split_are_called_so(tmp_path: Path) -> None:
+    (tmp_path / "segmentation").mkdir()
+    for name in ("curve", "worst"):
+        Image.new("RGB", (32, 20), "white").save(tmp_path / f"segmentation/{name}.png")
+    by_slice = METRICS.assign(z_index=range(4))
+    section = segmentation_section(RunResults(tmp_path, {"mask_origin": "trained"}, segmentation=by_slice))
+    assert "the neighbours of a test slice" in section["origin"]
+    assert section["table"].headings[1][0] == "Slices"
+
+
 @pytest.mark.parametrize(("origin", "trained"), [("trained", True), ("given", False), ("classical", False)])
 def test_a_training_is_named_only_where_one_was(tmp_path: Path, origin: str, trained: bool) -> None:
     (tmp_path / "segmentation").mkdir()

@@ -43,6 +43,24 @@ def test_split_honours_the_table() -> None:
     assert split["split"].value_counts().to_dict() == {"train": 6, "val": 2, "test": 2}
 
 
+def test_slices_by_themselves() -> None:
+    cases = cases_of(list("abcde"), n_slices=[20] * 5, given_split=["", "test", "", "", ""])
+    split = split_cases(cases, [0.5, 0.2, 0.3], seed=3, unit="slice")
+    assert list(zip(split["case"], split["z_index"], strict=True)) == [
+        (f"c{n}", k) for n in range(5) for k in range(20)
+    ]
+    assert split["split"].value_counts().to_dict() == {"train": 50, "test": 30, "val": 20}
+    assert set(split.loc[split["case"] == "c1", "split"]) == {"test"}  # the table's own split holds for all slices
+    assert (split[split["case"] != "c1"].groupby("patient")["split"].nunique() > 1).all()
+    again = split_cases(cases.assign(patient=list("vwxyz")), [0.5, 0.2, 0.3], seed=3, unit="slice")
+    assert list(again["split"]) == list(split["split"])
+
+
+def test_too_few_slices() -> None:
+    with pytest.raises(UserError, match="has 2 usable slices"):
+        split_cases(cases_of(["a"], n_slices=[2]), [0.5, 0.2, 0.3], seed=3, unit="slice")
+
+
 def test_split_leaves_out_rejected_cases() -> None:
     split = split_cases(cases_of(list("abcd"), status=["ok", "rejected", "ok", "ok"]), [0.8, 0.1, 0.1], seed=1)
     assert split["case"].tolist() == ["c0", "c2", "c3"]

@@ -27,12 +27,13 @@ rule segmentation_split:
         code=code("segmentation_split"),
         # Where nothing is trained, no case was seen: all are test.
         fractions=as_json(SEGMENTATION["fractions"] if TRAINED_HERE else None),
+        unit=SEGMENTATION["split_unit"],
         seed=config["seed"],
         cohort=lambda wildcards: annotated_cohort(),
         given=lambda wildcards: as_json(sides_given_elsewhere(config, ROWS, annotated_cohort())),
         known=earlier_run_arguments,
     shell:
-        "python {input.program} --cohort {params.cohort} --cases {input.cases} --fractions {params.fractions:q}"
+        "python {input.program} --cohort {params.cohort} --cases {input.cases} --fractions {params.fractions:q} --unit {params.unit}"
         " --seed {params.seed} --given {params.given:q} {params.known}"
         " --split {output} > {log} 2>&1"
 
@@ -57,7 +58,7 @@ rule nnunet_prepare:
         code=code("nnunet_prepare"),
         nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti"),
         truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
-        settings=settings_of_segmentation("batch_size", "patch_size", "max_features"),
+        settings=settings_of("segmentation", "batch_size", "patch_size", "max_features"),
     shell:
         # A progress bar of nnU-Net's becomes a line of the log, every ten seconds.
         "TQDM_MININTERVAL=10 nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --split {input.split}"
@@ -105,7 +106,8 @@ else:
         params:
             code=code("nnunet_train"),
             trainer_code=digest_of(Path(TRAINER).resolve()),
-            settings=settings_of_segmentation(
+            settings=settings_of(
+                "segmentation",
                 "trainer", "learning_rate", "epochs", "iterations", "validation_iterations"
             ),
             seed=config["seed"],

@@ -1,4 +1,4 @@
-"""Make an nnU-Net dataset of the train and val cases: raw files, plans, preprocessed slices and our split."""
+"""Make an nnU-Net dataset of the train and val cases, or slices: raw files, plans, preprocessed slices, our split."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cases = read_table(args.cases, schema="cases")[["case", "row", "shard"]]
-    cases = read_table(args.split, schema="segmentation_split").merge(cases, on="case", validate="one_to_one")
+    cases = read_table(args.split, schema="segmentation_split").merge(cases, on="case", validate="many_to_one")
     cases = cases[cases["split"] != "test"]
     check_masks(cases, args.truth)
     write_raw_dataset(args.dataset / "raw", cases, args.nifti, args.truth)

@@ -9,7 +9,7 @@ from lungsight.program import parser, progress, run
 from lungsight.segmentation.agreement import compare_masks
 from lungsight.segmentation.curve import draw_curve
 from lungsight.segmentation.volumes import read_image, read_mask
-from lungsight.segmentation.worst import Comparison, draw_worst, worst_cases
+from lungsight.segmentation.worst import Comparison, draw_worst, slices_of, worst_cases
 from lungsight.tables import read_table, write_table
 
 
@@ -33,10 +33,13 @@ def main() -> None:
     split = read_table(args.split, schema="segmentation_split")
     files = {case: Path(shards[case]) / f"{case}.nii.gz" for case in split["case"]}
     rows = []
-    for case in progress(split.itertuples(), "cases", total=len(split)):
-        truth, affine = read_mask(args.truth / files[case.case])
-        predicted, _ = read_mask(args.masks / files[case.case])
-        rows.append({"split": case.split, "case": case.case} | compare_masks(truth, predicted, affine))
+    for case, own in progress(split.groupby("case", sort=False), "cases", total=split["case"].nunique()):
+        truth, affine = read_mask(args.truth / files[case])
+        predicted, _ = read_mask(args.masks / files[case])
+        for _, row in own.iterrows():
+            shown = slices_of(row)
+            agreement = compare_masks(truth[:, :, shown], predicted[:, :, shown], affine)
+            rows.append({"split": row["split"], "case": case} | agreement | row.filter(["z_index"]).to_dict())
     write_table(args.metrics, rows, schema="segmentation_metrics")
     metrics = read_table(args.metrics, schema="segmentation_metrics")
     training = read_table(args.training, schema="segmentation_training") if args.training else None
@@ -45,9 +48,13 @@ def main() -> None:
 
 
 def comparison_of(row: pd.Series, file: Path, args: argparse.Namespace) -> Comparison:
-    """A case's row of metrics.tsv with its image and both masks."""
-    volume = read_image(args.nifti / file, row["case"]).volume
-    return Comparison(row, volume, *(read_mask(folder / file)[0] for folder in (args.truth, args.masks)))
+    """A row of metrics.tsv with its image and both masks."""
+    parts = (
+        read_image(args.nifti / file, row["case"]).volume,
+        *(read_mask(folder / file)[0] for folder in (args.truth, args.masks)),
+    )
+    shown = slices_of(row)
+    return Comparison(row, shown.start or 0, *(part[:, :, shown] for part in parts))
 
 
 if __name__ == "__main__":

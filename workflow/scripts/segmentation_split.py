@@ -1,4 +1,4 @@
-"""Put the patients of the segmentation cohort on train, val and test."""
+"""Put the patients of the segmentation cohort, or its slices, on train, val and test."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ import pandas as pd
 
 from lungsight.known_sides import earlier_sides, fill_in
 from lungsight.program import parser, run
-from lungsight.segmentation.split import split_cases, with_given_sides
+from lungsight.segmentation.split import UNITS, split_cases, with_given_sides
 from lungsight.tables import read_table, write_table
 
 
@@ -17,6 +17,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--cohort", required=True)
     arguments.add_argument("--cases", type=Path, required=True)
     arguments.add_argument("--fractions", type=json.loads, required=True)
+    arguments.add_argument("--unit", choices=UNITS, required=True)
     arguments.add_argument("--seed", type=int, required=True)
     arguments.add_argument("--given", type=json.loads, default={}, help="row → side, by other cohorts' tables, as JSON")
     arguments.add_argument("--previous", type=Path, help="results folder of an earlier run")
@@ -38,7 +39,8 @@ def with_known_sides(args: argparse.Namespace) -> pd.DataFrame:
 
 def main() -> None:
     args = parse_args()
-    write_table(args.split, split_cases(with_known_sides(args), args.fractions, args.seed), schema="segmentation_split")
+    split = split_cases(with_known_sides(args), args.fractions, args.seed, args.unit)
+    write_table(args.split, split, schema="segmentation_split")
 
 
 if __name__ == "__main__":

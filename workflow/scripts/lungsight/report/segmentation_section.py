@@ -16,6 +16,10 @@ ORIGINS = {
     "given": "a given nnU-Net model that was trained elsewhere; whether it has seen these cases is not known here.",
     "classical": "threshold, body, connected components and closing; nothing was trained.",
 }
+BY_SLICE = (
+    "Slices were split, not patients (segmentation.split_unit): the neighbours of a test slice, a few millimetres away,"
+    " were trained on, so all that follows is per slice and says nothing about a new patient."
+)
 CAPTIONS = {
     "trained": "Training of the segmentation network, and the Dice of every case against its contours.",
     "given": "Dice of every case against its contours.",
@@ -30,7 +34,7 @@ def segmentation_section(results: RunResults) -> dict[str, Any] | None:
         return None
     folder = results.folder / "segmentation"
     return {
-        "origin": f"Lung masks come from {ORIGINS[origin]}",
+        "origin": f"Lung masks come from {ORIGINS[origin]}" + (f" {BY_SLICE}" if "z_index" in metrics else ""),
         "table": agreement_table(metrics),
         "curve": inline(folder / "curve.png", CAPTIONS[origin], CAPTIONS[origin]),
         "worst": inline(folder / "worst.png", _worst_in_words(metrics)),
@@ -40,7 +44,13 @@ def segmentation_section(results: RunResults) -> dict[str, Any] | None:
 def agreement_table(metrics: pd.DataFrame) -> PageTable:
     """Agreement of the predicted with the contoured lung, by side."""
     headings = [
-        *(("Side", ""), ("Cases", ""), ("Mean Dice", "1 is full agreement"), ("Median", ""), ("Lowest", "")),
+        *(
+            ("Side", ""),
+            ("Slices" if "z_index" in metrics else "Cases", ""),
+            ("Mean Dice", "1 is full agreement"),
+            ("Median", ""),
+            ("Lowest", ""),
+        ),
         ("Surface distance, mm", "95th percentile of the distances between the two surfaces, mean of the cases"),
         ("Volume error", "predicted over true volume, minus 1, without its sign, mean of the cases"),
         ("Without Dice", "and why"),

@@ -58,7 +58,7 @@ def _draw_epoch_dice(axis: Axes, training: pd.DataFrame) -> None:
 
 
 def _draw_case_dice(axis: Axes, metrics: pd.DataFrame) -> None:
-    """Every case a dot, the mean of a side a bar; cases side by side in their order, so that no dot hides another."""
+    """Every row a dot, the mean of a side a bar; rows side by side in their order, so that no dot hides another."""
     for position, side in enumerate(SIDES):
         values = metrics.loc[metrics["split"] == side, "dice"].dropna()
         if values.empty:
@@ -72,7 +72,8 @@ def _draw_case_dice(axis: Axes, metrics: pd.DataFrame) -> None:
             f"{values.mean():.3f}", (position + WIDTH_OF_STRIP, values.mean()), (3, 0), textcoords="offset points",
             va="center", color=GREY, fontsize=9,
         )  # fmt: skip
-    axis.set(title="Dice of each case, against its contours", ylim=_dice_limits(metrics["dice"]), xlim=(-0.6, 2.8))
+    what = "slice" if "z_index" in metrics else "case"
+    axis.set(title=f"Dice of each {what}, against its contours", ylim=_dice_limits(metrics["dice"]), xlim=(-0.6, 2.8))
     counts = metrics["split"].value_counts()
     axis.set_xticks(range(len(SIDES)), [f"{side}\n({counts.get(side, 0)})" for side in SIDES])
 

@@ -5,6 +5,8 @@ import shutil
 from copy import deepcopy
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pandas as pd
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
@@ -27,9 +29,12 @@ DATASET_JSON = {
 }
 
 
-def training_name(row: int) -> str:
-    """A case's name inside nnU-Net, which samples in the order of names: by table row, so that no key has a say."""
-    return f"row_{row:06d}"
+def training_names(cases: pd.DataFrame) -> list[str]:
+    """Names inside nnU-Net, which samples in their order: by table row (and slice), so that no key has a say."""
+    names = [f"row_{row:06d}" for row in cases["row"]]
+    if "z_index" not in cases:
+        return names
+    return [f"{name}__{z_index:04d}" for name, z_index in zip(names, cases["z_index"], strict=True)]
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
@@ -42,24 +47,43 @@ def _link_or_copy(source: Path, target: Path) -> None:
 def write_raw_dataset(raw: Path, cases: pd.DataFrame, images: Path, masks: Path) -> None:
     """Write `raw`/Dataset001_Lung as nnU-Net wants it.
 
-    cases: case, row, shard of train and val. images, masks: folders that hold <shard>/<case>.nii.gz.
+    cases: case, row, shard of train and val, and z_index where every row is a slice, to be a case of its own. images,
+    masks: folders that hold <shard>/<case>.nii.gz.
     """
     folder = raw / DATASET
-    for kind in ("imagesTr", "labelsTr"):
+    for kind, source, ending in (("imagesTr", images, f"_0000{ENDING}"), ("labelsTr", masks, ENDING)):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    for case in cases.itertuples():
-        name, file = training_name(case.row), f"{case.shard}/{case.case}{ENDING}"
-        _link_or_copy(images / file, folder / "imagesTr" / f"{name}_0000{ENDING}")
-        _link_or_copy(masks / file, folder / "labelsTr" / f"{name}{ENDING}")
+        for (shard, case), rows in cases.groupby(["shard", "case"], sort=False):
+            targets = [folder / kind / f"{name}{ending}" for name in training_names(rows)]
+            if "z_index" in cases:
+                _write_slices(source / shard / f"{case}{ENDING}", rows["z_index"], targets)
+            else:
+                _link_or_copy(source / shard / f"{case}{ENDING}", targets[0])
     write_json(folder / "dataset.json", DATASET_JSON | {"numTraining": len(cases)})
+
+
+def _write_slices(source: Path, z_indices: pd.Series, targets: list[Path]) -> None:
+    """Write slices of a volume as volumes of one slice, at their place in space."""
+    image = nibabel.load(source)
+    values = np.asanyarray(image.dataobj)
+    values = values if values.dtype == np.uint8 else values.astype(np.float32)
+    for k, target in zip(z_indices, targets, strict=True):
+        affine = image.slicer[:, :, k : k + 1].affine
+        nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(values[:, :, k : k + 1]), affine), target)
 
 
 def check_masks(cases: pd.DataFrame, masks: Path) -> None:
     """Raise UserError unless at least one mask of train holds lung: nothing can be learnt from empty ones."""
     train = cases[cases["split"] == "train"]
-    if not any(read_mask(masks / case.shard / f"{case.case}{ENDING}")[0].any() for case in train.itertuples()):
-        rows = ", ".join(map(str, train["row"]))
+    if not any(_holds_lung(place, rows, masks) for place, rows in train.groupby(["shard", "case"], sort=False)):
+        rows = ", ".join(map(str, train["row"].unique()))
         raise UserError(f"No training mask of the segmentation cohort holds any lung (table rows {rows}).")
+
+
+def _holds_lung(place: tuple[str, str], rows: pd.DataFrame, masks: Path) -> bool:
+    shard, case = place
+    mask, _ = read_mask(masks / shard / f"{case}{ENDING}")
+    return bool(mask[:, :, rows["z_index"]].any() if "z_index" in rows else mask.any())
 
 
 def own_configuration(
@@ -113,5 +137,5 @@ def plan_and_preprocess(
 
 def write_split(folder: Path, cases: pd.DataFrame) -> None:
     """Write splits_final.json, whose only fold is ours, so that nnU-Net does not draw its own. cases: row, split."""
-    names = {side: [training_name(row) for row in cases["row"][cases["split"] == side]] for side in ("train", "val")}
+    names = {side: training_names(cases[cases["split"] == side]) for side in ("train", "val")}
     write_json(folder / "preprocessed" / DATASET / "splits_final.json", [names])

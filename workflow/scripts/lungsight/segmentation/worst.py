@@ -18,9 +18,10 @@ COLUMNS = 2
 
 
 class Comparison(NamedTuple):
-    """One case to show: its row of metrics.tsv; image, contours and prediction of it, (i, j, k)."""
+    """A row of metrics.tsv to show; its image, contours and prediction, (i, j, k), which start at the slice `first`."""
 
     row: pd.Series
+    first: int
     volume: np.ndarray
     truth: np.ndarray
     predicted: np.ndarray
@@ -31,6 +32,11 @@ def worst_cases(metrics: pd.DataFrame, count: int = SHOWN) -> pd.DataFrame:
     measured = metrics[metrics["dice"].notna()]
     ranked = measured.assign(later=measured["split"] != "test").sort_values(["later", "dice"], kind="stable")
     return ranked.head(count).drop(columns="later")
+
+
+def slices_of(row: pd.Series) -> slice:
+    """Which slices of its case a row of metrics.tsv is about: all, or the one of `z_index`."""
+    return slice(row["z_index"], row["z_index"] + 1) if "z_index" in row else slice(None)
 
 
 def most_different_slice(truth: np.ndarray, predicted: np.ndarray) -> int:
@@ -48,7 +54,8 @@ def _draw_case(axis: Axes, comparison: Comparison) -> None:
         if mask.any():
             axis.contour(mask, levels=[0.5], colors=colour, linewidths=1.2, linestyles=style)
     row = comparison.row
-    axis.set_title(f"{row['split']} · Dice {row['dice']:.3f} · slice {k}", fontsize=9)
+    axis.set_title(f"{row['split']} · Dice {row['dice']:.3f} · slice {comparison.first + k}", fontsize=9)
+    axis.text(0.02, 0.5, "R", color="white", va="center", transform=axis.transAxes)  # the patient's right
     axis.set_axis_off()
 
 
