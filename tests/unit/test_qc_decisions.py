@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.qc.decision_files import cases_of_table, files_of_cohort
+from lungsight.intake.cohort_table import TableRow, case_of
+from lungsight.qc.decision_files import cases_of_table, files_of_cohort, known_cases
 from lungsight.qc.decisions import (
     agreement_of_reviewers,
     check_known,
@@ -137,3 +138,12 @@ def test_cases_of_a_table(tmp_path):
     assert cases_of_table(tmp_path / "cases.tsv") == set()
     (tmp_path / "cases.tsv").write_text(f"row\tcase\tstatus\n1\t{'a' * 16}\tok\n2\t{'b' * 16}\trejected\n")
     assert cases_of_table(tmp_path / "cases.tsv") == {"a" * 16, "b" * 16}
+
+
+def test_cases_are_known_before_their_table_where_the_key_is(tmp_path):
+    rows, key = [TableRow(1, "P", "scans/one", "", "", "", "")], tmp_path / "key"
+    assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == set()
+    key.write_text(b"secret".hex(), encoding="ascii")
+    assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {case_of(b"secret", "hospital", "scans/one")}
+    (tmp_path / "cases.tsv").write_text("case\trow\n" + "a" * 16 + "\t1\n", encoding="utf-8")
+    assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {"a" * 16}

@@ -1,6 +1,10 @@
 """Which decision files concern which cohort, found while the workflow is parsed. Standard library only."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from lungsight.intake.cohort_table import TableRow, case_of
+from lungsight.privacy import read_key
 
 
 def _first_words(path: Path, column: str) -> list[str]:
@@ -23,6 +27,23 @@ def cases_of_table(table: Path) -> set[str]:
     return set(_first_words(table, "case")) if Path(table).is_file() else set()
 
 
+def known_cases(cohort: str, table: Path, key: Path, rows: Sequence[TableRow]) -> set[str]:
+    """Pseudonyms of a cohort's cases: as its table `cases` has them, or as the key will make them; none without either.
+
+    rows: of the user's table.
+    """
+    found = cases_of_table(table)
+    if found or not Path(key).is_file():
+        return found
+    made = read_key(key)
+    return {case_of(made, cohort, row.path) for row in rows}
+
+
+def no_files(folder: str) -> list[str]:
+    """What is named like a table in the folder of decisions and is no file: a folder, or a link that leads nowhere."""
+    return [path.name for path in sorted(Path(folder).glob("*.tsv")) if not path.is_file()]
+
+
 def files_of_cohort(folder: str, cohort: str, cases: dict[str, set[str]]) -> list[str]:
     """Files of decisions that the manifest of a cohort is made from, sorted.
 
@@ -33,7 +54,7 @@ def files_of_cohort(folder: str, cohort: str, cases: dict[str, set[str]]) -> lis
     """
     everywhere = set().union(*cases.values())
     chosen = []
-    for path in sorted(Path(folder).glob("*.tsv")):
+    for path in filter(Path.is_file, sorted(Path(folder).glob("*.tsv"))):
         named = cases_named(path)
         if not cases[cohort] or named & cases[cohort] or not named or named - everywhere:
             chosen.append(str(path))
