@@ -40,7 +40,7 @@ def write_page(folder, count=SLICES) -> pd.DataFrame:
         rows.append({"slice": name} | volume_scores(images, masks, RULES["soft_level"], RULES["air_level"])[0])
     scores = pd.DataFrame(rows)
     decided = decide(scores, RULES)
-    write_text(folder / "index.html", render(page_data("hospital", scores, decided)))
+    write_text(folder / "index.html", render(page_data("hospital", scores, decided, sided=True)))
     return scores[["slice"]].join(decided)
 
 
@@ -160,7 +160,7 @@ def test_many_slices_do_not_choke_it(browser, tmp_path):
     scores = pd.DataFrame({"slice": [f"{number // 100:016x}-{number % 100:04d}" for number in range(count)]})
     scores[list(SCORES)] = 0.3
     scores = scores.assign(lung_fraction=0.2, air_fraction=0.2, components=2, gas_fraction=0.0, classical_kept=0.9)
-    write_text(tmp_path / "index.html", render(page_data("many", scores, decide(scores, RULES))))
+    write_text(tmp_path / "index.html", render(page_data("many", scores, decide(scores, RULES), sided=False)))
     (tmp_path / "images").mkdir()
     for name in scores["slice"][:60]:
         Image.new("RGB", (64, 32)).save(tmp_path / "images" / f"{name}.jpg")

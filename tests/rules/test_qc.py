@@ -83,6 +83,24 @@ def test_qc_scores_wants_masks_on_the_images_grid(tmp_path):
     assert "table row 1: the lung mask of case" in done.stdout and "Traceback" not in done.stdout
 
 
+@pytest.mark.parametrize("kept", [40, 400])
+def test_a_torn_mask_is_named_by_its_row(tmp_path, kept):
+    workspace = workspace_of(tmp_path)
+    slices = made_cohort(workspace.run_folder, "hospital", patients=1)
+    path = workspace.run_folder / "segmentation/masks/hospital" / SHARD / f"{slices['case'][0]}.nii.gz"
+    path.write_bytes(path.read_bytes()[:kept])
+    done = workspace.run_rule("qc_scores", "qc/hospital/scores.tsv")
+    assert done.returncode != 0
+    assert "table row 1" in done.stdout and "is damaged" in done.stdout and "Traceback" not in done.stdout
+
+
+def test_a_folder_named_like_a_table_of_decisions_stops_before_any_job(tmp_path):
+    (tmp_path / "reviews" / "mine.tsv").mkdir(parents=True)
+    done = workspace_of(tmp_path, decisions="reviews").snakemake("-n", "qc")
+    assert done.returncode != 0
+    assert "mine.tsv in reviews is no file that can be read" in done.stdout and "Traceback" not in done.stdout
+
+
 def test_qc_manifest(tmp_path):
     workspace = workspace_of(tmp_path, decisions="reviews")
     run = workspace.run_folder
@@ -203,3 +221,4 @@ def test_qc_page(tmp_path):
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert all(name in page for name in slices["slice"])
     assert "http" not in page  # nothing is fetched: the page opens from disk
+    assert page.count('title="the patient\'s right side">R</b>') == 2  # a series: its sides are known

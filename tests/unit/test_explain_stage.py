@@ -1,10 +1,12 @@
 """From maps to rows, pictures and summary, where the answer is known."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
@@ -216,6 +218,25 @@ def test_overlays_are_the_sampled_slices(tmp_path) -> None:
     assert [one["slice"] for one in drawn] == [slice_name(0), slice_name(2)]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(one["file"] for one in drawn)
     assert (tmp_path / drawn[0]["file"]).read_bytes().startswith(b"\x89PNG")
+
+
+def pixels_of(folder: Path, drawn: dict) -> np.ndarray:
+    return np.asarray(Image.open(folder / drawn["file"])).astype(int)
+
+
+def test_overlays_of_scans_say_which_side_is_the_right(tmp_path) -> None:
+    slices, table = half_lung(4), saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP"] * 4)
+    explained = Explanation(table, np.ones((4, 4, 4)))
+    pictures = {}
+    for origin in (FROM_SPACING, ASSUMED):
+        near = NearLung(slices.masks, np.full(4, origin))
+        (one,) = draw_overlays(tmp_path / origin, replace(slices, near=near), explained, count=1)
+        pictures[origin] = pixels_of(tmp_path / origin, one)
+    marked = np.abs(pictures[FROM_SPACING] - pictures[ASSUMED]).max(axis=2) > 100
+    width = marked.shape[1]
+    columns = np.flatnonzero(marked.any(axis=0)) / width
+    panes = [columns[columns < 0.45], columns[columns >= 0.45]]
+    assert all(pane.size and pane.max() < start + 0.06 for pane, start in zip(panes, (0.005, 0.455), strict=True))
 
 
 def test_summary_means_by_outcome_and_counts() -> None:

@@ -1,5 +1,7 @@
 """QC: volumes and lung masks → scores, a decision on every slice, and the page on which a person reviews them."""
 
+from lungsight.qc.decision_files import no_files
+
 QC = f"{RESULTS}/qc"
 # The parts of the page are no Python, so `code` does not see an edit to them.
 PAGE_TEMPLATE = digest(
@@ -11,6 +13,8 @@ if REVIEW == "required" and not DECISIONS:
     raise WorkflowError("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
 if REVIEW == "automatic" and DECISIONS and not Path(DECISIONS).is_dir():
     raise WorkflowError(f"qc.decisions: the folder {DECISIONS} does not exist.")
+if DECISIONS and no_files(DECISIONS):
+    raise WorkflowError(f"qc.decisions: {', '.join(no_files(DECISIONS))} in {DECISIONS} is no file that can be read.")
 
 
 rule qc_scores:

@@ -57,7 +57,7 @@ def main() -> None:
     )
     write_table(args.predictions, predicted, "new_predictions")
     write_table(args.slice_predictions, answer.slices, "new_slice_predictions")
-    draw_pictures(args.overlays, answer)
+    draw_pictures(args.overlays, answer, cases)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def main() -> None:
             image = np.asarray(Image.open(args.slices.parent / row.png))
             save_picture(args.images / f"{row.slice}.jpg", image, masks[row.z_index])
     scores = read_table(args.scores, schema="scores")
-    write_text(args.page, render(page_data(args.cohort, scores, decide(scores, args.rules))))
+    sided = bool((cases["kind"] != "image").all())
+    write_text(args.page, render(page_data(args.cohort, scores, decide(scores, args.rules), sided)))
 
 
 if __name__ == "__main__":

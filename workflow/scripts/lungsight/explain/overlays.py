@@ -10,6 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from lungsight.explain.mean_map import BEYOND, MeanMap
@@ -53,11 +54,13 @@ def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
     return table.loc[list(chosen)].assign(position=list(chosen.values()))
 
 
-def draw_overlay(image: np.ndarray, mask: np.ndarray, heat: np.ndarray, title: str, detail: str) -> bytes:
+def draw_overlay(
+    image: np.ndarray, mask: np.ndarray, heat: np.ndarray, title: str, detail: str, sided: bool = False
+) -> bytes:
     """The slice with the lung's outline, and beside it the same with the map over it, as the bytes of a PNG.
 
     image: (H, W) uint8. mask: (H, W) bool, the lung. heat: (H, W) non-negative, shown as a share of its maximum; the
-    colour is the more opaque the higher it is.
+    colour is the more opaque the higher it is. sided: write R at the image's left, the patient's right.
     """
     share = heat / heat.max() if heat.max() > 0 else heat
     figure = Figure(figsize=(5.4, 2.85), dpi=100, facecolor="white")
@@ -69,6 +72,9 @@ def draw_overlay(image: np.ndarray, mask: np.ndarray, heat: np.ndarray, title: s
             axes.imshow(share, cmap=COLOURS, vmin=0, vmax=1, alpha=0.75 * np.sqrt(share), interpolation="bilinear")
         if mask.any() and not mask.all():
             axes.contour(mask, levels=[0.5], colors=LUNG_COLOUR, linewidths=1.1)
+        if sided:
+            outline = [withStroke(linewidth=2, foreground="black")]
+            axes.text(0.02, 0.5, "R", color="white", va="center", transform=axes.transAxes, path_effects=outline)
         axes.set_axis_off()
     bar = figure.add_axes((0.912, 0.06, 0.02, 0.765))
     figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), cax=bar, ticks=[0, 0.5, 1])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
-from lungsight.explain.margin import UNKNOWN, NearLung
+from lungsight.explain.margin import FROM_SPACING, UNKNOWN, NearLung
 from lungsight.explain.mean_map import INCLUDED_RULE, mean_maps, peak_of
 from lungsight.explain.overlays import SAMPLING_RULE, draw_mean_maps, draw_overlay, sample
 from lungsight.explain.resample import upsample_bilinear
@@ -169,7 +169,9 @@ def draw_overlays(folder: Path, slices: SliceImages, explained: Explanation, cou
         name = f"{row.outcome}-{row.position.replace(' ', '-')}-{row.slice}.png"
         title = f"{row.outcome} · {row.label} · p = {row.probability:.2f}"
         detail = f"{row.position} · enrichment {row.enrichment:.2f} · lung mass {row.lung_mass:.2f}"
-        picture = draw_overlay(slices.images[row.Index], slices.masks[row.Index], one, title, detail)
+        # What has no spacing is a picture, and nobody knows which of its sides is which.
+        sided = slices.near is not None and slices.near.origin[row.Index] == FROM_SPACING
+        picture = draw_overlay(slices.images[row.Index], slices.masks[row.Index], one, title, detail, sided)
         (folder / name).write_bytes(picture)
         drawn.append({"file": name} | {key: getattr(row, key) for key in PICTURE_FACTS})
     return drawn

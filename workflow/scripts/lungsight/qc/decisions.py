@@ -38,6 +38,8 @@ def read_decisions(path: Path) -> pd.DataFrame:
             f"qc.decisions, file {name}: the header is {', '.join(table.columns)}; it must be {', '.join(expected)}, "
             "separated by tabs, as the review page exports it."
         )
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes a first field too many as the name of the row
+        raise UserError(f"qc.decisions, file {name}, row 1: it has more fields than the header.")
     for column in ("whole_keep", "segmented_keep"):
         wrong = table.index[~table[column].isin(["0", "1"])]
         if len(wrong):

@@ -62,15 +62,17 @@ def save_picture(path: Path, image: np.ndarray, mask: np.ndarray) -> None:
     picture(image, mask).save(path, quality=85, subsampling=0)
 
 
-def page_data(cohort: str, scores: pd.DataFrame, decided: pd.DataFrame) -> dict:
+def page_data(cohort: str, scores: pd.DataFrame, decided: pd.DataFrame, sided: bool) -> dict:
     """What the page's script works on, column by column, the most suspicious slice first.
 
-    scores and decided: as the table `scores` and `rules.decide`, on one index in table order.
+    scores and decided: as the table `scores` and `rules.decide`, on one index in table order. sided: whether the
+    pictures' left is known to be the patient's right, as it is of scans and not of pictures.
     """
     order = decided["suspicion"].sort_values(ascending=False, kind="stable").index
     values = scores.loc[order, list(SCORES)].astype(float).round(3)
     return {
         "cohort": cohort,
+        "sided": sided,
         "reasons": REASONS,
         "scoreNames": list(SCORES.values()),
         "slices": scores.loc[order, "slice"].tolist(),
@@ -93,4 +95,6 @@ def render(data: dict) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     # "</" would end the script element that holds the data.
     embedded = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
-    return environment.from_string(html).render(cohort=data["cohort"], style=style, script=script, data=embedded)
+    return environment.from_string(html).render(
+        cohort=data["cohort"], sided=data["sided"], style=style, script=script, data=embedded
+    )
