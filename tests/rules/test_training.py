@@ -224,6 +224,17 @@ def test_train_stage_without_stage_1_before_it(tmp_path: Path) -> None:
     assert "stage2-direct" not in space.snakemake("-n", "train").stdout
 
 
+def test_train_stage_without_the_gpu_that_it_was_asked_for(tmp_path: Path) -> None:
+    """Stopped at once, with a sentence in the log; the same config without a GPU trains on the processor."""
+    space = workspace(tmp_path, gpus=1)
+    made_images(space.run_folder, "curated")
+    space.environment = {"CUDA_VISIBLE_DEVICES": ""}
+    done = space.run_rule("train_stage", f"{MODEL}/model.keras")
+    assert done.returncode != 0
+    assert "training.gpus is 1, and TensorFlow sees no GPU on this machine" in done.stdout
+    assert "Traceback" not in done.stdout and not (space.run_folder / MODEL / "model.keras").exists()
+
+
 def test_stand_in_weights(tmp_path: Path) -> None:
     space = workspace(tmp_path, stand_in={"images": 16, "epochs": 1, "size": 32})
     space.config["pipelines"]["weights"] = ["imagenet"]
