@@ -33,6 +33,13 @@ def test_without_an_assumption_the_size_is_unknown_and_there_is_no_margin() -> N
     assert near.masks.any(axis=(1, 2)).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("spacing", [0.0, -1.0, np.inf, np.nan])
+def test_a_spacing_that_is_none_is_unknown(spacing: float) -> None:
+    cases = CASES.assign(spacing_row=spacing)
+    sizes, origin = pixel_sizes(SLICES["slice"], SLICES, cases, 256, assumed_width=None)
+    assert np.isnan(sizes).all() and set(origin) == {UNKNOWN}
+
+
 @given(
     arrays(bool, (9, 7)).filter(np.any),
     st.sampled_from([(1.0, 1.0), (2.0, 0.7), (0.5, 3.0)]),

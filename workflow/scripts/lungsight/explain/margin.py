@@ -42,7 +42,7 @@ def pixel_sizes(
     case = slices.set_index("slice")["case"].reindex(names)
     facts = cases.set_index("case").reindex(case)
     pixels = facts[["rows", "columns"]].to_numpy(float) * facts[["spacing_row", "spacing_column"]].to_numpy(float)
-    known = (pixels > 0).all(axis=1)
+    known = ((pixels > 0) & np.isfinite(pixels)).all(axis=1)
     assumed = np.nan if assumed_width is None else assumed_width
     pixels[~known] = assumed
     return pixels * extent / size, np.where(known, FROM_SPACING, UNKNOWN if assumed_width is None else ASSUMED)
