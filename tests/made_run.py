@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lungsight.config import Pipeline, cohorts_with_role, pipelines_of, stages_of
+from lungsight.config import Pipeline, cohorts_with_role, frameworks_of, pipelines_of, stages_of
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.margin import ASSUMED, near_lung
 from lungsight.explain.resample import average_area
@@ -24,6 +24,7 @@ from lungsight.files import write_json
 from lungsight.leakage_price.settings import ARMS, priced_cohort, priced_pipelines
 from lungsight.tables import write_table
 from lungsight.training.evaluation import evaluate_model
+from lungsight.training.systems import recipe_of, training_settings
 from tests.made import POSITIVE, made_cohort, made_manifest, made_slice, made_split
 from tests.made_audit import made_audit, made_metadata
 from tests.workspace import Workspace
@@ -41,7 +42,7 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
     splits = {}
     for name in cohorts_with_role(config, "public", "target", "external"):
         made_manifest(run, name, slices[name])
-        for framework in config["pipelines"]["frameworks"]:
+        for framework in frameworks_of(config):
             splits[name, framework] = made_split(run, name, framework, slices[name])
             if config["cohorts"][name]["role"] in COHORT_OF_STAGE.values():
                 made_metadata(run / f"explain/metadata/{name}/{framework}.tsv", splits[name, framework], config)
@@ -121,6 +122,8 @@ def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: 
     provenance = {
         **{"weights": {"kind": kind, "sha256": None if kind == "scratch" else "ab" * 32, "origin": origin}},
         **{"images": {"train": 24, "val": 12}, "packages": {"keras": "3.15.1"}, "preprocessing": "x / 127.5 - 1"},
+        **{"backbone": recipe_of(pipeline.backbone).backbone, "model": {"parameters": 25_000, "bytes": 110_000}},
+        "settings": training_settings(pipeline.backbone, config["training"]),
     }
     write_json(folder / "provenance.json", provenance)
     tables, own = {}, cohorts_with_role(config, COHORT_OF_STAGE[stage])[0]

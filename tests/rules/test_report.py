@@ -11,7 +11,7 @@ from tests.workspace import Workspace
 
 RULES = (
     *("report_tables", "audit_tables", "compare_models", "evaluate_subgroups", "evaluation_tables"),
-    *("write_report", "report"),
+    *("rank_pipelines", "write_report", "report"),
 )
 PIPELINES = ["whole-resnet50-scratch", "segmented-resnet50-scratch"]
 
@@ -54,6 +54,25 @@ def test_report_tables(workspace: Workspace) -> None:
     assert row["enrichment"] == pytest.approx(slices["enrichment"].mean())
     summary = read_json(run / f"explain/{PIPELINES[0]}/stage1/summary.json")["methods"][0]["outcomes"][0]
     assert row["enrichment_lo"] == pytest.approx(summary["enrichment_lo"])
+
+
+def test_rank_pipelines(workspace: Workspace) -> None:
+    done = workspace.snakemake(
+        *("--cores", "2", "--show-failed-logs", "--allowed-rules", "report_tables", "audit_tables", "rank_pipelines"),
+        *("--", f"{workspace.results}/report/systems.tsv"),
+    )
+    assert done.returncode == 0, done.stdout
+    run = workspace.run_folder
+    table = read_table(run / "report/systems.tsv", schema="systems")
+    assert list(table["stage"]) == [1, 1, 2, 2] and list(table["rank"]) == [1, 2, 1, 2]
+    metrics = read_table(run / "report/metrics.tsv", schema="metrics").query("unit == 'patient'")
+    by_model = metrics.set_index(["pipeline", "stage", "cohort"])["roc_auc"]
+    for row in table.itertuples():
+        assert row.roc_auc == by_model[row.pipeline, row.stage, row.cohort]
+    first, second = table["roc_auc"].iloc[2:]
+    assert first >= second
+    assert table["difference"].iloc[3] == pytest.approx(second - first)
+    assert (table["network"] == "resnet50").all() and (table["paper"] == "").all()
 
 
 def test_audit_tables(workspace: Workspace) -> None:

@@ -166,9 +166,9 @@ def test_a_scan_has_the_mean_of_its_slices_and_a_rejected_one_its_reason():
     known, rng = familiar()
     table = pd.concat([cases(), cases(row=2, case="c" * 16, status="rejected", reason="no PixelSpacing", n_slices=0)])
     calibration = Calibration(1.0, 0.0, 0.4, 9, "")
-    found = predict_cases(
-        table, used(0.2, 0.4, 0.9), rng.normal(size=(3, 3)), "whole", [POSITIVE, NEGATIVE], calibration, known
-    )
+    features = rng.normal(size=(3, 3))
+    asked = table, used(0.2, 0.4, 0.9), features, "whole", [POSITIVE, NEGATIVE], calibration, known
+    found = predict_cases(*asked, answer=lambda probability, _: probability.mean())
     check_table(found, "new_predictions", "predictions")
     first, second = found.to_dict("records")
     assert first["probability"] == pytest.approx(0.5)
@@ -178,14 +178,16 @@ def test_a_scan_has_the_mean_of_its_slices_and_a_rejected_one_its_reason():
     assert second["outcome_note"] == "no prediction; rejected: no PixelSpacing"
     assert np.isnan(second["probability"])
     assert second["label"] == ""
+    # A network that pools slices is asked about the features of the case.
+    pooled = predict_cases(*asked, answer=lambda _, own: float((own == features).all()) / 4)
+    assert pooled.loc[0, "probability_raw"] == 0.25
 
 
 def test_a_scan_without_a_usable_slice_says_so():
     known, _ = familiar()
     calibration = Calibration(1.0, 0.0, 0.5, 0, "")
-    found = predict_cases(
-        cases(), used(0.5)[:0], np.zeros((0, 3)), "segmented", [POSITIVE, NEGATIVE], calibration, known
-    )
+    asked = cases(), used(0.5)[:0], np.zeros((0, 3)), "segmented", [POSITIVE, NEGATIVE], calibration, known
+    found = predict_cases(*asked, answer=lambda probability, _: probability.mean())
     assert found.loc[0, "outcome_note"] == "no prediction; no slice has a lung mask that is good enough"
 
 

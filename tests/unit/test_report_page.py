@@ -16,6 +16,7 @@ from lungsight.report.facts import facts_of, models_of
 from lungsight.report.model_tables import adaptation_table, provenance_table, thesis_table
 from lungsight.report.page import confusion_matrices, render_page
 from lungsight.report.page_tables import leakage_table, qc_table
+from lungsight.report.ranking import ranking_table
 from lungsight.report.results import RunResults, read_results
 from lungsight.report.summary_tables import metrics_table, origins_of, saliency_table
 from lungsight.report.wording import count, interval, listed, number, tally, with_interval
@@ -25,7 +26,7 @@ from tests.made_evaluation import made_evaluation_tables
 from tests.made_run import made_run
 from tests.workspace import ROOT
 
-THESIS = ROOT / "config/thesis.tsv"
+THESIS, PRINTED = ROOT / "config/thesis.tsv", ROOT / "config/table-2-2.tsv"
 
 
 def made_results(run: Path, roles: dict[str, str], **settings: object) -> RunResults:
@@ -52,6 +53,7 @@ def made_results(run: Path, roles: dict[str, str], **settings: object) -> RunRes
         write_table(run / "report/saliency.tsv", saliency, schema="report_saliency")
         made_evaluation_tables(run, facts)
         made_audit_tables(run, facts)
+        write_table(run / "report/systems.tsv", ranking_table(run, facts, read_table(PRINTED, "printed")), "systems")
     return read_results(run, facts, THESIS)
 
 

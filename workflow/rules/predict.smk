@@ -51,8 +51,7 @@ if REQUEST:
             provenance=f"{TRAINED.folder}/provenance.json",
             predictions=f"{TRAINED.folder}/predictions/{REQUEST.own_cohort}.tsv",
             cases=f"{TRAINED.results}/cohorts/{REQUEST.own_cohort}/cases.tsv",
-            images=f"{LEARNED_FROM}/{TRAINED.pipeline.framework}.npy",
-            index=f"{LEARNED_FROM}/index.tsv",
+            **cached_arrays(TRAINED.pipeline, LEARNED_FROM),
         output:
             reference=f"{RESULTS}/reference.json",
             features=f"{RESULTS}/reference.npz",
@@ -80,9 +79,7 @@ if REQUEST:
             cases=f"{RESULTS}/cohorts/{NEW}/cases.tsv",
             slices=f"{RESULTS}/cohorts/{NEW}/slices.tsv",
             manifest=f"{RESULTS}/qc/{NEW}/manifest.tsv",
-            images=f"{ASKED}/{TRAINED.pipeline.framework}.npy",
-            masks=f"{ASKED}/masks.npy",
-            index=f"{ASKED}/index.tsv",
+            **cached_arrays(TRAINED.pipeline, ASKED, "masks"),
         output:
             predictions=f"{RESULTS}/predictions.tsv",
             slices=f"{RESULTS}/slice_predictions.tsv",

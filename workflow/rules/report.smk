@@ -1,6 +1,6 @@
 """Report: what all rooms found → tables and one page that opens offline."""
 
-from lungsight.report.facts import audit_inputs, facts_of, page_inputs, table_inputs
+from lungsight.report.facts import audit_inputs, facts_of, page_inputs, ranking_inputs, table_inputs
 from lungsight.report.page_parts import digest_of_parts
 
 FACTS = facts_of(config)
@@ -76,6 +76,33 @@ rule audit_tables:
     shell:
         "python {input.program} --results {params.results:q} --facts {params.facts:q} --audit {output.audit}"
         " --verdicts {output.verdicts} --comparisons {output.comparisons} > {log} 2>&1"
+
+
+rule rank_pipelines:
+    input:
+        program=ancient(program("rank_pipelines")),
+        results=expand(f"{RESULTS}/{{path}}", path=ranking_inputs(FACTS)),
+        printed=repository_file("config/table-2-2.tsv"),
+    output:
+        report(
+            f"{RESULTS}/report/systems.tsv",
+            caption="../report/systems.rst",
+            category="Tables",
+            labels={"table": "all pipelines, ranked"},
+        ),
+    log:
+        f"{RESULTS}/logs/rank_pipelines.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rank_pipelines.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("rank_pipelines"),
+        results=lambda wildcards, output: os.path.dirname(os.path.dirname(output[0])),
+        facts=as_json(FACTS),
+    shell:
+        "python {input.program} --results {params.results:q} --facts {params.facts:q} --printed {input.printed}"
+        " --systems {output} > {log} 2>&1"
 
 
 rule write_report:

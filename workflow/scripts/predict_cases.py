@@ -16,6 +16,7 @@ from lungsight.predict.overlays import draw_pictures
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
+from lungsight.training.bags import answer_of_patient
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.provenance import check_images
@@ -53,7 +54,8 @@ def main() -> None:
     calibration = Calibration(**reference["calibration"])
     cases = read_table(args.cases, "cases")
     predicted = predict_cases(
-        cases, answer.slices, answer.features, args.pipeline.framework, labels, calibration, familiar
+        *(cases, answer.slices, answer.features, args.pipeline.framework, labels, calibration, familiar),
+        answer_of_patient(model, provenance),
     )
     write_table(args.predictions, predicted, "new_predictions")
     write_table(args.slice_predictions, answer.slices, "new_slice_predictions")

@@ -59,7 +59,8 @@ def main() -> None:
     with atomic_path(args.model) as temporary:
         in_float32(model, backbone, args.settings).save(temporary)
     write_table(args.history, history, "history")
-    write_json(args.provenance, provenance | {"training": what_came_of(history)})
+    size = {"parameters": model.count_params(), "bytes": args.model.stat().st_size}
+    write_json(args.provenance, provenance | {"training": what_came_of(history), "model": size})
     draw_curve(args.curve, history, title_of(args.pipeline.name, args.stage, provenance["weights"]))
     checkpoint.remove()
 

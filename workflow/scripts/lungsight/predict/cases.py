@@ -1,5 +1,7 @@
 """From slices to cases: what is said of each row of the scans."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -28,18 +30,24 @@ def predict_cases(
     labels: list[str],
     calibration: Calibration,
     familiar: Familiar,
+    answer: Callable[[np.ndarray, np.ndarray], float],
 ) -> pd.DataFrame:
     """predictions.tsv: a row for every row of `cases`, in its order.
 
     slices: the usable ones, with case, probability (the raw sigmoid), lung_mass and enrichment. features: (n, d), a
-    row for each. labels: the positive class first.
+    row for each. labels: the positive class first. answer: the probability of a case from those of its slices (n,) and
+    their features.
     """
     rows_of_case = slices.groupby("case").indices
     rows = []
     for _, case in cases.iterrows():
         chosen = rows_of_case.get(case["case"], np.array([], dtype=int))
         identity = {name: case[name] for name in ("row", "case", "patient")}
-        found = _predicted(slices.iloc[chosen], labels, calibration) if len(chosen) else _unpredicted(case, framework)
+        if len(chosen):
+            raw = answer(slices["probability"].to_numpy(np.float64)[chosen], features[chosen])
+            found = _predicted(slices.iloc[chosen], raw, labels, calibration)
+        else:
+            found = _unpredicted(case, framework)
         outside = unfamiliar_facts(case, familiar) if case["status"] == "ok" else []
         if len(chosen):
             outside += unfamiliar_features(features[chosen], familiar)
@@ -47,8 +55,7 @@ def predict_cases(
     return pd.DataFrame(rows)
 
 
-def _predicted(slices: pd.DataFrame, labels: list[str], calibration: Calibration) -> dict:
-    raw = float(slices["probability"].mean())
+def _predicted(slices: pd.DataFrame, raw: float, labels: list[str], calibration: Calibration) -> dict:
     probability = float(calibration(np.array([raw]))[0])
     positive, negative = labels
     label = positive if probability >= calibration.threshold else negative

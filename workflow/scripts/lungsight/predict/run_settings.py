@@ -9,7 +9,7 @@ REMEMBERED = {
     "intake": ("window", "png_size", "burned_in", "nifti_values", "series"),
     "segmentation": ("method", "mirroring", "postprocessing", "threads"),
     "qc": ("rules",),
-    "training": ("image_size", "threads"),
+    "training": ("image_size", "region", "threads"),
     "explain": ("iou_level", "threads"),
 }
 

@@ -19,6 +19,7 @@ LEVEL = 0.05
 AGGREGATED = ("roc_auc", "accuracy", "recall", "specificity")
 WAYS = {
     "slice": "each slice by itself",
+    "pooled": "the network, of all slices at once",
     "mean": "mean of the slices",
     "top_k": "mean of the {:g} highest slices",
     "fraction": "share of slices at or above {:g}",

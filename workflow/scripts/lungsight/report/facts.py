@@ -17,6 +17,7 @@ from lungsight.config import (
 )
 from lungsight.leakage_price.settings import priced_pipelines
 from lungsight.splits.settings import split_unit_of
+from lungsight.training import systems
 
 # Tables of the report that say more of how well the models do; each has a schema of its name.
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups")
@@ -66,6 +67,7 @@ def facts_of(config: dict) -> dict[str, Any]:
         "has_masks": has_masks,
         "mask_origin": mask_origin(config),
         "pipelines": [list(pipeline) for pipeline in pipelines_of(config)],
+        "systems": {name: system_facts(name) for name in config["pipelines"]["systems"]},
         "stages": stages_of(config) if has_masks else [],
         "settings": {
             "intake window, HU": config["intake"]["window"],
@@ -79,6 +81,12 @@ def facts_of(config: dict) -> dict[str, Any]:
         "split_unit": _worst_split_unit(config),
         "priced": [pipeline.name for pipeline in priced_pipelines(config)],
     }
+
+
+def system_facts(name: str) -> dict[str, str]:
+    """What the page says of a system: its paper, what it is, and what is a substitution here."""
+    system, (title, substituted) = systems.load(name), systems.description_of(name)
+    return {"paper": system.paper, "citation": system.citation, "title": title, "substituted": substituted}
 
 
 def _worst_split_unit(config: dict) -> str:
@@ -124,6 +132,16 @@ def audit_inputs(facts: dict) -> list[str]:
     return [*of_models, *(path for _, _, path in metadata_tables(facts)), "report/saliency.tsv"]
 
 
+def ranking_inputs(facts: dict) -> list[str]:
+    """Files that the ranking of pipelines is made from, relative to the results folder."""
+    of_models = [
+        f"models/{name}/stage{stage}/{file}"
+        for name, stage in models_of(facts)
+        for file in (f"predictions/{cohort_of_stage(facts, stage)}.tsv", "provenance.json")
+    ]
+    return [*of_models, *(f"report/{table}.tsv" for table in ("metrics", "saliency", "verdicts"))]
+
+
 def _page_inputs(facts: dict) -> Iterator[str]:
     labelled = cohorts_of(facts, *LABELLED_ROLES)
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(facts))
@@ -137,7 +155,7 @@ def _page_inputs(facts: dict) -> Iterator[str]:
         yield from ("report/leakage.tsv", *(["report/leakage_price.tsv"] if facts["priced"] else []))
         yield from ("report/metrics.tsv", "report/saliency.tsv")
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
-        yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv")
+        yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
     for name, stage in models_of(facts):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
         yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))

@@ -19,6 +19,7 @@ from lungsight.report import (
     maps,
     model_tables,
     page_tables,
+    ranking_page,
 )
 from lungsight.report.page_parts import TEMPLATE
 from lungsight.report.pictures import galleries, mean_picture, overlay_picture
@@ -73,6 +74,7 @@ def _models(results: RunResults) -> dict[str, Any]:
         "adaptation": model_tables.adaptation_table(results),
         "adaptation_statements": adaptation_statements(results),
         "more": evaluation_page.section(results),
+        "ranking": ranking_page.section(results),
         "confusions": confusion_matrices(results),
         "labels": results.facts["labels"],
         "curves": Markup(charts.training_curves(results.histories, names)),

@@ -34,6 +34,7 @@ class RunResults:
     audit: pd.DataFrame = field(default_factory=pd.DataFrame)
     verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    systems: pd.DataFrame = field(default_factory=pd.DataFrame)
     evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
     thesis: pd.DataFrame = field(default_factory=pd.DataFrame)
     histories: dict[Model, pd.DataFrame] = field(default_factory=dict)
@@ -75,6 +76,7 @@ def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
         "audit": read_table(folder / "report/audit.tsv", schema="report_audit"),
         "verdicts": read_table(folder / "report/verdicts.tsv", schema="verdicts"),
         "comparisons": read_table(folder / "report/comparisons.tsv", schema="comparisons"),
+        "systems": read_table(folder / "report/systems.tsv", schema="systems"),
         "evaluation": {name: read_table(folder / f"report/{name}.tsv", schema=name) for name in EVALUATION_TABLES},
         "histories": {
             (name, stage): read_table(folder / f"models/{name}/stage{stage}/history.tsv", schema="history")

@@ -1,6 +1,7 @@
 """From slices to a patient's answer: how slices are put together, and the threshold, both fitted on validation alone.
 
-mean: the mean probability of a patient's slices · top_k: the mean of the k highest · fraction: the share of slices at
+pooled: the network's own answer, of one that pools the slices of a patient · mean: the mean probability of a patient's
+slices · top_k: the mean of the k highest · fraction: the share of slices at
 or above a cut. k and the cut are those that rank the validation patients best (AUC); the threshold is the one with the
 highest sensitivity + specificity − 1 there (Youden 1950). What is fitted goes with the model: it comes from the
 validation side of the cohort that the model was trained on, and is used as it is on every other.
@@ -12,9 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lungsight.training.metrics import THRESHOLD, metrics_row, patient_level, weighted_metrics
+from lungsight.training.metrics import (
+    OWN_ANSWER,
+    THRESHOLD,
+    mean_of_slices,
+    metrics_row,
+    own_answers,
+    weighted_metrics,
+)
 
-SLICES = "slice"
+SLICES, POOLED = "slice", "pooled"
 FIXED, VALIDATION = "fixed", "validation"
 LEFT_OUT = ("brier", "ece")  # a share of slices is no probability
 
@@ -28,18 +36,19 @@ class Aggregation(NamedTuple):
 
 
 def top_k(slices: pd.DataFrame, k: float) -> pd.DataFrame:
-    """As `patient_level`, of the k slices with the highest probability; of all where a patient has fewer."""
+    """As `mean_of_slices`, of the k slices with the highest probability; of all where a patient has fewer."""
     ranks = slices.groupby(["patient", "label"], sort=False)["probability"].rank(method="first", ascending=False)
-    return patient_level(slices[ranks <= k])
+    return mean_of_slices(slices[ranks <= k])
 
 
 def fraction(slices: pd.DataFrame, cut: float) -> pd.DataFrame:
-    """As `patient_level`, with the share of slices whose probability is at least `cut`."""
-    return patient_level(slices.assign(probability=(slices["probability"] >= cut).astype(float)))
+    """As `mean_of_slices`, with the share of slices whose probability is at least `cut`."""
+    return mean_of_slices(slices.assign(probability=(slices["probability"] >= cut).astype(float)))
 
 
 AGGREGATIONS = {
-    "mean": Aggregation(lambda slices, _: patient_level(slices), (None,)),
+    POOLED: Aggregation(lambda slices, _: own_answers(slices), (None,)),
+    "mean": Aggregation(lambda slices, _: mean_of_slices(slices), (None,)),
     "top_k": Aggregation(top_k, (3, 1, 2, 5, 10)),
     "fraction": Aggregation(fraction, (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)),
 }
@@ -91,10 +100,11 @@ class Fitted(NamedTuple):
 
 
 def fit_aggregations(predictions: pd.DataFrame, positive: str) -> list[Fitted]:
-    """Slices and every aggregation, fitted on the validation rows of one prediction table."""
+    """Slices and every aggregation that the table allows, fitted on the validation rows of one prediction table."""
     validation = predictions[predictions["split"] == "val"]
     chosen = [Fitted(SLICES, None, None)]
-    chosen += [Fitted(name, best_parameter(name, validation, positive), None) for name in AGGREGATIONS]
+    names = [name for name in AGGREGATIONS if name != POOLED or OWN_ANSWER in predictions]
+    chosen += [Fitted(name, best_parameter(name, validation, positive), None) for name in names]
     return [fitted._replace(threshold=best_threshold(fitted.scores(validation), positive)) for fitted in chosen]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from lungsight.training.network import POOLED
+from lungsight.training.provenance import bag_size_of
 
 Head = Callable[[np.ndarray], np.ndarray]
 
@@ -67,13 +68,13 @@ def numpy_head(model: keras.Model) -> Head:
     return lambda features: head(tf.constant(features, tf.float32), training=False).numpy().astype(np.float64)
 
 
-def answer_of_patient(model: keras.Model, settings: dict) -> Callable[[np.ndarray, np.ndarray], float]:
+def answer_of_patient(model: keras.Model, provenance: dict) -> Callable[[np.ndarray, np.ndarray], float]:
     """How a patient is answered: a function of the slices' probabilities (n,) and pooled features (n, channels).
 
-    model: ends in the probability. settings: the config's `training`. Trained on bags, the answer is what the network
-    says of the mean features; else it is the mean probability.
+    model: ends in the probability. Trained on bags, by its provenance, the answer is what the network says of the mean
+    features; else it is the mean probability.
     """
-    if settings.get("bag_size", 1) == 1:
+    if bag_size_of(provenance) == 1:
         return lambda probability, features: float(probability.mean())
     head = numpy_head(model)
     return lambda probability, features: float(head(features.mean(axis=0, keepdims=True))[0, 0])

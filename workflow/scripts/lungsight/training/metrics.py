@@ -21,6 +21,7 @@ import pandas as pd
 from lungsight.training.bootstrap import draw_patients, patient_numbers, percentile_interval
 
 THRESHOLD = 0.5
+OWN_ANSWER = "patient_probability"  # column of a network that answers a patient from all slices together
 COUNTS = ("n", "tp", "fp", "fn", "tn")
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "pr_auc", "brier", "ece")
 ECE_BINS = 10
@@ -91,9 +92,20 @@ def weighted_metrics(
     }
 
 
-def patient_level(predictions: pd.DataFrame) -> pd.DataFrame:
+def mean_of_slices(predictions: pd.DataFrame) -> pd.DataFrame:
     """One row per patient and label, in table order, with the mean probability of the patient's slices."""
     return predictions.groupby(["patient", "label"], sort=False, as_index=False)["probability"].mean()
+
+
+def own_answers(predictions: pd.DataFrame) -> pd.DataFrame:
+    """One row per patient and label, in table order, with what the network itself answers of the patient."""
+    of_patients = predictions.groupby(["patient", "label"], sort=False, as_index=False)[OWN_ANSWER].first()
+    return of_patients.rename(columns={OWN_ANSWER: "probability"})
+
+
+def patient_level(predictions: pd.DataFrame) -> pd.DataFrame:
+    """One row per patient and label: the network's own answer where there is one, else the mean of the slices."""
+    return own_answers(predictions) if OWN_ANSWER in predictions else mean_of_slices(predictions)
 
 
 def resampled_metrics(

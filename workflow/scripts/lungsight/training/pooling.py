@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
+from lungsight.training.metrics import OWN_ANSWER
 
 
 def prediction_files(runs: Sequence[Path]) -> list[Path]:
@@ -46,6 +47,9 @@ def pool_folds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         raise UserError(f"{(times == 0).sum()} of {len(first)} slices are tested in no run: is a fold missing?")
     if ((times > 1) & (times < len(tables))).any():
         raise UserError("Some slices are tested in several runs, but not in all: is a fold there twice?")
-    probability = np.stack([table["probability"].to_numpy(np.float64) for table in tables])
-    pooled = np.where(tested, probability, 0).sum(axis=0) / times
-    return first[["slice", "patient", "label"]].assign(split="test", probability=pooled)
+    answers = [name for name in ("probability", OWN_ANSWER) if all(name in table for table in tables)]
+    pooled = {}
+    for name in answers:
+        values = np.stack([table[name].to_numpy(np.float64) for table in tables])
+        pooled[name] = np.where(tested, values, 0).sum(axis=0) / times
+    return first[["slice", "patient", "label"]].assign(split="test", **pooled)

@@ -38,6 +38,11 @@ def describe_training(name: str, backbone: Backbone, settings: dict, seed: int, 
     }
 
 
+def bag_size_of(provenance: dict) -> int:
+    """Slices that were answered together when the model with this provenance was trained."""
+    return provenance.get("settings", {}).get("bag_size", 1)
+
+
 def check_parent(path: Path, backbone_name: str, preprocessing: str, image_size: int) -> None:
     """Raise UserError unless the parent model, by its provenance, was trained on such images with this backbone."""
     _compare(

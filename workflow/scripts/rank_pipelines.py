@@ -1,0 +1,28 @@
+"""Rank all pipelines of a run: how well, against the first, how well calibrated, whether they look at the lung."""
+
+import argparse
+import json
+from pathlib import Path
+
+from lungsight.program import parser, run
+from lungsight.report.ranking import ranking_table
+from lungsight.tables import read_table, write_table
+
+
+def parse_args() -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
+    arguments.add_argument("--facts", type=json.loads, required=True, help="what the config says, as JSON")
+    arguments.add_argument("--printed", type=Path, required=True, help="what papers print of their systems")
+    arguments.add_argument("--systems", type=Path, required=True, help="output")
+    return arguments.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    table = ranking_table(args.results, args.facts, read_table(args.printed, "printed"))
+    write_table(args.systems, table, schema="systems")
+
+
+if __name__ == "__main__":
+    run(main)
