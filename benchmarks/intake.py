@@ -31,11 +31,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 from lungsight.demo.anatomy import Phantom, thorax
 from lungsight.demo.dicom_writer import write_ct_series
-from lungsight.intake.duplicates import find_duplicates
-from lungsight.intake.headers import scan
 
 ROOT = Path(__file__).resolve().parents[1]
 PLANES = 20
+KINDS = {"uncompressed": False, "JPEG Lossless": True}
 DICOM2NIFTI = """
 import sys, pathlib, dicom2nifti, nibabel, numpy
 from PIL import Image
@@ -53,15 +52,15 @@ SimpleITK.WriteImage(SimpleITK.ReadImage(names), sys.argv[2] + "/volume.nii.gz")
 """
 
 
-def make_series(folder: Path, series: int, slices: int, jpeg: bool) -> list[Path]:
-    """Phantom series of 512 × 512, of which each slice has noise of its own."""
-    phantom = thorax(1, matrix=512, slices=PLANES)
+def make_series(folder: Path, series: int, slices: int, jpeg: bool, matrix: int = 512) -> list[Path]:
+    """Phantom series, of which each slice has noise of its own."""
+    phantom = thorax(1, matrix=matrix, slices=PLANES)
     rng = np.random.default_rng(5)
     folders = []
     for number in range(series):
         planes = phantom.hu[:, :, np.arange(slices) % PLANES]
         noisy: Phantom = dataclasses.replace(phantom, hu=planes + rng.normal(0, 4, planes.shape).astype(np.float32))
-        folders.append(folder / f"series{number:03d}")
+        folders.append(folder / f"series{number:04d}")
         write_ct_series(folders[-1], noisy, f"benchmark {number}", f"P{number}")
         if jpeg:
             for path in folders[-1].iterdir():
@@ -95,7 +94,7 @@ def by_workflow(folders: list[Path], place: Path, cores: int) -> None:
     """The whole workflow up to the cohort's tables, its start included."""
     table = "".join(f"P{n}\t{folder.name}\tCovid-19\n" for n, folder in enumerate(folders))
     (place / "table.tsv").write_text("patient\tpath\tlabel\n" + table)
-    shape = {"role": "target", "format": "dicom", "root": str(folders[0].parent), "table": "table.tsv", "shards": cores}
+    shape = {"role": "target", "format": "dicom", "root": str(folders[0].parent), "table": "table.tsv"}
     (place / "config.yaml").write_text(json.dumps({"results": "results/run", "cohorts": {"hospital": shape}}))
     command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", "none", "--directory", str(place), "--configfile", str(place / "config.yaml")]
@@ -116,10 +115,10 @@ def by_peer(name: str, folders: list[Path], place: Path, cores: int, peers: Path
     in_parallel(commands, cores)
 
 
-def compare(args: argparse.Namespace, jpeg: bool) -> list[dict]:
+def compare(args: argparse.Namespace, kind: str) -> list[dict]:
     """A row for every program: wall and CPU milliseconds a slice, and the ratios of ours to it."""
     with tempfile.TemporaryDirectory() as name:
-        folders = make_series(Path(name) / "data", args.series, args.slices, jpeg)
+        folders = make_series(Path(name) / "data", args.series, args.slices, KINDS[kind])
         few = folders[: max(1, args.series // 10)]
         runs = {
             "lungsight": (folders, lambda place: by_workflow(folders, place, args.cores)),
@@ -139,39 +138,10 @@ def compare(args: argparse.Namespace, jpeg: bool) -> list[dict]:
         ours = found["lungsight"]
         ratio = [[a[side] / b[side] for a, b in zip(ours, times, strict=True)] for side in (0, 1)]
         medians = [statistics.median(time[side] for time in times) for side in (0, 1)]
-        row = {"series": "JPEG Lossless" if jpeg else "uncompressed", "program": program, "wall ms/slice": medians[0]}
+        row = {"series": kind, "program": program, "wall ms/slice": medians[0]}
         row |= {"CPU ms/slice": medians[1], "ours/it, wall": statistics.median(ratio[0])}
         rows.append(row | {"ours/it, CPU": statistics.median(ratio[1])})
     return rows
-
-
-def header_scan(files: int) -> float:
-    """CPU milliseconds a file to read the headers of a folder."""
-    with tempfile.TemporaryDirectory() as name:
-        phantom = thorax(1, matrix=128, slices=PLANES)
-        planes = phantom.hu[:, :, np.arange(files) % PLANES]
-        write_ct_series(Path(name), dataclasses.replace(phantom, hu=planes), "benchmark", "P")
-        scan(Path(name), Path(name))
-        start = time.process_time()
-        scan(Path(name), Path(name))
-        return 1000 * (time.process_time() - start) / files
-
-
-def duplicate_search(slices: int) -> float:
-    """CPU seconds to search so many slices of different patients, one in a hundred of them a copy, in memory."""
-    rng = np.random.default_rng(3)
-    pictures = rng.integers(0, 256, (slices, 64, 64), dtype=np.uint8)
-    hashes = rng.integers(0, 1 << 63, slices, dtype=np.uint64)
-    copied = np.arange(0, slices - 1, 100)
-    pictures[copied + 1], hashes[copied + 1] = pictures[copied], hashes[copied]
-    names = [f"{number:016x}" for number in range(slices)]
-    table = pd.DataFrame({"slice": [f"{name}-0000" for name in names], "cohort": "c", "patient": names})
-    table = table.assign(sha256=names, perceptual_hash=[f"{value:016x}" for value in hashes])
-    start = time.process_time()
-    found = find_duplicates(table, 6, lambda place: pictures[place])
-    seconds = time.process_time() - start
-    assert len(found) == 2 * len(copied)
-    return seconds
 
 
 def main() -> None:
@@ -181,13 +151,10 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--cores", type=int, default=2)
     arguments.add_argument("--peers", type=Path, required=True)
-    arguments.add_argument("--duplicates", type=int, default=25_000)
-    arguments.add_argument("--headers", type=int, default=2000)
+    arguments.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     args = arguments.parse_args()
-    print(f"header scan: {header_scan(args.headers):.2f} ms a file (CPU), {args.headers} files", flush=True)
-    print(f"duplicates: {duplicate_search(args.duplicates):.1f} s (CPU), {args.duplicates} slices", flush=True)
-    for jpeg in (False, True):
-        table = pd.DataFrame(compare(args, jpeg))
+    for kind in args.kinds:
+        table = pd.DataFrame(compare(args, kind))
         print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"), flush=True)
 
 

@@ -168,7 +168,7 @@ def test_make_split_keeps_twins_and_earlier_sides(tmp_path):
     first, second = slices["curated"].iloc[0], slices["hospital"].iloc[4]
     twins = [
         {"slice": row["slice"], "cohort": row["source"], "patient": row["patient"], "kind": "near"}
-        | {"group": first["slice"], "distance": 3}
+        | {"group": first["slice"], "distance": 3, "contradicted": 0}
         for row in (first, second)
     ]
     write_table(run / "cohorts" / "duplicates.tsv", twins, "duplicates")
@@ -304,7 +304,7 @@ def test_leakage(tmp_path):
         rows.loc[trained, "sha256"] = hospital.loc[tested, "sha256"]
 
     change(run, "curated", "slices", "slices", take_pixels_of_hospital)
-    twin = {"cohort": "hospital", "kind": "near", "group": torn["slice"][3], "distance": 2}
+    twin = {"cohort": "hospital", "kind": "near", "group": torn["slice"][3], "distance": 2, "contradicted": 0}
     twins = [{"slice": torn["slice"][row], "patient": torn["patient"][row]} | twin for row in (3, 23)]
     write_table(run / "cohorts" / "duplicates.tsv", twins, "duplicates")
     workspace.must_run("leakage", "report/leakage.tsv")

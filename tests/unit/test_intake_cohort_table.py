@@ -94,6 +94,26 @@ def test_row_24_all_that_is_wrong_is_said_at_once_by_row(cohort):
     assert message.startswith(f"{cohort['table']} (cohort hospital):")
 
 
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        *[("p10", "the id of a patient"), ("MÜLLER", "the id of a patient")],
+        *[("data/mueller", "a path"), ("C:\\scans", "a path")],
+        *[("CT 2020-03-14", "a date"), ("20200314", "a date"), ("14.3.2020", "a date")],
+    ],
+)
+def test_a_source_that_may_name_a_person_is_refused_since_it_is_published(cohort, source, what):
+    write(cohort, [("Müller", "a", "1", "site 1"), ("P10", "b", "0", source)], ("patient", "path", "label", "source"))
+    message = errors(cohort)
+    assert f"row 2: source holds {what}; results show it as it is" in message and "row 1" not in message
+
+
+@pytest.mark.parametrize("source", ["", "1", "site 2", "Siemens Force 2020", "v1.2.20", "6_Rahimzadeh", "2020"])
+def test_other_sources_are_taken_as_they_are(cohort, source):
+    write(cohort, [("1", "a", "1", source)], ("patient", "path", "label", "source"))
+    assert read(cohort)[0].source == source
+
+
 def test_many_errors_are_cut_short(cohort):
     write(cohort, [(f"P{n}", f"none{n}", "1") for n in range(50)])
     assert errors(cohort).endswith("… and 30 more.")

@@ -13,6 +13,7 @@ from lungsight.intake.duplicates import ALIKE, detail_of, find_duplicates
 from lungsight.intake.geometry import slice_to_image
 from lungsight.intake.perceptual_hash import hashes_as_integers, perceptual_hash
 from lungsight.intake.volume import sha256_of_image
+from lungsight.tables import columns_of
 
 DISTANCE = 6
 PATIENTS = 6
@@ -29,12 +30,13 @@ def phantoms():
     return pictures
 
 
-def table_of(pictures):
-    """A slices table of (patient, image) pairs, each a case of its own."""
+def table_of(pictures, labels=("Covid-19",)):
+    """A slices table of (patient, image) pairs, each a case of its own; labels: theirs, in turn."""
     return pd.DataFrame(
         [
             {
                 **{"slice": f"{number:016x}-0000", "cohort": "c", "patient": f"{patient:016x}"},
+                "label": labels[number % len(labels)],
                 **{"sha256": sha256_of_image(image), "perceptual_hash": perceptual_hash(image)},
             }
             for number, (patient, image) in enumerate(pictures)
@@ -131,7 +133,16 @@ def test_distance_0_finds_equal_hashes_only():
 
 def test_no_slices_no_duplicates():
     table = find_duplicates(table_of([]).reindex(columns=table_of([(0, phantoms()[0, 0])]).columns), DISTANCE, None)
-    assert table.empty and list(table.columns) == ["slice", "cohort", "patient", "kind", "group", "distance"]
+    assert table.empty and list(table.columns) == columns_of("duplicates")
+
+
+def test_equal_pictures_under_two_labels_contradict_each_other():
+    first, second = phantoms()[0, 3], phantoms()[1, 3]
+    pictures = [(0, first), (1, first), (2, second), (3, second), (4, COPIES["resized"](first))]
+    labels = ("Covid-19", "Non Covid", "Covid-19", "Covid-19", "Non Covid")
+    table = find_duplicates(table_of(pictures, labels), DISTANCE, lambda place: pictures[place][1])
+    assert list(table["kind"]) == ["exact"] * 4 + ["near"], "a near twin may be another slice: it is only reported"
+    assert list(table["contradicted"]) == [1, 1, 0, 0, 0]
 
 
 def brute_force(hashes, patients, distance):
@@ -153,7 +164,7 @@ def test_blocks_find_what_a_loop_over_all_pairs_finds(monkeypatch):
     hashes = [f"{int(rng.choice(roots)) ^ (1 << int(rng.integers(64))):016x}" for _ in range(60)]
     patients = [f"{number:016x}" for number in rng.integers(0, 9, 60)]
     table = pd.DataFrame(
-        {"slice": [f"{n:016x}-0000" for n in range(60)], "cohort": "c", "patient": patients}
+        {"slice": [f"{n:016x}-0000" for n in range(60)], "cohort": "c", "label": "l", "patient": patients}
         | {"sha256": [f"{n}" for n in range(60)], "perceptual_hash": hashes}
     )
     image = phantoms()[0, 3]

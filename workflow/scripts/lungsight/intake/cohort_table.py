@@ -6,6 +6,8 @@ Standard library only: every job parses the workflow again, so an import counts.
 import difflib
 import hashlib
 import os
+import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -19,6 +21,8 @@ SPLITS = ("", "train", "val", "test")
 CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series or a volume, or a single image
 _CASES_PER_THREAD = {format: cases // 4 for format, cases in CASES_PER_SHARD.items()}
 _MOST_ERRORS_SHOWN = 20
+_SHORTEST_NAME = 3  # a shorter source may equal a patient's id by chance: sites and patients are both numbered
+_DATE = re.compile(r"(?<!\d)((19|20)\d\d([-./]?)[01]\d\3[0-3]\d|[0-3]?\d[-./][01]?\d[-./](19|20)\d\d)(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -130,13 +134,15 @@ def read_cohort_table(name: str, cohort: dict, labels: dict[str, list[str]]) -> 
     rows: list[TableRow] = []
     wrong: list[str] = []
     row_of_path: dict[str, int] = {}
+    patients = {raw.given(fields)["patient"].casefold() for fields in raw.records if len(fields) == len(raw.header)}
     for number, fields in enumerate(raw.records, start=1):
         if len(fields) != len(raw.header):
             wrong.append(f"row {number}: {len(fields)} fields, the header has {len(raw.header)}.")
             continue
         given = raw.given(fields)
         row = _to_row(number, given, labels)
-        wrong += [f"row {number}: {problem}" for problem in _problems(row, given, cohort, labels, root)]
+        problems = _problems(row, given, cohort, labels, root) + _problems_of_source(row.source, patients)
+        wrong += [f"row {number}: {problem}" for problem in problems]
         key = os.path.normpath(row.path)
         if row.path and key in row_of_path:
             wrong.append(f"row {number}: the path of row {row_of_path[key]} again.")
@@ -155,10 +161,15 @@ def _check_header(table: Path, header: list[str], cohort: dict) -> None:
     last = "mask" if cohort["role"] == "segmentation" else "label"
     missing = [column for column in ("patient", "path", last) if column not in header]
     if missing:
-        raise UserError(f"{table}: the column {', '.join(missing)} is missing; it has {', '.join(header)}.")
-    repeated = sorted({column for column in header if column and header.count(column) > 1})
+        raise UserError(f"{table}: the column {', '.join(missing)} is missing; it has {_listed(header)}.")
+    repeated = sorted(column for column, times in Counter(header).items() if column and times > 1)
     if repeated:
-        raise UserError(f"{table}: the column {', '.join(repeated)} is there twice.")
+        raise UserError(f"{table}: the column {_listed(repeated)} is there twice.")
+
+
+def _listed(columns: list[str]) -> str:
+    more = f" and {len(columns) - _MOST_ERRORS_SHOWN} more" if len(columns) > _MOST_ERRORS_SHOWN else ""
+    return ", ".join(column[:40] for column in columns[:_MOST_ERRORS_SHOWN]) + more
 
 
 def _problems(row: TableRow, given: dict, cohort: dict, labels: dict[str, list[str]], root: Path) -> list[str]:
@@ -178,6 +189,19 @@ def _problems(row: TableRow, given: dict, cohort: dict, labels: dict[str, list[s
         elif "phantom" not in cohort and "layout" not in cohort and not row.skip:
             problems += _problems_on_disk(column, path, root)
     return problems
+
+
+def _problems_of_source(source: str, patients: set[str]) -> list[str]:
+    """What forbids to publish a source, which results show as it was given. patients: ids in small letters."""
+    if len(source) >= _SHORTEST_NAME and source.casefold() in patients:
+        what = "the id of a patient"
+    elif "/" in source or "\\" in source:
+        what = "a path"
+    elif _DATE.search(source):
+        what = "a date"
+    else:
+        return []
+    return [f"source holds {what}; results show it as it is, so name a scanner, a site or a data set."]
 
 
 @cache

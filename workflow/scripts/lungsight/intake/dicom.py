@@ -12,13 +12,14 @@ from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.decode import stored_values
 from lungsight.intake.geometry import LPS_TO_RAS, is_axial, to_canonical, voxel_spacing
 from lungsight.intake.headers import SliceHeader, scan
-from lungsight.intake.hounsfield import jumps, percentiles, sampled, to_hounsfield
+from lungsight.intake.hounsfield import check_range, jumps, percentiles, sampled, to_hounsfield
 from lungsight.intake.series import (
     ANY_SERIES,
     SeriesRule,
     Stack,
     check_header,
     check_pixels_described,
+    check_spacing,
     choose_series,
     same_place,
     sort_by_position,
@@ -81,7 +82,7 @@ def drop_duplicates(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], i
 
 
 def _hounsfield(header: SliceHeader) -> np.ndarray:
-    return to_hounsfield(stored_values(header), header.slope, header.intercept)
+    return to_hounsfield(stored_values(header), header.slope, header.intercept, f"(file {header.ordinal})")
 
 
 def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
@@ -135,6 +136,8 @@ def _read_multiframe(header: SliceHeader, window: Window, min_slices: int, notes
     if not is_axial(affine):
         raise BadCase("no axial CT slice")
     spacing = voxel_spacing(affine)
+    check_spacing(spacing)
+    check_range(volume.array)
     samples = [sampled(plane) for plane in volume.array]
     facts = _facts(header, spacing[[1, 0, 2]], samples)
     codes, affine = to_canonical(np.stack([window.codes(plane) for plane in volume.array]).T, affine)

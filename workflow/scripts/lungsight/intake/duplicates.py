@@ -20,13 +20,15 @@ _HASHES_AT_ONCE, _PAIRS_AT_ONCE = 1024, 2048  # 200 MB and 64 MB at 25,000 pictu
 def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], np.ndarray]) -> pd.DataFrame:
     """Find the slices that have a twin in another patient.
 
-    slices: in table order, with slice, cohort, patient, sha256 (of the pixels) and perceptual_hash (16 hexadecimal
-    digits). load: the place of a slice in this table → its image (rows, columns). Two pictures are near twins if their
-    hashes differ in at most `distance` bits and their detail agrees: the hash alone takes one chest for another.
+    slices: in table order, with slice, cohort, patient, label, sha256 (of the pixels) and perceptual_hash (16
+    hexadecimal digits). load: the place of a slice in this table → its image (rows, columns). Two pictures are near
+    twins if their hashes differ in at most `distance` bits and their detail agrees: the hash alone takes one chest for
+    another.
 
     Returns the rows of `duplicates` in the same order. `kind`: exact where the pixels are equal, else near. `distance`:
-    bits to the nearest twin. `group`: the first slice of all that are linked by twins, so that two slices of one
-    patient, never twins themselves, may share a group through a third.
+    bits to the nearest twin. `contradicted`: 1 where equal pixels have another label. `group`: the first slice of all
+    that are linked by twins, so that two slices of one patient, never twins themselves, may share a group through a
+    third.
     """
     of_slice, pictures = pd.factorize(slices["sha256"])
     first_with = np.unique(of_slice, return_index=True)[1]
@@ -38,10 +40,12 @@ def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], n
         kind=np.where(owner[of_slice] == SEVERAL, "exact", "near"),
         distance=nearest[of_slice],
         component=component[of_slice],
+        contradicted=(slices.groupby("sha256")["label"].transform("nunique") > 1).astype(int),
     )
     table = table[table["distance"] <= distance]
     table = table.assign(group=table.groupby("component")["slice"].transform("first"))
-    return table[["slice", "cohort", "patient", "kind", "group", "distance"]].reset_index(drop=True)
+    columns = ["slice", "cohort", "patient", "kind", "group", "distance", "contradicted"]
+    return table[columns].reset_index(drop=True)
 
 
 def detail_of(image: np.ndarray) -> np.ndarray:

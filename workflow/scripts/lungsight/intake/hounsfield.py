@@ -8,17 +8,32 @@ import numpy as np
 from lungsight.errors import BadCase
 
 SAMPLING = 4  # every fourth row and column is enough for percentiles and jumps
+MOST = 32768.0  # HU; scanners with an extended range end at about 30,700
 JUMP = 50.0  # HU; noise and anatomy move the median difference of neighbouring slices by a few HU
 
 
-def to_hounsfield(stored: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+def check_range(values: np.ndarray, slope: float = 1.0, intercept: float = 0.0, where: str = "") -> None:
+    """Raise BadCase unless slope × values + intercept are HU that a scanner can write: finite, within 16 bits.
+
+    Others come from padding of −2000 read without its sign, or from a rescale that is none.
+    """
+    ends = [float(end) * slope + intercept for end in (values.min(), values.max())]
+    if not max(map(abs, ends)) <= MOST:
+        raise BadCase(
+            f"HU from {min(ends):.4g} to {max(ends):.4g}: RescaleSlope (0028,1053), RescaleIntercept (0028,1052) or"
+            f" PixelRepresentation (0028,0103) does not fit the pixels {where}".rstrip()
+        )
+
+
+def to_hounsfield(stored: np.ndarray, slope: float, intercept: float, where: str = "") -> np.ndarray:
     """Rescale stored CT values to Hounsfield units.
 
     stored: (rows, columns) integers as stored. Returns float32 HU of the same shape.
-    Raises BadCase if slope is zero. Source: DICOM PS3.3 C.11.1.1.2.
+    Raises BadCase if slope is zero and as `check_range` does. Source: DICOM PS3.3 C.11.1.1.2.
     """
     if slope == 0:
         raise BadCase("RescaleSlope (0028,1053) is 0")
+    check_range(stored, slope, intercept, where)
     hounsfield = stored.astype(np.float32)
     if slope != 1:
         hounsfield *= np.float32(slope)

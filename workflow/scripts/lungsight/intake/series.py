@@ -17,6 +17,7 @@ from lungsight.intake.headers import MAX_PIXELS, SliceHeader, tag_of
 
 SPACING_TOLERANCE = 0.01
 VECTOR_TOLERANCE = 1e-3
+MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm; micro-CT has some hundredths, slices lie some millimetres apart
 MIN_COVER = 0.5  # of the longest series: a thin one through a part of the chest is no scan of it
 MOST_DESCRIBED = 5
 MIN_INTERLEAVED = 8  # the numbers of fewer slices can look interleaved by chance
@@ -65,8 +66,7 @@ def check_header(header: SliceHeader) -> None:
     where = f"(file {header.ordinal})"
     if header.slope == 0:
         raise BadCase(f"RescaleSlope {tag_of('RescaleSlope')} is 0 {where}")
-    if min(header.spacing) <= 0:
-        raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} is not positive {where}")
+    check_spacing(header.spacing, where)
     row, column = header.orientation[:3], header.orientation[3:]
     lengths = np.linalg.norm([row, column], axis=1)
     if np.abs(lengths - 1).max() > VECTOR_TOLERANCE or abs(row @ column) > VECTOR_TOLERANCE:
@@ -74,6 +74,14 @@ def check_header(header: SliceHeader) -> None:
             f"ImageOrientationPatient {tag_of('ImageOrientationPatient')} is no pair of perpendicular unit vectors"
             f" {where}"
         )
+
+
+def check_spacing(spacing: Sequence[float], where: str = "") -> None:
+    """Raise BadCase unless distances of pixels, in mm, are those of a CT of anything."""
+    if min(spacing) <= 0:
+        raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} is not positive {where}".rstrip())
+    if min(spacing) < MIN_SPACING or max(spacing) > MAX_SPACING:
+        raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} is that of no CT {where}".rstrip())
 
 
 def check_pixels_described(header: SliceHeader) -> None:

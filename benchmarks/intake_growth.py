@@ -1,0 +1,116 @@
+"""How the cost of intake grows: with cores, with series, with files; each figure by its name.
+
+python benchmarks/intake_growth.py [headers] [duplicates] [cores] [memory] [series]
+
+headers: CPU milliseconds a file to read the headers of 10,000 files. duplicates: CPU seconds to search 25,000 slices.
+cores: wall time of the conversion, and of the whole workflow up to the cohort's tables, on one core and on two. memory:
+the largest process of a run over 10 series and over 40. series: the whole workflow on 100 series and on 1000.
+"""
+
+import argparse
+import dataclasses
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from intake import PLANES, by_workflow, make_series, timed
+
+from lungsight.demo.anatomy import thorax
+from lungsight.demo.dicom_writer import write_ct_series
+from lungsight.intake.duplicates import find_duplicates
+from lungsight.intake.headers import scan
+
+ROUNDS = 3
+FILES, PICTURES = 10_000, 25_000
+SLICES = 100  # of a series of 512 × 512
+SMALL = {"slices": 10, "matrix": 128}
+
+
+def headers() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        phantom = thorax(1, matrix=SMALL["matrix"], slices=PLANES)
+        planes = phantom.hu[:, :, np.arange(FILES) % PLANES]
+        write_ct_series(Path(name), dataclasses.replace(phantom, hu=planes), "benchmark", "P")
+        times = []
+        for _ in range(ROUNDS):
+            start = time.process_time()
+            slices, others = scan(Path(name), Path(name))
+            times.append(time.process_time() - start)
+            assert len(slices) == FILES and not others
+    print(f"header scan: {1000 * statistics.median(times) / FILES:.2f} ms a file (CPU), {FILES} files", flush=True)
+
+
+def duplicates() -> None:
+    """Slices of different patients, one in a hundred of them a copy, in memory."""
+    rng = np.random.default_rng(3)
+    pictures = rng.integers(0, 256, (PICTURES, 64, 64), dtype=np.uint8)
+    hashes = rng.integers(0, 1 << 63, PICTURES, dtype=np.uint64)
+    copied = np.arange(0, PICTURES - 1, 100)
+    pictures[copied + 1], hashes[copied + 1] = pictures[copied], hashes[copied]
+    names = [f"{number:016x}" for number in range(PICTURES)]
+    table = pd.DataFrame({"slice": [f"{name}-0000" for name in names], "cohort": "c", "patient": names, "label": "l"})
+    table = table.assign(sha256=names, perceptual_hash=[f"{value:016x}" for value in hashes])
+    start = time.process_time()
+    found = find_duplicates(table, 6, lambda place: pictures[place])
+    print(f"duplicates: {time.process_time() - start:.1f} s (CPU), {PICTURES} slices", flush=True)
+    assert len(found) == 2 * len(copied)
+
+
+def workflow_times(folders: list[Path], cores: int) -> tuple[float, float, float]:
+    """Wall and CPU seconds of the whole workflow, and wall seconds of its conversion, one shard after the other."""
+    with tempfile.TemporaryDirectory(dir=folders[0].parent.parent) as place:
+        wall, cpu = timed(lambda: by_workflow(folders, Path(place), cores))
+        shards = Path(place).glob("results/run/benchmarks/convert/hospital/*.tsv")
+        return wall, cpu, sum(pd.read_csv(shard, sep="\t")["s"].sum() for shard in shards)
+
+
+def cores() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folders = make_series(Path(name) / "data", 40, SLICES, jpeg=False)
+        runs = [(workflow_times(folders, 1), workflow_times(folders, 2)) for _ in range(ROUNDS)]
+    for what, side in (("whole workflow", 0), ("conversion", 2)):
+        ratio = statistics.median(one[side] / two[side] for one, two in runs)
+        times = [statistics.median(run[cores][side] for run in runs) for cores in (0, 1)]
+        print(f"one core / two, {what}: {ratio:.2f} ({times[0]:.1f} s, {times[1]:.1f} s)", flush=True)
+
+
+def memory() -> None:
+    """What was largest so far only grows: fewer series come first."""
+    with tempfile.TemporaryDirectory() as name:
+        folders = make_series(Path(name) / "data", 40, SLICES, jpeg=False)
+        for series in (10, 40):
+            workflow_times(folders[:series], 2)
+            largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            print(f"largest process: {largest:.0f} MB, {series} series of {SLICES} slices", flush=True)
+
+
+def series() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folders = make_series(Path(name) / "data", 1000, jpeg=False, **SMALL)
+        runs = [(workflow_times(folders[:100], 2), workflow_times(folders, 2)) for _ in range(ROUNDS)]
+    for what, side in (("whole workflow", 0), ("whole workflow, CPU", 1), ("conversion", 2)):
+        few, many = (statistics.median(run[size][side] for run in runs) for size in (0, 1))
+        print(f"{what}: {few:.1f} s for 100 series, {many:.1f} s for 1000, {many / few:.1f} times", flush=True)
+
+
+FIGURES = {figure.__name__: figure for figure in (headers, duplicates, cores, memory, series)}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("figures", nargs="*", choices=[*FIGURES, []], default=[])
+    for figure in arguments.parse_args().figures or FIGURES:
+        FIGURES[figure]()
+
+
+if __name__ == "__main__":
+    main()
