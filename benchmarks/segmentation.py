@@ -3,16 +3,19 @@
 python benchmarks/segmentation.py --model results/demo/segmentation/model [--cases 200] [--repeats 3]
 
 Both programs start anew, read the same single-slice phantoms from NIfTI and write masks, without mirroring. The bare
-network gets the same slices one by one, as nnU-Net's sliding window gives them; it is timed in turn with ours.
+network gets the same slices one by one, as nnU-Net's sliding window gives them, and is timed in turn with ours. Ours
+runs under the variable that its rule sets (nnUNet_def_n_proc), nnU-Net under its defaults.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import nibabel
 import numpy as np
@@ -25,12 +28,12 @@ import torch  # noqa: E402
 
 from lungsight.demo.anatomy import thorax  # noqa: E402
 from lungsight.segmentation.agreement import dice  # noqa: E402
-from lungsight.segmentation.predict import load_predictor, predict_masks  # noqa: E402
 from lungsight.segmentation.volumes import Image, read_image  # noqa: E402
 from lungsight.tables import columns_of, table_schema, write_table  # noqa: E402
 
 SLICES_PER_PHANTOM = 20
 CASES = "converted_cases"
+THREADS_OF_NNUNET = "nnUNet_def_n_proc"
 PEER = Path(sys.executable).with_name("nnUNetv2_predict_from_modelfolder")
 
 
@@ -82,9 +85,10 @@ def against_the_program(model: Path, folder: Path, names: list[str], matrix: int
         *(PEER, "-i", folder / "images", "-o", folder / "theirs", "-m", model, "-f", "0", "--disable_tta"),
         *("-device", "cpu", "--disable_progress_bar"),
     ]
+    as_the_rule = os.environ | {THREADS_OF_NNUNET: str(threads)}
     taken = [
-        seconds(lambda command=command: subprocess.run([*map(str, command)], check=True, capture_output=True))
-        for command in (ours, theirs)
+        seconds(lambda c=command, e=environment: subprocess.run([*map(str, c)], check=True, capture_output=True, env=e))
+        for command, environment in ((ours, as_the_rule), (theirs, None))
     ]
     masks = [
         [np.asanyarray(nibabel.load(folder / side / f"{name}.nii.gz").dataobj) > 0 for name in names]
@@ -99,6 +103,10 @@ def against_the_program(model: Path, folder: Path, names: list[str], matrix: int
 
 def against_the_network(model: Path, images: list[Image], repeats: int, threads: int) -> None:
     """Time ours and the bare forward passes in turn, in one process, both warm."""
+    # nnU-Net reads the variable while it is imported.
+    with mock.patch.dict(os.environ, {THREADS_OF_NNUNET: str(threads)}):
+        from lungsight.segmentation.predict import load_predictor, predict_masks
+
     predictor = load_predictor(model, mirroring=False, threads=threads)
     inputs = [torch.from_numpy(image.volume[:, :, 0].T.copy())[None, None] for image in images]
 
