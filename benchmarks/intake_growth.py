@@ -1,10 +1,10 @@
 """How the cost of intake grows: with cores, with series, with files; each figure by its name.
 
-python benchmarks/intake_growth.py [headers] [duplicates] [cores] [memory] [series]
+python benchmarks/intake_growth.py [headers] [duplicates] [memory] [cores] [series]
 
 headers: CPU milliseconds a file to read the headers of 10,000 files. duplicates: CPU seconds to search 25,000 slices.
-cores: wall time of the conversion, and of the whole workflow up to the cohort's tables, on one core and on two. memory:
-the largest process of a run over 10 series and over 40. series: the whole workflow on 100 series and on 1000.
+memory: the largest process of a run over 10 series and over 40. cores: wall time of the conversion, and of the whole
+workflow up to the cohort's tables, on one core and on two. series: the whole workflow on 100 series and on 1000.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,21 +36,20 @@ SLICES = 100  # of a series of 512 × 512
 SMALL = {"slices": 10, "matrix": 128}
 
 
-def headers() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        phantom = thorax(1, matrix=SMALL["matrix"], slices=PLANES)
-        planes = phantom.hu[:, :, np.arange(FILES) % PLANES]
-        write_ct_series(Path(name), dataclasses.replace(phantom, hu=planes), "benchmark", "P")
-        times = []
-        for _ in range(ROUNDS):
-            start = time.process_time()
-            slices, others = scan(Path(name), Path(name))
-            times.append(time.process_time() - start)
-            assert len(slices) == FILES and not others
+def headers(place: Path) -> None:
+    phantom, folder = thorax(1, matrix=SMALL["matrix"], slices=PLANES), place / "headers"
+    planes = phantom.hu[:, :, np.arange(FILES) % PLANES]
+    write_ct_series(folder, dataclasses.replace(phantom, hu=planes), "benchmark", "P")
+    times = []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        slices, others = scan(folder, folder)
+        times.append(time.process_time() - start)
+        assert len(slices) == FILES and not others
     print(f"header scan: {1000 * statistics.median(times) / FILES:.2f} ms a file (CPU), {FILES} files", flush=True)
 
 
-def duplicates() -> None:
+def duplicates(_: Path) -> None:
     """Slices of different patients, one in a hundred of them a copy, in memory."""
     rng = np.random.default_rng(3)
     pictures = rng.integers(0, 256, (PICTURES, 64, 64), dtype=np.uint8)
@@ -73,43 +73,46 @@ def workflow_times(folders: list[Path], cores: int) -> tuple[float, float, float
         return wall, cpu, sum(pd.read_csv(shard, sep="\t")["s"].sum() for shard in shards)
 
 
-def cores() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folders = make_series(Path(name) / "data", 40, SLICES, jpeg=False)
-        runs = [(workflow_times(folders, 1), workflow_times(folders, 2)) for _ in range(ROUNDS)]
+@cache
+def large_series(place: Path) -> list[Path]:
+    return make_series(place / "large", 40, SLICES, jpeg=False)
+
+
+def cores(place: Path) -> None:
+    folders = large_series(place)
+    runs = [(workflow_times(folders, 1), workflow_times(folders, 2)) for _ in range(ROUNDS)]
     for what, side in (("whole workflow", 0), ("conversion", 2)):
         ratio = statistics.median(one[side] / two[side] for one, two in runs)
         times = [statistics.median(run[cores][side] for run in runs) for cores in (0, 1)]
         print(f"one core / two, {what}: {ratio:.2f} ({times[0]:.1f} s, {times[1]:.1f} s)", flush=True)
 
 
-def memory() -> None:
-    """What was largest so far only grows: fewer series come first."""
-    with tempfile.TemporaryDirectory() as name:
-        folders = make_series(Path(name) / "data", 40, SLICES, jpeg=False)
-        for series in (10, 40):
-            workflow_times(folders[:series], 2)
-            largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-            print(f"largest process: {largest:.0f} MB, {series} series of {SLICES} slices", flush=True)
+def memory(place: Path) -> None:
+    """The largest process of this program's children only grows: fewer series come first."""
+    for number in (10, 40):
+        workflow_times(large_series(place)[:number], 2)
+        largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"largest process: {largest:.0f} MB, {number} series of {SLICES} slices", flush=True)
 
 
-def series() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folders = make_series(Path(name) / "data", 1000, jpeg=False, **SMALL)
-        runs = [(workflow_times(folders[:100], 2), workflow_times(folders, 2)) for _ in range(ROUNDS)]
+def series(place: Path) -> None:
+    folders = make_series(place / "small", 1000, jpeg=False, **SMALL)
+    runs = [(workflow_times(folders[:100], 2), workflow_times(folders, 2)) for _ in range(ROUNDS)]
     for what, side in (("whole workflow", 0), ("whole workflow, CPU", 1), ("conversion", 2)):
         few, many = (statistics.median(run[size][side] for run in runs) for size in (0, 1))
         print(f"{what}: {few:.1f} s for 100 series, {many:.1f} s for 1000, {many / few:.1f} times", flush=True)
 
 
-FIGURES = {figure.__name__: figure for figure in (headers, duplicates, cores, memory, series)}
+FIGURES = {figure.__name__: figure for figure in (headers, duplicates, memory, cores, series)}
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("figures", nargs="*", choices=[*FIGURES, []], default=[])
-    for figure in arguments.parse_args().figures or FIGURES:
-        FIGURES[figure]()
+    args = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        for figure in args.figures or FIGURES:
+            FIGURES[figure](Path(name))
 
 
 if __name__ == "__main__":
