@@ -3,13 +3,12 @@
 python benchmarks/intake_growth.py [headers] [duplicates] [memory] [cores] [series]
 
 headers: CPU milliseconds a file to read the headers of 10,000 files. duplicates: CPU seconds to search 25,000 slices.
-memory: the largest process of a run over 10 series and over 40. cores: wall time of the conversion, and of the whole
+memory: the peak of a job that converts 10 series, and 40. cores: wall time of the conversion, and of the whole
 workflow up to the cohort's tables, on one core and on two. series: the whole workflow on 100 series and on 1000.
 """
 
 import argparse
 import dataclasses
-import resource
 import statistics
 import sys
 import tempfile
@@ -65,12 +64,16 @@ def duplicates(_: Path) -> None:
     assert len(found) == 2 * len(copied)
 
 
-def workflow_times(folders: list[Path], cores: int) -> tuple[float, float, float]:
-    """Wall and CPU seconds of the whole workflow, and wall seconds of its conversion, one shard after the other."""
+def workflow_costs(folders: list[Path], cores: int) -> tuple[float, float, float, float]:
+    """Wall and CPU seconds of the whole workflow; wall seconds of its conversion, one shard after the other; peak MB.
+
+    Memory is that of a job with all its processes, as Snakemake samples it.
+    """
     with tempfile.TemporaryDirectory(dir=folders[0].parent.parent) as place:
         wall, cpu = timed(lambda: by_workflow(folders, Path(place), cores))
         shards = Path(place).glob("results/run/benchmarks/convert/hospital/*.tsv")
-        return wall, cpu, sum(pd.read_csv(shard, sep="\t")["s"].sum() for shard in shards)
+        jobs = pd.concat([pd.read_csv(shard, sep="\t") for shard in shards])
+        return wall, cpu, jobs["s"].sum(), jobs["max_rss"].max()
 
 
 @cache
@@ -80,7 +83,7 @@ def large_series(place: Path) -> list[Path]:
 
 def cores(place: Path) -> None:
     folders = large_series(place)
-    runs = [(workflow_times(folders, 1), workflow_times(folders, 2)) for _ in range(ROUNDS)]
+    runs = [(workflow_costs(folders, 1), workflow_costs(folders, 2)) for _ in range(ROUNDS)]
     for what, side in (("whole workflow", 0), ("conversion", 2)):
         ratio = statistics.median(one[side] / two[side] for one, two in runs)
         times = [statistics.median(run[cores][side] for run in runs) for cores in (0, 1)]
@@ -88,16 +91,17 @@ def cores(place: Path) -> None:
 
 
 def memory(place: Path) -> None:
-    """The largest process of this program's children only grows: fewer series come first."""
     for number in (10, 40):
-        workflow_times(large_series(place)[:number], 2)
-        largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"largest process: {largest:.0f} MB, {number} series of {SLICES} slices", flush=True)
+        peaks = [workflow_costs(large_series(place)[:number], cores)[3] for cores in (1, 2)]
+        print(
+            f"peak memory of a job: {peaks[0]:.0f} MB on one core, {peaks[1]:.0f} MB on two, {number} series",
+            flush=True,
+        )
 
 
 def series(place: Path) -> None:
     folders = make_series(place / "small", 1000, jpeg=False, **SMALL)
-    runs = [(workflow_times(folders[:100], 2), workflow_times(folders, 2)) for _ in range(ROUNDS)]
+    runs = [(workflow_costs(folders[:100], 2), workflow_costs(folders, 2)) for _ in range(ROUNDS)]
     for what, side in (("whole workflow", 0), ("whole workflow, CPU", 1), ("conversion", 2)):
         few, many = (statistics.median(run[size][side] for run in runs) for size in (0, 1))
         print(f"{what}: {few:.1f} s for 100 series, {many:.1f} s for 1000, {many / few:.1f} times", flush=True)
