@@ -47,7 +47,8 @@ def workspace(tmp_path) -> Workspace:
     model = build_classifier(backbone, HEAD)
     (run / MODEL).mkdir(parents=True)
     model.save(run / MODEL / "model.keras")
-    write_json(run / MODEL / "provenance.json", {"preprocessing": backbone.preprocessing, "image_size": SIZE})
+    made = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE}
+    write_json(run / MODEL / "provenance.json", made)
     probability = model.predict(to_input(backbone, images), verbose=0)[:, 0]
     write_table(run / MODEL / "predictions/clinic.tsv", split.assign(probability=probability), schema="predictions")
     return workspace

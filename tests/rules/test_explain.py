@@ -58,7 +58,8 @@ def save_model(workspace: Workspace) -> None:
     folder = workspace.run_folder / f"models/{PIPELINE}/stage2"
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")
-    write_json(folder / "provenance.json", {"preprocessing": backbone.preprocessing, "image_size": SIZE})
+    made = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE}
+    write_json(folder / "provenance.json", made)
 
 
 def test_explain_stage(workspace: Workspace) -> None:
@@ -117,7 +118,7 @@ def test_explain_stage(workspace: Workspace) -> None:
 
 def test_a_model_with_another_preprocessing_is_refused(workspace: Workspace) -> None:
     path = workspace.run_folder / f"models/{PIPELINE}/stage2/provenance.json"
-    write_json(path, {"preprocessing": "x / 255", "image_size": SIZE})
+    write_json(path, {"backbone": "small_cnn", "preprocessing": "x / 255", "image_size": SIZE})
     done = workspace.run_rule("explain_stage", f"{OUTPUTS}/saliency.tsv")
     assert done.returncode != 0
     assert "its preprocessing is 'x / 255'" in done.stdout
