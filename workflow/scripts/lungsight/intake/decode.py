@@ -18,8 +18,8 @@ JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
 def stored_values(header: SliceHeader) -> np.ndarray:
     """Decode one slice through pydicom's plugins; no presentation state and no colour map is applied.
 
-    JPEG Lossless streams are checked first, since gdcm ends the process on some that are damaged. imagecodecs reads them
-    in a third of the time, but makes an image of damaged ones that gdcm refuses (docs/peers.md).
+    JPEG Lossless streams are checked first, since gdcm ends the process on some that are damaged. imagecodecs reads
+    them in a third of the time, but makes an image of damaged ones that gdcm refuses (docs/peers.md).
 
     Returns integers (rows, columns) as stored, sign extended. Raises BadCase for pixels that are absent, truncated or
     cannot be decoded.
