@@ -105,6 +105,8 @@ def test_train_stage(tmp_path: Path) -> None:
     assert first["images"] == {"train": 16, "val": 8}
     assert first["training"] == {"epochs": 3, "kept_epoch": 3, "stopped": "all epochs done"}
     assert first["hardware"]["device"] in ("cpu", "gpu")
+    assert first["packages"]["keras"] == keras.__version__
+    assert first["settings"]["epochs"] == 3 and first["seed"] == 2021 and first["lungsight"] and first["code"]
     assert first["inputs"]["split"] == sha256_of(space.run_folder / "splits/curated/whole.tsv")
     assert not (space.run_folder / "training/checkpoints").exists() or not list(
         (space.run_folder / "training/checkpoints").iterdir()
