@@ -157,6 +157,13 @@ def test_pairs_differ_in_one_thing() -> None:
     assert {stage for comparison, stage in reversed_order if comparison == "adaptation"} == {"1"}
 
 
+def test_a_pair_with_a_published_system_is_called_so() -> None:
+    """It may differ in more than the backbone."""
+    names = ["whole-resnet50-imagenet", "whole-pathak2020-imagenet", "whole-resnet50-scratch", "whole-li2021-imagenet"]
+    found = [(pair.comparison, pair.second.pipeline.backbone) for pair in pairs_of(map(named, names))]
+    assert found == [("system", "pathak2020"), ("weights", "resnet50"), ("system", "li2021"), ("system", "li2021")]
+
+
 @pytest.mark.parametrize("unit", ["slice", "patient"])
 def test_a_paired_difference_is_that_of_patients_drawn_one_by_one(unit: str) -> None:
     weak, strong = predictions(0.3, seed=1), predictions(2.0, seed=2).sample(frac=1, random_state=3)

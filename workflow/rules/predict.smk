@@ -46,12 +46,12 @@ if REQUEST:
 
     rule model_reference:
         input:
+            **cached_arrays(TRAINED.pipeline, LEARNED_FROM),
             program=ancient(program("model_reference")),
             model=f"{TRAINED.folder}/model.keras",
             provenance=f"{TRAINED.folder}/provenance.json",
             predictions=f"{TRAINED.folder}/predictions/{REQUEST.own_cohort}.tsv",
             cases=f"{TRAINED.results}/cohorts/{REQUEST.own_cohort}/cases.tsv",
-            **cached_arrays(TRAINED.pipeline, LEARNED_FROM),
         output:
             reference=f"{RESULTS}/reference.json",
             features=f"{RESULTS}/reference.npz",
@@ -71,6 +71,7 @@ if REQUEST:
 
     rule predict_cases:
         input:
+            **cached_arrays(TRAINED.pipeline, ASKED, "masks"),
             program=ancient(program("predict_cases")),
             model=f"{TRAINED.folder}/model.keras",
             provenance=f"{TRAINED.folder}/provenance.json",
@@ -79,7 +80,6 @@ if REQUEST:
             cases=f"{RESULTS}/cohorts/{NEW}/cases.tsv",
             slices=f"{RESULTS}/cohorts/{NEW}/slices.tsv",
             manifest=f"{RESULTS}/qc/{NEW}/manifest.tsv",
-            **cached_arrays(TRAINED.pipeline, ASKED, "masks"),
         output:
             predictions=f"{RESULTS}/predictions.tsv",
             slices=f"{RESULTS}/slice_predictions.tsv",

@@ -9,12 +9,13 @@ from lungsight.report.model_tables import PERFORMANCE, display_name, measured, s
 from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.ranking import PRINTED
 from lungsight.report.results import RunResults
+from lungsight.report.wording import evaluation_name
 
 BESIDE_PAPERS = (
     "What a paper prints, as the thesis's table 2.2 has it, was measured on other data, often split by slice or in"
     " another way, and some of it on other classes: it says what was claimed, not what to reach."
 )
-MEGABYTE = 1e6
+MILLION = 1e6
 
 
 def section(results: RunResults) -> dict[str, Any]:
@@ -33,19 +34,19 @@ def ranking_table(results: RunResults) -> PageTable:
     for _, row in results.systems.sort_values(["stage", "rank"], ascending=[False, True]).iterrows():
         name = text(display_name(results, row["pipeline"]))._replace(note=row["paper"])
         answered = "all slices at once" if row["answer"] == "pooled" else ""
-        place = [whole(row["rank"]), name, whole(row["stage"]), text(row["cohort"])]
+        place = [whole(row["rank"]), name, text(evaluation_name(row["stage"], row["cohort"]))]
         quality = [whole(row["n"])._replace(note=answered), *measured(row, ["roc_auc"]), signed(row, "difference")]
         tests = [p_cell(row["p_holm"], corrected=True), *measured(row, ["accuracy"]), printed_cell(row)]
         looks = [decimal(row["ece"]), *measured(row, ["enrichment"]), text(row["verdict"])]
         rows.append([*place, *quality, *tests, *looks, *effort(results, row)])
-    headings = [("Rank", "within a stage"), ("Pipeline", "below it the paper of a system"), ("Stage", "")]
-    headings += [("Tested on", ""), ("n", "test patients"), PERFORMANCE["roc_auc"]]
+    headings = [("Rank", "within a stage"), ("Pipeline", "below it the paper of a system"), ("Evaluation", "")]
+    headings += [("n", "test patients"), PERFORMANCE["roc_auc"]]
     headings += [("To the first", "difference of the AUC on the patients that both have"), ("p, corrected", "by Holm")]
     headings += [PERFORMANCE["accuracy"], ("Printed", "accuracy in the paper, on other data"), PERFORMANCE["ece"]]
     headings += [("Enrichment", "of the lung in the maps; 1 is chance"), ("Looks at the lung?", "the verdict")]
-    headings += [("Trained", "seconds, all epochs"), ("Weights", "thousands"), ("File", "MB")]
+    headings += [("Trained", "seconds, all epochs"), ("Size", "MB of the saved model; below it the number of weights")]
     caption = "All pipelines, ranked; below a number its 95 % interval over patients"
-    return PageTable("ranking", caption, headings, rows, frozenset({0, 2, *range(4, 12), 13, 14, 15}))
+    return PageTable("ranking", caption, headings, rows, frozenset({0, *range(3, 11), 12, 13}))
 
 
 def printed_cell(row: pd.Series) -> Cell:
@@ -56,21 +57,22 @@ def printed_cell(row: pd.Series) -> Cell:
 
 
 def effort(results: RunResults, row: pd.Series) -> list[Cell]:
-    """Seconds of training, thousands of weights, and megabytes of the saved model."""
+    """Seconds of training, and megabytes of the saved model with its number of weights."""
     model = row["pipeline"], row["stage"]
     seconds, size = results.histories[model]["seconds"].sum(), results.provenance[model]["model"]["bytes"]
-    return [decimal(seconds, 0), decimal(row["parameters"] / 1000, 0), decimal(size / MEGABYTE, 1)]
+    weights = f"{row['parameters'] / MILLION:.1f} million"
+    return [decimal(seconds, 0), decimal(size / MILLION, 1)._replace(note=weights)]
 
 
 def system_table(results: RunResults) -> PageTable:
-    """The systems of the run: paper, what it is, what is a substitution here, and all that table 2.2 prints of it."""
+    """The systems of the run: what each is, what is a substitution here, its paper, and what table 2.2 prints of it."""
     printed = results.systems.drop_duplicates("backbone").set_index("backbone")
     rows = [
-        [text(name), text(one["paper"])._replace(note=one["citation"]), text(one["title"]), text(one["substituted"])]
+        [text(name), text(one["title"]), text(one["substituted"]), text(one["citation"])]
         + [decimal(printed.loc[name, f"printed_{metric}"], 3) for metric in PRINTED]
         for name, one in results.facts["systems"].items()
     ]
-    headings = [("System", ""), ("Paper", ""), ("What it is", ""), ("What is a substitution here", "")]
+    headings = [("System", ""), ("What it is", ""), ("What is a substitution here", ""), ("Paper", "")]
     headings += [(f"{metric.capitalize()}, printed", "by table 2.2 of the thesis") for metric in PRINTED]
     caption = "Systems of the literature: what they are, what is a substitution, and what their papers print"
     return PageTable("systems", caption, headings, rows, frozenset(range(4, 4 + len(PRINTED))))

@@ -15,6 +15,7 @@ import pandas as pd
 
 from lungsight.config import DIRECT, Pipeline
 from lungsight.tables import columns_of
+from lungsight.training import systems
 from lungsight.training.bootstrap import percentile_interval
 from lungsight.training.metrics import METRICS, patient_level, resampled_metrics, weighted_metrics
 
@@ -39,7 +40,11 @@ class Pair(NamedTuple):
 
 
 def pairs_of(models: Iterable[Model]) -> Iterator[Pair]:
-    """Pairs that differ in the framework, the backbone, the start weights, or the stage alone, in the models' order."""
+    """Pairs that differ in the framework, the backbone, the start weights, or the stage alone, in the models' order.
+
+    What differs is called the system where a published one is among the two: it may differ in more than the backbone.
+    """
+    published = set(systems.names())
     for first, second in combinations(models, 2):
         differ = [name for name in Pipeline._fields if getattr(first.pipeline, name) != getattr(second.pipeline, name)]
         if not differ and {first.stage, second.stage} == {"1", "2"}:
@@ -47,7 +52,8 @@ def pairs_of(models: Iterable[Model]) -> Iterator[Pair]:
         elif not differ and {first.stage, second.stage} == {"2", DIRECT}:
             yield Pair("stage 1 first", *sorted((first, second), key=lambda model: model.stage, reverse=True))
         elif len(differ) == 1 and first.stage == second.stage:
-            yield Pair(differ[0], first, second)
+            of_system = differ == ["backbone"] and published & {first.pipeline.backbone, second.pipeline.backbone}
+            yield Pair("system" if of_system else differ[0], first, second)
 
 
 def shared_rows(first: pd.DataFrame, second: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, pd.DataFrame]:
