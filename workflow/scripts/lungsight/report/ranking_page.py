@@ -9,7 +9,7 @@ from lungsight.report.model_tables import PERFORMANCE, display_name, measured, s
 from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.ranking import PRINTED
 from lungsight.report.results import RunResults
-from lungsight.report.wording import evaluation_name
+from lungsight.report.wording import count, evaluation_name
 
 BESIDE_PAPERS = (
     "What a paper prints, as the thesis's table 2.2 has it, was measured on other data, often split by slice or in"
@@ -33,20 +33,25 @@ def ranking_table(results: RunResults) -> PageTable:
     rows = []
     for _, row in results.systems.sort_values(["stage", "rank"], ascending=[False, True]).iterrows():
         name = text(display_name(results, row["pipeline"]))._replace(note=row["paper"])
-        answered = "all slices at once" if row["answer"] == "pooled" else ""
-        place = [whole(row["rank"]), name, text(evaluation_name(row["stage"], row["cohort"]))]
-        quality = [whole(row["n"])._replace(note=answered), *measured(row, ["roc_auc"]), signed(row, "difference")]
+        tested = count(int(row["n"]), "patient") + (", all slices at once" if row["answer"] == "pooled" else "")
+        evaluation = text(evaluation_name(row["stage"], row["cohort"]))._replace(note=tested)
+        place = [whole(row["rank"]), name, evaluation]
+        quality = [*measured(row, ["roc_auc"]), signed(row, "difference")]
         tests = [p_cell(row["p_holm"], corrected=True), *measured(row, ["accuracy"]), printed_cell(row)]
         looks = [decimal(row["ece"]), *measured(row, ["enrichment"]), text(row["verdict"])]
         rows.append([*place, *quality, *tests, *looks, *effort(results, row)])
-    headings = [("Rank", "within a stage"), ("Pipeline", "below it the paper of a system"), ("Evaluation", "")]
-    headings += [("n", "test patients"), PERFORMANCE["roc_auc"]]
+    headings = [
+        ("Rank", "within a stage"),
+        ("Pipeline", "below it the paper of a system"),
+        ("Evaluation", "below it the test patients"),
+    ]
+    headings.append(PERFORMANCE["roc_auc"])
     headings += [("To the first", "difference of the AUC on the patients that both have"), ("p, corrected", "by Holm")]
     headings += [PERFORMANCE["accuracy"], ("Printed", "accuracy in the paper, on other data"), PERFORMANCE["ece"]]
     headings += [("Enrichment", "of the lung in the maps; 1 is chance"), ("Looks at the lung?", "the verdict")]
     headings += [("Trained", "seconds, all epochs"), ("Size", "MB of the saved model; below it the number of weights")]
     caption = "All pipelines, ranked; below a number its 95 % interval over patients"
-    return PageTable("ranking", caption, headings, rows, frozenset({0, *range(3, 11), 12, 13}))
+    return PageTable("ranking", caption, headings, rows, frozenset({0, *range(3, 10), 11, 12}))
 
 
 def printed_cell(row: pd.Series) -> Cell:
@@ -73,6 +78,6 @@ def system_table(results: RunResults) -> PageTable:
         for name, one in results.facts["systems"].items()
     ]
     headings = [("System", ""), ("What it is", ""), ("What is a substitution here", ""), ("Paper", "")]
-    headings += [(f"{metric.capitalize()}, printed", "by table 2.2 of the thesis") for metric in PRINTED]
+    headings += [(metric.capitalize(), "as table 2.2 of the thesis prints it") for metric in PRINTED]
     caption = "Systems of the literature: what they are, what is a substitution, and what their papers print"
     return PageTable("systems", caption, headings, rows, frozenset(range(4, 4 + len(PRINTED))))
