@@ -337,16 +337,15 @@ def arguments_of_price(wildcards, input):
     return shlex.join(start_words(config, wildcards.pipeline, "1", input))
 
 
-def region_folder(pipeline):
-    """What the path of a pipeline's cached images has after the cohort: nothing for whole images, else the region."""
-    region = training_settings(pipeline.backbone, config["training"])["region"]
-    return "" if region == WHOLE_IMAGE else f"/{region}"
-
-
 def cached_arrays(pipeline, images, *more):
-    """Cached images as a pipeline sees them, their index and the arrays `more`. images: the folder of a cohort's."""
+    """Cached images as a pipeline sees them, their index and the arrays `more`. images: the folder of a cohort's.
+
+    Whole images lie in that folder, those of another region in one of its name there.
+    """
+    region = training_settings(pipeline.backbone, config["training"])["region"]
+    folder = images if region == WHOLE_IMAGE else os.path.join(images, region)
     files = {"images": f"{pipeline.framework}.npy", "index": "index.tsv"} | {name: f"{name}.npy" for name in more}
-    return {name: f"{images}{region_folder(pipeline)}/{file}" for name, file in files.items()}
+    return {name: f"{folder}/{file}" for name, file in files.items()}
 
 
 def cached_images(cohort_of, *more):

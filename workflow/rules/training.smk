@@ -22,9 +22,9 @@ rule image_cache:
         f"{RESULTS}/logs/image_cache/{{cohort}}{{region}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/image_cache/{{cohort}}{{region}}.tsv"
-    # Whole images lie beside the folders of the other regions.
+    # Empty for whole images, which lie beside the folders of the other regions.
     wildcard_constraints:
-        region="|".join(["", *(f"/{region}" for region in REGIONS)]),
+        region=f"(?:[/](?:{'|'.join(REGIONS)}))?",
     conda:
         "../../envs/keras.yaml"
     params:
