@@ -11,12 +11,14 @@ against the lung, and with the first network's maps, by rank correlation.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT)]
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -33,7 +35,7 @@ from lungsight.training.device import prepare_device
 
 IOU_LEVEL = config_schema()["properties"]["explain"]["properties"]["iou_level"]["default"]
 METRICS = ("lung_mass", "lung_mass_reference", "enrichment", "pointing", "auc")  # here of the lesion
-TRUE, AGAIN, SHUFFLED = "true labels", "true labels, another start", "shuffled labels"
+NETWORKS = TRUE, AGAIN, SHUFFLED = "true labels", "true labels, another start", "shuffled labels"
 
 
 def with_shuffled_labels(planted: Planted, seed: int) -> Planted:
@@ -43,30 +45,28 @@ def with_shuffled_labels(planted: Planted, seed: int) -> Planted:
     return replace(planted, table=table.assign(label=labels.where(table["split"] != "test", table["label"])))
 
 
-def maps_of_seed(seed: int, patients: dict[str, int] = PATIENTS) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Grad-CAM of the positive class by each network, (n, h, w), and the lesions, (n, size, size) bool."""
-    planted = plant(ARMS["lesions"], seed, **patients)
+def train_network(name: str, planted: Planted, seed: int) -> keras.Model:
+    """One of NETWORKS."""
+    slices = with_shuffled_labels(planted, seed) if name == SHUFFLED else planted
+    return train_on(slices, seed + 1000 if name == AGAIN else seed)
+
+
+def measured(seed: int, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
+    """A row per network: mean of METRICS against the lesion, and of the rank correlation with the maps of TRUE.
+
+    networks: TRUE first, then any others.
+    """
+    planted = plant(ARMS["lesions"], seed, **PATIENTS)
     of_lesion = planted.lesion.any(axis=(1, 2)) & (planted.table["label"] == POSITIVE)
     shown = np.flatnonzero(of_lesion & (planted.table["split"] == "test"))
-    trained = {
-        TRUE: train_on(planted, seed),
-        AGAIN: train_on(planted, seed + 1000),
-        SHUFFLED: train_on(with_shuffled_labels(planted, seed), seed),
-    }
-    backbone, sign = backbones.load(BACKBONE), np.ones(len(shown))
-    maps = {name: Probe(model, backbone)(planted.images[shown]).maps(sign) for name, model in trained.items()}
-    return maps, planted.lesion[shown]
-
-
-def measured(seed: int, patients: dict[str, int] = PATIENTS) -> pd.DataFrame:
-    """A row per network: mean of METRICS against the lesion, and of the rank correlation with the maps of TRUE."""
-    maps, lesions = maps_of_seed(seed, patients)
-    rows = []
-    for name, each in maps.items():
-        found = measure(each, lesions, IOU_LEVEL)
-        alike = np.nan if name == TRUE else np.nanmean(rank_correlation(maps[TRUE], each))
+    maps, rows = {}, []
+    for name in networks:
+        probe = Probe(train_network(name, planted, seed), backbones.load(BACKBONE))
+        maps[name] = probe(planted.images[shown]).maps(np.ones(len(shown)))
+        found = measure(maps[name], planted.lesion[shown], IOU_LEVEL)
+        alike = np.nan if name == TRUE else np.nanmean(rank_correlation(maps[TRUE], maps[name]))
         means = {metric.replace("lung", "lesion"): np.nanmean(found[metric]) for metric in METRICS}
-        rows.append({"network": name, "seed": seed, "slices": len(lesions), **means, "rank_correlation": alike})
+        rows.append({"network": name, "seed": seed, "slices": len(shown), **means, "rank_correlation": alike})
     return pd.DataFrame(rows)
 
 

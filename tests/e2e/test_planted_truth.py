@@ -6,9 +6,11 @@ The verdict's rules were chosen while looking at seeds 1 to 6; the seeds here we
 from collections import Counter
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from benchmarks.lesion_maps import AGAIN, SHUFFLED, TRUE, measured
 from benchmarks.planted_truth import SETTINGS, examine_arm
 from lungsight.demo.planted import ARMS
 
@@ -26,6 +28,22 @@ def test_a_planted_mark_is_found_its_strength_ranked_and_lesions_are_not_accused
     assert found["mark 1.0"].verdict.kind == found["mark alone"].verdict.kind == "elsewhere"
     swaps = [found[name].evidence.swap.value for name in STRENGTHS.values()]
     assert spearmanr(list(STRENGTHS), swaps).statistic >= 0.9
+
+
+def test_maps_are_measured_against_lesions() -> None:
+    (found,) = measured(seed=31, networks=(TRUE,)).itertuples()
+    assert found.slices >= 30
+    assert found.enrichment > 1.5 and found.auc > 0.7
+
+
+@pytest.mark.long
+def test_lesions_are_marked_only_where_labels_taught_it() -> None:
+    """Label randomisation. Of one network alone chance may say otherwise, so means over ten."""
+    found = pd.concat([measured(seed) for seed in range(101, 111)]).groupby("network").mean()
+    for network in (TRUE, AGAIN):
+        assert found.loc[network, "enrichment"] > 2 > 1.6 > found.loc[SHUFFLED, "enrichment"]
+        assert found.loc[network, "auc"] > 0.75 > 0.6 > found.loc[SHUFFLED, "auc"]
+    assert found.loc[AGAIN, "rank_correlation"] > 0.5 > 0.2 > found.loc[SHUFFLED, "rank_correlation"]
 
 
 @pytest.mark.long
