@@ -113,7 +113,10 @@ def made_split(run: Path, cohort: str, framework: str, slices: pd.DataFrame) -> 
 def made_duplicates(run: Path, *groups: pd.DataFrame) -> pd.DataFrame:
     """A table of exact duplicates; each group holds slices of one picture: slice, cohort, patient."""
     columns = ["slice", "cohort", "patient"]
-    twins = [group[columns].assign(kind="exact", group=group["slice"].iloc[0], distance=0, contradicted=0) for group in groups]
+    twins = [
+        group[columns].assign(kind="exact", group=group["slice"].iloc[0], distance=0, contradicted=0)
+        for group in groups
+    ]
     table = pd.concat(twins) if twins else pd.DataFrame(columns=columns_of("duplicates"))
     write_table(run / "cohorts" / "duplicates.tsv", table, schema="duplicates")
     return table

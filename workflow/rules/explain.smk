@@ -44,7 +44,7 @@ rule explain_stage:
         positive=next(iter(config["labels"])),
         settings=settings_of(
             "explain",
-            *("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm", "overlays")
+            *("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm", "overlays"),
         ),
         resamples=config["report"]["bootstrap"],
         seed=config["seed"],

@@ -107,8 +107,7 @@ else:
             code=code("nnunet_train"),
             trainer_code=digest_of(Path(TRAINER).resolve()),
             settings=settings_of(
-                "segmentation",
-                "trainer", "learning_rate", "epochs", "iterations", "validation_iterations"
+                "segmentation", "trainer", "learning_rate", "epochs", "iterations", "validation_iterations"
             ),
             seed=config["seed"],
             unfinished=f"{RESULTS}/segmentation/.training",

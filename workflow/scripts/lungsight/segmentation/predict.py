@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import Thread
+from unittest import mock
 
 import numpy as np
 import torch
+from nnunetv2.inference import predict_from_raw_data
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from lungsight.errors import UserError
@@ -49,6 +52,18 @@ def assumed_spacing(predictor: nnUNetPredictor, shape: tuple[int, ...]) -> tuple
     return (pixel, pixel, pixel)
 
 
+class _CopyingThread(Thread):
+    """Where nnU-Net copies the next slice while the network works; on one core.
+
+    With a team of threads of its own there would be more of them than cores, and OpenMP then lets waiting threads sleep
+    instead of spin: the network on two cores was as slow as on one.
+    """
+
+    def run(self) -> None:
+        torch.set_num_threads(1)  # of this thread; others keep theirs
+        super().run()
+
+
 def predict_mask(
     predictor: nnUNetPredictor, volume: np.ndarray, spacing: tuple[float, float, float] | None
 ) -> np.ndarray:
@@ -56,7 +71,8 @@ def predict_mask(
     if not volume.any():  # nnU-Net crops to what is not zero, and fails where nothing is left
         return np.zeros(volume.shape, dtype=bool)
     spacing = spacing or assumed_spacing(predictor, volume.shape)
-    labels = predictor.predict_single_npy_array(volume.transpose(2, 1, 0)[None], {"spacing": list(spacing[::-1])})
+    with mock.patch.object(predict_from_raw_data, "Thread", _CopyingThread):
+        labels = predictor.predict_single_npy_array(volume.transpose(2, 1, 0)[None], {"spacing": list(spacing[::-1])})
     return np.isin(labels.transpose(2, 1, 0), lung_labels(predictor.dataset_json))
 
 
