@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from lungsight.errors import UserError
 from lungsight.parallel import in_processes
+from tests.workspace import ROOT
 
 
 def square(number):
@@ -29,3 +33,38 @@ def test_results_come_in_the_items_order(processes):
 def test_a_process_that_is_killed_is_reported():
     with pytest.raises(UserError, match="lack of memory"):
         list(in_processes(kill_itself, range(4), 2))
+
+
+AT_WORK = """
+import os, time
+from lungsight.parallel import in_processes
+
+def work(number):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+list(in_processes(work, range(2), 2))
+"""
+
+
+def is_running(process):
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_workers_end_with_the_program_that_started_them():
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+    program = subprocess.Popen([sys.executable, "-c", AT_WORK], stdout=subprocess.PIPE, text=True, env=environment)
+    workers = [int(program.stdout.readline()) for _ in range(2)]
+    program.kill()
+    program.wait()
+    end = time.monotonic() + 10
+    while any(map(is_running, workers)) and time.monotonic() < end:
+        time.sleep(0.05)
+    left = [worker for worker in workers if is_running(worker)]
+    for worker in left:
+        os.kill(worker, signal.SIGKILL)
+    assert left == []

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from lungsight.demo.cohort import check_table_fits, write_cohort
+from lungsight.files import atomic_path
 from lungsight.program import parser, run
 
 
@@ -22,7 +23,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     check_table_fits(args.name, args.cohort, args.labels)
-    write_cohort(args.root, args.name, args.cohort, tuple(args.window), args.threads)
+    with atomic_path(args.root) as root:
+        write_cohort(root, args.name, args.cohort, tuple(args.window), args.threads)
 
 
 if __name__ == "__main__":

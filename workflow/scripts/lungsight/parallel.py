@@ -1,14 +1,36 @@
 """Several processes for work that falls into independent pieces."""
 
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import TypeVar
 
 from lungsight.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def _begin(prepare: Callable[[], None] | None) -> None:
+    """Let this worker end with the process that started it, then prepare.
+
+    A worker that outlives a killed program would write below folders that Snakemake has removed, and what it leaves
+    there would be taken for whole.
+    """
+    started_by = multiprocessing.parent_process()
+
+    def watch() -> None:
+        multiprocessing.connection.wait([started_by.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if prepare:
+        prepare()
 
 
 def in_processes(
@@ -25,7 +47,7 @@ def in_processes(
     if processes == 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(processes, initializer=prepare) as pool:
+    with ProcessPoolExecutor(processes, initializer=partial(_begin, prepare)) as pool:
         try:
             yield from pool.map(function, items)
         except BrokenProcessPool as error:
