@@ -93,6 +93,11 @@ def test_a_training_counts_its_epochs_and_its_images(plan):
     assert cost.disk == MODEL.disk
 
 
+def test_a_network_that_is_solved_passes_its_images_once(plan):
+    solved = estimate(plan, [Job("train_stage", {"pipeline": "whole-turkoglu2021-imagenet", "stage": "2"})]).seconds
+    assert solved == pytest.approx(7 * (0.8 + 0.1) * FORWARD * training_of("turkoglu2021").seconds)
+
+
 STAGE_2 = {"pipeline": "whole-resnet50-scratch", "stage": "2"}
 
 

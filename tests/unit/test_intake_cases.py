@@ -1,6 +1,7 @@
 """Shards: one bad case never stops a cohort. Gathering: every row of the user's table has its row."""
 
 import json
+import os
 
 import nibabel
 import numpy as np
@@ -272,3 +273,14 @@ def test_shards_without_a_case_are_removed_and_nothing_else(tmp_path):
     assert remove_old_shards(tmp_path, {"000", "001"}) == 3
     left = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("file")}
     assert left == {"nifti/000", "truth/000", "png/notes", "other/003"}
+
+
+def end_the_process(row, intake, folders):  # pickled by its name
+    os.abort()
+
+
+def test_a_file_that_ends_its_decoder_is_looked_for_from_a_row_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(cases_module, "convert_case", end_the_process)
+    rows = [row(number, "a") for number in (4, 5)]
+    with pytest.raises(UserError, match="look at row 4 of the table and those of this shard behind it"):
+        convert_shard(rows, None, Folders(nifti=tmp_path), threads=2)

@@ -98,19 +98,24 @@ def test_row_24_all_that_is_wrong_is_said_at_once_by_row(cohort):
     ("source", "what"),
     [
         *[("p10", "the id of a patient"), ("MÜLLER", "the id of a patient")],
-        *[("data/mueller", "a path"), ("C:\\scans", "a path")],
-        *[("CT 2020-03-14", "a date"), ("20200314", "a date"), ("14.3.2020", "a date")],
+        *[("/data/mueller", "a path"), ("C:\\scans", "a path"), ("~/x", "a path"), ("../y", "a path")],
+        ("b/c", "a path"),
+        *[("CT 2020-03-14", "a date"), ("20200314", "a date"), ("14.3.2020", "a date"), ("2020_3_4", "a date")],
+        *[("1.2.840.113619.2.55", "a UID"), ("456", "the id of a patient")],
     ],
 )
 def test_a_source_that_may_name_a_person_is_refused_since_it_is_published(cohort, source, what):
-    write(cohort, [("Müller", "a", "1", "site 1"), ("P10", "b", "0", source)], ("patient", "path", "label", "source"))
+    rows = [("Müller", "a", "1", "site 1"), ("456" if source == "456" else "P10", "b/c", "0", source)]
+    write(cohort, [*rows, ("p10", "c", "0", "456")], ("patient", "path", "label", "source"))
     message = errors(cohort)
     assert f"row 2: source holds {what}; results show it as it is" in message and "row 1" not in message
 
 
-@pytest.mark.parametrize("source", ["", "1", "site 2", "Siemens Force 2020", "v1.2.20", "6_Rahimzadeh", "2020"])
+@pytest.mark.parametrize(
+    "source", ["", "1", "101", "site 2", "Siemens Force 2020", "v1.2.20", "6_Rahimzadeh", "2020", "N/A", "LIDC/IDRI"]
+)
 def test_other_sources_are_taken_as_they_are(cohort, source):
-    write(cohort, [("1", "a", "1", source)], ("patient", "path", "label", "source"))
+    write(cohort, [("1", "a", "1", source), ("101", "b", "0", "2")], ("patient", "path", "label", "source"))
     assert read(cohort)[0].source == source
 
 

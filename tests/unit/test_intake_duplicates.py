@@ -145,6 +145,18 @@ def test_equal_pictures_under_two_labels_contradict_each_other():
     assert list(table["contradicted"]) == [1, 1, 0, 0, 0]
 
 
+def test_one_person_with_two_labels_contradicts_too():
+    picture, other = phantoms()[0, 3], phantoms()[1, 3]
+    pictures = [(0, picture), (0, picture), (1, other), (1, other)]
+    table = find_duplicates(
+        table_of(pictures, ("Covid-19", "Non Covid", "Covid-19", "Covid-19")),
+        DISTANCE,
+        lambda place: pictures[place][1],
+    )
+    assert table[["kind", "distance", "contradicted"]].to_numpy().tolist() == [["exact", 0, 1]] * 2
+    assert table["group"].nunique() == 1
+
+
 def brute_force(hashes, patients, distance):
     """Slices with a twin, by a loop over all pairs."""
     return {

@@ -38,7 +38,8 @@ def with_byte(stream: bytes, place: int, value: int) -> bytes:
 def test_a_sound_stream_passes(bits):
     stream = stream_of(made(bits))
     check_stream(stream, ROWS, COLUMNS)
-    check_stream(stream + b"\0", ROWS, COLUMNS)
+    for padding in (b"\0", b"\n", b"\xff", b"\xff\xd9", b"\xff\xd9\0"):
+        check_stream(stream + padding, ROWS, COLUMNS)
 
 
 def test_real_streams_pass(real_ct):

@@ -104,6 +104,18 @@ def test_row_14_padding_is_clipped_to_the_window(tmp_path):
     assert volume.facts.hu_p01 == -3024
 
 
+def test_row_14_padding_may_be_the_least_that_the_pixels_hold(tmp_path):
+    hu = made_hu()
+    datasets = made_series(hu)
+    for dataset in datasets:
+        stored = dataset.pixel_array.astype(np.int16)
+        stored[:3] = -32768
+        set_pixels(dataset, stored)
+        dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 15, 1
+        dataset.add_new("PixelPaddingValue", "SS", -32768)
+    assert (values(converted(save_series(tmp_path, datasets)))[:, -3:] == 0).all()
+
+
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
 def test_row_15_compressed_syntaxes_are_bit_equal(tmp_path, syntax):
     hu = made_hu(rows=64, columns=80)

@@ -115,6 +115,12 @@ def test_predictions_have_the_patients_answer_beside_the_slices(model: keras.Mod
     assert "pooled" not in {fitted.aggregation for fitted in others}
 
 
+def test_a_patient_answered_by_several_networks_gets_their_mean() -> None:
+    """Folds by slice, pooled: two slices were answered by one network, the third by another."""
+    table = pd.DataFrame({"patient": "a", "label": POSITIVE, "probability": 0.5, OWN_ANSWER: [0.9, 0.9, 0.3]})
+    assert patient_level(table)["probability"].tolist() == pytest.approx([0.7])
+
+
 def test_the_map_of_a_slice_is_the_one_of_a_patient_who_has_nothing_else(model: keras.Model) -> None:
     """Where all n slices are the same, the gradient at the features of one is n times that of the patient's answer."""
     features, head = in_two_parts(logits_of(model))

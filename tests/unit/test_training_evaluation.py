@@ -290,3 +290,5 @@ def test_subgroups_are_the_metrics_of_their_slices_alone() -> None:
     ]
     assert row["n_patients"] == part["patient"].nunique()
     assert subgroup_rows(table, groups[["source"]], POSITIVE, 30, 1) == []
+    # A network's own answer for a patient is of all slices, in whatever group: it says nothing about one of them.
+    assert subgroup_rows(table.assign(patient_probability=0.5), groups, POSITIVE, 30, 1) == rows

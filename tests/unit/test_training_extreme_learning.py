@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from lungsight.config import complete_config
+from lungsight.config import check_pipelines, complete_config
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, THESIS, GradCam, methods_for
 from lungsight.explain.probe import Probe
-from lungsight.training import backbones
+from lungsight.training import backbones, extreme_learning
 from lungsight.training.extreme_learning import SOLVED, random_neurons, ridge, slope_of_logit, solve_head
 from lungsight.training.fit import LabelledImages, Plan
 from lungsight.training.heads import MACHINES
@@ -43,6 +43,15 @@ def solved() -> tuple[keras.Model, list[dict]]:
         logits_of(model), backbones.load("small_cnn"), binary_crossentropy, side(0), side(1), plan
     )
     return model, history
+
+
+def test_features_that_are_no_numbers_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extreme_learning, "run_in_batches", lambda *_: np.array([[1.0, np.inf]]))
+    plan = Plan(epochs=5, batch_size=8, learning_rate=1e-3, seed=7, elm_c=0.5)
+    with pytest.raises(UserError, match="features of the backbone are not numbers"):
+        SOLVERS["closed_form"](
+            logits_of(network()), backbones.load("small_cnn"), binary_crossentropy, side(0), side(1), plan
+        )
 
 
 @pytest.mark.parametrize("c", [0.01, 1.0, 100.0])
@@ -161,6 +170,14 @@ def test_the_map_is_that_of_the_machine_whose_voice_decides(solved) -> None:
 
 def test_a_head_without_its_solver_is_refused() -> None:
     cohorts = {"a": {"role": "target", "format": "png", "root": "r", "table": "t.tsv"}}
-    for training in ({"solver": "closed_form"}, {"head": "extreme_learning_machines"}):
+    machines = {"solver": "closed_form", "head": "extreme_learning_machines"}
+    for training, systems in (
+        ({"solver": "closed_form"}, []),
+        ({"head": "extreme_learning_machines"}, []),
+        (machines, ["bai2020"]),  # which sets a head of its own
+    ):
+        pipelines = {"backbones": [] if systems else ["resnet50"], "systems": systems}
+        config = {"results": "r", "cohorts": cohorts, "training": training, "pipelines": pipelines}
         with pytest.raises(UserError, match="closed_form is for head: extreme_learning_machines"):
-            complete_config({"results": "r", "cohorts": cohorts, "training": training})
+            check_pipelines(complete_config(config))
+    check_pipelines(complete_config({"results": "r", "cohorts": cohorts, "training": machines}))

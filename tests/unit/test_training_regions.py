@@ -24,13 +24,20 @@ def test_the_box_is_a_square_about_the_lung_with_a_margin() -> None:
 
 
 def test_a_box_at_the_edge_is_moved_inwards_and_one_that_does_not_fit_is_cut() -> None:
-    assert lung_box(mask_of((100, 100), slice(0, 20), slice(80, 100))) == Box(0, 22, 78, 100)
+    assert lung_box(mask_of((100, 100), slice(0, 30), slice(70, 100))) == Box(0, 33, 67, 100)
     assert lung_box(mask_of((50, 100), slice(10, 20), slice(0, 90))) == Box(0, 50, 0, 99)
     assert lung_box(np.ones((8, 8), bool)) == whole_image(np.ones((8, 8), bool)) == Box(0, 8, 0, 8)
 
 
 def test_a_slice_without_lung_is_kept_whole() -> None:
     assert lung_box(np.zeros((20, 30), bool)) == Box(0, 20, 0, 30)
+
+
+def test_a_fragment_of_a_mask_that_failed_is_no_region() -> None:
+    speck = mask_of((512, 512), slice(100, 103), slice(200, 203))
+    assert lung_box(speck) == whole_image(speck)
+    quarter = mask_of((512, 512), slice(100, 230), slice(200, 220))
+    assert lung_box(quarter).extent((512, 512)) == (143 / 512, 143 / 512)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -50,9 +50,10 @@ def test_one_pipeline_has_a_section_that_gives_it_and_no_other(name: str) -> Non
 
 
 def test_a_systems_own_settings_hold_whatever_the_config_says() -> None:
-    config = config_of({}, loss="class_weighted", region="image", epochs={"stage2": 7})
+    config = config_of({}, loss="class_weighted", region="image", epochs={"stage2": 7}, label_smoothing=0.1)
     settings = settings_of_stage(config, "whole-pathak2020-imagenet", "2")
-    assert (settings["loss"], settings["epochs"]) == ("cost_sensitive", 7)
+    # The paper's loss is −w log p, of targets as they are.
+    assert (settings["loss"], settings["label_smoothing"], settings["epochs"]) == ("cost_sensitive", 0, 7)
     assert settings_of_stage(config, "whole-li2021-imagenet", "2")["loss"] == "class_weighted"
     assert settings_of_stage(config, "whole-wang2021-imagenet", "1")["region"] == "lung_box"
     assert config["training"]["region"] == "image"

@@ -138,8 +138,6 @@ def _training_problems(training: dict) -> list[str]:
     low, high = training["augmentation"]["brightness"]
     if low > high:
         wrong.append(f"training.augmentation.brightness: {low} is above {high}.")
-    if (training["solver"] == "closed_form") != (training["head"] == "extreme_learning_machines"):
-        wrong.append("training.solver: closed_form is for head: extreme_learning_machines, and that head for no other.")
     for stage, epochs in training["epochs"].items():
         if training["warmup_epochs"] >= epochs:
             wrong.append(f"training.warmup_epochs: {training['warmup_epochs']} leaves nothing of {epochs} in {stage}.")
@@ -262,8 +260,14 @@ def check_pipelines(config: dict) -> None:
 
 
 def check_word(word: str, config: dict) -> None:
-    """Raise UserError where the middle word of a pipeline's name is not known, or takes larger images."""
+    """Raise UserError where the middle word of a pipeline's name is not known, or cannot be trained as configured."""
     backbones.check_image_size(systems.recipe_of(word).backbone, config["training"]["image_size"])
+    training = systems.training_settings(word, config["training"])
+    if (training["solver"] == "closed_form") != (training["head"] == "extreme_learning_machines"):
+        raise UserError(
+            "training.solver: closed_form is for head: extreme_learning_machines, and that head for no other;"
+            f" {word} has {training['solver']} and {training['head']}."
+        )
 
 
 def cohorts_with_role(config: dict, *roles: str) -> list[str]:

@@ -21,7 +21,7 @@ from lungsight.errors import UserError
 from lungsight.explain.interventions import INTERVENTIONS
 from lungsight.intake.cohort_table import TableRow, rows_by_shard
 from lungsight.leakage_price.settings import ARMS, priced_cohort
-from lungsight.training.systems import recipe_of
+from lungsight.training.systems import recipe_of, training_settings
 
 GIGABYTE = 1e9
 
@@ -139,10 +139,15 @@ def _passes(plan: Plan, epochs: int, slices: float, recalibrates: bool) -> float
 
 
 def _train_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
-    stage, training = int(wildcards["stage"][0]), plan.config["training"]
+    stage, word = int(wildcards["stage"][0]), Pipeline.parse(wildcards["pipeline"]).backbone
+    training = training_settings(word, plan.config["training"])
     slices = plan.slices_with_role(ROLE_OF_STAGE[stage])
-    passes = _passes(plan, training["epochs"][f"stage{stage}"], slices, training["batch_norm_recalibration"])
-    seconds = training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(passes * _image_scale(plan)).seconds
+    if training["solver"] == "closed_form":
+        train, val, _ = plan.config["splits"]["fractions"]
+        passes = slices * (train + val) * FORWARD
+    else:
+        passes = _passes(plan, training["epochs"][f"stage{stage}"], slices, training["batch_norm_recalibration"])
+    seconds = training_of(word).times(passes * _image_scale(plan)).seconds
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
 

@@ -16,6 +16,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class WorkerKilled(UserError):
+    """A process was killed from outside, or by the library it ran."""
+
+
 def _begin(prepare: Callable[[], None] | None) -> None:
     """Let this worker end with the process that started it, then prepare.
 
@@ -42,7 +46,7 @@ def in_processes(
     """The function's result for every item, in their order; with more than one process, so many items at once.
 
     prepare: run once in each process that is started, before its first item; it need not have inherited what was set
-    here. Raises UserError where one is killed from outside.
+    here. Raises WorkerKilled where one is killed from outside.
     """
     if processes == 1:
         yield from map(function, items)
@@ -51,7 +55,7 @@ def in_processes(
         try:
             yield from pool.map(function, items)
         except BrokenProcessPool as error:
-            raise UserError(
+            raise WorkerKilled(
                 "A process was killed while it worked, most likely for lack of memory. Give the job more memory, or"
                 " fewer threads in the config."
             ) from error

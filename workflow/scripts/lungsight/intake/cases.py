@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from lungsight.errors import BadCase
+from lungsight.errors import BadCase, UserError
 from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.image import read_image
@@ -20,7 +20,7 @@ from lungsight.intake.nifti import read_nifti
 from lungsight.intake.perceptual_hash import perceptual_hash
 from lungsight.intake.series import SeriesRule
 from lungsight.intake.volume import Facts, Volume, Window, sha256_of_image, slope_of, write_nifti, write_png
-from lungsight.parallel import in_processes
+from lungsight.parallel import WorkerKilled, in_processes
 from lungsight.program import keep_private, progress, say
 
 KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}
@@ -130,9 +130,15 @@ def convert_shard(
     cases, slices = [], []
     convert = partial(convert_case, intake=intake, folders=folders)
     results = progress(in_processes(convert, rows, threads, prepare=quiet), "cases", total=len(rows))
-    for row, (case, its_slices) in zip(rows, results, strict=True):
-        if case["status"] != "ok":
-            say(f"row {row.row} {case['status']}: {case['reason']}")
-        cases.append(case)
-        slices += its_slices
+    try:
+        for row, (case, its_slices) in zip(rows, results, strict=True):
+            if case["status"] != "ok":
+                say(f"row {row.row} {case['status']}: {case['reason']}")
+            cases.append(case)
+            slices += its_slices
+    except WorkerKilled as error:
+        raise UserError(
+            f"{error} A damaged file can do it too, where it ends its decoder: look at row {rows[len(cases)].row} of"
+            " the table and those of this shard behind it. The column skip leaves a row out."
+        ) from error
     return cases, slices

@@ -22,7 +22,11 @@ CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series o
 _CASES_PER_THREAD = {format: cases // 4 for format, cases in CASES_PER_SHARD.items()}
 _MOST_ERRORS_SHOWN = 20
 _SHORTEST_NAME = 3  # a shorter source may equal a patient's id by chance: sites and patients are both numbered
-_DATE = re.compile(r"(?<!\d)((19|20)\d\d([-./]?)[01]\d\3[0-3]\d|[0-3]?\d[-./][01]?\d[-./](19|20)\d\d)(?!\d)")
+_DATE = re.compile(
+    r"(?<!\d)((19|20)\d\d[01]\d[0-3]\d|(19|20)\d\d([-./_])[01]?\d\4[0-3]?\d|[0-3]?\d([-./_])[01]?\d\5(19|20)\d\d)(?!\d)"
+)
+_UID = re.compile(r"\d+(\.\d+){5,}")
+_PATH = re.compile(r"[/~.]|[A-Za-z]:|.*\\", re.DOTALL)  # absolute, of a home, relative, or of Windows
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def read_cohort_table(name: str, cohort: dict, labels: dict[str, list[str]]) -> 
             continue
         given = raw.given(fields)
         row = _to_row(number, given, labels)
-        problems = _problems(row, given, cohort, labels, root) + _problems_of_source(row.source, patients)
+        problems = _problems(row, given, cohort, labels, root) + _problems_of_source(row, patients)
         wrong += [f"row {number}: {problem}" for problem in problems]
         key = os.path.normpath(row.path)
         if row.path and key in row_of_path:
@@ -191,12 +195,18 @@ def _problems(row: TableRow, given: dict, cohort: dict, labels: dict[str, list[s
     return problems
 
 
-def _problems_of_source(source: str, patients: set[str]) -> list[str]:
-    """What forbids to publish a source, which results show as it was given. patients: ids in small letters."""
-    if len(source) >= _SHORTEST_NAME and source.casefold() in patients:
+def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
+    """What forbids to publish a source, which results show as it was given. patients: ids in small letters.
+
+    A number is refused as the row's own patient alone: sites are numbered, and so are patients.
+    """
+    source, named = row.source, patients if not row.source.isdigit() else {row.patient.casefold()}
+    if len(source) >= _SHORTEST_NAME and source.casefold() in named:
         what = "the id of a patient"
-    elif "/" in source or "\\" in source:
+    elif _PATH.match(source) or ("/" in source and f"{row.path}/".startswith(f"{source}/")):
         what = "a path"
+    elif _UID.search(source):
+        what = "a UID"
     elif _DATE.search(source):
         what = "a date"
     else:

@@ -34,7 +34,7 @@ def stored_values(header: SliceHeader) -> np.ndarray:
             raise BadCase(f"HighBit {tag_of('HighBit')} is not BitsStored − 1 {where}")
         if dataset.file_meta.TransferSyntaxUID in JPEG_LOSSLESS:
             stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
-            check_stream(stream, header.rows, header.columns)
+            check_stream(stream, header.rows, header.columns, where)
         stored = pixel_array(dataset, raw=True)
     except (BadCase, KeyboardInterrupt, SystemExit):
         raise

@@ -36,11 +36,14 @@ def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], n
     owner = _owners(of_slice, pd.factorize(slices["patient"])[0], len(pictures))
     details = _Details(len(pictures), lambda picture: load(int(first_with[picture])))
     nearest, component = _link(hashes, owner, distance, details)
+    contradicted = slices.groupby("sha256")["label"].transform("nunique").to_numpy() > 1
+    # One person in two cohorts, with a label in each: no twin of another patient, and a contradiction all the same.
+    own = contradicted & (nearest[of_slice] > distance)
     table = slices[["slice", "cohort", "patient"]].assign(
-        kind=np.where(owner[of_slice] == SEVERAL, "exact", "near"),
-        distance=nearest[of_slice],
-        component=component[of_slice],
-        contradicted=(slices.groupby("sha256")["label"].transform("nunique") > 1).astype(int),
+        kind=np.where((owner[of_slice] == SEVERAL) | own, "exact", "near"),
+        distance=np.where(own, 0, nearest[of_slice]),
+        component=np.where(own, len(pictures) + of_slice, component[of_slice]),
+        contradicted=contradicted.astype(int),
     )
     table = table[table["distance"] <= distance]
     table = table.assign(group=table.groupby("component")["slice"].transform("first"))

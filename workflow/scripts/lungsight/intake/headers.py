@@ -26,6 +26,7 @@ MAX_INFLATED = 128 << 20  # bytes; the largest slice that MAX_PIXELS allows has 
 _PROJECTED = {"LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "AVERAGE", "PROJECTION"}
 _COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
 _NO_HOUNSFIELD = {"OD", "Z_EFF", "ED", "EDW", "MGML", "PCT"}  # RescaleType of material and perfusion maps
+_FIRST_TAGS = [bytes((group, 0, element, 0)) for group, element in ((2, 0), (2, 1), (8, 0), (8, 5), (8, 8))]
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
 _KEYWORDS = (
@@ -131,7 +132,7 @@ def check_inflated_size(path: Path, head: bytes) -> None:
 
 def _looks_like_dicom(head: bytes) -> bool:
     """With the preamble, or without one but starting with group 0002 or 0008 as old archives do."""
-    return head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
+    return head[128:132] == b"DICM" or head[:4] in _FIRST_TAGS
 
 
 def read_header(path: Path, ordinal: int) -> SliceHeader | str:

@@ -9,16 +9,17 @@ from lungsight.errors import BadCase
 
 SAMPLING = 4  # every fourth row and column is enough for percentiles and jumps
 MOST = 32768.0  # HU; scanners with an extended range end at about 30,700
+LEAST = -65536.0  # HU; padding may be the least that 16 bits hold, below which the intercept leads
 JUMP = 50.0  # HU; noise and anatomy move the median difference of neighbouring slices by a few HU
 
 
 def check_range(values: np.ndarray, slope: float = 1.0, intercept: float = 0.0, where: str = "") -> None:
-    """Raise BadCase unless slope × values + intercept are HU that a scanner can write: finite, within 16 bits.
+    """Raise BadCase unless slope × values + intercept are HU that a scanner can write: finite, within LEAST … MOST.
 
     Others come from padding of −2000 read without its sign, or from a rescale that is none.
     """
     ends = [float(end) * slope + intercept for end in (values.min(), values.max())]
-    if not max(map(abs, ends)) <= MOST:
+    if not (min(ends) >= LEAST and max(ends) <= MOST):
         raise BadCase(
             f"HU from {min(ends):.4g} to {max(ends):.4g}: RescaleSlope (0028,1053), RescaleIntercept (0028,1052) or"
             f" PixelRepresentation (0028,0103) does not fit the pixels {where}".rstrip()

@@ -11,14 +11,22 @@ from lungsight.errors import BadCase
 _SOI, _EOI, _SOS, _DHT, _SOF3 = 0xD8, 0xD9, 0xDA, 0xC4, 0xC3
 _PASSED_OVER = {*range(0xE0, 0xF0), 0xFE, 0xDD, 0xDB}  # APPn, COM, DRI, DQT
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # a stuffed 0xFF and a restart belong to the coded pixels
+_END, _PADDING = bytes((0xFF, _EOI)), b"\0\n"
 _MOST_CATEGORIES = 17  # a difference of neighbours has 0 to 16 bits
 
 
-def check_stream(stream: bytes, rows: int, columns: int) -> None:
-    """Raise BadCase unless a stream is one grey scan of rows × columns, with sound tables and an end.
+def check_stream(stream: bytes, rows: int, columns: int, where: str = "") -> None:
+    """Raise BadCase, saying where, unless a stream is one grey scan of rows × columns, with sound tables and an end.
 
     Source: ITU-T T.81, annexes B, C and H.
     """
+    try:
+        _check(stream, rows, columns)
+    except BadCase as error:
+        raise BadCase(f"{error} {where}".rstrip()) from error
+
+
+def _check(stream: bytes, rows: int, columns: int) -> None:
     tables: set[int] = set()
     frame: bytes = b""
     place = 2
@@ -39,12 +47,15 @@ def check_stream(stream: bytes, rows: int, columns: int) -> None:
 
 
 def _check_coded_pixels(stream: bytes, place: int) -> None:
-    """Raise BadCase unless what is from `place` on runs to the end of image, with no marker but restarts before it."""
+    """Raise BadCase unless what is from `place` on runs to the end of image, with no marker but restarts before it.
+
+    Behind the end only what writers pad with may stand: more says that the marker was made by damage.
+    """
     if stream.count(b"\xff", place) == stream.count(b"\xff\x00", place) + 1:
-        ends = stream.rstrip(b"\0").endswith(bytes((0xFF, _EOI)))  # its marker is the only one
+        ends = stream.rstrip(_PADDING).endswith(_END)  # its marker is the only one
     else:
         end = _MARKER.search(stream, place)
-        ends = end is not None and end[0][-1] == _EOI and not stream[end.end() :].strip(b"\0")
+        ends = end is not None and end[0][-1] == _EOI and not stream[end.end() :].strip(_PADDING + _END)
     if not ends:
         raise _damaged("the coded pixels do not run to the end of image")
 

@@ -10,6 +10,7 @@ from lungsight import __version__
 from lungsight.predict.page_parts import new_page_parts
 from lungsight.report.rendering import page_environment
 from lungsight.report.wording import count, number
+from lungsight.training.provenance import bag_size_of
 
 POSITIONS = ("highest", "median", "lowest")
 STARTS = {
@@ -59,6 +60,7 @@ def summary(predictions: pd.DataFrame) -> list[str]:
 
 def _model(provenance: dict, reference: dict) -> list[tuple[str, str]]:
     calibration = reference["calibration"]
+    answered = "mean over the slices" if bag_size_of(provenance) == 1 else "the network's own answer to all slices"
     calibrated = calibration["note"] or f"calibrated on {count(calibration['n_patients'], 'validation patient')}"
     return [
         ("Model", f"{provenance['pipeline']}, stage {provenance['stage']}"),
@@ -67,7 +69,7 @@ def _model(provenance: dict, reference: dict) -> list[tuple[str, str]]:
             "Trained on",
             f"{count(provenance['images']['train'], 'slice')}, starting from {STARTS[provenance['weights']['kind']]}",
         ),
-        ("Probability", f"mean over the slices; {calibrated}"),
+        ("Probability", f"{answered}; {calibrated}"),
         ("Threshold", number(calibration["threshold"])),
     ]
 

@@ -60,9 +60,10 @@ def what_it_is(provenance: dict) -> dict[str, object]:
 
 
 def printed_numbers(printed: pd.DataFrame) -> pd.DataFrame:
-    """Columns printed_accuracy … by system. printed: as config/table-2-2.tsv."""
+    """Columns printed_accuracy … and printed_note by system. printed: as config/table-2-2.tsv."""
     wide = printed.pivot(index="system", columns="metric", values="value").reindex(columns=PRINTED)
-    return wide.add_prefix("printed_")
+    noted = printed[printed["note"] != ""].drop_duplicates(["system", "note"])
+    return wide.assign(note=noted.groupby("system")["note"].agg("; ".join)).fillna({"note": ""}).add_prefix("printed_")
 
 
 def ranking_table(results: Path, facts: dict, printed: pd.DataFrame) -> pd.DataFrame:
@@ -93,6 +94,6 @@ def ranking_table(results: Path, facts: dict, printed: pd.DataFrame) -> pd.DataF
         )
         rows = rows.merge(described, on="pipeline").join(to_first, on="pipeline")
         tables.append(rows.join(saliency, on=["pipeline", "stage"]).join(verdicts, on=["pipeline", "stage"]))
-    table = pd.concat(tables, ignore_index=True).join(numbers, on="backbone")
+    table = pd.concat(tables, ignore_index=True).join(numbers, on="backbone").fillna({"printed_note": ""})
     papers = [facts["systems"].get(word, {"paper": ""})["paper"] for word in table["backbone"]]
     return table.assign(paper=papers)[columns_of("systems")]

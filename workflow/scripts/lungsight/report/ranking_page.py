@@ -75,9 +75,11 @@ def system_table(results: RunResults) -> PageTable:
     rows = [
         [text(name), text(one["title"]), text(one["substituted"]), text(one["citation"])]
         + [decimal(printed.loc[name, f"printed_{metric}"], 3) for metric in PRINTED]
+        + [text(printed.loc[name, "printed_note"])]
         for name, one in results.facts["systems"].items()
     ]
     headings = [("System", ""), ("What it is", ""), ("What is a substitution here", ""), ("Paper", "")]
     headings += [(metric.capitalize(), "as table 2.2 of the thesis prints it") for metric in PRINTED]
+    headings += [("Note", "to these numbers")]
     caption = "Systems of the literature: what they are, what is a substitution, and what their papers print"
     return PageTable("systems", caption, headings, rows, frozenset(range(4, 4 + len(PRINTED))))

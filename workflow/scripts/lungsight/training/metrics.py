@@ -98,8 +98,11 @@ def mean_of_slices(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def own_answers(predictions: pd.DataFrame) -> pd.DataFrame:
-    """One row per patient and label, in table order, with what the network itself answers of the patient."""
-    of_patients = predictions.groupby(["patient", "label"], sort=False, as_index=False)[OWN_ANSWER].first()
+    """One row per patient and label, in table order, with what the network itself answers of the patient.
+
+    Where slices of one patient were answered by several networks (folds by slice, pooled) it is their mean, by slices.
+    """
+    of_patients = predictions.groupby(["patient", "label"], sort=False, as_index=False)[OWN_ANSWER].mean()
     return of_patients.rename(columns={OWN_ANSWER: "probability"})
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 WHOLE_IMAGE = "image"
 MARGIN = 0.05  # around the lung, of the box's longer side
+SMALLEST = 0.25  # side of a box, of the image's longer side: what is smaller is a fragment of a mask that failed
 
 
 class Box(NamedTuple):
@@ -43,15 +44,18 @@ def _span(low: int, high: int, length: int, available: int) -> tuple[int, int]:
 
 
 def lung_box(mask: np.ndarray) -> Box:
-    """The smallest square about the lung with a margin, mask (rows, columns) bool; all of the image without a lung.
+    """The smallest square about the lung with a margin, mask (rows, columns) bool.
 
-    It is square so that the lung keeps its proportions, unless the image itself is narrower.
+    It is square so that the lung keeps its proportions, unless the image itself is narrower. It is all of the image
+    without a lung, and where it would be smaller than SMALLEST.
     """
     if not mask.any():
         return whole_image(mask)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     ends = [(int(found[0]), int(found[-1]) + 1) for found in (rows, columns)]
     side = round(max(high - low for low, high in ends) * (1 + 2 * MARGIN))
+    if side < SMALLEST * max(mask.shape):
+        return whole_image(mask)
     vertical, horizontal = (
         _span(low, high, side, available) for (low, high), available in zip(ends, mask.shape, strict=True)
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from lungsight.training.metrics import metrics_with_intervals, patient_level
+from lungsight.training.metrics import mean_of_slices, metrics_with_intervals
 
 MEASURED = ("roc_auc", "accuracy", "recall", "specificity")
 COLUMNS = {"source": "source", "scanner": "manufacturer", "kernel": "kernel"}  # of cases.tsv
@@ -38,11 +38,12 @@ def subgroup_rows(
 ) -> list[dict[str, Any]]:
     """Rows of report/subgroups.tsv for the test slices of one prediction table, by slice and by patient (mean).
 
+    Also where a network has an answer of its own for a patient: that one is of all slices, in whatever group.
     groups: as `groupings_of`. A grouping with one value among the test slices has no row.
     """
     rows = []
     for grouping, value, part in _parts(predictions[predictions["split"] == "test"], groups):
-        for unit, table in (("slice", part), ("patient", patient_level(part))):
+        for unit, table in (("slice", part), ("patient", mean_of_slices(part))):
             found = metrics_with_intervals(table, positive, resamples, seed)
             measured = {f"{name}{end}": found[f"{name}{end}"] for name in MEASURED for end in ("", "_lo", "_hi")}
             positives = int((table["label"] == positive).sum())

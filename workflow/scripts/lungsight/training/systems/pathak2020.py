@@ -12,5 +12,5 @@ SYSTEM = System(
     paper="Pathak et al. 2020",
     citation="Pathak Y, Shukla PK, Tiwari A, Stalin S, Singh S, Shukla PK. Deep transfer learning based classification"
     " model for COVID-19 disease. IRBM, online 2020",
-    training={"loss": "cost_sensitive"},
+    training={"loss": "cost_sensitive", "label_smoothing": 0.0},
 )
