@@ -32,6 +32,12 @@ from tests.workspace import Workspace
 SIZE, GRID = 64, 8
 COHORT_OF_STAGE = {1: "public", 2: "target"}
 
+# All that stands between a made run and its report.
+REPORT_RULES = (
+    *("report_tables", "audit_tables", "compare_models", "evaluate_subgroups", "evaluation_tables"),
+    *("rank_pipelines", "write_report", "report"),
+)
+
 
 def made_run(run: Path, config: dict, patients: int = 40) -> None:
     """Write the inputs of the report's rules for a complete config, below `run`."""

@@ -9,13 +9,9 @@ from lungsight.config import complete_config
 from lungsight.files import read_json
 from lungsight.tables import read_table
 from tests.made import POSITIVE, made_cohort, made_manifest
-from tests.made_run import made_run, made_workspace
+from tests.made_run import REPORT_RULES, made_run, made_workspace
 
 MODEL = "models/whole-small_cnn-scratch"
-REPORT_RULES = (
-    *("report_tables", "audit_tables", "compare_models", "evaluate_subgroups", "evaluation_tables"),
-    *("write_report", "report"),
-)
 RULES = ("check_split", "make_split", "image_cache", "train_stage", "classify", "evaluate")
 
 

@@ -5,13 +5,8 @@ import json
 import re
 
 from lungsight.config import complete_config
-from tests.made_run import made_run, made_workspace
+from tests.made_run import REPORT_RULES, made_run, made_workspace
 from tests.workspace import ROOT
-
-RULES = (
-    *("report_tables", "audit_tables", "compare_models", "evaluate_subgroups", "evaluation_tables"),
-    *("write_report", "report"),
-)
 
 
 def test_snakemakes_own_report_holds_our_results_with_their_captions(tmp_path):
@@ -24,7 +19,7 @@ def test_snakemakes_own_report_holds_our_results_with_their_captions(tmp_path):
         report={"bootstrap": 20},
     )
     made_run(workspace.run_folder, complete_config({"results": workspace.results} | workspace.config), patients=24)
-    asked = ("--allowed-rules", *RULES, "--", "report")
+    asked = ("--allowed-rules", *REPORT_RULES, "--", "report")
     done = workspace.snakemake("--cores", "2", "--show-failed-logs", *asked)
     assert done.returncode == 0, done.stdout[-6000:]
     made = workspace.snakemake("--report", "report.html", *asked)

@@ -91,7 +91,7 @@ def test_worst_cases_are_drawn_where_masks_differ_most(tmp_path: Path) -> None:
     predicted[:, :, 1] = disc(40, 0.5, 0.5, 0.1, 0.2)
     assert most_different_slice(truth, predicted) == 1
     row = pd.Series({"split": "test", "case": "0" * 16, "dice": 0.8})
-    draw_worst(tmp_path / "worst.png", [Comparison(row, np.zeros(truth.shape), truth, predicted)] * 3)
+    draw_worst(tmp_path / "worst.png", [Comparison(row, 0, np.zeros(truth.shape), truth, predicted)] * 3)
     with Image.open(tmp_path / "worst.png") as picture:
         colours = set(map(tuple, np.asarray(picture.convert("RGB")).reshape(-1, 3)))
     assert {(77, 195, 255), (255, 157, 46)} <= colours
