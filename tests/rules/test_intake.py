@@ -197,7 +197,7 @@ def test_find_duplicates(tmp_path):
     assert list(found["cohort"]) == ["hospital", "hospital", "public"]
     assert found["patient"].nunique() == 3, "patients of two cohorts are two people, whatever they are called"
     log = (workspace.run_folder / "logs" / "find_duplicates.log").read_text()
-    assert log == "3 of 5 slices have a twin in another patient\n"
+    assert log == "3 of 5 slices have a twin in another patient or under another label\n"
 
 
 def test_intake_report(tmp_path):

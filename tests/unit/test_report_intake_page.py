@@ -39,7 +39,7 @@ def test_a_plain_cohort_has_nothing_to_warn_of(results):
     assert said(results) == [
         ("plain", "nsclc: 3 of 3 cases taken in."),
         ("plain", "hospital: 30 of 30 cases taken in."),
-        ("good", "No slice has a twin in another patient."),
+        ("good", "No slice has a twin in another patient or under another label."),
     ]
 
 
@@ -58,7 +58,10 @@ def test_losses_twins_and_what_tells_the_label_are_said(results):
     assert ("warn", "hospital: 28 of 30 cases taken in, 1 rejected, 1 skipped.") in sentences
     assert ("bad", "hospital: source decides the label (1.00; chance is 0.50).") in sentences
     assert any(tone == "bad" and text.startswith("1 group of twins hold both labels") for tone, text in sentences)
-    assert any("2 slices (1 exact, 1 near) have a twin in another patient" in text for _, text in sentences)
+    assert any(
+        "2 slices (1 exact, 1 near) have a twin in another patient or under another label" in text
+        for _, text in sentences
+    )
     page = render_intake(results)
     assert "&lt;script&gt;alert&lt;/script&gt;" in page and "<script>alert" not in page
     assert "<b>title" not in page

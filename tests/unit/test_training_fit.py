@@ -2,6 +2,8 @@
 
 import errno
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +65,9 @@ def without_seconds(history: list[dict]) -> list[dict]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
-def stop_after_first_epoch(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint, plan: Plan = PLAN) -> None:
+@contextmanager
+def killed_after_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Within, a training is interrupted as soon as it has kept an epoch."""
     save = Checkpoint.save
 
     def save_and_stop(self: Checkpoint, *state: object) -> None:
@@ -72,6 +76,11 @@ def stop_after_first_epoch(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoi
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoint, "save", save_and_stop)
+        yield
+
+
+def stop_after_first_epoch(monkeypatch: pytest.MonkeyPatch, checkpoint: Checkpoint, plan: Plan = PLAN) -> None:
+    with killed_after_a_checkpoint(monkeypatch):
         run(new_model(), plan, checkpoint)
 
 

@@ -18,7 +18,7 @@ from lungsight.training.loss_scale import INITIAL_SCALE, LossScaledAdam, optimiz
 from lungsight.training.network import logits_of
 from lungsight.training.objectives import Measured, Objective, binary_crossentropy
 from lungsight.training.stage import Start, in_float32
-from tests.unit.test_training_fit import PLAN, SETTINGS, sides, without_seconds
+from tests.unit.test_training_fit import PLAN, SETTINGS, killed_after_a_checkpoint, sides, without_seconds
 
 BACKBONE = backbones.load("small_cnn")
 
@@ -119,14 +119,7 @@ def test_float16_learns_resumes_to_the_same_numbers_and_leaves_a_float32_model(
     expected = train(undisturbed)
     assert expected[-1]["loss"] < expected[0]["loss"]
     checkpoint = Checkpoint.of(tmp_path, {"precision": "mixed_float16"})
-    save = Checkpoint.save
-
-    def save_and_stop(self: Checkpoint, *state: object) -> None:
-        save(self, *state)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Checkpoint, "save", save_and_stop)
+    with killed_after_a_checkpoint(monkeypatch):
         train(model_in("mixed_float16"), checkpoint)
     resumed = model_in("mixed_float16")
     assert without_seconds(train(resumed, checkpoint)) == without_seconds(expected)

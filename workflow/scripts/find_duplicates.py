@@ -37,7 +37,7 @@ def main() -> None:
     files = [folder / png for folder, png in zip(slices["folder"], slices["png"], strict=True)]
     duplicates = find_duplicates(slices, args.distance, lambda place: np.asarray(Image.open(files[place])))
     write_table(args.duplicates, duplicates, schema="duplicates")
-    say(f"{len(duplicates)} of {len(slices)} slices have a twin in another patient")
+    say(f"{len(duplicates)} of {len(slices)} slices have a twin in another patient or under another label")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ _HASHES_AT_ONCE, _PAIRS_AT_ONCE = 1024, 2048  # 200 MB and 64 MB at 25,000 pictu
 
 
 def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], np.ndarray]) -> pd.DataFrame:
-    """Find the slices that have a twin in another patient.
+    """Find the slices that have a twin in another patient or under another label.
 
     slices: in table order, with slice, cohort, patient, label, sha256 (of the pixels) and perceptual_hash (16
     hexadecimal digits). load: the place of a slice in this table → its image (rows, columns). Two pictures are near

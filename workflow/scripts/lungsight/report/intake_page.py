@@ -94,7 +94,7 @@ def _about_duplicates(results: IntakeResults) -> list[Statement]:
     if not results.labelled:
         return []
     if twins.empty:
-        return [Statement("good", "No slice has a twin in another patient.")]
+        return [Statement("good", "No slice has a twin in another patient or under another label.")]
     labels = pd.concat([results.cases[name].set_index("case")["label"] for name in results.labelled])
     torn = groups_with_two_labels(twins, labels)
     kinds = twins["kind"].value_counts()
@@ -102,7 +102,7 @@ def _about_duplicates(results: IntakeResults) -> list[Statement]:
     found = [
         Statement(
             "warn",
-            f"{count(len(twins), 'slice')} ({shown}) have a twin in another patient, in"
+            f"{count(len(twins), 'slice')} ({shown}) have a twin in another patient or under another label, in"
             f" {count(twins['group'].nunique(), 'group')}; splits.unit: patient+duplicates keeps them together.",
         )
     ]
