@@ -27,12 +27,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
     return made_results(folder, {"open": "public", "clinic": "target"}, pipelines=pipelines, **MASKS)
 
 
-def test_the_highest_auc_is_first_an_undefined_one_last_and_equals_stay_in_order() -> None:
+def test_the_highest_auc_is_first_an_undefined_one_last_and_equals_share_a_rank() -> None:
     aucs = [0.6, np.nan, 0.9, 0.6]
     metrics = pd.DataFrame({"pipeline": list("abcd"), "roc_auc": aucs, "stage": 2, "cohort": "x", "unit": "patient"})
     rows = ranked(pd.concat([metrics, metrics.assign(unit="slice")]), 2, "x")
     assert rows["pipeline"].tolist() == list("cadb")
-    assert rows["rank"].tolist() == [1, 2, 3, 4]
+    assert rows["rank"].tolist() == [1, 2, 2, 4]
 
 
 def test_every_pipeline_is_compared_with_the_first_on_the_same_patients() -> None:
@@ -72,7 +72,8 @@ def test_every_system_says_what_it_is_and_what_is_a_substitution() -> None:
 
 def test_the_page_ranks_systems_beside_other_pipelines_and_marks_their_papers(results: RunResults) -> None:
     table = ranking_table(results)
-    assert [row[0].text for row in table.rows] == ["1", "2", "3"] * 2
+    by_stage = results.systems.groupby("stage")["rank"]
+    assert [row[0].text for row in table.rows] == [str(rank) for stage in (2, 1) for rank in by_stage.get_group(stage)]
     assert [row[2].text for row in table.rows] == ["stage 2 on clinic"] * 3 + ["stage 1 on open"] * 3
     by_name = {row[1].text: row for row in table.rows[:3]}
     pathak = by_name[display_name(results, "whole-pathak2020-imagenet")]

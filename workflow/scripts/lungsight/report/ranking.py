@@ -26,10 +26,14 @@ PRINTED = ("accuracy", "precision", "recall", "unnamed")
 
 
 def ranked(metrics: pd.DataFrame, stage: int, cohort: str) -> pd.DataFrame:
-    """The rows by patient of one evaluation, the highest AUC first, an undefined one last; equals stay in order."""
+    """The rows by patient of one evaluation, the highest AUC first, an undefined one last.
+
+    Equals share their rank and stay in order.
+    """
     chosen = (metrics["stage"] == stage) & (metrics["cohort"] == cohort) & (metrics["unit"] == "patient")
     rows = metrics[chosen].sort_values("roc_auc", ascending=False, kind="stable", na_position="last")
-    return rows.assign(rank=np.arange(1, len(rows) + 1)).reset_index(drop=True)
+    places = rows["roc_auc"].rank(method="min", ascending=False, na_option="bottom")
+    return rows.assign(rank=places.astype(int)).reset_index(drop=True)
 
 
 def differences_to_first(

@@ -41,7 +41,7 @@ def ranking_table(results: RunResults) -> PageTable:
         looks = [decimal(row["ece"]), *measured(row, ["enrichment"]), text(row["verdict"])]
         rows.append([*place, *quality, *tests, *looks, *effort(results, row)])
     headings = [
-        ("Rank", "within a stage"),
+        ("Rank", "within a stage; equals share one"),
         ("Pipeline", "below it the paper of a system"),
         ("Evaluation", "below it the test patients"),
     ]
