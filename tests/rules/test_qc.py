@@ -73,22 +73,43 @@ def test_a_cohort_of_which_nothing_could_be_read_has_empty_tables(tmp_path):
     assert read_table(workspace.run_folder / "qc/hospital/manifest.tsv", "manifest").empty
 
 
-def test_qc_scores_wants_masks_on_the_images_grid(tmp_path):
-    workspace = workspace_of(tmp_path)
-    slices = made_cohort(workspace.run_folder, "hospital", patients=1)
-    path = workspace.run_folder / "segmentation/masks/hospital" / SHARD / f"{slices['case'][0]}.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(np.zeros((32, 32, 3), np.uint8), np.eye(4)), path)
-    done = workspace.run_rule("qc_scores", "qc/hospital/scores.tsv")
-    assert done.returncode != 0
-    assert "table row 1: the lung mask of case" in done.stdout and "Traceback" not in done.stdout
+def test_a_case_without_a_mask_that_can_be_used_goes_through_quality_control(tmp_path):
+    """Absent, on another grid, torn within the header, torn within the voxels; the last case is as it should be."""
+    workspace = workspace_of(tmp_path, decisions="reviews")
+    run = workspace.run_folder
+    slices = made_cohort(run, "hospital", patients=5)
+    names = slices["case"].unique()
+    absent, moved, *torn, _ = (run / "segmentation/masks/hospital" / SHARD / f"{name}.nii.gz" for name in names)
+    absent.unlink()
+    nibabel.save(nibabel.Nifti1Image(np.zeros((32, 32, 3), np.uint8), np.eye(4)), moved)
+    for path, kept in zip(torn, (40, 400), strict=True):
+        path.write_bytes(path.read_bytes()[:kept])
+    write_decisions(tmp_path / "reviews" / "mine.tsv", (slices["slice"][1], 1, 1, "", "AB", "2021-03-05T10:00:00Z"))
+    made_cohort(run, "curated", patients=1)
+    rules, wanted = ("qc_scores", "qc_page", "qc_manifest"), ("manifest.tsv", "index.html")
+    targets = [f"{workspace.results}/qc/hospital/{name}" for name in wanted]
+    done = workspace.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *rules, "--", *targets)
+    assert done.returncode == 0, done.stdout
+    manifest = read_table(run / "qc/hospital/manifest.tsv", "manifest")
+    assert manifest["slice"].tolist() == slices["slice"].tolist()
+    assert manifest["whole_keep"].tolist() == [1] * 15, "there is as much air as only a lung has"
+    assert manifest["segmented_keep"].tolist() == [0] * 12 + [1] * 3
+    assert manifest["reason"].tolist() == ["no lung mask"] * 12 + [""] * 3
+    assert manifest["lung_fraction"].isna().tolist() == [True] * 12 + [False] * 3
+    assert manifest["decided_by"][1] == "person"
+    log = (run / "logs/qc_scores/hospital.log").read_text()
+    for row, why in enumerate(("there is no file", "it has (32, 32, 3) voxels", "damaged", "damaged"), start=1):
+        assert any(f"table row {row}: no lung mask: " in line and why in line for line in log.splitlines()), row
+    assert len(list((run / "qc/hospital/images").glob("*.jpg"))) == 15
+    shown = np.asarray(Image.open(run / f"qc/hospital/images/{slices['slice'][0]}.jpg"))
+    assert shown[:, :64].max() > 200 and shown[:, 64:].max() < 12, "the slice, and nothing of a mask"
 
 
-@pytest.mark.parametrize("kept", [40, 400])
-def test_a_torn_mask_is_named_by_its_row(tmp_path, kept):
+def test_an_image_that_is_damaged_is_named_by_its_row(tmp_path):
     workspace = workspace_of(tmp_path)
     slices = made_cohort(workspace.run_folder, "hospital", patients=1)
-    path = workspace.run_folder / "segmentation/masks/hospital" / SHARD / f"{slices['case'][0]}.nii.gz"
-    path.write_bytes(path.read_bytes()[:kept])
+    path = workspace.run_folder / "cohorts/hospital/nifti" / SHARD / f"{slices['case'][0]}.nii.gz"
+    path.write_bytes(path.read_bytes()[:400])
     done = workspace.run_rule("qc_scores", "qc/hospital/scores.tsv")
     assert done.returncode != 0
     assert "table row 1" in done.stdout and "is damaged" in done.stdout and "Traceback" not in done.stdout

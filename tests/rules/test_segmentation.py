@@ -308,13 +308,18 @@ def test_slices_are_split_prepared_and_measured_one_by_one(tmp_path: Path) -> No
     np.testing.assert_allclose(own.affine[:3, 3], [0, 0, k * SPACING[2]])
 
     shutil.copytree(run / "cohorts/annotated/truth", run / "segmentation/masks/annotated")
+    lost = split["case"].iloc[0]
+    (run / "segmentation/masks/annotated" / SHARD / f"{lost}.nii.gz").unlink()
     training = [{name: 1 for name in columns_of("segmentation_training")}]
     write_table(run / "segmentation" / "training.tsv", training, "segmentation_training")
     pictures = ("segmentation/curve.png", "segmentation/worst.png")
     workspace.must_run("segmentation_metrics", "segmentation/metrics.tsv", *pictures)
     metrics = read_table(run / "segmentation" / "metrics.tsv", "segmentation_metrics")
     pd.testing.assert_frame_equal(metrics[["case", "split", "z_index"]], split[["case", "split", "z_index"]])
-    assert (metrics["dice"] == 1).all()
+    without = metrics["case"] == lost
+    assert without.sum() == SLICES and (metrics.loc[~without, "dice"] == 1).all()
+    assert metrics.loc[without, ["dice", "predicted_ml", "volume_error"]].isna().all(axis=None)
+    assert set(metrics.loc[without, "reason"]) == {"no lung mask: there is no file"}
     truth = run / "cohorts/annotated/truth" / SHARD
     areas = [array_of(truth / f"{one.case}.nii.gz")[:, :, one.z_index].sum() for one in split.itertuples()]
     np.testing.assert_allclose(metrics["true_ml"], np.array(areas) * np.prod(SPACING) / 1000, rtol=1e-6)
@@ -323,6 +328,25 @@ def test_slices_are_split_prepared_and_measured_one_by_one(tmp_path: Path) -> No
     workspace.write_config()
     refused = workspace.snakemake("--dry-run", "segment")
     assert "segmentation.split_unit: slice puts one patient's slices on all sides" in refused.stdout
+
+
+@pytest.mark.parametrize("method", ["nnunet", "classical"])
+def test_a_case_that_cannot_be_segmented_costs_itself_alone(trained: Workspace, tmp_path: Path, method: str) -> None:
+    workspace = new_workspace(tmp_path, method=method)
+    if method == "nnunet":
+        shutil.copytree(trained.run_folder / "segmentation/model", workspace.run_folder / "segmentation/model")
+    folder = workspace.run_folder / "cohorts/pictures/nifti" / SHARD
+    names = read_table(folder.parents[1] / "cases.tsv", "cases")["case"]
+    torn = folder / f"{names[1]}.nii.gz"
+    torn.write_bytes(torn.read_bytes()[:300])
+    workspace.must_run("segment_shard", f"segmentation/masks/pictures/{SHARD}")
+    masks = workspace.run_folder / "segmentation/masks/pictures" / SHARD
+    assert {path.name for path in masks.glob("*.nii.gz")} == {f"{name}.nii.gz" for name in names.drop(1)}
+    dice = dice_of_folders(masks, workspace.run_folder / "cohorts/pictures/truth" / SHARD)
+    assert min(dice) > 0.9
+    log = (workspace.run_folder / f"logs/segment_shard/pictures/{SHARD}.log").read_text()
+    assert f"case {names[1]}: no lung mask: its segmentation failed" in log and "Traceback" not in log
+    assert (workspace.private_folder / "errors" / f"segment-{names[1]}.txt").is_file()
 
 
 @pytest.mark.long

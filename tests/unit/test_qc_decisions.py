@@ -12,6 +12,7 @@ from lungsight.qc.decisions import (
     disagreements,
     overrule,
     read_decisions,
+    refuse_without_mask,
     require_decisions,
 )
 
@@ -32,6 +33,18 @@ def automatic():
     return pd.DataFrame(
         {"slice": SLICES, "whole_keep": 1, "segmented_keep": [1, 0, 1, 1, 0], "reason": ["", "x", "", "", "x"]}
     )
+
+
+def test_nobody_can_keep_a_slice_segmented_that_has_no_mask(tmp_path):
+    file = write(tmp_path / "one.tsv", row(0, 1, 1), row(1, 1, 1), row(2, 0, 0))
+    manifest = overrule(
+        automatic().assign(lung_fraction=[float("nan"), 0.2, float("nan"), 0.2, 0.2]), read_decisions(file)
+    )
+    found = refuse_without_mask(manifest)
+    assert found["segmented_keep"].tolist() == [0, 1, 0, 1, 0]
+    assert found["reason"].tolist() == ["no lung mask", "", "rejected by a person", "", "x"]
+    assert found["decided_by"].tolist() == ["person"] * 3 + ["auto"] * 2
+    assert found["whole_keep"].tolist() == manifest["whole_keep"].tolist()
 
 
 def test_a_person_overrules_and_the_rest_stays(tmp_path):

@@ -10,9 +10,11 @@ import pytest
 
 from benchmarks.qc_failures import FAILURES, RULES, Patient, decisions, patient_of, quality, summary
 from lungsight.intake.geometry import image_to_slice
-from lungsight.qc.rules import LOST, MASK_LIMITS, NO_LUNG, decide, in_brief, in_words
+from lungsight.qc.rules import LOST, MASK_LIMITS, NO_LUNG, NO_MASK, decide, in_brief, in_words
+from lungsight.qc.scores import volume_scores
 from lungsight.qc.volumes import as_images
 from lungsight.segmentation.classical import air_in_body, lung_mask
+from tests.made import made_slice
 
 GOOD = {
     **{"slice": "0" * 16 + "-0000", "lung_fraction": 0.2, "components": 2, "largest_share": 0.5, "border_contact": 0.0},
@@ -52,6 +54,19 @@ def test_each_limit_rejects_the_mask_and_not_the_slice(changed, words):
     found = decided(**changed)
     assert (found["whole_keep"], found["segmented_keep"], found["reason"]) == (1, 0, words)
     assert found["suspicion"] > 1
+
+
+def test_a_slice_without_a_mask_is_judged_by_its_air_and_never_segmented():
+    image, _ = made_slice(96, positive=False, rng=np.random.default_rng(3))
+    images = np.stack([image, 0 * image]).astype(np.float32) / 255
+    scores = pd.DataFrame(volume_scores(images, None, soft_level=0.75, air_level=0.5))
+    assert scores.drop(columns=["components", "air_fraction"]).isna().all(axis=None)
+    found = decide(scores, RULES)
+    assert found["reason"].tolist() == [NO_MASK, NO_MASK]
+    assert found["whole_keep"].tolist() == [1, 0]
+    assert found["segmented_keep"].tolist() == [0, 0]
+    assert found["suspicion"].tolist() == [np.inf, 0], "a person sees first what has lung and no mask"
+    assert in_brief(NO_MASK) == NO_MASK
 
 
 def test_reasons_in_brief():

@@ -7,7 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from lungsight.program import parser, run, say
-from lungsight.qc.decisions import agreement_in_words, check_known, overrule, read_decisions, require_decisions
+from lungsight.qc.decisions import (
+    agreement_in_words,
+    check_known,
+    overrule,
+    read_decisions,
+    refuse_without_mask,
+    require_decisions,
+)
 from lungsight.qc.rules import decide
 from lungsight.tables import columns_of, read_table, write_table
 
@@ -41,7 +48,7 @@ def main() -> None:
             check_known(decisions, set(known))
         for sentence in agreement_in_words(decisions[decisions["slice"].isin(scores["slice"])]):
             say(sentence)
-        manifest = overrule(manifest, decisions)
+        manifest = refuse_without_mask(overrule(manifest, decisions))
     write_table(args.manifest, manifest[columns_of("manifest")], schema="manifest")
     kept = manifest[["whole_keep", "segmented_keep"]].sum()
     say(

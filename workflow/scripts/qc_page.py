@@ -34,10 +34,12 @@ def main() -> None:
     slices_of = dict(list(read_table(args.slices, schema="slices").groupby("case", sort=False)))
     cases = read_table(args.cases, schema="cases").query("status == 'ok'")
     for case in progress(list(cases.itertuples()), "cases"):
-        masks = masks_of(case, args.masks)
-        for row in slices_of[case.case].itertuples():
-            image = np.asarray(Image.open(args.slices.parent / row.png))
-            save_picture(args.images / f"{row.slice}.jpg", image, masks[row.z_index])
+        own = list(slices_of[case.case].itertuples())
+        images = [np.asarray(Image.open(args.slices.parent / row.png)) for row in own]
+        masks = masks_of(case, args.masks, (*images[0].shape[::-1], len(own)))
+        for row, image in zip(own, images, strict=True):
+            mask = np.zeros(image.shape, bool) if masks is None else masks[row.z_index]
+            save_picture(args.images / f"{row.slice}.jpg", image, mask)
     scores = read_table(args.scores, schema="scores")
     sided = bool((cases["kind"] != "image").all())
     write_text(args.page, render(page_data(args.cohort, scores, decide(scores, args.rules), sided)))

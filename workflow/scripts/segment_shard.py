@@ -1,15 +1,19 @@
-"""Segment the lungs of one shard: a mask for every usable case, on the grid of its image."""
+"""Segment the lungs of one shard: a mask for every usable case, on the grid of its image.
+
+A case whose segmentation fails has none, which the log says; quality control and the tables behind it give the reason.
+"""
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from lungsight.program import parser, progress, run
 from lungsight.segmentation.postprocess import postprocess
+from lungsight.segmentation.shard import Segmented, segment_cases
 from lungsight.segmentation.volumes import Image, read_image, write_mask
 from lungsight.tables import read_table
 
@@ -29,31 +33,34 @@ def parse_args() -> argparse.Namespace:
     return arguments.parse_args()
 
 
-def images_of(cases: pd.DataFrame, nifti: Path) -> Iterator[Image]:
-    """The images of the cases in table order, read one by one; a cohort of pictures knows no spacing."""
-    for case in cases.itertuples():
-        yield read_image(nifti / f"{case.case}.nii.gz", case.case, spacing_known=not np.isnan(case.spacing_row))
-
-
-def segmented(images: Iterable[Image], args: argparse.Namespace) -> Iterator[tuple[Image, np.ndarray]]:
-    """Every image with its mask, by the chosen method."""
+def masks_by_method(args: argparse.Namespace) -> Callable[[Iterable[Image]], Iterator[Segmented]]:
+    """The chosen method: images → each with its mask."""
     if args.method == "classical":
         from lungsight.segmentation.classical import lung_mask
 
-        return ((image, lung_mask(image.volume, image.spacing)) for image in images)
+        return lambda images: ((image, lung_mask(image.volume, image.spacing)) for image in images)
     # Imported here: the classical method shall not wait for PyTorch.
     from lungsight.segmentation.predict import load_predictor, predict_masks
 
-    return predict_masks(load_predictor(args.model, args.mirroring, args.threads), images)
+    return partial(predict_masks, load_predictor(args.model, args.mirroring, args.threads))
 
 
 def main() -> None:
     args = parse_args()
-    cases = read_table(args.cases, schema="converted_cases").query("status == 'ok'")
+    cases = read_table(args.cases, schema="converted_cases").query("status == 'ok'").set_index("case")
+    masks_of = masks_by_method(args)
+
+    def read(case: str) -> Image:
+        """A cohort of pictures knows no spacing."""
+        return read_image(args.nifti / f"{case}.nii.gz", case, not np.isnan(cases.loc[case, "spacing_row"]))
+
+    def mended(images: Iterable[Image]) -> Iterator[Segmented]:
+        for image, mask in masks_of(images):
+            yield image, postprocess(mask, image.volume, image.spacing, **args.postprocessing)
+
     args.masks.mkdir(parents=True, exist_ok=True)
-    for image, mask in progress(segmented(images_of(cases, args.nifti), args), "cases", total=len(cases)):
-        mended = postprocess(mask, image.volume, image.spacing, **args.postprocessing)
-        write_mask(args.masks / f"{image.case}.nii.gz", mended, image.affine)
+    for image, mask in progress(segment_cases(list(cases.index), read, mended), "cases", total=len(cases)):
+        write_mask(args.masks / f"{image.case}.nii.gz", mask, image.affine)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from lungsight.errors import BadCase
 from lungsight.program import parser, progress, run
-from lungsight.segmentation.agreement import compare_masks
+from lungsight.segmentation.agreement import compare_masks, no_mask
 from lungsight.segmentation.curve import draw_curve
-from lungsight.segmentation.volumes import read_image, read_mask
+from lungsight.segmentation.volumes import mask_that_fits, read_image, read_mask
 from lungsight.segmentation.worst import Comparison, draw_worst, slices_of, worst_cases
 from lungsight.tables import read_table, write_table
 
@@ -35,16 +37,27 @@ def main() -> None:
     rows = []
     for case, own in progress(split.groupby("case", sort=False), "cases", total=split["case"].nunique()):
         truth, affine = read_mask(args.truth / files[case])
-        predicted, _ = read_mask(args.masks / files[case])
+        predicted, why = predicted_mask(args.masks / files[case], truth.shape)
         for _, row in own.iterrows():
             shown = slices_of(row)
-            agreement = compare_masks(truth[:, :, shown], predicted[:, :, shown], affine)
+            if predicted is None:
+                agreement = no_mask(truth[:, :, shown], affine, why)
+            else:
+                agreement = compare_masks(truth[:, :, shown], predicted[:, :, shown], affine)
             rows.append({"split": row["split"], "case": case} | agreement | row.filter(["z_index"]).to_dict())
     write_table(args.metrics, rows, schema="segmentation_metrics")
     metrics = read_table(args.metrics, schema="segmentation_metrics")
     training = read_table(args.training, schema="segmentation_training") if args.training else None
     draw_curve(args.curve, metrics, training)
     draw_worst(args.worst, [comparison_of(row, files[row["case"]], args) for _, row in worst_cases(metrics).iterrows()])
+
+
+def predicted_mask(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray | None, str]:
+    """A case's predicted mask, or why there is none."""
+    try:
+        return mask_that_fits(path, shape), ""
+    except BadCase as error:
+        return None, str(error)
 
 
 def comparison_of(row: pd.Series, file: Path, args: argparse.Namespace) -> Comparison:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungsight.errors import UserError
+from lungsight.qc.rules import NO_MASK, has_mask
 from lungsight.tables import check_table, columns_of
 
 PERSON, AUTO = "person", "auto"
@@ -117,6 +118,14 @@ def overrule(automatic: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
     }.items():
         table.loc[standing.index, column] = values
     return table.reset_index(drop=True)
+
+
+def refuse_without_mask(manifest: pd.DataFrame) -> pd.DataFrame:
+    """A manifest in which no slice without a lung mask is kept segmented, whoever decided so: there is none to make."""
+    refused = ~has_mask(manifest) & (manifest["segmented_keep"] == 1)
+    table = manifest.copy()
+    table.loc[refused, ["segmented_keep", "reason"]] = [0, NO_MASK]
+    return table
 
 
 def require_decisions(cohort: str, decisions: pd.DataFrame | None, slices: set[str], page: str, folder: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 NO_LUNG = "no lung visible"
+NO_MASK = "no lung mask"
 LOST = "the mask misses the lung"
 
 
@@ -100,6 +101,11 @@ def broken_limits(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     )
 
 
+def has_mask(scores: pd.DataFrame) -> pd.Series:
+    """Whether each slice has a lung mask at all, bool; a mask may be empty."""
+    return scores["lung_fraction"].notna()
+
+
 def strain(scores: pd.DataFrame, rules: dict) -> pd.Series:
     """How near each slice comes to the limit that it comes nearest to: 1 is at a limit, above 1 beyond it."""
     ratios = []
@@ -115,10 +121,11 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     scores: the table `scores`. rules: the config section `qc.rules`.
 
     Returns `whole_keep` (lung is visible: the mask is a plausible lung of some size, or there is as much air in the
-    body as only lung has, whatever the mask says), `segmented_keep` (visible, and the mask breaks no limit), `reason`
-    (in words, empty when both are kept) and `suspicion` (the more, the sooner a person should look), on the index of
-    `scores`.
+    body as only lung has, whatever the mask says), `segmented_keep` (visible, and there is a mask that breaks no
+    limit), `reason` (in words, empty when both are kept) and `suspicion` (the more, the sooner a person should look),
+    on the index of `scores`.
     """
+    masked = has_mask(scores)
     broken = broken_limits(scores, rules)
     plausible = ~broken.any(axis=1)
     found = scores["lung_fraction"] >= rules["min_lung_fraction"]
@@ -126,6 +133,8 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     segmented = visible & found & plausible
 
     def reason(row: int) -> str:
+        if not masked.iloc[row]:
+            return NO_MASK
         if not visible.iloc[row]:
             return NO_LUNG
         faults = [] if found.iloc[row] else [f"{LOST} ({100 * scores['lung_fraction'].iloc[row]:.1f} % of the image)"]
@@ -137,7 +146,7 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
         return "; ".join(faults)
 
     reasons = [reason(row) for row in range(len(scores))]
-    evidence = np.maximum(
+    evidence = np.fmax(
         scores["lung_fraction"] / max(rules["min_lung_fraction"], 1e-6),
         scores["air_fraction"] / max(rules["min_air_fraction"], 1e-6),
     ).clip(upper=1.0)

@@ -15,6 +15,8 @@ from lungsight.segmentation.classical import air_in_body, largest_component
 SMALLEST_SHARE = 0.01  # of the mask: smaller pieces are specks, not components
 SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side is no lung of its own
 COMPARED_SIZE = 256  # pixels: larger images are compared with the classical lung at every second, third, … pixel
+OF_SHAPE = ("largest_share", "border_contact", "solidity", "holes", "mean_intensity", "soft_fraction")
+OF_AGREEMENT = ("missed_air", "neighbour_dice", "classical_dice", "classical_kept", "gas_fraction")
 AIRWAY_SHARE = 0.006  # of the body: a trachea has 2 to 4 cm² of some 600
 
 
@@ -80,8 +82,7 @@ def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_lev
         "components": 0,
     }
     if area == 0:
-        names = ("largest_share", "border_contact", "solidity", "holes", "mean_intensity", "soft_fraction")
-        return found | dict.fromkeys(names, float("nan"))
+        return found | dict.fromkeys(OF_SHAPE, float("nan"))
     components = components_of(mask)
     inside = image[mask]
     return found | {
@@ -93,6 +94,12 @@ def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_lev
         "mean_intensity": float(inside.mean(dtype=float)),
         "soft_fraction": float((inside >= soft_level).mean()),
     }
+
+
+def scores_without_mask(image: np.ndarray, air_level: float) -> dict[str, float]:
+    """The scores of a slice whose case has no mask: the air in the body, and NaN for all that is about a mask."""
+    unknown = dict.fromkeys(("lung_fraction", *OF_SHAPE, *OF_AGREEMENT), float("nan"))
+    return unknown | {"components": 0, "air_fraction": float(enclosed_air(image, air_level).mean())}
 
 
 def neighbour_dices(masks: np.ndarray) -> np.ndarray:
@@ -144,12 +151,16 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
     ]
 
 
-def volume_scores(images: np.ndarray, masks: np.ndarray, soft_level: float, air_level: float) -> list[dict[str, float]]:
+def volume_scores(
+    images: np.ndarray, masks: np.ndarray | None, soft_level: float, air_level: float
+) -> list[dict[str, float]]:
     """Scores of every slice of a case.
 
-    images: (slices, rows, columns) floats in [0, 1], masks: bool of the same shape, feet first. Raises ValueError when
-    the shapes differ.
+    images: (slices, rows, columns) floats in [0, 1]. masks: bool of the same shape, feet first; None where there are
+    none. Raises ValueError when the shapes differ.
     """
+    if masks is None:
+        return [scores_without_mask(image, air_level) for image in images]
     if images.shape != masks.shape:
         raise ValueError(f"the mask is {masks.shape}, the image {images.shape}")
     return [

@@ -8,8 +8,10 @@ import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from lungsight.errors import UserError
+from lungsight.errors import BadCase, UserError
 from lungsight.intake.geometry import slice_to_image
+from lungsight.program import say
+from lungsight.segmentation.volumes import mask_that_fits
 
 
 def as_images(volume: np.ndarray) -> np.ndarray:
@@ -19,39 +21,39 @@ def as_images(volume: np.ndarray) -> np.ndarray:
 
 def file_of(case: NamedTuple, folder: Path) -> Path:
     """Where the NIfTI of a case (a row of the table `cases`) lies below `folder`, which has a folder per shard."""
-    path = Path(folder) / case.shard / f"{case.case}.nii.gz"
+    return Path(folder) / case.shard / f"{case.case}.nii.gz"
+
+
+def _read_volume(case: NamedTuple, nifti: Path) -> np.ndarray:
+    """The voxels of a case's image, (i, j, k) float32. Raises UserError, by table row, if it is absent or damaged."""
+    path = file_of(case, nifti)
     if not path.is_file():
-        raise UserError(f"table row {case.row}: {path} is missing; run `snakemake segment` again.")
-    return path
-
-
-def _values(case: NamedTuple, folder: Path) -> np.ndarray:
-    """The voxels of a case's file, (i, j, k). Raises UserError, by table row, when it is absent or damaged."""
-    path = file_of(case, folder)
+        raise UserError(f"table row {case.row}: {path} is missing; run `snakemake intake` again.")
     try:
-        return np.asanyarray(nibabel.load(path).dataobj)
+        return np.asanyarray(nibabel.load(path).dataobj).astype(np.float32)
     except (ImageFileError, OSError, EOFError, zlib.error) as error:
         raise UserError(
             f"table row {case.row}: {path} is damaged ({type(error).__name__}); delete its folder and run "
-            "`snakemake segment` again."
+            "`snakemake intake` again."
         ) from error
 
 
-def masks_of(case: NamedTuple, masks: Path) -> np.ndarray:
-    """The lung masks of a case, (slices, rows, columns) bool, feet first. Raises UserError as `read_case`."""
-    return as_images(_values(case, masks) > 0)
+def masks_of(case: NamedTuple, masks: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The lung masks of a case, (slices, rows, columns) bool, feet first.
 
-
-def read_case(case: NamedTuple, nifti: Path, masks: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images (float32 in [0, 1]) and lung masks (bool) of a case, both (slices, rows, columns), feet first.
-
-    Raises UserError, by table row, when a file is absent or damaged, or the two do not have one shape.
+    shape: (i, j, k) of the image. None, and a line in the log, where there is no mask that can be read and fits.
     """
-    images = as_images(_values(case, nifti).astype(np.float32))
-    lung = masks_of(case, masks)
-    if images.shape != lung.shape:
-        raise UserError(
-            f"table row {case.row}: the lung mask of case {case.case} is {lung.shape} (slices, rows, columns), its "
-            f"image {images.shape}; a mask must lie on its image's grid."
-        )
-    return images, lung
+    try:
+        return as_images(mask_that_fits(file_of(case, masks), shape))
+    except BadCase as error:
+        say(f"table row {case.row}: no lung mask: {error}")
+        return None
+
+
+def read_case(case: NamedTuple, nifti: Path, masks: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images (float32 in [0, 1]) and lung masks (bool, or None) of a case, both (slices, rows, columns), feet first.
+
+    Raises UserError, by table row, when the image is absent or damaged.
+    """
+    volume = _read_volume(case, nifti)
+    return as_images(volume), masks_of(case, masks, volume.shape)

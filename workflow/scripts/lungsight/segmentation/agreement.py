@@ -35,6 +35,12 @@ def surface_distance_95(truth: np.ndarray, predicted: np.ndarray, spacing: tuple
     return float(np.percentile(np.concatenate([away[0][surfaces[1]], away[1][surfaces[0]]]), 95))
 
 
+def no_mask(truth: np.ndarray, affine: np.ndarray, why: str) -> dict:
+    """As `compare_masks`, of a case without a predicted mask."""
+    unknown = dict.fromkeys(("dice", "surface_distance_95", "predicted_ml", "volume_error"), float("nan"))
+    return unknown | {"true_ml": volume_ml(truth, affine), "reason": f"no lung mask: {why}"}
+
+
 def compare_masks(truth: np.ndarray, predicted: np.ndarray, affine: np.ndarray) -> dict:
     """The measured columns of a case's row in segmentation/metrics.tsv. Masks: (i, j, k) bool on the grid of affine."""
     agreement = dice(truth, predicted)

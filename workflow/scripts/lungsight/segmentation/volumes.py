@@ -1,11 +1,15 @@
 """Volumes and masks as NIfTI: canonical axes (i to the patient's right, j to anterior, k to the head), affine in mm."""
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
+from lungsight.errors import BadCase
 from lungsight.files import atomic_path
 
 MM3_PER_ML = 1000.0
@@ -33,6 +37,22 @@ def read_mask(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a mask: ((i, j, k) bool, (4, 4) affine)."""
     image = nibabel.load(path)
     return np.asanyarray(image.dataobj) > 0, image.affine
+
+
+def mask_that_fits(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask, (i, j, k) bool, of an image of this shape.
+
+    Raises BadCase where there is none, it cannot be read, or it has another shape: a case goes on without its mask.
+    """
+    if not path.is_file():
+        raise BadCase("there is no file")
+    try:
+        mask, _ = read_mask(path)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise BadCase(f"the file is damaged ({type(error).__name__})") from error
+    if mask.shape != shape:
+        raise BadCase(f"it has {mask.shape} voxels, the image {shape}")
+    return mask
 
 
 def write_mask(path: Path, mask: np.ndarray, affine: np.ndarray) -> None:

@@ -1,0 +1,90 @@
+"""A case that fails costs its own mask and no other."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pytest
+
+from lungsight.errors import UserError
+from lungsight.segmentation.shard import segment_cases
+from lungsight.segmentation.volumes import Image
+
+CASES = [f"{number:016x}" for number in range(5)]
+
+
+def read(case: str) -> Image:
+    return Image(case, np.full((2, 2, 1), int(case, 16), np.float32), np.eye(4), None)
+
+
+class Segmenter:
+    """Masks what is above 1; fails for the cases `bad`. stacked: hands nothing out before it has seen every image."""
+
+    def __init__(self, *bad: int, stacked: bool = False) -> None:
+        self.bad, self.stacked, self.asked = bad, stacked, []
+
+    def __call__(self, images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
+        def one(image: Image) -> tuple[Image, np.ndarray]:
+            self.asked.append(int(image.case, 16))
+            if int(image.case, 16) in self.bad:
+                raise RuntimeError("Doe^Jane")
+            return image, image.volume > 1
+
+        found = map(one, images)
+        yield from list(found) if self.stacked else found
+
+
+def found_by(segmenter: Segmenter, cases: list[str] = CASES) -> dict[int, bool]:
+    return {int(image.case, 16): bool(mask.all()) for image, mask in segment_cases(cases, read, segmenter)}
+
+
+def test_without_a_failure_the_cases_go_through_together() -> None:
+    segmenter = Segmenter()
+    assert found_by(segmenter) == {0: False, 1: False, 2: True, 3: True, 4: True}
+    assert segmenter.asked == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_case_that_fails_is_named_and_the_others_have_their_masks(tmp_path, monkeypatch, capsys, stacked) -> None:
+    monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "private"))
+    segmenter = Segmenter(1, 3, stacked=stacked)
+    assert found_by(segmenter) == {0: False, 2: True, 4: True}
+    said = capsys.readouterr().err
+    for number in (1, 3):
+        assert f"case {CASES[number]}: no lung mask: its segmentation failed (RuntimeError)" in said
+    assert "Doe" not in said
+    kept = tmp_path / "private" / "errors"
+    assert sorted(path.name for path in kept.iterdir()) == [f"segment-{CASES[number]}.txt" for number in (1, 3)]
+    assert "Doe^Jane" in (kept / f"segment-{CASES[1]}.txt").read_text()
+    assert segmenter.asked.count(0) == 1 + stacked, "what was handed out is not segmented again"
+
+
+def test_an_image_that_cannot_be_read_is_its_cases_fault() -> None:
+    def damaged(case: str) -> Image:
+        if case == CASES[0]:
+            raise OSError("torn")
+        return read(case)
+
+    assert [image.case for image, _ in segment_cases(CASES, damaged, Segmenter())] == CASES[1:]
+
+
+def test_where_all_fail_the_scans_are_not_at_fault() -> None:
+    with pytest.raises(UserError, match="None of the 5 cases of this shard could be segmented"):
+        found_by(Segmenter(*range(5)))
+    assert found_by(Segmenter(2), CASES[2:3]) == {}, "of a single case nobody can tell"
+
+
+def test_a_users_mistake_is_no_bad_case() -> None:
+    def mistaken(images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
+        raise UserError("the model has no label lung")
+        yield
+
+    with pytest.raises(UserError, match="no label lung"):
+        list(segment_cases(CASES, read, mistaken))
+
+
+def test_a_full_disk_is_no_bad_case() -> None:
+    """What goes wrong with a mask once it is handed out is not taken for a failure of the segmentation."""
+    masks = segment_cases(CASES, read, Segmenter())
+    with pytest.raises(OSError, match="No space"):
+        for _ in masks:
+            raise OSError("No space left on device")
