@@ -60,6 +60,8 @@ def made_cohort(
         label = POSITIVE if number % 2 == 0 else NEGATIVE
         case, patient = pseudonym(KEY, cohort, f"case {number}"), pseudonym(KEY, cohort, f"patient {number}")
         drawn = [made_slice(size, label == POSITIVE, rng) for _ in range(slices)]
+        if png:  # a labelled cohort, none of whose lesions is known
+            (folder / "lesions" / SHARD).mkdir(parents=True, exist_ok=True)
         save_volume(folder / "nifti" / SHARD / f"{case}.nii.gz", [image for image, _ in drawn])
         save_volume(run / "segmentation" / "masks" / cohort / SHARD / f"{case}.nii.gz", [mask for _, mask in drawn])
         cases.append(

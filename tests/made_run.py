@@ -8,6 +8,7 @@ from PIL import Image
 
 from lungsight.config import Pipeline, cohorts_with_role, frameworks_of, pipelines_of, stages_of
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.lesions import Lesions
 from lungsight.explain.margin import ASSUMED, near_lung
 from lungsight.explain.resample import average_area
 from lungsight.explain.stage import (
@@ -25,7 +26,7 @@ from lungsight.leakage_price.settings import ARMS, priced_cohort, priced_pipelin
 from lungsight.tables import write_table
 from lungsight.training.evaluation import evaluate_model
 from lungsight.training.systems import recipe_of, training_settings
-from tests.made import POSITIVE, made_cohort, made_manifest, made_slice, made_split
+from tests.made import POSITIVE, disc, made_cohort, made_manifest, made_slice, made_split
 from tests.made_audit import made_audit, made_metadata
 from tests.workspace import Workspace
 
@@ -170,7 +171,10 @@ def made_explanation(
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in test["label"]]
     images, masks = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
     near = near_lung(masks, np.full((len(test), 2), 4.0), np.full(len(test), ASSUMED), margin=5)
-    slices = SliceImages(test[["slice", "patient", "label", "probability"]], images, masks, near)
+    # Of the first class each slice shows a lesion, of the other none; the last slice came without a mask.
+    spot = disc(SIZE, 0.6, 0.68, 0.09, 0.07) & masks & (test["label"] == POSITIVE).to_numpy()[:, None, None]
+    lesions = Lesions(spot, np.arange(len(test)) < len(test) - 1)
+    slices = SliceImages(test[["slice", "patient", "label", "probability"]], images, masks, near, lesions=lesions)
     identity = slices.table.assign(outcome=outcomes(test["label"], test["probability"].to_numpy(), POSITIVE))
     noise = rng.random((len(test), GRID, GRID)).astype(np.float32)
     lung = average_area(masks, (GRID, GRID))

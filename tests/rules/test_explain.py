@@ -23,7 +23,10 @@ OUTPUTS = f"explain/{PIPELINE}/stage2"
 
 @pytest.fixture
 def workspace(tmp_path) -> Workspace:
-    """A run up to the trained model and its predictions. The first test slice has no lung."""
+    """A run up to the trained model and its predictions.
+
+    The first test slice has no lung, the second no lung mask; positive patients have a lesion mask.
+    """
     pipelines = {"frameworks": ["segmented"], "backbones": ["small_cnn"], "weights": ["scratch"]}
     workspace = made_workspace(
         tmp_path,
@@ -37,11 +40,20 @@ def workspace(tmp_path) -> Workspace:
     cache, rng = run / "training/images/clinic", np.random.default_rng(0)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in slices["label"]]
     images, masks = (np.stack(arrays).astype(np.uint8) for arrays in zip(*drawn, strict=True))
-    masks[slices["slice"] == split.loc[split["split"] == "test", "slice"].iloc[0]] = 0
+    lesions = np.zeros_like(masks)
+    lesions[:, 24:30, 30:36] = 1
+    known = (slices["label"] == POSITIVE).to_numpy()
+    lesions[~known] = 0
+    first, second = (
+        (slices["slice"] == name).to_numpy() for name in split.loc[split["split"] == "test", "slice"].iloc[:2]
+    )
+    masks[first | second] = 0
     cache.mkdir(parents=True)
     np.save(cache / "segmented.npy", images * masks)
     np.save(cache / "masks.npy", masks)
-    write_table(cache / "index.tsv", slices[["slice"]], schema="image_index")
+    np.save(cache / "lesions.npy", lesions)
+    index = slices[["slice"]].assign(masks=(~second).astype(int), lesions=known.astype(int))
+    write_table(cache / "index.tsv", index, schema="image_index")
     save_model(workspace)
     # Other than the model's own, so that it shows whose probabilities the tables have.
     predictions = split.assign(probability=rng.random(len(split)))
@@ -77,9 +89,10 @@ def test_explain_stage(workspace: Workspace) -> None:
     assert (table["outcome"].isin(["TP", "FP"]) == (table["probability"] >= 0.5)).all()
 
     assert table.loc[0, "reason"] == "no lung in the mask"
-    assert np.isnan(table.loc[0, "lung_mass"])
+    assert table.loc[1, "reason"] == "no lung mask"
+    assert table.loc[[0, 1], "lung_mass"].isna().all() and np.isnan(table.loc[1, "lung_fraction"])
     measured = table[table["reason"] == ""]
-    assert len(measured) == len(table) - 1
+    assert len(measured) == len(table) - 2
     with np.load(folder / "maps.npz", allow_pickle=False) as saved:
         assert saved["slices"].tolist() == list(table["slice"])
         maps = saved["maps"]
@@ -93,6 +106,15 @@ def test_explain_stage(workspace: Workspace) -> None:
     # A pixel of the cache is 64 · 2 mm / 48: the pixels beside and diagonal to a lung pixel lie within 5 mm.
     dilated = binary_dilation(masks, np.ones((1, 3, 3)))
     np.testing.assert_allclose(measured["lung_fraction_margin"], dilated.mean(axis=(1, 2))[measured.index])
+
+    lesions = np.load(run / "training/images/clinic/lesions.npy")[rows]
+    positive = table["label"] == POSITIVE
+    assert table.columns[-1] == "lesion_enrichment_in_lung"
+    np.testing.assert_array_equal(table["lesion_fraction"], np.where(positive, 36 / SIZE**2, np.nan))
+    ill = measured[measured["label"] == POSITIVE]
+    marked = (large * lesions).sum(axis=(1, 2)) / large.sum(axis=(1, 2))
+    np.testing.assert_allclose(ill["lesion_mass"], marked[ill.index], rtol=1e-4)
+    assert table.drop(index=ill.index)["lesion_mass"].isna().all()
 
     methods = read_table(folder / "saliency_methods.tsv", schema="saliency_methods")
     by_method = {name: list(rows["slice"]) for name, rows in methods.groupby("method", sort=False)}
@@ -111,6 +133,10 @@ def test_explain_stage(workspace: Workspace) -> None:
     pictures = {picture["file"] for picture in summary["overlays"]["pictures"]}
     assert pictures == {path.name for path in (folder / "overlays").glob("*.png")}
     assert len(pictures) == measured["outcome"].nunique()
+    assert primary["lesions"]["known"] == positive.sum()
+    assert primary["lesions"]["outcomes"][0]["n"] == positive.sum()
+    assert primary["lesions"]["outcomes"][0]["lesion_mass"] == pytest.approx(ill["lesion_mass"].mean())
+    assert primary["missing"] == {"no lung in the mask": 1, "no lung mask": 1}
     assert primary["margin_from"] == {"spacing": len(table)}
     assert {one["label"] for one in summary["mean_maps"]["classes"]} == {POSITIVE, NEGATIVE}
     assert (folder / "mean_maps.png").read_bytes().startswith(b"\x89PNG")

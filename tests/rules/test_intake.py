@@ -88,17 +88,44 @@ def test_convert(tmp_path):
     assert "row 3 rejected: 2 slices, min_slices is 5" in log and "Doe" not in log
 
 
+def test_convert_takes_lesion_masks_and_runs_anew_where_one_changes(tmp_path):
+    workspace = hospital(tmp_path)
+    workspace.must_run("convert", f"cohorts/hospital/shards/{shard('a')}/cases.tsv")
+    folder = workspace.run_folder / "cohorts" / "hospital"
+    assert not list((folder / "lesions" / shard("a")).glob("*.nii.gz")), "none is given"
+    image = nibabel.load(folder / "nifti" / shard("a") / f"{case_of('a')}.nii.gz")
+    lesion = np.zeros(image.shape, np.uint8)
+    lesion[8:12, 9:14, 2] = 1
+    nibabel.save(nibabel.Nifti1Image(lesion, image.affine), tmp_path / "scans" / "lesion.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(lesion[1:], image.affine), tmp_path / "scans" / "other.nii.gz")
+    table = TABLE.replace("source", "lesion") + "Jane\ta\tCovid-19\tlesion.nii.gz\nJoe\tb\tNon Covid\tother.nii.gz\n"
+    (tmp_path / "table.tsv").write_text(table, encoding="utf-8")
+    shards = sorted({shard("a"), shard("b")})
+    workspace.must_run("convert", *[f"cohorts/hospital/shards/{name}/cases.tsv" for name in shards])
+    written = nibabel.load(folder / "lesions" / shard("a") / f"{case_of('a')}.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.dataobj), lesion)
+    np.testing.assert_array_equal(written.affine, image.affine)
+    cases = pd.concat(read_table(folder / "shards" / name / "cases.tsv", "converted_cases") for name in shards)
+    kept = cases.set_index("case").loc[case_of("b")]
+    assert (kept["status"], kept["n_slices"]) == ("ok", 8)
+    assert kept["reason"].startswith("its lesion mask is left out: the mask does not lie on the image's grid")
+    assert not (folder / "lesions" / shard("b") / f"{case_of('b')}.nii.gz").exists()
+    log = (workspace.run_folder / "logs" / "convert" / "hospital" / f"{shard('b')}.log").read_text()
+    assert "row 2 ok: its lesion mask is left out" in log and "other.nii" not in log
+
+
 def test_convert_takes_pictures(tmp_path):
     workspace = with_key(
         workspace_with(
             tmp_path,
             {"format": "png"},
-            TABLE + "P\ta.png\tCovid-19\t\nQ\tb.png\tNon Covid\t\n",
+            "patient\tpath\tlabel\tlesion\nP\ta.png\tCovid-19\tm.png\nQ\tb.png\tNon Covid\t\n",
             intake={"png_size": 32},
         )
     )
     picture = np.random.default_rng(1).integers(0, 256, (20, 24), dtype=np.uint8)
     Image.fromarray(picture).save(tmp_path / "scans" / "a.png")
+    Image.fromarray(np.where(picture > 128, 255, 0).astype(np.uint8)).save(tmp_path / "scans" / "m.png")
     (tmp_path / "scans" / "b.png").write_text("no picture")
     workspace.must_run("convert", "cohorts/hospital/shards/000/cases.tsv")
     folder = workspace.run_folder / "cohorts" / "hospital"
@@ -108,6 +135,9 @@ def test_convert_takes_pictures(tmp_path):
     wanted = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BILINEAR))
     written = Image.open(folder / "png" / "000" / f"{case_of('a.png')}-0000.png")
     np.testing.assert_array_equal(np.asarray(written), wanted)
+    (lesion,) = (folder / "lesions" / "000").glob("*.nii.gz")
+    shown = np.asarray(Image.fromarray((picture > 128).astype(np.uint8)).resize((32, 32), Image.Resampling.NEAREST))
+    np.testing.assert_array_equal(np.asarray(nibabel.load(lesion).dataobj)[::-1, ::-1, 0].T, shown)
 
 
 def test_convert_annotated(tmp_path):

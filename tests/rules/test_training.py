@@ -16,8 +16,9 @@ from lungsight.config import complete_config
 from lungsight.files import read_json, sha256_of, write_json
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
+from lungsight.training.image_cache import resize_mask
 from lungsight.training.network import build_classifier
-from tests.made import NEGATIVE, POSITIVE, made_cohort, made_split
+from tests.made import NEGATIVE, POSITIVE, SHARD, disc, made_cohort, made_split, save_volume
 from tests.workspace import ROOT, Workspace
 
 SIZE = 32
@@ -59,6 +60,9 @@ def made_images(run: Path, cohort: str, patients: int = 16) -> pd.DataFrame:
 def test_image_cache(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     slices = made_cohort(space.run_folder, "curated", patients=3, slices=2, size=64)
+    lesion = disc(64, 0.6, 0.68, 0.09, 0.07)
+    case = slices["case"][2]
+    save_volume(space.run_folder / f"cohorts/curated/lesions/{SHARD}/{case}.nii.gz", [lesion, lesion & False])
     folder = space.run_folder / "training" / "images" / "curated"
     space.must_run("image_cache", *(f"training/images/curated/{n}" for n in ("whole.npy", "index.tsv")))
     whole, segmented, masks = (np.load(folder / f"{name}.npy") for name in ("whole", "segmented", "masks"))
@@ -70,6 +74,12 @@ def test_image_cache(tmp_path: Path) -> None:
     # Body around the lungs stays in the whole slice and goes from the segmented one.
     assert whole[:, SIZE // 2, SIZE // 2].min() > 180
     assert segmented[:, SIZE // 2, SIZE // 2].max() == 0
+    lesions = np.load(folder / "lesions.npy")
+    assert (lesions.shape, lesions.dtype) == (whole.shape, np.uint8)
+    assert lesions.any(axis=(1, 2)).tolist() == [False, False, True, False, False, False]
+    np.testing.assert_array_equal(lesions[2], resize_mask(lesion.astype(np.uint8), SIZE))
+    index = read_table(folder / "index.tsv", "image_index")
+    assert index["lesions"].tolist() == [0, 0, 1, 1, 0, 0] and index["masks"].tolist() == [1] * 6
 
     (space.run_folder / "cohorts/curated" / slices["png"][4]).write_bytes(
         (space.run_folder / "cohorts/curated" / slices["png"][4]).read_bytes()[:60]

@@ -99,6 +99,8 @@ def test_a_png_cohort_has_mixed_sizes_and_its_truth(tmp_path):
     with_lesion = set()
     for row in rows:
         labels = np.asarray(nibabel.load(cohorts.truth_path(tmp_path, row["path"])).dataobj)[:, :, 0]
+        lesion = np.asarray(Image.open(tmp_path / row["lesion"]))
+        np.testing.assert_array_equal(image_to_slice(lesion), np.where(labels == 2, 255, 0))
         grey = image_to_slice(np.asarray(images[row["path"]].convert("L")))
         assert labels.shape == grey.shape
         assert 30 < np.median(grey[labels == 1]) < 110, "lung at −850 HU, between air and tissue"
@@ -119,6 +121,9 @@ def test_a_nifti_cohort_holds_hu(tmp_path):
     np.testing.assert_allclose(image.affine, phantom.affine, atol=1e-4)
     labels = np.asarray(nibabel.load(cohorts.truth_path(tmp_path, "P001/ct.nii.gz")).dataobj)
     np.testing.assert_array_equal(labels == 2, phantom.lesion)
+    lesions = nibabel.load(tmp_path / "lesions" / "P001" / "ct.nii.gz")
+    np.testing.assert_array_equal(np.asarray(lesions.dataobj), phantom.lesion)
+    np.testing.assert_array_equal(lesions.affine, image.affine)
     np.testing.assert_array_equal(labels > 0, phantom.lung)
 
 
@@ -147,6 +152,13 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path):
     assert "row 1: the phantom at 'P001/ct' has another label" in str(raised.value)
     assert "row 2: no phantom has the path 'P009/ct'" in str(raised.value)
     assert "tools/demo_tables.py" in str(raised.value)
+    table.write_text(
+        "patient\tpath\tlabel\tlesion\nP001\tP001/ct\tCovid-19\tlesions/P002/ct.nii.gz\n", encoding="utf-8"
+    )
+    with pytest.raises(UserError, match="row 1: the phantom at 'P001/ct' has another lesion mask"):
+        cohorts.check_table_fits("made", cohort, labels)
+    table.write_text("patient\tpath\tlabel\nP001\tP001/ct\tCovid-19\n", encoding="utf-8")
+    cohorts.check_table_fits("made", cohort, labels)
 
 
 def test_two_phantom_cohorts_with_one_root_are_refused():

@@ -18,6 +18,7 @@ from lungsight.explain.stage import (
     SliceImages,
     draw_overlays,
     explain_slices,
+    explanation,
     other_methods,
     outcomes,
     reasons,
@@ -110,6 +111,22 @@ def test_reasons_name_what_is_missing() -> None:
         "the image has one value everywhere",
         "",
     ]
+    masked = np.array([True, True, True, True, False])
+    assert reasons(maps, replace(slices, has_mask=masked)).tolist()[2:] == [
+        "no lung in the mask",
+        "the image has one value everywhere",
+        "no lung mask",
+    ]
+
+
+def test_a_slice_without_a_lung_mask_has_a_row_with_the_reason() -> None:
+    slices = half_lung(3)
+    slices.masks[1] = False
+    slices = replace(slices, has_mask=np.array([True, False, True]))
+    table = explanation(slices.table.assign(outcome="TP"), np.ones((3, 4, 4), np.float32), slices, 0.5).table
+    assert table["reason"].tolist() == ["", "no lung mask", ""]
+    assert table.loc[1, ["lung_fraction", *METRICS, *ADDITIONAL]].isna().all()
+    assert table.loc[[0, 2], "lung_fraction"].tolist() == [0.5, 0.5]
 
 
 def test_rows_have_metrics_or_a_reason() -> None:

@@ -35,8 +35,8 @@ SETTINGS = {
 }
 
 
-def row(number, path, patient="P", label="Covid-19", source="", mask=""):
-    return TableRow(number, patient, path, label, source, mask, "")
+def row(number, path, patient="P", label="Covid-19", source="", mask="", lesion=""):
+    return TableRow(number, patient, path, label, source, mask, "", lesion=lesion)
 
 
 def convert(tmp_path, rows, format="dicom", **folders):
@@ -128,6 +128,48 @@ def test_annotated_cases_have_truth_and_no_png(tmp_path):
     assert {s["png"] for s in slices} == {""}
     cases, _, _ = convert(tmp_path, rows[1:], names=("nifti", "truth"))
     assert (cases[0]["status"], cases[0]["reason"]) == ("rejected", "right lung not contoured")
+
+
+def test_a_lesion_mask_lies_beside_its_case_and_a_bad_one_costs_no_scan(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "private"))
+    for number in range(4):
+        save_series(tmp_path / "in" / f"s{number}", made_series(made_hu(seed=number)))
+    plain, _, out = convert(tmp_path, [row(1, "s0")])
+    affine = nibabel.load(out / "nifti" / "000" / f"{plain[0]['case']}.nii.gz").affine
+    lesions = np.zeros(truth(True).shape, np.uint8)
+    lesions[10:14, 8:12, 3] = 2
+    nibabel.save(nibabel.Nifti1Image(lesions, affine), tmp_path / "in" / "good.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(lesions[:-1], affine), tmp_path / "in" / "small.nii.gz")
+    (tmp_path / "in" / "torn.nii.gz").write_bytes((tmp_path / "in" / "good.nii.gz").read_bytes()[:90])
+    rows = [
+        row(number + 1, f"s{number}", lesion=f"{name}.nii.gz" if name else "")
+        for number, name in enumerate(("good", "small", "torn", ""))
+    ]
+    cases, slices, out = convert(tmp_path, rows, names=("nifti", "png", "lesions"))
+    assert [case["status"] for case in cases] == ["ok"] * 4 and len(slices) == 4 * 8
+    assert [case["reason"] for case in cases] == [
+        "",
+        "its lesion mask is left out: the mask does not lie on the image's grid (shape or affine differ)",
+        "its lesion mask is left out: the file is no readable NIfTI",
+        "",
+    ]
+    (written,) = (out / "lesions" / "000").iterdir()
+    assert written.name == f"{cases[0]['case']}.nii.gz"
+    image = nibabel.load(written)
+    assert image.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(np.asarray(image.dataobj), lesions > 0)
+    np.testing.assert_array_equal(image.affine, affine)
+    log = capsys.readouterr().err
+    assert "row 2 ok: its lesion mask is left out" in log and "row 3 ok" in log and "row 1" not in log
+
+    def explode(*_):
+        raise ZeroDivisionError("Doe^Jane")
+
+    monkeypatch.setattr(cases_module, "read_lesion", explode)
+    (case,), _, _ = convert(tmp_path, rows[:1], names=("nifti", "png", "lesions"))
+    assert (case["status"], case["n_slices"]) == ("ok", 8)
+    assert case["reason"] == "its lesion mask is left out: it could not be read (ZeroDivisionError)"
+    assert "Doe^Jane" in (tmp_path / "private" / "errors" / "hospital-row-1.txt").read_text()
 
 
 def test_pictures_and_volumes(tmp_path):

@@ -68,6 +68,17 @@ def test_every_column_is_read_and_blank_rows_do_not_count(cohort):
     assert (second.row, second.path) == (2, "b")
 
 
+def test_a_lesion_mask_is_checked_like_any_path_and_may_be_missing_from_a_row(cohort):
+    header = ("patient", "path", "label", "lesion")
+    write(cohort, [("P1", "a", "1", "c"), ("P2", "b", "0", "")], header)
+    assert [row.lesion for row in read(cohort)] == ["c", ""]
+    assert read_rows(Path(cohort["table"]), LABELS) == read(cohort)
+    write(cohort, [("P1", "a", "1", "absent"), ("P2", "b", "0", "../c")], header)
+    message = errors(cohort)
+    assert f"row 1: lesion 'absent' does not exist below {cohort['root']}." in message
+    assert "row 2: lesion '../c' leads out of the root." in message
+
+
 def test_row_24_all_that_is_wrong_is_said_at_once_by_row(cohort):
     rows = [
         ("P1", "a", "Covid"),

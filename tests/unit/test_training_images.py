@@ -10,10 +10,17 @@ import pytest
 from lungsight.demo.textures import CLASSES, draw_textures
 from lungsight.errors import UserError
 from lungsight.tables import write_table
-from lungsight.training.image_cache import ARRAYS, CachedImages, resize_image, slice_arrays, write_image_cache
+from lungsight.training.image_cache import (
+    ARRAYS,
+    CachedImages,
+    resize_image,
+    resize_mask,
+    slice_arrays,
+    write_image_cache,
+)
 from lungsight.training.provenance import check_images
 from lungsight.training.weights import WeightsFile, read_sidecar, write_sidecar
-from tests.made import made_cohort
+from tests.made import SHARD, made_cohort, save_volume
 
 NAMES = [f"{number:016x}-0000" for number in range(3)]
 
@@ -49,18 +56,67 @@ def test_cached_images_are_found_by_name(tmp_path: Path) -> None:
         CachedImages.open(tmp_path / "whole.npy", tmp_path / "index.tsv")
 
 
-def test_a_missing_or_short_lung_mask_is_named(tmp_path: Path) -> None:
+def cached(run: Path, slices: pd.DataFrame, size: int = 16) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Of the made cohort clinic the arrays of the cache, and the columns of its index."""
+    arrays = {name: run / f"{name}.npy" for name in ARRAYS}
+    masks = {"masks": run / "segmentation/masks/clinic", "lesions": run / "cohorts/clinic/lesions"}
+    columns = write_image_cache(slices, run / "cohorts/clinic", masks, size, arrays)
+    return {name: np.load(path) for name, path in arrays.items()}, columns
+
+
+def test_a_case_whose_lung_mask_is_missing_torn_or_short_goes_on_without(tmp_path: Path, capsys) -> None:
+    slices = made_cohort(tmp_path, "clinic", patients=5, slices=2, size=32)
+    before, _ = cached(tmp_path, slices)
+    names = list(slices["case"].unique())
+    absent, torn, short, empty, good = (tmp_path / f"segmentation/masks/clinic/{SHARD}/{name}.nii.gz" for name in names)
+    absent.unlink()
+    torn.write_bytes(torn.read_bytes()[:200])
+    nibabel.save(nibabel.load(short).slicer[:, :, :1], short)
+    empty.write_bytes(b"")
+    arrays, columns = cached(tmp_path, slices)
+    assert columns["masks"].tolist() == [0] * 8 + [1] * 2
+    assert good.is_file()
+    np.testing.assert_array_equal(arrays["whole"], before["whole"])
+    for name in ("masks", "segmented"):
+        assert not arrays[name][:8].any()
+        np.testing.assert_array_equal(arrays[name][8:], before[name][8:])
+    said = [line for line in capsys.readouterr().err.splitlines() if "no lung mask" in line]
+    assert [line.split(":")[0] for line in said] == [f"case {name}" for name in names[:4]]
+    for line, why in zip(said, ("there is no file", "damaged", "(32, 32, 1) voxels", "damaged"), strict=True):
+        assert why in line
+
+
+def test_lesions_are_cached_where_they_are_known(tmp_path: Path, capsys) -> None:
+    """A case with lesions on its second slice, one whose mask shows none, one with another scan's mask, one without."""
+    slices = made_cohort(tmp_path, "clinic", patients=4, slices=2, size=32)
+    ill, well, misfit, _ = (tmp_path / f"cohorts/clinic/lesions/{SHARD}/{case}.nii.gz" for case in slices["case"][::2])
+    nothing, spot = np.zeros((32, 32), bool), np.zeros((32, 32), bool)
+    spot[8:16, 20:28] = True
+    save_volume(ill, [nothing, spot])
+    save_volume(well, [nothing, nothing])
+    save_volume(misfit, [spot])
+    arrays, columns = cached(tmp_path, slices)
+    assert columns["lesions"].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert columns["masks"].all()
+    assert (arrays["lesions"].dtype, arrays["lesions"].shape) == (np.uint8, (8, 16, 16))
+    np.testing.assert_array_equal(arrays["lesions"][1], resize_mask(spot.astype(np.uint8), 16))
+    assert arrays["lesions"].sum() == 16 and arrays["lesions"][1, 4:8, 10:14].all()
+    assert [line for line in capsys.readouterr().err.splitlines() if "lesion mask" in line] == [
+        f"case {slices['case'][4]}: no lesion mask: it has (32, 32, 1) voxels, the image (32, 32, 2)"
+    ]
+    write_table(tmp_path / "index.tsv", slices[["slice"]].assign(**columns), "image_index")
+    lesions, whole = (
+        CachedImages.open(tmp_path / f"{name}.npy", tmp_path / "index.tsv") for name in ("lesions", "whole")
+    )
+    assert lesions.is_given(np.array([0, 3, 4])).tolist() == [True, True, False]
+    assert whole.is_given(np.array([0, 7])).all()
+
+
+def test_lesions_that_nobody_knows_take_no_room(tmp_path: Path) -> None:
     slices = made_cohort(tmp_path, "clinic", patients=2, slices=2, size=32)
-    masks, arrays = tmp_path / "segmentation/masks/clinic", {name: tmp_path / f"{name}.npy" for name in ARRAYS}
-    first, second = sorted(masks.rglob("*.nii.gz"), key=lambda path: path.name != f"{slices['case'].iloc[0]}.nii.gz")
-    short = nibabel.load(second).slicer[:, :, :1]
-    nibabel.save(short, second)
-    with pytest.raises(UserError, match="has 2 slices or more, its lung mask 1"):
-        write_image_cache(slices, tmp_path / "cohorts/clinic", masks, 16, arrays)
-    first.unlink()
-    with pytest.raises(UserError, match=f"case {slices['case'].iloc[0]} has no lung mask.*run segment_shard again"):
-        write_image_cache(slices, tmp_path / "cohorts/clinic", masks, 16, arrays)
-    assert not any(path.exists() for path in arrays.values())
+    cached(tmp_path, slices, size=256)
+    assert (tmp_path / "whole.npy").stat().st_blocks * 512 >= 4 * 256**2
+    assert (tmp_path / "lesions.npy").stat().st_blocks * 512 < 256**2
 
 
 def test_weights_are_checked_before_use(tmp_path: Path) -> None:

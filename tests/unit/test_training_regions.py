@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lungsight.explain.margin import pixel_sizes
-from lungsight.training.image_cache import write_image_cache
+from lungsight.training.image_cache import ARRAYS, write_image_cache
 from lungsight.training.regions import MARGIN, Box, lung_box, whole_image
 from tests.made import disc, made_cohort
 
@@ -53,10 +53,10 @@ def test_phantom_lungs_lie_wholly_in_their_box_which_is_no_larger_than_it_says(s
 
 def test_image_and_mask_are_cropped_alike_and_the_index_says_how_much_is_shown(tmp_path) -> None:
     slices = made_cohort(tmp_path, "curated", patients=2, slices=2, size=64)
-    arrays = {name: tmp_path / f"{name}.npy" for name in ("whole", "segmented", "masks")}
-    masks = tmp_path / "segmentation/masks/curated"
+    arrays = {name: tmp_path / f"{name}.npy" for name in ARRAYS}
+    masks = {"masks": tmp_path / "segmentation/masks/curated", "lesions": tmp_path / "cohorts/curated/lesions"}
     extents = write_image_cache(slices, tmp_path / "cohorts/curated", masks, 32, arrays, region="lung_box")
-    whole, segmented, mask = (np.load(arrays[name]) for name in arrays)
+    whole, segmented, mask, _ = (np.load(arrays[name]) for name in ARRAYS)
     # Lungs span 0.15 … 0.85 of the width, with a margin 0.77: they fill the box from side to side, and are dark.
     np.testing.assert_allclose(extents["width"], 0.77, atol=0.03)
     np.testing.assert_allclose(extents["width"], extents["height"])

@@ -135,12 +135,12 @@ def digest(value):
 
 
 def scans_of_shard(wildcards):
-    """What a shard reads: the root where a rule makes it, else its cases' paths and masks."""
+    """What a shard reads: the root where a rule makes it, else its cases' paths, masks and lesion masks."""
     cohort = config["cohorts"][wildcards.cohort]
     if "phantom" in cohort:
         return cohort["root"]
     rows = shards_with_rows(wildcards.cohort).get(wildcards.shard, [])
-    read = [path for row in rows if not row.skip for path in (row.path, row.mask) if path]
+    read = [path for row in rows if not row.skip for path in (row.path, row.mask, row.lesion) if path]
     return [os.path.join(cohort["root"], path) for path in dict.fromkeys(read)]
 
 
@@ -152,7 +152,7 @@ def min_slices_of(cohort):
 def what_of_shard(wildcards):
     """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
     rows = shards_with_rows(wildcards.cohort).get(wildcards.shard, [])
-    return digest([(row.path, row.mask, row.skip, row.note) for row in rows])
+    return digest([(row.path, row.mask, row.lesion, row.skip, row.note) for row in rows])
 
 
 def settings_of_images(*more):

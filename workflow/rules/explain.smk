@@ -3,7 +3,7 @@
 
 rule explain_stage:
     input:
-        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage), "masks")),
+        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage), "masks", "lesions")),
         program=ancient(program("explain_stage")),
         model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
         provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
@@ -51,8 +51,8 @@ rule explain_stage:
     shell:
         "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --cohort {params.cohort}"
         " --model {input.model} --provenance {input.provenance} --predictions {input.predictions}"
-        " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q}"
-        " --slices {input.slices} --cases {input.cases} --settings {params.settings:q}"
+        " --images {input.images} --masks {input.masks} --lesions {input.lesions}"
+        " --index {input.index} --positive {params.positive:q} --slices {input.slices} --cases {input.cases} --settings {params.settings:q}"
         " --resamples {params.resamples} --seed {params.seed} --threads {threads}"
         " --saliency {output.saliency} --methods {output.methods} --maps {output.maps}"
         " --summary {output.summary} --overlays {output.overlays} --mean-maps {output.mean_maps}"

@@ -30,6 +30,7 @@ rule convert:
         slices=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/slices.tsv",
         nifti=directory(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
         png=directory(f"{RESULTS}/cohorts/{{cohort}}/png/{{shard}}"),
+        lesions=directory(f"{RESULTS}/cohorts/{{cohort}}/lesions/{{shard}}"),
     log:
         f"{RESULTS}/logs/convert/{{cohort}}/{{shard}}.log",
     benchmark:
@@ -51,7 +52,7 @@ rule convert:
         "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --root {params.root:q}"
         " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
         " --settings {params.settings:q} --threads {threads} --key {input.key} --cases {output.cases}"
-        " --slices {output.slices} --nifti {output.nifti} --png {output.png} > {log} 2>&1"
+        " --slices {output.slices} --nifti {output.nifti} --png {output.png} --lesions {output.lesions} > {log} 2>&1"
 
 
 rule convert_annotated:

@@ -13,10 +13,12 @@ rule image_cache:
         slices=f"{RESULTS}/cohorts/{{cohort}}/slices.tsv",
         png=shard_folders(f"{RESULTS}/cohorts/{{cohort}}/png"),
         masks=shard_folders(f"{RESULTS}/segmentation/masks/{{cohort}}"),
+        lesions=shard_folders(f"{RESULTS}/cohorts/{{cohort}}/lesions"),
     output:
         whole=f"{RESULTS}/training/images/{{cohort}}{{region}}/whole.npy",
         segmented=f"{RESULTS}/training/images/{{cohort}}{{region}}/segmented.npy",
         masks=f"{RESULTS}/training/images/{{cohort}}{{region}}/masks.npy",
+        lesions=f"{RESULTS}/training/images/{{cohort}}{{region}}/lesions.npy",
         index=f"{RESULTS}/training/images/{{cohort}}{{region}}/index.tsv",
     log:
         f"{RESULTS}/logs/image_cache/{{cohort}}{{region}}.log",
@@ -31,12 +33,13 @@ rule image_cache:
         code=code("image_cache"),
         png=lambda wildcards, input: Path(input.slices).parent,
         masks=lambda wildcards, input: Path(input.masks[0]).parent,
+        lesions=lambda wildcards, input: Path(input.lesions[0]).parent,
         size=config["training"]["image_size"],
         region=lambda wildcards: wildcards.region.strip("/") or WHOLE_IMAGE,
     shell:
         "python {input.program} --slices {input.slices} --cohort {params.png:q} --masks {params.masks:q}"
-        " --size {params.size} --region {params.region} --whole-array {output.whole} --segmented-array {output.segmented}"
-        " --masks-array {output.masks} --index {output.index} > {log} 2>&1"
+        " --lesions {params.lesions:q} --size {params.size} --region {params.region} --whole-array {output.whole} --segmented-array {output.segmented}"
+        " --masks-array {output.masks} --lesions-array {output.lesions} --index {output.index} > {log} 2>&1"
 
 
 # Before everything else: where the weights cannot be had, that is known in seconds, not after the segmentation.

@@ -1,7 +1,7 @@
 """Convert one shard of a cohort into windowed volumes and 8-bit slices.
 
-Makes shards/<shard>/cases.tsv and slices.tsv, nifti/<shard>/ and png/<shard>/ from the scans that the user's table
-names.
+Makes shards/<shard>/cases.tsv and slices.tsv, nifti/<shard>/, png/<shard>/ and lesions/<shard>/ from the scans, and the
+lesion masks, that the user's table names.
 """
 
 from lungsight.intake.conversion import run_conversion
@@ -9,7 +9,7 @@ from lungsight.program import run
 
 
 def main() -> None:
-    run_conversion(__doc__, "png")
+    run_conversion(__doc__, "png", "lesions")
 
 
 if __name__ == "__main__":

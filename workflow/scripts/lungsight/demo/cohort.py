@@ -6,6 +6,7 @@
     labelled, dicom       P001/ct/*.dcm
     labelled, nifti       P001/ct.nii.gz              int16 HU
     labelled, png         alpha/P001_1.png …          three sources, each with its own size and habits
+    lesions/              <path>: of a labelled cohort the mask of its lesions, NIfTI, of a picture a PNG
     truth/                <path without its ending>.nii.gz: uint8, 0 background, 1 lung, 2 lesion, on canonical axes
 """
 
@@ -27,6 +28,7 @@ from lungsight.program import progress
 
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
 SITES = ("alpha", "beta", "gamma")
+LESION = 2  # in the truth
 # Rows and columns at each site, as a share of the configured matrix.
 SITE_SIZES = {"alpha": 1.0, "beta": 1.17, "gamma": 0.84}
 
@@ -55,9 +57,18 @@ def _rows_of(number: int, cohort: dict) -> list[dict]:
     if cohort["format"] == "png":
         source = _site_of(number)
         names = [f"{source}/{patient}_{image}.png" for image in range(1, phantom["slices"] + 1)]
-        return [{"patient": patient, "path": name, "label": label, "source": source} for name in names]
-    path = f"{patient}/ct" if cohort["format"] == "dicom" else f"{patient}/ct.nii.gz"
-    return [{"patient": patient, "path": path, "label": label, "source": phantom["scanner"]}]
+    else:
+        source = phantom["scanner"]
+        names = [f"{patient}/ct" if cohort["format"] == "dicom" else f"{patient}/ct.nii.gz"]
+    return [
+        {"patient": patient, "path": name, "label": label, "source": source, "lesion": _lesion_path(name)}
+        for name in names
+    ]
+
+
+def _lesion_path(path: str) -> str:
+    """Where the lesion mask of the image or series at `path` lies, both from the root."""
+    return f"lesions/{path}" if path.endswith((".png", ".nii.gz")) else f"lesions/{path}.nii.gz"
 
 
 def cohort_table(name: str, cohort: dict) -> list[dict]:
@@ -83,6 +94,8 @@ def check_table_fits(name: str, cohort: dict, labels: dict[str, list[str]]) -> N
             wrong.append(f"row {row.row}: no phantom has the path {row.path!r}.")
         elif row.mask != expected.get("mask", "") or row.label != classes.get(expected.get("label"), ""):
             wrong.append(f"row {row.row}: the phantom at {row.path!r} has another label or mask.")
+        elif row.lesion not in ("", expected.get("lesion")):
+            wrong.append(f"row {row.row}: the phantom at {row.path!r} has another lesion mask.")
     if wrong:
         more = f"\n  … and {len(wrong) - 5} more." if len(wrong) > 5 else ""
         raise UserError(
@@ -139,7 +152,7 @@ def phantom_of(number: int, cohort: dict) -> Phantom:
 
 
 def truth_labels(phantom: Phantom) -> np.ndarray:
-    """(i, j, k) uint8: 0 background, 1 lung, 2 lesion."""
+    """(i, j, k) uint8: 0 background, 1 lung, LESION."""
     return phantom.lung.astype(np.uint8) + phantom.lesion
 
 
@@ -155,6 +168,8 @@ def _write_dicom(root: Path, number: int, name: str, cohort: dict) -> None:
         write_ct_series(root / row["path"], phantom, identity, patient)
         if "mask" in row:
             write_rtstruct(root / row["mask"], phantom, identity, patient)
+        if "lesion" in row:
+            _save_nifti(root / row["lesion"], phantom.lesion.astype(np.uint8), phantom.affine)
         _save_nifti(truth_path(root, row["path"]), truth_labels(phantom), phantom.affine)
 
 
@@ -162,6 +177,7 @@ def _write_nifti(root: Path, number: int, name: str, cohort: dict) -> None:
     phantom = phantom_of(number, cohort)
     for row in _rows_of(number, cohort):
         _save_nifti(root / row["path"], stored_hu(phantom), phantom.affine)
+        _save_nifti(root / row["lesion"], phantom.lesion.astype(np.uint8), phantom.affine)
         _save_nifti(truth_path(root, row["path"]), truth_labels(phantom), phantom.affine)
 
 
@@ -174,6 +190,11 @@ def _crop_at_site(number: int, cohort: dict, size: int) -> tuple[slice, slice]:
     return slice(side, size - side), slice(bottom, None)
 
 
+def _as_picture(plane: np.ndarray) -> Image.Image:
+    """A plane (i, j) uint8 as it is looked at."""
+    return Image.fromarray(np.ascontiguousarray(slice_to_image(plane)))
+
+
 def _write_png(root: Path, number: int, name: str, cohort: dict, window: tuple[float, float]) -> None:
     phantom = phantom_of(number, cohort)
     low, high = window
@@ -184,10 +205,12 @@ def _write_png(root: Path, number: int, name: str, cohort: dict, window: tuple[f
     mode = "RGB" if _site_of(number) == "gamma" and number // (2 * len(SITES)) % 2 == 0 else "L"
     affine = np.diag([*phantom.spacing, 1.0])
     for k, row in enumerate(_rows_of(number, cohort)):
-        path = root / row["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = Image.fromarray(np.ascontiguousarray(slice_to_image(grey[:, :, k])))
-        image.convert(mode).save(path, compress_level=1)
+        lesion = 255 * (labels[:, :, k] == LESION).astype(np.uint8)
+        pictures = {"path": _as_picture(grey[:, :, k]).convert(mode), "lesion": _as_picture(lesion)}
+        for column, picture in pictures.items():
+            path = root / row[column]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(path, compress_level=1)
         _save_nifti(truth_path(root, row["path"]), labels[:, :, k : k + 1], affine)
 
 

@@ -20,6 +20,12 @@ IOU_SWEEP = {f"iou_{percent}": percent / 100 for percent in range(10, 100, 10)}
 ADDITIONAL = ("pointing", *IOU_SWEEP)
 # What is measured against the lung with a margin as well, and the column that has it.
 WITH_MARGIN = {name: f"{name}_margin" for name in ("lung_fraction", *METRICS, "pointing")}
+# What is measured against lesions as well, and the column that has it.
+ON_LESIONS = {
+    name: name.replace("lung_", "lesion_") if name.startswith("lung_") else f"lesion_{name}" for name in WITH_MARGIN
+}
+IN_LUNG = "lesion_enrichment_in_lung"
+MEASURED_AT_ONCE = 32
 
 
 def _flat(images: np.ndarray) -> np.ndarray:
@@ -55,6 +61,16 @@ def enrichment(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Lung mass over lung fraction: 1 is what a map without any preference scores."""
     fraction = lung_fraction(masks)
     return lung_mass(maps, masks) / np.where(fraction > 0, fraction, 1)
+
+
+def enrichment_within(maps: np.ndarray, masks: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Enrichment of `masks` were `regions` all of the image: 1 is what a map scores that is the same all over a region.
+
+    regions: (n, H, W) bool. Of a mask counts what lies in its region. NaN as well where a map is zero in its region.
+    """
+    inside, of_mask = maps * regions, masks & regions
+    share = _flat(of_mask).sum(axis=1) / np.maximum(_flat(regions).sum(axis=1), 1)
+    return lung_mass(inside, of_mask) / np.where(share > 0, share, 1)
 
 
 def lung_mass_reference(masks: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
@@ -136,3 +152,14 @@ def measure(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[s
         "pointing": pointing_game(maps, masks),
         **{name: iou(maps, masks, level) for name, level in IOU_SWEEP.items()},
     }
+
+
+def measure_in_batches(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[str, np.ndarray]:
+    """As `measure`, some maps at a time; a value that is not finite counts as zero."""
+    finite = np.where(np.isfinite(raw_maps), raw_maps, 0)
+    measured = [
+        measure(finite[start : start + MEASURED_AT_ONCE], masks[start : start + MEASURED_AT_ONCE], iou_level)
+        for start in range(0, len(raw_maps), MEASURED_AT_ONCE)
+    ]
+    names = ("lung_fraction", *METRICS, *ADDITIONAL)
+    return {name: np.concatenate([np.zeros(0), *(batch[name] for batch in measured)]) for name in names}

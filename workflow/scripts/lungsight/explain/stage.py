@@ -10,11 +10,12 @@ import pandas as pd
 
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
+from lungsight.explain.lesions import Lesions, measure_on_lesions, summarise_lesions
 from lungsight.explain.margin import FROM_SPACING, UNKNOWN, NearLung
 from lungsight.explain.mean_map import INCLUDED_RULE, mean_maps, peak_of
 from lungsight.explain.overlays import SAMPLING_RULE, draw_mean_maps, draw_overlay, sample
 from lungsight.explain.resample import upsample_bilinear
-from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure
+from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure_in_batches
 from lungsight.explain.summary import paired_differences, summarise
 from lungsight.files import atomic_path
 from lungsight.program import progress
@@ -24,7 +25,7 @@ from lungsight.training.metrics import THRESHOLD
 
 BATCH = 32
 SAMPLE_RULE = "evenly spaced through the test slices in table order"
-EMPTY = "the map is zero everywhere"
+EMPTY, NO_MASK = "the map is zero everywhere", "no lung mask"
 MEASURED = (*METRICS, *ADDITIONAL)
 PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
 
@@ -35,17 +36,22 @@ class SliceImages:
 
     table: slice, patient, label, probability. images: (n, size, size) uint8 as the pipeline's framework shows them to
     the network. masks: (n, size, size) bool, the lung. near: the lung with a margin, where that is measured too.
+    has_mask: (n,) bool, whether there is a lung mask at all; None where all have one. lesions: where they are measured.
     """
 
     table: pd.DataFrame
     images: np.ndarray
     masks: np.ndarray
     near: NearLung | None = None
+    has_mask: np.ndarray | None = None
+    lesions: Lesions | None = None
 
     def take(self, rows: np.ndarray) -> "SliceImages":
         """Some of the slices."""
         table, near = self.table.iloc[rows].reset_index(drop=True), self.near and self.near.take(rows)
-        return SliceImages(table, self.images[rows], self.masks[rows], near)
+        has_mask = None if self.has_mask is None else self.has_mask[rows]
+        lesions = self.lesions and self.lesions.take(rows)
+        return SliceImages(table, self.images[rows], self.masks[rows], near, has_mask, lesions)
 
     def sample(self, size: int) -> "SliceImages":
         """At most `size` slices, by SAMPLE_RULE; a table has a patient's slices one after the other."""
@@ -53,18 +59,26 @@ class SliceImages:
         return self.take(rows.astype(int))
 
 
-def select_test_slices(predictions: pd.DataFrame, images: CachedImages, masks: CachedImages) -> SliceImages:
+def select_test_slices(
+    predictions: pd.DataFrame, images: CachedImages, masks: CachedImages, lesions: CachedImages | None = None
+) -> SliceImages:
     """The test rows of a prediction table, with their images and masks of the cache.
 
-    predictions: as models/<pipeline>/stage<k>/predictions/<cohort>.tsv. Raises UserError when there is no test slice,
-    or one is not cached.
+    predictions: as models/<pipeline>/stage<k>/predictions/<cohort>.tsv. masks: of the lung. Raises UserError when there
+    is no test slice, or one is not cached.
     """
     of_test = predictions["split"] == "test"
     table = predictions.loc[of_test, ["slice", "patient", "label", "probability"]].reset_index(drop=True)
     if table.empty:
         raise UserError("The split has no test slice: nothing can be explained. Check splits.fractions.")
     rows = images.rows_of(table["slice"])
-    return SliceImages(table, np.asarray(images.pixels[rows]), np.asarray(masks.pixels[rows]) > 0)
+    return SliceImages(
+        table,
+        np.asarray(images.pixels[rows]),
+        np.asarray(masks.pixels[rows]) > 0,
+        has_mask=masks.is_given(rows),
+        lesions=lesions and Lesions(np.asarray(lesions.pixels[rows]) > 0, lesions.is_given(rows)),
+    )
 
 
 @dataclass(frozen=True)
@@ -86,10 +100,11 @@ def reasons(maps: np.ndarray, slices: SliceImages) -> np.ndarray:
     finite = np.isfinite(maps).all(axis=(1, 2))
     empty = finite & ~(maps > 0).any(axis=(1, 2))
     no_lung = ~slices.masks.any(axis=(1, 2))
+    no_mask = no_lung & False if slices.has_mask is None else ~slices.has_mask
     constant = slices.images.min(axis=(1, 2)) == slices.images.max(axis=(1, 2))
     return np.select(
-        [~finite, empty, no_lung, constant],
-        ["the gradient is not finite", EMPTY, "no lung in the mask", "the image has one value everywhere"],
+        [~finite, empty, no_mask, no_lung, constant],
+        ["the gradient is not finite", EMPTY, NO_MASK, "no lung in the mask", "the image has one value everywhere"],
         default="",
     )
 
@@ -124,25 +139,20 @@ def explanation(identity: pd.DataFrame, maps: np.ndarray, slices: SliceImages, i
     identity: slice, patient, label, probability, outcome. maps: (n, h, w) float32.
     """
     why = reasons(maps, slices)
-    metrics = _measure_in_batches(maps, slices.masks, iou_level)
+    metrics = measure_in_batches(maps, slices.masks, iou_level)
     for name in MEASURED:
         metrics[name][why != ""] = np.nan
+    if slices.has_mask is not None:
+        metrics["lung_fraction"][~slices.has_mask] = np.nan
     table = identity.assign(empty=(why == EMPTY).astype(int), reason=why, **metrics)
     if slices.near is not None:
-        found = _measure_in_batches(maps, slices.near.masks, iou_level)
+        found = measure_in_batches(maps, slices.near.masks, iou_level)
         left_out = (why != "") | (slices.near.origin == UNKNOWN)
         with_margin = {column: np.where(left_out, np.nan, found[name]) for name, column in WITH_MARGIN.items()}
         table = table.assign(margin_from=slices.near.origin, **with_margin)
+    if slices.lesions is not None:
+        table = table.assign(**measure_on_lesions(maps, slices.masks, slices.lesions, why == "", iou_level))
     return Explanation(table, maps)
-
-
-def _measure_in_batches(maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[str, np.ndarray]:
-    finite = np.where(np.isfinite(maps), maps, 0)
-    measured = [
-        measure(finite[start : start + BATCH], masks[start : start + BATCH], iou_level)
-        for start in range(0, len(maps), BATCH)
-    ]
-    return {name: np.concatenate([batch[name] for batch in measured]) for name in ("lung_fraction", *MEASURED)}
 
 
 def other_methods(explained: dict[str, Explanation]) -> pd.DataFrame:
@@ -218,6 +228,7 @@ def summarise_stage(
 
 def _describe(name: str, target: Target, explained: Explanation, resamples: int, seed: int) -> dict[str, Any]:
     table = explained.table
+    lesions = summarise_lesions(table, resamples, seed)
     return {
         "method": name,
         "layer": target.layer,
@@ -229,6 +240,7 @@ def _describe(name: str, target: Target, explained: Explanation, resamples: int,
         "missing": {reason: int(count) for reason, count in table["reason"].value_counts().items() if reason},
         "margin_from": table["margin_from"].value_counts().to_dict() if "margin_from" in table else {},
         "outcomes": [_without_nan(row) for row in summarise(table, resamples, seed)],
+        "lesions": lesions | {"outcomes": [_without_nan(row) for row in lesions["outcomes"]]},
     }
 
 

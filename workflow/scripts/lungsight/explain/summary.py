@@ -1,5 +1,7 @@
 """Saliency of one model in a few numbers: means by outcome, with patient-clustered intervals."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,13 +11,16 @@ from lungsight.training.bootstrap import mean_with_interval
 OUTCOMES = ("all", "TP", "TN", "FP", "FN")
 
 
-def summarise(table: pd.DataFrame, resamples: int, seed: int) -> list[dict]:
+AGAINST_LUNG = (*METRICS, *ADDITIONAL, *WITH_MARGIN.values())
+
+
+def summarise(table: pd.DataFrame, resamples: int, seed: int, columns: Sequence[str] = AGAINST_LUNG) -> list[dict]:
     """One row per outcome that occurs, "all" first.
 
-    table: as saliency.tsv. Each row has outcome, n, n_patients, n_empty and for each metric of the table the mean over
-    slices that have it, with _lo and _hi; NaN where there is none.
+    table: as saliency.tsv. Each row has outcome, n, n_patients, n_empty and for each of the columns that the table has
+    the mean over slices that have it, with _lo and _hi; NaN where there is none.
     """
-    metrics = [name for name in (*METRICS, *ADDITIONAL, *WITH_MARGIN.values()) if name in table]
+    metrics = [name for name in columns if name in table]
     rows = []
     for outcome in OUTCOMES:
         chosen = table if outcome == "all" else table[table["outcome"] == outcome]

@@ -12,9 +12,10 @@ import numpy as np
 import pydicom
 
 from lungsight.errors import BadCase, UserError
-from lungsight.intake.cohort_table import TableRow, case_of
+from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.image import read_image
+from lungsight.intake.lesions import read_lesion
 from lungsight.intake.masks import read_mask
 from lungsight.intake.nifti import read_nifti
 from lungsight.intake.perceptual_hash import perceptual_hash
@@ -40,15 +41,16 @@ class Intake:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a shard's images go: volumes, and 8-bit slices or masks where a cohort has them."""
+    """Where a shard's images go: volumes, and 8-bit slices and lesion masks, or lung masks, where a cohort has them."""
 
     nifti: Path
     png: Path | None = None
     truth: Path | None = None
+    lesions: Path | None = None
 
     def make(self) -> None:
         """Make the folders, so that a shard without a usable case has them too."""
-        for folder in filter(None, (self.nifti, self.png, self.truth)):
+        for folder in filter(None, (self.nifti, self.png, self.truth, self.lesions)):
             folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -75,6 +77,23 @@ def read_case(row: TableRow, intake: Intake) -> Volume:
     return read_image(path, intake.settings["png_size"])
 
 
+def lesion_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray | None:
+    """The case's lesion mask, None where none is given.
+
+    It is an instrument of the audit alone: one that cannot be used is left out, which is noted, and the scan stays.
+    """
+    if not row.lesion:
+        return None
+    try:
+        return read_lesion(intake.root / row.lesion, volume, intake.format)
+    except BadCase as error:
+        volume.notes.append(f"{LESION_LEFT_OUT}: {error}")
+    except Exception as error:
+        keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
+        volume.notes.append(f"{LESION_LEFT_OUT}: it could not be read ({type(error).__name__})")
+    return None
+
+
 def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict, list[dict]]:
     """Convert one case and write its files. Returns its row of `converted_cases` and its rows of `converted_slices`.
 
@@ -87,25 +106,31 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict,
         return result | {"status": "skipped", "reason": row.skip, **asdict(Facts())}, []
     try:
         volume = read_case(row, intake)
-        mask = None
+        masks = {}
+        if folders.lesions is not None:
+            masks[folders.lesions] = lesion_of(row, volume, intake)
         if folders.truth is not None:
             roi_names, tumour_in_lung = intake.settings["roi_names"], intake.settings["tumour_in_lung"]
-            mask = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung)
+            masks[folders.truth] = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung)
     except BadCase as error:
         return result | {"reason": str(error), **asdict(Facts())}, []
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
         return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(Facts())}, []
-    slices = write_case(case, volume, mask, folders)
+    slices = write_case(case, volume, masks, folders)
     reason = "; ".join(filter(None, [row.note, *volume.notes]))
     return result | {"n_slices": len(slices), "status": "ok", "reason": reason, **asdict(volume.facts)}, slices
 
 
-def write_case(case: str, volume: Volume, mask: np.ndarray | None, folders: Folders) -> list[dict]:
-    """Write the volume, its slices and its mask into the shard's folders. Returns rows of `converted_slices`."""
+def write_case(case: str, volume: Volume, masks: dict[Path, np.ndarray | None], folders: Folders) -> list[dict]:
+    """Write the volume and its slices into the shard's folders, and each mask into its own where there is one.
+
+    Returns rows of `converted_slices`.
+    """
     write_nifti(folders.nifti / f"{case}.nii.gz", volume.codes, volume.affine, slope_of(volume.full))
-    if mask is not None:
-        write_nifti(folders.truth / f"{case}.nii.gz", mask, volume.affine)
+    for folder, mask in masks.items():
+        if mask is not None:
+            write_nifti(folder / f"{case}.nii.gz", mask, volume.affine)
     rows = []
     for z_index, image in enumerate(volume.images()):
         name = f"{case}-{z_index:04d}"
@@ -132,7 +157,7 @@ def convert_shard(
     results = progress(in_processes(convert, rows, threads, prepare=quiet), "cases", total=len(rows))
     try:
         for row, (case, its_slices) in zip(rows, results, strict=True):
-            if case["status"] != "ok":
+            if case["status"] != "ok" or LESION_LEFT_OUT in case["reason"]:
                 say(f"row {row.row} {case['status']}: {case['reason']}")
             cases.append(case)
             slices += its_slices

@@ -20,6 +20,7 @@ from lungsight.privacy import pseudonym
 SPLITS = ("", "train", "val", "test")
 CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series or a volume, or a single image
 _CASES_PER_THREAD = {format: cases // 4 for format, cases in CASES_PER_SHARD.items()}
+LESION_LEFT_OUT = "its lesion mask is left out"  # how a case's reason begins that came with a bad one
 _MOST_ERRORS_SHOWN = 20
 _SHORTEST_NAME = 3  # a shorter source may equal a patient's id by chance: sites and patients are both numbered
 _DATE = re.compile(
@@ -31,7 +32,8 @@ _PATH = re.compile(r"[/~.]|[A-Za-z]:|.*\\", re.DOTALL)  # absolute, of a home, r
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of a cohort table: `row` is 1-based, `label` the class name, `path` and `mask` relative to the root.
+    """One row of a cohort table: `row` is 1-based, `label` the class name, `path`, `mask` and `lesion` relative to the
+    root.
 
     skip: why the row is left out, "" where it is not; note: what is to be said of it. Both name nobody.
     """
@@ -45,6 +47,7 @@ class TableRow:
     split: str
     skip: str = ""
     note: str = ""
+    lesion: str = ""
 
 
 def _class_of(word: str, labels: dict[str, list[str]]) -> str | None:
@@ -81,6 +84,7 @@ def _to_row(number: int, given: dict[str, str], labels: dict[str, list[str]]) ->
         split=given.get("split", ""),
         skip=_in_public(given.get("skip", ""), SKIPPED, "left out by the table's column skip"),
         note=_in_public(given.get("note", ""), NOTES, "the table has a note on it"),
+        lesion=given.get("lesion", ""),
     )
 
 
@@ -184,9 +188,9 @@ def _problems(row: TableRow, given: dict, cohort: dict, labels: dict[str, list[s
         problems.append(_label_error(given["label"], labels))
     if row.split not in SPLITS:
         problems.append(f"split {row.split!r} is none of train, val, test.")
-    for column, path in (("path", row.path), ("mask", row.mask)):
+    for column, path in (("path", row.path), ("mask", row.mask), ("lesion", row.lesion)):
         if not path:
-            if column == "path" or (cohort["role"] == "segmentation" and not row.skip):
+            if column == "path" or (column == "mask" and cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")
         elif _leaves_root(path):
             problems.append(f"{column} {path!r} leads out of the root.")

@@ -11,8 +11,10 @@ from lungsight.program import parser
 from lungsight.tables import write_table
 
 
-def _parse_args(documentation: str | None, images: str) -> tuple[argparse.Namespace, list[TableRow], Intake]:
-    """Parse the command line of a converting program, whose folder of images beside `--nifti` is called `--<images>`.
+def _parse_args(
+    documentation: str | None, images: tuple[str, ...]
+) -> tuple[argparse.Namespace, list[TableRow], Intake]:
+    """Parse the command line of a converting program; images: what its folders beside `--nifti` are called.
 
     Returns the arguments, the rows of the shard in table order, and how they are to be taken in.
     """
@@ -27,7 +29,7 @@ def _parse_args(documentation: str | None, images: str) -> tuple[argparse.Namesp
     arguments.add_argument("--settings", type=json.loads, required=True, help="the config's intake, as JSON")
     arguments.add_argument("--threads", type=int, default=1, help="cases that are converted at once")
     arguments.add_argument("--key", type=Path, required=True)
-    for output in ("cases", "slices", "nifti", images):
+    for output in ("cases", "slices", "nifti", *images):
         arguments.add_argument(f"--{output}", type=Path, required=True)
     args = arguments.parse_args()
     rows = [row for row in read_rows(args.table) if shard_name(shard_of(row.path, args.shards)) == args.shard]
@@ -35,11 +37,11 @@ def _parse_args(documentation: str | None, images: str) -> tuple[argparse.Namesp
     return args, rows, intake
 
 
-def run_conversion(documentation: str | None, images: str) -> None:
-    """The whole of a converting program. images: "png" or "truth", what it makes beside the volumes."""
+def run_conversion(documentation: str | None, *images: str) -> None:
+    """The whole of a converting program. images: fields of `Folders`, what it makes beside the volumes."""
     args, rows, intake = _parse_args(documentation, images)
     quiet()
-    folders = Folders(nifti=args.nifti, **{images: getattr(args, images)})
+    folders = Folders(nifti=args.nifti, **{name: getattr(args, name) for name in images})
     cases, slices = convert_shard(rows, intake, folders, args.threads)
     write_table(args.cases, cases, schema="converted_cases")
     write_table(args.slices, slices, schema="converted_slices")

@@ -98,7 +98,7 @@ def remove_old_shards(folder: Path, shards: Collection[str]) -> int:
     """
     old = [
         place
-        for kind in ("shards", "nifti", "png", "truth")
+        for kind in ("shards", "nifti", "png", "truth", "lesions")
         for place in (folder / kind).glob("*")
         if re.fullmatch(r"\d{3}", place.name) and place.name not in shards
     ]

@@ -117,7 +117,15 @@ def _regions_of_segmentation(
 
 
 def mask_of_nifti(path: Path, volume: Volume) -> np.ndarray:
-    """A NIfTI label volume as uint8 0/1; all labels above 0 are lung.
+    """A NIfTI label volume as uint8 0/1, as `labelled_voxels`. Raises BadCase as that does, and for an empty mask."""
+    mask = labelled_voxels(path, volume)
+    if not mask.any():
+        raise BadCase("the mask is empty")
+    return mask
+
+
+def labelled_voxels(path: Path, volume: Volume) -> np.ndarray:
+    """Where a NIfTI label volume has a label above 0: uint8 0/1, shape of `volume.codes`.
 
     Raises BadCase if its grid is not the image's or a value is no label.
     """
@@ -126,6 +134,4 @@ def mask_of_nifti(path: Path, volume: Volume) -> np.ndarray:
         raise BadCase("the mask does not lie on the image's grid (shape or affine differ)")
     if (labels < 0).any() or (labels != np.rint(labels)).any():
         raise BadCase("the mask holds values that are no labels (negative or broken numbers)")
-    if not labels.any():
-        raise BadCase("the mask is empty")
     return (labels > 0).astype(np.uint8)

@@ -1,22 +1,25 @@
 """The slices of a cohort at the network's size, decoded once for all trainings."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lungsight.errors import UserError
+from lungsight.errors import BadCase, UserError
 from lungsight.files import atomic_path
 from lungsight.intake.geometry import slice_to_image
-from lungsight.program import progress
+from lungsight.program import progress, say
+from lungsight.segmentation.volumes import mask_that_fits
 from lungsight.tables import read_table
 from lungsight.training.regions import REGIONS, WHOLE_IMAGE
 
-ARRAYS = ("whole", "segmented", "masks")
+MASKS = ("masks", "lesions")  # of the lung, and of lesions where they are known; columns of the index too
+ARRAYS = ("whole", "segmented", *MASKS)
 EXTENT = ("height", "width")
 
 
@@ -46,29 +49,39 @@ def _read_png(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def _read_mask(path: Path, needed: int) -> np.ndarray:
-    """The mask of a case. Raises UserError where there is none, or it has fewer than the `needed` slices."""
-    case = path.name.removesuffix(".nii.gz")
-    if not path.is_file():
-        raise UserError(f"case {case} has no lung mask: {path} does not exist; run segment_shard again.")
-    volume = np.asarray(nibabel.load(path).dataobj)
-    if volume.shape[2] < needed:
-        raise UserError(f"case {case} has {needed} slices or more, its lung mask {volume.shape[2]}.")
-    return volume
+def _masks_of(case: str, file: Path, folders: dict[str, Path], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Those masks of a case that there are and that fit its image, (i, j, k) bool; what is wrong with one is said.
+
+    file: below the folder of each of MASKS. A case need not have a mask of its lesions.
+    """
+    found = {}
+    for name, folder in folders.items():
+        if name == "lesions" and not (folder / file).is_file():
+            continue
+        try:
+            found[name] = mask_that_fits(folder / file, shape)
+        except BadCase as error:
+            say(f"case {case}: no {'lesion' if name == 'lesions' else 'lung'} mask: {error}")
+    return found
 
 
 def write_image_cache(
-    slices: pd.DataFrame, cohort: Path, masks: Path, size: int, arrays: dict[str, Path], region: str = WHOLE_IMAGE
+    slices: pd.DataFrame,
+    cohort: Path,
+    masks: dict[str, Path],
+    size: int,
+    arrays: dict[str, Path],
+    region: str = WHOLE_IMAGE,
 ) -> dict[str, np.ndarray]:
-    """Fill the arrays whole, segmented and masks, (n, size, size) uint8, in the order of `slices`, one case at a time.
+    """Fill the arrays of ARRAYS, (n, size, size) uint8, in the order of `slices`, one case at a time.
 
-    slices: as slices.tsv, without cases in shards apart from each other. cohort: the folder that `png` starts from.
-    masks: folder of <shard>/<case>.nii.gz. arrays: where each .npy goes; they are written memory-mapped, whole or not
-    at all. region: an entry of REGIONS; image and mask are cropped alike. Returns by EXTENT what part of the image's
-    height and width is shown, (n,) float64. Raises UserError where a mask is missing, or an image and its mask do not
-    fit.
+    slices: as slices.tsv, every slice of a case, its shard's cases together. cohort: the folder that `png` starts from.
+    masks: by MASKS the folder of <shard>/<case>.nii.gz. arrays: where each .npy goes; they are written memory-mapped,
+    whole or not at all. region: an entry of REGIONS; image and masks are cropped alike. Where a mask is missing or does
+    not fit, the array is zero. Returns columns of the index: by EXTENT what part of the image's height and width is
+    shown, (n,) float64, and by MASKS whether there is such a mask, (n,) int.
     """
-    extents = np.ones((len(slices), 2))
+    extents, given = np.ones((len(slices), 2)), {name: np.zeros(len(slices), int) for name in MASKS}
     with ExitStack() as stack:
         opened = {
             name: np.lib.format.open_memmap(
@@ -77,18 +90,36 @@ def write_image_cache(
             for name in ARRAYS
         }
         for (case, shard), rows in progress(list(_by_case(slices)), "cases"):
-            volume = _read_mask(masks / shard / f"{case}.nii.gz", needed=rows["z_index"].max() + 1)
-            for row in rows.itertuples():
-                image, mask = _read_png(cohort / row.png), slice_to_image(volume[:, :, row.z_index])
-                if image.shape != mask.shape:
-                    raise UserError(f"slice {row.slice}: the image is {image.shape}, its mask {mask.shape}.")
-                box = REGIONS[region](mask > 0)
-                extents[row.Index] = box.extent(mask.shape)
-                for name, array in zip(ARRAYS, slice_arrays(box.crop(image), box.crop(mask), size), strict=True):
+            images = _images_of(rows, cohort)
+            first = next(images)
+            volumes = _masks_of(case, Path(shard) / f"{case}.nii.gz", masks, (*first.shape[::-1], len(rows)))
+            for row, image in zip(rows.itertuples(), chain([first], images), strict=True):
+                planes = {name: slice_to_image(volume[:, :, row.z_index]) for name, volume in volumes.items()}
+                lung = planes.get("masks", np.zeros(image.shape, bool))
+                box = REGIONS[region](lung)
+                extents[row.Index] = box.extent(image.shape)
+                shown = slice_arrays(box.crop(image), box.crop(lung), size)
+                for name, array in zip(("whole", "segmented", "masks"), shown, strict=True):
                     opened[name][row.Index] = array
+                # Left alone where there is none: a file of nothing but zeros takes no room on the disk.
+                if "lesions" in planes:
+                    opened["lesions"][row.Index] = resize_mask(box.crop(planes["lesions"]).astype(np.uint8), size)
+                for name in planes:
+                    given[name][row.Index] = 1
         for array in opened.values():
             array.flush()
-    return dict(zip(EXTENT, extents.T, strict=True))
+    return dict(zip(EXTENT, extents.T, strict=True)) | given
+
+
+def _images_of(rows: pd.DataFrame, cohort: Path) -> Iterator[np.ndarray]:
+    """The 8-bit slices of a case. Raises UserError where they differ in size."""
+    shape = None
+    for row in rows.itertuples():
+        image = _read_png(cohort / row.png)
+        if image.shape != (shape or image.shape):
+            raise UserError(f"slice {row.slice}: the image is {image.shape}, another of its case {shape}.")
+        shape = image.shape
+        yield image
 
 
 def _by_case(slices: pd.DataFrame):
@@ -101,12 +132,14 @@ def _by_case(slices: pd.DataFrame):
 class CachedImages:
     """Cached pixels (n, size, size) uint8, memory-mapped, and the slice name of each.
 
-    extents: (n, 2) shares of each slice's height and width that its pixels show.
+    extents: (n, 2) shares of each slice's height and width that its pixels show. given: (n,) bool, of an array of masks
+    the slices that have a mask at all; None: all of them.
     """
 
     pixels: np.ndarray
     names: pd.Index
     extents: np.ndarray = field(default_factory=lambda: np.ones((0, 2)))
+    given: np.ndarray | None = None
 
     @classmethod
     def open(cls, array: Path, index: Path) -> "CachedImages":
@@ -115,7 +148,13 @@ class CachedImages:
         table = read_table(index, "image_index")
         if len(table) != len(pixels):
             raise UserError(f"{index} has {len(table)} slices, {array} {len(pixels)}; run image_cache again.")
-        return cls(pixels, pd.Index(table["slice"]), table.reindex(columns=EXTENT, fill_value=1).to_numpy(float))
+        extents = table.reindex(columns=EXTENT, fill_value=1).to_numpy(float)
+        given = table[array.stem].to_numpy() == 1 if array.stem in table else None
+        return cls(pixels, pd.Index(table["slice"]), extents, given)
+
+    def is_given(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) bool: whether there is a mask for each of these rows."""
+        return np.ones(len(rows), bool) if self.given is None else self.given[rows]
 
     @property
     def size(self) -> int:

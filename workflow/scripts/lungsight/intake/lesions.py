@@ -1,0 +1,53 @@
+"""The lesion mask that a user may give with a case: NIfTI on the grid of the image, of a picture a PNG of its size."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from lungsight.errors import BadCase
+from lungsight.intake.geometry import image_to_slice
+from lungsight.intake.headers import MAX_PIXELS
+from lungsight.intake.masks import labelled_voxels
+from lungsight.intake.volume import Volume
+
+MOST_LABELS = 16  # of a picture, background included: with more it is no mask
+_GREY = ("1", "L", "I", "I;16")
+
+
+def read_lesion(path: Path, volume: Volume, format: str) -> np.ndarray:
+    """The lesions of a case as uint8 0/1, shape of `volume.codes`. All labels above 0 are lesion; there may be none.
+
+    format: of the cohort. Raises BadCase for a mask that does not fit the image, holds no labels or cannot be read.
+    """
+    if format != "png":
+        return labelled_voxels(path, volume)
+    labels = _labels_of_png(path)
+    shown = (volume.facts.rows, volume.facts.columns)
+    if labels.shape != shown:
+        raise BadCase(f"the mask has {labels.shape[0]} × {labels.shape[1]} pixels, the picture {shown[0]} × {shown[1]}")
+    mask = Image.fromarray((labels > 0).astype(np.uint8))
+    columns, rows, _ = volume.codes.shape
+    return image_to_slice(np.asarray(mask.resize((columns, rows), Image.Resampling.NEAREST)))[:, :, None]
+
+
+def _labels_of_png(path: Path) -> np.ndarray:
+    """(rows, columns) int, 0 where there is no lesion: black or transparent in a coloured mask."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # A JPEG blurs the edges of its labels.
+            with Image.open(path, formats=("PNG",)) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise BadCase("the mask is larger than any CT slice")
+                upright = ImageOps.exif_transpose(image)
+                values = np.asarray(upright if upright.mode in _GREY else upright.convert("RGBA"))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise BadCase("the mask is no readable PNG") from error
+    if values.ndim == 3:
+        red, green, blue, opaque = np.moveaxis(values.astype(np.int64), -1, 0)
+        values = np.where(opaque > 0, red << 16 | green << 8 | blue, 0)
+    if len(np.unique(values)) > MOST_LABELS:
+        raise BadCase("the mask holds more grey values than labels: it is a picture")
+    return values.astype(np.int64)
