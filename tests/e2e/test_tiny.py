@@ -11,7 +11,8 @@ import yaml
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from lungsight.config import complete_config
-from lungsight.demo.cohort import cohort_table
+from lungsight.demo.cohort import cohort_table, phantom_of
+from lungsight.files import read_json
 from lungsight.tables import read_table
 from tests.workspace import Workspace
 
@@ -146,6 +147,24 @@ def test_saliency_has_a_row_for_every_test_slice(tiny):
             some = saliency[saliency["empty"] == 0]
             expected = some["lung_mass"] / some["lung_fraction"]
             np.testing.assert_allclose(some["enrichment"], expected, rtol=1e-6)
+
+
+def test_lesions_are_those_of_the_phantoms(tiny):
+    """On every test slice, also of the healthy, whose masks are there and show none."""
+    cohort = complete_config({"results": tiny.results} | tiny.config)["cohorts"]["hospital"]
+    rows = table_at(tiny, "cohorts/hospital/cases.tsv", "cases").set_index("case")["row"]
+    slices = table_at(tiny, "cohorts/hospital/slices.tsv", "slices").set_index("slice")
+    phantoms = {case: phantom_of(row - 1, cohort) for case, row in rows.items()}
+    folder = "explain/whole-small_cnn-scratch/stage2"
+    saliency = table_at(tiny, f"{folder}/saliency.tsv", "saliency")
+    own = slices.loc[saliency["slice"]]
+    true = [phantoms[row.case].lesion[:, :, row.z_index].mean() for row in own.itertuples()]
+    np.testing.assert_allclose(saliency["lesion_fraction"], true, atol=2e-3)  # 96 pixels became 64
+    shown = saliency[(saliency["lesion_fraction"] > 0) & (saliency["reason"] == "")]
+    assert 0 < len(shown) < len(saliency) and shown["lesion_mass"].notna().all()
+    (overall, *_) = read_json(tiny.run_folder / folder / "summary.json")["methods"][0]["lesions"]["outcomes"]
+    assert overall["lesion_enrichment"] == pytest.approx(shown["lesion_enrichment"].mean())
+    assert 'id="lesions"' in (tiny.run_folder / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def test_report_stands_alone(tiny):

@@ -1,5 +1,7 @@
 """The estimate before a run: what is counted, what it adds up to, and when a run is refused."""
 
+from dataclasses import replace
+
 import nibabel
 import numpy as np
 import pytest
@@ -83,6 +85,14 @@ def test_jobs_add_up(plan):
     cost = estimate(plan, jobs)
     assert cost.disk == pytest.approx(7 * CONVERT.disk + 8 * SEGMENT["nnunet"].disk)
     assert cost.seconds == pytest.approx(7 * CONVERT.seconds + 8 * SEGMENT["nnunet"].seconds)
+
+
+def test_lesions_are_counted_where_some_are_given(plan):
+    job = [Job("image_cache", {"cohort": "hospital"})]
+    without = estimate(plan, job).disk
+    assert without == 3 * 7 * plan.config["training"]["image_size"] ** 2
+    plan.rows["hospital"][0] = replace(plan.rows["hospital"][0], lesion="lesion.nii.gz")
+    assert estimate(plan, job).disk == pytest.approx(without * 4 / 3)
 
 
 def test_a_training_counts_its_epochs_and_its_images(plan):

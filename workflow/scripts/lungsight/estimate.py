@@ -129,7 +129,9 @@ def _nnunet_train(plan: Plan, wildcards: dict[str, str]) -> Cost:
 
 def _image_cache(plan: Plan, wildcards: dict[str, str]) -> Cost:
     pixels = plan.config["training"]["image_size"] ** 2
-    return Cost(disk=3 * pixels).times(plan.slices_of(wildcards))
+    # Lesions that nobody gave leave a file without blocks.
+    arrays = 4 if any(row.lesion for row in plan.rows[wildcards["cohort"]]) else 3
+    return Cost(disk=arrays * pixels).times(plan.slices_of(wildcards))
 
 
 def _passes(plan: Plan, epochs: int, slices: float, recalibrates: bool) -> float:
