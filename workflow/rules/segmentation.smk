@@ -139,9 +139,8 @@ rule segment_shard:
         mirroring="--mirroring" if SEGMENTATION["mirroring"] else "",
         postprocessing=as_json(SEGMENTATION["postprocessing"]),
     shell:
-        "nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases}"
-        " --nifti {input.nifti} --method {params.method} {params.mirroring} --threads {threads}"
-        " --postprocessing {params.postprocessing:q} --masks {output} > {log} 2>&1"
+        "python {input.program} --cases {input.cases} --nifti {input.nifti} --method {params.method} {params.mirroring}"
+        " --threads {threads} --postprocessing {params.postprocessing:q} --masks {output} > {log} 2>&1"
 
 
 rule segmentation_metrics:

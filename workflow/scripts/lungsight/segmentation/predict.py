@@ -1,79 +1,186 @@
-"""Predict lung masks with a trained nnU-Net, many cases in one process."""
+"""Predict lung masks with a trained two-dimensional nnU-Net, many cases in one process.
 
-from collections.abc import Iterable, Iterator
+Preprocessing, network and way back to the image are nnU-Net's own functions. Its predictor is not used: it takes
+seconds to import a compiler and every trainer that nnU-Net has, and gives all cores to one slice after the other. The
+sliding window here does the same sums in the same precision, for a slice on every core.
+Source: nnunetv2/inference/predict_from_raw_data.py of https://github.com/MIC-DKFZ/nnUNet, version 2.8.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations, product
 from pathlib import Path
-from threading import Thread
-from unittest import mock
 
 import numpy as np
 import torch
-from nnunetv2.inference import predict_from_raw_data
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from acvl_utils.cropping_and_padding.padding import pad_nd_image
+from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from lungsight.errors import UserError
-from lungsight.segmentation.model_folder import lung_labels
+from lungsight.errors import BadCase, UserError
+from lungsight.segmentation.model import load_checkpoint
+from lungsight.segmentation.model_folder import CHECKPOINT, folds_of, lung_labels, read_descriptions
 from lungsight.segmentation.nnunet import device_of_this_machine, nnunet_environment
 from lungsight.segmentation.volumes import Image
 
 MOST_SLICES_STACKED = 64
+SLICES_AT_ONCE_ON_GPU = 16
+# nnU-Net's: windows overlap by half, and count less towards their edges.
+WINDOW_STEP, SIGMA, HIGHEST_WEIGHT = 0.5, 1 / 8, 10
 
 
-def load_predictor(model: Path, mirroring: bool, threads: int) -> nnUNetPredictor:
-    """A predictor with the weights of the nnU-Net model folder `model`.
+@dataclass(frozen=True)
+class Predictor:
+    """A model folder in memory: the networks of its folds, and what nnU-Net's functions want to know.
 
-    mirroring: average over mirrored inputs, for four times the time. threads: of PyTorch, on a CPU.
+    mirrored: the axes (of batch, channel, row, column) of every mirrored input that the prediction averages with the
+    plain one.
+    """
+
+    networks: list[torch.nn.Module]
+    plans: PlansManager
+    configuration: ConfigurationManager
+    labels: LabelManager
+    dataset: dict
+    mirrored: list[tuple[int, ...]]
+    device: torch.device
+    threads: int
+
+
+def _mirrored(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Every combination of nnU-Net's mirroring axes (0: rows, 1: columns), as axes of a batch."""
+    counts = range(1, len(axes) + 1)
+    return [tuple(axis + 2 for axis in some) for count in counts for some in combinations(axes, count)]
+
+
+def load_predictor(model: Path, mirroring: bool, threads: int) -> Predictor:
+    """A predictor with the weights of the nnU-Net model folder `model`, built from its plans.
+
+    mirroring: average over mirrored inputs, for four times the time. threads: of PyTorch, on a CPU. Raises RuntimeError
+    where the weights are not of the network that the plans describe.
     """
     torch.set_num_threads(threads)
+    device = device_of_this_machine()
+    descriptions, dataset = read_descriptions(model)
+    checkpoints = [load_checkpoint(fold / CHECKPOINT) for fold in folds_of(model)]
     with nnunet_environment():
-        predictor = nnUNetPredictor(use_mirroring=mirroring, device=device_of_this_machine(), allow_tqdm=False)
-        predictor.initialize_from_trained_model_folder(str(model), use_folds=None)
-    return predictor
+        plans = PlansManager(descriptions)
+        configuration = plans.get_configuration(checkpoints[0]["init_args"]["configuration"])
+        labels = plans.get_label_manager(dataset)
+        networks = [_network(configuration, labels, one["network_weights"]).to(device) for one in checkpoints]
+    axes = checkpoints[0]["inference_allowed_mirroring_axes"] if mirroring else None
+    return Predictor(networks, plans, configuration, labels, dataset, _mirrored(axes or ()), device, threads)
+
+
+def _network(configuration: ConfigurationManager, labels: LabelManager, weights: dict) -> torch.nn.Module:
+    network = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        input_channels=1,
+        output_channels=labels.num_segmentation_heads,
+        allow_init=False,
+        deep_supervision=False,
+    )
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def check_weights(model: Path) -> int:
     """Raise UserError unless the weights of every fold of a model folder fit its plans. Returns the number of folds."""
     try:
-        predictor = load_predictor(model, mirroring=False, threads=1)
-        for weights in predictor.list_of_parameters:
-            predictor.network.load_state_dict(weights)
+        return len(load_predictor(model, mirroring=False, threads=1).networks)
     except (KeyError, RuntimeError, TypeError) as error:
         raise UserError(
             "segmentation.model: its weights do not fit the network that its plans.json describes. A trainer that "
             f"builds a network of its own cannot be used here.\n{error}"
         ) from error
-    return len(predictor.list_of_parameters)
 
 
-def assumed_spacing(predictor: nnUNetPredictor, shape: tuple[int, ...]) -> tuple[float, float, float]:
+def assumed_spacing(predictor: Predictor, shape: tuple[int, ...]) -> tuple[float, float, float]:
     """Spacing, in mm along i, j, k, of an image that has none: its longer edge shows what a training image shows."""
-    plan = predictor.configuration_manager
+    plan = predictor.configuration
     field_of_view = max(np.multiply(plan.median_image_size_in_voxels, plan.spacing))
     pixel = float(field_of_view / max(shape[:2]))
     return (pixel, pixel, pixel)
 
 
-class _CopyingThread(Thread):
-    """Where nnU-Net copies the next slice while the network works; on one core.
+def _windows(predictor: Predictor, shape: tuple[int, int]) -> Iterator[tuple]:
+    """The places of the network's window on slices of `shape`, as indices of the last two axes."""
+    patch = predictor.configuration.patch_size
+    for corner in product(*compute_steps_for_sliding_window(shape, patch, WINDOW_STEP)):
+        yield (..., *(slice(start, start + size) for start, size in zip(corner, patch, strict=True)))
 
-    With a team of threads of its own there would be more of them than cores, and OpenMP then lets waiting threads sleep
-    instead of spin: the network on two cores was as slow as on one.
+
+def _window_logits(predictor: Predictor, network: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """The network's logits of one window of slices, (slices, 1, rows, columns) → (slices, labels, rows, columns)."""
+    logits = network(inputs)
+    for axes in predictor.mirrored:
+        logits += torch.flip(network(torch.flip(inputs, axes)), axes)
+    return logits / (1 + len(predictor.mirrored))
+
+
+def _fold_logits(predictor: Predictor, network: torch.nn.Module, slices: torch.Tensor) -> torch.Tensor:
+    """One network's logits of slices, float32 (slices, 1, rows, columns) → float16 (slices, labels, rows, columns)."""
+    patch = predictor.configuration.patch_size
+    padded, inside = pad_nd_image(slices, patch, "constant", {"value": 0}, return_slicer=True)
+    weight = compute_gaussian(tuple(patch), SIGMA, HIGHEST_WEIGHT, device=slices.device)
+    shape = padded.shape[2:]
+    summed = weight.new_zeros((len(slices), predictor.labels.num_segmentation_heads, *shape))
+    weights = weight.new_zeros(shape)
+    for window in _windows(predictor, shape):
+        summed[window] += _window_logits(predictor, network, padded[window]) * weight
+        weights[window] += weight
+    return (summed / weights)[(slice(None), slice(None), *inside[2:])]
+
+
+@torch.inference_mode()
+def _slice_logits(predictor: Predictor, slices: torch.Tensor) -> torch.Tensor:
+    """The mean logits of all folds, for slices as in `_fold_logits`."""
+    slices = slices.to(predictor.device)
+    with torch.autocast(predictor.device.type, enabled=predictor.device.type == "cuda"):
+        folds = [_fold_logits(predictor, network, slices) for network in predictor.networks]
+    return (sum(folds) / len(folds)).cpu()
+
+
+def predict_logits(predictor: Predictor, data: torch.Tensor) -> torch.Tensor:
+    """The logits, float16 (labels, k, rows, columns), of a preprocessed volume, float32 (1, k, rows, columns).
+
+    nnU-Net sums in float16 too, so that ties fall the same way. On a CPU every slice has one thread: several that share
+    a slice wait for each other, and far longer where other jobs use the cores.
     """
+    on_cpu = predictor.device.type == "cpu"
+    batches = data[0, :, None].split(1 if on_cpu else SLICES_AT_ONCE_ON_GPU)
+    workers = predictor.threads if on_cpu else 1
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        found = list(pool.map(partial(_slice_logits, predictor), batches))
+    return torch.cat(found).transpose(0, 1)
 
-    def run(self) -> None:
-        torch.set_num_threads(1)  # of this thread; others keep theirs
-        super().run()
 
+def predict_mask(predictor: Predictor, volume: np.ndarray, spacing: tuple[float, float, float] | None) -> np.ndarray:
+    """The lung mask of a volume, (i, j, k) bool, as nnU-Net's own prediction gives it.
 
-def predict_mask(
-    predictor: nnUNetPredictor, volume: np.ndarray, spacing: tuple[float, float, float] | None
-) -> np.ndarray:
-    """The lung mask of a volume, (i, j, k) bool, as nnU-Net's own prediction gives it."""
+    Raises BadCase where the network's answer is not finite.
+    """
     if not volume.any():  # nnU-Net crops to what is not zero, and fails where nothing is left
         return np.zeros(volume.shape, dtype=bool)
     spacing = spacing or assumed_spacing(predictor, volume.shape)
-    with mock.patch.object(predict_from_raw_data, "Thread", _CopyingThread):
-        labels = predictor.predict_single_npy_array(volume.transpose(2, 1, 0)[None], {"spacing": list(spacing[::-1])})
-    return np.isin(labels.transpose(2, 1, 0), lung_labels(predictor.dataset_json))
+    plans, configuration = predictor.plans, predictor.configuration
+    data, _, facts = configuration.preprocessor_class(verbose=False).run_case_npy(
+        volume.transpose(2, 1, 0)[None], None, {"spacing": list(spacing[::-1])}, plans, configuration, predictor.dataset
+    )
+    logits = predict_logits(predictor, torch.from_numpy(data))
+    if not logits.sum(dtype=torch.float32).isfinite():
+        raise BadCase("The network's answer is not finite.")
+    labels = convert_predicted_logits_to_segmentation_with_correct_shape(
+        logits, plans, configuration, predictor.labels, facts, num_threads_torch=predictor.threads
+    )
+    return np.isin(labels.transpose(2, 1, 0), lung_labels(predictor.dataset))
 
 
 def _extent(plane: np.ndarray) -> tuple[int, ...]:
@@ -82,7 +189,7 @@ def _extent(plane: np.ndarray) -> tuple[int, ...]:
     return tuple(int(edge[end]) for edge in edges for end in (0, -1)) if plane.any() else ()
 
 
-def predict_masks(predictor: nnUNetPredictor, images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
+def predict_masks(predictor: Predictor, images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
     """Every image with its mask, (i, j, k) bool; single slices alike in size come after the volumes, in stacks.
 
     Only slices that nnU-Net would crop and resample in the same way share a stack, so that their masks are the same as
@@ -101,7 +208,7 @@ def predict_masks(predictor: nnUNetPredictor, images: Iterable[Image]) -> Iterat
         yield from _predict_stack(predictor, stack)
 
 
-def _predict_stack(predictor: nnUNetPredictor, stack: list[Image]) -> Iterator[tuple[Image, np.ndarray]]:
+def _predict_stack(predictor: Predictor, stack: list[Image]) -> Iterator[tuple[Image, np.ndarray]]:
     volume = np.concatenate([image.volume for image in stack], axis=2)
     mask = predict_mask(predictor, volume, stack[0].spacing)
     yield from zip(stack, np.split(mask, len(stack), axis=2), strict=True)
