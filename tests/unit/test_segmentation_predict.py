@@ -180,6 +180,12 @@ def test_folds_and_mirrored_inputs_each_change_the_mask(model: Path, two_folds: 
     assert len({mask.tobytes() for mask in masks}) == len(masks)
 
 
+def test_masks_do_not_depend_on_the_number_of_threads(model: Path, tmp_path: Path) -> None:
+    volume = written_image(tmp_path, "volume", 5, seed=9).volume
+    masks = [predict_mask(load_predictor(model, False, threads), volume, SPACING) for threads in (1, 3)]
+    np.testing.assert_array_equal(*masks)
+
+
 def test_weights_of_another_network_are_refused(two_folds: Path, tmp_path: Path) -> None:
     assert check_weights(two_folds) == 2
     given = shutil.copytree(two_folds, tmp_path / "given")
