@@ -53,7 +53,7 @@ def test_each_model_is_compared_with_chance_and_with_the_rest_of_the_lung() -> N
     )
     assert (first["Slices"].text, first["Slices"].note) == ("4", "4 patients")
     assert (first["Enrichment"].text, first["Enrichment"].tone) == ("3.00", "good")
-    assert (first["Enrichment, found"].text, first["In the lung"].tone) == ("3.00", "bad")
+    assert (first["Enrichment, TP"].text, first["In the lung"].tone) == ("3.00", "bad")
     assert (second["Enrichment"].text, second["Enrichment"].tone) == ("1.25", "")
     assert [sentence.text for sentence in found["sentences"]] == [
         "In 1 of 2 models the maps lie on the lesions more than chance has it: whole-resnet50-scratch stage 1.",

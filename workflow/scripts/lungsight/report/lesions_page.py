@@ -17,16 +17,15 @@ CHANCE = 1.0  # of an enrichment
 RIGHTLY_POSITIVE = "TP"
 ENRICHMENT = "lesion_enrichment"
 COLUMNS = {
-    FRACTION: ("Lesion, share", "of the image"),
+    FRACTION: ("Share", "of the image that is lesion"),
     "lesion_mass": ("Lesion mass", "share of the map's sum on the lesions"),
     "lesion_mass_reference": (
-        "Best possible",
+        "Reference",
         "lesion mass of a map of the lesions themselves, at the map's resolution",
     ),
     ENRICHMENT: ("Enrichment", "lesion mass over the lesions' share of the image; 1 is chance"),
     IN_LUNG: ("In the lung", "the same with the lung for the image; 1: lesions are marked no more than other lung"),
-    "lesion_pointing": ("Pointing game", "share of slices whose hottest pixel lies on a lesion"),
-    "lesion_auc": ("Localisation AUC", "0.5: pixels on lesions are no hotter than others"),
+    "lesion_pointing": ("Pointing", "share of slices whose hottest pixel lies on a lesion"),
 }
 
 
@@ -69,7 +68,7 @@ def lesion_table(results: RunResults, found: dict[Model, dict[str, pd.Series]]) 
         rows.append([text(display_name(results, pipeline)), whole(stage), slices, *cells.values(), *of_positive])
     headings = [("Pipeline", ""), ("Stage", ""), ("Slices", "test slices that show a lesion"), *COLUMNS.values()]
     headings += [
-        (f"{title}, found", "slices that the model rightly calls positive") for title in ("Enrichment", "In lung")
+        (f"{title}, TP", "slices that the model rightly calls positive") for title in ("Enrichment", "In the lung")
     ]
     caption = "Grad-CAM against the lesions; below each number its 95 % interval over patients"
     return PageTable("lesions", caption, headings, rows, frozenset({1, *range(2, 5 + len(COLUMNS))}))
