@@ -23,6 +23,7 @@ KILLS = int(os.environ.get("LUNGSIGHT_KILLS", "30"))
 SEED = int(os.environ.get("LUNGSIGHT_KILLS_SEED", "1"))
 RUN = ("--cores", "2", "--rerun-incomplete", "all")
 SMALL_DISK, LARGE_DISK = "12m", "4g"
+LONGEST_DELAY = 30  # seconds; shorter than the longest job, most kills would meet the same one again and again
 PATIENCE = 600  # seconds for the jobs that still run beside a killed one
 
 
@@ -33,7 +34,7 @@ def run_with_a_kill(workspace: Workspace, moments: random.Random) -> str:
     """
     workspace.snakemake("--unlock", "all")  # what a user does after a kill
     process = workspace.start(*RUN)
-    delay = moments.uniform(0, 12)
+    delay = moments.uniform(0, LONGEST_DELAY)
     of_snakemake = moments.random() < 0.5
     begun = None
     while process.poll() is None:
