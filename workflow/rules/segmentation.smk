@@ -139,7 +139,9 @@ rule segment_shard:
         mirroring="--mirroring" if SEGMENTATION["mirroring"] else "",
         postprocessing=as_json(SEGMENTATION["postprocessing"]),
     shell:
-        "python {input.program} --cases {input.cases} --nifti {input.nifti} --method {params.method} {params.mirroring}"
+        # glibc keeps the memory of one layer for the next instead of giving it back to the system every time.
+        "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456"
+        " python {input.program} --cases {input.cases} --nifti {input.nifti} --method {params.method} {params.mirroring}"
         " --threads {threads} --postprocessing {params.postprocessing:q} --masks {output} > {log} 2>&1"
 
 

@@ -189,38 +189,26 @@ def _extent(plane: np.ndarray) -> tuple[int, ...]:
     return tuple(int(edge[end]) for edge in edges for end in (0, -1)) if plane.any() else ()
 
 
-def _stacks(images: Iterable[Image]) -> Iterator[list[Image]]:
-    """Every volume by itself, and single slices together that nnU-Net would crop and resample in the same way."""
+def predict_masks(predictor: Predictor, images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
+    """Every image with its mask, (i, j, k) bool; single slices alike in size come after the volumes, in stacks.
+
+    Only slices that nnU-Net would crop and resample in the same way share a stack, so that their masks are the same as
+    one by one.
+    """
     stacks: dict[tuple, list[Image]] = {}
     for image in images:
         if image.volume.shape[2] > 1:
-            yield [image]
+            yield image, predict_mask(predictor, image.volume, image.spacing)
             continue
         key = (image.volume.shape, image.spacing, _extent(image.volume[:, :, 0]))
         stacks.setdefault(key, []).append(image)
         if len(stacks[key]) == MOST_SLICES_STACKED:
-            yield stacks.pop(key)
-    yield from stacks.values()
+            yield from _predict_stack(predictor, stacks.pop(key))
+    for stack in stacks.values():
+        yield from _predict_stack(predictor, stack)
 
 
-def _predict_stack(predictor: Predictor, stack: list[Image]) -> list[tuple[Image, np.ndarray]]:
-    mask = predict_mask(predictor, np.concatenate([image.volume for image in stack], axis=2), stack[0].spacing)
-    edges = np.cumsum([image.volume.shape[2] for image in stack])[:-1]
-    return list(zip(stack, np.split(mask, edges, axis=2), strict=True))
-
-
-def predict_masks(predictor: Predictor, images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
-    """Every image with its mask, (i, j, k) bool; single slices alike in size come after the volumes, in stacks.
-
-    A slice's mask is the same as by itself. While a stack or volume is predicted, the next is read and the caller works
-    with the one before.
-    """
-    with ThreadPoolExecutor(1) as aside:
-        predicted = None
-        for stack in _stacks(images):
-            following = aside.submit(_predict_stack, predictor, stack)
-            if predicted:
-                yield from predicted.result()
-            predicted = following
-        if predicted:
-            yield from predicted.result()
+def _predict_stack(predictor: Predictor, stack: list[Image]) -> Iterator[tuple[Image, np.ndarray]]:
+    volume = np.concatenate([image.volume for image in stack], axis=2)
+    mask = predict_mask(predictor, volume, stack[0].spacing)
+    yield from zip(stack, np.split(mask, len(stack), axis=2), strict=True)
