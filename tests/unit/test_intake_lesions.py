@@ -81,9 +81,13 @@ def test_pictures_masks_that_cannot_be_used_say_why(picture: Volume, tmp_path: P
     torn = saved(tmp_path / "torn.png", 255 * SPOT)
     torn.write_bytes(torn.read_bytes()[:40])
     grey = np.random.default_rng(0).integers(0, 255, SPOT.shape, dtype=np.uint8)
+    white_page = in_palette([255, 255, 255, 255, 0, 0])
     for path, message in [
         (saved(tmp_path / "turned.png", SPOT.T.copy()), "the mask has 24 × 20 pixels, the picture 20 × 24"),
         (saved(tmp_path / "slice.png", grey), "more grey values than labels"),
+        (saved(tmp_path / "inverted.png", 255 * (1 - SPOT)), "marks more than half of the image"),
+        (saved(tmp_path / "page.png", white_page), "marks more than half of the image"),
+        (saved(tmp_path / "ink.png", np.dstack([*[0 * SPOT] * 3, 255 * SPOT])), "black on transparent"),
         (saved(tmp_path / "lossy.jpg", 255 * SPOT), "no readable PNG"),
         (torn, "no readable PNG"),
         (tmp_path / "absent.png", "no readable PNG"),
@@ -103,5 +107,7 @@ def test_a_scans_mask_is_a_nifti_on_its_grid(volume: Volume, tmp_path: Path) -> 
         read_lesion(save_labels(tmp_path / "m.nii", labels[:-1], volume.affine), volume, "nifti")
     with pytest.raises(BadCase, match="no labels"):
         read_lesion(save_labels(tmp_path / "m.nii", labels * np.float32(0.25), volume.affine), volume, "nifti")
+    with pytest.raises(BadCase, match="marks more than half of the image"):
+        read_lesion(save_labels(tmp_path / "m.nii", np.int16(1) + labels, volume.affine), volume, "nifti")
     with pytest.raises(BadCase, match="no readable NIfTI"):
         read_lesion(saved(tmp_path / "m.png", SPOT), volume, "dicom")

@@ -13,6 +13,7 @@ from lungsight.intake.masks import labelled_voxels
 from lungsight.intake.volume import Volume
 
 MOST_LABELS = 16  # of a picture, background included: with more it is no mask
+MOST_OF_IMAGE = 0.5  # a lesion lies in a lung, and around the lungs is a body
 _GREY = ("1", "L", "I", "I;16")
 
 
@@ -21,8 +22,15 @@ def read_lesion(path: Path, volume: Volume, format: str) -> np.ndarray:
 
     format: of the cohort. Raises BadCase for a mask that does not fit the image, holds no labels or cannot be read.
     """
-    if format != "png":
-        return labelled_voxels(path, volume)
+    mask = _lesion_of_picture(path, volume) if format == "png" else labelled_voxels(path, volume)
+    if mask.mean() > MOST_OF_IMAGE:
+        raise BadCase(
+            "the mask marks more than half of the image: its background is not 0, or it is no mask of lesions"
+        )
+    return mask
+
+
+def _lesion_of_picture(path: Path, volume: Volume) -> np.ndarray:
     labels = _labels_of_png(path)
     shown = (volume.facts.rows, volume.facts.columns)
     if labels.shape != shown:
@@ -48,6 +56,8 @@ def _labels_of_png(path: Path) -> np.ndarray:
     if values.ndim == 3:
         red, green, blue, opaque = np.moveaxis(values.astype(np.int64), -1, 0)
         values = np.where(opaque > 0, red << 16 | green << 8 | blue, 0)
+        if not values.any() and 0 < np.count_nonzero(opaque) < opaque.size:
+            raise BadCase("the mask is drawn in black on transparent, and black is no lesion; give it a colour")
     if len(np.unique(values)) > MOST_LABELS:
         raise BadCase("the mask holds more grey values than labels: it is a picture")
     return values.astype(np.int64)
