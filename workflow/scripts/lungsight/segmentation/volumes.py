@@ -13,6 +13,8 @@ from lungsight.errors import BadCase
 from lungsight.files import atomic_path
 
 MM3_PER_ML = 1000.0
+# What nibabel and numpy raise for files that are no NIfTI, torn, of colours, or with a header of nonsense.
+_DAMAGED = (ImageFileError, HeaderDataError, OSError, EOFError, TypeError, ValueError, OverflowError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,13 @@ def mask_that_fits(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if not path.is_file():
         raise BadCase("there is no file")
     try:
-        mask, _ = read_mask(path)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        image = nibabel.load(path)
+        # Before the voxels are read: a damaged header may ask for more memory than there is.
+        if image.shape != shape:
+            raise BadCase(f"it has {image.shape} voxels, the image {shape}")
+        return np.asanyarray(image.dataobj) > 0
+    except _DAMAGED as error:
         raise BadCase(f"the file is damaged ({type(error).__name__})") from error
-    if mask.shape != shape:
-        raise BadCase(f"it has {mask.shape} voxels, the image {shape}")
-    return mask
 
 
 def write_mask(path: Path, mask: np.ndarray, affine: np.ndarray) -> None:
