@@ -57,7 +57,7 @@ def _labels_of_png(path: Path) -> np.ndarray:
         red, green, blue, opaque = np.moveaxis(values.astype(np.int64), -1, 0)
         values = np.where(opaque > 0, red << 16 | green << 8 | blue, 0)
         if not values.any() and 0 < np.count_nonzero(opaque) < opaque.size:
-            raise BadCase("the mask is drawn in black on transparent, and black is no lesion; give it a colour")
+            raise BadCase("the mask is drawn in black on transparent, and black is no lesion: give it a colour")
     if len(np.unique(values)) > MOST_LABELS:
         raise BadCase("the mask holds more grey values than labels: it is a picture")
     return values.astype(np.int64)
