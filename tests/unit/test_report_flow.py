@@ -63,6 +63,12 @@ def test_every_slice_is_kept_or_left_out_for_a_reason() -> None:
     assert sum(steps[3].sides.values()) == sum(steps[3].counts.values())
 
 
+def test_a_slice_without_a_lung_mask_is_left_out_by_nobody() -> None:
+    results = made_results()
+    results.manifests["hospital"].loc[2, "reason"] = "no lung mask"  # a person kept it, quality control could not
+    assert flow_of(results, "hospital")[3].left_out == {"mask too large": 1, "no lung mask": 1}
+
+
 def test_words_and_picture_say_the_same() -> None:
     steps = flow_of(made_results(), "hospital")
     words = in_words(steps)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lungsight.qc.rules import in_brief
+from lungsight.qc.rules import NO_MASK, in_brief
 from lungsight.report.charts import STYLE, as_svg
 from lungsight.report.facts import cohorts_of, frameworks_of
 from lungsight.report.results import RunResults
@@ -57,7 +57,8 @@ def flow_of(results: RunResults, cohort: str) -> list[Step]:
     for framework in frameworks_of(results.facts):
         kept = manifest[manifest[f"{framework}_keep"] == 1]
         lost = before[~before["slice"].isin(kept["slice"])]
-        by_person = lost["decided_by"].map({"person": "a person: ", "auto": ""})
+        # Without a mask nobody could keep a slice, whoever decided on it.
+        by_person = lost["decided_by"].map({"person": "a person: ", "auto": ""}).where(lost["reason"] != NO_MASK, "")
         why = Counter(by_person + lost["reason"].map(in_brief))
         split = results.splits.get((cohort, framework))
         sides = {} if split is None else {side: int((split["split"] == side).sum()) for side in SIDES}
