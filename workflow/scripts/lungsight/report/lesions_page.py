@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from lungsight.explain.lesions import FRACTION
 from lungsight.explain.saliency_metrics import IN_LUNG
 from lungsight.intake.cohort_table import LESION_LEFT_OUT
 from lungsight.report.model_tables import display_name, measured
@@ -17,7 +16,6 @@ CHANCE = 1.0  # of an enrichment
 RIGHTLY_POSITIVE = "TP"
 ENRICHMENT = "lesion_enrichment"
 COLUMNS = {
-    FRACTION: ("Share", "of the image that is lesion"),
     "lesion_mass": ("Lesion mass", "share of the map's sum on the lesions"),
     "lesion_mass_reference": (
         "Reference",
