@@ -61,8 +61,8 @@ def _mirrored(axes: Sequence[int]) -> list[tuple[int, ...]]:
 def load_predictor(model: Path, mirroring: bool, threads: int) -> Predictor:
     """A predictor with the weights of the nnU-Net model folder `model`, built from its plans.
 
-    mirroring: average over mirrored inputs, for four times the time. threads: of PyTorch, on a CPU. Raises RuntimeError,
-    KeyError or TypeError where the weights are not of the network that the plans describe.
+    mirroring: average over mirrored inputs, for four times the time. threads: of PyTorch, on a CPU. Raises
+    RuntimeError, KeyError or TypeError where the weights are not of the network that the plans describe.
     """
     torch.set_num_threads(threads)
     device = device_of_this_machine()
