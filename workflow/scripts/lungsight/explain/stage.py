@@ -100,7 +100,7 @@ def reasons(maps: np.ndarray, slices: SliceImages) -> np.ndarray:
     finite = np.isfinite(maps).all(axis=(1, 2))
     empty = finite & ~(maps > 0).any(axis=(1, 2))
     no_lung = ~slices.masks.any(axis=(1, 2))
-    no_mask = no_lung & False if slices.has_mask is None else ~slices.has_mask
+    no_mask = np.zeros_like(no_lung) if slices.has_mask is None else ~slices.has_mask
     constant = slices.images.min(axis=(1, 2)) == slices.images.max(axis=(1, 2))
     return np.select(
         [~finite, empty, no_mask, no_lung, constant],
