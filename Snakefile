@@ -29,7 +29,7 @@ else:
     include: "workflow/rules/qc.smk"
     include: "workflow/rules/splits.smk"
     include: "workflow/rules/training.smk"
-    include: "workflow/rules/leakage_price.smk"
+    include: "workflow/rules/evaluation.smk"
     include: "workflow/rules/explain.smk"
     include: "workflow/rules/audit.smk"
     include: "workflow/rules/report.smk"

@@ -116,7 +116,7 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(scrub(text))
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     """One line to the log, at once."""
     print(message, file=sys.stderr, flush=True)
 
@@ -134,6 +134,6 @@ def progress(items: Iterable[Item], what: str, total: int | None = None, every: 
         yield item
         now = time.monotonic()
         if now - last >= every and total:
-            say(f"{done} of {total} {what}, about {(now - start) / done * (total - done):.0f} s to go")
+            log(f"{done} of {total} {what}, about {(now - start) / done * (total - done):.0f} s to go")
             last = now
-    say(f"{done} {what} in {time.monotonic() - start:.1f} s")
+    log(f"{done} {what} in {time.monotonic() - start:.1f} s")

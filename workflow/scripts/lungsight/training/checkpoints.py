@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from lungsight.files import atomic_path
-from lungsight.program import say
+from lungsight.program import log
 from lungsight.training.adam import Adam
 from lungsight.training.early_stopping import BestEpoch
 
@@ -56,19 +56,19 @@ class Checkpoint:
         """
         if not self.path.is_file():
             if any(self.folder.glob("*.npz")):
-                say(f"What {self.folder} holds is of other settings, images or code: the training starts at epoch 1.")
+                log(f"What {self.folder} holds is of other settings, images or code: the training starts at epoch 1.")
             return []
         try:
             history, weights, state, best_weights = self._read(model, optimizer)
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            say(f"The checkpoint {self.digest} is refused ({error}). The training starts over from its first epoch.")
+            log(f"The checkpoint {self.digest} is refused ({error}). The training starts over from its first epoch.")
             self.path.unlink()
             return []
         for variable, value in zip(model.variables, weights, strict=True):
             variable.assign(value)
         optimizer.restore(state)
         best.weights = best_weights
-        say(f"Going on after epoch {len(history)}.")
+        log(f"Going on after epoch {len(history)}.")
         return history
 
     def remove(self) -> None:
