@@ -19,7 +19,9 @@ test-all: $(INSTALLED) lint
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
+	$(BIN)/codespell
+	$(BIN)/basedpyright --level error
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 
 # The copy of the lock inside the environment says what is installed; it is written last, so an install that was cut

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("workflow", "intake", "nnunet", "keras", "report", "dev")
+EXTRAS = ("workflow", "intake", "nnunet", "keras", "report", "dev", "docs")
 
 
 def compile_command(output: Path) -> list[str]:
