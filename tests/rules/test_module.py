@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,47 +14,22 @@ from tests.rules.test_intake import hospital
 from tests.workspace import ROOT, Workspace
 
 WORKFLOW = ROOT / "workflow" / "Snakefile"
-STUDY = """
-configfile: "study.yaml"
+PAGE = (ROOT / "docs" / "module.md").read_text(encoding="utf-8")
+STUDY = re.search(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)[1]
+PREFIX = "study/lungs"
 
 
-module lungsight:
-    snakefile:
-        "{snakefile}"
-    config:
-        config["lungsight"]
-    {prefix}
-
-
-use rule * from lungsight as lungsight_*
-
-
-rule count_cases:
-    input:
-        "{results}/cohorts/hospital/cases.tsv",
-    output:
-        "cases.txt",
-    shell:
-        "tail -n +2 {{input}} | wc -l > {{output}}"
-
-
-rule study:
-    default_target: True
-    input:
-        rules.count_cases.output,
-"""
-
-
-def study(tmp_path, prefix="", results="results/test"):
-    """A workflow of the user's that counts what lungsight took of two good series and a bad one."""
+def study(tmp_path, prefix=PREFIX):
+    """The workflow of docs/module.md: it counts the cases of a cohort of two good series and a bad one."""
     own = hospital(tmp_path)
+    results = "results/mine"
     config = {"key of the study": 1, "lungsight": {"results": results, **own.config}}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    text = STUDY.format(
-        snakefile=WORKFLOW, results=f"{prefix}{results}", prefix=f'prefix: "{prefix}"' if prefix else ""
-    )
+    text = STUDY.replace("lungsight/workflow/Snakefile", str(WORKFLOW))
+    if not prefix:
+        text = text.replace(f'    prefix:\n        "{PREFIX}"\n', "").replace(f"{PREFIX}/", "")
     (tmp_path / "study.smk").write_text(text, encoding="utf-8")
-    return Workspace(tmp_path, {}, results=f"{prefix}{results}", snakefile=tmp_path / "study.smk")
+    return Workspace(tmp_path, {}, results=str(Path(prefix, results)), snakefile=tmp_path / "study.smk")
 
 
 def jobs_planned(text):
@@ -62,7 +38,7 @@ def jobs_planned(text):
     return {rule: int(count) for rule, count in (line.split() for line in table[1].splitlines())}
 
 
-@pytest.mark.parametrize("prefix", ["", "study/lungs/"])
+@pytest.mark.parametrize("prefix", ["", PREFIX])
 def test_a_module_takes_in_a_cohort(tmp_path, prefix):
     workspace = study(tmp_path, prefix)
     done = workspace.snakemake("--cores", "2", "--show-failed-logs", configured=False)
@@ -70,7 +46,8 @@ def test_a_module_takes_in_a_cohort(tmp_path, prefix):
     assert (tmp_path / "cases.txt").read_text().strip() == "3"
     cases = read_table(workspace.run_folder / "cohorts" / "hospital" / "cases.tsv", "cases")
     assert cases["status"].tolist() == ["ok", "ok", "rejected"]
-    assert {path.name for path in tmp_path.glob(f"{prefix}results/*")} == {"test", "test.private"}
+    made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("mine*")}
+    assert made == {str(Path(prefix, "results", name)) for name in ("mine", "mine.private")}
     again = workspace.snakemake("--cores", "2", "--dry-run", configured=False)
     assert "Nothing to be done" in again.stdout, again.stdout
 
