@@ -9,9 +9,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from lungsight.code import digest_of
@@ -245,7 +242,7 @@ def cohort_of_stage(stage):
 
 def repository_file(path):
     """A file that comes with lungsight, from wherever Snakemake runs."""
-    return os.path.relpath(Path(workflow.basedir) / path)
+    return os.path.relpath(REPOSITORY / path)
 
 
 def shard_folders(folder):

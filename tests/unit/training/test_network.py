@@ -151,7 +151,7 @@ def code_of_the_workflow() -> dict[str, str]:
     }
     rules = {
         path.name: re.sub(r"#.*", "", path.read_text())
-        for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "Snakefile"]
+        for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "workflow" / "Snakefile"]
     }
     return python | rules
 
