@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from lungsight.code import digest_of
+from lungsight.code import digest_of, libraries_of
 from lungsight.config import (
     DIRECT,
     LABELLED_ROLES,
@@ -37,6 +37,7 @@ from lungsight.leakage_price.settings import (
     priced_pipelines,
     settings_of_trial,
 )
+from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
@@ -50,7 +51,7 @@ from lungsight.splits.settings import (
     split_settings_of,
     split_unit_of,
 )
-from lungsight.training.backbones import module_file
+from lungsight.training import backbones
 from lungsight.training.regions import REGIONS, WHOLE_IMAGE
 from lungsight.training.systems import recipe_of, training_settings
 from lungsight.training.settings import (
@@ -81,6 +82,7 @@ PIPELINES = pipelines_of(config)
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
 set_environment(private=PRIVATE, gpus=config["training"]["gpus"])
+os.environ[FOLDER_OF_LIBRARIES] = f"{RESULTS}/libraries"
 
 
 wildcard_constraints:
@@ -96,9 +98,20 @@ def program(name):
     return os.path.relpath(SCRIPTS / f"{name}.py")
 
 
-def code(name):
-    """Digest of what a rule's program and the modules it imports do; comments do not count."""
-    return digest_of(SCRIPTS / f"{name}.py")
+def code(name, backbone=None):
+    """Digest of the code that a rule's program reaches; of the backbones, of the one that it loads."""
+    return digest_of(SCRIPTS / f"{name}.py", loads={backbones.__name__: [backbone]} if backbone else None)
+
+
+def libraries(name):
+    """The libraries that the results of a program depend on; none for a program that is there no more."""
+    path = SCRIPTS / f"{name}.py"
+    return libraries_of(path) if path.is_file() else frozenset()
+
+
+def code_with_backbone(name):
+    """An input function: as `code`, of a program that loads the pipeline's backbone."""
+    return lambda wildcards: code(name, backbone_of(wildcards))
 
 
 def as_json(value):
@@ -374,11 +387,6 @@ def predictions_of_stage(wildcards):
 def backbone_of(wildcards):
     """The pipeline's backbone, also where a system stands in its name."""
     return recipe_of(Pipeline.parse(wildcards.pipeline).backbone).backbone
-
-
-def code_of_backbone(wildcards):
-    """Digest of the pipeline's backbone, a module that programs load by its name."""
-    return digest_of(module_file(backbone_of(wildcards)))
 
 
 def scans_and_model_wanted(wildcards):

@@ -48,8 +48,7 @@ if PRICED:
             mem_mb=4000,
             gpu=config["training"]["gpus"],
         params:
-            code=code("leakage_trial"),
-            backbone=code_of_backbone,
+            code=code_with_backbone("leakage_trial"),
             network=backbone_of,
             positive=next(iter(config["labels"])),
             settings=lambda wildcards: as_json(settings_of_trial(config, wildcards.pipeline)),
@@ -59,7 +58,7 @@ if PRICED:
             checkpoints=f"{RESULTS}/training/checkpoints/leakage-{{pipeline}}",
         shell:
             "python {input.program} --backbone {params.network} --positive {params.positive:q}"
-            " --settings {params.settings:q} --seed {params.seed} --threads {threads} --code {params.code}-{params.backbone}"
+            " --settings {params.settings:q} --seed {params.seed} --threads {threads} --code {params.code}"
             " --arms {input.arms} --images {input.images} --index {input.index} {params.start}"
             " --checkpoints {params.checkpoints:q} --predictions {output} > {log} 2>&1"
 

@@ -9,14 +9,17 @@ from lungsight.program import check_conda, say
 
 STARTED = time.time()
 
+WITH_CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
+
 try:
-    check_conda(asked_for="conda" in {str(method) for method in workflow.deployment_settings.deployment_method})
+    check_conda(asked_for=WITH_CONDA)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
 onstart:
     from lungsight.estimate import Job, Plan, check_disk, estimate, free_bytes, in_words
+    from lungsight.libraries import changed_libraries, changes_in_words
 
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
         plan = Plan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
@@ -27,6 +30,11 @@ onstart:
             check_disk(Path(RESULTS), cost, free)
         except UserError as error:
             raise WorkflowError(str(error)) from None
+    # Conda's environments hold other versions than this one, and Snakemake reruns what depends on one that changed.
+    if not WITH_CONDA:
+        changed = changed_libraries(Path(RESULTS) / "libraries", libraries)
+        if changed:
+            say(changes_in_words(changed))
 
 
 onsuccess:

@@ -1,4 +1,4 @@
-"""Which code the results of a program depend on, and which libraries. docs/digest.md says what counts and what does not.
+"""Which code the results of a program depend on, and which libraries: docs/digest.md says what counts.
 
 Snakemake reruns a job when a parameter changed. Each rule takes the digest of its program as one: an edit that may
 change a number reruns what depends on it, any other edit reruns nothing.
@@ -7,7 +7,8 @@ change a number reruns what depends on it, any other edit reruns nothing.
 import gc
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -30,16 +31,27 @@ def _place_of(file: Path) -> tuple[Path, str]:
     return root, ".".join(file.resolve().relative_to(root).with_suffix("").parts)
 
 
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Leave out the search for garbage among many new objects that all stay, here and in what follows.
+
+    It takes longer than the rest: of the parsing of the workflow, a sixth.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
+
+
 @cache
 def _walk(program: Path, loads: tuple[tuple[str, tuple[str, ...]], ...]) -> Walk:
     root, name = _place_of(program)
-    collects = gc.isenabled()
-    gc.disable()  # among so many nodes that all stay, looking for garbage takes longer than the rest
-    try:
+    with _no_garbage_collection():
         return Walk(_code_of(root), name, dict(loads))
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _walk_of(program: Path, loads: Loads | None) -> Walk:

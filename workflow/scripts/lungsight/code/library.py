@@ -98,7 +98,7 @@ class Library:
         return [Meaning(".".join(parts))] if module is None else self._attribute(module, parts[1:], seen | {parts})
 
     def _attribute(self, module: Module, parts: Name, seen: frozenset[Name]) -> list[Meaning]:
-        """What `module.<parts>` can be: a name of the module, or a module in it; the whole module where it is neither."""
+        """What `module.<parts>` can be: a name of the module, a module in it, or else the whole module."""
         if not parts:
             return [Meaning(module.name, module.name)]
         name, rest = parts[0], parts[1:]

@@ -39,10 +39,14 @@ class Module:
         """Each name that an import binds, the dotted name that it stands for, and the module to import for it."""
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield (alias.asname, alias.name, alias.name) if alias.asname else (
-                    (root := alias.name.partition(".")[0]),
-                    root,
-                    alias.name,
+                yield (
+                    (alias.asname, alias.name, alias.name)
+                    if alias.asname
+                    else (
+                        (root := alias.name.partition(".")[0]),
+                        root,
+                        alias.name,
+                    )
                 )
             return
         base = self.package.split(".")[: len(self.package.split(".")) - node.level + 1] if node.level else []
@@ -121,10 +125,8 @@ def local_names(node: ast.stmt) -> frozenset[str]:
             names.add(inner.id)
         elif isinstance(inner, ast.arg):
             names.add(inner.arg)
-        elif isinstance(inner, Definition) and inner is not node:
-            names.add(inner.name)
-        elif isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner.name:
-            names.add(inner.name)
+        elif isinstance(inner, Definition | ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner is not node:
+            names |= {inner.name} if inner.name else set()
     return frozenset(names)
 
 

@@ -10,27 +10,39 @@ from lungsight.code.library import Library, Meaning
 from lungsight.code.modules import Definition, Module, is_docstring, local_names, nodes_below
 from lungsight.code.summary import path_of
 
-_BUILT_IN = frozenset(
-    "abs all any bool bytes dict divmod enumerate filter float format frozenset getattr hasattr hash int isinstance"
-    " issubclass len list map max min object property range repr reversed round set slice sorted staticmethod str sum"
-    " tuple type vars zip classmethod".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BUILT_IN = _words(
+    """
+    abs all any bool bytes classmethod dict divmod enumerate filter float format frozenset getattr hasattr hash int
+    isinstance issubclass len list map max min object property range repr reversed round set slice sorted staticmethod
+    str sum tuple type vars zip
+    """
 )
-_IMPORTED = frozenset(
-    "abc.abstractmethod collections.Counter collections.defaultdict collections.namedtuple contextlib.contextmanager"
-    " dataclasses.asdict dataclasses.dataclass dataclasses.field dataclasses.fields dataclasses.replace"
-    " functools.cache functools.cached_property functools.lru_cache functools.partial functools.wraps"
-    " itertools.chain itertools.combinations itertools.product math.ceil math.floor math.log math.sqrt"
-    " numpy.arange numpy.array numpy.diag numpy.eye numpy.float32 numpy.isnan numpy.linspace numpy.mean numpy.ndindex"
-    " numpy.ones numpy.transpose numpy.zeros operator.attrgetter operator.itemgetter os.path.basename os.path.join"
-    " os.strerror traceback.format_exc yaml.safe_load pathlib.Path pathlib.PurePosixPath re.compile re.escape time.monotonic torch.inference_mode"
-    " types.MappingProxyType typing.NewType typing.TypeVar".split()
+_IMPORTED = _words(
+    """
+    abc.abstractmethod collections.Counter collections.defaultdict collections.namedtuple contextlib.contextmanager
+    dataclasses.asdict dataclasses.dataclass dataclasses.field dataclasses.fields dataclasses.replace functools.cache
+    functools.cached_property functools.lru_cache functools.partial functools.wraps itertools.chain
+    itertools.combinations itertools.product math.ceil math.floor math.log math.sqrt numpy.arange numpy.array numpy.diag
+    numpy.eye numpy.float32 numpy.isnan numpy.linspace numpy.mean numpy.ndindex numpy.ones numpy.transpose numpy.zeros
+    operator.attrgetter operator.itemgetter os.path.basename os.path.join os.strerror pathlib.Path pathlib.PurePosixPath
+    re.compile re.escape time.monotonic torch.inference_mode traceback.format_exc types.MappingProxyType typing.NewType
+    typing.TypeVar yaml.safe_load
+    """
 )
-_METHODS = frozenset(
-    "astype capitalize casefold count decode encode endswith format from_iterable fromkeys get glob groupby index isdigit"
-    " item items join joinpath keys lower lstrip mean partition read_bytes read_text relative_to removeprefix removesuffix replace resolve"
-    " round rpartition rsplit rstrip size split splitlines startswith stat strip sum title to_dict tolist upper"
-    " value_counts values with_name with_suffix zfill nunique".split()
+_METHODS = _words(
+    """
+    astype capitalize casefold count decode encode endswith format from_iterable fromkeys get glob groupby index isdigit
+    item items join joinpath keys lower lstrip mean nunique partition read_bytes read_text relative_to removeprefix
+    removesuffix replace resolve round rpartition rsplit rstrip size split splitlines startswith stat strip sum title
+    to_dict tolist upper value_counts values with_name with_suffix zfill
+    """
 )
+_APPLY = frozenset({"filter", "map"})  # call their first argument
 _BASES = frozenset({"object", "typing.NamedTuple", "typing.Protocol", "abc.ABC", "typing.Generic", "enum.Enum"})
 _MAKE_OBJECTS = frozenset({"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__"})
 _CONTAINERS = frozenset({"dict", "list", "set", "tuple"})
@@ -99,7 +111,14 @@ class Purity:
     def _is_pure(self, module: Module, node: ast.AST, inside: ast.stmt) -> bool:
         if isinstance(node, _EFFECTS):
             return False
-        return not isinstance(node, ast.Call) or self._is_pure_call(module, node.func, inside)
+        if not isinstance(node, ast.Call):
+            return True
+        called = [node.func, *(keyword.value for keyword in node.keywords if keyword.arg == "key")]
+        if isinstance(node.func, ast.Name) and node.func.id in _APPLY:
+            called += node.args[:1]
+        return all(
+            isinstance(one, ast.Constant | ast.Lambda) or self._is_pure_call(module, one, inside) for one in called
+        )
 
     def _is_pure_call(self, module: Module, function: ast.expr, inside: ast.stmt) -> bool:
         """Whether to call this is pure, its arguments aside."""
@@ -142,7 +161,9 @@ class Purity:
 
     def _is_plain_class(self, module: Module, node: ast.ClassDef) -> bool:
         own = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
-        makers = [one.value for one in nodes_below(node) if isinstance(one, ast.keyword) and one.arg == "default_factory"]
+        makers = [
+            one.value for one in nodes_below(node) if isinstance(one, ast.keyword) and one.arg == "default_factory"
+        ]
         plain_fields = all(isinstance(maker, ast.Name) and maker.id in _CONTAINERS for maker in makers)
         return plain_fields and not own & _MAKE_OBJECTS and self._of_class(module, node, node)
 

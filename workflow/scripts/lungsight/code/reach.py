@@ -29,8 +29,9 @@ def _is_one_of(name: str, prefixes: Iterable[str]) -> bool:
 class Part:
     """A statement, or a message in one, with what its names stand for.
 
-    text: what is hashed. places: statements of the library that it uses; modules: those that it uses as objects. outside:
-    dotted names from outside the library. runs: modules that it imports. loads: packages that it loads modules of.
+    text: what is hashed. places: statements of the library that it uses. modules: those that it uses as objects.
+    outside: dotted names from outside the library. runs: modules that it imports. loads: packages of which it loads
+    modules.
     """
 
     text: bytes
@@ -48,8 +49,8 @@ class Part:
 class Statement:
     """A statement of the library.
 
-    part: what of it always counts. with_effects: messages that do more than make a text. raised: the class and its bases
-    of each message that is an exception's. handled: the classes that each of the handlers catches.
+    part: what of it always counts. with_effects: messages that do more than make a text. raised: the class, and its
+    bases, of each message that is an exception's. handled: the classes that each of the handlers catches.
     """
 
     part: Part
@@ -179,7 +180,9 @@ class Code:
         for position in range(len(module.statements)):
             if unused:
                 messages = self.statement((name, position)).summary.messages
-                unused -= {node.id for message in messages for node in message.all_nodes() if isinstance(node, ast.Name)}
+                unused -= {
+                    node.id for message in messages for node in message.all_nodes() if isinstance(node, ast.Name)
+                }
         return {dotted for bound in unused for dotted in module.aliases[bound]}
 
     def _is_from_outside(self, name: str) -> bool:
@@ -198,7 +201,7 @@ class Reached:
 
 
 class Walk:
-    """Follows the names of a program. loads: package → its modules that the program loads by name, where that is known."""
+    """Follows the names of a program. loads: package → those of its modules that the program loads by name."""
 
     def __init__(self, code: Code, program: str, loads: Mapping[str, Iterable[str]]):
         self.code = code

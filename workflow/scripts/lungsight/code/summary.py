@@ -230,9 +230,7 @@ class _Reader:
             self._use(absolute(node.value))
 
     def _f_string(self, node: ast.JoinedStr) -> None:
-        self.summary.patterns.add(
-            tuple(part.value if isinstance(part, ast.Constant) else None for part in node.values)
-        )
+        self.summary.patterns.add(tuple(part.value if isinstance(part, ast.Constant) else None for part in node.values))
         self._plain(node)
 
     def _global(self, node: ast.Global) -> None:
@@ -449,16 +447,18 @@ class _Reader:
         self.out.append("Raise(")
         exception = node.exc
         path = path_of(exception.func) if isinstance(exception, ast.Call) else None
+        with_errors = self.errors
         if path is not None and self.whole is not None and path[0] not in local_names(self.whole):
             self._fields(exception, "func")
             self._message("error", _values(exception), exception=path)
-        with_errors, self.errors = self.errors, {}
+        else:
+            self.errors = (
+                {} if isinstance(exception, ast.Name) else with_errors
+            )  # raised again, its message is not used
+            self._fields(node, "exc")
+        self.errors = {}
         self._fields(node, "cause")
-        if isinstance(exception, ast.Name):  # raised again: nothing of its message is used here
-            self.visit(exception)
         self.errors = with_errors
-        if path is None and exception is not None and not isinstance(exception, ast.Name):
-            self.visit(exception)
         self.out.append(")")
 
     def _handler(self, node: ast.ExceptHandler) -> None:
