@@ -42,7 +42,7 @@ def run(main):
         sys.exit(f"error: {error}")
 
 
-def say(message):
+def log(message):
     print(message, file=sys.stderr)
 
 
@@ -53,7 +53,7 @@ def keep_private(name, text):
 def progress(items, what, total=None):
     for done, item in enumerate(items):
         yield item
-        say(f"{done} of {total} {what}")
+        log(f"{done} of {total} {what}")
 '''
 ERRORS = '''class UserError(Exception):
     """Stops a program."""

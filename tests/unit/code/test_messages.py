@@ -6,35 +6,35 @@ from lungsight.code.messages import BOUNDARIES
 from tests.unit.code.invented import LIBRARY, digests
 from tests.unit.code.test_digest import OTHER, WORK, cases, package
 
-SAY = "from lungsight.program import say\n"
+LOG = "from lungsight.program import log\n"
 ERRORS = "from lungsight.errors import BadCase, BadPixels, UserError\n"
 CATCHES = "    try: return read(x)\n    except BadCase as error:"
 READS = "def read(x):\n    raise BadCase(f'old {x}')\n"
 
 
 def work(code: str, **modules: str) -> dict[str, str]:
-    return package(f"{SAY}{ERRORS}{code}", **modules)
+    return package(f"{LOG}{ERRORS}{code}", **modules)
 
 
 DOES_NOT_COUNT = {
-    "a log line": (work("def work(x):\n    say('old')\n    return x\n"), WORK, "'old'", "'new'"),
-    "a log line that is new": (work("def work(x):\n    return x\n"), WORK, "    return", "    say(x)\n    return"),
+    "a log line": (work("def work(x):\n    log('old')\n    return x\n"), WORK, "'old'", "'new'"),
+    "a log line that is new": (work("def work(x):\n    return x\n"), WORK, "    return", "    log(x)\n    return"),
     "one under a condition": (
-        work("def work(x):\n    if x: say(x)\n    return x\n"),
-        *(WORK, "    if x: say(x)\n", ""),
+        work("def work(x):\n    if x: log(x)\n    return x\n"),
+        *(WORK, "    if x: log(x)\n", ""),
     ),
     "one whose text a function makes": (
-        work("def text(x): return f'old {x}'\ndef work(x):\n    say(text(x))\n    return x\n"),
+        work("def text(x): return f'old {x}'\ndef work(x):\n    log(text(x))\n    return x\n"),
         *(WORK, "old", "new"),
     ),
     "how a log line is written": ({}, "lungsight/program.py", "file=sys.stderr", "file=sys.stdout"),
     "one through the module": (
-        package("from lungsight import program\ndef work(x):\n    program.say('old')\n    return x\n"),
+        package("from lungsight import program\ndef work(x):\n    program.log('old')\n    return x\n"),
         *(WORK, "old", "new"),
     ),
     "one in the program": (
-        {"program.py": LIBRARY["program.py"].replace("parser, run", "parser, run, say")},
-        *("program.py", "work(args)\n\n\ndef unused", "work(args)\n    say('done')\n\n\ndef unused"),
+        {"program.py": LIBRARY["program.py"].replace("parser, run", "parser, run, log")},
+        *("program.py", "work(args)\n\n\ndef unused", "work(args)\n    log('done')\n\n\ndef unused"),
     ),
     "text for the private folder": (
         package(
@@ -67,7 +67,7 @@ DOES_NOT_COUNT = {
         *(WORK, "old", "new"),
     ),
     "one that a log line quotes": (
-        work(f"{READS}def work(x):\n{CATCHES} say(f'no case: {{error}}')\n"),
+        work(f"{READS}def work(x):\n{CATCHES} log(f'no case: {{error}}')\n"),
         *(WORK, "old", "new"),
     ),
     "one that becomes the message of another": (
@@ -148,40 +148,40 @@ COUNTS = {
         *(WORK, "old", "older"),
     ),
     "what may be no error": (work("def work(x, UserError): raise UserError('old')\n"), WORK, "old", "new"),
-    "a log line with a walrus": (work("def work(x):\n    say(y := 1)\n    return y\n"), WORK, "1", "2"),
-    "one that takes the next": (work("def work(x):\n    say(next(x))\n    return x\n"), WORK, "next(x)", "x"),
-    "one that takes something out": (work("def work(x):\n    say(x.pop())\n    return x\n"), WORK, "x.pop()", "x"),
+    "a log line with a walrus": (work("def work(x):\n    log(y := 1)\n    return y\n"), WORK, "1", "2"),
+    "one that takes the next": (work("def work(x):\n    log(next(x))\n    return x\n"), WORK, "next(x)", "x"),
+    "one that takes something out": (work("def work(x):\n    log(x.pop())\n    return x\n"), WORK, "x.pop()", "x"),
     "one that applies what takes something out": (
-        work("def take(x): return x.pop()\ndef work(x):\n    say(list(map(take, x)))\n    return x\n"),
+        work("def take(x): return x.pop()\ndef work(x):\n    log(list(map(take, x)))\n    return x\n"),
         *(WORK, "map(take, x)", "x"),
     ),
     "one that sorts by it": (
-        work("def take(x): return x.pop()\ndef work(x):\n    say(sorted(x, key=take))\n    return x\n"),
+        work("def take(x): return x.pop()\ndef work(x):\n    log(sorted(x, key=take))\n    return x\n"),
         *(WORK, ", key=take", ""),
     ),
-    "one that yields": (work("def work(x):\n    say((yield 1))\n"), WORK, "1", "2"),
+    "one that yields": (work("def work(x):\n    log((yield 1))\n"), WORK, "1", "2"),
     "one under a condition with an effect": (
-        work("def work(x):\n    if x.pop(): say('old')\n    return x\n"),
+        work("def work(x):\n    if x.pop(): log('old')\n    return x\n"),
         *(WORK, "x.pop()", "x"),
     ),
     "one whose text a function with an effect makes": (
-        work("def text(x): return x.pop()\ndef work(x):\n    say(text(x))\n    return x\n"),
+        work("def text(x): return x.pop()\ndef work(x):\n    log(text(x))\n    return x\n"),
         *(WORK, "x.pop()", "x.pop(1)"),
     ),
     "where a log line with an effect stands": (
-        work("def work(x):\n    say(x.pop())\n    y = len(x)\n    return y\n"),
-        *(WORK, "    say(x.pop())\n    y = len(x)\n", "    y = len(x)\n    say(x.pop())\n"),
+        work("def work(x):\n    log(x.pop())\n    y = len(x)\n    return y\n"),
+        *(WORK, "    log(x.pop())\n    y = len(x)\n", "    y = len(x)\n    log(x.pop())\n"),
     ),
     "a message with an effect, where it is caught": (
         work("def work(x):\n    try: raise BadCase(x.pop())\n    except BadCase: return x\n"),
         *(WORK, "x.pop()", "x"),
     ),
-    "what is called like a log line": (work("def work(x, say): say('old')\n"), WORK, "old", "new"),
+    "what is called like a log line": (work("def work(x, say): log('old')\n"), WORK, "old", "new"),
     "what another module calls say": (
-        package("from lungsight.other import say\ndef work(x): say('old')\n", other="def say(x): open(x, 'w')\n"),
+        package("from lungsight.other import say\ndef work(x): log('old')\n", other="def log(x): open(x, 'w')\n"),
         *(WORK, "old", "new"),
     ),
-    "the value of a log line": (work("def work(x): return say('old')\n"), WORK, "say('old')", "None"),
+    "the value of a log line": (work("def work(x): return log('old')\n"), WORK, "log('old')", "None"),
     "the items of progress": (
         package("from lungsight.program import progress\ndef work(x): return list(progress(x[1:], 'old'))\n"),
         *(WORK, "1:", "2:"),

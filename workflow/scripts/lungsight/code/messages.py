@@ -21,7 +21,7 @@ class Boundary(NamedTuple):
 # The border between numbers and text. A name whose code does not count must hand no value to the rest of the program,
 # or one that only describes it: scrubbed text goes to a log, the version into records. `run` calls its argument once.
 BOUNDARIES = {
-    "lungsight.program.say": Boundary(arguments=0, body=False),
+    "lungsight.program.log": Boundary(arguments=0, body=False),
     "lungsight.program.keep_private": Boundary(arguments=0, body=False),
     "lungsight.program.run": Boundary(arguments=1, body=False),
     "lungsight.program.parser": Boundary(arguments=0, body=True),
