@@ -176,9 +176,9 @@ COUNTS = {
         work("def work(x):\n    try: raise BadCase(x.pop())\n    except BadCase: return x\n"),
         *(WORK, "x.pop()", "x"),
     ),
-    "what is called like a log line": (work("def work(x, say): log('old')\n"), WORK, "old", "new"),
-    "what another module calls say": (
-        package("from lungsight.other import say\ndef work(x): log('old')\n", other="def log(x): open(x, 'w')\n"),
+    "what is called like a log line": (work("def work(x, log): log('old')\n"), WORK, "old", "new"),
+    "what another module calls log": (
+        package("from lungsight.other import log\ndef work(x): log('old')\n", other="def log(x): open(x, 'w')\n"),
         *(WORK, "old", "new"),
     ),
     "the value of a log line": (work("def work(x): return log('old')\n"), WORK, "log('old')", "None"),
