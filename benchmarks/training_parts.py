@@ -38,15 +38,15 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from lungsight.training import adam, backbones, fit, network, recalibration
+from lungsight.training import backbones, fit, network, recalibration
 from lungsight.training.device import prepare_device
 from lungsight.training.early_stopping import EARLY, PLANNED
 from lungsight.training.network import build_classifier, logits_of, precision
 from lungsight.training.objectives import binary_crossentropy
 
+ROOT = Path(__file__).resolve().parents[1]
 BACKBONES = ("small_cnn", "resnet50", "densenet201")
 HALF = "mixed_float16"
 
@@ -273,7 +273,12 @@ def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
 
 def compare(backbone: str, setting: Setting, part: Part, repeats: int) -> str:
     """The columns of one part: ours in seconds, ratios Keras / ours, and how the two results differ."""
-    train(backbone, replace(setting, images=2 * setting.plan.batch_size, plan=replace(setting.plan, epochs=1)), part, False)
+    train(
+        backbone,
+        replace(setting, images=2 * setting.plan.batch_size, plan=replace(setting.plan, epochs=1)),
+        part,
+        False,
+    )
     pairs = []
     for number in range(repeats):
         order = (False, True) if number % 2 == 0 else (True, False)
