@@ -16,7 +16,8 @@ control         the same training twice: how far the ratios scatter
 adam            keras.optimizers.Adam
 adamw           keras.optimizers.AdamW, without weight decay of vectors; both train with a weight decay of 0.01
 adam_update     keras.optimizers.Adam whose `update_step` is the one operation of ours
-loss_scale      keras.optimizers.LossScaleOptimizer around adam_update; both train in float16
+adam_apply      keras.optimizers.Adam whose `apply` is the loop of ours over the variables
+loss_scale      keras.optimizers.LossScaleOptimizer around adam_apply; both train in float16
 schedule        keras.optimizers.schedules.CosineDecay; both warm up for one epoch and fall along a cosine
 early_stopping  keras.callbacks.EarlyStopping; both wait two epochs for a lower validation loss
 batch_norm      keras.layers.BatchNormalization as it is
@@ -127,6 +128,29 @@ class UpdateByOneOperation(keras.optimizers.Adam):
         )
 
 
+class StepInOneLoop(keras.optimizers.Adam):
+    """Keras's Adam, whose whole step is our loop of `ResourceApplyAdam` over the variables."""
+
+    def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
+        step = tf.cast(self._iterations.value.assign_add(1), tf.float32)
+        powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        rate = tf.convert_to_tensor(self.learning_rate.value)
+        parts = zip(self._trainable_variables, self._momentums, self._velocities, grads, strict=True)
+        for variable, momentum, velocity, gradient in parts:
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.value.handle,
+                m=momentum.value.handle,
+                v=velocity.value.handle,
+                beta1_power=powers[0],
+                beta2_power=powers[1],
+                lr=rate,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+
+
 def optimizer_by(plain: Callable[[], keras.optimizers.Optimizer]) -> Callable[..., KerasOptimizer]:
     """What stands in for `optimizer_of`."""
     return lambda model, weight_decay: KerasOptimizer(model, weight_decay, plain)
@@ -184,7 +208,8 @@ PARTS = {
     "adam": Part([(fit, "optimizer_of", optimizer_by(adam_of_keras))]),
     "adamw": Part([(fit, "optimizer_of", optimizer_by(adamw_of_keras))], {"weight_decay": 0.01}),
     "adam_update": Part([(fit, "optimizer_of", optimizer_by(lambda: UpdateByOneOperation(1.0)))]),
-    "loss_scale": Part([(fit, "optimizer_of", optimizer_by(lambda: UpdateByOneOperation(1.0)))], policy=HALF),
+    "adam_apply": Part([(fit, "optimizer_of", optimizer_by(lambda: StepInOneLoop(1.0)))]),
+    "loss_scale": Part([(fit, "optimizer_of", optimizer_by(lambda: StepInOneLoop(1.0)))], policy=HALF),
     "schedule": Part([(fit, "learning_rate_at", keras_rate)], {"schedule": "cosine", "warmup_epochs": 1.0}),
     "early_stopping": Part([(fit, "BestEpoch", KerasBestEpoch)], {"patience": 2}),
     "batch_norm": Part([(module, "fused_batch_norm", nullcontext) for module in (fit, network, recalibration)]),
