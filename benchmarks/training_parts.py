@@ -19,7 +19,6 @@ adam_update     keras.optimizers.Adam whose `update_step` is the one operation o
 adam_apply      keras.optimizers.Adam whose `apply` is the loop of ours over the variables
 loss_scale      keras.optimizers.LossScaleOptimizer around adam_apply; both train in float16
 schedule        keras.optimizers.schedules.CosineDecay; both warm up for one epoch and fall along a cosine
-early_stopping  keras.callbacks.EarlyStopping; both wait two epochs for a lower validation loss
 batch_norm      keras.layers.BatchNormalization as it is
 """
 
@@ -43,7 +42,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 from lungsight.training import backbones, fit, network, recalibration
 from lungsight.training.device import prepare_device
-from lungsight.training.early_stopping import EARLY, PLANNED
 from lungsight.training.network import build_classifier, logits_of, precision
 from lungsight.training.objectives import binary_crossentropy
 
@@ -163,29 +161,6 @@ def keras_rate(step: int, steps: int, warmup: int, start: float, schedule: str) 
     return float(decay(step + 1 if step < warmup else step))
 
 
-class KerasBestEpoch:
-    """What stands in for `BestEpoch`: Keras's callback behind its methods."""
-
-    def __init__(self, patience: int) -> None:
-        self.callback = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-        self.callback.on_train_begin()
-
-    def see(self, model: keras.Model, history: Sequence[dict]) -> None:
-        self.callback.set_model(model)
-        self.callback.on_epoch_end(len(history) - 1, history[-1])
-
-    def is_over(self, history: Sequence[dict]) -> bool:
-        return self.callback.stopped_epoch > 0
-
-    def finish(self, model: keras.Model, history: Sequence[dict]) -> list[dict]:
-        self.callback.on_train_end()
-        kept, reason = self.callback.best_epoch + 1, EARLY if self.is_over(history) else PLANNED
-        return [
-            {**row, "kept": int(row["epoch"] == kept), "stopped": reason if row is history[-1] else ""}
-            for row in history
-        ]
-
-
 @dataclass(frozen=True)
 class Part:
     """One part: what stands in for which attributes of which modules, and how both contenders train."""
@@ -211,7 +186,6 @@ PARTS = {
     "adam_apply": Part([(fit, "optimizer_of", optimizer_by(lambda: StepInOneLoop(1.0)))]),
     "loss_scale": Part([(fit, "optimizer_of", optimizer_by(lambda: StepInOneLoop(1.0)))], policy=HALF),
     "schedule": Part([(fit, "learning_rate_at", keras_rate)], {"schedule": "cosine", "warmup_epochs": 1.0}),
-    "early_stopping": Part([(fit, "BestEpoch", KerasBestEpoch)], {"patience": 2}),
     "batch_norm": Part([(module, "fused_batch_norm", nullcontext) for module in (fit, network, recalibration)]),
 }
 
