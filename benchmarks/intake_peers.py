@@ -153,7 +153,7 @@ def by_lungsight(folder: Path) -> list[nibabel.Nifti1Image]:
         volume = read_dicom(folder, folder, WINDOW, 5)
     except BadCase:
         return []
-    values = volume.codes * float(slope_of(volume.full)) * 1500 - 1250
+    values = volume.voxels * float(slope_of(volume.max_code)) * 1500 - 1250
     return [nibabel.Nifti1Image(values, volume.affine)]
 
 

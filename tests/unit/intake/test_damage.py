@@ -64,7 +64,7 @@ def check(path, read, seed, times, right=None):
             refused += 1
         else:
             read_well += 1
-            assert volume.codes.max() <= volume.full and np.isfinite(volume.affine).all()
+            assert volume.voxels.max() <= volume.max_code and np.isfinite(volume.affine).all()
             assert right is None or right(path, volume), f"another image at damage {number}"
     path.write_bytes(raw)
     return read_well, refused
@@ -74,8 +74,8 @@ def as_pydicom_sees_it(path, volume):
     """Whether the volume is what pydicom alone makes of the file, windowed, wherever its pixels lie in space."""
     dataset = pydicom.dcmread(path, force=True)
     hu = apply_rescale(dataset.pixel_array, dataset)
-    wanted = np.sort(np.rint((np.clip(hu, -1250, 250) + 1250) / 1500 * volume.full).ravel())
-    return np.abs(np.sort(volume.codes.ravel().astype(float)) - wanted).max() <= 1
+    wanted = np.sort(np.rint((np.clip(hu, -1250, 250) + 1250) / 1500 * volume.max_code).ravel())
+    return np.abs(np.sort(volume.voxels.ravel().astype(float)) - wanted).max() <= 1
 
 
 @pytest.fixture(autouse=True)
@@ -111,8 +111,8 @@ def test_pictures(tmp_path, times):
     for name in ("slice.png", "slice.jpg"):
         path = tmp_path / name
         picture.save(path)
-        whole = read_image(path, 32).codes
-        same = (lambda _, volume, whole=whole: np.array_equal(volume.codes, whole)) if name.endswith(".png") else None
+        whole = read_image(path, 32).voxels
+        same = (lambda _, volume, whole=whole: np.array_equal(volume.voxels, whole)) if name.endswith(".png") else None
         _, refused = check(path, lambda path: read_image(path, 32), seed=8, times=times, right=same)
         assert refused
 
@@ -124,7 +124,7 @@ def test_nifti(tmp_path, times):
     for name in ("volume.nii", "volume.nii.gz"):
         path = tmp_path / name
         nibabel.save(image, path)
-        whole = read_nifti(path, WINDOW, 1).codes
-        same = (lambda _, volume, whole=whole: np.array_equal(volume.codes, whole)) if name.endswith(".gz") else None
+        whole = read_nifti(path, WINDOW, 1).voxels
+        same = (lambda _, volume, whole=whole: np.array_equal(volume.voxels, whole)) if name.endswith(".gz") else None
         _, refused = check(path, lambda path: read_nifti(path, WINDOW, 1), seed=9, times=times, right=same)
         assert refused

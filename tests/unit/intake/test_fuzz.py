@@ -123,7 +123,7 @@ def header_ends_well(changes):
         except BadCase as reason:
             assert str(reason) and name not in str(reason)
             return
-        assert volume.codes.ndim == 3 and volume.codes.max() <= volume.full
+        assert volume.voxels.ndim == 3 and volume.voxels.max() <= volume.full
         assert np.isfinite(volume.affine).all() and abs(np.linalg.det(volume.affine[:3, :3])) > 0
         assert not {"<", "="} & set("".join(volume.notes)), "no free text of a header reaches a note"
 

@@ -68,7 +68,7 @@ def test_a_picture_that_says_it_is_huge(tmp_path):
 
 def test_a_picture_that_inflates_beyond_its_size(tmp_path):
     (tmp_path / "a.png").write_bytes(png(8, 8, zeros(300)))
-    assert read_image(tmp_path / "a.png", 8).codes.max() == 0, "what lies beyond its pixels is not inflated"
+    assert read_image(tmp_path / "a.png", 8).voxels.max() == 0, "what lies beyond its pixels is not inflated"
 
 
 def test_a_picture_with_a_text_bomb(tmp_path):
@@ -104,7 +104,7 @@ def test_dicom_elements_that_say_they_are_huge(tmp_path):
     raw[place + 8 : place + 12] = struct.pack("<I", 0xFFFFFFF0)
     (folder / "003.dcm").write_bytes(bytes(raw))
     volume = read_dicom(folder, folder, WINDOW, 1)
-    np.testing.assert_array_equal(volume.codes[:, ::-1, 2][::-1].T, WINDOW.codes(made_hu()[2].astype(np.float32)))
+    np.testing.assert_array_equal(volume.voxels[:, ::-1, 2][::-1].T, WINDOW.encode(made_hu()[2].astype(np.float32)))
 
 
 def test_dicom_nested_ten_thousand_deep(tmp_path):
@@ -137,13 +137,13 @@ def test_links_in_a_circle_end(tmp_path):
     folder = save_series(tmp_path / "series", made_series())
     (folder / "again").symlink_to(folder)
     (folder / "self").symlink_to(folder / "self")
-    assert read_dicom(folder, folder, WINDOW, 1).codes.shape[2] == 8
+    assert read_dicom(folder, folder, WINDOW, 1).voxels.shape[2] == 8
 
 
 def test_pipes_and_other_things_that_are_no_files_are_left_alone(tmp_path):
     folder = save_series(tmp_path / "series", made_series())
     os.mkfifo(folder / "pipe")
-    assert read_dicom(folder, folder, WINDOW, 1).codes.shape[2] == 8
+    assert read_dicom(folder, folder, WINDOW, 1).voxels.shape[2] == 8
 
 
 def test_names_of_files_that_hold_anything(tmp_path):
@@ -153,7 +153,7 @@ def test_names_of_files_that_hold_anything(tmp_path):
     for file, name in zip(sorted(folder.iterdir()), names, strict=False):
         file.rename(folder / name)
     os.rename(os.fsencode(folder / "007.dcm"), os.fsencode(folder) + b"/\xff\xfe.dcm")
-    assert read_dicom(folder, folder, WINDOW, 1).codes.shape[2] == 8
+    assert read_dicom(folder, folder, WINDOW, 1).voxels.shape[2] == 8
 
 
 def test_a_mask_that_is_a_link_out_of_its_folder_is_not_followed(tmp_path):

@@ -96,12 +96,12 @@ def test_a_picture_of_the_right_size_is_kept_and_others_are_resized(tmp_path):
     square = np.random.default_rng(4).integers(0, 256, (32, 32), dtype=np.uint8)
     volume = read_image(save(tmp_path / "square.png", Image.fromarray(square)), 32)
     np.testing.assert_array_equal(next(volume.images()), square)
-    np.testing.assert_array_equal(volume.codes[:, :, 0], square.T[::-1, ::-1])
+    np.testing.assert_array_equal(volume.voxels[:, :, 0], square.T[::-1, ::-1])
     np.testing.assert_array_equal(volume.affine, np.eye(4))
     oblong = read_image(save(tmp_path / "oblong.png", Image.fromarray(GREY)), 32)
     wanted = np.asarray(Image.fromarray(GREY).resize((32, 32), Image.Resampling.BILINEAR))
     np.testing.assert_array_equal(next(oblong.images()), wanted)
-    assert (oblong.facts.rows, oblong.facts.columns, oblong.facts.hu_p50) == (20, 30, None)
+    assert (oblong.acquisition.rows, oblong.acquisition.columns, oblong.acquisition.hu_p50) == (20, 30, None)
 
 
 def test_all_real_pictures_can_be_read(real_ct):

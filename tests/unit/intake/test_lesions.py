@@ -48,7 +48,7 @@ def as_looked_at(mask: np.ndarray) -> np.ndarray:
 
 def test_a_pictures_mask_lies_where_the_picture_does(picture: Volume, tmp_path: Path) -> None:
     mask = read_lesion(saved(tmp_path / "m.png", 255 * SPOT), picture, "png")
-    assert (mask.dtype, mask.shape) == (np.uint8, picture.codes.shape)
+    assert (mask.dtype, mask.shape) == (np.uint8, picture.voxels.shape)
     wanted = Image.fromarray(SPOT).resize((40, 40), Image.Resampling.NEAREST)
     np.testing.assert_array_equal(as_looked_at(mask), np.asarray(wanted))
 

@@ -193,10 +193,10 @@ def test_real_left_lung_agrees_with_the_density_inside_it(real_ct):
     with pytest.raises(BadCase, match=r"^right lung not contoured$"):
         read_mask(folder / "RTSTRUCT", volume, ROI_NAMES | {"left": ["lt lung"]}, True)
     mask = read_mask(folder / "RTSTRUCT", volume, ROI_NAMES | {"both": ["lt lung"]}, True) == 1
-    air = volume.codes < (1250 - 400) * 43
+    air = volume.voxels < (1250 - 400) * 43
     assert air[mask].mean() > 0.9
     sides = np.argwhere(mask)[:, 0]
-    assert sides.max() < np.argwhere(air & (volume.codes > 0))[:, 0].max()
+    assert sides.max() < np.argwhere(air & (volume.voxels > 0))[:, 0].max()
     around = np.zeros_like(mask)
     i0, j0, k0 = np.argwhere(mask).min(axis=0)
     i1, j1, k1 = np.argwhere(mask).max(axis=0) + 1

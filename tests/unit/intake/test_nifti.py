@@ -28,9 +28,9 @@ def ijk(n=6):
 def test_hu_volume_becomes_canonical_and_windowed(tmp_path):
     volume = read_nifti(save(tmp_path / "v.nii.gz", ijk()), WINDOW, 5)
     wanted = (np.clip(ijk(), -1250, 250) + 1250) / 1500
-    np.testing.assert_allclose(volume.codes / volume.full, wanted[::-1, ::-1], atol=1e-12)
+    np.testing.assert_allclose(volume.voxels / volume.max_code, wanted[::-1, ::-1], atol=1e-12)
     assert nibabel.aff2axcodes(volume.affine) == ("R", "A", "S")
-    facts = volume.facts
+    facts = volume.acquisition
     assert (facts.rows, facts.columns, facts.spacing_slice) == (24, 32, 2.5)
     assert (facts.spacing_row, facts.spacing_column) == pytest.approx((0.8, 0.7))
     assert facts.hu_p50 == pytest.approx(np.percentile(ijk(), 50), abs=20)
@@ -39,14 +39,14 @@ def test_hu_volume_becomes_canonical_and_windowed(tmp_path):
 def test_scl_slope_is_honoured(tmp_path):
     volume = read_nifti(save(tmp_path / "v.nii", ijk() * 2 + 2048, slope=(0.5, -1024)), WINDOW, 5)
     wanted = (np.clip(ijk(), -1250, 250) + 1250) / 1500
-    np.testing.assert_allclose(volume.codes / volume.full, wanted[::-1, ::-1], atol=1e-6)
+    np.testing.assert_allclose(volume.voxels / volume.max_code, wanted[::-1, ::-1], atol=1e-6)
 
 
 def test_unit_volume_is_taken_as_it_is(tmp_path):
     values = np.random.default_rng(1).random((8, 7, 6))
     volume = read_nifti(save(tmp_path / "v.nii", values, dtype=np.float32), WINDOW, 5)
-    np.testing.assert_allclose(volume.codes / volume.full, values[::-1, ::-1], atol=1e-5)
-    assert volume.facts.hu_p50 is None
+    np.testing.assert_allclose(volume.voxels / volume.max_code, values[::-1, ::-1], atol=1e-5)
+    assert volume.acquisition.hu_p50 is None
 
 
 def test_what_values_are_is_told_by_rule():
@@ -58,14 +58,14 @@ def test_what_values_are_is_told_by_rule():
 
 def test_the_config_may_say_what_values_are(tmp_path):
     path = save(tmp_path / "v.nii", np.full((8, 7, 6), 40))
-    assert read_nifti(path, WINDOW, 5, kind="hu").codes[0, 0, 0] == round(1290 / 1500 * 64500)
+    assert read_nifti(path, WINDOW, 5, kind="hu").voxels[0, 0, 0] == round(1290 / 1500 * 64500)
     with pytest.raises(BadCase, match="not in \\[0, 1\\]"):
         read_nifti(path, WINDOW, 5, kind="unit")
 
 
 def test_a_single_slice_may_have_two_axes_or_a_trailing_one(tmp_path):
-    assert read_nifti(save(tmp_path / "a.nii", ijk()[:, :, 0]), WINDOW, 1).codes.shape == (32, 24, 1)
-    assert read_nifti(save(tmp_path / "b.nii", ijk()[..., None]), WINDOW, 1).codes.shape == (32, 24, 6)
+    assert read_nifti(save(tmp_path / "a.nii", ijk()[:, :, 0]), WINDOW, 1).voxels.shape == (32, 24, 1)
+    assert read_nifti(save(tmp_path / "b.nii", ijk()[..., None]), WINDOW, 1).voxels.shape == (32, 24, 6)
 
 
 def refused(path, min_slices=1):

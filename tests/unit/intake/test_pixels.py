@@ -37,7 +37,7 @@ def converted(folder, min_slices=1):
 
 
 def values(volume):
-    return volume.codes / volume.full
+    return volume.voxels / volume.full
 
 
 def expected(hu):
@@ -101,7 +101,7 @@ def test_row_14_padding_is_clipped_to_the_window(tmp_path):
         dataset.add_new("PixelPaddingValue", "SS", -2000)
     volume = converted(save_series(tmp_path, datasets))
     assert (values(volume)[:, -3:] == 0).all()
-    assert volume.facts.hu_p01 == -3024
+    assert volume.acquisition.hu_p01 == -3024
 
 
 def test_row_14_padding_may_be_the_least_that_the_pixels_hold(tmp_path):
@@ -206,7 +206,7 @@ def assert_equals_peer(volume: Volume, peer: tuple[np.ndarray, np.ndarray]) -> N
     hounsfield, affine = peer
     np.testing.assert_allclose(volume.affine, affine, atol=1e-3)
     windowed = (np.clip(hounsfield, -1250, 250) + 1250) / 1500
-    assert volume.codes.shape == hounsfield.shape
+    assert volume.voxels.shape == hounsfield.shape
     assert np.abs(values(volume) - windowed).max() < 1e-6
 
 
@@ -224,13 +224,13 @@ def test_hu_and_affine_equal_those_of_other_readers(tmp_path, peer, orientation)
 def test_real_series_equals_other_readers(real_ct, tmp_path, peer):
     folder = shutil.copytree(real_ct / "lung_dx_A0002", tmp_path / "series")
     volume = converted(folder)
-    assert volume.codes.shape == (512, 512, 30) and volume.notes == []
+    assert volume.voxels.shape == (512, 512, 30) and volume.notes == []
     assert_equals_peer(volume, peer(folder, tmp_path))
 
 
 def test_real_jpeg_2000_series_equals_simpleitk(real_ct, tmp_path):
     volume = converted(real_ct / "thorax_rt" / "CT")
-    assert volume.codes.shape == (512, 512, 98)
+    assert volume.voxels.shape == (512, 512, 98)
     assert_equals_peer(volume, by_simpleitk(real_ct / "thorax_rt" / "CT", tmp_path))
 
 
@@ -272,25 +272,25 @@ def test_row_16_enhanced_ct_has_the_frames_in_their_place(real_ct):
     file = real_ct / "edge" / "dcmqi_ct_seg" / "enhanced_ct_24x38x3_mf.dcm"
     volume = converted(file)
     dataset = pydicom.dcmread(file)
-    assert volume.codes.shape == (24, 38, 3)
+    assert volume.voxels.shape == (24, 38, 3)
     for number, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
         position = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
         index = np.linalg.inv(volume.affine) @ [-position[0], -position[1], position[2], 1]
         i, j, k = np.rint(index[:3]).astype(int)
         np.testing.assert_allclose(index[:3], [i, j, k], atol=1e-3)
-        frame = volume.codes[::-1, ::-1, k].T
+        frame = volume.voxels[::-1, ::-1, k].T
         stored = np.clip(dataset.pixel_array[number].astype(float), -1250, 250)
-        np.testing.assert_allclose(frame / volume.full, (stored + 1250) / 1500, atol=1e-6)
+        np.testing.assert_allclose(frame / volume.max_code, (stored + 1250) / 1500, atol=1e-6)
 
 
 def test_real_slices_without_modality_count_by_their_sop_class(real_ct):
-    assert converted(real_ct / "edge" / "lungmask_testdata").codes.shape == (512, 512, 2)
+    assert converted(real_ct / "edge" / "lungmask_testdata").voxels.shape == (512, 512, 2)
 
 
 def test_written_nifti_reads_back_with_the_peers_hu(tmp_path):
     folder = save_series(tmp_path / "series", made_series())
     volume = converted(folder)
-    write_nifti(tmp_path / "ours.nii.gz", volume.codes, volume.affine, slope_of(volume.full))
+    write_nifti(tmp_path / "ours.nii.gz", volume.voxels, volume.affine, slope_of(volume.max_code))
     image = nibabel.load(tmp_path / "ours.nii.gz")
     hounsfield, affine = by_simpleitk(folder, tmp_path)
     np.testing.assert_allclose(image.affine, affine, atol=1e-3)

@@ -21,7 +21,7 @@ def converted(folder, min_slices=5, **settings):
 
 
 def values(volume):
-    return volume.codes / volume.full
+    return volume.voxels / volume.full
 
 
 def expected(hu):
@@ -41,7 +41,7 @@ def test_plain_series_has_hu_affine_and_facts(tmp_path):
     assert volume.affine == pytest.approx(
         np.array([[0.7, 0, 0, 11.5 - 31 * 0.7], [0, 0.8, 0, 23.25 - 23 * 0.8], [0, 0, 2, 100], [0, 0, 0, 1]])
     )
-    facts = volume.facts
+    facts = volume.acquisition
     assert (facts.rows, facts.columns, facts.spacing_row, facts.spacing_column) == (24, 32, 0.8, 0.7)
     assert (facts.spacing_slice, facts.slice_thickness, facts.kvp, facts.contrast) == (2.0, 2.0, 120.0, 0)
     assert facts.hu_p01 == pytest.approx(np.percentile(made_hu()[:, ::4, ::4], 1))
@@ -97,7 +97,7 @@ def test_consecutive_acquisitions_are_no_interleaving(tmp_path):
     datasets = made_series(made_hu(n=10))
     for index, dataset in enumerate(datasets):
         dataset.AcquisitionNumber = 1 + index // 5
-    assert converted(save_series(tmp_path, datasets)).codes.shape[2] == 10
+    assert converted(save_series(tmp_path, datasets)).voxels.shape[2] == 10
 
 
 def test_row_4_missing_slice(tmp_path):
@@ -114,7 +114,7 @@ def test_row_4_spacing_may_vary_by_one_percent(tmp_path, shift, accepted):
     datasets[-1].ImagePositionPatient[2] += 2 * shift
     folder = save_series(tmp_path, datasets)
     if accepted:
-        assert converted(folder).codes.shape[2] == 8
+        assert converted(folder).voxels.shape[2] == 8
     else:
         assert "the slice spacing is uneven" in reason(folder)
 
@@ -162,7 +162,7 @@ def test_row_6_contrast_may_be_asked_for(tmp_path, contrast, chosen):
     )
     volume = converted(save_series(tmp_path, [*made_series(), *enhanced]), rule=SeriesRule(contrast=contrast))
     np.testing.assert_allclose(values(volume), expected(made_hu(seed=chosen)), atol=1e-12)
-    assert volume.facts.contrast == int(chosen == 4) and "Doe" not in str(volume.notes)
+    assert volume.acquisition.contrast == int(chosen == 4) and "Doe" not in str(volume.notes)
     assert ("contrast" in volume.notes[0]) == (chosen == 0)
 
 
@@ -178,7 +178,7 @@ def test_row_6_kernels_may_be_preferred(tmp_path, kernels, chosen):
     lung = with_header(made_series(made_hu(seed=4), series="lung", thickness=3.0), ConvolutionKernel=["Bl57d", "3"])
     volume = converted(save_series(tmp_path, [*lung, *made_series()]), rule=SeriesRule(kernels=kernels))
     np.testing.assert_allclose(values(volume), expected(made_hu(seed=chosen)), atol=1e-12)
-    assert volume.facts.kernel == ("lung" if chosen == 4 else "soft")
+    assert volume.acquisition.kernel == ("lung" if chosen == 4 else "soft")
 
 
 def test_row_6_many_other_series_are_not_all_described(tmp_path):
@@ -192,7 +192,7 @@ def test_row_6_many_other_series_are_not_all_described(tmp_path):
 def test_row_6_a_kernel_makes_a_series_of_its_own(tmp_path):
     sharp = with_header(made_series(made_hu(n=6, seed=6)), ConvolutionKernel="BONE")
     volume = converted(save_series(tmp_path, [*sharp, *made_series()]))
-    assert volume.codes.shape[2] == 8
+    assert volume.voxels.shape[2] == 8
     assert volume.notes == ["left out 1 × other series (6 slices, 2 mm, bone kernel)"]
 
 
@@ -211,7 +211,7 @@ def test_row_7_derived_alone_is_no_reason(tmp_path):
     datasets = made_series()
     for dataset in datasets:
         dataset.ImageType = ["DERIVED", "PRIMARY", "AXIAL"]
-    assert converted(save_series(tmp_path, datasets)).codes.shape[2] == 8
+    assert converted(save_series(tmp_path, datasets)).voxels.shape[2] == 8
 
 
 def test_row_7_secondary_capture_is_left_out(tmp_path):
@@ -224,7 +224,7 @@ def test_row_7_secondary_capture_is_left_out(tmp_path):
 def test_row_7_a_coronal_group_is_left_out_by_its_geometry(tmp_path):
     coronal = made_series(made_hu(n=12), orientation=(1, 0, 0, 0, 0, -1))
     volume = converted(save_series(tmp_path, [*coronal, *made_series()]))
-    assert volume.codes.shape[2] == 8
+    assert volume.voxels.shape[2] == 8
     assert volume.notes == ["left out 12 × not axial"]
     assert reason(save_series(tmp_path / "alone", coronal)) == "no axial CT slice"
 
@@ -259,7 +259,7 @@ def test_row_9_other_files_are_skipped_and_counted(tmp_path):
     (folder / ".hidden").write_text("")
     (folder / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 60)
     volume = converted(folder)
-    assert volume.codes.shape[2] == 8
+    assert volume.voxels.shape[2] == 8
     assert volume.notes == ["left out 2 × not DICOM", "left out 1 × unreadable"]
 
 
@@ -309,13 +309,13 @@ def test_row_17_any_position_ends_in_canonical_axes_with_every_voxel_in_its_plac
         i, j, k = np.rint(index[:3]).astype(int)
         np.testing.assert_allclose(index[:3], [i, j, k], atol=1e-3)
         hu = np.clip(int(dataset.pixel_array[row, column]) - 1024, -1250, 250)
-        assert volume.codes[i, j, k] / volume.full == pytest.approx((hu + 1250) / 1500)
+        assert volume.voxels[i, j, k] / volume.max_code == pytest.approx((hu + 1250) / 1500)
 
 
 def test_row_18_fewer_slices_than_asked_for(tmp_path):
     folder = save_series(tmp_path, made_series(made_hu(n=4)))
     assert reason(folder) == "4 slices, min_slices is 5"
-    assert converted(folder, min_slices=4).codes.shape[2] == 4
+    assert converted(folder, min_slices=4).voxels.shape[2] == 4
 
 
 def test_row_20_burned_in_annotation(tmp_path):
@@ -323,14 +323,14 @@ def test_row_20_burned_in_annotation(tmp_path):
     datasets[0].BurnedInAnnotation = "YES"
     folder = save_series(tmp_path, datasets)
     assert reason(folder) == "BurnedInAnnotation (0028,0301) is YES"
-    assert converted(folder, burned_in=True).codes.shape[2] == 8
+    assert converted(folder, burned_in=True).voxels.shape[2] == 8
 
 
 def test_modality_may_be_absent_but_not_another(tmp_path):
     datasets = made_series()
     for dataset in datasets:
         del dataset.Modality
-    assert converted(save_series(tmp_path / "absent", datasets)).codes.shape[2] == 8
+    assert converted(save_series(tmp_path / "absent", datasets)).voxels.shape[2] == 8
     for dataset in datasets:
         dataset.Modality = "MR"
     assert reason(save_series(tmp_path / "other", datasets)) == "no CT slice; left out 8 × no CT image"
@@ -354,7 +354,7 @@ def test_sub_folders_belong_to_the_series(tmp_path):
     folder = save_series(tmp_path, made_series())
     (folder / "more").mkdir()
     shutil.move(folder / "001.dcm", folder / "more" / "001.dcm")
-    assert converted(folder).codes.shape[2] == 8
+    assert converted(folder).voxels.shape[2] == 8
 
 
 def test_changing_pixel_spacing(tmp_path):

@@ -66,12 +66,12 @@ def test_what_lies_beside_a_series_does_not_change_it(tmp_path, add, note):
     add(folder)
     volume = read(folder)
     assert volume.notes == note
-    np.testing.assert_allclose(volume.codes / volume.full, RIGHT, atol=1e-12)
+    np.testing.assert_allclose(volume.voxels / volume.max_code, RIGHT, atol=1e-12)
 
 
 def test_a_slope_of_seventeen_digits_is_that_number(tmp_path):
     volume = read(bent(tmp_path, RescaleSlope=b"1.0000000000000001"))
-    np.testing.assert_allclose(volume.codes / volume.full, RIGHT, atol=1e-12)
+    np.testing.assert_allclose(volume.voxels / volume.max_code, RIGHT, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ AFFINE = np.array([[0.7, 0, 0, -90], [0, 0.8, 0, -110], [0, 0, 2.5, 40], [0, 0, 
 def test_every_integer_hu_in_the_window_comes_back_exactly(tmp_path, low, high):
     window = Window(low, high)
     hu = np.arange(low - 3, high + 4, dtype=np.float32)
-    codes = window.codes(hu)
-    write_nifti(tmp_path / "v.nii.gz", codes[None, None, :], AFFINE, slope_of(window.full))
+    codes = window.encode(hu)
+    write_nifti(tmp_path / "v.nii.gz", codes[None, None, :], AFFINE, slope_of(window.max_code))
     read = nibabel.load(tmp_path / "v.nii.gz").get_fdata()[0, 0]
     np.testing.assert_array_equal(np.rint(read * (high - low) + low), np.clip(hu, low, high))
     assert read.min() == 0 and 1 - 1e-6 < read.max() <= 1
@@ -37,7 +37,7 @@ def test_every_integer_hu_in_the_window_comes_back_exactly(tmp_path, low, high):
 def test_other_windows_are_coded_to_the_nearest(low, high):
     window = Window(low, high)
     hu = np.linspace(low, high, 1001, dtype=np.float32)
-    read = window.codes(hu) * float(slope_of(window.full))
+    read = window.encode(hu) * float(slope_of(window.max_code))
     np.testing.assert_allclose(read, (hu.astype(float) - low) / (high - low), atol=1 / 65535)
 
 
@@ -49,12 +49,12 @@ def test_the_largest_code_never_exceeds_1(full):
 def made_volume() -> Volume:
     hu = np.random.default_rng(5).integers(-1400, 400, (7, 5, 3)).astype(np.float32)
     window = Window(-1250, 250)
-    return Volume(window.codes(hu), window.full, AFFINE, AcquisitionMetadata())
+    return Volume(window.encode(hu), window.max_code, AFFINE, AcquisitionMetadata())
 
 
 def test_png_is_the_rounded_nifti_in_lps_order(tmp_path):
     volume = made_volume()
-    write_nifti(tmp_path / "v.nii.gz", volume.codes, volume.affine, slope_of(volume.full))
+    write_nifti(tmp_path / "v.nii.gz", volume.voxels, volume.affine, slope_of(volume.max_code))
     values = nibabel.load(tmp_path / "v.nii.gz").get_fdata()
     for k, image in enumerate(volume.images()):
         write_png(tmp_path / "slice.png", image)
@@ -65,16 +65,16 @@ def test_png_is_the_rounded_nifti_in_lps_order(tmp_path):
 
 def test_all_codes_give_the_png_that_the_nifti_gives():
     window = Window(-1250, 250)
-    codes = np.arange(window.full + 1, dtype=np.uint16)[:, None, None]
-    image = next(Volume(codes, window.full, AFFINE, AcquisitionMetadata()).images())
-    read = codes[::-1, 0, 0] * float(slope_of(window.full))
+    codes = np.arange(window.max_code + 1, dtype=np.uint16)[:, None, None]
+    image = next(Volume(codes, window.max_code, AFFINE, AcquisitionMetadata()).images())
+    read = codes[::-1, 0, 0] * float(slope_of(window.max_code))
     np.testing.assert_array_equal(image[0], np.round(255 * read))
 
 
 def test_nifti_has_the_affine_no_text_and_the_same_bytes_each_time(tmp_path):
     volume = made_volume()
     for name in ("a.nii.gz", "b.nii.gz"):
-        write_nifti(tmp_path / name, volume.codes, volume.affine, slope_of(volume.full))
+        write_nifti(tmp_path / name, volume.voxels, volume.affine, slope_of(volume.max_code))
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
     image = nibabel.load(tmp_path / "a.nii.gz")
     np.testing.assert_allclose(image.affine, AFFINE, atol=1e-6)

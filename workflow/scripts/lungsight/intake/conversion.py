@@ -1,11 +1,12 @@
-"""What the two converting programs do: a shard of a cohort, as they are told, into volumes, images and two tables."""
+"""Run the programs `convert` and `convert_annotated`: one shard of a cohort to volumes, images and two tables."""
 
 import argparse
 import json
 from pathlib import Path
 
 from lungsight.intake.cases import KINDS, Folders, Intake, convert_shard, quiet
-from lungsight.intake.cohort_table import TableRow, read_rows, shard_name, shard_of
+from lungsight.intake.cohort_table import TableRow, read_rows
+from lungsight.intake.shards import shard_name, shard_of
 from lungsight.privacy import read_key
 from lungsight.program import parser
 from lungsight.tables import write_table
@@ -14,9 +15,21 @@ from lungsight.tables import write_table
 def _parse_args(
     documentation: str | None, images: tuple[str, ...]
 ) -> tuple[argparse.Namespace, list[TableRow], Intake]:
-    """Parse the command line of a converting program; images: what its folders beside `--nifti` are called.
+    """Parse the command line of a converting program.
 
-    Returns the arguments, the rows of the shard in table order, and how they are to be taken in.
+    Parameters
+    ----------
+    documentation : str
+        The program's docstring.
+    images : tuple of str
+        Options for its image folders besides `--nifti`: fields of `Folders`.
+
+    Returns
+    -------
+    args : argparse.Namespace
+    rows : list of TableRow
+        Those of the shard, in table order.
+    intake : Intake
     """
     arguments = parser(documentation)
     arguments.add_argument("--cohort", required=True)
@@ -38,7 +51,7 @@ def _parse_args(
 
 
 def run_conversion(documentation: str | None, *images: str) -> None:
-    """The whole of a converting program. images: fields of `Folders`, what it makes beside the volumes."""
+    """Run a converting program. images: what it makes besides volumes, as fields of `Folders`."""
     args, rows, intake = _parse_args(documentation, images)
     quiet()
     folders = Folders(nifti=args.nifti, **{name: getattr(args, name) for name in images})
