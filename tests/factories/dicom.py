@@ -27,9 +27,9 @@ def uid(*parts: object) -> str:
 
 
 def made_hu(n: int = 8, rows: int = 24, columns: int = 32, seed: int = 0) -> np.ndarray:
-    """Make integer HU (n, rows, columns) without symmetry: air, a body, a lung that moves with z, noise, one bright pixel.
+    """Make integer HU (n, rows, columns) without symmetry.
 
-    The bright pixel lies above the window.
+    They show air, a body, a lung that moves with z, noise, and one pixel above the window.
     """
     rng = np.random.default_rng(seed)
     r, c = np.indices((rows, columns))
@@ -98,7 +98,7 @@ def made_series(
     step: float = 2.0,
     **settings: object,
 ) -> list[pydicom.Dataset]:
-    """Make a series along the slice normal, in the order of `hu` (n, rows, columns); a negative step runs against it."""
+    """Make a series along the slice normal, or against it (negative step), in the order of `hu` (n, rows, columns)."""
     hu = made_hu() if hu is None else hu
     orientation = np.asarray(orientation, float)
     normal = np.cross(orientation[:3], orientation[3:])
