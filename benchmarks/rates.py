@@ -193,7 +193,8 @@ def thesis() -> None:
     from lungsight.config import complete_config, pipelines_of
     from lungsight.estimate import Job, TrainingPlan, estimate
     from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
-    from lungsight.intake.cohort_table import default_shards, read_cohort_tables
+    from lungsight.intake.cohort_table import read_cohort_tables
+    from lungsight.intake.shards import default_shards
 
     with tempfile.TemporaryDirectory(prefix="lungsight-rates-") as folder, contextlib.chdir(folder):
         config = complete_config(Scale(Path(folder)).config)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lungsight.intake.cohort_table import shard_name, shard_of
+from lungsight.intake.shards import shard_name, shard_of
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table
 from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series

@@ -25,7 +25,8 @@ from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.segmentation.settings import trains_segmentation
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import default_shards, read_cohort_tables, rows_by_shard, threads_for
+from lungsight.intake.cohort_table import read_cohort_tables
+from lungsight.intake.shards import default_shards, rows_by_shard, threads_for
 from lungsight.evaluation.leakage_inflation.settings import (
     LEAKAGE_CONDITIONS,
     check_leakage,

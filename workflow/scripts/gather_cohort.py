@@ -11,11 +11,11 @@ import pandas as pd
 
 from lungsight.intake.cohort_table import read_rows
 from lungsight.intake.gather import (
-    identities,
     join_cases,
     join_slices,
+    pseudonymise_rows,
     remove_old_shards,
-    settle_duplicates,
+    resolve_duplicates,
     write_private_table,
 )
 from lungsight.privacy import read_key
@@ -41,13 +41,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     rows = read_rows(args.table, args.labels)
-    known = identities(rows, args.cohort, read_key(args.key), args.shared_ids)
+    pseudonymised = pseudonymise_rows(rows, args.cohort, read_key(args.key), args.shared_ids)
     shards = {path.parent.name: read_table(path, schema="converted_cases") for path in args.shard_cases}
     slices = pd.concat([read_table(path, schema="converted_slices") for path in args.shard_slices])
-    cases = settle_duplicates(join_cases(known, shards), slices)
+    cases = resolve_duplicates(join_cases(pseudonymised, shards), slices)
     write_table(args.cases, cases, schema="cases")
     write_table(args.slices, join_slices(cases, slices), schema="slices")
-    write_private_table(args.private, known, rows)
+    write_private_table(args.private, pseudonymised, rows)
     if removed := remove_old_shards(args.cases.parent, shards.keys()):
         log(f"removed {removed} folders of shards that have no case any more")
     log(", ".join(f"{count} {status}" for status, count in cases["status"].value_counts().items()))

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from lungsight.files import write_text
-from lungsight.intake.summary_tables import read_duplicates
+from lungsight.intake.duplicates import read_duplicates
 from lungsight.program import log, parser, run
 from lungsight.report.intake_page import IntakeResults, render_intake
 from lungsight.tables import read_table

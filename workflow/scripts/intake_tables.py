@@ -7,7 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-from lungsight.intake.summary_tables import counts_of_cohorts, predictability_of_cohorts, read_duplicates
+from lungsight.intake.counts import counts_of_cohorts
+from lungsight.intake.duplicates import read_duplicates
+from lungsight.intake.label_predictability import predictability_of_cohorts
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 

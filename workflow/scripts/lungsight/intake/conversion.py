@@ -1,11 +1,12 @@
-"""What the two converting programs do: a shard of a cohort, as they are told, into volumes, images and two tables."""
+"""Run the programs `convert` and `convert_annotated`: one shard of a cohort to volumes, images and two tables."""
 
 import argparse
 import json
 from pathlib import Path
 
 from lungsight.intake.cases import KINDS, Folders, Intake, convert_shard, quiet
-from lungsight.intake.cohort_table import TableRow, read_rows, shard_name, shard_of
+from lungsight.intake.cohort_table import TableRow, read_rows
+from lungsight.intake.shards import shard_name, shard_of
 from lungsight.privacy import read_key
 from lungsight.tables import write_table
 
@@ -13,9 +14,21 @@ from lungsight.tables import write_table
 def _parse_args(
     arguments: argparse.ArgumentParser, images: tuple[str, ...]
 ) -> tuple[argparse.Namespace, list[TableRow], Intake]:
-    """Parse the command line of a converting program; images: what its folders beside `--nifti` are called.
+    """Parse the command line of a converting program.
 
-    Returns the arguments, the rows of the shard in table order, and how they are to be taken in.
+    Parameters
+    ----------
+    arguments : argparse.ArgumentParser
+        The program's own parser, still without options.
+    images : tuple of str
+        Options for its image folders besides `--nifti`: fields of `Folders`.
+
+    Returns
+    -------
+    args : argparse.Namespace
+    rows : list of TableRow
+        Those of the shard, in table order.
+    intake : Intake
     """
     arguments.add_argument("--cohort", required=True)
     arguments.add_argument("--table", type=Path, required=True)
@@ -36,7 +49,7 @@ def _parse_args(
 
 
 def run_conversion(arguments: argparse.ArgumentParser, *images: str) -> None:
-    """The whole of a converting program. images: fields of `Folders`, what it makes beside the volumes."""
+    """Run a converting program. images: what it makes besides volumes, as fields of `Folders`."""
     args, rows, intake = _parse_args(arguments, images)
     quiet()
     folders = Folders(nifti=args.nifti, **{name: getattr(args, name) for name in images})

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lungsight import __version__
+from lungsight.intake.aspects import NUMBERS
+from lungsight.intake.duplicates import groups_with_two_labels
 from lungsight.intake.geometry import slice_to_image
-from lungsight.intake.summary_tables import NUMBERS, groups_with_two_labels
 from lungsight.report import charts
 from lungsight.report.components import PageTable, decimal, text, whole
 from lungsight.report.pictures import Picture, as_picture

@@ -1,4 +1,4 @@
-"""Bad inputs that no list names: each is read rightly, or refused with the reason."""
+"""Unusual files and impossible header values are read rightly, or refused with the reason."""
 
 import zipfile
 
@@ -20,13 +20,13 @@ RIGHT = ((np.clip(made_hu(), -1250, 250) + 1250) / 1500).transpose(2, 1, 0)[::-1
 
 
 def raw(dataset, keyword, value):
-    """Put bytes into a data set that pydicom would not let through."""
+    """Put bytes into a data set that pydicom itself would refuse."""
     tag = Tag(keyword)
     dataset[tag] = RawDataElement(tag, dictionary_VR(keyword), len(value), value, 0, False, True)
 
 
-def bent(tmp_path, **values):
-    """A series of which every slice has these values, as bytes."""
+def series_with(tmp_path, **values):
+    """Save a series whose slices all have these values, as bytes."""
     datasets = made_series()
     for dataset in datasets:
         for keyword, value in values.items():
@@ -61,17 +61,17 @@ def zip_called_dicom(folder):
     ],
     ids=["folder called a file", "zip called DICOM", "name in another case"],
 )
-def test_what_lies_beside_a_series_does_not_change_it(tmp_path, add, note):
-    folder = bent(tmp_path)
+def test_other_files_beside_a_series_do_not_change_it(tmp_path, add, note):
+    folder = series_with(tmp_path)
     add(folder)
     volume = read(folder)
     assert volume.notes == note
-    np.testing.assert_allclose(volume.codes / volume.full, RIGHT, atol=1e-12)
+    np.testing.assert_allclose(volume.voxels / volume.max_code, RIGHT, atol=1e-12)
 
 
-def test_a_slope_of_seventeen_digits_is_that_number(tmp_path):
-    volume = read(bent(tmp_path, RescaleSlope=b"1.0000000000000001"))
-    np.testing.assert_allclose(volume.codes / volume.full, RIGHT, atol=1e-12)
+def test_a_slope_of_seventeen_digits_is_read_exactly(tmp_path):
+    volume = read(series_with(tmp_path, RescaleSlope=b"1.0000000000000001"))
+    np.testing.assert_allclose(volume.voxels / volume.max_code, RIGHT, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_a_slope_of_seventeen_digits_is_that_number(tmp_path):
         ({"BitsStored": b"\x0c\x00"}, r"HighBit \(0028,0102\) is not BitsStored − 1"),
     ],
 )
-def test_values_that_cannot_be_are_refused_with_their_tag(tmp_path, values, reason):
+def test_impossible_values_are_refused_with_their_tag(tmp_path, values, reason):
     with pytest.raises(BadCase, match=reason):
-        read(bent(tmp_path, **values))
+        read(series_with(tmp_path, **values))
 
 
 def test_padding_of_minus_2000_read_without_its_sign_is_refused(tmp_path):
@@ -113,16 +113,16 @@ def test_hu_beyond_any_scanner_are_refused(slope, intercept):
 
 
 @pytest.mark.parametrize(
-    ("columns", "words"),
+    ("columns", "message"),
     [
         ([f"c{n}" for n in range(100_000)], "the column patient, path, label is missing; it has c0, c1, "),
         (["patient", "path", "label"] + ["x"] * 100_000, "the column x is there twice"),
     ],
 )
-def test_a_table_of_a_hundred_thousand_columns_is_refused_at_once_and_in_few_words(tmp_path, columns, words):
+def test_a_table_of_a_hundred_thousand_columns_is_refused_with_a_short_message(tmp_path, columns, message):
     (tmp_path / "table.tsv").write_text("\t".join(columns) + "\n")
     cohort = {"role": "target", "format": "dicom", "patients": "known"}
     cohort |= {"root": str(tmp_path), "table": str(tmp_path / "table.tsv")}
-    with pytest.raises(UserError, match=words) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         read_cohort_table("hospital", cohort, {"Covid-19": []})
     assert len(str(caught.value)) < 1000

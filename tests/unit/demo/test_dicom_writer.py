@@ -1,4 +1,4 @@
-"""The files of a phantom, read by three peers, against its truth."""
+"""Read the files of a phantom with three other readers, and compare with its truth."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ DCM2NIIX = Path(sys.executable).with_name("dcm2niix")
 
 @pytest.fixture(scope="module", params=["alpha", "beta"])
 def series(request, tmp_path_factory) -> tuple[Phantom, Path]:
-    """A phantom of each scanner, and the folder of its files."""
+    """Make a phantom of each scanner, and the folder of its files."""
     phantom = thorax(seed=2, matrix=96, slices=10, scanner=request.param, disease="tumour")
     folder = tmp_path_factory.mktemp(request.param)
     write_ct_series(folder / "ct", phantom, "test/2/0", "P001")
@@ -67,7 +67,7 @@ def test_highdicom_reads_hu_and_geometry(series):
     np.testing.assert_allclose(lps_to_ras @ volume.affine, phantom.affine, atol=1e-3)
 
 
-def test_file_names_say_nothing_about_the_position(series):
+def test_file_names_do_not_follow_the_position(series):
     _, folder = series
     positions = [float(header.ImagePositionPatient[2]) for header in headers(folder)]
     assert positions != sorted(positions) and positions != sorted(positions, reverse=True)
@@ -87,7 +87,7 @@ def test_headers_identify_an_invented_person(series):
 
 
 def test_contours_give_the_masks_back(series):
-    """Filled by scikit-image's pixel-centre test, rings inside others taken out again."""
+    """Fill the contours by scikit-image's pixel-centre test; rings inside others are holes."""
     phantom, folder = series
     structures = pydicom.dcmread(folder / "rtstruct.dcm")
     names = {region.ROINumber: region.ROIName for region in structures.StructureSetROISequence}

@@ -1,4 +1,4 @@
-"""Stored values → HU (REFERENCE 3, rows 11 to 16), against formulas and against other readers."""
+"""Convert stored values to HU in their place, against formulas and against other readers."""
 
 import shutil
 import subprocess
@@ -24,7 +24,7 @@ from lungsight.errors import BadCase
 from lungsight.intake import headers
 from lungsight.intake.decode import sign_extended, stored_values
 from lungsight.intake.dicom import read_dicom
-from lungsight.intake.headers import scan
+from lungsight.intake.headers import read_headers
 from lungsight.intake.hounsfield import jumps, percentiles, to_hounsfield
 from lungsight.intake.volume import Volume, Window, slope_of, write_nifti
 from tests.factories.dicom import compress_as_jpeg_lossless, made_hu, made_series, save_series, set_pixels
@@ -37,7 +37,7 @@ def converted(folder, min_slices=1):
 
 
 def values(volume):
-    return volume.codes / volume.full
+    return volume.voxels / volume.max_code
 
 
 def expected(hu):
@@ -53,7 +53,7 @@ def test_to_hounsfield_is_slope_times_stored_plus_intercept():
         to_hounsfield(stored, 0, 0)
 
 
-def test_row_11_every_slice_has_its_own_slope(tmp_path):
+def test_every_slice_has_its_own_slope(tmp_path):
     hu = made_hu()
     datasets = made_series(hu)
     for k, dataset in enumerate(datasets):
@@ -64,21 +64,21 @@ def test_row_11_every_slice_has_its_own_slope(tmp_path):
     np.testing.assert_allclose(values(converted(save_series(tmp_path, datasets))), expected(stored), atol=1e-5)
 
 
-def test_row_12_an_intercept_out_of_line_is_flagged(tmp_path):
+def test_a_wrong_intercept_is_noted(tmp_path):
     datasets = made_series()
     datasets[4].RescaleIntercept = 0
     volume = converted(save_series(tmp_path, datasets))
     assert volume.notes == ["HU jump between slices 4 and 5", "HU jump between slices 5 and 6"]
 
 
-def test_jumps_are_not_seen_in_changing_anatomy():
+def test_changing_anatomy_is_no_jump():
     samples = list(made_hu().astype(np.float32))
     assert jumps(samples) == []
     assert jumps([samples[0], samples[1] + 60]) == [1]
     assert jumps(samples[:1]) == []
 
 
-def test_row_13_monochrome1_leaves_hu_alone(tmp_path):
+def test_monochrome1_leaves_hu_alone(tmp_path):
     datasets = made_series()
     for dataset in datasets:
         dataset.PhotometricInterpretation = "MONOCHROME1"
@@ -93,7 +93,7 @@ def test_colour_is_refused(tmp_path):
         converted(save_series(tmp_path, datasets))
 
 
-def test_row_14_padding_is_clipped_to_the_window(tmp_path):
+def test_padding_is_clipped_to_the_window(tmp_path):
     hu = made_hu()
     hu[:, :3] = -3024
     datasets = made_series(hu)
@@ -101,10 +101,10 @@ def test_row_14_padding_is_clipped_to_the_window(tmp_path):
         dataset.add_new("PixelPaddingValue", "SS", -2000)
     volume = converted(save_series(tmp_path, datasets))
     assert (values(volume)[:, -3:] == 0).all()
-    assert volume.facts.hu_p01 == -3024
+    assert volume.acquisition.hu_p01 == -3024
 
 
-def test_row_14_padding_may_be_the_least_that_the_pixels_hold(tmp_path):
+def test_padding_may_be_the_smallest_value_of_16_bits(tmp_path):
     hu = made_hu()
     datasets = made_series(hu)
     for dataset in datasets:
@@ -117,7 +117,7 @@ def test_row_14_padding_may_be_the_least_that_the_pixels_hold(tmp_path):
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
-def test_row_15_compressed_syntaxes_are_bit_equal(tmp_path, syntax):
+def test_compressed_syntaxes_are_bit_equal(tmp_path, syntax):
     hu = made_hu(rows=64, columns=80)
     datasets = made_series(hu)
     for dataset in datasets:
@@ -126,7 +126,7 @@ def test_row_15_compressed_syntaxes_are_bit_equal(tmp_path, syntax):
 
 
 @pytest.mark.parametrize(("bits", "signed"), [(16, 1), (16, 0), (12, 0), (13, 1)])
-def test_row_15_jpeg_lossless_is_bit_equal_between_decoders(tmp_path, bits, signed):
+def test_jpeg_lossless_is_bit_equal_between_decoders(tmp_path, bits, signed):
     dataset = made_series(made_hu(n=1, rows=64, columns=80))[0]
     stored = dataset.pixel_array - (0 if not signed else 1100)
     stored = np.clip(stored, -(1 << bits - 1) if signed else 0, (1 << bits - signed) - 1).astype(np.int16)
@@ -134,14 +134,14 @@ def test_row_15_jpeg_lossless_is_bit_equal_between_decoders(tmp_path, bits, sign
     dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = bits, bits - 1, signed
     compress_as_jpeg_lossless(dataset)
     folder = save_series(tmp_path, [dataset])
-    header = scan(folder, folder)[0][0]
+    header = read_headers(folder, folder)[0][0]
     np.testing.assert_array_equal(stored_values(header), stored)
     for plugin in ("gdcm", "pylibjpeg"):
         other = pixel_array(pydicom.dcmread(folder / "001.dcm"), raw=True, decoding_plugin=plugin)
         np.testing.assert_array_equal(sign_extended(other, bits, bool(signed)), stored)
 
 
-def test_row_15_big_endian_and_deflated(tmp_path):
+def test_big_endian_and_deflated(tmp_path):
     for syntax in (ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian):
         datasets = made_series()
         for dataset in datasets:
@@ -152,7 +152,7 @@ def test_row_15_big_endian_and_deflated(tmp_path):
         np.testing.assert_allclose(values(converted(folder)), expected(made_hu()), atol=1e-12)
 
 
-def test_row_15_a_deflate_bomb_is_refused(tmp_path, monkeypatch):
+def test_a_deflate_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(headers, "MAX_INFLATED", 1 << 20)
     dataset = made_series(made_hu(n=1))[0]
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
@@ -206,7 +206,7 @@ def assert_equals_peer(volume: Volume, peer: tuple[np.ndarray, np.ndarray]) -> N
     hounsfield, affine = peer
     np.testing.assert_allclose(volume.affine, affine, atol=1e-3)
     windowed = (np.clip(hounsfield, -1250, 250) + 1250) / 1500
-    assert volume.codes.shape == hounsfield.shape
+    assert volume.voxels.shape == hounsfield.shape
     assert np.abs(values(volume) - windowed).max() < 1e-6
 
 
@@ -224,17 +224,17 @@ def test_hu_and_affine_equal_those_of_other_readers(tmp_path, peer, orientation)
 def test_real_series_equals_other_readers(real_ct, tmp_path, peer):
     folder = shutil.copytree(real_ct / "lung_dx_A0002", tmp_path / "series")
     volume = converted(folder)
-    assert volume.codes.shape == (512, 512, 30) and volume.notes == []
+    assert volume.voxels.shape == (512, 512, 30) and volume.notes == []
     assert_equals_peer(volume, peer(folder, tmp_path))
 
 
 def test_real_jpeg_2000_series_equals_simpleitk(real_ct, tmp_path):
     volume = converted(real_ct / "thorax_rt" / "CT")
-    assert volume.codes.shape == (512, 512, 98)
+    assert volume.voxels.shape == (512, 512, 98)
     assert_equals_peer(volume, by_simpleitk(real_ct / "thorax_rt" / "CT", tmp_path))
 
 
-def test_real_slices_equal_simpleitk_intercept_0_among_them(real_ct):
+def test_real_slices_equal_simpleitk(real_ct):
     for file in sorted((real_ct / "sbu").rglob("*.dcm")):
         if "REFORMATTED" in pydicom.dcmread(file, stop_before_pixels=True).ImageType:
             continue
@@ -263,34 +263,34 @@ def test_real_slice_in_lossless_syntaxes_is_the_same(real_ct):
         ("cornerstone/no-pixel-data.dcm", "no CT slice"),
     ],
 )
-def test_real_series_that_are_none(real_ct, name, reason):
+def test_unusable_real_series_are_refused(real_ct, name, reason):
     with pytest.raises(BadCase, match=reason):
         converted(real_ct / "edge" / name)
 
 
-def test_row_16_enhanced_ct_has_the_frames_in_their_place(real_ct):
+def test_every_frame_of_an_enhanced_ct_is_in_its_place(real_ct):
     file = real_ct / "edge" / "dcmqi_ct_seg" / "enhanced_ct_24x38x3_mf.dcm"
     volume = converted(file)
     dataset = pydicom.dcmread(file)
-    assert volume.codes.shape == (24, 38, 3)
+    assert volume.voxels.shape == (24, 38, 3)
     for number, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
         position = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
         index = np.linalg.inv(volume.affine) @ [-position[0], -position[1], position[2], 1]
         i, j, k = np.rint(index[:3]).astype(int)
         np.testing.assert_allclose(index[:3], [i, j, k], atol=1e-3)
-        frame = volume.codes[::-1, ::-1, k].T
+        frame = volume.voxels[::-1, ::-1, k].T
         stored = np.clip(dataset.pixel_array[number].astype(float), -1250, 250)
-        np.testing.assert_allclose(frame / volume.full, (stored + 1250) / 1500, atol=1e-6)
+        np.testing.assert_allclose(frame / volume.max_code, (stored + 1250) / 1500, atol=1e-6)
 
 
 def test_real_slices_without_modality_count_by_their_sop_class(real_ct):
-    assert converted(real_ct / "edge" / "lungmask_testdata").codes.shape == (512, 512, 2)
+    assert converted(real_ct / "edge" / "lungmask_testdata").voxels.shape == (512, 512, 2)
 
 
-def test_written_nifti_reads_back_with_the_peers_hu(tmp_path):
+def test_a_written_nifti_reads_back_with_the_hu_of_another_reader(tmp_path):
     folder = save_series(tmp_path / "series", made_series())
     volume = converted(folder)
-    write_nifti(tmp_path / "ours.nii.gz", volume.codes, volume.affine, slope_of(volume.full))
+    write_nifti(tmp_path / "ours.nii.gz", volume.voxels, volume.affine, slope_of(volume.max_code))
     image = nibabel.load(tmp_path / "ours.nii.gz")
     hounsfield, affine = by_simpleitk(folder, tmp_path)
     np.testing.assert_allclose(image.affine, affine, atol=1e-3)
