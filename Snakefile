@@ -41,5 +41,6 @@ else:
         input:
             rules.intake.input,
             rules.qc.input,
+            rules.train.input,
             rules.report.input,
             rules.run_settings.output,

@@ -1,4 +1,7 @@
-"""Decide which slices each framework keeps, from the scores and from a person's decisions, which overrule them."""
+"""Make the manifest of a cohort, which slices are kept, from their scores and a person's decisions.
+
+A decision overrules the scores.
+"""
 
 import json
 from argparse import Namespace
@@ -20,26 +23,27 @@ from lungsight.tables import columns_of, read_table, write_table
 
 
 def parse_args() -> Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--scores", type=Path, required=True)
+    arguments.add_argument("--cohort", required=True, help="the cohort's name, for messages")
+    arguments.add_argument("--scores", type=Path, required=True, help="scores of the cohort's slices")
     arguments.add_argument("--decisions", type=Path, nargs="*", default=[], help="tables of a person's decisions")
     arguments.add_argument("--slices", type=Path, nargs="*", default=[], help="tables of all slices one may decide on")
-    arguments.add_argument("--rules", type=json.loads, required=True, help="the limits of qc.rules")
-    arguments.add_argument("--review", choices=["automatic", "required"], required=True)
+    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's qc section, as JSON")
     arguments.add_argument("--page", required=True, help="where the review page is, for the message")
-    arguments.add_argument("--folder", nargs="?", const="", default="", help="where decisions belong, for the message")
-    arguments.add_argument("--manifest", type=Path, required=True)
+    arguments.add_argument("--manifest", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the manifest."""
     args = parse_args()
+    settings = args.settings
     scores = read_table(args.scores, schema="scores")
     decisions = pd.concat([read_decisions(path) for path in args.decisions]) if args.decisions else None
-    if args.review == "required":
-        require_decisions(args.cohort, decisions, set(scores["slice"]), args.page, args.folder)
-    manifest = scores.join(decide(scores, args.rules).drop(columns="suspicion"))
+    if settings["review"] == "required":
+        require_decisions(args.cohort, decisions, set(scores["slice"]), args.page, settings["decisions"])
+    manifest = scores.join(decide(scores, settings["rules"]).drop(columns="suspicion"))
     if decisions is None:
         manifest = manifest.assign(decided_by="auto")
     else:
