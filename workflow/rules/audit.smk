@@ -26,8 +26,7 @@ rule audit_stage:
     resources:
         mem_mb=3000,
     params:
-        code=code("audit_stage"),
-        code_of_backbone=code_of_backbone,
+        code=code_with_backbone("audit_stage"),
         model=MODEL,
         cohort=training_cohort_folder,
         images=images_of_stage,

@@ -7,24 +7,22 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from lungsight.code import digest_of
+from lungsight.code import digest_of, libraries_of
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.intake.cohort_table import default_shards, read_cohort_tables, rows_by_shard
+from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
 from lungsight.run_description import describe_run
 from lungsight.segmentation.model_folder import check_given_model
 from lungsight.splits.settings import earlier_files
-from lungsight.training.backbones import module_file
+from lungsight.training import backbones
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline, check_pipelines, pipelines_of, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 from lungsight.training.regions import WHOLE_IMAGE
@@ -57,6 +55,7 @@ MODEL = f"{RESULTS}/models/{{pipeline}}/stage{{stage}}"
 EXPLANATION = f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}"
 
 set_environment(private=PRIVATE, gpus=config["training"]["gpus"])
+os.environ[FOLDER_OF_LIBRARIES] = f"{RESULTS}/libraries"
 
 
 wildcard_constraints:
@@ -72,9 +71,15 @@ def program(name):
     return os.path.relpath(SCRIPTS / f"{name}.py")
 
 
-def code(name):
-    """Digest of what a rule's program and the modules it imports do; comments do not count."""
-    return digest_of(SCRIPTS / f"{name}.py")
+def code(name, backbone=None):
+    """Digest of the code that a rule's program reaches; of the backbones, of the one that it loads."""
+    return digest_of(SCRIPTS / f"{name}.py", loads={backbones.__name__: [backbone]} if backbone else None)
+
+
+def libraries(name):
+    """The libraries that the results of a program depend on; none for a program that is there no more."""
+    path = SCRIPTS / f"{name}.py"
+    return libraries_of(path) if path.is_file() else frozenset()
 
 
 def backbone_of(wildcards):
@@ -82,14 +87,18 @@ def backbone_of(wildcards):
     return recipe_of(Pipeline.parse(wildcards.pipeline).architecture).backbone
 
 
-def code_of_backbone(wildcards):
-    """Digest of the pipeline's network, a module that programs load by its name."""
-    return digest_of(module_file(backbone_of(wildcards)))
+def code_with_backbone(name):
+    """An input function: as `code`, of a program that loads the pipeline's network."""
+
+    def code_of_pipeline(wildcards):
+        return code(name, backbone_of(wildcards))
+
+    return code_of_pipeline
 
 
 def repository_file(path):
     """A file that comes with lungsight, from wherever Snakemake runs."""
-    return os.path.relpath(Path(workflow.basedir) / path)
+    return os.path.relpath(REPOSITORY / path)
 
 
 def as_json(value):

@@ -23,8 +23,8 @@ def phantom_settings(wildcards):
 
 
 def code_of_stand_in(wildcards):
-    """Digest of the network that stand-in weights are made for."""
-    return digest_of(module_file(wildcards.backbone))
+    """Digest of the code that makes the weights of a network."""
+    return code("stand_in_weights", wildcards.backbone)
 
 
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
@@ -70,8 +70,7 @@ rule stand_in_weights:
     resources:
         mem_mb=3000,
     params:
-        code=code("stand_in_weights"),
-        code_of_backbone=code_of_stand_in,
+        code=code_of_stand_in,
         settings=as_json(
             (config["training"]["stand_in"] or {})
             | {name: config["training"][name] for name in ("batch_size", "batch_norm_momentum")}

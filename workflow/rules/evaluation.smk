@@ -222,15 +222,14 @@ if LEAKAGE_PIPELINES:
             mem_mb=4000,
             gpu=config["training"]["gpus"],
         params:
-            code=code("leakage_training"),
-            code_of_backbone=code_of_backbone,
+            code=code_with_backbone("leakage_training"),
             settings=leakage_training_settings,
             images=images_of_leakage_training,
             # Undeclared, so that what was trained survives a failure.
             checkpoints=f"{RESULTS}/training/checkpoints/leakage-{{pipeline}}",
         shell:
             "python {input.program} --conditions {input.conditions} --images {params.images}"
-            " --settings {params.settings:q} --code {params.code}-{params.code_of_backbone} --threads {threads}"
+            " --settings {params.settings:q} --code {params.code} --threads {threads}"
             " --checkpoints {params.checkpoints:q} --predictions {output} > {log} 2>&1"
 
     rule leakage_inflation:

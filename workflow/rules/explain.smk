@@ -28,8 +28,7 @@ rule explain_stage:
         "../../envs/keras.yaml"
     threads: config["explain"]["threads"]
     params:
-        code=code("explain_stage"),
-        code_of_backbone=code_of_backbone,
+        code=code_with_backbone("explain_stage"),
         model=MODEL,
         cohort=training_cohort_folder,
         images=images_of_stage,

@@ -142,8 +142,7 @@ rule train_stage:
         mem_mb=4000,  # measured: 2300 at 96 x 96 with DenseNet-201
         gpu=config["training"]["gpus"],
     params:
-        code=code("train_stage"),
-        code_of_backbone=code_of_backbone,
+        code=code_with_backbone("train_stage"),
         settings=training_settings_of_stage,
         images=images_of_stage,
         # Undeclared, so that what was trained survives a failure.
@@ -151,7 +150,7 @@ rule train_stage:
         model=MODEL,
     shell:
         "python {input.program} --split {input.split} --images {params.images} --settings {params.settings:q}"
-        " --code {params.code}-{params.code_of_backbone} --threads {threads} --checkpoints {params.checkpoints:q}"
+        " --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
         " --model {params.model} > {log} 2>&1"
 
 
@@ -200,8 +199,7 @@ rule infer_cohort:
         mem_mb=3000,
         gpu=config["training"]["gpus"],
     params:
-        code=code("infer_cohort"),
-        code_of_backbone=code_of_backbone,
+        code=code_with_backbone("infer_cohort"),
         model=MODEL,
         images=images_for_inference,
     shell:
