@@ -6,6 +6,7 @@ Writes intervention_logits.tsv, shortcuts.tsv and sanity.tsv into the folder of 
 import argparse
 import json
 from pathlib import Path
+from typing import cast
 
 import keras
 
@@ -57,8 +58,10 @@ def main() -> None:
     predictions = read_table(predictions_file(args.model, args.cohort.name), schema="predictions")
     slices = select_test_slices(predictions, images, masks)
     sources = read_table(args.cohort / SLICES, schema="slices").set_index("slice")["source"]
-    outputs = ModelOutputs(keras.saving.load_model(args.model / MODEL, compile=False), backbone)
-    found = audit(outputs, slices, sources, settings=AuditSettings.of(args.settings), **args.statistics)
+    model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
+    found = audit(
+        ModelOutputs(model, backbone), slices, sources, settings=AuditSettings.of(args.settings), **args.statistics
+    )
     write_table(args.explanation / INTERVENTION_LOGITS, found.logits, schema="intervention_logits")
     write_table(args.explanation / SHORTCUTS, found.shortcuts, schema="audit")
     write_table(args.explanation / SANITY, found.sanity, schema="audit")

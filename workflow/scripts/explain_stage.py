@@ -7,6 +7,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import keras
 
@@ -79,7 +80,7 @@ def main() -> None:
     provenance = read_json(args.model / PROVENANCE)
     backbone = backbones.load(provenance["backbone"])
     slices = read_slices(args, backbone, provenance)
-    model = keras.saving.load_model(args.model / MODEL, compile=False)
+    model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
     explained, targets = explain_by_all(model, backbone, slices, positive, settings)
     table, maps = explained[PRIMARY].table, explained[PRIMARY].maps
     write_table(args.explanation / SALIENCY, table, schema="saliency")

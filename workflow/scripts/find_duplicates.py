@@ -26,19 +26,20 @@ def parse_args() -> argparse.Namespace:
 
 
 def read_slices(cohort: Path) -> pd.DataFrame:
-    """Read the slices of a cohort, with the hash that each one's shard has for it."""
+    """Read the slices of a cohort, with the file of each and the hash that its shard has for it."""
     slices = read_table(cohort / SLICES, schema="slices")
     shards = sorted((cohort / SHARDS).iterdir())
     converted = pd.concat([read_table(shard / SLICES, schema="converted_slices") for shard in shards])
     hashes = converted.loc[converted["blank"] == 0, ["slice", "perceptual_hash"]]
-    return slices.assign(cohort=cohort.name, folder=cohort).merge(hashes, on="slice", validate="one_to_one")
+    files = [str(cohort / png) for png in slices["png"]]
+    return slices.assign(cohort=cohort.name, file=files).merge(hashes, on="slice", validate="one_to_one")
 
 
 def main() -> None:
     """Write the table of duplicates."""
     args = parse_args()
     slices = pd.concat([read_slices(cohort) for cohort in args.cohorts], ignore_index=True)
-    files = [folder / png for folder, png in zip(slices["folder"], slices["png"], strict=True)]
+    files = list(slices["file"])
     duplicates = find_duplicates(slices, args.distance, lambda place: np.asarray(Image.open(files[place])))
     write_table(args.duplicates, duplicates, schema="duplicates")
     log(f"{len(duplicates)} of {len(slices)} slices have a twin in another patient or under another label")

@@ -49,7 +49,7 @@ def main() -> None:
     distribution = fit_training_distribution(cases, train, val)
     calibration = fit_calibration(predictions, provenance["labels"][0])
     with atomic_path(args.results / REFERENCE_FEATURES) as temporary:
-        np.savez_compressed(temporary, **distribution.arrays())
+        np.savez_compressed(temporary, allow_pickle=False, **distribution.arrays())
     reference = {"familiar": distribution.to_json(), "calibration": calibration.to_json()}
     write_json(args.results / REFERENCE, reference)
 

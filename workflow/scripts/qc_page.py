@@ -1,7 +1,7 @@
 """Make the page on which a person reviews the lung masks of a cohort from its slices, masks and scores."""
 
+import argparse
 import json
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from lungsight.qc.volumes import masks_of
 from lungsight.tables import read_table
 
 
-def parse_args() -> Namespace:
+def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")

@@ -1,7 +1,7 @@
 """Make the scores of every slice of a cohort from its volumes and lung masks."""
 
+import argparse
 import json
-from argparse import Namespace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from lungsight.qc.volumes import read_case
 from lungsight.tables import columns_of, read_table, write_table
 
 
-def parse_args() -> Namespace:
+def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort: cases, slices, volumes")

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from lungsight.program import parser, progress, run
 from lungsight.segmentation.postprocess import postprocess
 from lungsight.segmentation.shard import Segmented, segment_cases
@@ -50,10 +48,10 @@ def main() -> None:
     args = parse_args()
     cases = read_table(args.cases, schema="converted_cases").query("status == 'ok'").set_index("case")
     segment, options = method_of(args), args.settings["postprocessing"]
+    has_spacing = dict(zip(cases.index, cases["spacing_row"].notna(), strict=True))  # pictures have none
 
     def read(case: str) -> Image:
-        """Read an image; a cohort of pictures knows no spacing."""
-        return read_image(args.nifti / f"{case}.nii.gz", case, not np.isnan(cases.loc[case, "spacing_row"]))
+        return read_image(args.nifti / f"{case}.nii.gz", case, bool(has_spacing[case]))
 
     def postprocessed(images: Iterable[Image]) -> Iterator[Segmented]:
         for image, mask in segment(images):

@@ -27,4 +27,4 @@ def save_maps(path: Path, slices: pd.Series, maps: np.ndarray) -> None:
 def load_maps(path: Path, slices: pd.Series) -> np.ndarray:
     """Read the maps of some slices, (n, h, w), in the order of their names."""
     with np.load(path, allow_pickle=False) as saved:
-        return saved["maps"][pd.Index(saved["slices"]).get_indexer(slices)]
+        return saved["maps"][pd.Index(saved["slices"]).get_indexer(pd.Index(slices))]

@@ -112,7 +112,7 @@ def save_mean_maps(path: Path, means: Sequence[MeanMap]) -> None:
     columns = zip(*means, strict=True) if means else ((),) * len(MeanMap._fields)
     arrays = {name: np.array(values) for name, values in zip(MeanMap._fields, columns, strict=True)}
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
 def load_mean_maps(path: Path) -> list[MeanMap]:

@@ -57,7 +57,7 @@ def pictures_of(table: pd.DataFrame, count: int) -> list[dict[str, Any]]:
         Pictures of each outcome, at most.
     """
     return [
-        {"file": f"{row.outcome}-{row.position.replace(' ', '-')}-{row.slice}.png"}
-        | {key: getattr(row, key) for key in PICTURE_FACTS}
-        for row in sample(table, count).itertuples()
+        {"file": f"{row['outcome']}-{row['position'].replace(' ', '-')}-{row['slice']}.png"}
+        | {key: row[key] for key in PICTURE_FACTS}
+        for row in sample(table, count).to_dict("records")
     ]

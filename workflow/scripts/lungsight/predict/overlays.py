@@ -36,10 +36,10 @@ def draw_pictures(
     """
     scans = set(cases.loc[cases["kind"] != "image", "case"])
     folder.mkdir(parents=True, exist_ok=True)
-    for row, place, one in zip(slices.itertuples(), images.rows_of(slices["slice"]), maps, strict=True):
+    for row, place, one in zip(slices.to_dict("records"), images.rows_of(slices["slice"]), maps, strict=True):
         mask = np.asarray(masks.pixels[place]) > 0
         heat = upsample_bilinear(one[None], mask.shape)[0]
-        title = f"slice {row.z_index} · p = {row.probability:.2f}"
-        detail = f"enrichment {number(row.enrichment)} · lung mass {number(row.lung_mass)}"
-        picture = draw_overlay(np.asarray(images.pixels[place]), mask, heat, title, detail, row.case in scans)
-        (folder / f"{row.slice}-{row.position}.png").write_bytes(picture)
+        title = f"slice {row['z_index']} · p = {row['probability']:.2f}"
+        detail = f"enrichment {number(row['enrichment'])} · lung mass {number(row['lung_mass'])}"
+        picture = draw_overlay(np.asarray(images.pixels[place]), mask, heat, title, detail, row["case"] in scans)
+        (folder / f"{row['slice']}-{row['position']}.png").write_bytes(picture)
