@@ -1,4 +1,4 @@
-"""What performance_differences, evaluate_subgroups and evaluation_tables leave of a made run, from its made predictions."""
+"""What performance_differences, evaluate_subgroups and evaluation_tables leave of a made run."""
 
 from pathlib import Path
 

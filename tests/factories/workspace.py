@@ -78,6 +78,12 @@ class Workspace:
         paths = [f"{self.results}/{target}" for target in targets]
         return self.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", rule, "--", *paths)
 
+    def must_reach(self, target: str, *rules: str) -> None:
+        """Reach a target, a rule or a path, by these rules and it alone; fail the test if that does not succeed."""
+        allowed = [*rules, target] if "/" not in target else rules
+        done = self.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *allowed, "--", target)
+        assert done.returncode == 0, done.stdout[-6000:]
+
     def must_run(self, rule: str, *targets: str) -> None:
         """`run_rule`, and fail the test with the whole output if it does not succeed."""
         done = self.run_rule(rule, *targets)

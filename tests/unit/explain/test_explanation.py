@@ -12,20 +12,20 @@ from lungsight.errors import UserError
 from lungsight.explain.explanation import (
     Explanation,
     SliceImages,
-    draw_overlays,
     explain_slices,
     explanation,
     other_methods,
     outcomes,
     reasons,
-    save_maps,
     select_test_slices,
     summarise_stage,
 )
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.map_files import load_maps, save_maps
 from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, NearLung
-from lungsight.explain.overlays import sample
+from lungsight.explain.overlays import draw_overlays
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
+from lungsight.explain.sampling import pictures_of, sample
 from lungsight.explain.summary import summarise
 from lungsight.training.image_cache import CachedImages
 from tests.factories.tables import NEGATIVE, POSITIVE
@@ -200,12 +200,14 @@ def test_a_method_is_compared_with_grad_cam_on_the_slices_that_both_measured() -
 
 def test_maps_open_without_pickle_and_are_the_maps(tmp_path) -> None:
     maps = np.random.default_rng(0).random((3, 4, 5), dtype=np.float32)
-    save_maps(tmp_path / "maps.npz", Explanation(saliency(3), maps))
+    save_maps(tmp_path / "maps.npz", saliency(3)["slice"], maps)
     with np.load(tmp_path / "maps.npz", allow_pickle=False) as saved:
         assert saved["slices"].dtype.kind == "U"
         assert saved["slices"].tolist() == [slice_name(k) for k in range(3)]
         np.testing.assert_array_equal(saved["maps"], maps)
         assert saved["maps"].dtype == np.float32
+    some = load_maps(tmp_path / "maps.npz", pd.Series([slice_name(2), slice_name(0)]))
+    np.testing.assert_array_equal(some, maps[[2, 0]])
 
 
 def test_other_methods_carry_their_name() -> None:
@@ -231,8 +233,10 @@ def test_sample_is_by_outcome_and_leaves_out_what_was_not_measured() -> None:
 def test_overlays_are_the_sampled_slices(tmp_path) -> None:
     slices = half_lung(4)
     table = saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP", "TP", "TN", "TN"])
-    drawn = draw_overlays(tmp_path, slices, Explanation(table, np.ones((4, 4, 4))), count=1)
+    drawn = pictures_of(table, count=1)
     assert [one["slice"] for one in drawn] == [slice_name(0), slice_name(2)]
+    rows = [0, 2]
+    draw_overlays(tmp_path, drawn, slices.images[rows], slices.masks[rows], np.ones((2, 4, 4)), [False] * 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(one["file"] for one in drawn)
     assert (tmp_path / drawn[0]["file"]).read_bytes().startswith(b"\x89PNG")
 
@@ -242,14 +246,13 @@ def pixels_of(folder: Path, drawn: dict) -> np.ndarray:
 
 
 def test_overlays_of_scans_say_which_side_is_the_right(tmp_path) -> None:
-    slices, table = half_lung(4), saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP"] * 4)
-    explained = Explanation(table, np.ones((4, 4, 4)))
+    slices, table = half_lung(1), saliency(1, enrichment=[1.0], outcome=["TP"])
     pictures = {}
-    for origin in (FROM_SPACING, ASSUMED):
-        near = NearLung(slices.masks, np.full(4, origin))
-        (one,) = draw_overlays(tmp_path / origin, replace(slices, near=near), explained, count=1)
-        pictures[origin] = pixels_of(tmp_path / origin, one)
-    marked = np.abs(pictures[FROM_SPACING] - pictures[ASSUMED]).max(axis=2) > 100
+    for sided in (True, False):
+        (one,) = pictures_of(table, count=1)
+        draw_overlays(tmp_path / str(sided), [one], slices.images, slices.masks, np.ones((1, 4, 4)), [sided])
+        pictures[sided] = pixels_of(tmp_path / str(sided), one)
+    marked = np.abs(pictures[True] - pictures[False]).max(axis=2) > 100
     width = marked.shape[1]
     columns = np.flatnonzero(marked.any(axis=0)) / width
     panes = [columns[columns < 0.45], columns[columns >= 0.45]]

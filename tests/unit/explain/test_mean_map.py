@@ -8,7 +8,19 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lungsight.explain.mean_map import BEYOND, GRID, in_lung_box, included, lung_box, mean_map, mean_maps, peak_of
+from lungsight.explain.mean_map import (
+    BEYOND,
+    GRID,
+    describe_mean_maps,
+    in_lung_box,
+    included,
+    load_mean_maps,
+    lung_box,
+    mean_map,
+    mean_maps,
+    peak_of,
+    save_mean_maps,
+)
 from lungsight.explain.overlays import draw_mean_maps
 
 SIZE = 96
@@ -98,3 +110,16 @@ def test_classes_apart_the_positive_first_and_drawn() -> None:
     assert [(one.label, one.slices) for one in found] == [("Covid-19", 1), ("Non Covid", 2)]
     for maps in (found, found[:1], []):
         assert Image.open(io.BytesIO(draw_mean_maps(maps))).size == (540, 285)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_mean_maps_are_read_as_they_were_written(tmp_path, count) -> None:
+    both = table(label=["Non Covid", "Covid-19", "Non Covid"], lung_fraction=0.2)
+    means = mean_maps(both, MAPS, MASKS, "Covid-19")[:count]
+    save_mean_maps(tmp_path / "mean_maps.npz", means)
+    found = load_mean_maps(tmp_path / "mean_maps.npz")
+    assert describe_mean_maps(found) == describe_mean_maps(means) and len(found) == count
+    for one, other in zip(found, means, strict=True):
+        np.testing.assert_array_equal(one.heat, other.heat)
+        np.testing.assert_array_equal(one.lung, other.lung)
+        assert (one.aspect, one.label) == (other.aspect, other.label)

@@ -56,7 +56,7 @@ def test_a_systems_own_settings_hold_whatever_the_config_says() -> None:
 def test_a_system_starts_from_the_weights_of_its_backbone() -> None:
     file = {"densenet121": {"file": "chexnet.h5", "sha256": "ab" * 32}}
     config = config_of({"backbones": [], "systems": ["li2021"]}, imagenet=file)
-    assert start_files(config, "r", "whole-li2021-imagenet", "1")["weights"] == "chexnet.h5"
+    assert start_files(config, "r", "whole-li2021-imagenet", "1")[0] == "chexnet.h5"
     with pytest.raises(UserError, match=r"training.imagenet.densenet121.file: chexnet.h5 does not exist"):
         check_pipelines(config)
 

@@ -155,13 +155,13 @@ def _train_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
 
-def _classify(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+def _infer_cohort(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     return training_of(Pipeline.parse(wildcards["pipeline"]).architecture).times(
         plan.slices_of(wildcards) * _image_scale(plan) * FORWARD
     )
 
 
-def _leakage_trial(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+def _leakage_training(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     own, training = plan.config["leakage"], plan.config["training"]
     slices = plan.slices_of({"cohort": leakage_cohort(plan.config)})
     taken = slices / max(1, -(-slices // own["max_slices"]))
@@ -223,9 +223,10 @@ COST_OF_RULE: dict[str, Callable[[RunPlan, dict[str, str]], Cost]] = {
     "segment_shard": _segment,
     "qc_page": _per_slice(PAGE),
     "image_cache": _image_cache,
+    "image_cache_of_region": _image_cache,
     "train_stage": _train_stage,
-    "infer_cohort": _classify,
-    "leakage_training": _leakage_trial,
+    "infer_cohort": _infer_cohort,
+    "leakage_training": _leakage_training,
     "explain_stage": _explain_stage,
     "audit_stage": _audit_stage,
 }

@@ -1,8 +1,7 @@
-"""Explain the test slices of one model: tables, raw maps, a summary and pictures."""
+"""Explain the test slices of one model: tables, raw maps and a summary."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,11 @@ from lungsight.evaluation.intervals import LEVEL, mean_with_interval
 from lungsight.evaluation.metrics import THRESHOLD
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
 from lungsight.explain.lesions import Lesions, measure_on_lesions, summarise_lesions
-from lungsight.explain.margin import FROM_SPACING, UNKNOWN, NearLung
-from lungsight.explain.mean_map import INCLUDED_RULE, mean_maps, peak_of
-from lungsight.explain.overlays import SAMPLING_RULE, draw_mean_maps, draw_overlay, sample
-from lungsight.explain.resample import upsample_bilinear
+from lungsight.explain.margin import UNKNOWN, NearLung
+from lungsight.explain.mean_map import INCLUDED_RULE
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure_in_batches
+from lungsight.explain.sampling import SAMPLING_RULE
 from lungsight.explain.summary import paired_differences, summarise
-from lungsight.files import atomic_path
 from lungsight.program import progress
 from lungsight.training.image_cache import CachedImages
 
@@ -27,7 +24,6 @@ BATCH = 32
 SAMPLE_RULE = "evenly spaced through the test slices in table order"
 EMPTY, NO_MASK = "the map is zero everywhere", "no lung mask"
 MEASURED = (*METRICS, *ADDITIONAL)
-PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
 
 
 @dataclass(frozen=True)
@@ -162,43 +158,6 @@ def other_methods(explained: dict[str, Explanation]) -> pd.DataFrame:
     )
 
 
-def save_maps(path: Path, explained: Explanation) -> None:
-    """Write `slices` (fixed-width unicode) and `maps` (n, h, w) float32; opens with allow_pickle=False."""
-    with atomic_path(path) as temporary:
-        names = np.array(explained.table["slice"], dtype=np.str_)
-        np.savez_compressed(temporary, slices=names, maps=explained.maps)
-
-
-def draw_overlays(folder: Path, slices: SliceImages, explained: Explanation, count: int) -> list[dict[str, Any]]:
-    """Draw the sampled slices into `folder`; returns for each its file name, slice, outcome and numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    chosen = sample(explained.table, count)
-    heat = upsample_bilinear(explained.maps[chosen.index], slices.masks.shape[1:])
-    drawn = []
-    for row, one in zip(chosen.itertuples(), heat, strict=True):
-        name = f"{row.outcome}-{row.position.replace(' ', '-')}-{row.slice}.png"
-        title = f"{row.outcome} · {row.label} · p = {row.probability:.2f}"
-        detail = f"{row.position} · enrichment {row.enrichment:.2f} · lung mass {row.lung_mass:.2f}"
-        # What has no spacing is a picture, and nobody knows which of its sides is which.
-        sided = slices.near is not None and slices.near.origin[row.Index] == FROM_SPACING
-        picture = draw_overlay(slices.images[row.Index], slices.masks[row.Index], one, title, detail, sided)
-        (folder / name).write_bytes(picture)
-        drawn.append({"file": name} | {key: getattr(row, key) for key in PICTURE_FACTS})
-    return drawn
-
-
-def draw_mean_of_classes(
-    path: Path, slices: SliceImages, explained: Explanation, positive: str
-) -> list[dict[str, Any]]:
-    """Draw the mean map of each class, registered to the lung's box; returns for each what it is of and its peak."""
-    means = mean_maps(explained.table, explained.maps, slices.masks, positive)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(draw_mean_maps(means))
-    return [
-        {"label": one.label, "slices": one.slices, "patients": one.patients, **peak_of(one)._asdict()} for one in means
-    ]
-
-
 def summarise_stage(
     explained: dict[str, Explanation],
     methods: dict[str, Target],
@@ -209,8 +168,8 @@ def summarise_stage(
 ) -> dict[str, Any]:
     """summary.json: what each method explains, its means by outcome, and the pictures with the rule that chose them.
 
-    explained: PRIMARY for every test slice; another method for these or for a sample of them. pictures, means: what was
-    drawn.
+    explained: PRIMARY for every test slice; another method for these or for a sample of them. pictures: the slices to
+    draw, as `sampling.pictures_of`. means: what the mean maps are of, as `mean_map.describe_mean_maps`.
     """
     described = [
         _describe(name, methods[name], one, resamples, seed)

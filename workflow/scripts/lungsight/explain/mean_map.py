@@ -1,12 +1,15 @@
 """The mean map of a class, its slices laid over one another by the bounding box of the lung."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import map_coordinates
 
 from lungsight.explain.resample import upsample_bilinear
+from lungsight.files import atomic_path
 
 # The frame shows the box and these shares of its height and width beyond each edge, in GRID × GRID pixels: a lung is
 # wider than high, so the frame is about square.
@@ -94,4 +97,29 @@ def mean_maps(table: pd.DataFrame, raw_maps: np.ndarray, masks: np.ndarray, posi
     return [
         mean_map(label, table.iloc[rows], raw_maps[rows], masks[rows])
         for label, rows in sorted(rows_of.items(), key=lambda item: item[0] != positive)
+    ]
+
+
+def describe_mean_maps(means: Sequence[MeanMap]) -> list[dict[str, Any]]:
+    """List for each mean map what it is of, and its peak."""
+    return [
+        {"label": one.label, "slices": one.slices, "patients": one.patients, **peak_of(one)._asdict()} for one in means
+    ]
+
+
+def save_mean_maps(path: Path, means: Sequence[MeanMap]) -> None:
+    """Write n mean maps: an array of every field of MeanMap. The file opens with allow_pickle=False."""
+    columns = zip(*means, strict=True) if means else ((),) * len(MeanMap._fields)
+    arrays = {name: np.array(values) for name, values in zip(MeanMap._fields, columns, strict=True)}
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+
+
+def load_mean_maps(path: Path) -> list[MeanMap]:
+    """Read what `save_mean_maps` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        columns = [arrays[name] for name in MeanMap._fields]
+    return [
+        MeanMap(str(label), int(slices), int(patients), heat, lung, float(aspect))
+        for label, slices, patients, heat, lung, aspect in zip(*columns, strict=True)
     ]

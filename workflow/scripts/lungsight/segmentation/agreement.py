@@ -2,6 +2,7 @@
 
 import nibabel.affines
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
 from lungsight.segmentation.volumes import volume_ml
@@ -53,3 +54,8 @@ def compare_masks(truth: np.ndarray, predicted: np.ndarray, affine: np.ndarray) 
         "volume_error": (predicted_ml - true_ml) / true_ml if true_ml else float("nan"),
         "reason": "no lung in either mask" if np.isnan(agreement) else "",
     }
+
+
+def slices_of(row: pd.Series) -> slice:
+    """Return which slices of its case a row of the split or of metrics.tsv is about: all, or the one of `z_index`."""
+    return slice(row["z_index"], row["z_index"] + 1) if "z_index" in row else slice(None)

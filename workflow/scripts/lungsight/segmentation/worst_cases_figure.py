@@ -34,11 +34,6 @@ def worst_cases(metrics: pd.DataFrame, count: int = SHOWN) -> pd.DataFrame:
     return ranked.head(count).drop(columns="later")
 
 
-def slices_of(row: pd.Series) -> slice:
-    """Which slices of its case a row of metrics.tsv is about: all, or the one of `z_index`."""
-    return slice(row["z_index"], row["z_index"] + 1) if "z_index" in row else slice(None)
-
-
 def most_different_slice(truth: np.ndarray, predicted: np.ndarray) -> int:
     """The index along k at which two masks differ by most voxels."""
     return int(np.argmax((truth ^ predicted).sum(axis=(0, 1))))

@@ -21,6 +21,7 @@ from lungsight.training.regions import REGIONS, WHOLE_IMAGE
 MASKS = ("masks", "lesions")  # of the lung, and of lesions where they are known; columns of the index too
 ARRAYS = ("whole", "segmented", *MASKS)
 EXTENT = ("height", "width")
+INDEX = "index.tsv"  # of the arrays of a folder: the slice of each row
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
@@ -151,6 +152,11 @@ class CachedImages:
         extents = table.reindex(columns=EXTENT, fill_value=1).to_numpy(float)
         given = table[array.stem].to_numpy() == 1 if array.stem in table else None
         return cls(pixels, pd.Index(table["slice"]), extents, given)
+
+    @classmethod
+    def of(cls, folder: Path, array: str) -> "CachedImages":
+        """Open one array, of ARRAYS, of a folder of cached images. Raises UserError as `open` does."""
+        return cls.open(folder / f"{array}.npy", folder / INDEX)
 
     def is_given(self, rows: np.ndarray) -> np.ndarray:
         """(n,) bool: whether there is a mask for each of these rows."""

@@ -34,6 +34,14 @@ class Pipeline(NamedTuple):
         return cls(*name.split("-"))
 
 
+def pipeline_and_stage(folder: Path) -> tuple[Pipeline, int]:
+    """Read the pipeline and the stage, 1 or 2, from the path of a folder …/<pipeline>/stage<k>.
+
+    The folder `stage2-target-only` is of stage 2.
+    """
+    return Pipeline.parse(folder.parent.name), int(folder.name.removeprefix("stage")[0])
+
+
 def pipelines_of(config: dict) -> list[Pipeline]:
     """The configured pipelines, in the config's order: every combination, then the systems."""
     chosen = config["pipelines"]

@@ -1,6 +1,5 @@
 """What the config says of one stage's training, and which files it starts from: standard library alone."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from lungsight.config import cohorts_with_role
@@ -43,37 +42,52 @@ def imagenet_source(config: dict, backbone: str) -> str:
     return "stand-in" if config["training"]["stand_in"] is not None else "download"
 
 
-def start_files(config: dict, results: str, pipeline: str, stage: str) -> dict[str, str]:
-    """What a stage starts from, by the names of rule inputs: the parent model, weights of the backbone, or nothing.
+def start_of(config: dict, results: str, pipeline: str, stage: str) -> dict[str, Any]:
+    """Say what a training starts from: the model of stage 1, weights of the network, or nothing.
 
-    stage: "1", "2", or "2-target-only", which starts as stage 1 does. results: the run's folder.
+    Parameters
+    ----------
+    config
+        Complete config.
+    results
+        Folder of the run.
+    pipeline
+        Name of the pipeline.
+    stage
+        "1", "2", or "2-target-only", which starts as stage 1 does.
+
+    Returns
+    -------
+    dict
+        `parent`, the folder of the model of stage 1; or `weights`, a file, its `kind` ("imagenet" or "stand-in") and
+        its `sha256`, None where it is in a file beside the weights; empty where training starts from nothing.
     """
     if stage == "2":
-        parent = f"{results}/models/{pipeline}/stage1"
-        return {"parent": f"{parent}/model.keras", "parent_provenance": f"{parent}/provenance.json"}
+        return {"parent": f"{results}/models/{pipeline}/stage1"}
     _, word, weights = Pipeline.parse(pipeline)
     if weights == "scratch":
         return {}
     backbone = recipe_of(word).backbone
     source = imagenet_source(config, backbone)
     if source == "file":
-        given = config["training"]["imagenet"][backbone]["file"]
-        return {"weights": given, "verified": f"{results}/training/imagenet/{backbone}.verified"}
-    made = {"stand-in": f"stand_in/{backbone}.weights.h5", "download": f"training/imagenet/{backbone}.h5"}[source]
-    return {"weights": f"{results}/{made}", "sha256": f"{results}/{made}.sha256"}
+        given = config["training"]["imagenet"][backbone]
+        return {"weights": given["file"], "kind": "imagenet", "sha256": given["sha256"]}
+    if source == "stand-in":
+        return {"weights": f"{results}/stand_in/{backbone}.weights.h5", "kind": "stand-in", "sha256": None}
+    return {"weights": f"{results}/training/imagenet/{backbone}.h5", "kind": "imagenet", "sha256": None}
 
 
-def start_words(config: dict, pipeline: str, stage: str, files: Mapping[str, str]) -> list[str]:
-    """The arguments of a training that say what it starts from. files: as `start_files` names them."""
-    if stage == "2":
-        return ["--parent", files["parent"], "--parent-provenance", files["parent_provenance"]]
-    if not files.get("weights"):
+def start_files(config: dict, results: str, pipeline: str, stage: str) -> list[str]:
+    """List the files that a training needs for its start, as `start_of` describes it."""
+    start = start_of(config, results, pipeline, stage)
+    if "parent" in start:
+        return [f"{start['parent']}/model.keras", f"{start['parent']}/provenance.json"]
+    if not start:
         return []
+    if start["sha256"] is None:
+        return [start["weights"], f"{start['weights']}.sha256"]
     backbone = recipe_of(Pipeline.parse(pipeline).architecture).backbone
-    source = imagenet_source(config, backbone)
-    known = ["--weights-sha256", config["training"]["imagenet"][backbone]["sha256"]] if source == "file" else []
-    kind = "stand-in" if source == "stand-in" else "imagenet"
-    return ["--weights", files["weights"], "--weights-kind", kind, *known]
+    return [start["weights"], f"{results}/training/imagenet/{backbone}.verified"]
 
 
 def training_problems(config: dict) -> list[str]:

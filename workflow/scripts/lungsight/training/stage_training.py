@@ -9,6 +9,7 @@ import pandas as pd
 
 from lungsight.errors import UserError
 from lungsight.files import read_json, sha256_of
+from lungsight.layout import MODEL, PROVENANCE
 from lungsight.program import log
 from lungsight.tables import read_table
 from lungsight.training.backbones import Backbone
@@ -21,7 +22,7 @@ from lungsight.training.losses import LOSSES, Objective
 from lungsight.training.network import build_classifier, load_weights, logits_of, precision
 from lungsight.training.provenance import check_parent
 from lungsight.training.solvers import SOLVERS
-from lungsight.training.weights import WeightsFile
+from lungsight.training.weights import WeightsFile, read_sidecar
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,17 @@ class Start:
     weights: WeightsFile | None = None
     parent: Path | None = None
     parent_provenance: Path | None = None
+
+    @classmethod
+    def of(cls, described: dict[str, Any]) -> "Start":
+        """Read what the workflow says of a training's start, in the words of `settings.start_of`."""
+        if "parent" in described:
+            parent = Path(described["parent"])
+            return cls(None, parent / MODEL, parent / PROVENANCE)
+        if "weights" in described:
+            weights = Path(described["weights"])
+            return cls(WeightsFile(weights, described["kind"], described["sha256"] or read_sidecar(weights)))
+        return cls()
 
     def describe(self) -> dict[str, Any]:
         """As provenance.json has it: kind, the file's SHA-256, and the kind that the first stage started from (origin).
