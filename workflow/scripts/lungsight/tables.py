@@ -5,9 +5,10 @@ read as numbers, an empty field as NaN where the schema allows null; all others 
 Yes/no columns are integers 1/0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, cast
 
 import fastjsonschema
 import numpy as np
@@ -16,6 +17,8 @@ import yaml
 
 from lungsight.errors import UserError
 from lungsight.files import atomic_path
+
+Row = TypeVar("Row")
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 
@@ -36,13 +39,14 @@ def columns_of(name: str) -> list[str]:
     return list(table_schema(name)["properties"])
 
 
-def _types_of(column: dict) -> set[str]:
+def types_of(column: dict) -> set[str]:
+    """Return the JSON types that a column's schema allows; text where it names none."""
     kind = column.get("type", "string")
     return {kind} if isinstance(kind, str) else set(kind)
 
 
 def _is_number(column: dict) -> bool:
-    return bool(_types_of(column) & {"integer", "number"})
+    return bool(types_of(column) & {"integer", "number"})
 
 
 def _to_rows(table: pd.DataFrame) -> list[dict]:
@@ -99,12 +103,25 @@ def read_table(path: Path, schema: str) -> pd.DataFrame:
     return table
 
 
-def write_table(path: Path, table: pd.DataFrame | list[dict], schema: str) -> None:
+def rows_of(table: pd.DataFrame, row: type[Row]) -> list[Row]:
+    """Return the rows of a table as dictionaries.
+
+    Parameters
+    ----------
+    table
+        Columns of one schema, and any others.
+    row
+        The type of a row, from `lungsight.rows` or derived from one there. It is for the type checker alone.
+    """
+    return cast("list[Row]", table.to_dict("records"))
+
+
+def write_table(path: Path, table: pd.DataFrame | Sequence[Mapping[str, object]], schema: str) -> None:
     """Check rows and write them as TSV, atomically, the schema's columns first and any others after them.
 
     Numbers keep full precision (shortest text that reads back to the same float64).
     """
-    if isinstance(table, list):
+    if not isinstance(table, pd.DataFrame):
         table = pd.DataFrame(table, columns=None if table else columns_of(schema))
     known = [name for name in columns_of(schema) if name in table.columns]
     extra = [name for name in table.columns if name not in known]
@@ -112,7 +129,7 @@ def write_table(path: Path, table: pd.DataFrame | list[dict], schema: str) -> No
     check_table(table, schema, where=str(path))
     table = table.copy()
     for name, column in table_schema(schema)["properties"].items():
-        if name in table.columns and "integer" in _types_of(column):
+        if name in table.columns and "integer" in types_of(column):
             table[name] = table[name].astype("Int64")
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, encoding="utf-8", lineterminator="\n")
