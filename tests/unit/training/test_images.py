@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.demo.textures import CLASSES, draw_textures
+from lungsight.training.textures import CLASSES, draw_textures
 from lungsight.errors import UserError
 from lungsight.tables import write_table
 from lungsight.training.image_cache import (
