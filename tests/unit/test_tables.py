@@ -78,7 +78,7 @@ def test_missing_columns_files_and_numbers_are_errors_in_words(tmp_path):
     with pytest.raises(UserError, match="column z_index"):
         read_table(tmp_path / "t.tsv", schema="slices")
     (tmp_path / "t.tsv").write_bytes(b"")
-    with pytest.raises(UserError, match="no tab-separated"):
+    with pytest.raises(UserError, match="not a tab-separated"):
         read_table(tmp_path / "t.tsv", schema="slices")
 
 

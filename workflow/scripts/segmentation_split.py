@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.prior_assignments import assignments_of_earlier_run, fill_in
+from lungsight.prior_assignments import assignments_of_earlier_run, apply_assignments
 from lungsight.program import parser, run
 from lungsight.segmentation.split import UNITS, split_cases, with_preassigned_subsets
 from lungsight.tables import read_table, write_table
@@ -37,7 +37,7 @@ def with_prior_assignments(args: argparse.Namespace) -> pd.DataFrame:
     known = assignments_of_earlier_run(
         args.previous, {args.cohort: args.private}, {args.cohort: cases}, args.shared_ids
     )
-    filled = fill_in(cases.assign(cohort=args.cohort, preassigned=cases["preassigned_split"]), known)
+    filled = apply_assignments(cases.assign(cohort=args.cohort, preassigned=cases["preassigned_split"]), known)
     return cases.assign(preassigned_split=filled["preassigned"])
 
 

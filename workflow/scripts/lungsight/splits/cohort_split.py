@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.prior_assignments import PriorAssignments, fill_in
+from lungsight.prior_assignments import PriorAssignments, apply_assignments
 from lungsight.splits.assignment import Classes, assign, assign_fold
 from lungsight.splits.groups import check_one_subset, groups_of, with_duplicates
 from lungsight.splits.held_out_sources import subsets_by_source
@@ -157,7 +157,7 @@ def split_cohorts(
     if duplicates is not None:
         slices = with_duplicates(slices, duplicates)
     for one in known:
-        slices = fill_in(slices, one)
+        slices = apply_assignments(slices, one)
     sides = subsets_of_slices(slices, plan) if len(slices) else np.array([], dtype=str)
     split = slices[["cohort", "slice", "patient", "label", "row"]].assign(split=sides)
     if len(split):
