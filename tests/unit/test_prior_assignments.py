@@ -10,8 +10,8 @@ from lungsight.errors import UserError
 from lungsight.prior_assignments import PriorAssignments, assignments_of_earlier_run
 from lungsight.splits.settings import earlier_files
 from lungsight.tables import write_table
-from tests.unit.splits.test_assignment import LABELS, made, split_cohorts
-from tests.unit.splits.test_units import FRACTIONS, config_of
+from tests.unit.splits.test_assignment import LABELS, cohort_of, split_cohorts
+from tests.unit.splits.test_cohort_split import FRACTIONS, config_of
 
 
 def earlier_run(folder: Path, subsets: dict[str, str], cohort: str = "hospital") -> Path:
@@ -43,7 +43,7 @@ def test_patients_of_an_earlier_run_keep_their_subset(tmp_path):
     prior = assignments_of_earlier_run(old, private, cases, shared_ids=False)
     assert prior.subsets == {"pBob": "train", "pAda": "test", "pCyd": "val"}
     patients = [(label, 1, 0) for label in LABELS for _ in range(4)]
-    cohort = made("hospital", patients, names=[*cases["hospital"]["patient"], *"5678"])
+    cohort = cohort_of("hospital", patients, names=[*cases["hospital"]["patient"], *"5678"])
     split = split_cohorts([cohort], "patient", FRACTIONS, 1, prior=[prior])
     assert split["split"].tolist()[:4] == ["train", split["split"][1], "test", "val"]
 
@@ -69,7 +69,7 @@ def test_one_name_is_one_patient_of_all_cohorts_only_under_shared_ids(tmp_path):
 
 
 def test_an_external_patient_who_was_used_in_an_earlier_training_is_refused():
-    abroad = made("abroad", [("Covid-19", 1, 0)], role="external", names=["p"])
+    abroad = cohort_of("abroad", [("Covid-19", 1, 0)], role="external", names=["p"])
     with pytest.raises(
         UserError, match="this patient would be in test, but an earlier run has the same patient in val"
     ):
@@ -116,7 +116,7 @@ def test_which_files_of_an_earlier_run_are_read(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test"}, cohort="target")
     assert earlier_files(config) == [f"{old}/splits/target/whole.tsv", f"{old}.private/target.tsv"]
     (tmp_path / "old.private" / "target.tsv").unlink()
-    with pytest.raises(UserError, match=r"does not exist\. This table alone"):
+    with pytest.raises(UserError, match=r"does not exist\. The private tables of both"):
         earlier_files(config)
     config["results"] = str(tmp_path / "old")
     with pytest.raises(UserError, match="that is this run's own folder"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.prior_assignments import assignments_of_earlier_run, apply_assignments
+from lungsight.prior_assignments import apply_assignments, assignments_of_earlier_run
 from lungsight.program import parser, run
 from lungsight.segmentation.split import UNITS, split_cases, with_preassigned_subsets
 from lungsight.tables import read_table, write_table
@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def with_prior_assignments(args: argparse.Namespace) -> pd.DataFrame:
-    """The cases, with the side that their patient has elsewhere in `preassigned_split`; none where nothing is trained."""
+    """Read the cases, with the subset that their patient has elsewhere in `preassigned_split`."""
     cases = with_preassigned_subsets(read_table(args.cases, schema="cases"), args.preassigned)
     if not args.previous or args.fractions is None:
         return cases

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lungsight.program import parser, run
 from lungsight.splits.groups import with_duplicates
-from lungsight.splits.overlap import leakage_of, with_pixels
+from lungsight.splits.overlap import overlap_of, with_pixels
 from lungsight.tables import read_table, write_table
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     rows = []
     for (cohort, framework), split in splits.items():
         others = [other for key, other in splits.items() if key[0] != cohort and key[1] == framework]
-        counts = leakage_of(split, others, cohort not in args.unknown)
+        counts = overlap_of(split, others, cohort not in args.unknown)
         rows.append({"cohort": cohort, "framework": framework, "unit": units[cohort], **counts})
     write_table(args.leakage, rows, schema="leakage")
 
