@@ -9,7 +9,8 @@ import pandas as pd
 from lungsight.program import parser, progress, run
 from lungsight.qc.scores import volume_scores
 from lungsight.qc.volumes import read_case
-from lungsight.tables import columns_of, read_table, write_table
+from lungsight.rows import CasesRow
+from lungsight.tables import columns_of, read_table, rows_of, write_table
 
 
 def parse_args() -> Namespace:
@@ -28,9 +29,9 @@ def main() -> None:
     slices = read_table(args.slices, schema="slices")
     cases = read_table(args.cases, schema="cases").query("status == 'ok'")
     found = []
-    for case in progress(list(cases.itertuples()), "cases"):
+    for case in progress(rows_of(cases, CasesRow), "cases"):
         scored = volume_scores(*read_case(case, args.nifti, args.masks), **args.levels)
-        found += [{"case": case.case, "z_index": z_index, **scores} for z_index, scores in enumerate(scored)]
+        found += [{"case": case["case"], "z_index": z_index, **scores} for z_index, scores in enumerate(scored)]
     # The columns are there too where no case could be read.
     table = pd.DataFrame(found, columns=["case", "z_index", *columns_of("scores")[1:]])
     scores = slices[["slice", "case", "z_index"]].merge(table, on=["case", "z_index"], validate="1:1")
