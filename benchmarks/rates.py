@@ -191,7 +191,7 @@ def thesis() -> None:
     from scale import Scale
 
     from lungsight.config import complete_config, pipelines_of
-    from lungsight.estimate import Job, TrainingPlan, estimate
+    from lungsight.estimate import Job, RunPlan, estimate
     from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
     from lungsight.intake.cohort_table import read_cohort_tables
     from lungsight.intake.shards import default_shards
@@ -200,7 +200,7 @@ def thesis() -> None:
         config = complete_config(Scale(Path(folder)).config)
         rows = read_cohort_tables(config["cohorts"], config["labels"])
         shards = {name: default_shards(len(rows[name]), cohort["format"]) for name, cohort in config["cohorts"].items()}
-        plan = TrainingPlan(config, rows, shards)
+        plan = RunPlan(config, rows, shards)
         slices = plan.slices
     wildcards = [{"cohort": cohort, "shard": shard} for cohort in slices for shard in slices[cohort]]
     labelled = [{"cohort": cohort} for cohort in ("curated", "hospital")]

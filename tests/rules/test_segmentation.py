@@ -232,7 +232,7 @@ def test_a_model_that_cannot_be_used_stops_the_run(trained: Workspace, tmp_path:
     write_json(given / "dataset.json", dataset | {"labels": {"background": 0, "liver": 1}})
     refused = workspace.snakemake("--dry-run", "intake")
     assert refused.returncode != 0
-    assert "no label of it is lung: they are background, liver" in refused.stdout
+    assert "none of its labels is lung: they are background, liver" in refused.stdout
 
     write_json(given / "dataset.json", dataset)
     checkpoint = torch.load(given / "fold_0" / CHECKPOINT, weights_only=False)

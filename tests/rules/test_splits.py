@@ -104,7 +104,7 @@ def test_make_split_refuses_a_side_without_both_classes(tmp_path):
     )
     done = workspace.run_rule("make_split", "splits/hospital/whole.tsv")
     assert done.returncode != 0
-    assert "cohort hospital, framework whole: the side val has no Non Covid" in done.stdout
+    assert "cohort hospital, framework whole: val has no Non Covid" in done.stdout
     assert "only one patient is Non Covid" in done.stdout and "splits.unit: slice" in done.stdout
     assert "Traceback" not in done.stdout
     workspace.config["splits"] = {"unit": "slice", "fractions": [0.4, 0.3, 0.3]}

@@ -21,6 +21,7 @@ import tomllib
 import config_docs
 import generate_envs
 import lock
+import table_rows
 import version
 
 
@@ -64,6 +65,10 @@ def test_lock_names_no_package_source():
 def test_config_readme_explains_every_key():
     text = config_docs.README.read_text(encoding="utf-8")
     assert config_docs.with_key_table(text) == text, "config/README.md: run `make config-docs`"
+
+
+def test_row_types_follow_the_schemas():
+    assert table_rows.ROWS.read_text(encoding="utf-8") == table_rows.row_types(), "run tools/table_rows.py"
 
 
 @pytest.mark.parametrize("name", ["config", "demo"])

@@ -13,7 +13,8 @@ from lungsight.program import parser, progress, run
 from lungsight.qc.page import page_data, render, save_picture
 from lungsight.qc.rules import decide
 from lungsight.qc.volumes import masks_of
-from lungsight.tables import read_table
+from lungsight.rows import CasesRow, SlicesRow
+from lungsight.tables import read_table, rows_of
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,13 +35,13 @@ def main() -> None:
     args.images.mkdir(parents=True, exist_ok=True)
     slices_of = dict(list(read_table(args.cohort / SLICES, schema="slices").groupby("case", sort=False)))
     cases = read_table(args.cohort / CASES, schema="cases").query("status == 'ok'")
-    for case in progress(list(cases.itertuples()), "cases"):
-        own = list(slices_of[case.case].itertuples())
-        images = [np.asarray(Image.open(args.cohort / row.png)) for row in own]
+    for case in progress(rows_of(cases, CasesRow), "cases"):
+        own = rows_of(slices_of[case["case"]], SlicesRow)
+        images = [np.asarray(Image.open(args.cohort / row["png"])) for row in own]
         masks = masks_of(case, args.masks, (*images[0].shape[::-1], len(own)))
         for row, image in zip(own, images, strict=True):
-            mask = np.zeros(image.shape, bool) if masks is None else masks[row.z_index]
-            save_picture(args.images / f"{row.slice}.jpg", image, mask)
+            mask = np.zeros(image.shape, bool) if masks is None else masks[row["z_index"]]
+            save_picture(args.images / f"{row['slice']}.jpg", image, mask)
     scores = read_table(args.scores, schema="scores")
     sided = bool((cases["kind"] != "image").all())
     write_text(args.page, render(page_data(args.cohort.name, scores, decide(scores, args.rules), sided)))

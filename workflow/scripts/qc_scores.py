@@ -10,7 +10,8 @@ from lungsight.layout import CASES, NIFTI, SLICES
 from lungsight.program import parser, progress, run
 from lungsight.qc.scores import volume_scores
 from lungsight.qc.volumes import read_case
-from lungsight.tables import columns_of, read_table, write_table
+from lungsight.rows import CasesRow
+from lungsight.tables import columns_of, read_table, rows_of, write_table
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,9 +30,9 @@ def main() -> None:
     slices = read_table(args.cohort / SLICES, schema="slices")
     cases = read_table(args.cohort / CASES, schema="cases").query("status == 'ok'")
     rows = []
-    for case in progress(list(cases.itertuples()), "cases"):
+    for case in progress(rows_of(cases, CasesRow), "cases"):
         scored = volume_scores(*read_case(case, args.cohort / NIFTI, args.masks), **args.levels)
-        rows += [{"case": case.case, "z_index": z_index, **scores} for z_index, scores in enumerate(scored)]
+        rows += [{"case": case["case"], "z_index": z_index, **scores} for z_index, scores in enumerate(scored)]
     # The columns are there too where no case could be read.
     table = pd.DataFrame(rows, columns=["case", "z_index", *columns_of("scores")[1:]])
     scores = slices[["slice", "case", "z_index"]].merge(table, on=["case", "z_index"], validate="1:1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungsight.layout import CASES
-from lungsight.prior_assignments import assignments_of_earlier_run, fill_in
+from lungsight.prior_assignments import apply_assignments, assignments_of_earlier_run
 from lungsight.program import parser, run
 from lungsight.segmentation.split import split_cases, with_preassigned_subsets
 from lungsight.tables import read_table, write_table
@@ -36,7 +36,7 @@ def read_cases(args: argparse.Namespace) -> pd.DataFrame:
         return cases
     private = {name: args.private / f"{name}.tsv"}
     known = assignments_of_earlier_run(Path(settings["previous"]), private, {name: cases}, settings["shared_ids"])
-    filled = fill_in(cases.assign(cohort=name, preassigned=cases["preassigned_split"]), known)
+    filled = apply_assignments(cases.assign(cohort=name, preassigned=cases["preassigned_split"]), known)
     return cases.assign(preassigned_split=filled["preassigned"])
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from lungsight.layout import SLICES, cohort_folder, split_file
 from lungsight.program import parser, run
 from lungsight.splits.groups import with_duplicates
-from lungsight.splits.overlap import leakage_of, with_pixels
+from lungsight.splits.overlap import overlap_of, with_pixels
 from lungsight.tables import read_table, write_table
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     splits, rows = read_splits(args), []
     for (cohort, view), split in splits.items():
         others = [other for key, other in splits.items() if key[0] != cohort and key[1] == view]
-        counts = leakage_of(split, others, cohort not in args.unknown)
+        counts = overlap_of(split, others, cohort not in args.unknown)
         rows.append({"cohort": cohort, "framework": view, "unit": args.units[cohort], **counts})
     write_table(args.leakage, rows, schema="leakage")
 

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.demo.textures import CLASSES, draw_textures
 from lungsight.errors import UserError
 from lungsight.tables import write_table
 from lungsight.training.image_cache import (
@@ -19,6 +18,7 @@ from lungsight.training.image_cache import (
     write_image_cache,
 )
 from lungsight.training.provenance import check_images
+from lungsight.training.textures import CLASSES, draw_textures
 from lungsight.training.weights import WeightsFile, read_sidecar, write_sidecar
 from tests.factories.tables import SHARD, made_cohort, save_volume
 

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
+from lungsight.training.pipelines import PATIENT_PREDICTION
 
 THRESHOLD = 0.5
-PATIENT_PREDICTION = "patient_probability"  # column of a network that answers a patient from all slices together
 COUNTS = ("n", "tp", "fp", "fn", "tn")
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "pr_auc", "brier", "ece")
 ECE_BINS = 10

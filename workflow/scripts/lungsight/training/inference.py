@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.evaluation.metrics import PATIENT_PREDICTION
 from lungsight.training import backbones
 from lungsight.training.bags import in_two_parts, mean_by_group, numbered, numpy_head
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.network import make_inference, run_in_batches
+from lungsight.training.pipelines import PATIENT_PREDICTION
 from lungsight.training.provenance import bag_size_of, check_images
 
 

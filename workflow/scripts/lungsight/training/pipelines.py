@@ -10,6 +10,8 @@ from lungsight.training import backbones, published_models
 
 ROLE_OF_STAGE = {1: "public", 2: "target"}  # of the cohort that a stage is trained on
 TARGET_ONLY = "2-target-only"  # the stage that is trained on the target cohort without stage 1
+# Column of a table of predictions, by a network that predicts a patient from all slices at once.
+PATIENT_PREDICTION = "patient_probability"
 
 
 class Pipeline(NamedTuple):

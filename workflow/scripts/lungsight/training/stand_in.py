@@ -5,12 +5,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lungsight.demo.textures import CLASSES, draw_textures
 from lungsight.files import atomic_path
 from lungsight.training.backbones import Backbone
 from lungsight.training.fit import LabelledImages, TrainingPlan, fit
 from lungsight.training.losses import categorical_crossentropy
 from lungsight.training.network import set_batch_norm_momentum
+from lungsight.training.textures import CLASSES, draw_textures
 from lungsight.training.weights import write_sidecar
 
 LEARNING_RATE = 5e-4

@@ -1,4 +1,4 @@
-"""What stays together, what is alike on all sides, folds, sources, and sides that are known beforehand."""
+"""Units of splitting, strata, folds, held-out sources and prior assignments."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from lungsight.splits.groups import groups_of
 from lungsight.splits.precheck import cohort_of_rows
 from lungsight.splits.settings import assigned_together, split_settings_of, split_unit_of, subsets_preassigned_elsewhere
 from lungsight.subsets import subset_sizes
-from tests.unit.splits.test_assignment import LABELS, made, split_cohorts
+from tests.unit.splits.test_assignment import LABELS, cohort_of, split_cohorts
 
 FRACTIONS = [0.6, 0.2, 0.2]
 
@@ -23,7 +23,7 @@ FRACTIONS = [0.6, 0.2, 0.2]
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", *"uvwxyz"])), min_size=1, max_size=30))
 def test_groups_are_the_connected_components(rows):
-    """Against merging by hand until nothing is left to merge."""
+    """Compared with merging step by step until nothing is left to merge."""
     merged = [
         ({number}, {f"patient {patient}"} | ({f"near_duplicates {near_duplicates}"} if near_duplicates else set()))
         for number, (patient, near_duplicates) in enumerate(rows)
@@ -37,15 +37,15 @@ def test_groups_are_the_connected_components(rows):
             fields |= other[1]
             merged.remove(other)
         place += 0 if linked else 1
-    found = groups_of(pd.DataFrame(rows, columns=["patient", "duplicates"]), "patient+duplicates")
+    groups = groups_of(pd.DataFrame(rows, columns=["patient", "duplicates"]), "patient+duplicates")
     assert sorted(sorted(numbers) for numbers, _ in merged) == sorted(
-        sorted(own) for own in found.groupby(found).groups.values()
+        sorted(members) for members in groups.groupby(groups).groups.values()
     )
-    assert list(dict.fromkeys(found)) == list(range(found.nunique()))
+    assert list(dict.fromkeys(groups)) == list(range(groups.nunique()))
 
 
 def test_patients_who_share_images_stay_together():
-    cohort = made("hospital", [(label, 3, 0) for label in LABELS for _ in range(10)])
+    cohort = cohort_of("hospital", [(label, 3, 0) for label in LABELS for _ in range(10)])
     slices = cohort.slices["slice"]
     near_duplicates = {slices[0]: "one", slices[3]: "one", slices[4]: "two", slices[31]: "two", slices[58]: "gone"}
     duplicates = pd.DataFrame({"slice": list(near_duplicates), "group": list(near_duplicates.values())})
@@ -57,19 +57,18 @@ def test_patients_who_share_images_stay_together():
         assert split.drop_duplicates("patient")["split"].value_counts().max() <= 14
 
 
-def test_a_group_of_twins_on_two_given_sides_is_named_by_rows():
+def test_a_group_of_duplicates_with_two_preassigned_subsets_is_named_by_rows():
     patients = [("Covid-19", 1, 0)] * 3
-    given_sides = ["train", "", "test"]
-    cohort = made("hospital", patients, preassigned=given_sides)
+    cohort = cohort_of("hospital", patients, preassigned=["train", "", "test"])
     duplicates = pd.DataFrame({"slice": cohort.slices["slice"][[0, 2]], "group": "same"})
     with pytest.raises(UserError, match="share images of table rows 1 and 3 of cohort hospital is in test and train"):
         split_cohorts([cohort], "patient+duplicates", FRACTIONS, 1, duplicates=duplicates)
 
 
-def test_twins_in_another_cohort_count():
-    """A public patient who is in the external cohort under another name is not trained on."""
-    public = made("curated", [(label, 1, 0) for label in LABELS for _ in range(6)])
-    abroad = made("abroad", [("Covid-19", 1, 0)], role="external")
+def test_a_duplicate_in_another_cohort_links_two_patients():
+    """A public patient who is in the external cohort under another name is not used for training."""
+    public = cohort_of("curated", [(label, 1, 0) for label in LABELS for _ in range(6)])
+    abroad = cohort_of("abroad", [("Covid-19", 1, 0)], role="external")
     duplicates = pd.DataFrame({"slice": [public.slices["slice"][2], abroad.slices["slice"][0]], "group": "same"})
     split = split_cohorts([public, abroad], "patient+duplicates", FRACTIONS, 1, duplicates=duplicates)
     assert split.loc[2, "split"] == "test"
@@ -77,22 +76,22 @@ def test_twins_in_another_cohort_count():
 
 @settings(deadline=None)
 @given(st.integers(0, 50))
-def test_sources_and_numbers_of_slices_are_alike_on_all_sides(seed):
-    """Each stratum is divided by the fractions to within one of its share, though only classes are promised exactly."""
+def test_sources_and_numbers_of_slices_are_divided_evenly(seed):
+    """Each class is divided exactly; each stratum to within one of its share."""
     strata = [(source, size) for source in ("A", "B") for size in range(3) for _ in range(10)] * 2
     classes = [("a",)] * 60 + [("b",)] * 60
-    sides = pd.Series(assign(classes, FRACTIONS, seed, None, strata))
-    keys = pd.DataFrame(strata, columns=["source", "size"]).assign(label=[name for (name,) in classes], side=sides)
+    subsets = pd.Series(assign(classes, FRACTIONS, seed, None, strata))
+    keys = pd.DataFrame(strata, columns=["source", "size"]).assign(label=[name for (name,) in classes], subset=subsets)
     for columns, exact in ((["label"], 60), (["label", "source"], 30), (["label", "source", "size"], 10)):
-        counts = keys.groupby([*columns, "side"]).size().unstack(fill_value=0)[["train", "val", "test"]]
+        counts = keys.groupby([*columns, "subset"]).size().unstack(fill_value=0)[["train", "val", "test"]]
         allowed = 0 if len(columns) == 1 else 1
         assert (abs(counts - np.array(FRACTIONS) * exact) <= allowed + 1e-9).all(axis=None), counts
 
 
 def test_strata_come_from_the_cohort():
-    """Patients with many slices, and those of the second source, reach every side."""
+    """Patients with many slices, and those of the second source, are in every subset."""
     patients = [(label, count, 0) for label in LABELS for count in [2] * 10 + [30] * 10]
-    cohort = made("hospital", patients, sources=["A", "B"] * 20)
+    cohort = cohort_of("hospital", patients, sources=["A", "B"] * 20)
     split = split_cohorts([cohort], "patient", FRACTIONS, 4).drop_duplicates("row")
     for marked in ([patients[row - 1][1] for row in split["row"]], (split["row"] % 2).tolist()):
         counts = split.assign(marked=marked).groupby(["label", "marked", "split"]).size().unstack()
@@ -100,39 +99,41 @@ def test_strata_come_from_the_cohort():
 
 
 CLASSES = st.lists(st.sampled_from("ab"), min_size=10, max_size=60).filter(
-    lambda own: 5 <= own.count("a") <= len(own) - 5
+    lambda names: 5 <= names.count("a") <= len(names) - 5
 )
 
 
 @settings(deadline=None)
 @given(CLASSES, st.integers(2, 5), st.integers(0, 20))
-def test_over_all_folds_everyone_is_tested_once(classes, folds, seed):
+def test_over_all_folds_each_unit_is_tested_once(classes, folds, seed):
     units = [(name,) for name in classes] + [("a",)]
-    given_sides = [""] * len(classes) + ["test"]
-    runs = [assign_fold(units, FRACTIONS, seed, given_sides, None, folds, fold) for fold in range(1, folds + 1)]
+    prior = [""] * len(classes) + ["test"]
+    runs = [assign_fold(units, FRACTIONS, seed, prior, None, folds, fold) for fold in range(1, folds + 1)]
     tested = np.array(runs) == "test"
     assert (tested.sum(axis=0) == [*[1] * len(classes), folds]).all()
     for run in runs:
         for name in "ab":
-            own = [side for side, unit in zip(run[:-1], classes, strict=True) if unit == name]
-            kept = len(own) - own.count("test")
-            assert [own.count("train"), own.count("val")] == subset_sizes(kept, FRACTIONS[:2])
+            of_class = [subset for subset, unit in zip(run[:-1], classes, strict=True) if unit == name]
+            kept = len(of_class) - of_class.count("test")
+            assert [of_class.count("train"), of_class.count("val")] == subset_sizes(kept, FRACTIONS[:2])
 
 
 def test_folds_of_a_cohort():
-    cohort = made("hospital", [(label, 2, 0) for label in LABELS for _ in range(4)])
+    cohort = cohort_of("hospital", [(label, 2, 0) for label in LABELS for _ in range(4)])
     tested = [
         set(split.loc[split["split"] == "test", "patient"])
         for split in (split_cohorts([cohort], "patient", FRACTIONS, 1, folds=4, fold=fold) for fold in (1, 2, 3, 4))
     ]
-    assert [len(own) for own in tested] == [2] * 4 and len(set.union(*tested)) == 8
+    assert [len(patients) for patients in tested] == [2] * 4 and len(set.union(*tested)) == 8
     with pytest.raises(UserError) as caught:
         split_cohorts([cohort], "patient", FRACTIONS, 1, folds=5)
     assert "cohort hospital: splits.folds is 5, but only 4 of its units" in str(caught.value)
     assert "hold Covid-19" in str(caught.value)
-    abroad = made("abroad", [("Covid-19", 1, 0)], role="external")
+    abroad = cohort_of("abroad", [("Covid-19", 1, 0)], role="external")
     assert set(split_cohorts([abroad], "patient", FRACTIONS, 1, folds=5)["split"]) == {"test"}
-    assigned = made("hospital", [(label, 2, 0) for label in LABELS for _ in range(4)], preassigned=["train", *[""] * 7])
+    assigned = cohort_of(
+        "hospital", [(label, 2, 0) for label in LABELS for _ in range(4)], preassigned=["train", *[""] * 7]
+    )
     with pytest.raises(UserError, match="cohort hospital, table row 1: split is train, but a cross-validation"):
         split_cohorts([assigned], "patient", FRACTIONS, 1, folds=3)
 
@@ -143,38 +144,38 @@ SOURCES = {"A": 6, "B": 2, "C": 3, "D": 1}  # patients of each class
 def sources_cohort(role: str = "target", **more) -> object:
     patients = [(label, 2, 0) for source, n in SOURCES.items() for label in LABELS for _ in range(n)]
     names = [source for source, n in SOURCES.items() for _ in range(2 * n)]
-    return made("hospital", patients, role, sources=names, **more)
+    return cohort_of("hospital", patients, role, sources=names, **more)
 
 
-def sides_of_sources(**more) -> dict[str, str]:
+def subsets_of_sources(**more) -> dict[str, str]:
     split = split_cohorts([sources_cohort()], "source", [0.65, 0.1, 0.25], 1, **more)
     of_row = [source for source, n in SOURCES.items() for _ in range(2 * n)]
-    found = {(of_row[row - 1], side) for row, side in zip(split["row"], split["split"], strict=True)}
-    assert len(found) == len(SOURCES)
-    return dict(found)
+    pairs = {(of_row[row - 1], subset) for row, subset in zip(split["row"], split["split"], strict=True)}
+    assert len(pairs) == len(SOURCES)
+    return dict(pairs)
 
 
-def test_whole_sources_are_left_out_by_the_rule():
+def test_whole_sources_are_held_out_by_the_rule():
     """24 patients: C has 6 (0.25, test), D has 2 (0.08, nearest to 0.1: val)."""
-    assert sides_of_sources() == {"A": "train", "B": "train", "C": "test", "D": "val"}
-    assert sides_of_sources(test_source="A") == {"A": "test", "B": "train", "C": "train", "D": "val"}
-    # C is nearest to the share of test too, but it is asked for elsewhere.
-    assert sides_of_sources(val_source="C") == {"A": "train", "B": "test", "C": "val", "D": "train"}
-    assert sides_of_sources(test_source="D", val_source="B") == {"A": "train", "B": "val", "C": "train", "D": "test"}
+    assert subsets_of_sources() == {"A": "train", "B": "train", "C": "test", "D": "val"}
+    assert subsets_of_sources(test_source="A") == {"A": "test", "B": "train", "C": "train", "D": "val"}
+    # C is nearest to the fraction of test too, but the config names it for validation.
+    assert subsets_of_sources(val_source="C") == {"A": "train", "B": "test", "C": "val", "D": "train"}
+    assert subsets_of_sources(test_source="D", val_source="B") == {"A": "train", "B": "val", "C": "train", "D": "test"}
 
 
-def test_sources_that_cannot_be_left_out():
-    with pytest.raises(UserError, match=r"splits\.test_source: E is no free source of cohort hospital; it has A"):
-        sides_of_sources(test_source="E")
-    with pytest.raises(UserError, match=r"splits\.val_source: A is no free source"):
-        sides_of_sources(test_source="A", val_source="A")
+def test_sources_that_cannot_be_held_out():
+    with pytest.raises(UserError, match=r"splits\.test_source: E is not a free source of cohort hospital; it has A"):
+        subsets_of_sources(test_source="E")
+    with pytest.raises(UserError, match=r"splits\.val_source: A is not a free source"):
+        subsets_of_sources(test_source="A", val_source="A")
     patients = [(label, 1, 0) for label in LABELS for _ in range(3)]
     with pytest.raises(UserError) as caught:
-        split_cohorts([made("hospital", patients, sources=list("AABBBB"))], "source", FRACTIONS, 1)
-    assert "needs three sources at least" in str(caught.value)
+        split_cohorts([cohort_of("hospital", patients, sources=list("AABBBB"))], "source", FRACTIONS, 1)
+    assert "needs at least three sources" in str(caught.value)
     assert "A (2 patients, Covid-19); B (4 patients, Covid-19 and Non Covid)" in str(caught.value)
     with pytest.raises(UserError, match="no source is left that could be val: it must hold both classes"):
-        split_cohorts([made("hospital", patients, sources=list("AABCCB"))], "source", FRACTIONS, 1)
+        split_cohorts([cohort_of("hospital", patients, sources=list("AABCCB"))], "source", FRACTIONS, 1)
     abroad = sources_cohort(role="external")
     assert set(split_cohorts([abroad], "source", FRACTIONS, 1)["split"]) == {"test"}
 
@@ -182,32 +183,30 @@ def test_sources_that_cannot_be_left_out():
 def test_a_patient_of_two_sources_joins_them():
     patients = [(label, 1, 0) for label in LABELS for _ in range(4)]
     names = ["p", *"bcd", "p", *"fgh"]  # p is in A and in D
-    cohort = made("hospital", patients, names=names, sources=list("ABCADBCE"))
+    cohort = cohort_of("hospital", patients, names=names, sources=list("ABCADBCE"))
     split = split_cohorts([cohort], "source", FRACTIONS, 1)
     assert (split.groupby("patient")["split"].nunique() == 1).all()
-    sides = split["split"].groupby(list("ABCADBCE")).unique().map(list)
-    assert sides["A"] == sides["D"]
+    subsets = split["split"].groupby(list("ABCADBCE")).unique().map(list)
+    assert subsets["A"] == subsets["D"]
 
 
-def test_patients_of_the_segmentation_cohort_keep_their_side():
+def test_patients_of_the_segmentation_cohort_keep_their_subset():
     names = [f"{number:016d}" for number in range(12)]
-    cohort = made("hospital", [(label, 1, 0) for label in LABELS for _ in range(6)], names=names)
+    cohort = cohort_of("hospital", [(label, 1, 0) for label in LABELS for _ in range(6)], names=names)
     table = pd.DataFrame({"case": names[:4], "patient": names[:4], "split": ["test", "train", "val", "test"]})
-    split = split_cohorts([cohort], "patient", FRACTIONS, 1, known=[segmentation_assignments(table)])
+    split = split_cohorts([cohort], "patient", FRACTIONS, 1, prior=[segmentation_assignments(table)])
     assert split["split"].tolist()[:4] == ["test", "train", "val", "test"]
     assert split["split"].value_counts().to_dict() == {"train": 7, "val": 2, "test": 3}
-    given_sides = ["", "test", *[""] * 10]
-    against = made(
-        "hospital", [(label, 1, 0) for label in LABELS for _ in range(6)], names=names, preassigned=given_sides
-    )
+    patients = [(label, 1, 0) for label in LABELS for _ in range(6)]
+    against = cohort_of("hospital", patients, names=names, preassigned=["", "test", *[""] * 10])
     with pytest.raises(UserError) as caught:
-        split_cohorts([against], "patient", FRACTIONS, 1, known=[segmentation_assignments(table)])
+        split_cohorts([against], "patient", FRACTIONS, 1, prior=[segmentation_assignments(table)])
     assert "cohort hospital, table row 2: this patient would be in test, but the segmentation cohort has" in str(
         caught.value
     )
 
 
-def test_the_tables_alone_show_what_is_impossible():
+def test_a_cohort_is_built_from_the_table_alone():
     rows = [TableRow(n + 1, f"P{n % 2}", f"{n}", LABELS[n % 2], "", "", "") for n in range(6)]
     cohort = cohort_of_rows("hospital", "target", rows, shared_ids=False)
     split = split_cohorts([cohort], "patient", FRACTIONS, 1)
@@ -230,7 +229,7 @@ def config_of(splits: dict, roles: tuple[str, ...] = ("public", "target"), **mor
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (config_of({"folds": 1}), "splits.folds: 1 is no cross-validation"),
+        (config_of({"folds": 1}), "splits.folds: 1 is not a cross-validation"),
         (config_of({"folds": 3, "fold": 4}), "splits.fold: 4 of 3 folds"),
         (config_of({"folds": 3, "unit": "source"}), "splits.folds: folds are of patients"),
         (config_of({"folds": 3, "previous": "old"}), "splits.previous: an earlier split cannot be followed by a cross"),
@@ -269,15 +268,18 @@ def test_a_cohort_may_name_sources_of_its_own():
     config = complete_config(config_of({"unit": "source", "test_source": "A", "val_source": "B"}))
     config["cohorts"]["target"] |= {"test_source": "C", "val_source": ""}
     named = [
-        [split_settings_of(config, name)[f"{side}_source"] for side in ("test", "val")] for name in config["cohorts"]
+        [split_settings_of(config, name)[f"{subset}_source"] for subset in ("test", "val")]
+        for name in config["cohorts"]
     ]
     assert named == [["A", "B"], ["C", ""]]  # "": by the rule
     assert split_settings_of(config, "public") == config["splits"]
 
 
-def test_sides_that_other_cohorts_tables_give_count_under_shared_ids_alone():
-    def rows(*given: tuple[str, str]) -> list[TableRow]:
-        return [TableRow(n, name, f"{n}", LABELS[0], "", "", side) for n, (name, side) in enumerate(given, start=1)]
+def test_subsets_of_other_cohorts_tables_count_under_shared_ids_alone():
+    def rows(*patients: tuple[str, str]) -> list[TableRow]:
+        return [
+            TableRow(n, name, f"{n}", LABELS[0], "", "", subset) for n, (name, subset) in enumerate(patients, start=1)
+        ]
 
     tables = {
         "segmentation": rows(("Ada", ""), ("Bob", ""), ("Cyd", "train"), ("Dot", ""), ("", "")),
