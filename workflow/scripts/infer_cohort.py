@@ -8,7 +8,7 @@ from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.inference import classify_slices
+from lungsight.training.inference import predict_slices
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,7 +24,7 @@ def main() -> None:
     provenance = read_json(args.provenance)
     prepare_device(args.threads, provenance["seed"])
     images, split = CachedImages.open(args.images, args.index), read_table(args.split, "split")
-    write_table(args.predictions, classify_slices(args.model, provenance, split, images), "predictions")
+    write_table(args.predictions, predict_slices(args.model, provenance, split, images), "predictions")
 
 
 if __name__ == "__main__":

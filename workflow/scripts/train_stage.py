@@ -20,7 +20,7 @@ from lungsight.training.stage_training import (
     objective_of,
     plan_of,
     train,
-    what_came_of,
+    training_outcome,
 )
 from lungsight.training.weights import WeightsFile, read_sidecar
 
@@ -52,7 +52,7 @@ def main() -> None:
     device = prepare_device(args.threads, args.seed)
     name = args.backbone
     backbone, cohort, start = backbones.load(name), TrainingCohort(args.split, args.images, args.index), start_of(args)
-    sides = cohort.sides(args.labels[0], args.settings["image_size"])
+    sides = cohort.subsets(args.labels[0], args.settings["image_size"])
     model = start.build(name, backbone, args.settings)
     provenance = {
         **{"pipeline": args.pipeline.name, "framework": args.pipeline.input_view, "stage": args.stage},
@@ -68,7 +68,7 @@ def main() -> None:
         in_float32(model, backbone, args.settings).save(temporary)
     write_table(args.history, history, "history")
     size = {"parameters": model.count_params(), "bytes": args.model.stat().st_size}
-    write_json(args.provenance, provenance | {"training": what_came_of(history), "model": size})
+    write_json(args.provenance, provenance | {"training": training_outcome(history), "model": size})
     draw_curve(args.curve, history, title_of(args.pipeline.name, args.stage, provenance["weights"]))
     checkpoint.remove()
 

@@ -6,24 +6,24 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from lungsight.evaluation.aggregation import fit_aggregations
-from lungsight.evaluation.metrics import PATIENT_PREDICTION, mean_of_slices, patient_level
+from lungsight.evaluation.aggregation import fit_aggregations, mean_of_slices, patient_level
 from lungsight.training import backbones
 from lungsight.training.bags import (
     count_bags,
     draw_bags,
+    group_numbers,
     in_two_parts,
     mean_by_group,
-    numbered,
     numpy_head,
     predict_bags,
     predict_patient,
 )
 from lungsight.training.fit import LabelledImages, TrainingPlan, fit
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.inference import classify_slices
+from lungsight.training.inference import predict_slices
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of, to_input
+from lungsight.training.pipelines import PATIENT_PREDICTION
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 SIZE = 16
@@ -53,7 +53,7 @@ def test_a_bag_holds_slices_of_one_patient_and_every_slice_is_in_one() -> None:
 
 
 def test_patients_are_numbered_in_order_of_appearance() -> None:
-    assert numbered(["b", "a", "b", "a"], [1, 1, 1, 0]).tolist() == [0, 1, 0, 2]
+    assert group_numbers(["b", "a", "b", "a"], [1, 1, 1, 0]).tolist() == [0, 1, 0, 2]
 
 
 def test_mean_features_of_a_patient_are_those_by_hand() -> None:
@@ -98,7 +98,7 @@ def test_predictions_have_the_patients_answer_beside_the_slices(model: keras.Mod
     split = pd.DataFrame({"slice": names, "patient": patients, "label": [POSITIVE] * 3 + [NEGATIVE] * 2})
     cached = CachedImages(pixels, pd.Index(names))
     provenance = PROVENANCE | {"preprocessing": backbone.preprocessing}
-    table = classify_slices(tmp_path / "model.keras", provenance, split.assign(split="val"), cached)
+    table = predict_slices(tmp_path / "model.keras", provenance, split.assign(split="val"), cached)
     plain = model(to_input(backbone, pixels)).numpy()[:, 0]
     np.testing.assert_allclose(table["probability"], plain, atol=1e-5)
     pooled = in_two_parts(model)[0](to_input(backbone, pixels)).numpy()

@@ -9,7 +9,7 @@ from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.training import backbones, published_models
 from lungsight.training.pipelines import Pipeline, check_pipelines, input_views_of, pipelines_of, section_of
-from lungsight.training.settings import BY_STAGE, ELSEWHERE, settings_of_stage, start_files
+from lungsight.training.settings import BY_STAGE, NOT_SETTINGS, settings_of_stage, start_files
 
 COHORTS = {name: {"role": name, "format": "png", "root": name, "table": f"{name}.tsv"} for name in ("public", "target")}
 
@@ -23,7 +23,7 @@ def test_a_system_sets_keys_of_the_training_section_to_what_they_allow(name: str
     system = published_models.load(name)
     assert system.backbone in backbones.names()
     assert set(system.training) <= set(config_schema()["properties"]["training"]["properties"])
-    assert not set(system.training) & {*BY_STAGE, *ELSEWHERE}
+    assert not set(system.training) & {*BY_STAGE, *NOT_SETTINGS}
     config_of({}, **system.training)
 
 

@@ -76,8 +76,8 @@ def select_test_slices(
         table,
         np.asarray(images.pixels[rows]),
         np.asarray(masks.pixels[rows]) > 0,
-        has_mask=masks.is_given(rows),
-        lesions=lesions and Lesions(np.asarray(lesions.pixels[rows]) > 0, lesions.is_given(rows)),
+        has_mask=masks.mask_exists(rows),
+        lesions=lesions and Lesions(np.asarray(lesions.pixels[rows]) > 0, lesions.mask_exists(rows)),
     )
 
 
