@@ -13,7 +13,7 @@ from lungsight.explain.explanation import (
     SliceImages,
     draw_mean_of_classes,
     draw_overlays,
-    explanation,
+    measure_maps,
     other_methods,
     outcomes,
     save_maps,
@@ -183,7 +183,7 @@ def made_explanation(
     for method, share in ((PRIMARY, rng.uniform(-0.4, 1)), (THESIS, -0.5)):
         maps = np.maximum(noise + share * lung, 0)
         maps[0] = 0
-        explained[method] = explanation(identity, maps, slices, config["explain"]["iou_level"])
+        explained[method] = measure_maps(identity, maps, slices, config["explain"]["iou_level"])
     write_table(folder / "saliency.tsv", explained[PRIMARY].table, schema="saliency")
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
     save_maps(folder / "maps.npz", explained[PRIMARY])

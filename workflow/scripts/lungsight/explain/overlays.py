@@ -26,7 +26,7 @@ _NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
 
 
 def _quantiles() -> Iterator[float]:
-    """0.5, 0, 1, then ever finer: 0.25, 0.75, 0.125, 0.375, …"""
+    """Yield 0.5, 0, 1, then ever finer steps: 0.25, 0.75, 0.125, 0.375 and so on."""
     yield from (0.5, 0.0, 1.0)
     step = 4
     while True:
@@ -35,10 +35,13 @@ def _quantiles() -> Iterator[float]:
 
 
 def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The slices of saliency.tsv to draw: at most `count` of each outcome, by SAMPLING_RULE.
+    """Choose the slices of saliency.tsv to draw: at most `count` of each outcome, by SAMPLING_RULE.
 
-    Only slices that have an enrichment. Ties keep the table's order. Returns rows of `table`, with its index, and a
-    column `position`: median, lowest, highest, or "quantile 0.25" and so on.
+    Only slices with an enrichment can be chosen. Ties keep the table's order.
+
+    Returns
+    -------
+    Rows of `table`, with its index, and a column `position`: median, lowest, highest, or "quantile 0.25" and so on.
     """
     chosen: dict[int, str] = {}
     for _, group in table[table["enrichment"].notna()].groupby("outcome", sort=False):
