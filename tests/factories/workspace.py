@@ -16,12 +16,16 @@ MORE_OPTIONS = shlex.split(os.environ.get("LUNGSIGHT_SNAKEMAKE_OPTIONS", ""))  #
 
 @dataclass
 class Workspace:
-    """config: as a user writes it; `results` is results/test. Everything lies below `folder`."""
+    """config: as a user writes it; `results` is results/test. Everything lies below `folder`.
+
+    snakefile: the workflow that runs, by default lungsight by the user's entry.
+    """
 
     folder: Path
     config: dict
     results: str = "results/test"
     environment: dict = field(default_factory=dict)
+    snakefile: Path = ROOT / "Snakefile"
 
     def __post_init__(self) -> None:
         self.write_config()
@@ -42,7 +46,7 @@ class Workspace:
     def _command(self, *arguments: str, configured: bool = True) -> list[str]:
         configfile = ["--configfile", "config.yaml"] if configured else []
         return [
-            *(str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"),
+            *(str(SNAKEMAKE), "--snakefile", str(self.snakefile), "--workflow-profile", "none"),
             *("--directory", str(self.folder), *configfile, *MORE_OPTIONS, *arguments),
         ]
 

@@ -23,8 +23,7 @@ rule audit_stage:
     resources:
         mem_mb=3000,
     params:
-        code=code("audit_stage"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("audit_stage"),
         positive=next(iter(config["labels"])),
         settings=as_json(config["audit"]),
         resamples=config["report"]["bootstrap"],

@@ -9,12 +9,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from lungsight.code import digest_of
+from lungsight.code import digest_of, libraries_of
 from lungsight.training.pipelines import (
     TARGET_ONLY,
     ROLE_OF_STAGE,
@@ -36,6 +33,7 @@ from lungsight.evaluation.leakage_inflation.settings import (
     leakage_pipelines,
     settings_of_leakage_training,
 )
+from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
@@ -58,7 +56,7 @@ from lungsight.splits.settings import (
     split_settings_of,
     split_unit_of,
 )
-from lungsight.training.backbones import module_file
+from lungsight.training import backbones
 from lungsight.training.regions import REGIONS, WHOLE_IMAGE
 from lungsight.training.published_models import recipe_of, training_settings
 from lungsight.training.settings import (
@@ -90,6 +88,7 @@ RUN = describe_run(config)
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
 set_environment(private=PRIVATE, gpus=config["training"]["gpus"])
+os.environ[FOLDER_OF_LIBRARIES] = f"{RESULTS}/libraries"
 
 
 wildcard_constraints:
@@ -105,9 +104,20 @@ def program(name):
     return os.path.relpath(SCRIPTS / f"{name}.py")
 
 
-def code(name):
-    """Digest of what a rule's program and the modules it imports do; comments do not count."""
-    return digest_of(SCRIPTS / f"{name}.py")
+def code(name, backbone=None):
+    """Digest of the code that a rule's program reaches; of the backbones, of the one that it loads."""
+    return digest_of(SCRIPTS / f"{name}.py", loads={backbones.__name__: [backbone]} if backbone else None)
+
+
+def libraries(name):
+    """The libraries that the results of a program depend on; none for a program that is there no more."""
+    path = SCRIPTS / f"{name}.py"
+    return libraries_of(path) if path.is_file() else frozenset()
+
+
+def code_with_backbone(name):
+    """An input function: as `code`, of a program that loads the pipeline's backbone."""
+    return lambda wildcards: code(name, backbone_of(wildcards))
 
 
 def as_json(value):
@@ -245,7 +255,7 @@ def cohort_of_stage(stage):
 
 def repository_file(path):
     """A file that comes with lungsight, from wherever Snakemake runs."""
-    return os.path.relpath(Path(workflow.basedir) / path)
+    return os.path.relpath(REPOSITORY / path)
 
 
 def shard_folders(folder):
@@ -383,11 +393,6 @@ def predictions_of_stage(wildcards):
 def backbone_of(wildcards):
     """The pipeline's backbone, also where a system stands in its name."""
     return recipe_of(Pipeline.parse(wildcards.pipeline).architecture).backbone
-
-
-def code_of_backbone(wildcards):
-    """Digest of the pipeline's backbone, a module that programs load by its name."""
-    return digest_of(module_file(backbone_of(wildcards)))
 
 
 def scans_and_model_wanted(wildcards):

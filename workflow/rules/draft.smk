@@ -12,7 +12,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 # the program speaks to the user, and names of folders belong on the terminal alone.
 rule draft_table:
     input:
-        program=ancient(os.path.relpath(Path(workflow.basedir) / "workflow" / "scripts" / "draft_table.py")),
+        program=ancient(os.path.relpath(SCRIPTS / "draft_table.py")),
     localrule: True
     conda:
         "../../envs/intake.yaml"

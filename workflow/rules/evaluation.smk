@@ -197,8 +197,7 @@ if LEAKAGE_PIPELINES:
             mem_mb=4000,
             gpu=config["training"]["gpus"],
         params:
-            code=code("leakage_training"),
-            backbone=code_of_backbone,
+            code=code_with_backbone("leakage_training"),
             network=backbone_of,
             positive=next(iter(config["labels"])),
             settings=lambda wildcards: as_json(settings_of_leakage_training(config, wildcards.pipeline)),
@@ -208,7 +207,7 @@ if LEAKAGE_PIPELINES:
             checkpoints=f"{RESULTS}/training/checkpoints/leakage-{{pipeline}}",
         shell:
             "python {input.program} --backbone {params.network} --positive {params.positive:q}"
-            " --settings {params.settings:q} --seed {params.seed} --threads {threads} --code {params.code}-{params.backbone}"
+            " --settings {params.settings:q} --seed {params.seed} --threads {threads} --code {params.code}"
             " --conditions {input.arms} --images {input.images} --index {input.index} {params.start}"
             " --checkpoints {params.checkpoints:q} --predictions {output} > {log} 2>&1"
 

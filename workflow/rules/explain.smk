@@ -38,8 +38,7 @@ rule explain_stage:
         "../../envs/keras.yaml"
     threads: config["explain"]["threads"]
     params:
-        code=code("explain_stage"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("explain_stage"),
         cohort=lambda wildcards: cohort_of_stage(wildcards.stage),
         positive=next(iter(config["labels"])),
         settings=settings_of(

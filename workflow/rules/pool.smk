@@ -13,7 +13,7 @@ POOLED = str(config.get("out", "results/pooled")).rstrip("/")
 rule pool_folds:
     default_target: True
     input:
-        program=ancient(os.path.relpath(Path(workflow.basedir) / "workflow" / "scripts" / "pool_folds.py")),
+        program=ancient(os.path.relpath(SCRIPTS / "pool_folds.py")),
         metrics=[file for run in config["folds_of"] for file in Path(run).glob("models/*/stage*/metrics.json")],
     output:
         metrics=f"{POOLED}/metrics.tsv",

@@ -50,7 +50,7 @@ rule imagenet_weights:
     conda:
         "../../envs/keras.yaml"
     params:
-        code=code("imagenet_weights"),
+        code=lambda wildcards: code("imagenet_weights", wildcards.backbone),
     shell:
         "python {input.program} --backbone {wildcards.backbone} --weights {output.weights} > {log} 2>&1"
 
@@ -101,8 +101,7 @@ rule train_stage:
         mem_mb=4000,  # measured: 2300 at 96 x 96 with DenseNet-201
         gpu=config["training"]["gpus"],
     params:
-        code=code("train_stage"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("train_stage"),
         network=backbone_of,
         stage=lambda wildcards: stage_number(wildcards.stage),
         labels=as_json(list(config["labels"])),
@@ -115,7 +114,7 @@ rule train_stage:
         "python {input.program} --pipeline {wildcards.pipeline} --backbone {params.network} --stage {params.stage}"
         " --labels {params.labels:q}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads}"
-        " --code {params.code}-{params.backbone} --split {input.split} --images {input.images} --index {input.index}"
+        " --code {params.code} --split {input.split} --images {input.images} --index {input.index}"
         " {params.start} --checkpoints {params.checkpoints:q} --model {output.model} --history {output.history}"
         " --provenance {output.provenance} --curve {output.curve} > {log} 2>&1"
 
@@ -141,8 +140,7 @@ rule infer_cohort:
         mem_mb=3000,
         gpu=config["training"]["gpus"],
     params:
-        code=code("infer_cohort"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("infer_cohort"),
     shell:
         "python {input.program} --model {input.model} --provenance {input.provenance} --split {input.split}"
         " --images {input.images} --index {input.index} --threads {threads} --predictions {output} > {log} 2>&1"

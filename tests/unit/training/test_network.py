@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.saving import legacy_h5_format
 
-from lungsight.code import _without_docstrings
+from lungsight.code.modules import is_docstring
 from lungsight.errors import UserError
 from lungsight.training import backbones, published_models
 from lungsight.training.adam import Adam
@@ -142,6 +142,13 @@ def test_imagenet_weights_are_fetched_from_where_keras_has_them(
     assert asked == [(backbone.imagenet_url, backbone.imagenet_md5)]
 
 
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "body", None), list):
+            node.body = [statement for statement in node.body if not is_docstring(statement)]
+    return tree
+
+
 def code_of_the_workflow() -> dict[str, str]:
     """File → what it says, without sentences for people."""
     scripts = ROOT / "workflow" / "scripts"
@@ -151,7 +158,7 @@ def code_of_the_workflow() -> dict[str, str]:
     }
     rules = {
         path.name: re.sub(r"#.*", "", path.read_text())
-        for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "Snakefile"]
+        for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "workflow" / "Snakefile"]
     }
     return python | rules
 
