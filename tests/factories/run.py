@@ -10,7 +10,7 @@ from lungsight.config import cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort, leakage_pipelines
 from lungsight.evaluation.model_evaluation import evaluate_model
-from lungsight.explain.explanation import SliceImages, explanation, other_methods, outcomes, summarise_stage
+from lungsight.explain.explanation import SliceImages, measure_maps, other_methods, outcomes, summarise_stage
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.lesions import Lesions
 from lungsight.explain.map_files import save_maps
@@ -186,7 +186,7 @@ def made_explanation(
     for method, share in ((PRIMARY, rng.uniform(-0.4, 1)), (THESIS, -0.5)):
         maps = np.maximum(noise + share * lung, 0)
         maps[0] = 0
-        explained[method] = explanation(identity, maps, slices, config["explain"]["iou_level"])
+        explained[method] = measure_maps(identity, maps, slices, config["explain"]["iou_level"])
     write_table(folder / "saliency.tsv", explained[PRIMARY].table, schema="saliency")
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
     table, maps = explained[PRIMARY].table, explained[PRIMARY].maps

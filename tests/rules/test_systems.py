@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lungsight.evaluation.metrics import PATIENT_PREDICTION
 from lungsight.files import read_json
 from lungsight.tables import read_table
+from lungsight.training.pipelines import PATIENT_PREDICTION
 from tests.factories.tables import made_cohort
 from tests.rules.test_training import FILES, MODEL, SIZE, made_images, workspace
 

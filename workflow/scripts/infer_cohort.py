@@ -9,7 +9,7 @@ from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.inference import classify_slices
+from lungsight.training.inference import predict_slices
 from lungsight.training.pipelines import pipeline_and_stage
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     prepare_device(args.threads, provenance["seed"])
     pipeline, _ = pipeline_and_stage(args.model)
     images = CachedImages.of(args.images, pipeline.input_view)
-    predictions = classify_slices(args.model / MODEL, provenance, read_table(args.split, "split"), images)
+    predictions = predict_slices(args.model / MODEL, provenance, read_table(args.split, "split"), images)
     write_table(args.predictions, predictions, "predictions")
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from lungsight.evaluation.fold_pooling import pool_folds, prediction_files
-from lungsight.evaluation.metrics import evaluate_predictions
+from lungsight.evaluation.model_evaluation import evaluate_predictions
 from lungsight.files import read_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table

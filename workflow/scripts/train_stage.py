@@ -24,7 +24,7 @@ from lungsight.training.stage_training import (
     objective_of,
     plan_of,
     train,
-    what_came_of,
+    training_outcome,
 )
 
 
@@ -50,23 +50,23 @@ def main() -> None:
     (pipeline, stage), start = pipeline_and_stage(args.model), Start.of(args.settings["start"])
     device, backbone = prepare_device(args.threads, seed), backbones.load(name)
     cohort = TrainingCohort(args.split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
-    sides = cohort.sides(labels[0], settings["image_size"])
+    subsets = cohort.subsets(labels[0], settings["image_size"])
     model = start.build(name, backbone, settings)
     provenance = {
         **{"pipeline": pipeline.name, "framework": pipeline.input_view, "stage": stage},
         **{"labels": labels, "weights": start.describe(), "inputs": cohort.digests()},
-        **{"images": dict(zip(("train", "val"), map(len, sides), strict=True))},
+        **{"images": dict(zip(("train", "val"), map(len, subsets), strict=True))},
         **describe_training(name, backbone, settings, seed, args.code),
         **{"hardware": hardware_class(device), "threads": args.threads},
     }
     checkpoint = Checkpoint.of(args.checkpoints, provenance)
     plan = plan_of(settings, stage, seed, start.fine_tunes)
-    history = train(model, backbone, objective_of(settings, sides[0]), *sides, plan, checkpoint)
+    history = train(model, backbone, objective_of(settings, subsets[0]), *subsets, plan, checkpoint)
     with atomic_path(args.model / MODEL) as temporary:
         in_float32(model, backbone, settings).save(temporary)
     write_table(args.model / HISTORY, history, "history")
     size = {"parameters": model.count_params(), "bytes": (args.model / MODEL).stat().st_size}
-    write_json(args.model / PROVENANCE, provenance | {"training": what_came_of(history), "model": size})
+    write_json(args.model / PROVENANCE, provenance | {"training": training_outcome(history), "model": size})
     checkpoint.remove()
 
 

@@ -108,8 +108,8 @@ def test_lesions_are_cached_where_they_are_known(tmp_path: Path, capsys) -> None
     lesions, whole = (
         CachedImages.open(tmp_path / f"{name}.npy", tmp_path / "index.tsv") for name in ("lesions", "whole")
     )
-    assert lesions.is_given(np.array([0, 3, 4])).tolist() == [True, True, False]
-    assert whole.is_given(np.array([0, 7])).all()
+    assert lesions.mask_exists(np.array([0, 3, 4])).tolist() == [True, True, False]
+    assert whole.mask_exists(np.array([0, 7])).all()
 
 
 def test_lesions_that_nobody_knows_take_no_room(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What one stage is told of the config, and which files it starts from, for every kind of start."""
+"""The settings of one stage, and the files that it starts from, for every kind of start."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def config_of(**training) -> dict:
     return complete_config({"results": "r", "cohorts": cohorts, "training": training})
 
 
-def test_epochs_and_rate_are_the_stages_own_and_what_cannot_change_a_model_is_left_out():
+def test_settings_have_the_epochs_and_rate_of_the_stage_and_nothing_that_cannot_change_a_model():
     config = config_of(epochs={"stage1": 3, "stage2": 5}, learning_rate={"stage2": 0.5}, threads=2, gpus=1)
     assert [settings_of_stage(config, PLAIN, stage)["epochs"] for stage in ("1", "2", "2-target-only")] == [3, 5, 5]
     assert settings_of_stage(config, PLAIN, "2")["learning_rate"] == 0.5
@@ -30,7 +30,7 @@ def test_epochs_and_rate_are_the_stages_own_and_what_cannot_change_a_model_is_le
     assert settings_of_stage(config_of(label_smoothing=0.1), PLAIN, "1") != settings_of_stage(config_of(), PLAIN, "1")
 
 
-def test_stage_1_is_asked_about_the_target_before_adaptation_and_every_stage_about_the_external():
+def test_stage_1_predicts_the_target_before_adaptation_and_every_stage_predicts_the_external_cohort():
     cohorts = {
         role: {"role": role, "format": "png", "root": role, "table": f"{role}.tsv"}
         for role in ("public", "target", "external", "segmentation")

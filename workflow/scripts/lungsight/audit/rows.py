@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
-from lungsight.evaluation.metrics import patient_level, ranking_metrics
+from lungsight.evaluation.metrics import ranking_metrics
 
 AUC_CHANCE = 0.5
 UNMODIFIED = "intact"  # the variant without an intervention

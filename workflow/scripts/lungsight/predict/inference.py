@@ -41,7 +41,7 @@ def ask(
     if slices.empty:
         return Answer(slices.assign(**dict.fromkeys(SAID)), np.zeros((0, 0)), pixels)
     probability, features = PredictionNetwork(model, backbone)(images.pixels, rows)
-    shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.is_given(rows))
+    shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.mask_exists(rows))
     explainer = GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
     explained = explain_slices(explainer, shown, partial(to_input, backbone), positive, iou_level)[PRIMARY]
     said = {name: explained.table[name] for name in SAID}

@@ -1,4 +1,9 @@
-"""What the config says of one stage's training, and which files it starts from: standard library alone."""
+"""Read the settings of one stage's training from the config, and the files that it starts from.
+
+It imports no TensorFlow.
+
+A stage is named "1", "2" or "2-target-only". The last is stage 2 without stage 1 before it.
+"""
 
 from typing import Any
 
@@ -7,36 +12,37 @@ from lungsight.training.pipelines import TARGET_ONLY, Pipeline, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 
 BY_STAGE = ("epochs", "learning_rate")
-# What decides how, where or from what a training runs, and is told to it otherwise; the rest are its settings.
-ELSEWHERE = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
+# Keys of `training` that choose how, where, or from which files a training runs. All other keys are its settings.
+NOT_SETTINGS = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
 
 
 def stage_number(stage: int | str) -> int:
-    """1 or 2, of the name of a stage: "1", "2", or "2-target-only", which is stage 2 without stage 1 before it."""
+    """Return 1 or 2 from the name of a stage."""
     return int(str(stage)[0])
 
 
-def cohorts_predicted(config: dict, stage: int | str) -> list[str]:
-    """Cohorts that a stage's model is evaluated on: stage 1 also before adaptation, on the target cohort."""
+def cohorts_predicted(config: dict[str, Any], stage: int | str) -> list[str]:
+    """List the cohorts that a stage's model predicts; stage 1 predicts the target cohort too, before adaptation."""
     roles = {1: ("public", "target", "external"), 2: ("target", "external")}
     return cohorts_with_role(config, *roles[stage_number(stage)])
 
 
-def stages_with_controls(config: dict) -> list[int | str]:
-    """The stages, and 2-target-only where the config asks for the controls of adaptation."""
+def stages_with_controls(config: dict[str, Any]) -> list[int | str]:
+    """List the stages, and 2-target-only where `training.adaptation_controls` asks for it."""
     stages = stages_of(config)
-    return [*stages, TARGET_ONLY] if config["training"]["adaptation_controls"] and 2 in stages else stages
+    controls = [TARGET_ONLY] if config["training"]["adaptation_controls"] and 2 in stages else []
+    return [*stages, *controls]
 
 
-def settings_of_stage(config: dict, pipeline: str, stage: str) -> dict[str, Any]:
-    """The settings that a pipeline's stage depends on; epochs and learning rate are the stage's own."""
+def settings_of_stage(config: dict[str, Any], pipeline: str, stage: str) -> dict[str, Any]:
+    """Return the settings of a pipeline's stage, with the epochs and the learning rate of that stage."""
     training = training_settings(Pipeline.parse(pipeline).architecture, config["training"])
-    own = {name: training[name][f"stage{stage_number(stage)}"] for name in BY_STAGE}
-    return {name: value for name, value in training.items() if name not in (*BY_STAGE, *ELSEWHERE)} | own
+    of_stage = {name: training[name][f"stage{stage_number(stage)}"] for name in BY_STAGE}
+    return {name: value for name, value in training.items() if name not in (*BY_STAGE, *NOT_SETTINGS)} | of_stage
 
 
-def imagenet_source(config: dict, backbone: str) -> str:
-    """Where weights for `imagenet` come from: a local `file` of the config's, a `stand-in`, or Keras's `download`."""
+def imagenet_source(config: dict[str, Any], backbone: str) -> str:
+    """Return where ImageNet weights come from: "file" (a local one), "stand-in", or "download" (Keras's)."""
     if backbone in config["training"]["imagenet"]:
         return "file"
     return "stand-in" if config["training"]["stand_in"] is not None else "download"
@@ -90,8 +96,8 @@ def start_files(config: dict, results: str, pipeline: str, stage: str) -> list[s
     return [start["weights"], f"{results}/training/imagenet/{backbone}.verified"]
 
 
-def training_problems(config: dict) -> list[str]:
-    """List what a schema cannot say of the training's settings, a sentence each."""
+def training_problems(config: dict[str, Any]) -> list[str]:
+    """List the problems of the training's settings that a schema cannot express, a sentence each."""
     training, wrong = config["training"], []
     low, high = training["augmentation"]["brightness"]
     if low > high:
