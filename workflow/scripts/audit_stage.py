@@ -47,12 +47,12 @@ def main() -> None:
     check_images(provenance, backbone.preprocessing, images.size)
     slices = select_test_slices(read_table(args.predictions, schema="predictions"), images, masks)
     sources = read_table(args.slices, schema="slices").set_index("slice")["source"]
-    probe = ModelOutputs(keras.saving.load_model(args.model, compile=False), backbone)
+    outputs = ModelOutputs(keras.saving.load_model(args.model, compile=False), backbone)
     settings = AuditSettings.of(args.settings)
-    found = audit(probe, slices, sources, args.positive, settings, args.resamples, args.seed)
-    write_table(args.logits, found.logits, schema="intervention_logits")
-    write_table(args.shortcuts, found.shortcuts, schema="audit")
-    write_table(args.sanity, found.sanity, schema="audit")
+    audited = audit(outputs, slices, sources, args.positive, settings, args.resamples, args.seed)
+    write_table(args.logits, audited.logits, schema="intervention_logits")
+    write_table(args.shortcuts, audited.shortcuts, schema="audit")
+    write_table(args.sanity, audited.sanity, schema="audit")
 
 
 if __name__ == "__main__":

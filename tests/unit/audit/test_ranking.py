@@ -40,14 +40,14 @@ def test_every_pipeline_is_compared_with_the_first_on_the_same_patients() -> Non
     names = [f"{number:016x}" for number in range(12)]
     table = pd.DataFrame({"slice": names, "patient": names, "label": [POSITIVE, NEGATIVE] * 6, "split": "test"})
     predictions = {name: table.assign(probability=rng.random(12)) for name in "abc"}
-    found = differences_to_first(list("abc"), predictions, POSITIVE, 100, 1)
-    assert found.loc["a"].isna().all()
+    differences = differences_to_first(list("abc"), predictions, POSITIVE, 100, 1)
+    assert differences.loc["a"].isna().all()
     for name in "bc":
         paired = paired_rows(predictions["a"], predictions[name], "patient", POSITIVE, 100, 1)
         expected = next(row for row in paired if row["metric"] == "roc_auc")
-        assert found.loc[name, "difference"] == expected["difference"]
-        assert found.loc[name, "p"] == expected["p"]
-    np.testing.assert_array_equal(found["p_holm"], holm(found["p"].to_numpy()))
+        assert differences.loc[name, "difference"] == expected["difference"]
+        assert differences.loc[name, "p"] == expected["p"]
+    np.testing.assert_array_equal(differences["p_holm"], holm(differences["p"].to_numpy()))
 
 
 def test_what_papers_print_is_of_systems_that_exist_and_cites_their_paper() -> None:

@@ -9,7 +9,7 @@ from lungsight.audit.attention_differences import MEASURES
 from lungsight.audit.interventions import INTERVENTIONS
 from lungsight.audit.metadata_classifier import HOLDS_LUNG
 from lungsight.audit.rows import AUC_CHANCE, FULLY_RANDOMISED, SIMILAR, UNMODIFIED
-from lungsight.audit.verdict import KINDS, SUFFICES, TONES, Estimate
+from lungsight.audit.verdict import CONCLUSIONS, SUFFICES, Estimate
 from lungsight.report.audit_chart import SERIES, swap_chart
 from lungsight.report.audit_sentences import metadata_sentences, occlusion_sentences, source_sentences
 from lungsight.report.components import Cell, PageTable, decimal, text, whole
@@ -17,7 +17,8 @@ from lungsight.report.model_tables import display_name, signed
 from lungsight.report.results import RunResults
 from lungsight.wording import MISSING, interval, number
 
-KIND_OF = {words: kind for kind, words in KINDS.items()}
+KIND_OF = {words: kind for kind, words in CONCLUSIONS.items()}
+TONES = {"lung": "good", "chance": "warn", "elsewhere": "bad", "unknown": "warn"}
 TITLES = {
     UNMODIFIED: ("As they are", "the test slices without a change"),
     "background_only_mean": ("Lung grey", "the lung is a flat grey"),

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
-from lungsight.audit.verdict import KINDS
+from lungsight.audit.verdict import CONCLUSIONS
 from lungsight.report.model_tables import display_name
 from lungsight.report.results import RunResults
 from lungsight.report.statements import learned, training_cohort_rows
@@ -99,7 +99,7 @@ def where_it_looks(results: RunResults) -> list[str]:
         return ["No model was trained."]
     verdicts = _last_stage(results.verdicts)
     kinds = Counter(verdicts["verdict"])
-    found = listed([f"{kinds[KINDS[kind]]} {phrase}" for kind, phrase in _KINDS.items() if kinds[KINDS[kind]]])
+    found = listed([f"{kinds[CONCLUSIONS[kind]]} {phrase}" for kind, phrase in _KINDS.items() if kinds[CONCLUSIONS[kind]]])
     sentences = [
         f"Of {count(len(verdicts), 'model')} of stage {verdicts['stage'].iloc[0]}, {found}: judged by which part of the"
         " slice the answers follow, and by the maps."
