@@ -1,7 +1,7 @@
 """Processor seconds and bytes per slice, on which the estimate before a run stands (lungsight/estimate.py).
 
 python benchmarks/rates.py training        one training step per image, each backbone, 256 x 256
-python benchmarks/rates.py explanation     maps, their metrics and the audit's answers, in passes of the network forward
+python benchmarks/rates.py explanation     maps, their metrics, predictions of the audit, in passes of the network forward
 python benchmarks/rates.py segmentation    one slice through nnU-Net's 2D network for 512 x 512, training and prediction
 python benchmarks/rates.py conversion DIR  a DICOM series: processor time and bytes on disk per slice
 python benchmarks/rates.py thesis          what these add up to for a whole run of the thesis's, by rule
@@ -106,14 +106,14 @@ def explanation() -> None:
     def of_network(name: str) -> None:
         backbone, positive = load(name), np.ones(BATCH, bool)
         model = build_classifier(backbone, settings)
-        forward, probe = make_inference(model, backbone), ModelOutputs(model, backbone)
+        forward, outputs = make_inference(model, backbone), ModelOutputs(model, backbone)
         bare = processor_seconds(lambda: forward(images))
         maps = GradCam(model, methods_for(model, backbone.explained_layer))
         layers = GradCam(model, gradient_methods(backbone, [LAYER_CAM]))
         for what, work in (
             ("Grad-CAM, ours and the thesis's", lambda: maps(to_input(backbone, images), positive)),
             ("LayerCAM at its strides", lambda: layers(to_input(backbone, images), positive)),
-            ("an answer of the audit", lambda: probe(images)),
+            ("a prediction of the audit", lambda: outputs(images)),
         ):
             print(f"{name}: {what} {processor_seconds(work) / bare:.2f} forward passes", flush=True)
 

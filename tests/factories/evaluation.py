@@ -8,7 +8,7 @@ import pandas as pd
 from lungsight.evaluation.performance_differences import Model, difference_table
 from lungsight.evaluation.subgroups import groupings_of, subgroup_rows
 from lungsight.files import read_json
-from lungsight.run_description import models_of
+from lungsight.run_description import RunDescription, models_of
 from lungsight.tables import columns_of, read_table, write_table
 from lungsight.training.pipelines import Pipeline, model_columns
 from tests.factories.tables import NEGATIVE, POSITIVE
@@ -35,22 +35,22 @@ def made_prediction_table(skill: float, patients: int = 24, slices: int = 5, see
     )
 
 
-def made_evaluation_tables(run: Path, description: dict) -> None:
+def made_evaluation_tables(folder: Path, run: RunDescription) -> None:
     """Write report/{differences,subgroups,aggregation,reliability}.tsv of a made run with this description."""
-    how = (POSITIVE, description["bootstrap"], description["seed"])
+    how = (POSITIVE, run["bootstrap"], run["seed"])
     predictions, rows = {}, {"subgroups": [], "aggregation": [], "reliability": []}
-    for name, stage in models_of(description):
-        folder, pipeline = run / f"models/{name}/stage{stage}", Pipeline.parse(name)
-        evaluation = read_json(folder / "metrics.json")
+    for name, stage in models_of(run):
+        of_model, pipeline = folder / f"models/{name}/stage{stage}", Pipeline.parse(name)
+        evaluation = read_json(of_model / "metrics.json")
         model = model_columns(name, stage)
         for table in ("aggregation", "reliability"):
             rows[table] += [model | row for row in evaluation[table]]
-        for path in sorted(folder.glob("predictions/*.tsv")):
-            table, cohort = read_table(path, "predictions"), run / "cohorts" / path.stem
+        for path in sorted(of_model.glob("predictions/*.tsv")):
+            table, cohort = read_table(path, "predictions"), folder / "cohorts" / path.stem
             predictions[Model(pipeline, str(stage)), path.stem] = table
             slices, cases = (read_table(cohort / f"{schema}.tsv", schema) for schema in ("slices", "cases"))
             groups = groupings_of(slices, cases)
             rows["subgroups"] += [{**model, "cohort": path.stem, **row} for row in subgroup_rows(table, groups, *how)]
-    write_table(run / "report/differences.tsv", difference_table(predictions, *how), schema="differences")
+    write_table(folder / "report/differences.tsv", difference_table(predictions, *how), schema="differences")
     for name, of_table in rows.items():
-        write_table(run / f"report/{name}.tsv", pd.DataFrame(of_table, columns=columns_of(name)), schema=name)
+        write_table(folder / f"report/{name}.tsv", pd.DataFrame(of_table, columns=columns_of(name)), schema=name)

@@ -1,4 +1,4 @@
-"""A whole made run: what every room before the report would have left, for any config."""
+"""A whole made run: what everything before the report would have left, for any config."""
 
 from pathlib import Path
 
@@ -53,10 +53,10 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
     splits = {}
     for name in cohorts_with_role(config, "public", "target", "external"):
         made_manifest(run, name, slices[name])
-        for framework in input_views_of(config):
-            splits[name, framework] = made_split(run, name, framework, slices[name])
+        for input_view in input_views_of(config):
+            splits[name, input_view] = made_split(run, name, input_view, slices[name])
             if config["cohorts"][name]["role"] in COHORT_OF_STAGE.values():
-                made_metadata(run / f"explain/metadata/{name}/{framework}.tsv", splits[name, framework], config)
+                made_metadata(run / f"explain/metadata/{name}/{input_view}.tsv", splits[name, input_view], config)
     made_segmentation(run, slices)
     made_leakage(run, splits, config)
     for number, pipeline in enumerate(pipelines_of(config)):
@@ -69,11 +69,11 @@ def made_segmentation(run: Path, slices: dict[str, pd.DataFrame]) -> None:
     first = next(iter(slices.values()))
     rows = [
         {
-            **{"split": side, "case": case, "dice": dice, "true_ml": 100.0, "predicted_ml": 99.0},
+            **{"split": subset, "case": case, "dice": dice, "true_ml": 100.0, "predicted_ml": 99.0},
             **{"surface_distance_95": dice and 3.5, "volume_error": -0.01},
             "reason": "" if dice else "both masks are empty",
         }
-        for case, side, dice in zip(
+        for case, subset, dice in zip(
             first["case"].unique(), ["train", "train", "val", "test"], [0.98, 0.97, None, 0.95], strict=False
         )
     ]
@@ -86,17 +86,17 @@ ENDS = {"": 0.0, "_lo": -0.1, "_hi": 0.1}
 
 
 def made_leakage(run: Path, splits: dict, config: dict) -> None:
-    """Tables that say what the made splits are, by patient, nothing shared, and what leakage would be worth."""
+    """The tables of the made splits, by patient and with nothing shared, and of a made leakage inflation."""
     rows = [
         {
-            **{"cohort": cohort, "framework": framework, "unit": config["splits"]["unit"], "slices": len(split)},
+            **{"cohort": cohort, "framework": input_view, "unit": config["splits"]["unit"], "slices": len(split)},
             **{"patients": split["patient"].nunique(), "patients_on_two_sides": 0},
             **{"test_slices_of_trained_patients": 0.0, "identical_images_on_two_sides": 0},
             **{"test_images_in_other_cohorts": 0, "test_slices_of_patients_in_other_cohorts": 0},
             "near_duplicates_on_two_sides": 0,
             "patients_known": int(config["cohorts"][cohort]["patients"] == "known"),
         }
-        for (cohort, framework), split in splits.items()
+        for (cohort, input_view), split in splits.items()
     ]
     write_table(run / "report/leakage.tsv", rows, schema="leakage")
     inflation = [
@@ -129,27 +129,27 @@ def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: 
     }
     write_table(folder / "history.tsv", pd.DataFrame(history), schema="history")
     origin = {"scratch": "scratch", "imagenet": "stand-in"}[pipeline.weights]
-    kind = origin if stage == 1 else "parent"
+    start = origin if stage == 1 else "parent"
     provenance = {
-        **{"weights": {"kind": kind, "sha256": None if kind == "scratch" else "ab" * 32, "origin": origin}},
+        **{"weights": {"kind": start, "sha256": None if start == "scratch" else "ab" * 32, "origin": origin}},
         **{"images": {"train": 24, "val": 12}, "packages": {"keras": "3.15.1"}, "preprocessing": "x / 127.5 - 1"},
         **{"backbone": recipe_of(pipeline.architecture).backbone, "model": {"parameters": 25_000, "bytes": 110_000}},
         "settings": training_settings(pipeline.architecture, config["training"]),
     }
     write_json(folder / "provenance.json", provenance)
-    tables, own = {}, cohorts_with_role(config, COHORT_OF_STAGE[stage])[0]
+    tables, trained_on = {}, cohorts_with_role(config, COHORT_OF_STAGE[stage])[0]
     roles = ("public", "target", "external") if stage == 1 else ("target", "external")
     for cohort in cohorts_with_role(config, *roles):
         predictions = made_predictions(splits[cohort, pipeline.input_view], skill, rng)
         write_table(folder / f"predictions/{cohort}.tsv", predictions, schema="predictions")
         tables[cohort] = predictions
-        if cohort == own:
+        if cohort == trained_on:
             made_explanation(run, config, pipeline, stage, cohort, predictions, rng)
             test, of_lung = predictions[predictions["split"] == "test"], rng.uniform(0, 1)
             made_audit(run / f"explain/{pipeline.name}/stage{stage}", test, of_lung, config, rng)
     model = {"pipeline": pipeline.name, **pipeline.columns, "stage": stage}
-    found = evaluate_model(tables, own, POSITIVE, config["report"]["bootstrap"], config["seed"])
-    write_json(folder / "metrics.json", model | found)
+    metrics = evaluate_model(tables, trained_on, POSITIVE, config["report"]["bootstrap"], config["seed"])
+    write_json(folder / "metrics.json", model | metrics)
 
 
 def made_predictions(split: pd.DataFrame, skill: float, rng: np.random.Generator) -> pd.DataFrame:

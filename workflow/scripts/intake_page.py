@@ -27,7 +27,7 @@ def main() -> None:
     folders = {cohort["name"]: args.results / "cohorts" / cohort["name"] for cohort in args.run["cohorts"]}
     results = IntakeResults(
         folder=args.results,
-        facts=args.run,
+        run=args.run,
         cases={name: read_table(folder / "cases.tsv", schema="cases") for name, folder in folders.items()},
         slices={name: read_table(folder / "slices.tsv", schema="slices") for name, folder in folders.items()},
         duplicates=read_duplicates(args.duplicates),
