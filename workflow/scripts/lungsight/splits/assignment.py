@@ -15,7 +15,7 @@ Classes = Sequence[tuple[Hashable, ...]]
 
 
 def in_strata(units: Sequence[int], strata: Classes | None, rng: np.random.Generator) -> list[int]:
-    """The units shuffled, those of one stratum together: all that share `strata[unit][:1]`, in them `[:2]`, and so on."""
+    """Shuffle the units, and keep together those that share `strata[unit][:1]`, in them `[:2]`, and so on."""
     shuffled = rng.permutation(np.asarray(units, dtype=int)).tolist()
     if strata is None:
         return shuffled
