@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 from lungsight.errors import BadCase
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.volume import Window, slope_of
-from tests.dicom_made import made_hu, made_series, save_series, set_pixels
+from tests.factories.dicom import made_hu, made_series, save_series, set_pixels
 
 WINDOW = Window(-1250, 250)
 Series = list[pydicom.Dataset]

@@ -23,13 +23,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.planted_truth import BACKBONE, PATIENTS, train_on
+from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.audit.sanity_checks import rank_correlation
 from lungsight.config import config_schema
 from lungsight.demo.cohort import POSITIVE
-from lungsight.demo.planted import ARMS, Planted, plant
-from lungsight.explain.probe import Probe
+from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
+from lungsight.evaluation.leakage_inflation.conditions import random_patient_labels
 from lungsight.explain.saliency_metrics import measure
-from lungsight.explain.sanity import rank_correlation
-from lungsight.leakage_price.arms import shuffle_labels
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 
@@ -41,7 +41,7 @@ NETWORKS = TRUE, AGAIN, SHUFFLED = "true labels", "true labels, another start", 
 def with_shuffled_labels(planted: Planted, seed: int) -> Planted:
     """The same slices; of train and of val each patient has a label that says nothing about the true one."""
     table = planted.table
-    labels = pd.concat([shuffle_labels(side, seed) for _, side in table.groupby("split", sort=False)])
+    labels = pd.concat([random_patient_labels(side, seed) for _, side in table.groupby("split", sort=False)])
     return replace(planted, table=table.assign(label=labels.where(table["split"] != "test", table["label"])))
 
 
@@ -56,12 +56,12 @@ def measured(seed: int, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
 
     networks: TRUE first, then any others.
     """
-    planted = plant(ARMS["lesions"], seed, **PATIENTS)
+    planted = plant(PLANTED_SCENARIOS["lesions"], seed, **PATIENTS)
     of_lesion = planted.lesion.any(axis=(1, 2)) & (planted.table["label"] == POSITIVE)
     shown = np.flatnonzero(of_lesion & (planted.table["split"] == "test"))
     maps, rows = {}, []
     for name in networks:
-        probe = Probe(train_network(name, planted, seed), backbones.load(BACKBONE))
+        probe = ModelOutputs(train_network(name, planted, seed), backbones.load(BACKBONE))
         maps[name] = probe(planted.images[shown]).maps(np.ones(len(shown)))
         found = measure(maps[name], planted.lesion[shown], IOU_LEVEL)
         alike = np.nan if name == TRUE else np.nanmean(rank_correlation(maps[TRUE], maps[name]))

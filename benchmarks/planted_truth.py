@@ -1,6 +1,6 @@
 """Does the audit find what is known to be there? Small models on phantoms with a planted truth, audited as in a run.
 
-python benchmarks/planted_truth.py --arms lesions "mark alone" --seeds 101 120 --out planted.tsv
+python benchmarks/planted_truth.py --conditions lesions "mark alone" --seeds 101 120 --out planted.tsv
 """
 # ruff: noqa: E402
 
@@ -17,22 +17,22 @@ import keras
 import numpy as np
 import pandas as pd
 
+from lungsight.audit.interventions import Extents
+from lungsight.audit.model_audit import AuditSettings, audit
+from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.audit.sanity_checks import prediction_sign
+from lungsight.audit.verdict import Estimate, Evidence, Verdict, decide, evidence_of
 from lungsight.demo.cohort import POSITIVE
-from lungsight.demo.planted import ARMS, Planted, plant
-from lungsight.explain.audit import AuditSettings, audit
-from lungsight.explain.interventions import Extents
-from lungsight.explain.probe import Probe
+from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
+from lungsight.evaluation.intervals import mean_with_interval
+from lungsight.explain.explanation import SliceImages
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
-from lungsight.explain.sanity import prediction_sign
-from lungsight.explain.stage import SliceImages
-from lungsight.report.verdict import Estimate, Evidence, Verdict, decide, evidence_of
 from lungsight.training import backbones
-from lungsight.training.bootstrap import mean_with_interval
 from lungsight.training.device import prepare_device
-from lungsight.training.fit import LabelledImages, Plan, fit
+from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
-from lungsight.training.objectives import binary_crossentropy
 
 BACKBONE = "small_cnn"
 HEAD = {"image_size": 64, "head_units": 32, "head_activation": "relu", "batch_norm_momentum": 0.8}
@@ -61,12 +61,12 @@ def train_on(planted: Planted, seed: int) -> keras.Model:
     labels = (planted.table["label"] == POSITIVE).to_numpy(int)
     rows = {side: np.flatnonzero(planted.table["split"] == side) for side in ("train", "val")}
     training, validation = (LabelledImages(planted.images, each, labels[each]) for each in rows.values())
-    plan = Plan(epochs=EPOCHS, batch_size=16, learning_rate=1e-3, seed=seed, recalibrate=True)
+    plan = TrainingPlan(epochs=EPOCHS, batch_size=16, learning_rate=1e-3, seed=seed, recalibrate=True)
     fit(logits_of(model), backbone, binary_crossentropy, training, validation, plan)
     return model
 
 
-def enrichment_of(probe: Probe, slices: SliceImages, seed: int) -> Estimate:
+def enrichment_of(probe: ModelOutputs, slices: SliceImages, seed: int) -> Estimate:
     """The mean enrichment of Grad-CAM over the slices, as report/saliency.tsv has it."""
     answers = probe(slices.images)
     maps = upsample_bilinear(answers.maps(prediction_sign(answers)), slices.masks.shape[1:])
@@ -78,7 +78,7 @@ def examine(planted: Planted, framework: str, seed: int, settings: AuditSettings
     """Train a model on the planted slices and audit it on the test patients."""
     test = np.flatnonzero(planted.table["split"] == "test")
     slices = SliceImages(planted.table.iloc[test].reset_index(drop=True), planted.images[test], planted.lung[test])
-    probe = Probe(train_on(planted, seed), backbones.load(BACKBONE))
+    probe = ModelOutputs(train_on(planted, seed), backbones.load(BACKBONE))
     sources = pd.Series("phantom", index=slices.table["slice"])
     found = audit(probe, slices, sources, POSITIVE, settings, RESAMPLES, seed)
     rows = pd.DataFrame([*found.shortcuts, *found.sanity])
@@ -86,13 +86,13 @@ def examine(planted: Planted, framework: str, seed: int, settings: AuditSettings
     return Examined(evidence, decide(evidence), rows)
 
 
-def examine_arm(name: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
+def examine_scenario(name: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
     """`examine` one of ARMS with persons, and a network, of one seed."""
-    arm = ARMS[name]
-    return examine(plant(arm, seed, **PATIENTS), "segmented" if arm.segmented else "whole", seed, settings)
+    scenario = PLANTED_SCENARIOS[name]
+    return examine(plant(scenario, seed, **PATIENTS), "segmented" if scenario.segmented else "whole", seed, settings)
 
 
-def as_row(arm: str, seed: int, examined: Examined, seconds: float) -> dict:
+def as_row(scenario: str, seed: int, examined: Examined, seconds: float) -> dict:
     """One line of the table that this benchmark writes."""
     numbers = {
         f"{name}{end}": round(value, 3)
@@ -102,7 +102,7 @@ def as_row(arm: str, seed: int, examined: Examined, seconds: float) -> dict:
     }
     verdict = examined.verdict
     return {
-        "arm": arm,
+        "arm": scenario,
         "seed": seed,
         "verdict": verdict.kind,
         "rule": verdict.rule,
@@ -112,18 +112,18 @@ def as_row(arm: str, seed: int, examined: Examined, seconds: float) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--conditions", nargs="+", choices=list(PLANTED_SCENARIOS), default=list(PLANTED_SCENARIOS))
     parser.add_argument("--seeds", nargs=2, type=int, default=[101, 120], help="the first and the last")
     parser.add_argument("--out", type=Path, required=True, help="table, written anew after every model")
     args = parser.parse_args()
     prepare_device(threads=1, seed=0)
     rows = []
     for seed in range(args.seeds[0], args.seeds[1] + 1):
-        for arm in args.arms:
+        for scenario in args.scenarios:
             started = time.monotonic()
-            examined = examine_arm(arm, seed)
-            rows.append(as_row(arm, seed, examined, time.monotonic() - started))
-            print(f"{arm}, seed {seed}: {examined.verdict.text}", flush=True)
+            examined = examine_scenario(scenario, seed)
+            rows.append(as_row(scenario, seed, examined, time.monotonic() - started))
+            print(f"{scenario}, seed {seed}: {examined.verdict.text}", flush=True)
             pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
     print(pd.crosstab(*(pd.DataFrame(rows)[key] for key in ("arm", "verdict"))).to_string())
 

@@ -19,25 +19,29 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from lungsight.config import Pipeline, cohorts_with_role, complete_config
+from lungsight.config import cohorts_with_role
+from lungsight.config_check import complete_config
+from lungsight.evaluation.performance_differences import paired_rows
 from lungsight.tables import read_table
 from lungsight.training import backbones
-from lungsight.training.comparison import paired_rows
 from lungsight.training.device import prepare_device
 from lungsight.training.fit import fit
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.network import logits_of, make_inference, run_in_batches
-from lungsight.training.stage import Cohort, Start, in_float32, objective_of, plan_of
+from lungsight.training.pipelines import Pipeline
+from lungsight.training.stage_training import Start, TrainingCohort, in_float32, objective_of, plan_of
 
 
-def trained(cohort: Cohort, pipeline: Pipeline, settings: dict, positive: str, seed: int) -> tuple[pd.DataFrame, float]:
+def trained(
+    cohort: TrainingCohort, pipeline: Pipeline, settings: dict, positive: str, seed: int
+) -> tuple[pd.DataFrame, float]:
     """Predictions of a model trained by these settings, and the seconds that its epochs took."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    backbone = backbones.load(pipeline.backbone)
+    backbone = backbones.load(pipeline.architecture)
     sides = cohort.sides(positive, settings["image_size"])
-    model = Start().build(pipeline.backbone, backbone, settings)
+    model = Start().build(pipeline.architecture, backbone, settings)
     plan = plan_of(settings, 1, seed, fine_tunes=False)
     started = time.monotonic()
     fit(logits_of(model), backbone, objective_of(settings, sides[0]), *sides, plan)
@@ -60,9 +64,9 @@ def main() -> None:
     config = complete_config(yaml.safe_load(args.config.read_text(encoding="utf-8")))
     positive, name = next(iter(config["labels"])), cohorts_with_role(config, "public")[0]
     images = args.run / "training/images" / name
-    cohort = Cohort(
-        args.run / f"splits/{name}/{args.pipeline.framework}.tsv",
-        images / f"{args.pipeline.framework}.npy",
+    cohort = TrainingCohort(
+        args.run / f"splits/{name}/{args.pipeline.input_view}.tsv",
+        images / f"{args.pipeline.input_view}.npy",
         images / "index.tsv",
     )
     of_stage = {"learning_rate": config["training"]["learning_rate"]["stage1"]}

@@ -88,13 +88,13 @@ def explanation() -> None:
     prepare_device(threads=1, seed=1)
     import pandas as pd
 
+    from lungsight.audit.interventions import INTERVENTIONS, Extents, InterventionBatch, intervene
+    from lungsight.audit.model_outputs import ModelOutputs
+    from lungsight.explain.explanation import SliceImages
+    from lungsight.explain.explanation import explanation as explained
     from lungsight.explain.gradcam import GradCam, methods_for
-    from lungsight.explain.interventions import INTERVENTIONS, Extents, Scene, intervene
     from lungsight.explain.margin import ASSUMED, near_lung
     from lungsight.explain.methods import LAYER_CAM, gradient_methods
-    from lungsight.explain.probe import Probe
-    from lungsight.explain.stage import SliceImages
-    from lungsight.explain.stage import explanation as explained
     from lungsight.training.backbones import load
     from lungsight.training.network import build_classifier, make_inference, to_input
 
@@ -107,7 +107,7 @@ def explanation() -> None:
     def of_network(name: str) -> None:
         backbone, positive = load(name), np.ones(BATCH, bool)
         model = build_classifier(backbone, settings)
-        forward, probe = make_inference(model, backbone), Probe(model, backbone)
+        forward, probe = make_inference(model, backbone), ModelOutputs(model, backbone)
         bare = processor_seconds(lambda: forward(images))
         maps = GradCam(model, methods_for(model, backbone.explained_layer))
         layers = GradCam(model, gradient_methods(backbone, [LAYER_CAM]))
@@ -125,7 +125,7 @@ def explanation() -> None:
     shown, maps = SliceImages(table, images, lungs, near), rng.random((BATCH, 8, 8), np.float32)
     print(f"metrics of a map: {processor_seconds(lambda: explained(table, maps, shown, 0.5)) / BATCH:.4f} s")
     extents = Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1)
-    scene = Scene(images, lungs, np.roll(np.arange(BATCH), 1), extents)
+    scene = InterventionBatch(images, lungs, np.roll(np.arange(BATCH), 1), extents)
     changed = processor_seconds(lambda: [intervene(scene, name) for name in INTERVENTIONS])
     print(f"a changed slice: {changed / BATCH / len(INTERVENTIONS):.4f} s", flush=True)
 
@@ -191,29 +191,29 @@ def thesis() -> None:
     from scale import Scale
 
     from lungsight.config import complete_config, pipelines_of
-    from lungsight.estimate import Job, Plan, estimate
+    from lungsight.estimate import Job, TrainingPlan, estimate
+    from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
     from lungsight.intake.cohort_table import default_shards, read_cohort_tables
-    from lungsight.leakage_price.settings import priced_pipelines
 
     with tempfile.TemporaryDirectory(prefix="lungsight-rates-") as folder, contextlib.chdir(folder):
         config = complete_config(Scale(Path(folder)).config)
         rows = read_cohort_tables(config["cohorts"], config["labels"])
         shards = {name: default_shards(len(rows[name]), cohort["format"]) for name, cohort in config["cohorts"].items()}
-        plan = Plan(config, rows, shards)
+        plan = TrainingPlan(config, rows, shards)
         slices = plan.slices
     wildcards = [{"cohort": cohort, "shard": shard} for cohort in slices for shard in slices[cohort]]
     labelled = [{"cohort": cohort} for cohort in ("curated", "hospital")]
     models = [{"pipeline": each.name, "stage": stage} for each in pipelines_of(config) for stage in "12"]
-    priced = [{"pipeline": each.name} for each in priced_pipelines(config)]
+    leakage_pipelines = [{"pipeline": each.name} for each in leakage_pipelines(config)]
     jobs = [
         *(Job("convert" if each["cohort"] != "nsclc" else "convert_annotated", each) for each in wildcards),
         *(Job(rule, {}) for rule in ("nnunet_prepare", "nnunet_train")),
         *(Job("segment_shard", each) for each in wildcards),
         *(Job(rule, each) for rule in ("qc_page", "image_cache") for each in labelled),
         *(Job("train_stage", each) for each in models),
-        *(Job("classify", model | cohort) for model in models for cohort in labelled if model["stage"] == "1"),
-        *(Job("classify", model | {"cohort": "hospital"}) for model in models if model["stage"] == "2"),
-        *(Job("leakage_trial", each) for each in priced),
+        *(Job("infer_cohort", model | cohort) for model in models for cohort in labelled if model["stage"] == "1"),
+        *(Job("infer_cohort", model | {"cohort": "hospital"}) for model in models if model["stage"] == "2"),
+        *(Job("leakage_training", each) for each in leakage_pipelines),
         *(Job(rule, each) for rule in ("explain_stage", "audit_stage") for each in models),
     ]
     print("| rule | jobs | GB | core-hours |\n|---|---|---|---|")

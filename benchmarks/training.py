@@ -56,10 +56,10 @@ def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float
 
     from lungsight.training import backbones
     from lungsight.training.device import prepare_device
-    from lungsight.training.fit import LabelledImages, Plan, batches_of_epoch, make_train_step
+    from lungsight.training.fit import LabelledImages, TrainingPlan, batches_of_epoch, make_train_step
     from lungsight.training.loss_scale import optimizer_of
+    from lungsight.training.losses import binary_crossentropy
     from lungsight.training.network import build_classifier, logits_of, precision
-    from lungsight.training.objectives import binary_crossentropy
 
     prepare_device(args.threads, seed=1)
     pixels, labels = made_images(args.images, args.size)
@@ -71,7 +71,7 @@ def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float
         model = logits_of(build_classifier(backbone, {"image_size": args.size, **HEAD}))
     optimizer = optimizer_of(model, weight_decay=0.0)
     step = make_train_step(model, backbone, binary_crossentropy, optimizer)
-    plan = Plan(1, args.batch, 1e-6, seed=1, augmentation=AUGMENTATION)
+    plan = TrainingPlan(1, args.batch, 1e-6, seed=1, augmentation=AUGMENTATION)
     images, rate = LabelledImages(cached, np.arange(args.images), labels), tf.constant(1e-6)
     ready = next(batches_of_epoch(images, plan, epoch=1))
     step(*ready, rate)

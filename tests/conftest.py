@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import triton  # noqa: F401  # see the docstring
 
-from tests.workspace import ROOT
+from tests.factories.workspace import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from lungsight.config import complete_config  # noqa: E402
+from lungsight.config_check import complete_config  # noqa: E402
 from lungsight.demo.cohort import cohort_table  # noqa: E402
 from lungsight.files import atomic_path  # noqa: E402
-from lungsight.program import parser, run, say  # noqa: E402
+from lungsight.program import log, parser, run  # noqa: E402
 
 
 def write_tables(config: dict, folder: Path) -> list[Path]:
@@ -36,7 +36,7 @@ def main() -> None:
     args = arguments.parse_args()
     config = complete_config(yaml.safe_load(args.config.read_text(encoding="utf-8")))
     for path in write_tables(config, args.folder):
-        say(f"wrote {path}")
+        log(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from lungsight.qc.decisions import overrule, read_decisions
 from lungsight.qc.page import SCORES, page_data, render, save_picture
 from lungsight.qc.rules import decide
 from lungsight.qc.scores import volume_scores
-from tests.made import made_slice
-from tests.unit.test_qc_rules import RULES
+from tests.factories.tables import made_slice
+from tests.unit.qc.test_rules import RULES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lungsight.files import write_text
 from lungsight.report.page import render_page
-from tests.unit.test_report_page import made_results
+from tests.unit.report.test_page import made_results
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [

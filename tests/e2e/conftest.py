@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.test_tiny import tiny_workspace
-from tests.workspace import Workspace
+from tests.factories.workspace import Workspace
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ import pytest
 
 from tests.e2e import stand_in_conda
 from tests.e2e.test_tiny import tiny_workspace
+from tests.factories.workspace import ROOT
 from tests.unit.test_upkeep import rules_with_a_program
-from tests.workspace import ROOT
 
 TOOLS = ("intake", "nnunet", "keras", "report")
 LARGE = ("nnunet", "keras")  # several GB each

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.processes import command_of, programs_in
 from tests.e2e.test_tiny import report_tables, tiny_under_the_same_key
-from tests.workspace import Workspace
+from tests.factories.workspace import Workspace
 
 pytestmark = pytest.mark.long
 

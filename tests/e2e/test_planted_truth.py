@@ -11,8 +11,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from benchmarks.lesion_maps import AGAIN, SHUFFLED, TRUE, measured
-from benchmarks.planted_truth import SETTINGS, examine_arm
-from lungsight.demo.planted import ARMS
+from benchmarks.planted_truth import SETTINGS, examine_scenario
+from lungsight.demo.planted import PLANTED_SCENARIOS
 
 STRENGTHS = {0.0: "mark 0.0", 0.5: "mark 0.5", 0.9: "mark 0.9", 1.0: "mark 1.0"}
 SMALL = replace(SETTINGS, sample=8, draws=1, steps=4)
@@ -20,7 +20,7 @@ SMALL = replace(SETTINGS, sample=8, draws=1, steps=4)
 
 def test_a_planted_mark_is_found_its_strength_ranked_and_lesions_are_not_accused() -> None:
     found = {
-        name: examine_arm(name, seed=31, settings=SMALL) for name in ("lesions", *STRENGTHS.values(), "mark alone")
+        name: examine_scenario(name, seed=31, settings=SMALL) for name in ("lesions", *STRENGTHS.values(), "mark alone")
     }
     assert found["lesions"].evidence.auc.above(0.5)
     assert found["lesions"].verdict.kind == "lung"
@@ -58,14 +58,17 @@ def test_rates_over_twenty_models() -> None:
             "segmented outline": "elsewhere",
         },
     }
-    assert set(expected) <= set(ARMS)
-    kinds = {arm: Counter(examine_arm(arm, seed).verdict.kind for seed in range(101, 121)) for arm in expected}
-    for arm, kind in expected.items():
-        assert kinds[arm][kind] >= 19, (arm, kinds[arm])
+    assert set(expected) <= set(PLANTED_SCENARIOS)
+    kinds = {
+        scenario: Counter(examine_scenario(scenario, seed).verdict.kind for seed in range(101, 121))
+        for scenario in expected
+    }
+    for scenario, kind in expected.items():
+        assert kinds[scenario][kind] >= 19, (scenario, kinds[scenario])
         if kind == "lung":
-            assert kinds[arm]["elsewhere"] <= 1, (arm, kinds[arm])
+            assert kinds[scenario]["elsewhere"] <= 1, (scenario, kinds[scenario])
     pairs = [
-        (strength, examine_arm(name, seed, SMALL).evidence.swap.value)
+        (strength, examine_scenario(name, seed, SMALL).evidence.swap.value)
         for seed in range(101, 106)
         for strength, name in STRENGTHS.items()
     ]

@@ -9,7 +9,7 @@ import pytest
 from lungsight.files import read_json
 from lungsight.predict.calibration import Calibration
 from lungsight.tables import read_table
-from tests.workspace import Workspace
+from tests.factories.workspace import Workspace
 
 pytestmark = pytest.mark.long
 

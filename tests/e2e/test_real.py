@@ -15,11 +15,11 @@ import pydicom
 import pytest
 import SimpleITK
 
-from lungsight.config import complete_config
+from lungsight.config_check import complete_config
 from lungsight.demo.cohort import cohort_table, write_cohort
 from lungsight.tables import read_table
 from tests.e2e.test_tiny import CONFIG
-from tests.workspace import Workspace
+from tests.factories.workspace import Workspace
 
 WINDOW = (-1250.0, 250.0)
 PUBLIC_PER_CLASS = 20

@@ -90,4 +90,4 @@ def test_an_explanation_setting_does_not_retrain(finished):
     finally:
         finished.write_config(config)
     assert jobs["explain_stage"] == 16
-    assert not {"train_stage", "nnunet_train", "classify", "image_cache", "make_split", "convert"} & set(jobs)
+    assert not {"train_stage", "nnunet_train", "infer_cohort", "image_cache", "make_split", "convert"} & set(jobs)

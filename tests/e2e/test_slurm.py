@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.processes import programs_in
 from tests.e2e.slurm_cluster import SlurmCluster, why_not
 from tests.e2e.test_tiny import report_tables, tiny_under_the_same_key
-from tests.workspace import ROOT
+from tests.factories.workspace import ROOT
 
 pytestmark = pytest.mark.long
 

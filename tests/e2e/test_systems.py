@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import yaml
 
+from lungsight.evaluation.metrics import PATIENT_PREDICTION
 from lungsight.files import read_json
 from lungsight.tables import read_table
-from lungsight.training import systems
-from lungsight.training.metrics import OWN_ANSWER
+from lungsight.training import published_models
 from tests.e2e.test_tiny import write_phantom_tables
-from tests.workspace import ROOT, Workspace
+from tests.factories.workspace import ROOT, Workspace
 
 pytestmark = pytest.mark.long
 
@@ -61,7 +61,7 @@ def table_at(workspace: Workspace, path: str, schema: str):
 
 def test_all_systems_are_ranked_with_all_that_is_asked_of_them(finished):
     table = table_at(finished, "report/systems.tsv", "systems")
-    assert set(table["backbone"]) == set(systems.names())
+    assert set(table["backbone"]) == set(published_models.names())
     for _, rows in table.groupby("stage"):
         assert len(rows) == 10 and rows["rank"].iloc[0] == 1 and rows["rank"].is_monotonic_increasing
         assert rows["roc_auc"].is_monotonic_decreasing
@@ -75,11 +75,11 @@ def test_all_systems_are_ranked_with_all_that_is_asked_of_them(finished):
 
 def test_a_patient_of_a_pooling_system_has_an_answer_of_its_own(finished):
     predictions = table_at(finished, "models/segmented-bai2020-imagenet/stage2/predictions/hospital.tsv", "predictions")
-    assert (predictions.groupby("patient")[OWN_ANSWER].nunique() == 1).all()
+    assert (predictions.groupby("patient")[PATIENT_PREDICTION].nunique() == 1).all()
     test = predictions[predictions["split"] == "test"].drop_duplicates("patient")
     metrics = table_at(finished, "report/metrics.tsv", "metrics")
     chosen = metrics["pipeline"].str.contains("bai2020") & (metrics["stage"] == 2) & (metrics["unit"] == "patient")
-    right = (test[OWN_ANSWER] >= 0.5) == (test["label"] == "Covid-19")
+    right = (test[PATIENT_PREDICTION] >= 0.5) == (test["label"] == "Covid-19")
     assert metrics.loc[chosen, "accuracy"].item() == pytest.approx(right.mean())
 
 
@@ -104,7 +104,7 @@ def test_machines_are_solved_in_closed_form(finished):
 def test_the_report_shows_papers_substitutions_and_what_they_print(finished):
     page = (finished.run_folder / "report/index.html").read_text(encoding="utf-8")
     text = re.sub(r"\s+", " ", page)
-    for name in systems.names():
-        assert systems.load(name).paper in text
+    for name in published_models.names():
+        assert published_models.load(name).paper in text
     assert "automatic lung boxes" in text
     assert "0.895" in text and "0.971" in text

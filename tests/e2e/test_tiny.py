@@ -10,11 +10,11 @@ import pytest
 import yaml
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from lungsight.config import complete_config
+from lungsight.config_check import complete_config
 from lungsight.demo.cohort import cohort_table, phantom_of
 from lungsight.files import read_json
 from lungsight.tables import read_table
-from tests.workspace import Workspace
+from tests.factories.workspace import Workspace
 
 POSITIVE = "Covid-19"
 CONFIG = {

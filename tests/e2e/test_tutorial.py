@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import ROOT
+from tests.factories.workspace import ROOT
 
 pytestmark = pytest.mark.long
 

@@ -7,11 +7,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from lungsight.config import complete_config
+from lungsight.config_check import complete_config
 from lungsight.demo.cohort import cohort_table, phantom_of, truth_path
 from lungsight.demo.dicom_writer import stored_hu
 from lungsight.intake.geometry import image_to_slice
-from tests.workspace import Workspace
+from tests.factories.workspace import Workspace
 
 COHORT = {"role": "target", "format": "dicom", "root": "made/hospital", "table": "hospital.tsv"}
 

@@ -12,9 +12,9 @@ from lungsight.files import write_json
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier
-from tests.made import NEGATIVE, POSITIVE, made_cohort, made_slice, made_split
-from tests.made_run import made_workspace
-from tests.workspace import Workspace
+from tests.factories.run import made_workspace
+from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_slice, made_split
+from tests.factories.workspace import Workspace
 
 SIZE = 48
 PIPELINE = "segmented-small_cnn-scratch"

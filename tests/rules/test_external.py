@@ -5,14 +5,14 @@ import re
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from lungsight.config import complete_config
+from lungsight.config_check import complete_config
 from lungsight.files import read_json
 from lungsight.tables import read_table
-from tests.made import POSITIVE, made_cohort, made_manifest
-from tests.made_run import REPORT_RULES, made_run, made_workspace
+from tests.factories.run import REPORT_RULES, made_run, made_workspace
+from tests.factories.tables import POSITIVE, made_cohort, made_manifest
 
 MODEL = "models/whole-small_cnn-scratch"
-RULES = ("check_split", "make_split", "image_cache", "train_stage", "classify", "evaluate")
+RULES = ("check_split", "make_split", "image_cache", "train_stage", "infer_cohort", "evaluate")
 
 
 @pytest.mark.long

@@ -11,11 +11,11 @@ from PIL import Image
 from lungsight.intake.cohort_table import shard_name, shard_of
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table
-from tests.dicom_made import made_hu, made_rtstruct, made_series, save_series
-from tests.made import made_cohort, made_duplicates
-from tests.unit.test_intake_layouts import made_curated
-from tests.unit.test_intake_masks import REGIONS, truth
-from tests.workspace import ROOT, Workspace
+from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
+from tests.factories.tables import made_cohort, made_duplicates
+from tests.factories.workspace import ROOT, Workspace
+from tests.unit.intake.test_layouts import made_curated
+from tests.unit.intake.test_masks import REGIONS, truth
 
 KEY = bytes(range(32))
 TABLE = "patient\tpath\tlabel\tsource\n"
@@ -242,7 +242,7 @@ def test_intake_report(tmp_path):
     counted = read_table(workspace.run_folder / "report" / "intake.tsv", "intake")
     assert counted.loc[counted["aspect"] == "status", "slices"].sum() == 24
     told = read_table(workspace.run_folder / "report" / "intake_labels.tsv", "intake_labels").set_index("aspect")
-    assert told.loc["source", "told"] == 0.5 and told.loc["slices of a patient", "patients"] == 8
+    assert told.loc["source", "balanced_accuracy"] == 0.5 and told.loc["slices of a patient", "patients"] == 8
 
 
 def test_intake(tmp_path):

@@ -14,9 +14,9 @@ from pydicom.datadict import DicomDictionary, dictionary_VM, dictionary_VR
 from pydicom.tag import Tag
 
 from lungsight.privacy import KEY_BYTES
-from tests.dicom_made import made_hu, made_rtstruct, made_series, save_series
-from tests.unit.test_intake_masks import REGIONS
-from tests.workspace import Workspace
+from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
+from tests.factories.workspace import Workspace
+from tests.unit.intake.test_masks import REGIONS
 
 MARK = "Zqxmark"  # of every planted name
 NUMBER = "77713377"  # of every planted UID

@@ -5,9 +5,9 @@ from sklearn.metrics import roc_auc_score
 
 from lungsight.files import write_json
 from lungsight.tables import read_table, write_table
-from tests.made import POSITIVE
-from tests.unit.test_training_pooling import FOLDS, made_run_of_fold
-from tests.workspace import Workspace
+from tests.factories.tables import POSITIVE
+from tests.factories.workspace import Workspace
+from tests.unit.evaluation.test_fold_pooling import FOLDS, made_run_of_fold
 
 MODEL = "models/whole-small_cnn-scratch/stage1"
 

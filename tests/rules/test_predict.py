@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
 
-from lungsight.config import complete_config
+from lungsight.config_check import complete_config
 from lungsight.files import read_json, write_json
 from lungsight.predict.run_settings import run_settings
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, make_inference
-from tests.made import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split
-from tests.made_run import made_workspace
-from tests.workspace import Workspace
+from tests.factories.run import made_workspace
+from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split
+from tests.factories.workspace import Workspace
 
 SIZE = 48
 PIPELINE = "whole-small_cnn-scratch"

@@ -7,8 +7,8 @@ from PIL import Image
 
 from lungsight.intake.cohort_table import case_of
 from lungsight.tables import read_table, write_table
-from tests.made import SHARD, made_cohort
-from tests.workspace import Workspace
+from tests.factories.tables import SHARD, made_cohort
+from tests.factories.workspace import Workspace
 
 HEADER = "slice\twhole_keep\tsegmented_keep\treason\treviewer\ttime\n"
 

@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from lungsight.config import complete_config
+from lungsight.config_check import complete_config
 from lungsight.files import read_json
 from lungsight.tables import read_table
-from tests.made_run import REPORT_RULES, made_run, made_workspace
-from tests.workspace import Workspace
+from tests.factories.run import REPORT_RULES, made_run, made_workspace
+from tests.factories.workspace import Workspace
 
 PIPELINES = ["whole-resnet50-scratch", "segmented-resnet50-scratch"]
 

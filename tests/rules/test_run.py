@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.made import made_cohort, made_split
-from tests.workspace import Workspace
+from tests.factories.tables import made_cohort, made_split
+from tests.factories.workspace import Workspace
 
 CONFIG = {
     "cohorts": {

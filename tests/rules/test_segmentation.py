@@ -18,8 +18,8 @@ from lungsight.files import read_json, sha256_of, write_json
 from lungsight.segmentation.model_folder import CHECKPOINT
 from lungsight.segmentation.nnunet import CONFIGURATION, DATASET
 from lungsight.tables import columns_of, read_table, write_table
-from tests.made import SHARD, made_cohort
-from tests.workspace import ROOT, Workspace
+from tests.factories.tables import SHARD, made_cohort
+from tests.factories.workspace import ROOT, Workspace
 
 CONFIG = {
     "segmentation": {

@@ -4,9 +4,9 @@ import base64
 import json
 import re
 
-from lungsight.config import complete_config
-from tests.made_run import REPORT_RULES, made_run, made_workspace
-from tests.workspace import ROOT
+from lungsight.config_check import complete_config
+from tests.factories.run import REPORT_RULES, made_run, made_workspace
+from tests.factories.workspace import ROOT
 
 
 def test_snakemakes_own_report_holds_our_results_with_their_captions(tmp_path):

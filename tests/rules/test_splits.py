@@ -7,9 +7,9 @@ import pytest
 from lungsight.files import write_text
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table, write_table
-from tests.made import KEY, NEGATIVE, made_cohort, made_manifest, made_split
-from tests.made_run import made_workspace
-from tests.workspace import Workspace
+from tests.factories.run import made_workspace
+from tests.factories.tables import KEY, NEGATIVE, made_cohort, made_manifest, made_split
+from tests.factories.workspace import Workspace
 
 ROLES = {"curated": "public", "hospital": "target"}
 
@@ -70,14 +70,14 @@ def test_make_split_keeps_what_the_table_gives(tmp_path):
     run = workspace.run_folder
     made_manifest(run, "hospital", made_cohort(run, "hospital", patients=8))
     given = ["test", "test", "val", "val", "train", "train", "test", "test"]
-    change(run, "hospital", "cases", "cases", lambda cases: cases.__setitem__("given_split", given))
+    change(run, "hospital", "cases", "cases", lambda cases: cases.__setitem__("preassigned_split", given))
     workspace.must_run("make_split", "splits/hospital/whole.tsv")
     split = read_table(run / "splits" / "hospital" / "whole.tsv", "split")
     assert split.drop_duplicates("patient")["split"].tolist() == given
 
     def tear(cases):
         cases["patient"] = cases["patient"].where(cases["row"] != 7, cases["patient"][0])
-        cases.loc[6, "given_split"] = "train"
+        cases.loc[6, "preassigned_split"] = "train"
 
     change(run, "hospital", "cases", "cases", tear)
     cases = read_table(run / "cohorts" / "hospital" / "cases.tsv", "cases").set_index("case")
@@ -166,12 +166,12 @@ def test_make_split_keeps_twins_and_earlier_sides(tmp_path):
     for name, own in slices.items():
         made_manifest(run, name, own)
     first, second = slices["curated"].iloc[0], slices["hospital"].iloc[4]
-    twins = [
+    near_duplicates = [
         {"slice": row["slice"], "cohort": row["source"], "patient": row["patient"], "kind": "near"}
-        | {"group": first["slice"], "distance": 3, "contradicted": 0}
+        | {"group": first["slice"], "distance": 3, "label_conflict": 0}
         for row in (first, second)
     ]
-    write_table(run / "cohorts" / "duplicates.tsv", twins, "duplicates")
+    write_table(run / "cohorts" / "duplicates.tsv", near_duplicates, "duplicates")
 
     old, names = tmp_path / "results" / "old", [f"person {number}" for number in range(16)]
     cases = read_table(run / "cohorts" / "hospital" / "cases.tsv", "cases")
@@ -230,7 +230,7 @@ def shared_patients(tmp_path, chosen: dict[str, list[str]], given: dict[str, str
         private = read_table(run / "cohorts" / name / "cases.tsv", "cases")[["case", "row"]]
         private.assign(patient=people, path="x").to_csv(workspace.private_folder / f"{name}.tsv", sep="\t", index=False)
     sides = [given.get(name, "") for name in chosen["hospital"]]
-    change(run, "hospital", "cases", "cases", lambda cases: cases.__setitem__("given_split", sides))
+    change(run, "hospital", "cases", "cases", lambda cases: cases.__setitem__("preassigned_split", sides))
     return workspace
 
 
@@ -304,9 +304,17 @@ def test_leakage(tmp_path):
         rows.loc[trained, "sha256"] = hospital.loc[tested, "sha256"]
 
     change(run, "curated", "slices", "slices", take_pixels_of_hospital)
-    twin = {"cohort": "hospital", "kind": "near", "group": torn["slice"][3], "distance": 2, "contradicted": 0}
-    twins = [{"slice": torn["slice"][row], "patient": torn["patient"][row]} | twin for row in (3, 23)]
-    write_table(run / "cohorts" / "duplicates.tsv", twins, "duplicates")
+    near_duplicate = {
+        "cohort": "hospital",
+        "kind": "near",
+        "group": torn["slice"][3],
+        "distance": 2,
+        "label_conflict": 0,
+    }
+    near_duplicates = [
+        {"slice": torn["slice"][row], "patient": torn["patient"][row]} | near_duplicate for row in (3, 23)
+    ]
+    write_table(run / "cohorts" / "duplicates.tsv", near_duplicates, "duplicates")
     workspace.must_run("leakage", "report/leakage.tsv")
     found = read_table(run / "report" / "leakage.tsv", "leakage").set_index(["cohort", "framework"])
     assert found.index.tolist() == [(name, framework) for name in ROLES for framework in ("whole", "segmented")]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lungsight.evaluation.metrics import PATIENT_PREDICTION
 from lungsight.files import read_json
 from lungsight.tables import read_table
-from lungsight.training.metrics import OWN_ANSWER
-from tests.made import made_cohort
+from tests.factories.tables import made_cohort
 from tests.rules.test_training import FILES, MODEL, SIZE, made_images, workspace
 
 
@@ -16,11 +16,11 @@ def test_train_stage_and_classify_on_bags(tmp_path: Path) -> None:
     space = workspace(tmp_path, bag_size=2, head="dense", head_activation="relu", loss="cost_sensitive")
     split = made_images(space.run_folder, "curated")
     space.must_run("train_stage", *(f"{MODEL}/{name}" for name in FILES))
-    space.must_run("classify", f"{MODEL}/predictions/curated.tsv")
+    space.must_run("infer_cohort", f"{MODEL}/predictions/curated.tsv")
     predictions = read_table(space.run_folder / MODEL / "predictions/curated.tsv", "predictions")
     assert list(predictions["slice"]) == list(split["slice"])
-    assert (predictions.groupby("patient")[OWN_ANSWER].nunique() == 1).all()
-    assert not np.allclose(predictions[OWN_ANSWER], predictions["probability"], atol=1e-7)
+    assert (predictions.groupby("patient")[PATIENT_PREDICTION].nunique() == 1).all()
+    assert not np.allclose(predictions[PATIENT_PREDICTION], predictions["probability"], atol=1e-7)
 
 
 def test_train_stage_in_closed_form(tmp_path: Path) -> None:

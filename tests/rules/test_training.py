@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.config import complete_config
+from lungsight.config_check import complete_config
 from lungsight.files import read_json, sha256_of, write_json
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.image_cache import resize_mask
 from lungsight.training.network import build_classifier
-from tests.made import NEGATIVE, POSITIVE, SHARD, disc, made_cohort, made_split, save_volume
-from tests.workspace import ROOT, Workspace
+from tests.factories.tables import NEGATIVE, POSITIVE, SHARD, disc, made_cohort, made_split, save_volume
+from tests.factories.workspace import ROOT, Workspace
 
 SIZE = 32
 MODEL = "models/whole-small_cnn-scratch/stage1"
@@ -172,7 +172,7 @@ def test_classify(tmp_path: Path) -> None:
     model.save(space.run_folder / MODEL / "model.keras")
     provenance = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE, "seed": 1}
     write_json(space.run_folder / MODEL / "provenance.json", provenance)
-    space.must_run("classify", f"{MODEL}/predictions/curated.tsv")
+    space.must_run("infer_cohort", f"{MODEL}/predictions/curated.tsv")
     predictions = read_table(space.run_folder / MODEL / "predictions" / "curated.tsv", "predictions")
     pd.testing.assert_frame_equal(predictions[["slice", "patient", "label", "split"]], split)
     images = np.load(space.run_folder / "training" / "images" / "curated" / "whole.npy")[::-1]
@@ -218,7 +218,7 @@ def test_train_stage_without_stage_1_before_it(tmp_path: Path) -> None:
     """The control of adaptation: stage 2's cohort and settings, and the start of stage 1."""
     space = workspace(tmp_path, adaptation_controls=True)
     made_images(space.run_folder, "hospital")
-    folder = MODEL.replace("stage1", "stage2-direct")
+    folder = MODEL.replace("stage1", "stage2-target-only")
     space.must_run("train_stage", f"{folder}/model.keras")
     provenance = read_json(space.run_folder / folder / "provenance.json")
     assert provenance["weights"] == {"kind": "scratch", "sha256": None, "origin": "scratch"}
@@ -230,10 +230,10 @@ def test_train_stage_without_stage_1_before_it(tmp_path: Path) -> None:
     space.write_config()
     planned = space.snakemake("-n", "train")
     assert "gpu=1" in planned.stdout
-    assert "stage2-direct/predictions/hospital.tsv" in planned.stdout
+    assert "stage2-target-only/predictions/hospital.tsv" in planned.stdout
     space.config["training"]["adaptation_controls"] = False
     space.write_config()
-    assert "stage2-direct" not in space.snakemake("-n", "train").stdout
+    assert "stage2-target-only" not in space.snakemake("-n", "train").stdout
 
 
 def test_train_stage_without_the_gpu_that_it_was_asked_for(tmp_path: Path) -> None:

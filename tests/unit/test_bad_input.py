@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 
 from lungsight.errors import UserError
+from lungsight.evaluation.metrics import metrics_with_intervals, patient_level
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.fit import LabelledImages, fit
-from lungsight.training.metrics import metrics_with_intervals, patient_level
+from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import load_weights, make_inference, run_in_batches
-from lungsight.training.objectives import binary_crossentropy
 from lungsight.training.provenance import check_parent
-from tests.unit.test_splits_assignment import LABELS, checked, made, split_cohorts
-from tests.unit.test_training_fit import PLAN, SIZE, new_model, run
+from tests.unit.splits.test_assignment import LABELS, checked, made, split_cohorts
+from tests.unit.training.test_fit import PLAN, SIZE, new_model, run
 
 FRACTIONS = [0.6, 0.2, 0.2]
 

@@ -3,18 +3,12 @@
 import pytest
 import yaml
 
-from lungsight.config import (
-    Pipeline,
-    cohorts_with_role,
-    complete_config,
-    config_schema,
-    mask_origin,
-    pipelines_of,
-    presets_of,
-    with_defaults,
-)
+from lungsight.config import cohorts_with_role, config_schema, presets_of, with_defaults
+from lungsight.config_check import complete_config
 from lungsight.errors import UserError
-from tests.workspace import ROOT
+from lungsight.segmentation.settings import mask_origin
+from lungsight.training.pipelines import Pipeline, pipelines_of
+from tests.factories.workspace import ROOT
 
 COHORT = {"role": "target", "format": "dicom", "root": "data", "table": "data.tsv"}
 SMALLEST = {"results": "results/mine", "cohorts": {"hospital": COHORT}}

@@ -6,7 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from lungsight.config import complete_config
+from lungsight.audit.interventions import INTERVENTIONS
+from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.estimate import (
     CHANGED_SLICE,
@@ -17,7 +18,7 @@ from lungsight.estimate import (
     NETWORK_STEP,
     SEGMENT,
     Job,
-    Plan,
+    RunPlan,
     check_disk,
     count_slices,
     estimate,
@@ -25,7 +26,6 @@ from lungsight.estimate import (
     in_words,
     training_of,
 )
-from lungsight.explain.interventions import INTERVENTIONS
 from lungsight.intake.cohort_table import TableRow
 
 
@@ -34,7 +34,7 @@ def row(number: int, path: str) -> TableRow:
 
 
 @pytest.fixture
-def plan(tmp_path) -> Plan:
+def plan(tmp_path) -> RunPlan:
     """Two public images and a target series of seven slices; annotated series of five and three."""
     paths = {"nsclc": ["a", "b"], "curated": ["1.png", "2.png"], "hospital": ["s"]}
     rows = {name: [row(number, path) for number, path in enumerate(each, start=1)] for name, each in paths.items()}
@@ -48,7 +48,7 @@ def plan(tmp_path) -> Plan:
         | {"root": str(tmp_path / name), "table": f"{name}.tsv"}
         for name, role in roles.items()
     }
-    return Plan(complete_config({"results": "r", "cohorts": cohorts}), rows, dict.fromkeys(roles, 1))
+    return RunPlan(complete_config({"results": "r", "cohorts": cohorts}), rows, dict.fromkeys(roles, 1))
 
 
 def test_slices_are_files_of_a_folder_or_of_a_volume(tmp_path):
@@ -120,7 +120,7 @@ def test_batch_statistics_measured_anew_cost_a_forward_pass(plan):
 
 def test_the_price_of_leakage_counts_its_arms_on_thinned_slices(plan):
     plan.config["leakage"] |= {"epochs": 3, "max_slices": 4, "batch_norm_recalibration": None}
-    cost = estimate(plan, [Job("leakage_trial", {"pipeline": "whole-small_cnn-scratch"})])
+    cost = estimate(plan, [Job("leakage_training", {"pipeline": "whole-small_cnn-scratch"})])
     passes = 3.5 * (3 * (0.8 + 0.1 * FORWARD) + 0.1 * FORWARD)  # of the hospital's seven slices every second
     assert cost.seconds == pytest.approx(4 * passes * training_of("small_cnn").seconds)
     assert training_of("small_cnn").seconds < training_of("resnet50").seconds < training_of("densenet121").seconds

@@ -10,7 +10,7 @@ import pytest
 
 from lungsight.errors import UserError
 from lungsight.parallel import in_processes
-from tests.workspace import ROOT
+from tests.factories.workspace import ROOT
 
 
 def square(number):

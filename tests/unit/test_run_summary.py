@@ -14,7 +14,7 @@ from lungsight.run_summary import (
     failures_of,
     success_text,
 )
-from tests.made import made_cohort
+from tests.factories.tables import made_cohort
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -30,7 +30,7 @@ Error in rule convert:
         python convert.py > {log} 2>&1
         (command exited with non-zero exit code)
 [Tue Nov 24 10:38:06 2026]
-Error in rule classify:
+Error in rule infer_cohort:
     message: None
     jobid: 2
     log: other.log (check log file(s) for error details)

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from lungsight.config import complete_config, config_schema
-from tests.workspace import ROOT
+from lungsight.config import config_schema
+from lungsight.config_check import complete_config
+from tests.factories.workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 

@@ -11,45 +11,54 @@ from pathlib import Path
 
 sys.path.insert(0, str(SCRIPTS))
 
-from lungsight.code import digest_of
-from lungsight.config import (
-    DIRECT,
-    LABELLED_ROLES,
+from lungsight.code import digest_of, libraries_of
+from lungsight.training.pipelines import (
+    TARGET_ONLY,
     ROLE_OF_STAGE,
     Pipeline,
     check_pipelines,
-    cohorts_with_role,
-    complete_config,
-    frameworks_of,
+    input_views_of,
     pipelines_of,
     stages_of,
-    trains_segmentation,
 )
+from lungsight.config import LABELLED_ROLES, cohorts_with_role
+from lungsight.config_check import complete_config
+from lungsight.segmentation.settings import trains_segmentation
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import default_shards, read_cohort_tables, rows_by_shard, threads_for
-from lungsight.leakage_price.settings import (
-    ARMS,
+from lungsight.evaluation.leakage_inflation.settings import (
+    LEAKAGE_CONDITIONS,
     check_leakage,
-    priced_cohort,
-    priced_pipelines,
-    settings_of_trial,
+    leakage_cohort,
+    leakage_pipelines,
+    settings_of_leakage_training,
 )
+from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
 from lungsight.qc.decision_files import files_of_cohort, known_cases
 from lungsight.segmentation.model_folder import check_given_model, files_of_model
+from lungsight.run_description import (
+    audit_inputs,
+    describe_intake,
+    describe_run,
+    metrics_inputs,
+    page_inputs,
+    ranking_inputs,
+    saliency_inputs,
+)
 from lungsight.splits.settings import (
     assigned_together,
     earlier_files,
     has_network_on_contours,
-    sides_given_elsewhere,
+    subsets_preassigned_elsewhere,
     split_settings_of,
     split_unit_of,
 )
-from lungsight.training.backbones import module_file
+from lungsight.training import backbones
 from lungsight.training.regions import REGIONS, WHOLE_IMAGE
-from lungsight.training.systems import recipe_of, training_settings
+from lungsight.training.published_models import recipe_of, training_settings
 from lungsight.training.settings import (
     cohorts_predicted,
     settings_of_stage,
@@ -75,15 +84,17 @@ RESULTS = config["results"].rstrip("/")
 PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
+RUN = describe_run(config)
 PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
 
 set_environment(private=PRIVATE, gpus=config["training"]["gpus"])
+os.environ[FOLDER_OF_LIBRARIES] = f"{RESULTS}/libraries"
 
 
 wildcard_constraints:
     cohort="|".join(config["cohorts"]),
     shard=r"\d{3}",
-    framework="whole|segmented",
+    input_view="whole|segmented",
     pipeline="|".join(pipeline.name for pipeline in PIPELINES),
     stage="[12]",
 
@@ -93,9 +104,20 @@ def program(name):
     return os.path.relpath(SCRIPTS / f"{name}.py")
 
 
-def code(name):
-    """Digest of what a rule's program and the modules it imports do; comments do not count."""
-    return digest_of(SCRIPTS / f"{name}.py")
+def code(name, backbone=None):
+    """Digest of the code that a rule's program reaches; of the backbones, of the one that it loads."""
+    return digest_of(SCRIPTS / f"{name}.py", loads={backbones.__name__: [backbone]} if backbone else None)
+
+
+def libraries(name):
+    """The libraries that the results of a program depend on; none for a program that is there no more."""
+    path = SCRIPTS / f"{name}.py"
+    return libraries_of(path) if path.is_file() else frozenset()
+
+
+def code_with_backbone(name):
+    """An input function: as `code`, of a program that loads the pipeline's backbone."""
+    return lambda wildcards: code(name, backbone_of(wildcards))
 
 
 def as_json(value):
@@ -276,7 +298,7 @@ def tables_assigned_together(pattern):
 
 
 def duplicates_wanted(wildcards):
-    """The table of twins, where a cohort's split keeps them together."""
+    """The table of near_duplicates, where a cohort's split keeps them together."""
     return rules.find_duplicates.output[0] if split_unit(wildcards.cohort) == "patient+duplicates" else []
 
 
@@ -317,20 +339,20 @@ def start_arguments(wildcards, input):
     return shlex.join(start_words(config, wildcards.pipeline, wildcards.stage, input))
 
 
-def images_of_price(wildcards):
+def images_of_leakage_training(wildcards):
     """What a priced pipeline is trained on: the splits of all arms, cached images and their index."""
-    framework = Pipeline.parse(wildcards.pipeline).framework
-    arms = expand(rules.leakage_arms.output, framework=framework)
-    return cached_images(lambda wildcards: priced_cohort(config))(wildcards) | {"arms": arms}
+    input_view = Pipeline.parse(wildcards.pipeline).input_view
+    arms = expand(rules.leakage_conditions.output, input_view=input_view)
+    return cached_images(lambda wildcards: leakage_cohort(config))(wildcards) | {"arms": arms}
 
 
-def start_of_price(wildcards):
+def start_of_leakage_training(wildcards):
     """What a priced pipeline starts from: what its first stage does."""
     return start_files(config, RESULTS, wildcards.pipeline, "1")
 
 
-def arguments_of_price(wildcards, input):
-    """The arguments of leakage_trial that say what it starts from."""
+def start_arguments_of_leakage_training(wildcards, input):
+    """The arguments of leakage_training that say what it starts from."""
     return shlex.join(start_words(config, wildcards.pipeline, "1", input))
 
 
@@ -339,9 +361,9 @@ def cached_arrays(pipeline, images, *more):
 
     Whole images lie in that folder, those of another region in one of its name there.
     """
-    region = training_settings(pipeline.backbone, config["training"])["region"]
+    region = training_settings(pipeline.architecture, config["training"])["region"]
     folder = images if region == WHOLE_IMAGE else os.path.join(images, region)
-    files = {"images": f"{pipeline.framework}.npy", "index": "index.tsv"} | {name: f"{name}.npy" for name in more}
+    files = {"images": f"{pipeline.input_view}.npy", "index": "index.tsv"} | {name: f"{name}.npy" for name in more}
     return {name: f"{folder}/{file}" for name, file in files.items()}
 
 
@@ -356,8 +378,8 @@ def images_for(cohort_of):
     """An input function: as `cached_images`, and the split of those images."""
 
     def files(wildcards):
-        framework, cohort = Pipeline.parse(wildcards.pipeline).framework, cohort_of(wildcards)
-        return cached_images(cohort_of)(wildcards) | {"split": f"{RESULTS}/splits/{cohort}/{framework}.tsv"}
+        input_view, cohort = Pipeline.parse(wildcards.pipeline).input_view, cohort_of(wildcards)
+        return cached_images(cohort_of)(wildcards) | {"split": f"{RESULTS}/splits/{cohort}/{input_view}.tsv"}
 
     return files
 
@@ -370,14 +392,12 @@ def predictions_of_stage(wildcards):
 
 def backbone_of(wildcards):
     """The pipeline's backbone, also where a system stands in its name."""
-    return recipe_of(Pipeline.parse(wildcards.pipeline).backbone).backbone
-
-
-def code_of_backbone(wildcards):
-    """Digest of the pipeline's backbone, a module that programs load by its name."""
-    return digest_of(module_file(backbone_of(wildcards)))
+    return recipe_of(Pipeline.parse(wildcards.pipeline).architecture).backbone
 
 
 def scans_and_model_wanted(wildcards):
     """The input of a prediction that nobody described."""
     raise WorkflowError("predict needs scans and a model: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")
+
+
+THESIS = repository_file("config/thesis.tsv")

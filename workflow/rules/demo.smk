@@ -44,8 +44,7 @@ rule stand_in_weights:
     resources:
         mem_mb=3000,
     params:
-        code=code("stand_in_weights"),
-        backbone=lambda wildcards: digest_of(module_file(wildcards.backbone)),
+        code=lambda wildcards: code("stand_in_weights", wildcards.backbone),
         settings=as_json(
             (config["training"]["stand_in"] or {})
             | {name: config["training"][name] for name in ("batch_size", "batch_norm_momentum")}

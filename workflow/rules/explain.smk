@@ -38,8 +38,7 @@ rule explain_stage:
         "../../envs/keras.yaml"
     threads: config["explain"]["threads"]
     params:
-        code=code("explain_stage"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("explain_stage"),
         cohort=lambda wildcards: cohort_of_stage(wildcards.stage),
         positive=next(iter(config["labels"])),
         settings=settings_of(
@@ -59,11 +58,36 @@ rule explain_stage:
         " > {log} 2>&1"
 
 
+rule saliency_table:
+    input:
+        program=ancient(program("saliency_table")),
+        results=expand(f"{RESULTS}/{{path}}", path=saliency_inputs(RUN)),
+    output:
+        report(
+            f"{RESULTS}/report/saliency.tsv",
+            caption="../report/saliency.rst",
+            category="Tables",
+            labels={"table": "where the models look"},
+        ),
+    log:
+        f"{RESULTS}/logs/saliency_table.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/saliency_table.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("saliency_table"),
+        results=RESULTS,
+        run=as_json(RUN),
+    shell:
+        "python {input.program} --results {params.results:q} --run {params.run:q} --saliency {output} > {log} 2>&1"
+
+
 rule explain:
     input:
         expand(
             f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/{{table}}.tsv",
-            table=["saliency", "shortcuts"],
+            table=["saliency"],
             pipeline=[pipeline.name for pipeline in PIPELINES],
             stage=stages_of(config),
         ),

@@ -1,8 +1,5 @@
 """Intake: the user's files → windowed volumes and slices, a row for every row of the cohort table."""
 
-from lungsight.report.facts import intake_facts
-from lungsight.report.page_parts import INTAKE_TEMPLATE, digest_of_parts
-
 
 rule pseudonym_key:
     input:
@@ -146,42 +143,33 @@ rule find_duplicates:
         " --distance {params.distance} --duplicates {output} > {log} 2>&1"
 
 
-rule intake_report:
+rule intake_tables:
     input:
-        program=ancient(program("intake_report")),
-        tables=expand(
-            f"{RESULTS}/cohorts/{{cohort}}/{{table}}.tsv", cohort=config["cohorts"], table=("cases", "slices")
-        ),
+        program=ancient(program("intake_tables")),
+        cases=expand(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv", cohort=config["cohorts"]),
         duplicates=rules.find_duplicates.output if labelled_cohorts() else [],
-        images=[
-            f"{RESULTS}/cohorts/{cohort}/{'png' if cohort in labelled_cohorts() else 'nifti'}/{shard}"
-            for cohort in config["cohorts"]
-            for shard in shards_of(cohort)
-        ],
     output:
-        page=f"{RESULTS}/report/intake.html",
         counts=f"{RESULTS}/report/intake.tsv",
-        told=f"{RESULTS}/report/intake_labels.tsv",
+        predictability=f"{RESULTS}/report/intake_labels.tsv",
     log:
-        f"{RESULTS}/logs/intake_report.log",
+        f"{RESULTS}/logs/intake_tables.log",
     benchmark:
-        f"{RESULTS}/benchmarks/intake_report.tsv"
+        f"{RESULTS}/benchmarks/intake_tables.tsv"
     conda:
         "../../envs/report.yaml"
-    threads: 1
     params:
-        code=code("intake_report"),
-        parts=digest_of_parts(INTAKE_TEMPLATE),
-        results=lambda wildcards, output: os.path.dirname(os.path.dirname(output.page)),
-        facts=as_json(intake_facts(config)),
+        code=code("intake_tables"),
+        results=RESULTS,
+        run=as_json(describe_intake(config)),
         duplicates=lambda wildcards, input: f"--duplicates {input.duplicates}" if input.duplicates else "",
     shell:
-        "python {input.program} --results {params.results} --facts {params.facts:q} {params.duplicates}"
-        " --page {output.page} --counts {output.counts} --told {output.told} > {log} 2>&1"
+        "python {input.program} --results {params.results:q} --run {params.run:q} {params.duplicates}"
+        " --counts {output.counts} --predictability {output.predictability} > {log} 2>&1"
 
 
 rule intake:
     input:
-        rules.intake_report.output,
+        f"{RESULTS}/report/intake.html",
+        rules.intake_tables.output,
         expand(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv", cohort=config["cohorts"]),
         [f"{RESULTS}/cohorts/duplicates.tsv"] if labelled_cohorts() else [],

@@ -1,6 +1,6 @@
 """Predict: a trained pipeline on new scans, which need no cohort. What a run must remember for it."""
 
-from lungsight.predict.page_parts import new_page_parts
+from lungsight.predict.templates import new_page_parts
 from lungsight.predict.run_settings import run_settings
 
 
@@ -23,7 +23,7 @@ rule run_settings:
 
 if REQUEST:
     TRAINED = REQUEST.model
-    LEARNED_FROM = f"{TRAINED.results}/training/images/{REQUEST.own_cohort}"
+    LEARNED_FROM = f"{TRAINED.results}/training/images/{REQUEST.training_cohort}"
     ASKED = f"{RESULTS}/training/images/{NEW}"
 
     rule list_scans:
@@ -50,8 +50,8 @@ if REQUEST:
             program=ancient(program("model_reference")),
             model=f"{TRAINED.folder}/model.keras",
             provenance=f"{TRAINED.folder}/provenance.json",
-            predictions=f"{TRAINED.folder}/predictions/{REQUEST.own_cohort}.tsv",
-            cases=f"{TRAINED.results}/cohorts/{REQUEST.own_cohort}/cases.tsv",
+            predictions=f"{TRAINED.folder}/predictions/{REQUEST.training_cohort}.tsv",
+            cases=f"{TRAINED.results}/cohorts/{REQUEST.training_cohort}/cases.tsv",
         output:
             reference=f"{RESULTS}/reference.json",
             features=f"{RESULTS}/reference.npz",

@@ -5,37 +5,46 @@ Imports stand in the hooks, since every job parses the workflow.
 
 import time
 
-from lungsight.program import check_conda, say
+from lungsight.program import check_conda
+from lungsight.program import log as log_line
 
 STARTED = time.time()
 
+WITH_CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
+
 try:
-    check_conda(asked_for="conda" in {str(method) for method in workflow.deployment_settings.deployment_method})
+    check_conda(asked_for=WITH_CONDA)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
 onstart:
-    from lungsight.estimate import Job, Plan, check_disk, estimate, free_bytes, in_words
+    from lungsight.estimate import Job, RunPlan, check_disk, estimate, free_bytes, in_words
+    from lungsight.libraries import changed_libraries, changes_in_words
 
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
-        plan = Plan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
+        plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
         cost = estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict)) for job in workflow.dag.needrun_jobs()])
         free = free_bytes(Path(RESULTS))
-        say(in_words(plan, cost, free))
+        log_line(in_words(plan, cost, free))
         try:
             check_disk(Path(RESULTS), cost, free)
         except UserError as error:
             raise WorkflowError(str(error)) from None
+    # Conda's environments hold other versions than this one, and Snakemake reruns what depends on one that changed.
+    if not WITH_CONDA:
+        changed = changed_libraries(Path(RESULTS) / "libraries", libraries)
+        if changed:
+            log_line(changes_in_words(changed))
 
 
 onsuccess:
     from lungsight.run_summary import success_text
 
-    say(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
+    log_line(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
 
 
 onerror:
     from lungsight.run_summary import failure_text
 
-    say(failure_text([Path(path) for path in log]))
+    log_line(failure_text([Path(path) for path in log]))

@@ -30,11 +30,11 @@ rule segmentation_split:
         unit=SEGMENTATION["split_unit"],
         seed=config["seed"],
         cohort=lambda wildcards: annotated_cohort(),
-        given=lambda wildcards: as_json(sides_given_elsewhere(config, ROWS, annotated_cohort())),
+        preassigned=lambda wildcards: as_json(subsets_preassigned_elsewhere(config, ROWS, annotated_cohort())),
         known=earlier_run_arguments,
     shell:
         "python {input.program} --cohort {params.cohort} --cases {input.cases} --fractions {params.fractions:q} --unit {params.unit}"
-        " --seed {params.seed} --given {params.given:q} {params.known}"
+        " --seed {params.seed} --preassigned {params.preassigned:q} {params.known}"
         " --split {output} > {log} 2>&1"
 
 

@@ -1,6 +1,6 @@
 """Splits: what QC keeps → train, validation and test for every cohort and framework, and what their sides share."""
 
-FRAMEWORKS = frameworks_of(config)
+INPUT_VIEWS = input_views_of(config)
 
 
 # Before everything else: tables that cannot be split stop the run at its start, not after the segmentation.
@@ -48,7 +48,7 @@ rule make_split:
         previous=EARLIER,
         private=tables_assigned_together(f"{PRIVATE}/{{cohort}}.tsv") if EARLIER else [],
     output:
-        expand(f"{RESULTS}/splits/{{{{cohort}}}}/{{framework}}.tsv", framework=FRAMEWORKS),
+        expand(f"{RESULTS}/splits/{{{{cohort}}}}/{{input_view}}.tsv", input_view=INPUT_VIEWS),
     log:
         f"{RESULTS}/logs/make_split/{{cohort}}.log",
     benchmark:
@@ -64,7 +64,7 @@ rule make_split:
         known=known_side_arguments,
         seed=config["seed"],
         labels=list(config["labels"]),
-        frameworks=FRAMEWORKS,
+        frameworks=INPUT_VIEWS,
     shell:
         "python {input.program} --cohort {wildcards.cohort} --names {params.names} --roles {params.roles}"
         " --cases {input.cases} --slices {input.slices} --manifests {input.manifests} --unit {params.unit}"
@@ -72,24 +72,26 @@ rule make_split:
         " --frameworks {params.frameworks} --splits {output} > {log} 2>&1"
 
 
-rule leakage:
+rule split_overlap:
     input:
-        program=ancient(program("leakage")),
+        program=ancient(program("split_overlap")),
         slices=expand(f"{RESULTS}/cohorts/{{cohort}}/slices.tsv", cohort=labelled_cohorts()),
-        splits=expand(f"{RESULTS}/splits/{{cohort}}/{{framework}}.tsv", cohort=labelled_cohorts(), framework=FRAMEWORKS),
+        splits=expand(
+            f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv", cohort=labelled_cohorts(), input_view=INPUT_VIEWS
+        ),
         duplicates=f"{RESULTS}/cohorts/duplicates.tsv",
     output:
         f"{RESULTS}/report/leakage.tsv",
     log:
-        f"{RESULTS}/logs/leakage.log",
+        f"{RESULTS}/logs/split_overlap.log",
     benchmark:
-        f"{RESULTS}/benchmarks/leakage.tsv"
+        f"{RESULTS}/benchmarks/split_overlap.tsv"
     conda:
         "../../envs/report.yaml"
     params:
-        code=code("leakage"),
+        code=code("split_overlap"),
         cohorts=labelled_cohorts(),
-        frameworks=FRAMEWORKS,
+        frameworks=INPUT_VIEWS,
         unknown=[name for name in labelled_cohorts() if config["cohorts"][name]["patients"] == "unknown"],
         units=[split_unit(name) for name in labelled_cohorts()],
     shell:
@@ -100,4 +102,4 @@ rule leakage:
 
 rule split:
     input:
-        rules.leakage.output,
+        rules.split_overlap.output,

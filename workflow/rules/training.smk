@@ -1,11 +1,5 @@
 """Training: cached images → sixteen models (eight pipelines, two stages) → predictions → metrics."""
 
-METRICS = expand(
-    f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/metrics.json",
-    pipeline=[pipeline.name for pipeline in PIPELINES],
-    stage=stages_of(config),
-)
-
 
 rule image_cache:
     input:
@@ -56,7 +50,7 @@ rule imagenet_weights:
     conda:
         "../../envs/keras.yaml"
     params:
-        code=code("imagenet_weights"),
+        code=lambda wildcards: code("imagenet_weights", wildcards.backbone),
     shell:
         "python {input.program} --backbone {wildcards.backbone} --weights {output.weights} > {log} 2>&1"
 
@@ -97,7 +91,7 @@ rule train_stage:
     benchmark:
         f"{RESULTS}/benchmarks/train_stage/{{pipeline}}/stage{{stage}}.tsv"
     wildcard_constraints:
-        stage=f"[12]|{DIRECT}",
+        stage=f"[12]|{TARGET_ONLY}",
     # Trainings are most of a run's time: begun as early as they can be, they leave no core idle at its end.
     priority: 10
     conda:
@@ -107,8 +101,7 @@ rule train_stage:
         mem_mb=4000,  # measured: 2300 at 96 x 96 with DenseNet-201
         gpu=config["training"]["gpus"],
     params:
-        code=code("train_stage"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("train_stage"),
         network=backbone_of,
         stage=lambda wildcards: stage_number(wildcards.stage),
         labels=as_json(list(config["labels"])),
@@ -121,25 +114,25 @@ rule train_stage:
         "python {input.program} --pipeline {wildcards.pipeline} --backbone {params.network} --stage {params.stage}"
         " --labels {params.labels:q}"
         " --settings {params.settings:q} --seed {params.seed} --threads {threads}"
-        " --code {params.code}-{params.backbone} --split {input.split} --images {input.images} --index {input.index}"
+        " --code {params.code} --split {input.split} --images {input.images} --index {input.index}"
         " {params.start} --checkpoints {params.checkpoints:q} --model {output.model} --history {output.history}"
         " --provenance {output.provenance} --curve {output.curve} > {log} 2>&1"
 
 
-rule classify:
+rule infer_cohort:
     input:
         unpack(images_for(lambda wildcards: wildcards.cohort)),
-        program=ancient(program("classify")),
+        program=ancient(program("infer_cohort")),
         model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
         provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
     output:
         f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/predictions/{{cohort}}.tsv",
     log:
-        f"{RESULTS}/logs/classify/{{pipeline}}/stage{{stage}}/{{cohort}}.log",
+        f"{RESULTS}/logs/infer_cohort/{{pipeline}}/stage{{stage}}/{{cohort}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/classify/{{pipeline}}/stage{{stage}}/{{cohort}}.tsv"
+        f"{RESULTS}/benchmarks/infer_cohort/{{pipeline}}/stage{{stage}}/{{cohort}}.tsv"
     wildcard_constraints:
-        stage=f"[12]|{DIRECT}",
+        stage=f"[12]|{TARGET_ONLY}",
     conda:
         "../../envs/keras.yaml"
     threads: config["training"]["threads"]
@@ -147,129 +140,13 @@ rule classify:
         mem_mb=3000,
         gpu=config["training"]["gpus"],
     params:
-        code=code("classify"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("infer_cohort"),
     shell:
         "python {input.program} --model {input.model} --provenance {input.provenance} --split {input.split}"
         " --images {input.images} --index {input.index} --threads {threads} --predictions {output} > {log} 2>&1"
 
 
-rule evaluate:
-    input:
-        program=ancient(program("evaluate")),
-        predictions=lambda wildcards: expand(
-            f"{RESULTS}/models/{{{{pipeline}}}}/stage{{{{stage}}}}/predictions/{{cohort}}.tsv",
-            cohort=cohorts_predicted(config, wildcards.stage),
-        ),
-    output:
-        f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/metrics.json",
-    log:
-        f"{RESULTS}/logs/evaluate/{{pipeline}}/stage{{stage}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{pipeline}}/stage{{stage}}.tsv"
-    conda:
-        "../../envs/report.yaml"
-    params:
-        code=code("evaluate"),
-        own=lambda wildcards: cohort_of_stage(wildcards.stage),
-        positive=next(iter(config["labels"])),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
-    shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --own {params.own} --positive {params.positive:q}"
-        " --resamples {params.resamples} --seed {params.seed} --predictions {input.predictions} --metrics {output}"
-        " > {log} 2>&1"
-
-
-rule compare_models:
-    input:
-        program=ancient(program("compare_models")),
-        predictions=predictions_of_models(stages_with_controls(config)),
-    output:
-        report(
-            f"{RESULTS}/report/differences.tsv",
-            caption="../report/differences.rst",
-            category="Tables",
-            labels={"table": "which model is better"},
-        ),
-    log:
-        f"{RESULTS}/logs/compare_models.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/compare_models.tsv"
-    conda:
-        "../../envs/report.yaml"
-    params:
-        code=code("compare_models"),
-        positive=next(iter(config["labels"])),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
-    shell:
-        "python {input.program} --positive {params.positive:q} --resamples {params.resamples} --seed {params.seed}"
-        " --predictions {input.predictions} --differences {output} > {log} 2>&1"
-
-
-rule evaluate_subgroups:
-    input:
-        program=ancient(program("evaluate_subgroups")),
-        predictions=predictions_of_models(stages_of(config)),
-        facts=expand(
-            f"{RESULTS}/cohorts/{{cohort}}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]
-        ),
-    output:
-        report(
-            f"{RESULTS}/report/subgroups.tsv",
-            caption="../report/subgroups.rst",
-            category="Tables",
-            labels={"table": "by source, scanner, kernel and contrast"},
-        ),
-    log:
-        f"{RESULTS}/logs/evaluate_subgroups.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluate_subgroups.tsv"
-    conda:
-        "../../envs/report.yaml"
-    params:
-        code=code("evaluate_subgroups"),
-        cohorts=expand(f"{RESULTS}/cohorts/{{cohort}}", cohort=labelled_cohorts()),
-        positive=next(iter(config["labels"])),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
-    shell:
-        "python {input.program} --positive {params.positive:q} --resamples {params.resamples} --seed {params.seed}"
-        " --predictions {input.predictions} --cohorts {params.cohorts:q} --subgroups {output} > {log} 2>&1"
-
-
-rule evaluation_tables:
-    input:
-        program=ancient(program("evaluation_tables")),
-        metrics=METRICS,
-    output:
-        aggregation=report(
-            f"{RESULTS}/report/aggregation.tsv",
-            caption="../report/aggregation.rst",
-            category="Tables",
-            labels={"table": "patients answered in several ways"},
-        ),
-        reliability=report(
-            f"{RESULTS}/report/reliability.tsv",
-            caption="../report/reliability.rst",
-            category="Tables",
-            labels={"table": "are the probabilities right"},
-        ),
-    log:
-        f"{RESULTS}/logs/evaluation_tables.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluation_tables.tsv"
-    conda:
-        "../../envs/report.yaml"
-    params:
-        code=code("evaluation_tables"),
-    shell:
-        "python {input.program} --metrics {input.metrics} --aggregation {output.aggregation}"
-        " --reliability {output.reliability} > {log} 2>&1"
-
-
 rule train:
     input:
-        METRICS,
-        predictions_of_models([DIRECT]) if DIRECT in stages_with_controls(config) else [],
+        predictions_of_models(stages_with_controls(config)),
+        predictions_of_models([TARGET_ONLY]) if TARGET_ONLY in stages_with_controls(config) else [],

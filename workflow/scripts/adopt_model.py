@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lungsight.program import parser, run, say
+from lungsight.program import log, parser, run
 from lungsight.segmentation.model import adopt_model
 from lungsight.segmentation.predict import check_weights
 
@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     adopt_model(args.given, args.model)
-    say(f"folds of the given model in use: {check_weights(args.model)}")
+    log(f"folds of the given model in use: {check_weights(args.model)}")
 
 
 if __name__ == "__main__":

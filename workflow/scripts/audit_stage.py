@@ -6,9 +6,9 @@ from pathlib import Path
 
 import keras
 
-from lungsight.explain.audit import AuditSettings, audit
-from lungsight.explain.probe import Probe
-from lungsight.explain.stage import select_test_slices
+from lungsight.audit.model_audit import AuditSettings, audit
+from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.explain.explanation import select_test_slices
 from lungsight.files import read_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
@@ -47,7 +47,7 @@ def main() -> None:
     check_images(provenance, backbone.preprocessing, images.size)
     slices = select_test_slices(read_table(args.predictions, schema="predictions"), images, masks)
     sources = read_table(args.slices, schema="slices").set_index("slice")["source"]
-    probe = Probe(keras.saving.load_model(args.model, compile=False), backbone)
+    probe = ModelOutputs(keras.saving.load_model(args.model, compile=False), backbone)
     settings = AuditSettings.of(args.settings)
     found = audit(probe, slices, sources, args.positive, settings, args.resamples, args.seed)
     write_table(args.logits, found.logits, schema="intervention_logits")

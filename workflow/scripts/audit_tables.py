@@ -4,16 +4,16 @@ import argparse
 import json
 from pathlib import Path
 
+from lungsight.audit.tables import read_audit, read_comparisons, verdict_table
 from lungsight.program import parser, run
-from lungsight.report.facts import models_of
-from lungsight.report.verdict_tables import read_audit, read_comparisons, verdict_table
+from lungsight.run_description import models_of
 from lungsight.tables import read_table, write_table
 
 
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
-    arguments.add_argument("--facts", type=json.loads, required=True, help="what the config says, as JSON")
+    arguments.add_argument("--run", type=json.loads, required=True, help="what the config says, as JSON")
     arguments.add_argument("--audit", type=Path, required=True, help="output: every number")
     arguments.add_argument("--verdicts", type=Path, required=True, help="output: one row for each model")
     arguments.add_argument("--comparisons", type=Path, required=True, help="output: pairs of models")
@@ -22,11 +22,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    audit = read_audit(args.results, args.facts)
+    audit = read_audit(args.results, args.run)
     write_table(args.audit, audit, schema="report_audit")
     saliency = read_table(args.results / "report/saliency.tsv", schema="report_saliency")
-    write_table(args.verdicts, verdict_table(models_of(args.facts), audit, saliency), schema="verdicts")
-    write_table(args.comparisons, read_comparisons(args.results, args.facts), schema="comparisons")
+    write_table(args.verdicts, verdict_table(models_of(args.run), audit, saliency), schema="verdicts")
+    write_table(args.comparisons, read_comparisons(args.results, args.run), schema="comparisons")
 
 
 if __name__ == "__main__":

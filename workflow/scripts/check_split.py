@@ -6,11 +6,11 @@ from pathlib import Path
 
 from lungsight.files import write_text
 from lungsight.intake.cohort_table import read_rows
-from lungsight.program import parser, run, say
-from lungsight.splits.checks import check_classes, check_framework
-from lungsight.splits.cohorts import Plan, in_framework, split_cohorts
+from lungsight.program import log, parser, run
+from lungsight.splits.checks import check_classes, check_input_view
+from lungsight.splits.cohort_split import SplitPlan, in_input_view, split_cohorts
 from lungsight.splits.groups import UNITS
-from lungsight.splits.tables_alone import cohort_of_rows
+from lungsight.splits.precheck import cohort_of_rows
 
 
 def parse_args() -> Namespace:
@@ -40,10 +40,10 @@ def main() -> None:
     else:
         # Twins are known later; patients who share images can only make the units fewer.
         unit = "patient" if args.unit == "patient+duplicates" else args.unit
-        split = split_cohorts(list(cohorts.values()), Plan.of(args.settings, unit, args.seed))
-        warnings = check_framework(in_framework(split, cohort, "whole"), cohort, "whole", args.unit, labels)
+        split = split_cohorts(list(cohorts.values()), SplitPlan.of(args.settings, unit, args.seed))
+        warnings = check_input_view(in_input_view(split, cohort, "whole"), cohort, "whole", args.unit, labels)
     for warning in warnings:
-        say(warning)
+        log(warning)
     write_text(args.checked, f"{cohort.slices['patient'].nunique()} patients of the table, split by {args.unit}\n")
 
 

@@ -5,11 +5,11 @@ lesion masks, that the user's table names.
 """
 
 from lungsight.intake.conversion import run_conversion
-from lungsight.program import run
+from lungsight.program import parser, run
 
 
 def main() -> None:
-    run_conversion(__doc__, "png", "lesions")
+    run_conversion(parser(__doc__), "png", "lesions")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ user's table names.
 """
 
 from lungsight.intake.conversion import run_conversion
-from lungsight.program import run
+from lungsight.program import parser, run
 
 
 def main() -> None:
-    run_conversion(__doc__, "truth")
+    run_conversion(parser(__doc__), "truth")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.config import Pipeline
+from lungsight.evaluation.subgroups import groupings_of, subgroup_rows
 from lungsight.program import parser, run
 from lungsight.tables import columns_of, read_table, write_table
-from lungsight.training.subgroups import groupings_of, subgroup_rows
+from lungsight.training.pipelines import Pipeline
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,7 +33,7 @@ def main() -> None:
     rows = []
     for path in args.predictions:
         pipeline, stage, _, _ = path.parts[-4:]
-        model = {"pipeline": pipeline, **Pipeline.parse(pipeline)._asdict(), "stage": int(stage.removeprefix("stage"))}
+        model = {"pipeline": pipeline, **Pipeline.parse(pipeline).columns, "stage": int(stage.removeprefix("stage"))}
         predictions = read_table(path, "predictions")
         found = subgroup_rows(predictions, groups[path.stem], args.positive, args.resamples, args.seed)
         rows += [{**model, "cohort": path.stem, **row} for row in found]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.config import Pipeline
 from lungsight.files import read_json
 from lungsight.program import parser, run
 from lungsight.tables import columns_of, write_table
+from lungsight.training.pipelines import Pipeline
 
 MODEL = ("pipeline", *Pipeline._fields, "stage")
 

@@ -7,11 +7,7 @@ from pathlib import Path
 
 import keras
 
-from lungsight.config import Pipeline
-from lungsight.explain.gradcam import PRIMARY
-from lungsight.explain.margin import near_lung, pixel_sizes
-from lungsight.explain.methods import explain_by_all
-from lungsight.explain.stage import (
+from lungsight.explain.explanation import (
     draw_mean_of_classes,
     draw_overlays,
     other_methods,
@@ -19,12 +15,16 @@ from lungsight.explain.stage import (
     select_test_slices,
     summarise_stage,
 )
+from lungsight.explain.gradcam import PRIMARY
+from lungsight.explain.margin import near_lung, pixel_sizes
+from lungsight.explain.methods import explain_by_all
 from lungsight.files import read_json, write_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.pipelines import Pipeline
 from lungsight.training.provenance import check_images
 
 

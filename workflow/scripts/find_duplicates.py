@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from lungsight.intake.duplicates import find_duplicates
-from lungsight.program import parser, run, say
+from lungsight.program import log, parser, run
 from lungsight.tables import read_table, write_table
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     files = [folder / png for folder, png in zip(slices["folder"], slices["png"], strict=True)]
     duplicates = find_duplicates(slices, args.distance, lambda place: np.asarray(Image.open(files[place])))
     write_table(args.duplicates, duplicates, schema="duplicates")
-    say(f"{len(duplicates)} of {len(slices)} slices have a twin in another patient or under another label")
+    log(f"{len(duplicates)} of {len(slices)} slices have a twin in another patient or under another label")
 
 
 if __name__ == "__main__":

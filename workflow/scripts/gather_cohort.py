@@ -19,7 +19,7 @@ from lungsight.intake.gather import (
     write_private_table,
 )
 from lungsight.privacy import read_key
-from lungsight.program import parser, run, say
+from lungsight.program import log, parser, run
 from lungsight.tables import read_table, write_table
 
 
@@ -49,8 +49,8 @@ def main() -> None:
     write_table(args.slices, join_slices(cases, slices), schema="slices")
     write_private_table(args.private, known, rows)
     if removed := remove_old_shards(args.cases.parent, shards.keys()):
-        say(f"removed {removed} folders of shards that have no case any more")
-    say(", ".join(f"{count} {status}" for status, count in cases["status"].value_counts().items()))
+        log(f"removed {removed} folders of shards that have no case any more")
+    log(", ".join(f"{count} {status}" for status, count in cases["status"].value_counts().items()))
 
 
 if __name__ == "__main__":

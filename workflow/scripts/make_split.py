@@ -4,10 +4,10 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from lungsight.known_sides import KnownSides, earlier_sides, segmentation_sides
-from lungsight.program import parser, run, say
-from lungsight.splits.checks import check_framework
-from lungsight.splits.cohorts import Cohort, Plan, in_framework, split_cohorts
+from lungsight.prior_assignments import PriorAssignments, assignments_of_earlier_run, segmentation_assignments
+from lungsight.program import log, parser, run
+from lungsight.splits.checks import check_input_view
+from lungsight.splits.cohort_split import CohortTables, SplitPlan, in_input_view, split_cohorts
 from lungsight.splits.groups import UNITS
 from lungsight.tables import read_table, write_table
 
@@ -34,42 +34,42 @@ def parse_args() -> Namespace:
     return arguments.parse_args()
 
 
-def read_cohorts(args: Namespace) -> dict[str, Cohort]:
+def read_cohorts(args: Namespace) -> dict[str, CohortTables]:
     """The cohorts by name."""
     files = zip(args.names, args.roles, args.cases, args.slices, args.manifests, strict=True)
     return {
-        name: Cohort(
+        name: CohortTables(
             name, role, read_table(cases, "cases"), read_table(slices, "slices"), read_table(manifest, "manifest")
         )
         for name, role, cases, slices, manifest in files
     }
 
 
-def read_known_sides(args: Namespace, cohorts: dict[str, Cohort]) -> list[KnownSides]:
+def read_prior_assignments(args: Namespace, cohorts: dict[str, CohortTables]) -> list[PriorAssignments]:
     """What else than the user's table says on which side a patient is."""
     known = []
     if args.previous:
         private = dict(zip(args.names, args.private, strict=True))
         cases = {name: cohort.cases for name, cohort in cohorts.items()}
-        known.append(earlier_sides(args.previous, private, cases, args.shared_ids))
+        known.append(assignments_of_earlier_run(args.previous, private, cases, args.shared_ids))
     if args.segmentation_split:
-        known.append(segmentation_sides(read_table(args.segmentation_split, "segmentation_split")))
+        known.append(segmentation_assignments(read_table(args.segmentation_split, "segmentation_split")))
     return known
 
 
 def main() -> None:
     args = parse_args()
     cohorts = read_cohorts(args)
-    cohort, plan = cohorts[args.cohort], Plan.of(args.settings, args.unit, args.seed)
+    cohort, plan = cohorts[args.cohort], SplitPlan.of(args.settings, args.unit, args.seed)
     duplicates = read_table(args.duplicates, "duplicates") if args.duplicates else None
-    split = split_cohorts(list(cohorts.values()), plan, duplicates, read_known_sides(args, cohorts))
-    tables = {framework: in_framework(split, cohort, framework) for framework in args.frameworks}
+    split = split_cohorts(list(cohorts.values()), plan, duplicates, read_prior_assignments(args, cohorts))
+    tables = {framework: in_input_view(split, cohort, framework) for framework in args.frameworks}
     for framework, table in tables.items():
-        for warning in check_framework(table, cohort, framework, args.unit, args.labels):
-            say(warning)
+        for warning in check_input_view(table, cohort, framework, args.unit, args.labels):
+            log(warning)
     for path, (framework, table) in zip(args.splits, tables.items(), strict=True):
         write_table(path, table, schema="split")
-        say(f"cohort {cohort.name}, framework {framework}: {table.groupby('split').size().to_dict()} slices")
+        log(f"cohort {cohort.name}, framework {framework}: {table.groupby('split').size().to_dict()} slices")
 
 
 if __name__ == "__main__":

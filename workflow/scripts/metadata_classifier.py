@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lungsight.explain.metadata import facts_of_slices, feature_groups, grey_histograms, metadata_rows
+from lungsight.audit.metadata_classifier import feature_groups, grey_histograms, metadata_of_slices, metadata_rows
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training.image_cache import CachedImages
@@ -30,7 +30,7 @@ def main() -> None:
     images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
     slices, cases = read_table(args.slices, schema="slices"), read_table(args.cases, schema="cases")
     histograms = grey_histograms(images.pixels, masks.pixels, images.rows_of(split["slice"]))
-    groups = feature_groups(facts_of_slices(split, slices, cases), histograms)
+    groups = feature_groups(metadata_of_slices(split, slices, cases), histograms)
     rows = metadata_rows(split, groups, args.positive, args.resamples, args.seed)
     write_table(args.table, rows, schema="audit")
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from lungsight.files import atomic_path, read_json, write_json
 from lungsight.predict.calibration import fit_calibration
-from lungsight.predict.familiar import learn_familiar
-from lungsight.predict.network import Asked
-from lungsight.predict.reference import sampled_rows, training_cases
+from lungsight.predict.network import PredictionNetwork
+from lungsight.predict.out_of_distribution import fit_training_distribution
+from lungsight.predict.training_reference import sampled_rows, training_cases
 from lungsight.program import parser, run
 from lungsight.tables import read_table
 from lungsight.training import backbones
@@ -32,13 +32,13 @@ def main() -> None:
     prepare_device(args.threads, provenance["seed"])
     backbone, images = backbones.load(provenance["backbone"]), CachedImages.open(args.images, args.index)
     check_images(provenance, backbone.preprocessing, images.size)
-    predictions, asked = read_table(args.predictions, "predictions"), Asked.load(args.model, backbone)
+    predictions, asked = read_table(args.predictions, "predictions"), PredictionNetwork.load(args.model, backbone)
     train, val = (asked(images.pixels, sampled_rows(predictions, images, side))[1] for side in ("train", "val"))
-    familiar = learn_familiar(training_cases(read_table(args.cases, "cases"), predictions), train, val)
+    distribution = fit_training_distribution(training_cases(read_table(args.cases, "cases"), predictions), train, val)
     calibration = fit_calibration(predictions, provenance["labels"][0])
     with atomic_path(args.features) as temporary:
-        np.savez_compressed(temporary, **familiar.arrays())
-    write_json(args.reference, {"familiar": familiar.to_json(), "calibration": calibration.to_json()})
+        np.savez_compressed(temporary, **distribution.arrays())
+    write_json(args.reference, {"familiar": distribution.to_json(), "calibration": calibration.to_json()})
 
 
 if __name__ == "__main__":

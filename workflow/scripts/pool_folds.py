@@ -3,12 +3,12 @@
 from argparse import Namespace
 from pathlib import Path
 
-from lungsight.config import Pipeline
+from lungsight.evaluation.fold_pooling import pool_folds, prediction_files
+from lungsight.evaluation.metrics import evaluate_predictions
 from lungsight.files import read_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
-from lungsight.training.metrics import evaluate_predictions
-from lungsight.training.pooling import pool_folds, prediction_files
+from lungsight.training.pipelines import Pipeline
 
 
 def parse_args() -> Namespace:
@@ -27,7 +27,7 @@ def main() -> None:
         _, pipeline, stage, _, name = path.parts
         write_table(args.predictions / pipeline / stage / name, pooled, schema="predictions")
         evaluated = read_json(args.runs[0] / "models" / pipeline / stage / "metrics.json")
-        model = {"pipeline": pipeline, **Pipeline.parse(pipeline)._asdict(), "stage": int(stage.removeprefix("stage"))}
+        model = {"pipeline": pipeline, **Pipeline.parse(pipeline).columns, "stage": int(stage.removeprefix("stage"))}
         how = evaluated["positive"], evaluated["intervals"]["resamples"], evaluated["intervals"]["seed"]
         found = evaluate_predictions(pooled, *how)
         rows += [model | {"cohort": path.stem, "folds": len(args.runs)} | row for row in found]

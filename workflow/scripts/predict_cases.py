@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from lungsight.config import Pipeline
 from lungsight.files import read_json
-from lungsight.predict.answer import ask
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
-from lungsight.predict.familiar import Familiar
+from lungsight.predict.inference import ask
 from lungsight.predict.network import load_network
+from lungsight.predict.out_of_distribution import TrainingDistribution
 from lungsight.predict.overlays import draw_pictures
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
-from lungsight.training.bags import answer_of_patient
+from lungsight.training.bags import predict_patient
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.pipelines import Pipeline
 from lungsight.training.provenance import check_images
 
 
@@ -46,16 +46,16 @@ def main() -> None:
     images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
     check_images(provenance, backbone.preprocessing, images.size)
     slices = usable_slices(
-        read_table(args.slices, "slices"), read_table(args.manifest, "manifest"), args.pipeline.framework
+        read_table(args.slices, "slices"), read_table(args.manifest, "manifest"), args.pipeline.input_view
     )
     model = load_network(args.model, backbone)
     answer = ask(model, backbone, slices, images, masks, labels[0], args.iou_level)
-    familiar = Familiar.of(reference["familiar"], dict(np.load(args.features, allow_pickle=False)))
+    distribution = TrainingDistribution.of(reference["familiar"], dict(np.load(args.features, allow_pickle=False)))
     calibration = Calibration(**reference["calibration"])
     cases = read_table(args.cases, "cases")
     predicted = predict_cases(
-        *(cases, answer.slices, answer.features, args.pipeline.framework, labels, calibration, familiar),
-        answer_of_patient(model, provenance),
+        *(cases, answer.slices, answer.features, args.pipeline.input_view, labels, calibration, distribution),
+        predict_patient(model, provenance),
     )
     write_table(args.predictions, predicted, "new_predictions")
     write_table(args.slice_predictions, answer.slices, "new_slice_predictions")

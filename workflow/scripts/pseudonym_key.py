@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lungsight.files import atomic_path
 from lungsight.privacy import KEY_BYTES, make_private_folder, new_key, read_key
-from lungsight.program import parser, run, say
+from lungsight.program import log, parser, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,7 +23,7 @@ def main() -> None:
     args = parse_args()
     make_private_folder(args.key.parent)
     if args.key.is_file() and len(read_key(args.key)) == KEY_BYTES:
-        say("the key is there and stays")
+        log("the key is there and stays")
         return
     with atomic_path(args.key) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

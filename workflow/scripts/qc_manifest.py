@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.program import parser, run, say
+from lungsight.program import log, parser, run
 from lungsight.qc.decisions import (
     agreement_in_words,
     check_known,
@@ -47,11 +47,11 @@ def main() -> None:
             known = pd.concat([read_table(path, schema="slices")["slice"] for path in args.slices])
             check_known(decisions, set(known))
         for sentence in agreement_in_words(decisions[decisions["slice"].isin(scores["slice"])]):
-            say(sentence)
+            log(sentence)
         manifest = refuse_without_mask(overrule(manifest, decisions))
     write_table(args.manifest, manifest[columns_of("manifest")], schema="manifest")
     kept = manifest[["whole_keep", "segmented_keep"]].sum()
-    say(
+    log(
         f"cohort {args.cohort}: of {len(manifest)} slices {kept['whole_keep']} kept whole, "
         f"{kept['segmented_keep']} segmented; {(manifest['decided_by'] == 'person').sum()} decided by a person."
     )

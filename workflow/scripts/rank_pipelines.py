@@ -4,15 +4,15 @@ import argparse
 import json
 from pathlib import Path
 
+from lungsight.audit.ranking import ranking_table
 from lungsight.program import parser, run
-from lungsight.report.ranking import ranking_table
 from lungsight.tables import read_table, write_table
 
 
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
-    arguments.add_argument("--facts", type=json.loads, required=True, help="what the config says, as JSON")
+    arguments.add_argument("--run", type=json.loads, required=True, help="what the config says, as JSON")
     arguments.add_argument("--printed", type=Path, required=True, help="what papers print of their systems")
     arguments.add_argument("--systems", type=Path, required=True, help="output")
     return arguments.parse_args()
@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    table = ranking_table(args.results, args.facts, read_table(args.printed, "printed"))
+    table = ranking_table(args.results, args.run, read_table(args.printed, "printed"))
     write_table(args.systems, table, schema="systems")
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 from lungsight.errors import BadCase
 from lungsight.program import parser, progress, run
 from lungsight.segmentation.agreement import compare_masks, no_mask
-from lungsight.segmentation.curve import draw_curve
+from lungsight.segmentation.training_figure import draw_curve
 from lungsight.segmentation.volumes import mask_that_fits, read_image, read_mask
-from lungsight.segmentation.worst import Comparison, draw_worst, slices_of, worst_cases
+from lungsight.segmentation.worst_cases_figure import Comparison, draw_worst, slices_of, worst_cases
 from lungsight.tables import read_table, write_table
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.known_sides import earlier_sides, fill_in
+from lungsight.prior_assignments import assignments_of_earlier_run, fill_in
 from lungsight.program import parser, run
-from lungsight.segmentation.split import UNITS, split_cases, with_given_sides
+from lungsight.segmentation.split import UNITS, split_cases, with_preassigned_subsets
 from lungsight.tables import read_table, write_table
 
 
@@ -19,7 +19,9 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--fractions", type=json.loads, required=True)
     arguments.add_argument("--unit", choices=UNITS, required=True)
     arguments.add_argument("--seed", type=int, required=True)
-    arguments.add_argument("--given", type=json.loads, default={}, help="row → side, by other cohorts' tables, as JSON")
+    arguments.add_argument(
+        "--preassigned", type=json.loads, default={}, help="row → side, by other cohorts' tables, as JSON"
+    )
     arguments.add_argument("--previous", type=Path, help="results folder of an earlier run")
     arguments.add_argument("--private", type=Path, help="the cohort's private table, for --previous")
     arguments.add_argument("--shared-ids", action="store_true")
@@ -27,19 +29,21 @@ def parse_args() -> argparse.Namespace:
     return arguments.parse_args()
 
 
-def with_known_sides(args: argparse.Namespace) -> pd.DataFrame:
-    """The cases, with the side that their patient has elsewhere in `given_split`; none where nothing is trained."""
-    cases = with_given_sides(read_table(args.cases, schema="cases"), args.given)
+def with_prior_assignments(args: argparse.Namespace) -> pd.DataFrame:
+    """The cases, with the side that their patient has elsewhere in `preassigned_split`; none where nothing is trained."""
+    cases = with_preassigned_subsets(read_table(args.cases, schema="cases"), args.preassigned)
     if not args.previous or args.fractions is None:
         return cases
-    known = earlier_sides(args.previous, {args.cohort: args.private}, {args.cohort: cases}, args.shared_ids)
-    filled = fill_in(cases.assign(cohort=args.cohort, given=cases["given_split"]), known)
-    return cases.assign(given_split=filled["given"])
+    known = assignments_of_earlier_run(
+        args.previous, {args.cohort: args.private}, {args.cohort: cases}, args.shared_ids
+    )
+    filled = fill_in(cases.assign(cohort=args.cohort, preassigned=cases["preassigned_split"]), known)
+    return cases.assign(preassigned_split=filled["preassigned"])
 
 
 def main() -> None:
     args = parse_args()
-    split = split_cases(with_known_sides(args), args.fractions, args.seed, args.unit)
+    split = split_cases(with_prior_assignments(args), args.fractions, args.seed, args.unit)
     write_table(args.split, split, schema="segmentation_split")
 
 

@@ -4,16 +4,24 @@ import argparse
 import json
 from pathlib import Path
 
-from lungsight.config import Pipeline
 from lungsight.files import atomic_path, write_json
 from lungsight.program import parser, run
 from lungsight.tables import write_table
 from lungsight.training import backbones
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.curve import draw_curve, title_of
 from lungsight.training.device import prepare_device
+from lungsight.training.history_figure import draw_curve, title_of
+from lungsight.training.pipelines import Pipeline
 from lungsight.training.provenance import describe_training, hardware_class
-from lungsight.training.stage import Cohort, Start, in_float32, objective_of, plan_of, train, what_came_of
+from lungsight.training.stage_training import (
+    Start,
+    TrainingCohort,
+    in_float32,
+    objective_of,
+    plan_of,
+    train,
+    what_came_of,
+)
 from lungsight.training.weights import WeightsFile, read_sidecar
 
 
@@ -43,11 +51,11 @@ def main() -> None:
     args = parse_args()
     device = prepare_device(args.threads, args.seed)
     name = args.backbone
-    backbone, cohort, start = backbones.load(name), Cohort(args.split, args.images, args.index), start_of(args)
+    backbone, cohort, start = backbones.load(name), TrainingCohort(args.split, args.images, args.index), start_of(args)
     sides = cohort.sides(args.labels[0], args.settings["image_size"])
     model = start.build(name, backbone, args.settings)
     provenance = {
-        **{"pipeline": args.pipeline.name, "framework": args.pipeline.framework, "stage": args.stage},
+        **{"pipeline": args.pipeline.name, "framework": args.pipeline.input_view, "stage": args.stage},
         **{"labels": args.labels, "weights": start.describe(), "inputs": cohort.digests()},
         **{"images": dict(zip(("train", "val"), map(len, sides), strict=True))},
         **describe_training(name, backbone, args.settings, args.seed, args.code),

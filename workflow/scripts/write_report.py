@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from lungsight.files import write_text
-from lungsight.program import parser, run, say
+from lungsight.program import log, parser, run
 from lungsight.report.page import render_page
 from lungsight.report.results import read_results
 
@@ -13,7 +13,7 @@ from lungsight.report.results import read_results
 def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
-    arguments.add_argument("--facts", type=json.loads, required=True, help="what the config says, as JSON")
+    arguments.add_argument("--run", type=json.loads, required=True, help="what the config says, as JSON")
     arguments.add_argument("--thesis", type=Path, required=True, help="the thesis's numbers as printed")
     arguments.add_argument("--page", type=Path, required=True, help="output")
     return arguments.parse_args()
@@ -21,9 +21,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    page = render_page(read_results(args.results, args.facts, args.thesis))
+    page = render_page(read_results(args.results, args.run, args.thesis))
     write_text(args.page, page)
-    say(f"{len(page) / 1e6:.1f} MB")
+    log(f"{len(page) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ from typing import NamedTuple
 
 import nibabel
 
-from lungsight.config import ROLE_OF_STAGE, Pipeline, cohorts_with_role
+from lungsight.audit.interventions import INTERVENTIONS
+from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
-from lungsight.explain.interventions import INTERVENTIONS
+from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort
 from lungsight.intake.cohort_table import TableRow, rows_by_shard
-from lungsight.leakage_price.settings import ARMS, priced_cohort
-from lungsight.training.systems import recipe_of, training_settings
+from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
+from lungsight.training.published_models import recipe_of, training_settings
 
 GIGABYTE = 1e9
 
@@ -78,7 +79,7 @@ def count_slices(row: TableRow, root: Path, format: str) -> int:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What a run works on. config: complete; rows: of each cohort's table; shards: how many each cohort has."""
 
     config: dict
@@ -106,7 +107,7 @@ class Plan:
         return sum(self.slices_of({"cohort": cohort}) for cohort in cohorts_with_role(self.config, role))
 
 
-def _image_scale(plan: Plan) -> float:
+def _image_scale(plan: RunPlan) -> float:
     return (plan.config["training"]["image_size"] / 256) ** 2
 
 
@@ -117,31 +118,31 @@ def training_of(word: str) -> Cost:
     return Cost(seconds=rates.get(recipe_of(word).backbone, max(rates.values())))
 
 
-def _segment(plan: Plan, wildcards: dict[str, str]) -> Cost:
+def _segment(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     return SEGMENT[plan.config["segmentation"]["method"]].times(plan.slices_of(wildcards))
 
 
-def _nnunet_train(plan: Plan, wildcards: dict[str, str]) -> Cost:
+def _nnunet_train(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     settings = plan.config["segmentation"]
     steps = settings["epochs"] * (settings["iterations"] + settings["validation_iterations"] * FORWARD)
     return NETWORK_STEP.times(steps * settings["batch_size"] if plan.slices_with_role("segmentation") else 0)
 
 
-def _image_cache(plan: Plan, wildcards: dict[str, str]) -> Cost:
+def _image_cache(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     pixels = plan.config["training"]["image_size"] ** 2
     # Lesions that nobody gave leave a file without blocks.
     arrays = 4 if any(row.lesion for row in plan.rows[wildcards["cohort"]]) else 3
     return Cost(disk=arrays * pixels).times(plan.slices_of(wildcards))
 
 
-def _passes(plan: Plan, epochs: int, slices: float, recalibrates: bool) -> float:
+def _passes(plan: RunPlan, epochs: int, slices: float, recalibrates: bool) -> float:
     """Training steps, counted in images, that epochs on a cohort of so many slices amount to."""
     train, val, _ = plan.config["splits"]["fractions"]
     return epochs * slices * (train + (val + train * recalibrates) * FORWARD)
 
 
-def _train_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
-    stage, word = int(wildcards["stage"][0]), Pipeline.parse(wildcards["pipeline"]).backbone
+def _train_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+    stage, word = int(wildcards["stage"][0]), Pipeline.parse(wildcards["pipeline"]).architecture
     training = training_settings(word, plan.config["training"])
     slices = plan.slices_with_role(ROLE_OF_STAGE[stage])
     if training["solver"] == "closed_form":
@@ -153,15 +154,15 @@ def _train_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
 
-def _classify(plan: Plan, wildcards: dict[str, str]) -> Cost:
-    return training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(
+def _classify(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+    return training_of(Pipeline.parse(wildcards["pipeline"]).architecture).times(
         plan.slices_of(wildcards) * _image_scale(plan) * FORWARD
     )
 
 
-def _leakage_trial(plan: Plan, wildcards: dict[str, str]) -> Cost:
+def _leakage_trial(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     own, training = plan.config["leakage"], plan.config["training"]
-    slices = plan.slices_of({"cohort": priced_cohort(plan.config)})
+    slices = plan.slices_of({"cohort": leakage_cohort(plan.config)})
     taken = slices / max(1, -(-slices // own["max_slices"]))
     recalibrates = own["batch_norm_recalibration"]
     passes = _passes(
@@ -171,22 +172,22 @@ def _leakage_trial(plan: Plan, wildcards: dict[str, str]) -> Cost:
         training["batch_norm_recalibration"] if recalibrates is None else recalibrates,
     )
     passes += taken * plan.config["splits"]["fractions"][2] * FORWARD
-    backbone = Pipeline.parse(wildcards["pipeline"]).backbone
-    return training_of(backbone).times(len(ARMS) * passes * _image_scale(plan))
+    backbone = Pipeline.parse(wildcards["pipeline"]).architecture
+    return training_of(backbone).times(len(LEAKAGE_CONDITIONS) * passes * _image_scale(plan))
 
 
-def _tested(plan: Plan, wildcards: dict[str, str]) -> float:
+def _tested(plan: RunPlan, wildcards: dict[str, str]) -> float:
     """Test slices of the cohort that a stage is trained on."""
     return plan.slices_with_role(ROLE_OF_STAGE[int(wildcards["stage"][0])]) * plan.config["splits"]["fractions"][2]
 
 
-def _asked(plan: Plan, wildcards: dict[str, str], forwards: float, beside: Cost) -> Cost:
+def _asked(plan: RunPlan, wildcards: dict[str, str], forwards: float, beside: Cost) -> Cost:
     """Forward passes of a pipeline's network, and what is done beside them, at the size of its images."""
-    network = training_of(Pipeline.parse(wildcards["pipeline"]).backbone).times(forwards * FORWARD)
+    network = training_of(Pipeline.parse(wildcards["pipeline"]).architecture).times(forwards * FORWARD)
     return Cost(seconds=network.seconds + beside.seconds).times(_image_scale(plan))
 
 
-def _explain_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
+def _explain_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     explain, tested = plan.config["explain"], _tested(plan, wildcards)
     sampled = min(explain["sample"], tested)
     # Of each method: forward passes, and maps that are measured.
@@ -201,7 +202,7 @@ def _explain_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
     return _asked(plan, wildcards, forwards, MAP_METRICS.times(maps))
 
 
-def _audit_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
+def _audit_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     audit, tested = plan.config["audit"], _tested(plan, wildcards)
     changed = tested * len(INTERVENTIONS)
     of_sample = audit["randomisations"] * BLOCKS + CURVES * (audit["steps"] + 1)
@@ -209,11 +210,11 @@ def _audit_stage(plan: Plan, wildcards: dict[str, str]) -> Cost:
     return _asked(plan, wildcards, answers * ANSWER, CHANGED_SLICE.times(changed))
 
 
-def _per_slice(cost: Cost) -> Callable[[Plan, dict[str, str]], Cost]:
+def _per_slice(cost: Cost) -> Callable[[RunPlan, dict[str, str]], Cost]:
     return lambda plan, wildcards: cost.times(plan.slices_of(wildcards))
 
 
-COST_OF_RULE: dict[str, Callable[[Plan, dict[str, str]], Cost]] = {
+COST_OF_RULE: dict[str, Callable[[RunPlan, dict[str, str]], Cost]] = {
     "convert": _per_slice(CONVERT),
     "convert_annotated": _per_slice(CONVERT_ANNOTATED),
     "nnunet_prepare": lambda plan, wildcards: PREPARE.times(plan.slices_with_role("segmentation")),
@@ -222,14 +223,14 @@ COST_OF_RULE: dict[str, Callable[[Plan, dict[str, str]], Cost]] = {
     "qc_page": _per_slice(PAGE),
     "image_cache": _image_cache,
     "train_stage": _train_stage,
-    "classify": _classify,
-    "leakage_trial": _leakage_trial,
+    "infer_cohort": _classify,
+    "leakage_training": _leakage_trial,
     "explain_stage": _explain_stage,
     "audit_stage": _audit_stage,
 }
 
 
-def estimate(plan: Plan, jobs: Iterable[Job]) -> Cost:
+def estimate(plan: RunPlan, jobs: Iterable[Job]) -> Cost:
     """Disk and processor time of the jobs together."""
     costs = [COST_OF_RULE[job.rule](plan, job.wildcards) for job in jobs if job.rule in COST_OF_RULE]
     return Cost(sum(cost.disk for cost in costs), sum(cost.seconds for cost in costs))
@@ -243,7 +244,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def in_words(plan: Plan, cost: Cost, free: int) -> str:
+def in_words(plan: RunPlan, cost: Cost, free: int) -> str:
     """The estimate in one sentence."""
     slices = sum(sum(shards.values()) for shards in plan.slices.values())
     hours = cost.seconds / 3600

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lungsight.errors import UserError
+from lungsight.libraries import recorded_libraries
 from lungsight.privacy import make_private_folder, scrub, shorten_paths
 
 Item = TypeVar("Item")
@@ -101,7 +102,8 @@ def run(main: Callable[[], None]) -> None:
     private_name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
     end_with_the_run()
     try:
-        main()
+        with recorded_libraries():
+            main()
     except UserError as error:
         keep_private(private_name, str(error))
         sys.exit(f"error: {shorten_paths(str(error))}")
@@ -116,7 +118,7 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(scrub(text))
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     """One line to the log, at once."""
     print(message, file=sys.stderr, flush=True)
 
@@ -134,6 +136,6 @@ def progress(items: Iterable[Item], what: str, total: int | None = None, every: 
         yield item
         now = time.monotonic()
         if now - last >= every and total:
-            say(f"{done} of {total} {what}, about {(now - start) / done * (total - done):.0f} s to go")
+            log(f"{done} of {total} {what}, about {(now - start) / done * (total - done):.0f} s to go")
             last = now
-    say(f"{done} {what} in {time.monotonic() - start:.1f} s")
+    log(f"{done} {what} in {time.monotonic() - start:.1f} s")

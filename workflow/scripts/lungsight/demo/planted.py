@@ -22,7 +22,7 @@ SLICES = 3  # of each patient
 SHRINKAGE = 1 / 24  # of the image's side, by which a shrunk mask loses its rim
 
 
-class Arm(NamedTuple):
+class PlantedScenario(NamedTuple):
     """What tells the classes apart.
 
     lesions: positives have Covid-19, negatives none or a nodule; else nobody has anything. mark: strength of its
@@ -39,14 +39,14 @@ class Arm(NamedTuple):
     shrunk: bool = False
 
 
-ARMS = {
-    "lesions": Arm(),
-    **{f"mark {strength}": Arm(mark=strength) for strength in (0.0, 0.5, 0.9, 1.0)},
-    "mark alone": Arm(lesions=False, mark=1.0),
-    "mark in the lung": Arm(lesions=False, mark=1.0, inside=True),
-    "scanner": Arm(lesions=False, scanners=("alpha", "beta")),
-    "segmented lesions": Arm(segmented=True),
-    "segmented outline": Arm(lesions=False, segmented=True, shrunk=True),
+PLANTED_SCENARIOS = {
+    "lesions": PlantedScenario(),
+    **{f"mark {strength}": PlantedScenario(mark=strength) for strength in (0.0, 0.5, 0.9, 1.0)},
+    "mark alone": PlantedScenario(lesions=False, mark=1.0),
+    "mark in the lung": PlantedScenario(lesions=False, mark=1.0, inside=True),
+    "scanner": PlantedScenario(lesions=False, scanners=("alpha", "beta")),
+    "segmented lesions": PlantedScenario(segmented=True),
+    "segmented outline": PlantedScenario(lesions=False, segmented=True, shrunk=True),
 }
 
 
@@ -75,32 +75,32 @@ def _inner_mark(lung: np.ndarray) -> np.ndarray:
     return mark
 
 
-def _images_of(number: int, arm: Arm, cohort: dict, size: int) -> tuple[np.ndarray, ...]:
+def _images_of(number: int, scenario: PlantedScenario, cohort: dict, size: int) -> tuple[np.ndarray, ...]:
     """Image, lung and lesion (SLICES, size, size) of one patient."""
-    scanner = arm.scanners[label_of(number) != POSITIVE]
-    disease = disease_of(number, cohort) if arm.lesions else "none"
+    scanner = scenario.scanners[label_of(number) != POSITIVE]
+    disease = disease_of(number, cohort) if scenario.lesions else "none"
     person = _person(patient_seed(number, cohort), disease, scanner, size)
     hu = person.hu.copy()
     if is_marked(number, cohort):
         for k in range(SLICES):
-            hu[..., k][_inner_mark(person.lung[..., k]) if arm.inside else mark_pixels(size)] = MARK_HU
+            hu[..., k][_inner_mark(person.lung[..., k]) if scenario.inside else mark_pixels(size)] = MARK_HU
     low, high = WINDOW
     grey = np.rint(255 * np.clip((hu - low) / (high - low), 0, 1)).astype(np.uint8)
     image, lung, lesion = (
         np.stack([slice_to_image(volume[..., k]) for k in range(SLICES)])
         for volume in (grey, person.lung, person.lesion)
     )
-    if arm.shrunk and label_of(number) == POSITIVE:
+    if scenario.shrunk and label_of(number) == POSITIVE:
         lung = np.stack([ndimage.distance_transform_edt(mask) > SHRINKAGE * size for mask in lung])
-    return image * lung if arm.segmented else image, lung, lesion
+    return image * lung if scenario.segmented else image, lung, lesion
 
 
-def plant(arm: Arm, seed: int, train: int, val: int, test: int, size: int = 64) -> Planted:
+def plant(scenario: PlantedScenario, seed: int, train: int, val: int, test: int, size: int = 64) -> Planted:
     """Slices of so many patients on each side, half of them positive. seed decides the persons and who is marked."""
-    shortcut = {"enabled": arm.mark is not None, "strength": arm.mark or 0.0}
+    shortcut = {"enabled": scenario.mark is not None, "strength": scenario.mark or 0.0}
     cohort = {"role": "target", "phantom": {"seed": seed, "shortcut": shortcut}}
     sides = ["train"] * train + ["val"] * val + ["test"] * test
-    parts = [_images_of(number, arm, cohort, size) for number in range(len(sides))]
+    parts = [_images_of(number, scenario, cohort, size) for number in range(len(sides))]
     rows = [
         {"slice": f"{patient_id(number)}-{k}", "patient": patient_id(number), "label": label_of(number), "split": side}
         for number, side in enumerate(sides)

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from lungsight.errors import UserError
+from lungsight.evaluation.metrics import THRESHOLD
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.metrics import THRESHOLD
 from lungsight.training.network import LOGIT, PROBABILITY
 
 PRIMARY, THESIS = "gradcam", "gradcam_thesis"

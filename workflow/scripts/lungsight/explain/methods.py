@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from lungsight.explain.explanation import Explanation, SliceImages, explain_slices
 from lungsight.explain.gradcam import (
     Explainer,
     GradCam,
@@ -16,7 +17,6 @@ from lungsight.explain.gradcam import (
     methods_for,
 )
 from lungsight.explain.scorecam import ScoreCam
-from lungsight.explain.stage import Explanation, SliceImages, explain_slices
 from lungsight.training.backbones import Backbone
 from lungsight.training.network import LOGIT, to_input
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
-from lungsight.training.bootstrap import mean_with_interval
 
 OUTCOMES = ("all", "TP", "TN", "FP", "FN")
 

@@ -20,9 +20,17 @@ from lungsight.intake.masks import read_mask
 from lungsight.intake.nifti import read_nifti
 from lungsight.intake.perceptual_hash import perceptual_hash
 from lungsight.intake.series import SeriesRule
-from lungsight.intake.volume import Facts, Volume, Window, sha256_of_image, slope_of, write_nifti, write_png
+from lungsight.intake.volume import (
+    AcquisitionMetadata,
+    Volume,
+    Window,
+    sha256_of_image,
+    slope_of,
+    write_nifti,
+    write_png,
+)
 from lungsight.parallel import WorkerKilled, in_processes
-from lungsight.program import keep_private, progress, say
+from lungsight.program import keep_private, log, progress
 
 KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}
 
@@ -103,7 +111,7 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict,
     case = case_of(intake.key, intake.cohort, row.path)
     result = {"case": case, "kind": KINDS[intake.format], "n_slices": 0, "status": "rejected"}
     if row.skip:
-        return result | {"status": "skipped", "reason": row.skip, **asdict(Facts())}, []
+        return result | {"status": "skipped", "reason": row.skip, **asdict(AcquisitionMetadata())}, []
     try:
         volume = read_case(row, intake)
         masks = {}
@@ -113,10 +121,10 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict,
             roi_names, tumour_in_lung = intake.settings["roi_names"], intake.settings["tumour_in_lung"]
             masks[folders.truth] = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung)
     except BadCase as error:
-        return result | {"reason": str(error), **asdict(Facts())}, []
+        return result | {"reason": str(error), **asdict(AcquisitionMetadata())}, []
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
-        return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(Facts())}, []
+        return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(AcquisitionMetadata())}, []
     slices = write_case(case, volume, masks, folders)
     reason = "; ".join(filter(None, [row.note, *volume.notes]))
     return result | {"n_slices": len(slices), "status": "ok", "reason": reason, **asdict(volume.facts)}, slices
@@ -158,7 +166,7 @@ def convert_shard(
     try:
         for row, (case, its_slices) in zip(rows, results, strict=True):
             if case["status"] != "ok" or LESION_LEFT_OUT in case["reason"]:
-                say(f"row {row.row} {case['status']}: {case['reason']}")
+                log(f"row {row.row} {case['status']}: {case['reason']}")
             cases.append(case)
             slices += its_slices
     except WorkerKilled as error:

@@ -7,18 +7,16 @@ from pathlib import Path
 from lungsight.intake.cases import KINDS, Folders, Intake, convert_shard, quiet
 from lungsight.intake.cohort_table import TableRow, read_rows, shard_name, shard_of
 from lungsight.privacy import read_key
-from lungsight.program import parser
 from lungsight.tables import write_table
 
 
 def _parse_args(
-    documentation: str | None, images: tuple[str, ...]
+    arguments: argparse.ArgumentParser, images: tuple[str, ...]
 ) -> tuple[argparse.Namespace, list[TableRow], Intake]:
     """Parse the command line of a converting program; images: what its folders beside `--nifti` are called.
 
     Returns the arguments, the rows of the shard in table order, and how they are to be taken in.
     """
-    arguments = parser(documentation)
     arguments.add_argument("--cohort", required=True)
     arguments.add_argument("--table", type=Path, required=True)
     arguments.add_argument("--root", type=Path, required=True)
@@ -37,9 +35,9 @@ def _parse_args(
     return args, rows, intake
 
 
-def run_conversion(documentation: str | None, *images: str) -> None:
+def run_conversion(arguments: argparse.ArgumentParser, *images: str) -> None:
     """The whole of a converting program. images: fields of `Folders`, what it makes beside the volumes."""
-    args, rows, intake = _parse_args(documentation, images)
+    args, rows, intake = _parse_args(arguments, images)
     quiet()
     folders = Folders(nifti=args.nifti, **{name: getattr(args, name) for name in images})
     cases, slices = convert_shard(rows, intake, folders, args.threads)

@@ -25,7 +25,7 @@ from lungsight.intake.series import (
     sort_by_position,
     stack_slices,
 )
-from lungsight.intake.volume import Facts, Volume, Window
+from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
 
 def read_dicom(
@@ -99,10 +99,10 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
     return Volume(codes, window.full, affine, facts, first.frame_of_reference, notes)
 
 
-def _facts(header: SliceHeader, spacing: Sequence[float], samples: Sequence[np.ndarray]) -> Facts:
+def _facts(header: SliceHeader, spacing: Sequence[float], samples: Sequence[np.ndarray]) -> AcquisitionMetadata:
     """spacing: mm between rows, columns and slices; samples: sampled HU of every slice."""
     p01, p50, p99 = percentiles(samples)
-    return Facts(
+    return AcquisitionMetadata(
         rows=header.rows,
         columns=header.columns,
         spacing_row=float(spacing[0]),

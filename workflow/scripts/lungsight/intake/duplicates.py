@@ -26,7 +26,7 @@ def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], n
     another.
 
     Returns the rows of `duplicates` in the same order. `kind`: exact where the pixels are equal, else near. `distance`:
-    bits to the nearest twin. `contradicted`: 1 where equal pixels have another label. `group`: the first slice of all
+    bits to the nearest twin. `label_conflict`: 1 where equal pixels have another label. `group`: the first slice of all
     that are linked by twins, so that two slices of one patient, never twins themselves, may share a group through a
     third.
     """
@@ -36,18 +36,18 @@ def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], n
     owner = _owners(of_slice, pd.factorize(slices["patient"])[0], len(pictures))
     details = _Details(len(pictures), lambda picture: load(int(first_with[picture])))
     nearest, component = _link(hashes, owner, distance, details)
-    contradicted = slices.groupby("sha256")["label"].transform("nunique").to_numpy() > 1
+    label_conflict = slices.groupby("sha256")["label"].transform("nunique").to_numpy() > 1
     # One person in two cohorts, with a label in each: no twin of another patient, and a contradiction all the same.
-    own = contradicted & (nearest[of_slice] > distance)
+    own = label_conflict & (nearest[of_slice] > distance)
     table = slices[["slice", "cohort", "patient"]].assign(
         kind=np.where((owner[of_slice] == SEVERAL) | own, "exact", "near"),
         distance=np.where(own, 0, nearest[of_slice]),
         component=np.where(own, len(pictures) + of_slice, component[of_slice]),
-        contradicted=contradicted.astype(int),
+        label_conflict=label_conflict.astype(int),
     )
     table = table[table["distance"] <= distance]
     table = table.assign(group=table.groupby("component")["slice"].transform("first"))
-    columns = ["slice", "cohort", "patient", "kind", "group", "distance", "contradicted"]
+    columns = ["slice", "cohort", "patient", "kind", "group", "distance", "label_conflict"]
     return table[columns].reset_index(drop=True)
 
 

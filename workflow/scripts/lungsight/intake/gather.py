@@ -14,7 +14,7 @@ from lungsight.privacy import make_private_folder, pseudonym
 
 
 def identities(rows: Sequence[TableRow], cohort: str, key: bytes, shared_ids: bool) -> pd.DataFrame:
-    """What the user's table says of each case: row case patient label source given_split, pseudonyms for names.
+    """What the user's table says of each case: row case patient label source preassigned_split, pseudonyms for names.
 
     shared_ids: the same patient name in two cohorts is the same person. A row without a patient (patients: unknown)
     counts as a patient of its own.
@@ -24,7 +24,7 @@ def identities(rows: Sequence[TableRow], cohort: str, key: bytes, shared_ids: bo
     for row in rows:
         case = case_of(key, cohort, row.path)
         patient = pseudonym(key, "patient", scope, row.patient) if row.patient else case
-        given = {"label": row.label, "source": row.source or cohort, "given_split": row.split}
+        given = {"label": row.label, "source": row.source or cohort, "preassigned_split": row.split}
         known.append({"row": row.row, "case": case, "patient": patient, **given})
     return pd.DataFrame(known)
 
@@ -56,14 +56,14 @@ def settle_duplicates(cases: pd.DataFrame, slices: pd.DataFrame) -> pd.DataFrame
     pictures = pictures[pictures.duplicated("sha256", keep=False)].merge(cases[["case", "row", "label"]], on="case")
     pairs = pictures.merge(pictures, on="sha256", suffixes=("", "_other"))
     pairs = pairs[pairs["case"] != pairs["case_other"]].drop_duplicates(["case", "case_other"])
-    for case, twins in pairs.sort_values("row_other").groupby("case"):
+    for case, near_duplicates in pairs.sort_values("row_other").groupby("case"):
         at = cases.index[cases["case"] == case][0]
-        against = twins.loc[twins["label"] != twins["label_other"], "row_other"]
+        against = near_duplicates.loc[near_duplicates["label"] != near_duplicates["label_other"], "row_other"]
         if len(against):
             reason = f"the same image as row {_listed(against)} under another label"
             cases.loc[at, ["status", "reason", "shard", "n_slices"]] = ["rejected", reason, "", 0]
         else:
-            note = f"the same image as row {_listed(twins['row_other'])}"
+            note = f"the same image as row {_listed(near_duplicates['row_other'])}"
             cases.loc[at, "reason"] = "; ".join(filter(None, [cases.loc[at, "reason"], note]))
     return cases
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lungsight.errors import BadCase
 from lungsight.intake.geometry import image_to_slice
 from lungsight.intake.headers import MAX_PIXELS
-from lungsight.intake.volume import Facts, Volume
+from lungsight.intake.volume import AcquisitionMetadata, Volume
 
 _COLOURS = ("RGB", "RGBA", "P", "LA", "PA", "RGBa", "La")
 
@@ -61,7 +61,7 @@ def read_image(path: Path, size: int) -> Volume:
     Its place is unknown: the affine is 1 mm along each axis, origin 0.
     """
     grey = load_grey(path)
-    facts = Facts(rows=grey.shape[0], columns=grey.shape[1])
+    facts = AcquisitionMetadata(rows=grey.shape[0], columns=grey.shape[1])
     if grey.shape != (size, size):
         grey = np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR))
     return Volume(image_to_slice(grey)[:, :, None], 255, np.eye(4), facts)

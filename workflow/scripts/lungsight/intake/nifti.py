@@ -11,7 +11,7 @@ from lungsight.errors import BadCase
 from lungsight.intake.geometry import to_canonical, voxel_spacing
 from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.hounsfield import percentiles, sampled
-from lungsight.intake.volume import Facts, Volume, Window
+from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
 MAX_VOXELS = 1 << 30
 _BESIDE_VOXELS = 1 << 20  # bytes of the header, its extensions and padding
@@ -86,7 +86,7 @@ def read_nifti(path: Path, window: Window, min_slices: int, kind: str = "auto") 
     if values.shape[2] < min_slices:
         raise BadCase(f"{values.shape[2]} slices, min_slices is {min_slices}")
     spacing = voxel_spacing(affine)
-    facts = Facts(
+    facts = AcquisitionMetadata(
         rows=values.shape[1],
         columns=values.shape[0],
         spacing_row=float(spacing[1]),

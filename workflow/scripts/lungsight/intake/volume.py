@@ -51,7 +51,7 @@ def slope_of(full: int) -> np.float32:
 
 
 @dataclass
-class Facts:
+class AcquisitionMetadata:
     """Acquisition facts of a case, None or "" where unknown; columns of `converted_cases`. The words are those of
     `acquisition`.
     """
@@ -83,7 +83,7 @@ class Volume:
     codes: np.ndarray
     full: int
     affine: np.ndarray
-    facts: Facts
+    facts: AcquisitionMetadata
     frame_of_reference: str = ""
     notes: list[str] = field(default_factory=list)
 

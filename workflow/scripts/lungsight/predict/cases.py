@@ -5,9 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from lungsight.evaluation.metrics import THRESHOLD
 from lungsight.predict.calibration import Calibration
-from lungsight.predict.familiar import Familiar, unfamiliar_facts, unfamiliar_features
-from lungsight.training.metrics import THRESHOLD
+from lungsight.predict.out_of_distribution import (
+    TrainingDistribution,
+    out_of_distribution_features,
+    out_of_range_values,
+)
 
 KEEP = {"whole": "whole_keep", "segmented": "segmented_keep"}
 NO_SLICE = {
@@ -29,7 +33,7 @@ def predict_cases(
     framework: str,
     labels: list[str],
     calibration: Calibration,
-    familiar: Familiar,
+    distribution: TrainingDistribution,
     answer: Callable[[np.ndarray, np.ndarray], float],
 ) -> pd.DataFrame:
     """predictions.tsv: a row for every row of `cases`, in its order.
@@ -48,9 +52,9 @@ def predict_cases(
             found = _predicted(slices.iloc[chosen], raw, labels, calibration)
         else:
             found = _unpredicted(case, framework)
-        outside = unfamiliar_facts(case, familiar) if case["status"] == "ok" else []
+        outside = out_of_range_values(case, distribution) if case["status"] == "ok" else []
         if len(chosen):
-            outside += unfamiliar_features(features[chosen], familiar)
+            outside += out_of_distribution_features(features[chosen], distribution)
         rows.append(identity | found | {"out_of_range": "; ".join(outside), "n_slices": case["n_slices"]})
     return pd.DataFrame(rows)
 

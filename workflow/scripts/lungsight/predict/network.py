@@ -24,7 +24,7 @@ def load_network(path: Path, backbone: Backbone) -> keras.Model:
     return model
 
 
-class Asked:
+class PredictionNetwork:
     """Probability and features of slices by one forward pass.
 
     Features are the maps that the network pools, averaged over the image: (n, channels).
@@ -36,7 +36,7 @@ class Asked:
         self._inference = make_inference(keras.Model(model.input, both), backbone)
 
     @classmethod
-    def load(cls, path: Path, backbone: Backbone) -> "Asked":
+    def load(cls, path: Path, backbone: Backbone) -> "PredictionNetwork":
         """Load model.keras."""
         return cls(load_network(path, backbone), backbone)
 

@@ -6,9 +6,9 @@ import pandas as pd
 
 from lungsight.explain.overlays import draw_overlay
 from lungsight.explain.resample import upsample_bilinear
-from lungsight.predict.answer import Answer
 from lungsight.predict.cases import pictured
-from lungsight.report.wording import number
+from lungsight.predict.inference import Answer
+from lungsight.wording import number
 
 
 def draw_pictures(folder: Path, answer: Answer, cases: pd.DataFrame) -> None:

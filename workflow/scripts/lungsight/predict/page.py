@@ -7,10 +7,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from lungsight import __version__
-from lungsight.predict.page_parts import new_page_parts
+from lungsight.predict.templates import new_page_parts
 from lungsight.report.rendering import page_environment
-from lungsight.report.wording import count, number
 from lungsight.training.provenance import bag_size_of
+from lungsight.wording import count, number
 
 POSITIONS = ("highest", "median", "lowest")
 STARTS = {

@@ -11,11 +11,12 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from lungsight.config import Pipeline, complete_config, section_of
+from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.predict.run_settings import FILE
 from lungsight.predict.scans import find_scans
+from lungsight.training.pipelines import Pipeline, section_of
 
 SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "run.schema.yaml"
 COHORT = "new"
@@ -46,7 +47,7 @@ class Request:
     """config: complete. rows: of its one cohort. own_cohort: the cohort of the run that the model was trained on."""
 
     model: TrainedModel
-    own_cohort: str
+    training_cohort: str
     config: dict
     rows: list[TableRow]
 

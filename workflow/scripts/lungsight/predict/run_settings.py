@@ -1,7 +1,8 @@
 """What a run must remember so that its models can be asked about new scans: how a scan becomes an image."""
 
 from lungsight import __version__
-from lungsight.config import ROLE_OF_STAGE, cohorts_with_role
+from lungsight.config import cohorts_with_role
+from lungsight.training.pipelines import ROLE_OF_STAGE
 
 FILE = "run.json"
 # Sections of the config, and of each the keys that decide how a scan becomes an image and how a model is asked.

@@ -10,7 +10,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from lungsight.errors import BadCase, UserError
 from lungsight.intake.geometry import slice_to_image
-from lungsight.program import say
+from lungsight.program import log
 from lungsight.segmentation.volumes import mask_that_fits
 
 
@@ -46,7 +46,7 @@ def masks_of(case: NamedTuple, masks: Path, shape: tuple[int, ...]) -> np.ndarra
     try:
         return as_images(mask_that_fits(file_of(case, masks), shape))
     except BadCase as error:
-        say(f"table row {case.row}: no lung mask: {error}")
+        log(f"table row {case.row}: no lung mask: {error}")
         return None
 
 

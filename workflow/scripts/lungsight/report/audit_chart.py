@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lungsight.explain.audit_rows import INTACT
+from lungsight.audit.rows import UNMODIFIED
 from lungsight.report.charts import BLUE, GREEN, GREY, ORANGE, STYLE, as_svg
 
 
@@ -22,7 +22,7 @@ class Series(NamedTuple):
 
 
 SERIES = (
-    Series(INTACT, "o", GREY, "●", "slices as they are"),
+    Series(UNMODIFIED, "o", GREY, "●", "slices as they are"),
     Series("lung_only_other", "^", BLUE, "▲", "own lung, all else of a patient of the other class"),
     Series("background_only_other", "v", ORANGE, "▼", "lung of a patient of the other class, all else own"),
     Series("background_only_mean", "D", GREEN, "◆", "lung a flat grey"),

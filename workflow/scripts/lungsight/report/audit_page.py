@@ -5,21 +5,21 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from lungsight.explain.audit_rows import AUC_CHANCE, INTACT, RANDOM_MODEL, SIMILAR
-from lungsight.explain.interventions import INTERVENTIONS
-from lungsight.explain.metadata import HOLDS_LUNG
+from lungsight.audit.attention_differences import MEASURES
+from lungsight.audit.interventions import INTERVENTIONS
+from lungsight.audit.metadata_classifier import HOLDS_LUNG
+from lungsight.audit.rows import AUC_CHANCE, FULLY_RANDOMISED, SIMILAR, UNMODIFIED
+from lungsight.audit.verdict import KINDS, SUFFICES, TONES, Estimate
 from lungsight.report.audit_chart import SERIES, swap_chart
-from lungsight.report.audit_sentences import battery_sentences, metadata_sentences, source_sentences
-from lungsight.report.comparisons import MEASURES
+from lungsight.report.audit_sentences import metadata_sentences, occlusion_sentences, source_sentences
+from lungsight.report.components import Cell, PageTable, decimal, text, whole
 from lungsight.report.model_tables import display_name, signed
-from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
-from lungsight.report.verdict import KINDS, SUFFICES, TONES, Estimate
-from lungsight.report.wording import MISSING, interval, number
+from lungsight.wording import MISSING, interval, number
 
 KIND_OF = {words: kind for kind, words in KINDS.items()}
 TITLES = {
-    INTACT: ("As they are", "the test slices without a change"),
+    UNMODIFIED: ("As they are", "the test slices without a change"),
     "background_only_mean": ("Lung grey", "the lung is a flat grey"),
     "background_only_blur": ("Lung blurred", ""),
     "background_only_other": (
@@ -43,9 +43,9 @@ def section(results: RunResults) -> dict[str, Any]:
         "chart": Markup(_chart(results)),
         "legend": [(one.symbol, one.words) for one in SERIES],
         "verdicts": verdict_table(results),
-        "battery": battery_table(results),
+        "battery": occlusion_table(results),
         "reliance": reliance_table(results),
-        "battery_sentences": [*battery_sentences(results), *source_sentences(results)],
+        "battery_sentences": [*occlusion_sentences(results), *source_sentences(results)],
         "metadata_sentences": metadata_sentences(results),
         "comparisons": comparison_table(results),
         "metadata": metadata_table(results),
@@ -105,9 +105,9 @@ def _wide(results: RunResults, test: str, measure: str, unit: str) -> dict[tuple
     return {model: rows.set_index("variant") for model, rows in table.groupby(["pipeline", "stage"], sort=False)}
 
 
-def battery_table(results: RunResults) -> PageTable:
+def occlusion_table(results: RunResults) -> PageTable:
     """AUC by patient of every model under every intervention."""
-    rows, variants = [], (INTACT, *INTERVENTIONS)
+    rows, variants = [], (UNMODIFIED, *INTERVENTIONS)
     for (pipeline, stage), found in _wide(results, "intervention", "roc_auc", "patient").items():
         cells = [_shaded(found.loc[name]) if name in found.index else text(MISSING) for name in variants]
         rows.append([text(display_name(results, pipeline)), whole(stage), *cells])
@@ -183,13 +183,13 @@ def randomisation_table(results: RunResults) -> PageTable:
     enriched = _wide(results, "randomisation", "enrichment", "slice")
     passes = results.verdicts.set_index(["pipeline", "stage"])["maps_pass"]
     blocks = [block for block in dict.fromkeys(name for rows in found.values() for name in rows.index)]
-    blocks = [block for block in blocks if block != RANDOM_MODEL] + [RANDOM_MODEL]
+    blocks = [block for block in blocks if block != FULLY_RANDOMISED] + [FULLY_RANDOMISED]
     rows = []
     for model, table in found.items():
         cells = [_value(table.loc[block]) if block in table.index else text(MISSING) for block in blocks]
         outcome = Cell("passes", tone="good") if passes[model] else Cell("not passed", tone="bad")
         name = [text(display_name(results, model[0])), whole(model[1])]
-        rows.append([*name, outcome, *cells, _value(enriched[model].loc[RANDOM_MODEL])])
+        rows.append([*name, outcome, *cells, _value(enriched[model].loc[FULLY_RANDOMISED])])
     headings = [*PIPELINE_HEADINGS, ("Grad-CAM", f"passes where the last interval lies below {SIMILAR}")]
     headings += [(block, "re-initialised, with all blocks to the left of it") for block in blocks]
     headings.append(("Enrichment", "of the maps of the network with random weights"))

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from lungsight.explain.audit_rows import AUC_CHANCE, INTACT
-from lungsight.explain.interventions import BACKGROUND_ONLY
-from lungsight.explain.metadata import HOLDS_LUNG
+from lungsight.audit.interventions import BACKGROUND_ONLY
+from lungsight.audit.metadata_classifier import HOLDS_LUNG
+from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
 from lungsight.report.model_tables import display_name
 from lungsight.report.results import RunResults
 from lungsight.report.statements import Statement
-from lungsight.report.wording import count, listed, with_interval
+from lungsight.wording import count, listed, with_interval
 
 # What is left of a slice, and whether a model ought to find the class in it.
 LEFT = {
@@ -45,10 +45,10 @@ def _models(rows: pd.DataFrame) -> list[tuple[str, float]]:
     return list(zip(rows["pipeline"], rows["stage"], strict=True))
 
 
-def battery_sentences(results: RunResults) -> list[Statement]:
+def occlusion_sentences(results: RunResults) -> list[Statement]:
     """For each intervention of LEFT, how many of the models that beat chance still do so by what it leaves."""
     rows = results.audit.query("test == 'intervention' and measure == 'roc_auc' and unit == 'patient'")
-    intact = rows[(rows["variant"] == INTACT) & (rows["value_lo"] > AUC_CHANCE)]
+    intact = rows[(rows["variant"] == UNMODIFIED) & (rows["value_lo"] > AUC_CHANCE)]
     learned = set(_models(intact))
     if not learned:
         return [Statement("plain", "No model is shown to beat chance; what it still answers with less says nothing.")]

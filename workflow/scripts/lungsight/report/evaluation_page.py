@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lungsight.report.charts import BLUE, GREY, STYLE, as_svg
+from lungsight.report.components import Cell, PageTable, decimal, text, whole
 from lungsight.report.model_tables import PERFORMANCE, display_name, evaluated, measured, signed
-from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
-from lungsight.report.statements import own_cohort
-from lungsight.report.wording import MISSING
+from lungsight.report.statements import training_cohort
+from lungsight.wording import MISSING
 
 LEVEL = 0.05
 AGGREGATED = ("roc_auc", "accuracy", "recall", "specificity")
@@ -67,7 +67,7 @@ def difference_table(results: RunResults) -> PageTable:
 def aggregation_table(results: RunResults) -> PageTable:
     """Each model on the cohort that it was trained on, answered in every way."""
     rows = []
-    for _, row in own_cohort(results, results.evaluation["aggregation"]).iterrows():
+    for _, row in training_cohort(results, results.evaluation["aggregation"]).iterrows():
         way = text(WAYS[row["aggregation"]].format(row["parameter"]))
         chosen = "chosen on validation" if row["threshold_from"] == "validation" else "fixed"
         threshold = decimal(row["threshold"])._replace(note=chosen)
@@ -95,7 +95,7 @@ def subgroup_table(results: RunResults) -> PageTable:
 
 def reliability_chart(results: RunResults) -> str:
     """Reliability diagrams, a panel for each pipeline and stage on the stage's own cohort."""
-    table = own_cohort(results, results.evaluation["reliability"])
+    table = training_cohort(results, results.evaluation["reliability"])
     pipelines, stages = table["pipeline"].unique(), sorted(table["stage"].unique())
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(1.5 * len(stages) + 0.6, 1.45 * len(pipelines) + 0.4))

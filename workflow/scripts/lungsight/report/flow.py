@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 
 from lungsight.qc.rules import NO_MASK, in_brief
 from lungsight.report.charts import STYLE, as_svg
-from lungsight.report.facts import cohorts_of, frameworks_of
 from lungsight.report.results import RunResults
-from lungsight.sides import SIDES
+from lungsight.run_description import cohorts_of, input_views_of
+from lungsight.subsets import SUBSETS
 
-FRAMEWORK_NAMES = {"whole": "Whole slices", "segmented": "Slice × lung mask"}
+INPUT_VIEW_NAMES = {"whole": "Whole slices", "segmented": "Slice × lung mask"}
 FEW_REASONS = 3  # beside a box; the table of reasons has them all
 BOX, SIDE_BOX = (0.0, 4.4), (5.0, 9.6)  # left and right edges of what went on and of what was left out
 
@@ -54,15 +54,15 @@ def flow_of(results: RunResults, cohort: str) -> list[Step]:
         return steps
     manifest = results.manifests[cohort].merge(slices[["slice", "label"]], on="slice", validate="one_to_one")
     before = manifest
-    for framework in frameworks_of(results.facts):
+    for framework in input_views_of(results.facts):
         kept = manifest[manifest[f"{framework}_keep"] == 1]
         lost = before[~before["slice"].isin(kept["slice"])]
         # Without a mask nobody could keep a slice, whoever decided on it.
         by_person = lost["decided_by"].map({"person": "a person: ", "auto": ""}).where(lost["reason"] != NO_MASK, "")
         why = Counter(by_person + lost["reason"].map(in_brief))
         split = results.splits.get((cohort, framework))
-        sides = {} if split is None else {side: int((split["split"] == side).sum()) for side in SIDES}
-        steps.append(Step(FRAMEWORK_NAMES[framework], _by_class(kept["label"], classes), dict(why), sides))
+        sides = {} if split is None else {side: int((split["split"] == side).sum()) for side in SUBSETS}
+        steps.append(Step(INPUT_VIEW_NAMES[framework], _by_class(kept["label"], classes), dict(why), sides))
         before = kept
     return steps
 

@@ -4,13 +4,13 @@ from collections import Counter
 
 import pandas as pd
 
-from lungsight.config import ROLE_OF_STAGE
-from lungsight.report.facts import cohorts_of, frameworks_of
+from lungsight.audit.verdict import KINDS
 from lungsight.report.model_tables import display_name
 from lungsight.report.results import RunResults
-from lungsight.report.statements import learned, own_rows
-from lungsight.report.verdict import KINDS
-from lungsight.report.wording import count, listed, number, with_interval
+from lungsight.report.statements import learned, training_cohort_rows
+from lungsight.run_description import cohorts_of, input_views_of
+from lungsight.training.pipelines import ROLE_OF_STAGE
+from lungsight.wording import count, listed, number, with_interval
 
 _KINDS = {
     "lung": "look at the lung",
@@ -52,7 +52,7 @@ def on_whom(results: RunResults) -> list[str]:
             f"{cohort['name']} ({cohort['role']}{made}): {people}, {count(len(usable), 'scan')},"
             f" {count(int(usable['n_slices'].sum()), 'slice')}"
         )
-        split = results.splits.get((cohort["name"], frameworks_of(results.facts)[0]))
+        split = results.splits.get((cohort["name"], input_views_of(results.facts)[0]))
         if split is not None:
             test = split[split["split"] == "test"]
             by_class = [
@@ -71,7 +71,7 @@ def _last_stage(table: pd.DataFrame) -> pd.DataFrame:
 def how_well(results: RunResults) -> list[str]:
     if not results.facts["stages"]:
         return ["No model was trained."]
-    rows = _last_stage(own_rows(results, "patient"))
+    rows = _last_stage(training_cohort_rows(results, "patient"))
     good = sum(learned(row) is True for _, row in rows.iterrows())
     sentences = [
         f"{good} of {count(len(rows), 'model')} of stage {rows['stage'].iloc[0]} tell the patients of"
@@ -90,7 +90,7 @@ def how_well(results: RunResults) -> list[str]:
 
 def best_model(results: RunResults) -> pd.Series | None:
     """The last stage's row by patient with the highest AUC, the first in the config's order among equals."""
-    rows = _last_stage(own_rows(results, "patient"))
+    rows = _last_stage(training_cohort_rows(results, "patient"))
     return None if rows["roc_auc"].isna().all() else rows.loc[rows["roc_auc"].idxmax()]
 
 

@@ -14,14 +14,14 @@ from PIL import Image
 
 from lungsight import __version__
 from lungsight.intake.geometry import slice_to_image
+from lungsight.intake.summary_tables import NUMBERS, groups_with_two_labels
 from lungsight.report import charts
-from lungsight.report.intake_tables import NUMBERS, counts, groups_with_two_labels, told_labels
-from lungsight.report.page_parts import INTAKE_TEMPLATE
-from lungsight.report.page_tables import PageTable, decimal, text, whole
+from lungsight.report.components import PageTable, decimal, text, whole
 from lungsight.report.pictures import Picture, as_picture
 from lungsight.report.rendering import render
 from lungsight.report.statements import Statement
-from lungsight.report.wording import MISSING, count
+from lungsight.report.templates import INTAKE_TEMPLATE
+from lungsight.wording import MISSING, count
 
 SHOWN_ON_SHEET = 24
 THUMBNAIL = 160
@@ -39,39 +39,32 @@ class IntakeResults:
     cases: dict[str, pd.DataFrame]
     slices: dict[str, pd.DataFrame]
     duplicates: pd.DataFrame
+    counts: pd.DataFrame
+    predictability: pd.DataFrame
 
     @property
     def labelled(self) -> list[str]:
         """Names of the cohorts that have labels."""
         return [cohort["name"] for cohort in self.facts["cohorts"] if cohort["labelled"]]
 
-    def counts(self) -> pd.DataFrame:
-        """The table `intake`."""
-        return pd.concat([counts(name, cases, self.duplicates) for name, cases in self.cases.items()])
-
-    def told(self) -> pd.DataFrame:
-        """The table `intake_labels`."""
-        tables = [told_labels(name, self.cases[name], self.facts["labels"][0]) for name in self.labelled]
-        return pd.concat(tables) if tables else pd.DataFrame(columns=["cohort", "aspect", "patients", "told"])
-
 
 def render_intake(results: IntakeResults) -> str:
     """The whole page as HTML."""
-    counted, told = results.counts(), results.told()
+    counted, predictability = results.counts, results.predictability
     view = {
         "title": results.facts["title"],
         "window": results.facts["window"],
         "version": __version__,
-        "statements": statements(results, told),
+        "statements": statements(results, predictability),
         "overview": _overview(results),
-        "told": _told_table(told),
+        "predictability": _predictability_table(predictability),
         "sources": _counts_table("sources", "Source × label", counted[counted["aspect"] == "source"], cohort=True),
         "cohorts": [_cohort(results, cohort, counted) for cohort in results.facts["cohorts"]],
     }
     return render(INTAKE_TEMPLATE, view)
 
 
-def statements(results: IntakeResults, told: pd.DataFrame) -> list[Statement]:
+def statements(results: IntakeResults, predictability: pd.DataFrame) -> list[Statement]:
     """What the reader must know: what was lost, what is there twice, what tells the label."""
     found = []
     for name, cases in results.cases.items():
@@ -81,29 +74,37 @@ def statements(results: IntakeResults, told: pd.DataFrame) -> list[Statement]:
         tone = "warn" if "rejected" in status else "plain"
         found.append(Statement(tone, f"{sentence}, {', '.join(lost)}." if lost else f"{sentence}."))
     found += _about_duplicates(results)
-    for row in told[told["told"] >= TELLS].sort_values("told", ascending=False).itertuples():
-        decides = row.told >= DECIDES
+    for row in (
+        predictability[predictability["balanced_accuracy"] >= TELLS]
+        .sort_values("balanced_accuracy", ascending=False)
+        .itertuples()
+    ):
+        decides = row.balanced_accuracy >= DECIDES
         verb = "decides" if decides else "tells much about"
         tone = "bad" if decides else "warn"
-        found.append(Statement(tone, f"{row.cohort}: {row.aspect} {verb} the label ({row.told:.2f}; chance is 0.50)."))
+        found.append(
+            Statement(
+                tone, f"{row.cohort}: {row.aspect} {verb} the label ({row.balanced_accuracy:.2f}; chance is 0.50)."
+            )
+        )
     return found
 
 
 def _about_duplicates(results: IntakeResults) -> list[Statement]:
-    twins = results.duplicates
+    near_duplicates = results.duplicates
     if not results.labelled:
         return []
-    if twins.empty:
+    if near_duplicates.empty:
         return [Statement("good", "No slice has a twin in another patient or under another label.")]
     labels = pd.concat([results.cases[name].set_index("case")["label"] for name in results.labelled])
-    torn = groups_with_two_labels(twins, labels)
-    kinds = twins["kind"].value_counts()
+    torn = groups_with_two_labels(near_duplicates, labels)
+    kinds = near_duplicates["kind"].value_counts()
     shown = ", ".join(f"{kinds[kind]} {kind}" for kind in ("exact", "near") if kind in kinds)
     found = [
         Statement(
             "warn",
-            f"{count(len(twins), 'slice')} ({shown}) have a twin in another patient or under another label, in"
-            f" {count(twins['group'].nunique(), 'group')}; splits.unit: patient+duplicates keeps them together.",
+            f"{count(len(near_duplicates), 'slice')} ({shown}) have a twin in another patient or under another label, in"
+            f" {count(near_duplicates['group'].nunique(), 'group')}; splits.unit: patient+duplicates keeps them together.",
         )
     ]
     if torn:
@@ -125,14 +126,23 @@ def _overview(results: IntakeResults) -> PageTable:
     return PageTable("overview", "Cohorts", headings, rows, frozenset(range(2, 8)))
 
 
-def _told_table(told: pd.DataFrame) -> PageTable:
+def _predictability_table(predictability: pd.DataFrame) -> PageTable:
     headings = [("Aspect", ""), ("Cohort", ""), ("Patients", "of which it is known")]
     headings.append(("Tells the label", "0.5 is chance, 1 tells every patient right"))
     rows = []
-    for row in told.sort_values("told", ascending=False, na_position="last").itertuples():
-        tone = "bad" if row.told >= DECIDES else "warn" if row.told >= TELLS else ""
-        rows.append([text(row.aspect), text(row.cohort), whole(row.patients), decimal(row.told)._replace(tone=tone)])
-    return PageTable("told", "How well one aspect alone tells the label", headings, rows, frozenset({2, 3}))
+    for row in predictability.sort_values("balanced_accuracy", ascending=False, na_position="last").itertuples():
+        tone = "bad" if row.balanced_accuracy >= DECIDES else "warn" if row.balanced_accuracy >= TELLS else ""
+        rows.append(
+            [
+                text(row.aspect),
+                text(row.cohort),
+                whole(row.patients),
+                decimal(row.balanced_accuracy)._replace(tone=tone),
+            ]
+        )
+    return PageTable(
+        "balanced_accuracy", "How well one aspect alone tells the label", headings, rows, frozenset({2, 3})
+    )
 
 
 def _counts_table(name: str, caption: str, counted: pd.DataFrame, cohort: bool = False) -> PageTable:

@@ -6,11 +6,11 @@ import pandas as pd
 
 from lungsight.explain.saliency_metrics import IN_LUNG
 from lungsight.intake.cohort_table import LESION_LEFT_OUT
+from lungsight.report.components import Cell, PageTable, text, whole
 from lungsight.report.model_tables import display_name, measured
-from lungsight.report.page_tables import Cell, PageTable, text, whole
 from lungsight.report.results import Model, RunResults
 from lungsight.report.statements import Statement
-from lungsight.report.wording import MISSING, count, listed
+from lungsight.wording import MISSING, count, listed
 
 CHANCE = 1.0  # of an enrichment
 RIGHTLY_POSITIVE = "TP"
@@ -98,7 +98,7 @@ def left_out(results: RunResults) -> list[Statement]:
     named = [f"{name} ({n})" for name, n in bad.items() if n]
     if not named:
         return []
-    say = (
+    log = (
         f"Lesion masks that could not be used were left out: {listed(named)}. The cases' reasons in cases.tsv say why."
     )
-    return [Statement("warn", say)]
+    return [Statement("warn", log)]

@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 
 from lungsight.explain.saliency_metrics import IOU_SWEEP
+from lungsight.report.components import Cell, PageTable, text, whole
 from lungsight.report.model_tables import display_name, measured, signed
-from lungsight.report.page_tables import Cell, PageTable, text, whole
 from lungsight.report.results import RunResults
 from lungsight.report.statements import Statement
-from lungsight.report.wording import MISSING, count
+from lungsight.wording import MISSING, count
 
 METHODS = {
     "gradcam": "Grad-CAM",
@@ -105,9 +105,9 @@ def empty_maps(results: RunResults) -> list[Statement]:
     ]
     statements = []
     if silent:
-        say = "every map is zero everywhere: where it looks cannot be told"
-        statements.append(Statement("warn", f"{count(len(silent), 'model')}, {say}: {'; '.join(silent)}."))
+        cause = "every map is zero everywhere: where it looks cannot be told"
+        statements.append(Statement("warn", f"{count(len(silent), 'model')}, {cause}: {'; '.join(silent)}."))
     if partly:
-        say = "the map is zero everywhere for some test slices, which no mean counts"
-        statements.append(Statement("warn", f"{count(len(partly), 'model')}, {say}: {'; '.join(partly)}."))
+        cause = "the map is zero everywhere for some test slices, which no mean counts"
+        statements.append(Statement("warn", f"{count(len(partly), 'model')}, {cause}: {'; '.join(partly)}."))
     return statements

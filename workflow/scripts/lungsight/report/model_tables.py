@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
+from lungsight.evaluation.tables import THESIS_COLUMNS
+from lungsight.report.components import Cell, PageTable, decimal, text, whole
 from lungsight.report.results import RunResults
 from lungsight.report.statements import learned, stand_in_pipelines
-from lungsight.report.summary_tables import THESIS_COLUMNS
-from lungsight.report.wording import MISSING, STAND_IN_MARK, evaluation_name, evaluation_note, interval, number
+from lungsight.wording import MISSING, STAND_IN_MARK, evaluation_name, evaluation_note, interval, number
 
 PERFORMANCE = {
     "roc_auc": ("AUC", "area under the ROC curve; 0.5 is chance"),

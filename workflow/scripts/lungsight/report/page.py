@@ -12,6 +12,7 @@ from lungsight import __version__
 from lungsight.report import (
     audit_page,
     charts,
+    components,
     evaluation_page,
     flow,
     headline,
@@ -19,10 +20,8 @@ from lungsight.report import (
     lesions_page,
     maps,
     model_tables,
-    page_tables,
     ranking_page,
 )
-from lungsight.report.page_parts import TEMPLATE
 from lungsight.report.pictures import galleries, mean_picture, overlay_picture
 from lungsight.report.rendering import render
 from lungsight.report.results import RunResults
@@ -34,7 +33,8 @@ from lungsight.report.statements import (
     stand_in_pipelines,
     what_to_distrust,
 )
-from lungsight.report.wording import STAND_IN_MARK, evaluation_name, evaluation_note
+from lungsight.report.templates import TEMPLATE
+from lungsight.wording import STAND_IN_MARK, evaluation_name, evaluation_note
 
 
 def render_page(results: RunResults) -> str:
@@ -163,19 +163,19 @@ def _examples(results: RunResults) -> dict[str, Any] | None:
 
 
 def _data(results: RunResults) -> dict[str, Any]:
-    tables = [page_tables.cohort_table(results), page_tables.rejection_table(results)]
-    tables += [page_tables.source_table(results), page_tables.acquisition_table(results)]
+    tables = [components.cohort_table(results), components.rejection_table(results)]
+    tables += [components.source_table(results), components.acquisition_table(results)]
     if results.manifests:
-        tables[2:2] = [page_tables.qc_table(results), page_tables.qc_reason_table(results)]
+        tables[2:2] = [components.qc_table(results), components.qc_reason_table(results)]
     if results.splits:
         tables.append(leakage_page.composition_table(results))
-    leakage = page_tables.leakage_table(results) if len(results.leakage) else None
+    leakage = components.leakage_table(results) if len(results.leakage) else None
     return {
         "tables": tables,
         "flows": flow.flows(results),
         "leakage": leakage,
         "leakage_statements": leakage_statements(results),
-        "price": leakage_page.price_section(results),
+        "inflation": leakage_page.inflation_section(results),
     }
 
 

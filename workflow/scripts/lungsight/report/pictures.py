@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from lungsight.report.results import RunResults
-from lungsight.report.wording import count, number
+from lungsight.wording import count, number
 
 # The page must be small enough to mail; what does not fit stays in explain/<pipeline>/stage<k>/overlays.
 GALLERY_BYTES = 9_000_000

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
+from lungsight.audit.ranking import PRINTED
+from lungsight.report.components import Cell, PageTable, decimal, text, whole
 from lungsight.report.evaluation_page import p_cell
 from lungsight.report.model_tables import PERFORMANCE, display_name, measured, signed
-from lungsight.report.page_tables import Cell, PageTable, decimal, text, whole
-from lungsight.report.ranking import PRINTED
 from lungsight.report.results import RunResults
-from lungsight.report.wording import count, evaluation_name
+from lungsight.wording import count, evaluation_name
 
 BESIDE_PAPERS = (
     "What a paper prints, as the thesis's table 2.2 has it, was measured on other data, often split by slice or in"
@@ -20,18 +20,18 @@ MILLION = 1e6
 
 def section(results: RunResults) -> dict[str, Any]:
     """What the template shows of it."""
-    systems = system_table(results)
+    published_models = system_table(results)
     return {
         "table": ranking_table(results),
-        "systems": systems,
-        "beside_papers": BESIDE_PAPERS if systems.rows else "",
+        "systems": published_models,
+        "beside_papers": BESIDE_PAPERS if published_models.rows else "",
     }
 
 
 def ranking_table(results: RunResults) -> PageTable:
     """report/systems.tsv, the last stage first, with the time that a training took."""
     rows = []
-    for _, row in results.systems.sort_values(["stage", "rank"], ascending=[False, True]).iterrows():
+    for _, row in results.ranking.sort_values(["stage", "rank"], ascending=[False, True]).iterrows():
         name = text(display_name(results, row["pipeline"]))._replace(note=row["paper"])
         tested = count(int(row["n"]), "patient") + (", all slices at once" if row["answer"] == "pooled" else "")
         evaluation = text(evaluation_name(row["stage"], row["cohort"]))._replace(note=tested)
@@ -71,7 +71,7 @@ def effort(results: RunResults, row: pd.Series) -> list[Cell]:
 
 def system_table(results: RunResults) -> PageTable:
     """The systems of the run: what each is, what is a substitution here, its paper, and what table 2.2 prints of it."""
-    printed = results.systems.drop_duplicates("backbone").set_index("backbone")
+    printed = results.ranking.drop_duplicates("backbone").set_index("backbone")
     rows = [
         [text(name), text(one["title"]), text(one["substituted"]), text(one["citation"])]
         + [decimal(printed.loc[name, f"printed_{metric}"], 3) for metric in PRINTED]

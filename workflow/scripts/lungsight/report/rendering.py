@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from lungsight.report.page_parts import SCRIPT, STYLE, read_part
+from lungsight.report.templates import SCRIPT, STYLE, read_part
 
 
 def page_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Environment:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungsight.files import read_json
-from lungsight.report.facts import EVALUATION_TABLES, cohorts_of, frameworks_of, models_of
+from lungsight.run_description import EVALUATION_TABLES, cohorts_of, input_views_of, models_of
 from lungsight.tables import read_table
 
 Model = tuple[str, int]
@@ -28,13 +28,13 @@ class RunResults:
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
-    leakage_price: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leakage_inflation: pd.DataFrame = field(default_factory=pd.DataFrame)
     metrics: pd.DataFrame = field(default_factory=pd.DataFrame)
     saliency: pd.DataFrame = field(default_factory=pd.DataFrame)
     audit: pd.DataFrame = field(default_factory=pd.DataFrame)
     verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
-    systems: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
     evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
     thesis: pd.DataFrame = field(default_factory=pd.DataFrame)
     histories: dict[Model, pd.DataFrame] = field(default_factory=dict)
@@ -62,13 +62,15 @@ def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
         found = replace(found, manifests=manifests)
     if not facts["stages"]:
         return found
-    if facts["priced"]:
-        found = replace(found, leakage_price=read_table(folder / "report/leakage_price.tsv", schema="leakage_price"))
+    if facts["leakage_pipelines"]:
+        found = replace(
+            found, leakage_inflation=read_table(folder / "report/leakage_inflation.tsv", schema="leakage_inflation")
+        )
     trained = {
         "splits": {
             (name, framework): read_table(folder / f"splits/{name}/{framework}.tsv", schema="split")
             for name in labelled
-            for framework in frameworks_of(facts)
+            for framework in input_views_of(facts)
         },
         "leakage": read_table(folder / "report/leakage.tsv", schema="leakage"),
         "metrics": read_table(folder / "report/metrics.tsv", schema="metrics"),
@@ -76,7 +78,7 @@ def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
         "audit": read_table(folder / "report/audit.tsv", schema="report_audit"),
         "verdicts": read_table(folder / "report/verdicts.tsv", schema="verdicts"),
         "comparisons": read_table(folder / "report/comparisons.tsv", schema="comparisons"),
-        "systems": read_table(folder / "report/systems.tsv", schema="systems"),
+        "ranking": read_table(folder / "report/systems.tsv", schema="systems"),
         "evaluation": {name: read_table(folder / f"report/{name}.tsv", schema=name) for name in EVALUATION_TABLES},
         "histories": {
             (name, stage): read_table(folder / f"models/{name}/stage{stage}/history.tsv", schema="history")

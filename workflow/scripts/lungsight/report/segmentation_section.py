@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsight.report.page_tables import PageTable, decimal, share, text, whole
+from lungsight.report.components import PageTable, decimal, share, text, whole
 from lungsight.report.pictures import inline
 from lungsight.report.results import RunResults
-from lungsight.report.wording import number, tally
-from lungsight.sides import SIDES
+from lungsight.subsets import SUBSETS
+from lungsight.wording import number, tally
 
 ORIGINS = {
     "trained": "nnU-Net, trained in this run on the cohort with contours.",
@@ -56,7 +56,7 @@ def agreement_table(metrics: pd.DataFrame) -> PageTable:
         ("Without Dice", "and why"),
     ]
     rows = []
-    for side in SIDES:
+    for side in SUBSETS:
         cases = metrics[metrics["split"] == side]
         dice = cases["dice"].astype(float).dropna()
         ends = [np.nan] * 3 if dice.empty else [dice.mean(), dice.median(), dice.min()]

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lungsight.config import ROLE_OF_STAGE
-from lungsight.report.facts import cohorts_of, frameworks_of
 from lungsight.report.results import RunResults
-from lungsight.report.wording import STAND_IN_MARK, count, listed, number, with_interval
+from lungsight.run_description import cohorts_of, input_views_of
+from lungsight.training.pipelines import ROLE_OF_STAGE
+from lungsight.wording import STAND_IN_MARK, count, listed, number, with_interval
 
 # From this ratio of slices per patient between the classes on, numbers by patient follow the number of slices.
 CONFOUNDED_RATIO = 2.0
@@ -40,13 +40,13 @@ def stand_in_pipelines(results: RunResults) -> list[str]:
     return [] if metrics.empty else list(metrics.loc[metrics["weights_origin"] == "stand-in", "pipeline"].unique())
 
 
-def own_rows(results: RunResults, unit: str) -> pd.DataFrame:
+def training_cohort_rows(results: RunResults, unit: str) -> pd.DataFrame:
     """Rows of report/metrics.tsv on the cohort that a stage was trained on."""
     metrics = results.metrics
-    return own_cohort(results, metrics[metrics["unit"] == unit])
+    return training_cohort(results, metrics[metrics["unit"] == unit])
 
 
-def own_cohort(results: RunResults, table: pd.DataFrame) -> pd.DataFrame:
+def training_cohort(results: RunResults, table: pd.DataFrame) -> pd.DataFrame:
     """Rows of a table with stage and cohort on the cohort that the stage was trained on."""
     roles = {cohort["name"]: cohort["role"] for cohort in results.facts["cohorts"]}
     return table[table["cohort"].map(roles) == table["stage"].map(ROLE_OF_STAGE)]
@@ -89,7 +89,7 @@ def not_learned(results: RunResults) -> list[Statement]:
     if results.metrics.empty:
         return []
     statements = []
-    for stage, rows in own_rows(results, "patient").groupby("stage"):
+    for stage, rows in training_cohort_rows(results, "patient").groupby("stage"):
         weak = [
             f"{row['pipeline']} (AUC {with_interval(row, 'roc_auc')})"
             for _, row in rows.iterrows()
@@ -148,7 +148,7 @@ def leakage_statements(results: RunResults) -> list[Statement]:
 
 def slices_per_patient(results: RunResults, cohort: str) -> pd.Series:
     """Kept slices per patient by label, of the first framework."""
-    split = results.splits[cohort, frameworks_of(results.facts)[0]]
+    split = results.splits[cohort, input_views_of(results.facts)[0]]
     grouped = split.groupby("label", sort=False)
     return grouped["slice"].count() / grouped["patient"].nunique()
 
@@ -216,7 +216,7 @@ def what_to_distrust(results: RunResults) -> list[Statement]:
     small = [
         f"{len(patients)} in {cohort}"
         for (cohort, framework), split in results.splits.items()
-        if framework == frameworks_of(results.facts)[0]
+        if framework == input_views_of(results.facts)[0]
         and cohort in cohorts_of(results.facts, "public", "target", "external")
         and len(patients := split.loc[split["split"] == "test", "patient"].unique()) < 30
     ]

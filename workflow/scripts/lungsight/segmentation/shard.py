@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from lungsight.errors import UserError
-from lungsight.program import keep_private, say
+from lungsight.program import keep_private, log
 from lungsight.segmentation.volumes import Image
 
 Segmented = tuple[Image, np.ndarray]
@@ -30,7 +30,7 @@ def segment_cases(
     except UserError:
         raise
     except Exception as error:
-        say(f"the segmentation failed ({type(error).__name__}); the {len(left)} cases left follow one by one")
+        log(f"the segmentation failed ({type(error).__name__}); the {len(left)} cases left follow one by one")
     failed = 0
     for case in left:
         try:
@@ -40,7 +40,7 @@ def segment_cases(
         except Exception as error:
             failed += 1
             keep_private(f"segment-{case}.txt", traceback.format_exc())
-            say(f"case {case}: no lung mask: its segmentation failed ({type(error).__name__})")
+            log(f"case {case}: no lung mask: its segmentation failed ({type(error).__name__})")
     if failed == len(cases) > 1:
         raise UserError(
             f"None of the {failed} cases of this shard could be segmented, which is hardly their fault. The lines above"

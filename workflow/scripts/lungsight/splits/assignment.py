@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from lungsight.sides import SIDES, sizes_of_sides
+from lungsight.subsets import SUBSETS, subset_sizes
 
 FREE = -1
 
@@ -27,7 +27,7 @@ def in_strata(units: Sequence[int], strata: Classes | None, rng: np.random.Gener
     return sorted(shuffled, key=lambda unit: [seen[prefix] for prefix in prefixes[unit]])
 
 
-def assign_sides(
+def assign_subsets(
     classes: Classes, weights: Sequence[float], seed: int, given: Sequence[int], strata: Classes | None = None
 ) -> list[int]:
     """The side (0, 1, …) of every unit, so that each class is divided by the weights, and its strata as evenly.
@@ -46,7 +46,7 @@ def assign_sides(
     for unit, own in enumerate(classes):
         for name in own:
             members.setdefault(name, []).append(unit)
-    wanted = {name: np.array(sizes_of_sides(len(units), weights)) for name, units in members.items()}
+    wanted = {name: np.array(subset_sizes(len(units), weights)) for name, units in members.items()}
 
     def place(unit: int, side: int) -> None:
         sides[unit] = side
@@ -80,8 +80,8 @@ def assign(
     strata: Classes | None = None,
 ) -> list[str]:
     """`assign_sides` to train, val and test, by name; fractions: of these three. given: a name, or ""."""
-    known = [SIDES.index(side) if side else FREE for side in given or [""] * len(classes)]
-    return [SIDES[side] for side in assign_sides(classes, fractions, seed, known, strata)]
+    known = [SUBSETS.index(side) if side else FREE for side in given or [""] * len(classes)]
+    return [SUBSETS[side] for side in assign_subsets(classes, fractions, seed, known, strata)]
 
 
 def assign_fold(
@@ -102,9 +102,9 @@ def assign_fold(
 
     def among(units: list[int], weights: Sequence[float]) -> list[int]:
         chosen = None if strata is None else [strata[unit] for unit in units]
-        return assign_sides([classes[unit] for unit in units], weights, seed, [FREE] * len(units), chosen)
+        return assign_subsets([classes[unit] for unit in units], weights, seed, [FREE] * len(units), chosen)
 
     folds_of = dict(zip(free, among(free, [1.0] * folds), strict=True))
     rest = [unit for unit in free if folds_of[unit] != fold - 1]
     trained = dict(zip(rest, among(rest, fractions[:2]), strict=True))
-    return [SIDES[trained[unit]] if unit in trained else "test" for unit in range(len(classes))]
+    return [SUBSETS[trained[unit]] if unit in trained else "test" for unit in range(len(classes))]

@@ -3,24 +3,24 @@
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.sides import SIDES
-from lungsight.splits.cohorts import EXTERNAL, Cohort
+from lungsight.splits.cohort_split import EXTERNAL, CohortTables
+from lungsight.subsets import SUBSETS
 
 
 def _counts_in_words(split: pd.DataFrame, labels: list[str]) -> str:
     counts = split.drop_duplicates(["patient", "split"]).groupby(["label", "split"]).size()
-    parts = [f"{label}: " + ", ".join(f"{side} {counts.get((label, side), 0)}" for side in SIDES) for label in labels]
+    parts = [f"{label}: " + ", ".join(f"{side} {counts.get((label, side), 0)}" for side in SUBSETS) for label in labels]
     return "patients per side: " + "; ".join(parts)
 
 
-def _rejected_in_words(cohort: Cohort, label: str, framework: str) -> str:
+def _rejected_in_words(cohort: CohortTables, label: str, framework: str) -> str:
     slices = cohort.slices[cohort.slices["label"] == label]
     kept = cohort.kept(framework)
     return f"QC keeps {(kept['label'] == label).sum()} of its {len(slices)} slices"
 
 
 def _remedy(patients: int, label: str, unit: str) -> str:
-    if unit in ("patient", "patient+duplicates") and patients < len(SIDES):
+    if unit in ("patient", "patient+duplicates") and patients < len(SUBSETS):
         only = "only one patient is" if patients == 1 else f"only {patients} patients are"
         return (
             f"{only} {label}, so a split by patient is impossible: it needs one on each of three sides. Use more "
@@ -31,7 +31,7 @@ def _remedy(patients: int, label: str, unit: str) -> str:
     return "change splits.fractions, the split column of the cohort table, or what QC rejects."
 
 
-def check_classes(split: pd.DataFrame, cohort: Cohort, framework: str, labels: list[str]) -> list[str]:
+def check_classes(split: pd.DataFrame, cohort: CohortTables, framework: str, labels: list[str]) -> list[str]:
     """Raise UserError unless there are slices of both classes; of an external cohort one class is enough.
 
     split: `label` of the slices that are left. Returns warnings.
@@ -57,7 +57,9 @@ def check_classes(split: pd.DataFrame, cohort: Cohort, framework: str, labels: l
     return []
 
 
-def check_framework(split: pd.DataFrame, cohort: Cohort, framework: str, unit: str, labels: list[str]) -> list[str]:
+def check_input_view(
+    split: pd.DataFrame, cohort: CohortTables, framework: str, unit: str, labels: list[str]
+) -> list[str]:
     """Raise UserError unless every side has both classes; an external cohort needs a slice, on one side.
 
     split: the table `split`. labels: names of the two classes. Returns warnings.
@@ -67,7 +69,7 @@ def check_framework(split: pd.DataFrame, cohort: Cohort, framework: str, unit: s
         return warnings
     for label in labels:
         own = split[split["label"] == label]
-        for side in SIDES:
+        for side in SUBSETS:
             if not (own["split"] == side).any():
                 raise UserError(
                     f"cohort {cohort.name}, framework {framework}: the side {side} has no {label} "

@@ -68,7 +68,7 @@ def _rows_in_words(slices: pd.DataFrame) -> str:
     return " and ".join(parts)
 
 
-def check_one_side(slices: pd.DataFrame, groups: pd.Series, column: str, unit: str) -> None:
+def check_one_subset(slices: pd.DataFrame, groups: pd.Series, column: str, unit: str) -> None:
     """Raise UserError when slices of one group have two sides.
 
     slices: `cohort row` and the side in `column`; an empty side counts for none. groups: as from `groups_of`.

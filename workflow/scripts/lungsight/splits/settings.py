@@ -21,7 +21,7 @@ def split_settings_of(config: dict, cohort: str) -> dict:
     return config["splits"] | {name: own[name] for name in SOURCES if name in own}
 
 
-def sides_given_elsewhere(config: dict, rows: Mapping[str, Sequence[TableRow]], cohort: str) -> dict[int, str]:
+def subsets_preassigned_elsewhere(config: dict, rows: Mapping[str, Sequence[TableRow]], cohort: str) -> dict[int, str]:
     """Sides that patients of a cohort have by other cohorts' tables, where they share patients: table row → side.
 
     rows: of every cohort's table.
@@ -58,6 +58,8 @@ def has_network_on_contours(config: dict) -> bool:
 def split_problems(config: dict) -> list[str]:
     """What a schema cannot say about `splits`, of a config with its defaults filled in."""
     splits, wrong = config["splits"], []
+    if abs(sum(splits["fractions"]) - 1) > 1e-6:
+        wrong.append(f"splits.fractions: {splits['fractions']} do not sum to 1.")
     named = [name for name, cohort in config["cohorts"].items() if cohort["role"] != "segmentation"]
     units = {split_unit_of(config, name) for name in named}
     for name, cohort in config["cohorts"].items():

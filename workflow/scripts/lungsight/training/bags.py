@@ -49,7 +49,7 @@ def mean_by_group(features: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return sums / np.bincount(groups)[:, None]
 
 
-def answer_of_bags(model: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def predict_bags(model: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function for training: inputs (bags · size, …), a bag's one after the other → outputs (bags, k)."""
     if size == 1:
         return lambda inputs: model(inputs, training=True)
@@ -68,7 +68,7 @@ def numpy_head(model: keras.Model) -> Head:
     return lambda features: head(tf.constant(features, tf.float32), training=False).numpy().astype(np.float64)
 
 
-def answer_of_patient(model: keras.Model, provenance: dict) -> Callable[[np.ndarray, np.ndarray], float]:
+def predict_patient(model: keras.Model, provenance: dict) -> Callable[[np.ndarray, np.ndarray], float]:
     """How a patient is answered: a function of the slices' probabilities (n,) and pooled features (n, channels).
 
     model: ends in the probability. Trained on bags, by its provenance, the answer is what the network says of the mean

@@ -13,13 +13,13 @@ from scipy.linalg import solve
 from scipy.optimize import minimize_scalar
 
 from lungsight.errors import UserError
-from lungsight.program import say
+from lungsight.program import log
 from lungsight.training.backbones import Backbone
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.fit import LabelledImages, Plan, in_words
+from lungsight.training.fit import LabelledImages, TrainingPlan, in_words
 from lungsight.training.heads import HIDDEN, MACHINES, MARGIN, MEDIAN, RANDOM
+from lungsight.training.losses import Objective
 from lungsight.training.network import LOGIT, POOLED, make_inference, run_in_batches
-from lungsight.training.objectives import Objective
 
 SOLVED = "solved in closed form"
 SLOPES = (0.1, 20.0)  # of the logit over the margin; a margin of 1 is what the machines aim at
@@ -85,7 +85,7 @@ def solve_machines(
     objective: Objective,
     training: LabelledImages,
     validation: LabelledImages,
-    plan: Plan,
+    plan: TrainingPlan,
     checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
     """Solve the head of `model`, whose output is the logit, in place; the backbone stays as it is.
@@ -95,7 +95,7 @@ def solve_machines(
     """
     started = time.monotonic()
     features = [_features(model, backbone, images) for images in (training, validation)]
-    say(f"{features[0].shape[1]} features of {len(training)} training images")
+    log(f"{features[0].shape[1]} features of {len(training)} training images")
     if not all(np.isfinite(own).all() for own in features):
         raise UserError(
             "Some features of the backbone are not numbers, so no extreme learning machine can be solved on them."
@@ -114,5 +114,5 @@ def solve_machines(
         **{"epoch": 1, "loss": loss, "accuracy": accuracy, "val_loss": val_loss, "val_accuracy": val_accuracy},
         **{"learning_rate": None, "seconds": time.monotonic() - started, "kept": 1, "stopped": SOLVED},
     }
-    say(in_words(row))
+    log(in_words(row))
     return [row]

@@ -10,17 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from lungsight.errors import UserError
-from lungsight.program import progress, say
+from lungsight.program import log, progress
 from lungsight.training.adam import Adam
 from lungsight.training.augmentation import augment, draw_augmentation, generator, no_augmentation
 from lungsight.training.backbones import Backbone
-from lungsight.training.bags import answer_of_bags, count_bags, draw_bags, in_two_parts, mean_by_group, numpy_head
+from lungsight.training.bags import count_bags, draw_bags, in_two_parts, mean_by_group, numpy_head, predict_bags
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.early_stopping import BestEpoch
+from lungsight.training.early_stopping import EarlyStopping
 from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.loss_scale import optimizer_of
+from lungsight.training.losses import Objective
 from lungsight.training.network import frozen_batch_norm, make_inference, run_in_batches, to_input
-from lungsight.training.objectives import Objective
 from lungsight.training.recalibration import make_recalibration
 from lungsight.training.schedule import learning_rate_at
 
@@ -56,7 +56,7 @@ class LabelledImages:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How to train. augmentation: the config's `training.augmentation`, or None. stage: counts for the seeds only.
 
     recalibrate: measure batch normalisation's statistics anew after each epoch, on that epoch's training images.
@@ -113,7 +113,7 @@ def make_train_step(
     It augments, preprocesses, and moves the model's weights by one step of `optimizer`. Traced once, for batches of
     any length. There is a label for each bag.
     """
-    answer = answer_of_bags(model, bag_size)
+    answer = predict_bags(model, bag_size)
     size = model.input_shape[1]
     signature = [
         tf.TensorSpec((None, size, size), tf.uint8),
@@ -138,7 +138,7 @@ def make_train_step(
         return step.get_concrete_function()
 
 
-def batches_of_epoch(images: LabelledImages, plan: Plan, epoch: int) -> Iterator[tuple[tf.Tensor, ...]]:
+def batches_of_epoch(images: LabelledImages, plan: TrainingPlan, epoch: int) -> Iterator[tuple[tf.Tensor, ...]]:
     """An epoch's batches (images, labels, transforms, brightness), shuffled and drawn by seed, stage and epoch."""
     size, rng = images.pixels.shape[1], generator(plan.seed, plan.stage, epoch)
     bags = images.bags(rng, plan.bag_size)
@@ -152,7 +152,7 @@ def batches_of_epoch(images: LabelledImages, plan: Plan, epoch: int) -> Iterator
         yield tf.constant(pixels), tf.constant(labels[:: plan.bag_size], tf.int32), *map(tf.constant, drawn)
 
 
-def train_epoch(step: Step, images: LabelledImages, plan: Plan, epoch: int) -> tuple[float, float]:
+def train_epoch(step: Step, images: LabelledImages, plan: TrainingPlan, epoch: int) -> tuple[float, float]:
     """Run one epoch (1-based); returns the mean loss and accuracy over its bags of augmented images."""
     n_bags = images.count(plan.bag_size)
     rates = plan.rates(epoch, n_bags)
@@ -186,7 +186,7 @@ def fit(
     objective: Objective,
     training: LabelledImages,
     validation: LabelledImages,
-    plan: Plan,
+    plan: TrainingPlan,
     checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
     """Train `model`, whose outputs are logits, in place; returns the history, a row per epoch as history.tsv has it.
@@ -196,13 +196,13 @@ def fit(
     """
     with frozen_batch_norm(model) if plan.freeze_batch_norm else nullcontext():
         optimizer = optimizer_of(model, plan.weight_decay)
-        best = BestEpoch(plan.patience)
-        history = checkpoint.restore(model, optimizer, best) if checkpoint else []
+        stopping = EarlyStopping(model, plan.patience)
+        history = checkpoint.restore(model, optimizer, stopping) if checkpoint else []
         step = make_train_step(model, backbone, objective, optimizer, plan.bag_size)
         validate = make_validation(model, backbone, validation, plan.bag_size)
         recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
         for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
-            if best.is_over(history):
+            if stopping.is_over:
                 break
             started = time.monotonic()
             loss, accuracy = train_epoch(step, training, plan, epoch)
@@ -218,12 +218,12 @@ def fit(
                 },
             }
             check_finite(row, kept=bool(checkpoint and history))
-            say(in_words(row))
+            log(in_words(row))
             history.append(row)
-            best.see(model, history)
+            stopping.see(row)
             if checkpoint and epoch < plan.epochs:
-                checkpoint.save(model, optimizer, history, best)
-    return best.finish(model, history)
+                checkpoint.save(model, optimizer, history, stopping)
+    return stopping.finish(history)
 
 
 def check_finite(row: dict, kept: bool) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from lungsight.errors import BadCase, UserError
 from lungsight.files import atomic_path
 from lungsight.intake.geometry import slice_to_image
-from lungsight.program import progress, say
+from lungsight.program import log, progress
 from lungsight.segmentation.volumes import mask_that_fits
 from lungsight.tables import read_table
 from lungsight.training.regions import REGIONS, WHOLE_IMAGE
@@ -61,7 +61,7 @@ def _masks_of(case: str, file: Path, folders: dict[str, Path], shape: tuple[int,
         try:
             found[name] = mask_that_fits(folder / file, shape)
         except BadCase as error:
-            say(f"case {case}: no {'lesion' if name == 'lesions' else 'lung'} mask: {error}")
+            log(f"case {case}: no {'lesion' if name == 'lesions' else 'lung'} mask: {error}")
     return found
 
 

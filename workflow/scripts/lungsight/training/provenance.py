@@ -1,6 +1,7 @@
 """Where a model comes from, in a file beside it; and whether two models, or a model and images, fit together."""
 
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,11 @@ def _compare(provenance: dict, expected: dict, what: str) -> None:
     for key, value in expected.items():
         if provenance.get(key) != value:
             raise UserError(f"{what}: its {key} is {provenance.get(key)!r}, {value!r} is wanted. Train it again.")
+
+
+def origins_of(results: Path, models: Iterable[tuple[str, int]]) -> dict[str, str]:
+    """Pipeline → what its stage 1 started from, by the provenance of its models: scratch, imagenet or stand-in."""
+    return {
+        name: read_json(results / f"models/{name}/stage{stage}/provenance.json")["weights"]["origin"]
+        for name, stage in models
+    }

@@ -8,9 +8,9 @@ import numpy as np
 from lungsight.demo.textures import CLASSES, draw_textures
 from lungsight.files import atomic_path
 from lungsight.training.backbones import Backbone
-from lungsight.training.fit import LabelledImages, Plan, fit
+from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.losses import categorical_crossentropy
 from lungsight.training.network import set_batch_norm_momentum
-from lungsight.training.objectives import categorical_crossentropy
 from lungsight.training.weights import write_sidecar
 
 LEARNING_RATE = 5e-4
@@ -32,7 +32,7 @@ def pretrain(backbone: Backbone, settings: dict, seed: int) -> keras.Model:
     rows = np.arange(len(pixels))
     held_out = rows < max(1, round(VALIDATION_SHARE * len(rows)))
     sides = [LabelledImages(pixels, rows[side], classes[side]) for side in (~held_out, held_out)]
-    plan = Plan(settings["epochs"], settings["batch_size"], LEARNING_RATE, seed, recalibrate=True)
+    plan = TrainingPlan(settings["epochs"], settings["batch_size"], LEARNING_RATE, seed, recalibrate=True)
     fit(model, backbone, categorical_crossentropy, *sides, plan)
     return base
 

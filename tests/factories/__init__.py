@@ -1,0 +1,1 @@
+"""Factories: small inputs and finished rooms that tests start from."""

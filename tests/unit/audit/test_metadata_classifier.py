@@ -1,0 +1,140 @@
+"""The metadata classifier and the source probe, on facts whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungsight.audit.metadata_classifier import (
+    BINS,
+    COLUMNS,
+    feature_groups,
+    grey_histograms,
+    metadata_of_slices,
+    metadata_rows,
+    predict_from,
+)
+from lungsight.audit.source_classifier import balanced_accuracy, source_row
+from lungsight.tables import check_table, read_table
+from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_split
+
+
+def split_of(patients: int = 40, each: int = 2) -> pd.DataFrame:
+    """Patients alternate by class; the first half trains, the second tests."""
+    number = np.repeat(np.arange(patients), each)
+    return pd.DataFrame(
+        {
+            "slice": [f"s{k}" for k in range(len(number))],
+            "patient": [f"p{k}" for k in number],
+            "label": np.where(number % 2 == 0, POSITIVE, NEGATIVE),
+            "split": np.where(number < patients // 2, "train", "test"),
+        }
+    )
+
+
+def test_histograms_count_what_they_say() -> None:
+    images = np.array([[[0, 15], [16, 255]], [[255, 255], [255, 255]]], np.uint8)
+    masks = np.array([[[1, 0], [0, 0]], [[1, 1], [1, 1]]], np.uint8)
+    whole, background = grey_histograms(images, masks, np.array([1, 0]))
+    assert whole.shape == (2, BINS)
+    assert whole[0].tolist() == [0] * 15 + [1]
+    assert whole[1, [0, 1, 15]].tolist() == [0.5, 0.25, 0.25]
+    assert background[0].sum() == 0
+    assert background[1, [0, 1, 15]] == pytest.approx([1 / 3] * 3)
+
+
+def test_facts_stand_in_the_splits_order(tmp_path) -> None:
+    slices = made_cohort(tmp_path, "clinic", patients=8, slices=3)
+    split = made_split(tmp_path, "clinic", "whole", slices).sample(frac=1, random_state=0).reset_index(drop=True)
+    cases = read_table(tmp_path / "cohorts/clinic/cases.tsv", schema="cases")
+    facts = metadata_of_slices(split, slices, cases)
+    z_index = slices.set_index("slice")["z_index"]
+    assert facts["z_index"].tolist() == split["slice"].map(z_index).tolist()
+    assert facts["height"].tolist() == (facts["z_index"] / 2).tolist()
+    assert set(facts["slices_of_patient"]) == {3} and set(facts["source"]) == {"clinic"}
+    groups = feature_groups(facts, [np.zeros((len(facts), BINS))] * 2)
+    assert list(groups)[: len(COLUMNS)] == list(COLUMNS)
+    assert groups["all"].shape[1] == groups["all without pixels"].shape[1] + 2 * BINS
+
+
+def test_a_fact_that_gives_the_class_away_is_found_and_noise_is_not() -> None:
+    split, rng = split_of(), np.random.default_rng(0)
+    positive = (split["label"] == POSITIVE).to_numpy()
+    groups = {
+        "size": np.where(positive, 512.0, 511.0)[:, None],
+        "noise": rng.normal(size=(len(split), 3)),
+        "same": np.full((len(split), 2), 7.0),
+        "unknown": np.full((len(split), 1), np.nan),
+        "missing": np.where(positive, np.nan, 120.0)[:, None],
+    }
+    rows = pd.DataFrame(metadata_rows(split, groups, POSITIVE, 200, 1))
+    check_table(rows, "audit", "metadata")
+    found = rows[rows["unit"] == "patient"].set_index("variant")
+    assert found.loc["size", "value"] == 1 and found.loc["size", "n"] == 20
+    assert found.loc["noise", "value_lo"] < 0.5 < found.loc["noise", "value_hi"]
+    assert found.loc["missing", "value"] == 1  # that a fact is missing is a fact
+    for name in ("same", "unknown"):
+        assert found.loc[name, "reason"] == "unknown, or the same for every slice"
+
+
+def test_test_patients_are_not_learned_from() -> None:
+    """A fact that gives the class away on the test patients alone helps nobody."""
+    split = split_of()
+    test, positive = split["split"] == "test", split["label"] == POSITIVE
+    fact = np.where(test, np.where(positive, 1.0, 0.0), np.arange(len(split)) // 4 % 2)[:, None]
+    rows = metadata_rows(split, {"fact": fact}, POSITIVE, 0, 1)
+    train = (~test).to_numpy()
+    alone = predict_from(fact[train], positive[train].to_numpy(), np.ones(train.sum()), np.ones(train.sum(), bool))
+    both = predict_from(fact, positive.to_numpy(), np.ones(len(split)), train)
+    np.testing.assert_allclose(both[train], alone)
+    assert rows[0]["n"] == 20
+
+
+def test_a_patient_with_many_slices_weighs_no_more() -> None:
+    split = split_of(each=1)
+    many = pd.concat([split] + [split.head(1)] * 50, ignore_index=True)
+    fact = np.r_[np.random.default_rng(0).normal(size=len(split)), np.full(50, 9.0)]
+    fact[0] = 9.0
+    once = metadata_rows(split, {"fact": fact[: len(split), None]}, POSITIVE, 0, 1)[0]
+    often = metadata_rows(many, {"fact": fact[:, None]}, POSITIVE, 0, 1)[0]
+    assert once["value"] == pytest.approx(often["value"], abs=0.1)
+
+
+def test_one_class_in_training_has_a_reason() -> None:
+    split = split_of()
+    split = split[(split["split"] == "test") | (split["label"] == POSITIVE)].reset_index(drop=True)
+    rows = metadata_rows(split, {"fact": np.arange(len(split), dtype=float)[:, None]}, POSITIVE, 9, 1)
+    assert [row["reason"] for row in rows] == ["the training split has one class"]
+
+
+def test_balanced_accuracy_weighs_classes_alike() -> None:
+    truth, right = np.array(list("aaab")), np.array([True, True, False, False])
+    assert balanced_accuracy(truth, right)(np.ones((1, 4)))[0] == pytest.approx((2 / 3 + 0) / 2)
+
+
+def sources_and_features(informative: bool) -> tuple[np.ndarray, pd.Series, pd.Series]:
+    rng = np.random.default_rng(0)
+    patients = pd.Series(np.repeat([f"p{k}" for k in range(30)], 3))
+    sources = pd.Series(np.repeat(np.arange(30) % 3, 3)).map({0: "north", 1: "south", 2: "west"})
+    # A patient's slices are alike: what is learned of one patient tells nothing of another.
+    features = rng.normal(size=(30, 4)).repeat(3, axis=0) + 0.1 * rng.normal(size=(90, 4))
+    if informative:
+        features[:, 0] = sources.map({"north": -3.0, "south": 0.0, "west": 3.0}) + 0.1 * rng.normal(size=90)
+    return features, sources, patients
+
+
+def test_a_source_in_the_features_is_found() -> None:
+    row = source_row(*sources_and_features(True), resamples=100, seed=1)
+    assert row["value"] > 0.9 and row["chance"] == pytest.approx(1 / 3) and row["value_lo"] > row["chance"]
+
+
+def test_patients_are_held_out_so_that_the_person_is_no_source() -> None:
+    row = source_row(*sources_and_features(False), resamples=100, seed=1)
+    assert row["value_lo"] < row["chance"] < row["value_hi"]
+
+
+def test_one_source_or_too_few_patients_have_a_reason() -> None:
+    features, sources, patients = sources_and_features(True)
+    one = source_row(features, pd.Series("north", index=sources.index), patients, 9, 1)
+    assert one["reason"] == "the test slices come from one source" and np.isnan(one["value"])
+    lonely = pd.Series(np.where(patients == "p1", "south", "north"))
+    assert source_row(features, lonely, patients, 9, 1)["reason"] == "fewer than two sources have two patients"

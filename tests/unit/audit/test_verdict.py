@@ -1,0 +1,90 @@
+"""The verdict: every rule, its order, and what it says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungsight.audit.rows import audit_row
+from lungsight.audit.verdict import KINDS, RULES, TONES, Estimate, Evidence, decide, evidence_of
+
+GOOD = Estimate(0.95, 0.9, 1.0)
+CHANCE = Estimate(0.5, 0.3, 0.7)
+LOW = Estimate(0.1, 0.0, 0.3)
+ON, OFF, AROUND = Estimate(1.9, 1.5, 2.2), Estimate(0.5, 0.4, 0.7), Estimate(1.0, 0.8, 1.3)
+NOTHING = Estimate()
+PASSES, ALIKE = Estimate(0.1, 0.0, 0.2), Estimate(0.8, 0.7, 0.9)
+
+
+def seen(**changed: object) -> Evidence:
+    """A model that looks at the lung, with some of its evidence changed."""
+    looks = Evidence("whole", 40, auc=GOOD, background=CHANCE, swap=LOW, enrichment=ON, similarity=PASSES)
+    return looks._replace(**changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "rule"),
+    [
+        ({}, "lung", "lung outweighs"),
+        ({"patients": 9}, "unknown", "too few patients"),
+        ({"patients": 10}, "lung", "lung outweighs"),
+        ({"auc": Estimate(0.95)}, "unknown", "no interval"),
+        ({"swap": NOTHING}, "unknown", "no interval"),
+        ({"auc": CHANCE}, "unknown", "not learned"),
+        ({"auc": CHANCE, "background": GOOD, "swap": GOOD}, "unknown", "not learned"),
+        ({"background": Estimate(0.8, 0.6, 0.9), "swap": CHANCE}, "elsewhere", "background suffices"),
+        # A lesion at the edge shapes the outline too: whoever follows the lung is not accused.
+        ({"background": Estimate(0.8, 0.6, 0.9)}, "unknown", "both suffice"),
+        # Better than chance, but little of what the model has.
+        ({"background": Estimate(0.65, 0.55, 0.75)}, "lung", "lung outweighs"),
+        # Much, but not shown.
+        ({"background": Estimate(0.8, 0.4, 1.0)}, "lung", "lung outweighs"),
+        ({"swap": GOOD}, "elsewhere", "background outweighs"),
+        ({"enrichment": OFF}, "unknown", "maps contradict"),
+        # Maps that stay alike when nothing learned is left say nothing, in either direction.
+        ({"enrichment": OFF, "similarity": ALIKE}, "lung", "lung outweighs"),
+        ({"enrichment": NOTHING}, "lung", "lung outweighs"),
+        ({"swap": CHANCE, "enrichment": OFF}, "elsewhere", "maps elsewhere"),
+        # Maps on the lung alone do not suffice: lungs lie in the middle, and so do many maps.
+        ({"swap": CHANCE, "enrichment": ON}, "unknown", "maps on the lung alone"),
+        ({"swap": CHANCE, "enrichment": ON, "similarity": ALIKE}, "unknown", "maps do not count"),
+        ({"swap": CHANCE, "enrichment": AROUND, "similarity": NOTHING}, "unknown", "maps do not count"),
+        ({"swap": CHANCE, "enrichment": AROUND}, "chance", "no preference"),
+        ({"swap": CHANCE, "enrichment": NOTHING}, "unknown", "no map"),
+    ],
+)
+def test_the_first_rule_that_holds_decides(changed: dict, kind: str, rule: str) -> None:
+    verdict = decide(seen(**changed))
+    assert (verdict.kind, verdict.rule, verdict.tone) == (kind, rule, TONES[kind])
+    assert verdict.text.lower().startswith(f"{KINDS[kind]}: ") and verdict.text.endswith(".")
+
+
+def test_every_rule_is_reached_by_a_test_above() -> None:
+    mark = next(m for m in test_the_first_rule_that_holds_decides.pytestmark if m.name == "parametrize")
+    assert {rule.name for rule in RULES} == {rule for _, _, rule in mark.args[1]}
+
+
+def test_the_sentence_has_the_numbers_and_the_frameworks_words() -> None:
+    assert "AUC 0.10 (0.00–0.30)" in decide(seen()).text
+    suspect = seen(background=Estimate(0.8, 0.6, 0.9), swap=CHANCE)
+    assert "what is not lung tells the classes apart by itself: AUC 0.80 (0.60–0.90)" in decide(suspect).text
+    assert "the outline of the lung tells" in decide(suspect._replace(framework="segmented")).text
+
+
+def test_evidence_is_read_by_patient_from_the_audit() -> None:
+    rows = [
+        audit_row("intervention", name, "roc_auc", value, (value - 0.1, value + 0.1), unit=unit, n=n)
+        for unit, shift, n in (("slice", 0.05, 60), ("patient", 0.0, 20))
+        for name, value in (
+            ("intact", 0.8 + shift),
+            ("background_only_mean", 0.6 + shift),
+            ("background_only_other", 0.2 + shift),
+        )
+    ]
+    rows.append(audit_row("randomisation", "all", "rank_correlation", 0.1, (0.0, 0.2), unit="slice"))
+    rows.append(audit_row("randomisation", "head", "rank_correlation", 0.9, (0.8, 1.0), unit="slice"))
+    found = evidence_of("whole", pd.DataFrame(rows), ON)
+    assert (found.auc.value, found.background.value, found.swap.value) == (0.8, 0.6, 0.2)
+    assert found.patients == 20
+    assert found.similarity == Estimate(0.1, 0.0, 0.2) and found.enrichment == ON
+    nothing = evidence_of("whole", pd.DataFrame([audit_row("intervention", "intact", "roc_auc", reason="x")]), ON)
+    assert np.isnan(nothing.auc.value) and decide(nothing).kind == "unknown"

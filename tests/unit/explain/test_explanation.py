@@ -1,0 +1,279 @@
+"""From maps to rows, pictures and summary, where the answer is known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lungsight.errors import UserError
+from lungsight.explain.explanation import (
+    Explanation,
+    SliceImages,
+    draw_overlays,
+    explain_slices,
+    explanation,
+    other_methods,
+    outcomes,
+    reasons,
+    save_maps,
+    select_test_slices,
+    summarise_stage,
+)
+from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, NearLung
+from lungsight.explain.overlays import sample
+from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
+from lungsight.explain.summary import summarise
+from lungsight.training.image_cache import CachedImages
+from tests.factories.tables import NEGATIVE, POSITIVE
+
+PATIENT = "{:016x}".format
+
+
+def slice_name(number: int) -> str:
+    return f"{PATIENT(number)}-0000"
+
+
+def saliency(n: int, **columns: object) -> pd.DataFrame:
+    """A saliency table of n slices of n patients; columns overrule."""
+    table = pd.DataFrame(
+        {
+            "slice": [slice_name(k) for k in range(n)],
+            "patient": [PATIENT(k) for k in range(n)],
+            **{"label": POSITIVE, "probability": 0.9, "outcome": "TP", "empty": 0, "reason": "", "lung_fraction": 0.2},
+        }
+    )
+    return table.assign(**dict.fromkeys(METRICS, 0.5)).assign(**columns)
+
+
+class FakeExplainer:
+    """Stands for GradCam: gives the maps that it was made with, batch by batch, and keeps what was predicted."""
+
+    def __init__(self, **maps: np.ndarray) -> None:
+        self.methods = dict.fromkeys(maps)
+        self.positive: list[bool] = []
+        self._maps = maps
+
+    def __call__(self, images: np.ndarray, positive: np.ndarray) -> dict[str, np.ndarray]:
+        part = slice(len(self.positive), len(self.positive) + len(images))
+        self.positive += positive.tolist()
+        return {name: maps[part] for name, maps in self._maps.items()}
+
+
+def half_lung(n: int, size: int = 16) -> SliceImages:
+    """n slices whose left half is lung, alternately positive and negative, with probabilities from 0 to 1."""
+    masks = np.zeros((n, size, size), dtype=bool)
+    masks[:, :, : size // 2] = True
+    labels = [POSITIVE if k % 2 == 0 else NEGATIVE for k in range(n)]
+    table = pd.DataFrame(
+        {"slice": map(slice_name, range(n)), "patient": [PATIENT(k // 2) for k in range(n)], "label": labels}
+    ).assign(probability=np.linspace(0, 1, n))
+    return SliceImages(table, np.where(masks, 60, 200).astype(np.uint8), masks)
+
+
+def test_test_slices_come_in_table_order_with_their_own_pixels() -> None:
+    names = [slice_name(k) for k in range(6)]
+    pixels = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), dtype=np.uint8)
+    cached = CachedImages(pixels, pd.Index(names))
+    predictions = pd.DataFrame({"slice": [names[k] for k in (4, 0, 2)], "patient": "p", "label": "x"})
+    predictions = predictions.assign(split=["test", "train", "test"], probability=[0.1, 0.2, 0.3])
+    chosen = select_test_slices(predictions, cached, CachedImages(pixels > 3, pd.Index(names)))
+    assert list(chosen.table["slice"]) == [names[4], names[2]]
+    assert list(chosen.table["probability"]) == [0.1, 0.3]
+    assert chosen.images[:, 0, 0].tolist() == [4, 2]
+    assert chosen.masks[:, 0, 0].tolist() == [True, False]
+
+
+def test_a_split_without_test_slices_is_an_error() -> None:
+    cached = CachedImages(np.zeros((1, 4, 4), np.uint8), pd.Index([slice_name(0)]))
+    row = {"slice": slice_name(0), "patient": "p", "label": "x", "split": "train", "probability": 0.5}
+    with pytest.raises(UserError, match="no test slice"):
+        select_test_slices(pd.DataFrame([row]), cached, cached)
+
+
+def test_outcomes_at_one_half() -> None:
+    labels = pd.Series([POSITIVE, POSITIVE, NEGATIVE, NEGATIVE])
+    assert outcomes(labels, np.array([0.5, 0.49, 0.5, 0.49]), POSITIVE).tolist() == ["TP", "FN", "FP", "TN"]
+
+
+def test_reasons_name_what_is_missing() -> None:
+    maps, slices = np.ones((5, 2, 2)), half_lung(5)
+    maps[0, 0, 0], maps[1] = np.nan, 0
+    slices.masks[2] = False
+    slices.images[3] = 7
+    assert reasons(maps, slices).tolist() == [
+        "the gradient is not finite",
+        "the map is zero everywhere",
+        "no lung in the mask",
+        "the image has one value everywhere",
+        "",
+    ]
+    masked = np.array([True, True, True, True, False])
+    assert reasons(maps, replace(slices, has_mask=masked)).tolist()[2:] == [
+        "no lung in the mask",
+        "the image has one value everywhere",
+        "no lung mask",
+    ]
+
+
+def test_a_slice_without_a_lung_mask_has_a_row_with_the_reason() -> None:
+    slices = half_lung(3)
+    slices.masks[1] = False
+    slices = replace(slices, has_mask=np.array([True, False, True]))
+    table = explanation(slices.table.assign(outcome="TP"), np.ones((3, 4, 4), np.float32), slices, 0.5).table
+    assert table["reason"].tolist() == ["", "no lung mask", ""]
+    assert table.loc[1, ["lung_fraction", *METRICS, *ADDITIONAL]].isna().all()
+    assert table.loc[[0, 2], "lung_fraction"].tolist() == [0.5, 0.5]
+
+
+def test_rows_have_metrics_or_a_reason() -> None:
+    n = 40
+    slices = half_lung(n)
+    maps = np.zeros((n, 4, 4), dtype=np.float32)
+    maps[:, :, 0] = 1
+    maps[3], maps[5, 0, 0] = 0, np.inf
+    explainer = FakeExplainer(gradcam=maps)
+    explained = explain_slices(explainer, slices, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY]
+    table = explained.table
+    assert list(table["slice"]) == list(slices.table["slice"])
+    assert table["empty"].tolist() == [int(k == 3) for k in range(n)]
+    assert table.loc[[3, 5], "reason"].tolist() == ["the map is zero everywhere", "the gradient is not finite"]
+    assert table.loc[[3, 5], list(METRICS)].isna().all(axis=None)
+    good = table.drop(index=[3, 5])
+    assert good[[*METRICS, *ADDITIONAL]].notna().all(axis=None)
+    assert not set(WITH_MARGIN.values()) & set(table)
+    # The hot column, upsampled, reaches pixel 5 of 16; the lung is pixels 0 to 7.
+    np.testing.assert_allclose(good["lung_mass"], 1)
+    np.testing.assert_allclose(good["enrichment"], 2)
+
+
+def test_probability_and_sign_are_the_recorded_ones() -> None:
+    slices, explainer = half_lung(5), FakeExplainer(gradcam=np.ones((5, 4, 4)))
+    table = explain_slices(explainer, slices, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY].table
+    assert table["probability"].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert table["outcome"].tolist() == ["FN", "TN", "TP", "FP", "TP"]
+    assert explainer.positive == [False, False, True, True, True]
+
+
+def test_metrics_with_a_margin_are_those_of_the_dilated_mask() -> None:
+    n = 4
+    slices, maps = half_lung(n), np.random.default_rng(0).random((n, 4, 4), dtype=np.float32)
+    maps[1] = 0
+    wider = slices.masks | np.roll(slices.masks, 2, axis=2)
+    origin = np.array([FROM_SPACING, FROM_SPACING, ASSUMED, UNKNOWN])
+    near, alone = (
+        explain_slices(FakeExplainer(gradcam=maps), one, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY].table
+        for one in (replace(slices, near=NearLung(wider, origin)), replace(slices, masks=wider))
+    )
+    assert near["margin_from"].tolist() == origin.tolist()
+    for name, column in WITH_MARGIN.items():
+        np.testing.assert_array_equal(near.loc[[0, 2], column], alone.loc[[0, 2], name])
+    assert near.loc[[1, 3], list(WITH_MARGIN.values())].isna().all(axis=None)
+    np.testing.assert_array_equal(near["lung_fraction"], 0.5)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(1, [0]), (3, [0, 4, 9]), (10, range(10)), (99, range(10))])
+def test_a_sample_is_spread_evenly_over_the_table(size: int, rows: list[int]) -> None:
+    slices = half_lung(10)
+    near = NearLung(slices.masks, np.full(10, UNKNOWN))
+    slices.images[:] += np.arange(10, dtype=np.uint8)[:, None, None]
+    chosen = replace(slices, near=near).sample(size)
+    assert list(chosen.table["slice"]) == [slice_name(row) for row in rows]
+    assert (chosen.images[:, 0, 0] - 60).tolist() == list(rows)
+    assert len(chosen.masks) == len(chosen.near.masks) == len(chosen.table)
+
+
+def test_a_method_is_compared_with_grad_cam_on_the_slices_that_both_measured() -> None:
+    primary = saliency(5, enrichment=[1.0, 2.0, 3.0, np.nan, 5.0])
+    other = saliency(5, enrichment=[9.0, 3.0, 5.0, 1.0, np.nan]).iloc[[1, 2, 3, 4]]
+    explained = {PRIMARY: Explanation(primary, np.ones((5, 4, 4))), THESIS: Explanation(other, np.ones((4, 4, 4)))}
+    targets = {PRIMARY: Target("relu", "logit", True), THESIS: Target("conv", "probability", False)}
+    found = summarise_stage(explained, targets, [], [], resamples=100, seed=1)["methods"]
+    assert found[0]["difference"] == {"n": 4, "enrichment": 0, "enrichment_lo": 0, "enrichment_hi": 0}
+    assert (found[1]["n"], found[1]["difference"]["n"]) == (4, 2)
+    assert found[1]["difference"]["enrichment"] == pytest.approx(1.5)
+    assert (found[1]["difference"]["enrichment_lo"], found[1]["difference"]["enrichment_hi"]) == (1, 2)
+
+
+def test_maps_open_without_pickle_and_are_the_maps(tmp_path) -> None:
+    maps = np.random.default_rng(0).random((3, 4, 5), dtype=np.float32)
+    save_maps(tmp_path / "maps.npz", Explanation(saliency(3), maps))
+    with np.load(tmp_path / "maps.npz", allow_pickle=False) as saved:
+        assert saved["slices"].dtype.kind == "U"
+        assert saved["slices"].tolist() == [slice_name(k) for k in range(3)]
+        np.testing.assert_array_equal(saved["maps"], maps)
+        assert saved["maps"].dtype == np.float32
+
+
+def test_other_methods_carry_their_name() -> None:
+    explained = {PRIMARY: Explanation(saliency(2), np.ones((2, 4, 4))), THESIS: Explanation(saliency(2), None)}
+    assert other_methods(explained)["method"].tolist() == [THESIS, THESIS]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [2]), (3, [2, 0, 4]), (4, [2, 0, 4, 1]), (5, [2, 0, 4, 1, 3]), (9, [2, 0, 4, 1, 3])]
+)
+def test_sample_is_median_lowest_highest_then_between(count: int, expected: list[int]) -> None:
+    chosen = sample(saliency(5, enrichment=np.arange(5.0)), count)
+    assert list(chosen.index) == expected
+    assert list(chosen["position"][:3]) == ["median", "lowest", "highest"][:count]
+
+
+def test_sample_is_by_outcome_and_leaves_out_what_was_not_measured() -> None:
+    table = saliency(4, enrichment=[1.0, np.nan, 2.0, 3.0], outcome=["TP", "TP", "FN", "FN"])
+    assert list(sample(table, 1).index) == [0, 2]
+    assert sample(table, 0).empty
+
+
+def test_overlays_are_the_sampled_slices(tmp_path) -> None:
+    slices = half_lung(4)
+    table = saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP", "TP", "TN", "TN"])
+    drawn = draw_overlays(tmp_path, slices, Explanation(table, np.ones((4, 4, 4))), count=1)
+    assert [one["slice"] for one in drawn] == [slice_name(0), slice_name(2)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(one["file"] for one in drawn)
+    assert (tmp_path / drawn[0]["file"]).read_bytes().startswith(b"\x89PNG")
+
+
+def pixels_of(folder: Path, drawn: dict) -> np.ndarray:
+    return np.asarray(Image.open(folder / drawn["file"])).astype(int)
+
+
+def test_overlays_of_scans_say_which_side_is_the_right(tmp_path) -> None:
+    slices, table = half_lung(4), saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP"] * 4)
+    explained = Explanation(table, np.ones((4, 4, 4)))
+    pictures = {}
+    for origin in (FROM_SPACING, ASSUMED):
+        near = NearLung(slices.masks, np.full(4, origin))
+        (one,) = draw_overlays(tmp_path / origin, replace(slices, near=near), explained, count=1)
+        pictures[origin] = pixels_of(tmp_path / origin, one)
+    marked = np.abs(pictures[FROM_SPACING] - pictures[ASSUMED]).max(axis=2) > 100
+    width = marked.shape[1]
+    columns = np.flatnonzero(marked.any(axis=0)) / width
+    panes = [columns[columns < 0.45], columns[columns >= 0.45]]
+    assert all(pane.size and pane.max() < start + 0.06 for pane, start in zip(panes, (0.005, 0.455), strict=True))
+
+
+def test_summary_means_by_outcome_and_counts() -> None:
+    table = saliency(6, outcome=["TP"] * 4 + ["FN"] * 2, enrichment=[1.0, 2.0, 3.0, np.nan, 5.0, 5.0])
+    table.loc[3, ["empty", "reason"]] = [1, "the map is zero everywhere"]
+    rows = {row["outcome"]: row for row in summarise(table, resamples=200, seed=1)}
+    assert list(rows) == ["all", "TP", "FN"]
+    assert rows["all"]["enrichment"] == pytest.approx(16 / 5)
+    assert (rows["TP"]["n"], rows["TP"]["n_patients"], rows["TP"]["n_empty"]) == (4, 4, 1)
+    assert rows["TP"]["enrichment"] == pytest.approx(2)
+    assert rows["TP"]["enrichment_lo"] < 2 < rows["TP"]["enrichment_hi"]
+    assert rows["FN"]["enrichment_lo"] == rows["FN"]["enrichment_hi"] == 5
+
+
+def test_stage_summary_says_layer_sign_and_what_is_missing() -> None:
+    table = saliency(3, empty=[1, 0, 0], reason=["the map is zero everywhere", "", ""])
+    explained = {PRIMARY: Explanation(table, np.ones((3, 4, 4)))}
+    found = summarise_stage(explained, {PRIMARY: Target("relu", "logit", True)}, [], [], resamples=0, seed=1)
+    (method,) = found["methods"]
+    assert (method["layer"], method["explained"], method["n_empty"]) == ("relu", "logit", 1)
+    assert "−logit" in method["sign"]
+    assert method["missing"] == {"the map is zero everywhere": 1}
+    assert method["outcomes"][0]["enrichment_lo"] is None

@@ -1,0 +1,178 @@
+"""Our rasteriser against formulas and against matplotlib's point test."""
+
+import numpy as np
+import pytest
+from matplotlib.path import Path as Outline
+
+from lungsight.errors import BadCase
+from lungsight.intake.contours import Contour, choose_regions, fill, fill_rings, matches, rasterise, read_contours
+from tests.factories.dicom import FRAME, made_rtstruct, uid
+
+SHAPE = (60, 50, 6)
+AFFINE = np.array([[0.7, 0, 0, -20], [0, 1.1, 0, -25], [0, 0, 2.5, 40], [0, 0, 0, 1.0]])
+ROI_NAMES = {
+    "left": ["lung[-_ ]?(left|lt|l)", "(left|lt|l)[-_ ]?lung"],
+    "right": ["lung[-_ ]?(right|rt|r)", "(right|rt|r)[-_ ]?lung"],
+    "both": ["lungs?[-_ ]?total"],
+    "tumour": ["gtv.*"],
+}
+
+
+def ring(x, y, radius, z, points=400):
+    """A circle in mm, RAS, as LPS contour points (n, 3)."""
+    angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    return np.column_stack([-(x + radius * np.cos(angle)), -(y + radius * np.sin(angle)), np.full(points, z)])
+
+
+def distance(x, y):
+    """Distance in mm of every pixel centre of a slice from (x, y) in RAS."""
+    i, j = np.indices(SHAPE[:2])
+    return np.hypot(i * 0.7 - 20 - x, j * 1.1 - 25 - y)
+
+
+def assert_is_disc(mask, inside, sure=0.05):
+    """Equal to a signed distance's sign but for pixel centres on the outline."""
+    clear = np.abs(inside) > sure
+    np.testing.assert_array_equal(mask[clear], inside[clear] > 0)
+
+
+def slices_of(contours, kind="CLOSED_PLANAR"):
+    return rasterise([Contour(points, kind) for points in contours], SHAPE, AFFINE)
+
+
+def test_disc_on_non_square_pixels_lies_where_the_formula_says():
+    mask = slices_of([ring(2, 3, 12, 45)])
+    assert [int(plane.sum()) > 0 for plane in np.moveaxis(mask, 2, 0)] == [False, False, True, False, False, False]
+    assert_is_disc(mask[:, :, 2], 12 - distance(2, 3))
+    assert mask[:, :, 2].sum() * 0.7 * 1.1 == pytest.approx(np.pi * 144, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ["CLOSED_PLANAR", "CLOSEDPLANAR_XOR"])
+def test_annulus_with_an_island(kind):
+    mask = slices_of([ring(0, 0, 4, 40), ring(0, 0, 16, 40), ring(0, 0, 10, 40)], kind)[:, :, 0]
+    d = distance(0, 0)
+    assert_is_disc(mask, np.where(d > 13, 16 - d, np.where(d > 7, d - 10, 4 - d)))
+
+
+def test_overlapping_rings_are_united_or_exclusive():
+    rings = [ring(-4, 0, 8, 40), ring(4, 0, 8, 40)]
+    first, second = 8 - distance(-4, 0), 8 - distance(4, 0)
+    assert_is_disc(slices_of(rings)[:, :, 0], np.maximum(first, second))
+    both = np.minimum(np.abs(first), np.abs(second)) * np.where((first > 0) != (second > 0), 1, -1)
+    assert_is_disc(slices_of(rings, "CLOSEDPLANAR_XOR")[:, :, 0], both)
+
+
+def test_two_holes_side_by_side():
+    mask = slices_of([ring(0, 0, 16, 40), ring(-7, 0, 5, 40), ring(7, 0, 5, 40)])[:, :, 0]
+    d = np.minimum(16 - distance(0, 0), np.minimum(distance(-7, 0) - 5, distance(7, 0) - 5))
+    assert_is_disc(mask, d)
+
+
+def test_a_ring_that_is_there_twice_counts_once():
+    once = slices_of([ring(0, 0, 9, 40)])
+    np.testing.assert_array_equal(slices_of([ring(0, 0, 9, 40), ring(0, 0, 9, 40)]), once)
+
+
+def test_keyhole_contour_leaves_no_trace_of_its_channel():
+    outer, inner = ring(0, 0, 16, 40), ring(0, 0, 8, 40)[::-1]
+    keyhole = np.concatenate([outer, outer[:1], inner[-1:], inner])
+    d = distance(0, 0)
+    assert_is_disc(slices_of([keyhole])[:, :, 0], np.minimum(16 - d, d - 8))
+
+
+def test_filling_agrees_with_a_second_implementation():
+    rng = np.random.default_rng(11)
+    i, j = np.indices((40, 33))
+    centres = np.column_stack([i.ravel(), j.ravel()])
+    for _ in range(20):
+        angle = np.sort(rng.uniform(0, 2 * np.pi, 15))
+        radius = rng.uniform(4, 22, 15)  # partly outside the grid
+        polygon = np.column_stack([20 + radius * np.cos(angle), 16 + radius * np.sin(angle)])
+        peer = Outline(np.vstack([polygon, polygon[:1]]), closed=True).contains_points(centres).reshape(40, 33)
+        np.testing.assert_array_equal(fill([polygon], (40, 33)), peer)
+
+
+def test_neighbours_share_no_pixel_and_leave_none_out():
+    left = np.array([[0, 0], [0, 5], [10, 5], [10, 0]], float)
+    right = left + np.array([0, 5])
+    both = fill([left], (10, 10)).astype(int) + fill([right], (10, 10))
+    assert (both == 1).all()
+
+
+def test_points_and_lines_are_skipped_and_open_contours_refused():
+    point = Contour(ring(0, 0, 5, 40)[:1], "POINT")
+    line = Contour(ring(0, 0, 5, 40)[:2], "CLOSED_PLANAR")
+    assert not rasterise([point, line], SHAPE, AFFINE).any()
+    with pytest.raises(BadCase, match="OPEN_PLANAR"):
+        rasterise([Contour(ring(0, 0, 5, 40), "OPEN_PLANAR")], SHAPE, AFFINE)
+
+
+@pytest.mark.parametrize(("z", "k"), [(41.0, 0), (38.8, 0), (53.7, 5), (38.7, None), (53.8, None)])
+def test_contours_may_be_half_a_slice_off(z, k):
+    if k is None:
+        with pytest.raises(BadCase, match="half a slice off"):
+            slices_of([ring(0, 0, 9, z)])
+    else:
+        assert slices_of([ring(0, 0, 9, z)])[:, :, k].any()
+
+
+def test_a_contour_across_slices_is_refused():
+    tilted = ring(0, 0, 9, 45)
+    tilted[:, 2] += tilted[:, 0] * 0.3
+    with pytest.raises(BadCase, match="half a slice off"):
+        slices_of([tilted])
+
+
+def test_of_two_planes_on_one_slice_the_nearest_counts():
+    mask = slices_of([ring(0, 0, 6, 45.2), ring(0, 0, 12, 46)])[:, :, 2]
+    assert_is_disc(mask, 6 - distance(0, 0))
+
+
+def test_rings_outside_the_picture_are_cut():
+    mask = slices_of([ring(-20, -25, 10, 40)])[:, :, 0]
+    assert_is_disc(mask, 10 - distance(-20, -25))
+    assert not slices_of([ring(-200, 0, 10, 40)]).any()
+
+
+def test_fill_rings_without_polygons_is_empty():
+    assert not fill_rings([], (4, 5)).any()
+
+
+def test_names_match_wholly_and_without_case():
+    assert matches("LUNG-Left", ROI_NAMES["left"]) and matches(" Lt Lung ", ROI_NAMES["left"])
+    assert not matches("Lung-Left-old", ROI_NAMES["left"])
+
+
+@pytest.mark.parametrize(
+    ("names", "lung"),
+    [
+        (["Lung-Left", "Lung-Right", "GTV-1"], [0, 1]),
+        (["Lungs-Total", "Lung-Left", "Lung-Right"], [1, 2]),
+        (["Lungs-Total", "Lung-Left"], [0]),
+    ],
+)
+def test_left_and_right_else_both(names, lung):
+    assert choose_regions(names, ROI_NAMES)["lung"] == lung
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["Lt Lung", "Heart"], "right lung not contoured"),
+        (["Rt Lung"], "left lung not contoured"),
+        (["Heart"], "no lung contoured"),
+    ],
+)
+def test_a_missing_lung_is_named(names, reason):
+    with pytest.raises(BadCase, match=f"^{reason}$"):
+        choose_regions(names, ROI_NAMES)
+
+
+def test_contours_are_read_by_name_and_frame_of_reference():
+    dataset = made_rtstruct({"Lung-Left": [ring(0, 0, 5, 40), ring(0, 0, 5, 42.5)], "Lung-Right": []})
+    contours = read_contours(dataset, FRAME)
+    assert list(contours) == ["Lung-Left"] and len(contours["Lung-Left"]) == 2
+    np.testing.assert_allclose(contours["Lung-Left"][1].points, ring(0, 0, 5, 42.5), atol=1e-6)
+    assert read_contours(dataset, "")
+    with pytest.raises(BadCase, match="FrameOfReferenceUID"):
+        read_contours(dataset, uid("another frame"))

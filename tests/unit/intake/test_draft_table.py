@@ -1,0 +1,48 @@
+"""A first cohort table from a folder of scans."""
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from lungsight.errors import UserError
+from lungsight.intake.draft_table import draft_table
+from tests.factories.dicom import made_rtstruct, made_series, save_series, uid
+
+
+def test_series_masks_volumes_and_pictures_are_found(tmp_path):
+    save_series(tmp_path / "P1" / "study" / "ct", made_series())
+    save_series(tmp_path / "P1" / "study" / "rt", [made_rtstruct({"Lung-Left": []})])
+    other = made_series(series="a") + made_series(series="b")
+    for dataset in other:
+        dataset.StudyInstanceUID = uid("another study")
+    save_series(tmp_path / "P2", other)
+    (tmp_path / "P3").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "P3" / "1.png")
+    nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2)), np.eye(4)), tmp_path / "P3" / "v.nii.gz")
+    (tmp_path / "readme.txt").write_text("scans")
+    draft = draft_table(tmp_path)
+    assert draft.rows == [
+        {"patient": "P1", "label": "", "path": "P1/study/ct", "mask": "P1/study/rt/001.dcm"},
+        {"patient": "P2", "label": "", "path": "P2", "mask": ""},
+        {"patient": "P3", "label": "", "path": "P3/1.png", "mask": ""},
+        {"patient": "P3", "label": "", "path": "P3/v.nii.gz", "mask": ""},
+    ]
+    assert +draft.found == {
+        **{"dicom": 2, "png": 1, "nifti": 1, "masks": 1},
+        **{"other files": 1, "folders with several series": 1},
+    }
+    assert draft.formats[0] == "dicom"
+
+
+def test_files_in_the_root_itself(tmp_path):
+    save_series(tmp_path, made_series()[:2])
+    (row,) = draft_table(tmp_path).rows
+    assert (row["patient"], row["path"]) == (tmp_path.name, ".")
+
+
+def test_nothing_found_is_an_error_in_words(tmp_path):
+    with pytest.raises(UserError, match="no DICOM series, NIfTI volume or picture"):
+        draft_table(tmp_path)
+    with pytest.raises(UserError, match="does not exist"):
+        draft_table(tmp_path / "none")

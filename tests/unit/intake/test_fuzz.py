@@ -1,0 +1,150 @@
+"""Any table and any header: rows or an error in words, a volume or a reason, and never anything else."""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom import config as pydicom_config
+
+from lungsight.errors import BadCase, UserError
+from lungsight.intake.cohort_table import read_cohort_table
+from lungsight.intake.dicom import read_dicom
+from lungsight.intake.volume import Window
+from tests.factories.dicom import made_series, save_series
+
+LABELS = {"Covid-19": ["covid"], "Non Covid": ["normal"]}
+QUIET = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+DAILY, LONG = settings(max_examples=60, **QUIET), settings(max_examples=2000, **QUIET)
+
+HOSTILE = st.sampled_from(
+    [
+        *("../../x", "/etc/passwd", "=cmd()|' /C calc'!A0", "<script>alert(1)</script>", "x" * 300, "\x00", "a\tb"),
+        *("患者", "\ufeff", "\u202e", " trailing ", '"', "'", "a\nb", "-1", "NaN", "", ".", "..", "C:\\Windows"),
+    ]
+)
+FIELD = st.one_of(HOSTILE, st.text(max_size=20), st.sampled_from(["covid", "normal", "a", "b", "train"]))
+HEADER = st.lists(
+    st.one_of(st.sampled_from(["patient", "path", "label", "mask", "source", "split", "skip"]), FIELD), max_size=8
+)
+ENCODING = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+
+
+@st.composite
+def tables(draw):
+    """Bytes of a file that may be a table."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.binary(max_size=200))
+    usual = draw(st.booleans())
+    header = ["patient", "path", "label"] if usual else draw(HEADER)
+    width = st.just(len(header)) if usual else st.integers(0, 8)
+    rows = draw(st.lists(width.flatmap(lambda n: st.lists(FIELD, min_size=n, max_size=n)), max_size=6))
+    separator, end = draw(st.sampled_from("\t,;")), draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    text = end.join(separator.join(fields) for fields in [header, *rows])
+    return text.encode(draw(ENCODING), errors="replace")
+
+
+def table_ends_well(raw):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for scan in "ab":
+            (folder / "root" / scan).mkdir(parents=True)
+        (folder / "table.tsv").write_bytes(raw)
+        shape = {"role": "target", "format": "dicom", "patients": "known"}
+        cohort = shape | {"table": str(folder / "table.tsv"), "root": str(folder / "root")}
+        try:
+            rows = read_cohort_table("hospital", cohort, LABELS)
+        except UserError as error:
+            assert str(error).strip()
+            return
+        assert rows and [row.row for row in rows] == list(range(1, len(rows) + 1))
+        for row in rows:
+            assert row.skip or (row.label in LABELS and row.patient)
+            assert (folder / "root" / row.path).resolve().is_relative_to(folder.resolve() / "root") or row.skip
+
+
+@DAILY
+@given(tables())
+def test_any_table(raw):
+    table_ends_well(raw)
+
+
+@pytest.mark.long
+@LONG
+@given(tables())
+def test_any_table_at_length(raw):
+    table_ends_well(raw)
+
+
+NUMBER = st.one_of(
+    st.sampled_from(["", "0", "-1", "1e308", "1e-308", "nan", "inf", "1\\2", "a", "0.7\\0.7", "1\\0\\0\\0\\1\\0"]),
+    st.floats(-1e6, 1e6, width=32).map(lambda value: f"{value:.6g}"),
+)
+WORD = st.one_of(HOSTILE, st.text(st.characters(codec="latin-1"), max_size=16))
+WHOLE = st.one_of(st.sampled_from([0, 1, 2, 8, 12, 16, 32, 60000, 65535]), st.integers(0, 65535))
+NUMBERS = [
+    *("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "RescaleSlope"),
+    *("RescaleIntercept", "KVP", "InstanceNumber", "AcquisitionNumber", "NumberOfFrames"),
+]
+WORDS = [
+    *("ImageType", "Modality", "SeriesInstanceUID", "ConvolutionKernel", "Manufacturer", "ContrastBolusAgent"),
+    *("PhotometricInterpretation", "BurnedInAnnotation", "SOPClassUID", "RescaleType", "LossyImageCompression"),
+]
+WHOLES = ["Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel"]
+ELEMENTS = {**dict.fromkeys(NUMBERS, NUMBER), **dict.fromkeys(WORDS, WORD), **dict.fromkeys(WHOLES, WHOLE)}
+CHANGES = st.lists(
+    st.sampled_from(list(ELEMENTS)).flatmap(
+        lambda keyword: st.tuples(st.integers(0, 3), st.just(keyword), ELEMENTS[keyword])
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def header_ends_well(changes):
+    """A series of four slices in which some elements say something else."""
+    datasets = made_series()[:4]
+    for number, keyword, value in changes:
+        dataset = datasets[number]
+        try:
+            setattr(dataset, keyword, value.split("\\") if isinstance(value, str) and "\\" in value else value)
+        except Exception:  # what pydicom itself would not write is no input
+            return
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            folder = save_series(Path(name) / "series", datasets)
+        except Exception:
+            return
+        try:
+            volume = read_dicom(folder, folder, Window(-1250, 250), 1)
+        except BadCase as reason:
+            assert str(reason) and name not in str(reason)
+            return
+        assert volume.codes.ndim == 3 and volume.codes.max() <= volume.full
+        assert np.isfinite(volume.affine).all() and abs(np.linalg.det(volume.affine[:3, :3])) > 0
+        assert not {"<", "="} & set("".join(volume.notes)), "no free text of a header reaches a note"
+
+
+@pytest.fixture(autouse=True)
+def silence(monkeypatch):
+    monkeypatch.setattr(pydicom_config.settings, "writing_validation_mode", pydicom_config.IGNORE)
+    monkeypatch.setattr(pydicom_config.settings, "reading_validation_mode", pydicom_config.IGNORE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@DAILY
+@given(CHANGES)
+def test_any_header(changes):
+    header_ends_well(changes)
+
+
+@pytest.mark.long
+@LONG
+@given(CHANGES)
+def test_any_header_at_length(changes):
+    header_ends_well(changes)

@@ -1,0 +1,75 @@
+"""The rows of the audit's tables: one number each, with its interval, what chance would give, or why it is missing."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
+from lungsight.evaluation.metrics import patient_level, ranking_metrics
+
+AUC_CHANCE = 0.5
+UNMODIFIED = "intact"  # the variant without an intervention
+FULLY_RANDOMISED = "all"  # the variant of parameter randomisation in which nothing learned is left
+# Maps count as dependent on the model where a model without anything learned has less alike ones (rank correlation).
+SIMILAR = 0.5
+_ELEMENTS_AT_ONCE = 1 << 22  # of a weights matrix, to bound memory
+
+
+def audit_row(
+    test: str,
+    variant: str,
+    measure: str,
+    value: float = np.nan,
+    interval: tuple[float, float] = (np.nan, np.nan),
+    *,
+    unit: str = "patient",
+    n: int = 0,
+    chance: float = np.nan,
+    reason: str = "",
+) -> dict:
+    """One row of an audit table. reason: why there is no value."""
+    numbers = {"value": value, "value_lo": interval[0], "value_hi": interval[1], "chance": chance}
+    return {"test": test, "variant": variant, "measure": measure, "unit": unit, "n": n, **numbers, "reason": reason}
+
+
+def clustered_interval(
+    statistic: Callable[[np.ndarray], np.ndarray], patients: pd.Series, resamples: int, seed: int
+) -> tuple[float, tuple[float, float]]:
+    """A statistic of weighted rows, and its 95 % patient-clustered bootstrap interval.
+
+    statistic: weights (b, n) of the rows → (b,), NaN where a weighting leaves it undefined. NaN ends where there are
+    fewer than two patients or resamples is 0.
+    """
+    point = float(statistic(np.ones((1, len(patients))))[0])
+    numbers = patient_numbers(patients)
+    n_patients = int(numbers.max(initial=-1)) + 1
+    if not resamples or n_patients < 2:
+        return point, (np.nan, np.nan)
+    drawn = draw_patients(n_patients, resamples, seed)
+    parts = np.array_split(drawn, -(-resamples * len(patients) // _ELEMENTS_AT_ONCE))
+    values = np.concatenate([statistic(part[:, numbers].astype(np.float64)) for part in parts])
+    low, high = percentile_interval(values[:, None])
+    return point, (float(low[0]), float(high[0]))
+
+
+def auc_statistic(truth: np.ndarray, score: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """ROC AUC of a score (n,) against truth (n,) bool, as a statistic of weighted rows."""
+    return lambda weights: ranking_metrics(truth, score, weights)["roc_auc"]
+
+
+def by_unit(table: pd.DataFrame, probability: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Patient, label and probability by patient (the mean over slices) and by slice. table: patient, label."""
+    slices = table[["patient", "label"]].assign(probability=probability)
+    return {"patient": patient_level(slices), "slice": slices}
+
+
+def auc_row(test: str, variant: str, table: pd.DataFrame, positive: str, resamples: int, seed: int, unit: str) -> dict:
+    """The row of a ROC AUC. table: patient, label, probability, one row per unit."""
+    truth = (table["label"] == positive).to_numpy()
+    n = len(table)
+    if truth.all() or not truth.any():
+        return audit_row(test, variant, "roc_auc", unit=unit, n=n, reason="one class only")
+    statistic = auc_statistic(truth, table["probability"].to_numpy(np.float64))
+    value, interval = clustered_interval(statistic, table["patient"], resamples, seed)
+    return audit_row(test, variant, "roc_auc", value, interval, unit=unit, n=n, chance=AUC_CHANCE)

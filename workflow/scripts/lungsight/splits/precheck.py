@@ -1,0 +1,31 @@
+"""A cohort as it would be if every row of the user's table were usable: what shows early that a split is impossible."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import pandas as pd
+
+from lungsight.intake.cohort_table import TableRow
+from lungsight.splits.cohort_split import CohortTables
+
+
+def cohort_of_rows(name: str, role: str, rows: Sequence[TableRow], shared_ids: bool) -> CohortTables:
+    """A cohort of one slice per row, all kept but the skipped ones.
+
+    shared_ids: a patient's name means the same person in every cohort. A row without a patient counts as its own.
+    """
+    scope = "" if shared_ids else name
+    table = pd.DataFrame(
+        [vars(row) for row in rows if not row.skip], columns=[field.name for field in fields(TableRow)]
+    )
+    table["case"] = name + "/" + table["row"].astype(str)
+    table["slice"], table["z_index"] = table["case"], 0
+    table["patient"] = (scope + "/" + table["patient"]).where(table["patient"] != "", table["case"])
+    table["source"] = table["source"].where(table["source"] != "", name)
+    return CohortTables(
+        name,
+        role,
+        table[["row", "case"]].assign(status="ok", preassigned_split=table["split"]),
+        table[["slice", "case", "patient", "label", "source", "z_index"]],
+        table[["slice"]].assign(whole_keep=1, segmented_keep=1),
+    )
