@@ -5,7 +5,7 @@ import sys
 import pytest
 import yaml
 
-from tests.workspace import ROOT
+from tests.factories.workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 
