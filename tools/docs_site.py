@@ -78,10 +78,32 @@ def api_pages(library: Path = LIBRARY) -> dict[str, str]:
     return pages | {"api/lungsight.md": f"# lungsight\n\nWhat all rooms share.\n\n{shared}"}
 
 
+def named_pages(nav: list) -> set[str]:
+    """Collect the pages that a navigation names, at any depth."""
+    pages: set[str] = set()
+    for part in nav:
+        for entry in part.values():
+            pages |= {entry} if isinstance(entry, str) else named_pages(entry)
+    return pages
+
+
+def room_pages(named: set[str], docs: Path = ROOT / "docs") -> list[str]:
+    """List the pages of docs/ that are not named elsewhere: those of the rooms in their order, then the others."""
+    pages = sorted({path.name for path in docs.glob("*.md")} - named)
+    of_room = [[page for page in pages if re.split(r"[-.]", page)[0] == room] for room in ROOMS]
+    in_order = [page for group in of_room for page in group]
+    return in_order + [page for page in pages if page not in in_order]
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Fill the navigation's section of the API."""
-    section = next(part for part in config.nav or [] if "API" in part)
-    section["API"] = [{page.removeprefix("api/").removesuffix(".md"): page} for page in api_pages()]
+    """Fill the sections of the rooms and of the API."""
+    nav = config.nav or []
+    named = named_pages(nav)
+    for part in nav:
+        if "Rooms" in part:
+            part["Rooms"] = [{page.removesuffix(".md").replace("-", " "): page} for page in room_pages(named)]
+        if "API" in part:
+            part["API"] = [{page.removeprefix("api/").removesuffix(".md"): page} for page in api_pages()]
     return config
 
 

@@ -10,8 +10,8 @@ import yaml
 
 from lungsight.tables import read_table
 from tests.e2e.test_tiny import tiny_workspace
+from tests.factories.workspace import ROOT, Workspace
 from tests.rules.test_intake import hospital
-from tests.workspace import ROOT, Workspace
 
 WORKFLOW = ROOT / "workflow" / "Snakefile"
 PAGE = (ROOT / "docs" / "module.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from tests.workspace import ROOT
+from tests.factories.workspace import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
