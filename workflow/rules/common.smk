@@ -89,12 +89,12 @@ def backbone_of(wildcards):
 
 
 def code_with_backbone(name):
-    """An input function: as `code`, of a program that loads the pipeline's network."""
+    """An input function: as `code`, of a program that loads one backbone, its wildcard's or the pipeline's."""
 
-    def code_of_pipeline(wildcards):
-        return code(name, backbone_of(wildcards))
+    def code_of_program(wildcards):
+        return code(name, wildcards.get("backbone") or backbone_of(wildcards))
 
-    return code_of_pipeline
+    return code_of_program
 
 
 def repository_file(path):

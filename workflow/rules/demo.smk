@@ -22,11 +22,6 @@ def phantom_settings(wildcards):
     return as_json({key: cohort[key] for key in PHANTOM})
 
 
-def code_of_stand_in(wildcards):
-    """Digest of the code that makes the weights of a network."""
-    return code("stand_in_weights", wildcards.backbone)
-
-
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
 rule phantom_cohort:
     input:
@@ -70,7 +65,7 @@ rule stand_in_weights:
     resources:
         mem_mb=3000,
     params:
-        code=code_of_stand_in,
+        code=code_with_backbone("stand_in_weights"),
         settings=as_json(
             (config["training"]["stand_in"] or {})
             | {name: config["training"][name] for name in ("batch_size", "batch_norm_momentum")}

@@ -91,7 +91,7 @@ rule imagenet_weights:
     conda:
         "../../envs/keras.yaml"
     params:
-        code=code("imagenet_weights"),
+        code=code_with_backbone("imagenet_weights"),
     shell:
         "python {input.program} --backbone {wildcards.backbone} --weights {output.weights} > {log} 2>&1"
 
