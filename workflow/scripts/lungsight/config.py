@@ -103,7 +103,7 @@ def _not_finite(value: Any, place: str = "") -> list[str]:
     return [problem for name, part in parts for problem in _not_finite(part, f"{place}.{name}".lstrip("."))]
 
 
-def cohorts_with_role(config: dict, *roles: str) -> list[str]:
+def cohorts_with_role(config: dict[str, Any], *roles: str) -> list[str]:
     """Return the names of the cohorts with one of the roles, in the order of the config."""
     return [name for name, cohort in config["cohorts"].items() if cohort["role"] in roles]
 

@@ -13,7 +13,7 @@ Read the modules in this order:
 3. `aggregation`: how slices become one score per patient, and how validation chooses the threshold.
 4. `model_evaluation`: all of this for one model, as metrics.json has it.
 5. `performance_differences`, `subgroups`, `fold_pooling`: pairs of models, parts of a cohort, folds.
-6. `tables`: report/metrics.tsv, with the numbers that the thesis prints.
+6. `tables`, `thesis_comparison`: report/metrics.tsv, with the numbers that the thesis prints, and their difference.
 7. `leakage_inflation`: what a split by slice adds to the AUC.
 
 `docs/evaluation.md` lists every column with its formula.

@@ -1,5 +1,7 @@
 """Compare a run's numbers by slice with those that the thesis prints, under their right names."""
 
+from typing import Any
+
 import pandas as pd
 
 from lungsight.evaluation.tables import THESIS_COLUMNS
@@ -9,7 +11,7 @@ COMPARED = {column.removeprefix("thesis_"): column for column in THESIS_COLUMNS.
 
 
 def thesis_comparison(metrics: pd.DataFrame, thesis: pd.DataFrame) -> pd.DataFrame:
-    """Put the thesis's number, the difference and its place in our interval beside each of our metrics.
+    """Compare each metric with the thesis's number: their difference, and whether our interval covers the number.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def thesis_comparison(metrics: pd.DataFrame, thesis: pd.DataFrame) -> pd.DataFra
     return rows
 
 
-def _covered(row: "pd.Series", metric: str, column: str) -> str:
+def _covered(row: "pd.Series[Any]", metric: str, column: str) -> str:
     low, high = row[f"{metric}_lo"], row[f"{metric}_hi"]
     if pd.isna(row[metric]) or pd.isna(row[column]):
         return ""

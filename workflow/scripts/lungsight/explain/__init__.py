@@ -2,7 +2,8 @@
 
 In: `model.keras`, the image cache, slices and cases of the cohort that the stage is trained on, and the model's
 prediction table. Out: per pipeline and stage `saliency.tsv` (the primary method, all test slices),
-`saliency_methods.tsv` (other methods, a sample), `maps.npz`, `summary.json` and pictures; `report/saliency.tsv`.
+`saliency_methods.tsv` (other methods, a sample), `maps.npz`, `mean_maps.npz` and `summary.json`. The pictures are drawn
+from these files. `report/saliency.tsv` joins all models.
 
 Read the modules in this order:
 
@@ -12,7 +13,8 @@ Read the modules in this order:
    image.
 4. `margin`, `lesions`: the same metrics against the lung with a margin, and against lesions.
 5. `summary`, `tables`: means by outcome, with intervals.
-6. `mean_map`: the mean map of a class. `overlays`: which slices are drawn, and how.
+6. `mean_map`: the mean map of a class. `sampling`: which slices are drawn. `map_files`: maps on the disk. `overlays`:
+   the pictures.
 
 `docs/explain.md` lists methods, columns and reasons.
 """

@@ -1,4 +1,4 @@
-"""Raw maps of slices in a file."""
+"""Write and read the raw maps of slices."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from lungsight.files import atomic_path
 
 
 def save_maps(path: Path, slices: pd.Series, maps: np.ndarray) -> None:
-    """Write the maps of n slices. The file opens with allow_pickle=False.
+    """Write the maps of n slices into a file that needs no pickle to be read.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from PIL import Image
 from lungsight.explain.mean_map import BEYOND, MeanMap
 from lungsight.explain.resample import upsample_bilinear
 
-# Perceptually uniform, and read alike with every kind of colour vision.
+# Perceptually uniform, and readable with every kind of colour vision.
 COLOURS = "viridis"
 LUNG_COLOUR = "#ff9ecf"
 
@@ -27,8 +27,18 @@ def draw_overlay(
 ) -> bytes:
     """Draw the slice with the lung's outline, and beside it the same with the map over it, as the bytes of a PNG.
 
-    image: (H, W) uint8. mask: (H, W) bool, the lung. heat: (H, W) non-negative, shown as a share of its maximum; the
-    colour is the more opaque the higher it is. sided: write R at the image's left, the patient's right.
+    Parameters
+    ----------
+    image
+        (H, W) uint8.
+    mask
+        (H, W) bool, the lung.
+    heat
+        (H, W), not negative, shown as a share of its maximum. A higher value is more opaque.
+    title, detail
+        Texts above the picture, at its left and its right.
+    sided
+        Whether the image's left is known to be the patient's right: it is then marked R.
     """
     share = heat / heat.max() if heat.max() > 0 else heat
     figure = Figure(figsize=(5.4, 2.85), dpi=100, facecolor="white")
@@ -65,22 +75,22 @@ def draw_overlays(
     Parameters
     ----------
     folder
-        Made where it is missing.
+        Created where it is missing.
     pictures
-        Of n slices, as summary.json lists them.
+        The n slices, as summary.json lists them.
     images, masks
         (n, size, size) uint8, as the network sees the slices, and bool, the lung.
     maps
         (n, h, w) raw maps.
     sided
-        Of n slices, whether it is known which side is the patient's right.
+        (n,) whether the image's left is known to be the patient's right.
     """
     folder.mkdir(parents=True, exist_ok=True)
     heats = upsample_bilinear(maps, masks.shape[1:])
-    for picture, image, mask, heat, known in zip(pictures, images, masks, heats, sided, strict=True):
+    for picture, image, mask, heat, is_sided in zip(pictures, images, masks, heats, sided, strict=True):
         title = f"{picture['outcome']} · {picture['label']} · p = {picture['probability']:.2f}"
         numbers = f"enrichment {picture['enrichment']:.2f} · lung mass {picture['lung_mass']:.2f}"
-        drawn = draw_overlay(image, mask, heat, title, f"{picture['position']} · {numbers}", known)
+        drawn = draw_overlay(image, mask, heat, title, f"{picture['position']} · {numbers}", is_sided)
         (folder / picture["file"]).write_bytes(drawn)
 
 
@@ -91,21 +101,22 @@ def draw_mean_maps(maps: list[MeanMap]) -> bytes:
     if not maps:
         figure.text(0.5, 0.5, "No map could be measured", ha="center", va="center", fontsize=9.5)
         return _png(canvas)
-    scale = Normalize(0, max(2.0, *(np.nanmax(one.heat) for one in maps)))
+    highest = max(2.0, *(float(np.nanmax(mean.heat)) for mean in maps))
+    scale = Normalize(0, highest)
     beyond_rows, beyond_columns = BEYOND
-    for number, one in enumerate(maps):
+    for number, mean in enumerate(maps):
         axes = figure.add_axes((0.005 + 0.45 * number, 0.02, 0.445, 0.845))
         extent = (-beyond_columns, 1 + beyond_columns, 1 + beyond_rows, -beyond_rows)
         axes.set_facecolor("0.85")
-        axes.imshow(one.heat, cmap=COLOURS, norm=scale, extent=extent, interpolation="bilinear")
-        axes.contour(one.lung, levels=[0.5], colors=LUNG_COLOUR, linewidths=1.6, extent=extent, origin="upper")
+        axes.imshow(mean.heat, cmap=COLOURS, norm=scale, extent=extent, interpolation="bilinear")
+        axes.contour(mean.lung, levels=[0.5], colors=LUNG_COLOUR, linewidths=1.6, extent=extent, origin="upper")
         axes.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="white", linewidth=0.8, linestyle=":"))
-        axes.set(xticks=[], yticks=[], aspect=one.aspect)
-        patients = "patient" if one.patients == 1 else "patients"
-        title = f"{one.label} · {one.slices} slices of {one.patients} {patients}"
+        axes.set(xticks=[], yticks=[], aspect=mean.aspect)
+        patients = "patient" if mean.patients == 1 else "patients"
+        title = f"{mean.label} · {mean.slices} slices of {mean.patients} {patients}"
         figure.text(0.008 + 0.45 * number, 0.955, title, ha="left", va="top", fontsize=8.5, fontweight="bold")
     bar = figure.add_axes((0.912, 0.06, 0.02, 0.765))
-    figure.colorbar(ScalarMappable(scale, COLOURS), cax=bar, ticks=sorted({0, 1, *np.floor([scale.vmax])}))
+    figure.colorbar(ScalarMappable(scale, COLOURS), cax=bar, ticks=sorted({0, 1, *np.floor([highest])}))
     bar.axhline(1, color="white", linewidth=1.5)
     bar.tick_params(labelsize=8, length=2)
     return _png(canvas)

@@ -9,7 +9,7 @@ SAMPLING_RULE = (
     "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
     " half-way between"
 )
-PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
+PICTURE_COLUMNS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
 _NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
 
 
@@ -25,7 +25,7 @@ def _quantiles() -> Iterator[float]:
 def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
     """Choose the slices of saliency.tsv to draw: at most `count` of each outcome, by SAMPLING_RULE.
 
-    Only slices that have an enrichment count. Ties keep the table's order.
+    Only slices with an enrichment can be chosen. Ties keep the table's order.
 
     Returns
     -------
@@ -58,6 +58,6 @@ def pictures_of(table: pd.DataFrame, count: int) -> list[dict[str, Any]]:
     """
     return [
         {"file": f"{row['outcome']}-{row['position'].replace(' ', '-')}-{row['slice']}.png"}
-        | {key: row[key] for key in PICTURE_FACTS}
+        | {key: row[key] for key in PICTURE_COLUMNS}
         for row in sample(table, count).to_dict("records")
     ]

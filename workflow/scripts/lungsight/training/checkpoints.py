@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,8 +31,8 @@ class Checkpoint:
     digest: str
 
     @classmethod
-    def of(cls, folder: Path, provenance: dict) -> "Checkpoint":
-        """The checkpoint of the training with this provenance, which JSON can express."""
+    def of(cls, folder: Path, provenance: dict[str, Any]) -> "Checkpoint":
+        """Return the checkpoint of the training with this provenance, which JSON can express."""
         depends_on = {name: value for name, value in provenance.items() if name not in NOT_DEPENDED_ON}
         text = json.dumps(depends_on, sort_keys=True, ensure_ascii=False)
         return cls(folder, hashlib.sha256(text.encode()).hexdigest()[:16])

@@ -48,8 +48,8 @@ def imagenet_source(config: dict[str, Any], backbone: str) -> str:
     return "stand-in" if config["training"]["stand_in"] is not None else "download"
 
 
-def start_of(config: dict, results: str, pipeline: str, stage: str) -> dict[str, Any]:
-    """Say what a training starts from: the model of stage 1, weights of the network, or nothing.
+def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) -> dict[str, Any]:
+    """Describe what a training starts from: the model of stage 1, weights of the backbone, or nothing.
 
     Parameters
     ----------
@@ -64,26 +64,28 @@ def start_of(config: dict, results: str, pipeline: str, stage: str) -> dict[str,
 
     Returns
     -------
-    dict
-        `parent`, the folder of the model of stage 1; or `weights`, a file, its `kind` ("imagenet" or "stand-in") and
-        its `sha256`, None where it is in a file beside the weights; empty where training starts from nothing.
+    parent
+        The folder of the model of stage 1; of stage 2 alone.
+    weights, kind, sha256
+        A file of weights, "imagenet" or "stand-in", and its SHA-256: None where a file beside the weights holds it.
+        All three are absent where the training starts from nothing.
     """
     if stage == "2":
         return {"parent": f"{results}/models/{pipeline}/stage1"}
-    _, word, weights = Pipeline.parse(pipeline)
+    _, architecture, weights = Pipeline.parse(pipeline)
     if weights == "scratch":
         return {}
-    backbone = recipe_of(word).backbone
+    backbone = recipe_of(architecture).backbone
     source = imagenet_source(config, backbone)
     if source == "file":
-        given = config["training"]["imagenet"][backbone]
-        return {"weights": given["file"], "kind": "imagenet", "sha256": given["sha256"]}
+        local = config["training"]["imagenet"][backbone]
+        return {"weights": local["file"], "kind": "imagenet", "sha256": local["sha256"]}
     if source == "stand-in":
         return {"weights": f"{results}/stand_in/{backbone}.weights.h5", "kind": "stand-in", "sha256": None}
     return {"weights": f"{results}/training/imagenet/{backbone}.h5", "kind": "imagenet", "sha256": None}
 
 
-def start_files(config: dict, results: str, pipeline: str, stage: str) -> list[str]:
+def start_files(config: dict[str, Any], results: str, pipeline: str, stage: str) -> list[str]:
     """List the files that a training needs for its start, as `start_of` describes it."""
     start = start_of(config, results, pipeline, stage)
     if "parent" in start:

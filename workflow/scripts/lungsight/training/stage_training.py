@@ -77,7 +77,7 @@ class Start:
 
     @classmethod
     def of(cls, described: dict[str, Any]) -> "Start":
-        """Read what the workflow says of a training's start, in the words of `settings.start_of`."""
+        """Make the start that `settings.start_of` describes."""
         if "parent" in described:
             parent = Path(described["parent"])
             return cls(None, parent / MODEL, parent / PROVENANCE)
