@@ -1,4 +1,4 @@
-"""Learn what is familiar to a trained model, and how its probabilities are calibrated, from the run that made it."""
+"""Learn the training distribution of a model and the calibration of its probabilities from the run that made it."""
 
 import argparse
 from pathlib import Path
@@ -32,13 +32,13 @@ def main() -> None:
     prepare_device(args.threads, provenance["seed"])
     backbone, images = backbones.load(provenance["backbone"]), CachedImages.open(args.images, args.index)
     check_images(provenance, backbone.preprocessing, images.size)
-    predictions, asked = read_table(args.predictions, "predictions"), PredictionNetwork.load(args.model, backbone)
-    train, val = (asked(images.pixels, sampled_rows(predictions, images, side))[1] for side in ("train", "val"))
+    predictions, network = read_table(args.predictions, "predictions"), PredictionNetwork.load(args.model, backbone)
+    train, val = (network(images.pixels, sampled_rows(predictions, images, name))[1] for name in ("train", "val"))
     distribution = fit_training_distribution(training_cases(read_table(args.cases, "cases"), predictions), train, val)
     calibration = fit_calibration(predictions, provenance["labels"][0])
     with atomic_path(args.features) as temporary:
         np.savez_compressed(temporary, **distribution.arrays())
-    write_json(args.reference, {"familiar": distribution.to_json(), "calibration": calibration.to_json()})
+    write_json(args.reference, {"training_distribution": distribution.to_json(), "calibration": calibration.to_json()})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ask a trained model about new scans: a probability for each, where it looks, and whether the scan is like its own."""
+"""Predict new scans with a trained model: probabilities, where it looks, and whether they are out of distribution."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from lungsight.files import read_json
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
-from lungsight.predict.inference import ask
+from lungsight.predict.inference import predict_slices
 from lungsight.predict.network import load_network
 from lungsight.predict.out_of_distribution import TrainingDistribution
 from lungsight.predict.overlays import draw_pictures
@@ -49,17 +49,18 @@ def main() -> None:
         read_table(args.slices, "slices"), read_table(args.manifest, "manifest"), args.pipeline.input_view
     )
     model = load_network(args.model, backbone)
-    answer = ask(model, backbone, slices, images, masks, labels[0], args.iou_level)
-    distribution = TrainingDistribution.of(reference["familiar"], dict(np.load(args.features, allow_pickle=False)))
+    predictions = predict_slices(model, backbone, slices, images, masks, labels[0], args.iou_level)
+    arrays = dict(np.load(args.features, allow_pickle=False))
+    distribution = TrainingDistribution.of(reference["training_distribution"], arrays)
     calibration = Calibration(**reference["calibration"])
     cases = read_table(args.cases, "cases")
     predicted = predict_cases(
-        *(cases, answer.slices, answer.features, args.pipeline.input_view, labels, calibration, distribution),
+        *(cases, predictions.slices, predictions.features, args.pipeline.input_view, labels, calibration, distribution),
         predict_patient(model, provenance),
     )
     write_table(args.predictions, predicted, "new_predictions")
-    write_table(args.slice_predictions, answer.slices, "new_slice_predictions")
-    draw_pictures(args.overlays, answer, cases)
+    write_table(args.slice_predictions, predictions.slices, "new_slice_predictions")
+    draw_pictures(args.overlays, predictions, cases)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pictures of where a model looks in new scans."""
+"""Draw where a model looks in new scans."""
 
 from pathlib import Path
 
@@ -6,23 +6,31 @@ import pandas as pd
 
 from lungsight.explain.overlays import draw_overlay
 from lungsight.explain.resample import upsample_bilinear
-from lungsight.predict.cases import pictured
-from lungsight.predict.inference import Answer
+from lungsight.predict.cases import slices_to_draw
+from lungsight.predict.inference import SlicePredictions
+from lungsight.rows import NewSlicePredictionsRow
+from lungsight.tables import rows_of
 from lungsight.wording import number
 
 
-def draw_pictures(folder: Path, answer: Answer, cases: pd.DataFrame) -> None:
-    """Draw `cases.pictured` slices into `folder`, as <slice>-<position>.png; a page finds them by that name.
+class DrawnSlice(NewSlicePredictionsRow):
+    """Row of `cases.slices_to_draw`."""
 
-    cases: the table `cases`; of a scan, not of a picture, it is known which side is the patient's right.
+    position: str
+
+
+def draw_pictures(folder: Path, predictions: SlicePredictions, cases: pd.DataFrame) -> None:
+    """Draw the slices of `slices_to_draw` into `folder`, as <slice>-<position>.png, where the page finds them.
+
+    cases: the table `cases`. The patient's right is marked in scans; in pictures, the side is unknown.
     """
     scans = set(cases.loc[cases["kind"] != "image", "case"])
     folder.mkdir(parents=True, exist_ok=True)
-    shown = answer.shown
-    for row in pictured(answer.slices).itertuples():
-        heat = upsample_bilinear(answer.maps[[row.Index]], shown.masks.shape[1:])[0]
-        title = f"slice {row.z_index} · p = {row.probability:.2f}"
-        detail = f"enrichment {number(row.enrichment)} · lung mass {number(row.lung_mass)}"
-        sided = row.case in scans
-        picture = draw_overlay(shown.images[row.Index], shown.masks[row.Index], heat, title, detail, sided)
-        (folder / f"{row.slice}-{row.position}.png").write_bytes(picture)
+    drawn, images = slices_to_draw(predictions.slices), predictions.images
+    for index, row in zip(drawn.index, rows_of(drawn, DrawnSlice), strict=True):
+        heat = upsample_bilinear(predictions.maps[[index]], images.masks.shape[1:])[0]
+        title = f"slice {row['z_index']} · p = {row['probability']:.2f}"
+        detail = f"enrichment {number(row['enrichment'])} · lung mass {number(row['lung_mass'])}"
+        sided = row["case"] in scans
+        picture = draw_overlay(images.images[index], images.masks[index], heat, title, detail, sided)
+        (folder / f"{row['slice']}-{row['position']}.png").write_bytes(picture)
