@@ -61,8 +61,8 @@ def measured(seed: int, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
     shown = np.flatnonzero(of_lesion & (planted.table["split"] == "test"))
     maps, rows = {}, []
     for name in networks:
-        probe = ModelOutputs(train_network(name, planted, seed), backbones.load(BACKBONE))
-        maps[name] = probe(planted.images[shown]).maps(np.ones(len(shown)))
+        outputs = ModelOutputs(train_network(name, planted, seed), backbones.load(BACKBONE))
+        maps[name] = outputs(planted.images[shown]).maps(np.ones(len(shown)))
         found = measure(maps[name], planted.lesion[shown], IOU_LEVEL)
         alike = np.nan if name == TRUE else np.nanmean(rank_correlation(maps[TRUE], maps[name]))
         means = {metric.replace("lung", "lesion"): np.nanmean(found[metric]) for metric in METRICS}

@@ -1,6 +1,6 @@
 """Does the audit find what is known to be there? Small models on phantoms with a planted truth, audited as in a run.
 
-python benchmarks/planted_truth.py --conditions lesions "mark alone" --seeds 101 120 --out planted.tsv
+python benchmarks/planted_truth.py --scenarios lesions "mark alone" --seeds 101 120 --out planted.tsv
 """
 # ruff: noqa: E402
 
@@ -66,23 +66,23 @@ def train_on(planted: Planted, seed: int) -> keras.Model:
     return model
 
 
-def enrichment_of(probe: ModelOutputs, slices: SliceImages, seed: int) -> Estimate:
+def enrichment_of(outputs: ModelOutputs, slices: SliceImages, seed: int) -> Estimate:
     """The mean enrichment of Grad-CAM over the slices, as report/saliency.tsv has it."""
-    answers = probe(slices.images)
-    maps = upsample_bilinear(answers.maps(prediction_sign(answers)), slices.masks.shape[1:])
+    predictions = outputs(slices.images)
+    maps = upsample_bilinear(predictions.maps(prediction_sign(predictions)), slices.masks.shape[1:])
     values = enrichment(maps, slices.masks)[:, None]
     return Estimate(*(float(part[0]) for part in mean_with_interval(values, slices.table["patient"], RESAMPLES, seed)))
 
 
-def examine(planted: Planted, framework: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
+def examine(planted: Planted, input_view: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
     """Train a model on the planted slices and audit it on the test patients."""
     test = np.flatnonzero(planted.table["split"] == "test")
     slices = SliceImages(planted.table.iloc[test].reset_index(drop=True), planted.images[test], planted.lung[test])
-    probe = ModelOutputs(train_on(planted, seed), backbones.load(BACKBONE))
+    outputs = ModelOutputs(train_on(planted, seed), backbones.load(BACKBONE))
     sources = pd.Series("phantom", index=slices.table["slice"])
-    found = audit(probe, slices, sources, POSITIVE, settings, RESAMPLES, seed)
+    found = audit(outputs, slices, sources, POSITIVE, settings, RESAMPLES, seed)
     rows = pd.DataFrame([*found.shortcuts, *found.sanity])
-    evidence = evidence_of(framework, rows, enrichment_of(probe, slices, seed))
+    evidence = evidence_of(input_view, rows, enrichment_of(outputs, slices, seed))
     return Examined(evidence, decide(evidence), rows)
 
 
@@ -104,7 +104,7 @@ def as_row(scenario: str, seed: int, examined: Examined, seconds: float) -> dict
     return {
         "arm": scenario,
         "seed": seed,
-        "verdict": verdict.kind,
+        "verdict": verdict.conclusion,
         "rule": verdict.rule,
         "seconds": round(seconds, 1),
     } | numbers
@@ -112,7 +112,7 @@ def as_row(scenario: str, seed: int, examined: Examined, seconds: float) -> dict
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--conditions", nargs="+", choices=list(PLANTED_SCENARIOS), default=list(PLANTED_SCENARIOS))
+    parser.add_argument("--scenarios", nargs="+", choices=list(PLANTED_SCENARIOS), default=list(PLANTED_SCENARIOS))
     parser.add_argument("--seeds", nargs=2, type=int, default=[101, 120], help="the first and the last")
     parser.add_argument("--out", type=Path, required=True, help="table, written anew after every model")
     args = parser.parse_args()
@@ -123,7 +123,7 @@ def main() -> None:
             started = time.monotonic()
             examined = examine_scenario(scenario, seed)
             rows.append(as_row(scenario, seed, examined, time.monotonic() - started))
-            print(f"{scenario}, seed {seed}: {examined.verdict.text}", flush=True)
+            print(f"{scenario}, seed {seed}: {examined.verdict.sentence}", flush=True)
             pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
     print(pd.crosstab(*(pd.DataFrame(rows)[key] for key in ("arm", "verdict"))).to_string())
 

@@ -1,7 +1,7 @@
 """Processor seconds and bytes per slice, on which the estimate before a run stands (lungsight/estimate.py).
 
 python benchmarks/rates.py training        one training step per image, each backbone, 256 x 256
-python benchmarks/rates.py explanation     maps, their metrics and the audit's answers, in passes of the network forward
+python benchmarks/rates.py explanation     maps, their metrics, predictions of the audit, in passes of the network forward
 python benchmarks/rates.py segmentation    one slice through nnU-Net's 2D network for 512 x 512, training and prediction
 python benchmarks/rates.py conversion DIR  a DICOM series: processor time and bytes on disk per slice
 python benchmarks/rates.py thesis          what these add up to for a whole run of the thesis's, by rule
@@ -90,8 +90,7 @@ def explanation() -> None:
 
     from lungsight.audit.interventions import INTERVENTIONS, Extents, InterventionBatch, intervene
     from lungsight.audit.model_outputs import ModelOutputs
-    from lungsight.explain.explanation import SliceImages
-    from lungsight.explain.explanation import explanation as explained
+    from lungsight.explain.explanation import SliceImages, measure_maps
     from lungsight.explain.gradcam import GradCam, methods_for
     from lungsight.explain.margin import ASSUMED, near_lung
     from lungsight.explain.methods import LAYER_CAM, gradient_methods
@@ -107,14 +106,14 @@ def explanation() -> None:
     def of_network(name: str) -> None:
         backbone, positive = load(name), np.ones(BATCH, bool)
         model = build_classifier(backbone, settings)
-        forward, probe = make_inference(model, backbone), ModelOutputs(model, backbone)
+        forward, outputs = make_inference(model, backbone), ModelOutputs(model, backbone)
         bare = processor_seconds(lambda: forward(images))
         maps = GradCam(model, methods_for(model, backbone.explained_layer))
         layers = GradCam(model, gradient_methods(backbone, [LAYER_CAM]))
         for what, work in (
             ("Grad-CAM, ours and the thesis's", lambda: maps(to_input(backbone, images), positive)),
             ("LayerCAM at its strides", lambda: layers(to_input(backbone, images), positive)),
-            ("an answer of the audit", lambda: probe(images)),
+            ("a prediction of the audit", lambda: outputs(images)),
         ):
             print(f"{name}: {what} {processor_seconds(work) / bare:.2f} forward passes", flush=True)
 
@@ -123,7 +122,7 @@ def explanation() -> None:
     table = pd.DataFrame({"slice": "", "patient": "", "label": "", "outcome": ""}, index=range(BATCH))
     near = near_lung(lungs, np.full((BATCH, 2), 1.4), np.full(BATCH, ASSUMED), margin=5)
     shown, maps = SliceImages(table, images, lungs, near), rng.random((BATCH, 8, 8), np.float32)
-    print(f"metrics of a map: {processor_seconds(lambda: explained(table, maps, shown, 0.5)) / BATCH:.4f} s")
+    print(f"metrics of a map: {processor_seconds(lambda: measure_maps(table, maps, shown, 0.5)) / BATCH:.4f} s")
     extents = Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1)
     scene = InterventionBatch(images, lungs, np.roll(np.arange(BATCH), 1), extents)
     changed = processor_seconds(lambda: [intervene(scene, name) for name in INTERVENTIONS])
@@ -193,7 +192,8 @@ def thesis() -> None:
     from lungsight.config import complete_config, pipelines_of
     from lungsight.estimate import Job, RunPlan, estimate
     from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
-    from lungsight.intake.cohort_table import default_shards, read_cohort_tables
+    from lungsight.intake.cohort_table import read_cohort_tables
+    from lungsight.intake.shards import default_shards
 
     with tempfile.TemporaryDirectory(prefix="lungsight-rates-") as folder, contextlib.chdir(folder):
         config = complete_config(Scale(Path(folder)).config)

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lungsight.files import write_text
 from lungsight.report.page import render_page
-from tests.unit.report.test_page import made_results
+from tests.factories.results import made_results
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -62,23 +62,23 @@ def test_opens_from_disk_without_a_request_or_an_error(opened: tuple[Page, list[
     page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
     pictures = page.locator("img")
     assert pictures.count() > 4
-    assert pictures.evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 100 && one.alt)")
+    assert pictures.evaluate_all("all => all.every(image => image.complete && image.naturalWidth > 100 && image.alt)")
     assert page.locator(".chart svg").count() == page.locator(".chart").count() > 3
     assert trouble == []
 
 
 def column_of(page: Page, table: str, title: str) -> list[str]:
-    headings = page.locator(f"#{table} thead button").all_inner_texts()
-    return page.locator(f"#{table} tbody tr > :nth-child({headings.index(title) + 1})").all_inner_texts()
+    headings = page.locator(f"#{table}-table thead button").all_inner_texts()
+    return page.locator(f"#{table}-table tbody tr > :nth-child({headings.index(title) + 1})").all_inner_texts()
 
 
 def test_tables_sort_by_number_both_ways(opened: tuple[Page, list[str]]) -> None:
     page, trouble = opened
-    button = page.locator("#performance-patient thead button", has_text="Accuracy")
+    button = page.locator("#performance-patient-table thead button", has_text="Accuracy")
     button.click()
     rising = [float(cell.split()[0]) for cell in column_of(page, "performance-patient", "Accuracy")]
     assert rising == sorted(rising) and len(set(rising)) > 1
-    assert page.locator("#performance-patient th[aria-sort=ascending]").inner_text().startswith("Accuracy")
+    assert page.locator("#performance-patient-table th[aria-sort=ascending]").inner_text().startswith("Accuracy")
     button.click()
     falling = [float(cell.split()[0]) for cell in column_of(page, "performance-patient", "Accuracy")]
     assert falling == sorted(rising, reverse=True)
@@ -87,7 +87,7 @@ def test_tables_sort_by_number_both_ways(opened: tuple[Page, list[str]]) -> None
 
 def test_tables_sort_by_word(opened: tuple[Page, list[str]]) -> None:
     page, _ = opened
-    page.locator("#saliency thead button", has_text="Pipeline").click()
+    page.locator("#saliency-table thead button", has_text="Pipeline").click()
     assert column_of(page, "saliency", "Pipeline") == sorted(column_of(page, "saliency", "Pipeline"))
 
 

@@ -23,9 +23,9 @@ def test_a_planted_mark_is_found_its_strength_ranked_and_lesions_are_not_accused
         name: examine_scenario(name, seed=31, settings=SMALL) for name in ("lesions", *STRENGTHS.values(), "mark alone")
     }
     assert found["lesions"].evidence.auc.above(0.5)
-    assert found["lesions"].verdict.kind == "lung"
-    assert found["mark 0.0"].verdict.kind == "lung"
-    assert found["mark 1.0"].verdict.kind == found["mark alone"].verdict.kind == "elsewhere"
+    assert found["lesions"].verdict.conclusion == "lung"
+    assert found["mark 0.0"].verdict.conclusion == "lung"
+    assert found["mark 1.0"].verdict.conclusion == found["mark alone"].verdict.conclusion == "elsewhere"
     swaps = [found[name].evidence.swap.value for name in STRENGTHS.values()]
     assert spearmanr(list(STRENGTHS), swaps).statistic >= 0.9
 
@@ -59,14 +59,14 @@ def test_rates_over_twenty_models() -> None:
         },
     }
     assert set(expected) <= set(PLANTED_SCENARIOS)
-    kinds = {
-        scenario: Counter(examine_scenario(scenario, seed).verdict.kind for seed in range(101, 121))
+    conclusions = {
+        scenario: Counter(examine_scenario(scenario, seed).verdict.conclusion for seed in range(101, 121))
         for scenario in expected
     }
-    for scenario, kind in expected.items():
-        assert kinds[scenario][kind] >= 19, (scenario, kinds[scenario])
-        if kind == "lung":
-            assert kinds[scenario]["elsewhere"] <= 1, (scenario, kinds[scenario])
+    for scenario, conclusion in expected.items():
+        assert conclusions[scenario][conclusion] >= 19, (scenario, conclusions[scenario])
+        if conclusion == "lung":
+            assert conclusions[scenario]["elsewhere"] <= 1, (scenario, conclusions[scenario])
     pairs = [
         (strength, examine_scenario(name, seed, SMALL).evidence.swap.value)
         for seed in range(101, 106)

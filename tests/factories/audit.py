@@ -1,4 +1,4 @@
-"""What the audit leaves of a made run: made answers to every intervention, and the tables that follow from them."""
+"""What the audit leaves of a made run: made logits under every intervention, and the tables that follow from them."""
 
 from pathlib import Path
 
@@ -13,37 +13,37 @@ from lungsight.audit.occlusion_tests import occlusion_rows
 from lungsight.audit.rows import FULLY_RANDOMISED, UNMODIFIED, audit_row
 from lungsight.audit.source_classifier import source_row
 from lungsight.audit.tables import read_audit, read_comparisons, verdict_table
-from lungsight.run_description import models_of
+from lungsight.run_description import RunDescription, models_of
 from lungsight.tables import read_table, write_table
 from tests.factories.tables import POSITIVE
 
 
-def made_answers(test: pd.DataFrame, of_lung: float, rng: np.random.Generator) -> pd.DataFrame:
+def made_logits(test: pd.DataFrame, of_lung: float, rng: np.random.Generator) -> pd.DataFrame:
     """Logits under every intervention of a model that takes the share `of_lung` from the lung. test: predictions."""
-    intact = logit(test["probability"].to_numpy())
+    unmodified = logit(test["probability"].to_numpy())
     kept = {"background_only": 1 - of_lung, "lung_only": of_lung}
-    answers = {UNMODIFIED: intact}
+    logits = {UNMODIFIED: unmodified}
     for name in INTERVENTIONS:
         part = next((share for key, share in kept.items() if name.startswith(key)), 0.5)
         factor = 2 * part - 1 if name.endswith("other") else part
-        answers[name] = factor * intact + 0.1 * rng.normal(size=len(intact))
-    return pd.DataFrame(answers)
+        logits[name] = factor * unmodified + 0.1 * rng.normal(size=len(unmodified))
+    return pd.DataFrame(logits)
 
 
 def made_audit(folder: Path, test: pd.DataFrame, of_lung: float, config: dict, rng: np.random.Generator) -> None:
     """The three tables of audit_stage. test: the test rows of a prediction table, in order."""
     resamples, seed = config["report"]["bootstrap"], config["seed"]
-    answers = made_answers(test, of_lung, rng)
-    logits = pd.concat([test[IDENTITY].reset_index(drop=True), answers], axis=1)
-    write_table(folder / "intervention_logits.tsv", logits, schema="intervention_logits")
+    logits = made_logits(test, of_lung, rng)
+    table = pd.concat([test[IDENTITY].reset_index(drop=True), logits], axis=1)
+    write_table(folder / "intervention_logits.tsv", table, schema="intervention_logits")
     sources = pd.Series("one", index=test.index)
-    shortcuts = occlusion_rows(logits, answers, POSITIVE, resamples, seed)
+    shortcuts = occlusion_rows(table, logits, POSITIVE, resamples, seed)
     shortcuts.append(source_row(np.zeros((len(test), 2)), sources, test["patient"], resamples, seed))
     write_table(folder / "shortcuts.tsv", shortcuts, schema="audit")
-    alike = {"head": 0.4, "stride 8": 0.1, FULLY_RANDOMISED: 0.1}
+    correlations = {"head": 0.4, "stride 8": 0.1, FULLY_RANDOMISED: 0.1}
     sanity = [
         audit_row("randomisation", block, "rank_correlation", value, (value - 0.1, value + 0.1), n=8, chance=0.0)
-        for block, value in alike.items()
+        for block, value in correlations.items()
     ]
     sanity.append(audit_row("randomisation", FULLY_RANDOMISED, "enrichment", 1.1, (0.9, 1.3), n=8, chance=1.0))
     for turn, value in (("deletion", -0.2), ("insertion", 0.2)):
@@ -53,17 +53,17 @@ def made_audit(folder: Path, test: pd.DataFrame, of_lung: float, config: dict, r
 
 
 def made_metadata(path: Path, split: pd.DataFrame, config: dict) -> None:
-    """The table of metadata_classifier on facts that say nothing, and on one that is the same for all."""
+    """The table of metadata_classifier on metadata that tell nothing, and on some that are the same for all."""
     numbers = np.arange(len(split), dtype=float)[:, None] % 3
     groups = {"position": numbers, "image size": np.full((len(split), 2), 64.0)}
     rows = metadata_rows(split, groups, POSITIVE, config["report"]["bootstrap"], config["seed"])
     write_table(path, rows, schema="audit")
 
 
-def made_audit_tables(run: Path, facts: dict) -> None:
-    """What audit_tables writes, from what the audit left."""
-    audit = read_audit(run, facts)
-    saliency = read_table(run / "report/saliency.tsv", schema="report_saliency")
-    write_table(run / "report/audit.tsv", audit, schema="report_audit")
-    write_table(run / "report/verdicts.tsv", verdict_table(models_of(facts), audit, saliency), schema="verdicts")
-    write_table(run / "report/comparisons.tsv", read_comparisons(run, facts), schema="comparisons")
+def made_audit_tables(folder: Path, run: RunDescription) -> None:
+    """What audit_tables writes, from what the audit left below a run's folder."""
+    audit = read_audit(folder, run)
+    saliency = read_table(folder / "report/saliency.tsv", schema="report_saliency")
+    write_table(folder / "report/audit.tsv", audit, schema="report_audit")
+    write_table(folder / "report/verdicts.tsv", verdict_table(models_of(run), audit, saliency), schema="verdicts")
+    write_table(folder / "report/comparisons.tsv", read_comparisons(folder, run), schema="comparisons")

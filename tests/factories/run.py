@@ -1,4 +1,4 @@
-"""A whole made run: what every room before the report would have left, for any config."""
+"""A whole made run: what everything before the report would have left, for any config."""
 
 from pathlib import Path
 
@@ -7,22 +7,18 @@ import pandas as pd
 from PIL import Image
 
 from lungsight.config import cohorts_with_role
+from lungsight.config_check import complete_config
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort, leakage_pipelines
 from lungsight.evaluation.model_evaluation import evaluate_model
-from lungsight.explain.explanation import (
-    SliceImages,
-    draw_mean_of_classes,
-    draw_overlays,
-    explanation,
-    other_methods,
-    outcomes,
-    save_maps,
-    summarise_stage,
-)
+from lungsight.explain.explanation import SliceImages, measure_maps, other_methods, outcomes, summarise_stage
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.lesions import Lesions
+from lungsight.explain.map_files import save_maps
 from lungsight.explain.margin import ASSUMED, near_lung
+from lungsight.explain.mean_map import describe_mean_maps, mean_maps, save_mean_maps
+from lungsight.explain.overlays import draw_mean_maps, draw_overlays
 from lungsight.explain.resample import average_area
+from lungsight.explain.sampling import pictures_of
 from lungsight.files import write_json
 from lungsight.tables import write_table
 from lungsight.training.pipelines import Pipeline, input_views_of, pipelines_of, stages_of
@@ -36,7 +32,14 @@ COHORT_OF_STAGE = {1: "public", 2: "target"}
 
 # All that stands between a made run and its report.
 REPORT_RULES = (
-    *("report_tables", "audit_tables", "performance_differences", "evaluate_subgroups", "evaluation_tables"),
+    *(
+        "metrics_table",
+        "saliency_table",
+        "audit_tables",
+        "performance_differences",
+        "evaluate_subgroups",
+        "evaluation_tables",
+    ),
     *("rank_pipelines", "write_report", "report"),
 )
 
@@ -50,10 +53,10 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
     splits = {}
     for name in cohorts_with_role(config, "public", "target", "external"):
         made_manifest(run, name, slices[name])
-        for framework in input_views_of(config):
-            splits[name, framework] = made_split(run, name, framework, slices[name])
+        for input_view in input_views_of(config):
+            splits[name, input_view] = made_split(run, name, input_view, slices[name])
             if config["cohorts"][name]["role"] in COHORT_OF_STAGE.values():
-                made_metadata(run / f"explain/metadata/{name}/{framework}.tsv", splits[name, framework], config)
+                made_metadata(run / f"explain/metadata/{name}/{input_view}.tsv", splits[name, input_view], config)
     made_segmentation(run, slices)
     made_leakage(run, splits, config)
     for number, pipeline in enumerate(pipelines_of(config)):
@@ -66,11 +69,11 @@ def made_segmentation(run: Path, slices: dict[str, pd.DataFrame]) -> None:
     first = next(iter(slices.values()))
     rows = [
         {
-            **{"split": side, "case": case, "dice": dice, "true_ml": 100.0, "predicted_ml": 99.0},
+            **{"split": subset, "case": case, "dice": dice, "true_ml": 100.0, "predicted_ml": 99.0},
             **{"surface_distance_95": dice and 3.5, "volume_error": -0.01},
             "reason": "" if dice else "both masks are empty",
         }
-        for case, side, dice in zip(
+        for case, subset, dice in zip(
             first["case"].unique(), ["train", "train", "val", "test"], [0.98, 0.97, None, 0.95], strict=False
         )
     ]
@@ -83,17 +86,17 @@ ENDS = {"": 0.0, "_lo": -0.1, "_hi": 0.1}
 
 
 def made_leakage(run: Path, splits: dict, config: dict) -> None:
-    """Tables that say what the made splits are, by patient, nothing shared, and what leakage would be worth."""
+    """The tables of the made splits, by patient and with nothing shared, and of a made leakage inflation."""
     rows = [
         {
-            **{"cohort": cohort, "framework": framework, "unit": config["splits"]["unit"], "slices": len(split)},
+            **{"cohort": cohort, "framework": input_view, "unit": config["splits"]["unit"], "slices": len(split)},
             **{"patients": split["patient"].nunique(), "patients_on_two_sides": 0},
             **{"test_slices_of_trained_patients": 0.0, "identical_images_on_two_sides": 0},
             **{"test_images_in_other_cohorts": 0, "test_slices_of_patients_in_other_cohorts": 0},
             "near_duplicates_on_two_sides": 0,
             "patients_known": int(config["cohorts"][cohort]["patients"] == "known"),
         }
-        for (cohort, framework), split in splits.items()
+        for (cohort, input_view), split in splits.items()
     ]
     write_table(run / "report/leakage.tsv", rows, schema="leakage")
     inflation = [
@@ -126,27 +129,27 @@ def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: 
     }
     write_table(folder / "history.tsv", pd.DataFrame(history), schema="history")
     origin = {"scratch": "scratch", "imagenet": "stand-in"}[pipeline.weights]
-    kind = origin if stage == 1 else "parent"
+    start = origin if stage == 1 else "parent"
     provenance = {
-        **{"weights": {"kind": kind, "sha256": None if kind == "scratch" else "ab" * 32, "origin": origin}},
+        **{"weights": {"kind": start, "sha256": None if start == "scratch" else "ab" * 32, "origin": origin}},
         **{"images": {"train": 24, "val": 12}, "packages": {"keras": "3.15.1"}, "preprocessing": "x / 127.5 - 1"},
         **{"backbone": recipe_of(pipeline.architecture).backbone, "model": {"parameters": 25_000, "bytes": 110_000}},
         "settings": training_settings(pipeline.architecture, config["training"]),
     }
     write_json(folder / "provenance.json", provenance)
-    tables, own = {}, cohorts_with_role(config, COHORT_OF_STAGE[stage])[0]
+    tables, trained_on = {}, cohorts_with_role(config, COHORT_OF_STAGE[stage])[0]
     roles = ("public", "target", "external") if stage == 1 else ("target", "external")
     for cohort in cohorts_with_role(config, *roles):
         predictions = made_predictions(splits[cohort, pipeline.input_view], skill, rng)
         write_table(folder / f"predictions/{cohort}.tsv", predictions, schema="predictions")
         tables[cohort] = predictions
-        if cohort == own:
+        if cohort == trained_on:
             made_explanation(run, config, pipeline, stage, cohort, predictions, rng)
             test, of_lung = predictions[predictions["split"] == "test"], rng.uniform(0, 1)
             made_audit(run / f"explain/{pipeline.name}/stage{stage}", test, of_lung, config, rng)
     model = {"pipeline": pipeline.name, **pipeline.columns, "stage": stage}
-    found = evaluate_model(tables, own, POSITIVE, config["report"]["bootstrap"], config["seed"])
-    write_json(folder / "metrics.json", model | found)
+    metrics = evaluate_model(tables, trained_on, POSITIVE, config["report"]["bootstrap"], config["seed"])
+    write_json(folder / "metrics.json", model | metrics)
 
 
 def made_predictions(split: pd.DataFrame, skill: float, rng: np.random.Generator) -> pd.DataFrame:
@@ -166,7 +169,7 @@ def made_explanation(
     predictions: pd.DataFrame,
     rng: np.random.Generator,
 ) -> None:
-    """Maps that are a mixture of the lung and noise, one of them empty; then what explain_stage writes from maps."""
+    """Maps that mix the lung and noise, one of them empty; then what explain_stage and draw_overlays make of them."""
     folder = run / f"explain/{pipeline.name}/stage{stage}"
     test = predictions[predictions["split"] == "test"].reset_index(drop=True)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in test["label"]]
@@ -183,15 +186,20 @@ def made_explanation(
     for method, share in ((PRIMARY, rng.uniform(-0.4, 1)), (THESIS, -0.5)):
         maps = np.maximum(noise + share * lung, 0)
         maps[0] = 0
-        explained[method] = explanation(identity, maps, slices, config["explain"]["iou_level"])
+        explained[method] = measure_maps(identity, maps, slices, config["explain"]["iou_level"])
     write_table(folder / "saliency.tsv", explained[PRIMARY].table, schema="saliency")
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
-    save_maps(folder / "maps.npz", explained[PRIMARY])
-    pictures = draw_overlays(folder / "overlays", slices, explained[PRIMARY], config["explain"]["overlays"])
-    means = draw_mean_of_classes(folder / "mean_maps.png", slices, explained[PRIMARY], POSITIVE)
+    table, maps = explained[PRIMARY].table, explained[PRIMARY].maps
+    save_maps(folder / "maps.npz", table["slice"], maps)
+    means, pictures = mean_maps(table, maps, masks, POSITIVE), pictures_of(table, config["explain"]["overlays"])
+    save_mean_maps(folder / "mean_maps.npz", means)
+    drawn = pd.Index(table["slice"]).get_indexer([picture["slice"] for picture in pictures])
+    overlays = images[drawn], masks[drawn], maps[drawn], [False] * len(drawn)
+    draw_overlays(folder / "overlays", pictures, *overlays)
+    (folder / "mean_maps.png").write_bytes(draw_mean_maps(means))
     methods = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
     resamples, seed = config["report"]["bootstrap"], config["seed"]
-    summary = summarise_stage(explained, methods, pictures, means, resamples, seed)
+    summary = summarise_stage(explained, methods, pictures, describe_mean_maps(means), resamples, seed)
     write_json(folder / "summary.json", {"margin_mm": config["explain"]["margin_mm"]} | summary)
 
 
@@ -209,3 +217,18 @@ def made_workspace(folder: Path, roles: dict[str, str], **settings: object) -> W
         (folder / f"{name}.tsv").write_text(f"{header}\n{row}\n", encoding="utf-8")
         cohorts[name] = {"role": role, "format": "dicom", "root": f"data/{name}", "table": f"{name}.tsv"}
     return Workspace(folder, {"cohorts": cohorts} | settings)
+
+
+FINISHED_PIPELINES = ["whole-resnet50-scratch", "segmented-resnet50-scratch"]
+
+
+def made_finished_run(folder: Path) -> Workspace:
+    """A made run of FINISHED_PIPELINES in both stages, with contours: all but the tables and pages of the report."""
+    workspace = made_workspace(
+        folder,
+        {"lungs": "segmentation", "open": "public", "clinic": "target"},
+        **{"pipelines": {"backbones": ["resnet50"], "weights": ["scratch"]}, "explain": {"overlays": 1}},
+        report={"bootstrap": 100, "title": "A made run"},
+    )
+    made_run(workspace.run_folder, complete_config({"results": workspace.results} | workspace.config), patients=24)
+    return workspace

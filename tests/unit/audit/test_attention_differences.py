@@ -15,10 +15,10 @@ NAMES = [WHOLE, "whole-resnet50-imagenet", SEGMENTED, "segmented-resnet50-imagen
 
 def test_pairs_differ_in_one_thing_and_share_a_stage() -> None:
     models = [(name, stage) for name in NAMES for stage in (1, 2)]
-    found = list(attention_pairs(models))
-    assert len(found) == 8
-    assert ("framework", 2, WHOLE, SEGMENTED) in found
-    assert ("weights", 1, WHOLE, "whole-resnet50-imagenet") in found
+    pairs = list(attention_pairs(models))
+    assert len(pairs) == 8
+    assert ("framework", 2, WHOLE, SEGMENTED) in pairs
+    assert ("weights", 1, WHOLE, "whole-resnet50-imagenet") in pairs
     assert list(attention_pairs([(WHOLE, 1), (SEGMENTED, 2)])) == []
 
 
@@ -36,15 +36,17 @@ def test_differences_are_second_less_first_on_the_patients_in_both() -> None:
     second.loc[0, "enrichment"] = np.nan
     rows = pd.DataFrame(comparison_rows({(WHOLE, 2): first, (SEGMENTED, 2): second}, POSITIVE, 100, 1))
     check_table(rows, "comparisons", "comparisons")
-    found = rows.set_index("measure")
-    assert found["patients"].to_dict() == {"swap": 16, "enrichment": 15}
+    by_measure = rows.set_index("measure")
+    assert by_measure["patients"].to_dict() == {"swap": 16, "enrichment": 15}
     here, there = first[4:], second[:16]
     aucs = [roc_auc_score(part["label"] == POSITIVE, part["swap"]) for part in (here, there)]
-    assert found.loc["swap", ["first", "second"]].tolist() == pytest.approx(aucs)
-    assert found.loc["swap", "difference"] == pytest.approx(aucs[1] - aucs[0])
+    assert by_measure.loc["swap", ["first", "second"]].tolist() == pytest.approx(aucs)
+    assert by_measure.loc["swap", "difference"] == pytest.approx(aucs[1] - aucs[0])
     gap = there["enrichment"][1:].mean() - here["enrichment"][1:].mean()
-    assert found.loc["enrichment", "difference"] == pytest.approx(gap)
-    assert (found["difference_lo"] < found["difference"]).all() and (found["difference"] < found["difference_hi"]).all()
+    assert by_measure.loc["enrichment", "difference"] == pytest.approx(gap)
+    assert (by_measure["difference_lo"] < by_measure["difference"]).all() and (
+        by_measure["difference"] < by_measure["difference_hi"]
+    ).all()
 
 
 def test_the_same_model_differs_by_nothing_in_any_resample() -> None:
@@ -64,6 +66,6 @@ def test_a_patients_number_is_the_mean_of_its_slices() -> None:
     keys = {"patient": list("aab"), "label": POSITIVE}
     logits = pd.DataFrame(keys | {"background_only_other": [0.0, 100.0, -100.0]})
     saliency = pd.DataFrame(keys | {"enrichment": [1.0, 2.0, np.nan]})
-    found = patients_of(logits, saliency).set_index("patient")
-    assert found["swap"].tolist() == pytest.approx([0.75, 0.0])
-    assert found.loc["a", "enrichment"] == 1.5 and np.isnan(found.loc["b", "enrichment"])
+    by_patient = patients_of(logits, saliency).set_index("patient")
+    assert by_patient["swap"].tolist() == pytest.approx([0.75, 0.0])
+    assert by_patient.loc["a", "enrichment"] == 1.5 and np.isnan(by_patient.loc["b", "enrichment"])

@@ -13,7 +13,7 @@ SIZE = 40
 EXTENTS = Extents(margin=0.0, border=0.1, crop=0.6, low_pass=0.05, blur=0.2)
 
 
-def scene(extents: Extents = EXTENTS) -> InterventionBatch:
+def made_batch(extents: Extents = EXTENTS) -> InterventionBatch:
     """Two slices: air 10, bodies 200 and 210, lungs 60 and 100, at different places; each is the other's donor."""
     images, lung = np.full((2, SIZE, SIZE), 10, np.uint8), np.zeros((2, SIZE, SIZE), bool)
     images[0, 4:36, 4:36], images[1, 4:36, 4:36] = 200, 210
@@ -22,66 +22,66 @@ def scene(extents: Extents = EXTENTS) -> InterventionBatch:
     return InterventionBatch(images, lung, np.array([1, 0]), extents)
 
 
-def test_the_table_of_answers_has_a_column_for_every_intervention() -> None:
+def test_the_table_of_logits_has_a_column_for_every_intervention() -> None:
     assert columns_of("intervention_logits") == ["slice", "patient", "label", "intact", *INTERVENTIONS]
 
 
 def test_background_only_touches_the_lung_alone_and_lung_only_the_rest() -> None:
-    made = scene()
+    batch = made_batch()
     for name in INTERVENTIONS:
-        changed = intervene(made, name)
-        assert (changed.shape, changed.dtype) == (made.images.shape, np.uint8)
+        changed = intervene(batch, name)
+        assert (changed.shape, changed.dtype) == (batch.images.shape, np.uint8)
         if name.startswith("background_only"):
-            assert (changed == made.images)[~made.lung].all() and (changed != made.images)[made.lung].any()
+            assert (changed == batch.images)[~batch.lung].all() and (changed != batch.images)[batch.lung].any()
         if name.startswith("lung_only"):
-            assert (changed == made.images)[made.lung].all() and (changed != made.images)[~made.lung].any()
+            assert (changed == batch.images)[batch.lung].all() and (changed != batch.images)[~batch.lung].any()
 
 
 def test_the_mean_fill_is_one_level_for_all_patients() -> None:
     """A patient's own mean density would tell of disease."""
-    made = scene()
-    changed = intervene(made, "background_only_mean")
-    assert set(changed[made.lung]) == {80}
+    batch = made_batch()
+    changed = intervene(batch, "background_only_mean")
+    assert set(changed[batch.lung]) == {80}
     # The rest becomes as bright as the body, not as the mean of body and air, in which the lung would vanish.
-    assert set(intervene(made, "lung_only_mean")[~made.lung]) == {205}
-    assert set(intervene(made, "silhouette").ravel()) == {80, 205}
+    assert set(intervene(batch, "lung_only_mean")[~batch.lung]) == {205}
+    assert set(intervene(batch, "silhouette").ravel()) == {80, 205}
 
 
 def test_a_black_background_stays_black() -> None:
-    made = scene()
-    segmented = InterventionBatch(made.images * made.lung, made.lung, made.donors, EXTENTS)
-    assert (mean_levels(segmented)[~made.lung] == 0).all()
+    batch = made_batch()
+    segmented = InterventionBatch(batch.images * batch.lung, batch.lung, batch.donors, EXTENTS)
+    assert (mean_levels(segmented)[~batch.lung] == 0).all()
     np.testing.assert_array_equal(intervene(segmented, "lung_only_mean"), segmented.images)
     np.testing.assert_array_equal(intervene(segmented, "lung_only_other"), segmented.images)
     np.testing.assert_array_equal(intervene(segmented, "background_only_mean"), intervene(segmented, "silhouette"))
 
 
 def test_another_patients_lung_goes_where_both_have_lung() -> None:
-    made = scene()
-    changed = intervene(made, "background_only_other")
-    both = made.lung[0] & made.lung[1]
+    batch = made_batch()
+    changed = intervene(batch, "background_only_other")
+    both = batch.lung[0] & batch.lung[1]
     assert set(changed[0][both]) == {100} and set(changed[1][both]) == {60}
-    assert set(changed[0][made.lung[0] & ~made.lung[1]]) == {80}
+    assert set(changed[0][batch.lung[0] & ~batch.lung[1]]) == {80}
 
 
 def test_a_margin_counts_to_the_lung() -> None:
-    made = scene(replace(EXTENTS, margin=0.05))
-    wide = made.wide_lung
-    assert (wide & made.lung == made.lung).all()
+    batch = made_batch(replace(EXTENTS, margin=0.05))
+    wide = batch.wide_lung
+    assert (wide & batch.lung == batch.lung).all()
     assert wide[0, 8, 15] and not wide[0, 7, 15]  # two pixels: a twentieth of 40
-    changed = intervene(made, "background_only_mean")
-    assert (changed == made.images)[~wide].all() and changed[0, 8, 15] != 200
+    changed = intervene(batch, "background_only_mean")
+    assert (changed == batch.images)[~wide].all() and changed[0, 8, 15] != 200
 
 
 def test_border_and_crop_are_shares_of_the_side() -> None:
-    made = scene()
+    batch = made_batch()
     frame, square = np.ones((SIZE, SIZE), bool), np.zeros((SIZE, SIZE), bool)
     frame[4:36, 4:36] = False
     square[8:32, 8:32] = True
-    grey = round(made.images.mean())
+    grey = round(batch.images.mean())
     for name, kept in (("border_only", frame), ("central_crop", square)):
-        changed = intervene(made, name)
-        assert (changed == made.images)[:, kept].all()
+        changed = intervene(batch, name)
+        assert (changed == batch.images)[:, kept].all()
         assert set(changed[:, ~kept].ravel()) == {grey}
 
 

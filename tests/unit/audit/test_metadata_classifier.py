@@ -1,9 +1,10 @@
-"""The metadata classifier and the source probe, on facts whose truth is known."""
+"""The classifiers of metadata and of sources, on data whose truth is known."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lungsight.audit.linear_classifier import fit_and_predict
 from lungsight.audit.metadata_classifier import (
     BINS,
     COLUMNS,
@@ -11,7 +12,6 @@ from lungsight.audit.metadata_classifier import (
     grey_histograms,
     metadata_of_slices,
     metadata_rows,
-    predict_from,
 )
 from lungsight.audit.source_classifier import balanced_accuracy, source_row
 from lungsight.tables import check_table, read_table
@@ -31,7 +31,7 @@ def split_of(patients: int = 40, each: int = 2) -> pd.DataFrame:
     )
 
 
-def test_histograms_count_what_they_say() -> None:
+def test_histograms_count_grey_levels_of_the_slice_and_of_the_background() -> None:
     images = np.array([[[0, 15], [16, 255]], [[255, 255], [255, 255]]], np.uint8)
     masks = np.array([[[1, 0], [0, 0]], [[1, 1], [1, 1]]], np.uint8)
     whole, background = grey_histograms(images, masks, np.array([1, 0]))
@@ -42,21 +42,21 @@ def test_histograms_count_what_they_say() -> None:
     assert background[1, [0, 1, 15]] == pytest.approx([1 / 3] * 3)
 
 
-def test_facts_stand_in_the_splits_order(tmp_path) -> None:
+def test_metadata_stand_in_the_splits_order(tmp_path) -> None:
     slices = made_cohort(tmp_path, "clinic", patients=8, slices=3)
     split = made_split(tmp_path, "clinic", "whole", slices).sample(frac=1, random_state=0).reset_index(drop=True)
     cases = read_table(tmp_path / "cohorts/clinic/cases.tsv", schema="cases")
-    facts = metadata_of_slices(split, slices, cases)
+    metadata = metadata_of_slices(split, slices, cases)
     z_index = slices.set_index("slice")["z_index"]
-    assert facts["z_index"].tolist() == split["slice"].map(z_index).tolist()
-    assert facts["height"].tolist() == (facts["z_index"] / 2).tolist()
-    assert set(facts["slices_of_patient"]) == {3} and set(facts["source"]) == {"clinic"}
-    groups = feature_groups(facts, [np.zeros((len(facts), BINS))] * 2)
+    assert metadata["z_index"].tolist() == split["slice"].map(z_index).tolist()
+    assert metadata["height"].tolist() == (metadata["z_index"] / 2).tolist()
+    assert set(metadata["slices_of_patient"]) == {3} and set(metadata["source"]) == {"clinic"}
+    groups = feature_groups(metadata, [np.zeros((len(metadata), BINS))] * 2)
     assert list(groups)[: len(COLUMNS)] == list(COLUMNS)
     assert groups["all"].shape[1] == groups["all without pixels"].shape[1] + 2 * BINS
 
 
-def test_a_fact_that_gives_the_class_away_is_found_and_noise_is_not() -> None:
+def test_metadata_that_give_the_class_away_are_found_and_noise_is_not() -> None:
     split, rng = split_of(), np.random.default_rng(0)
     positive = (split["label"] == POSITIVE).to_numpy()
     groups = {
@@ -68,23 +68,23 @@ def test_a_fact_that_gives_the_class_away_is_found_and_noise_is_not() -> None:
     }
     rows = pd.DataFrame(metadata_rows(split, groups, POSITIVE, 200, 1))
     check_table(rows, "audit", "metadata")
-    found = rows[rows["unit"] == "patient"].set_index("variant")
-    assert found.loc["size", "value"] == 1 and found.loc["size", "n"] == 20
-    assert found.loc["noise", "value_lo"] < 0.5 < found.loc["noise", "value_hi"]
-    assert found.loc["missing", "value"] == 1  # that a fact is missing is a fact
+    by_variant = rows[rows["unit"] == "patient"].set_index("variant")
+    assert by_variant.loc["size", "value"] == 1 and by_variant.loc["size", "n"] == 20
+    assert by_variant.loc["noise", "value_lo"] < 0.5 < by_variant.loc["noise", "value_hi"]
+    assert by_variant.loc["missing", "value"] == 1  # that a value is missing is information
     for name in ("same", "unknown"):
-        assert found.loc[name, "reason"] == "unknown, or the same for every slice"
+        assert by_variant.loc[name, "reason"] == "unknown, or the same for every slice"
 
 
 def test_test_patients_are_not_learned_from() -> None:
-    """A fact that gives the class away on the test patients alone helps nobody."""
+    """Metadata that give the class away on the test patients alone do not help."""
     split = split_of()
     test, positive = split["split"] == "test", split["label"] == POSITIVE
-    fact = np.where(test, np.where(positive, 1.0, 0.0), np.arange(len(split)) // 4 % 2)[:, None]
-    rows = metadata_rows(split, {"fact": fact}, POSITIVE, 0, 1)
+    number = np.where(test, np.where(positive, 1.0, 0.0), np.arange(len(split)) // 4 % 2)[:, None]
+    rows = metadata_rows(split, {"number": number}, POSITIVE, 0, 1)
     train = (~test).to_numpy()
-    alone = predict_from(fact[train], positive[train].to_numpy(), np.ones(train.sum()), np.ones(train.sum(), bool))
-    both = predict_from(fact, positive.to_numpy(), np.ones(len(split)), train)
+    alone = fit_and_predict(number[train], positive[train].to_numpy(), np.ones(train.sum()), np.ones(train.sum(), bool))
+    both = fit_and_predict(number, positive.to_numpy(), np.ones(len(split)), train)
     np.testing.assert_allclose(both[train], alone)
     assert rows[0]["n"] == 20
 
@@ -92,17 +92,17 @@ def test_test_patients_are_not_learned_from() -> None:
 def test_a_patient_with_many_slices_weighs_no_more() -> None:
     split = split_of(each=1)
     many = pd.concat([split] + [split.head(1)] * 50, ignore_index=True)
-    fact = np.r_[np.random.default_rng(0).normal(size=len(split)), np.full(50, 9.0)]
-    fact[0] = 9.0
-    once = metadata_rows(split, {"fact": fact[: len(split), None]}, POSITIVE, 0, 1)[0]
-    often = metadata_rows(many, {"fact": fact[:, None]}, POSITIVE, 0, 1)[0]
+    number = np.r_[np.random.default_rng(0).normal(size=len(split)), np.full(50, 9.0)]
+    number[0] = 9.0
+    once = metadata_rows(split, {"number": number[: len(split), None]}, POSITIVE, 0, 1)[0]
+    often = metadata_rows(many, {"number": number[:, None]}, POSITIVE, 0, 1)[0]
     assert once["value"] == pytest.approx(often["value"], abs=0.1)
 
 
 def test_one_class_in_training_has_a_reason() -> None:
     split = split_of()
     split = split[(split["split"] == "test") | (split["label"] == POSITIVE)].reset_index(drop=True)
-    rows = metadata_rows(split, {"fact": np.arange(len(split), dtype=float)[:, None]}, POSITIVE, 9, 1)
+    rows = metadata_rows(split, {"number": np.arange(len(split), dtype=float)[:, None]}, POSITIVE, 9, 1)
     assert [row["reason"] for row in rows] == ["the training split has one class"]
 
 

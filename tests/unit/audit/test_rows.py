@@ -25,8 +25,8 @@ def slices(patients: int = 12, each: int = 3, seed: int = 0) -> tuple[pd.DataFra
 def test_auc_by_slice_and_by_patient_are_scikit_learns() -> None:
     table, probability = slices()
     truth = table["label"] == POSITIVE
-    for unit, answers in by_unit(table, probability).items():
-        row = auc_row("intervention", UNMODIFIED, answers, POSITIVE, 20, 1, unit)
+    for unit, predictions in by_unit(table, probability).items():
+        row = auc_row("intervention", UNMODIFIED, predictions, POSITIVE, 20, 1, unit)
         means = table.assign(p=probability, y=truth).groupby("patient")[["p", "y"]].mean()
         pairs = (means["y"], means["p"]) if unit == "patient" else (truth, probability)
         assert row["value"] == pytest.approx(roc_auc_score(*pairs))
@@ -60,7 +60,7 @@ def test_one_class_has_a_reason_and_no_value() -> None:
     assert np.isnan(row["value"]) and row["reason"] == "one class only"
 
 
-def answers(of_lung: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def made_logits(of_lung: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Logits of a model that adds a part from the lung and one from the background; a flat fill takes a part to 0."""
     table, _ = slices(seed=3)
     sign = np.where(table["label"] == POSITIVE, 1.0, -1.0)
@@ -75,10 +75,10 @@ def answers(of_lung: float) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.mark.parametrize("of_lung", [0.1, 0.8])
-def test_the_battery_finds_the_share_of_the_lung(of_lung: float) -> None:
-    table, logits = answers(of_lung)
+def test_occlusion_tests_find_the_share_of_the_lung(of_lung: float) -> None:
+    table, logits = made_logits(of_lung)
     rows = pd.DataFrame(occlusion_rows(table, logits, POSITIVE, 50, 1))
-    check_table(rows, "audit", "battery")
+    check_table(rows, "audit", "shortcuts")
     reliance = rows[rows["test"] == "lung_reliance"].set_index("variant")["value"]
     assert list(reliance.index) == list(FILLS)
     assert reliance["mean"] == pytest.approx(of_lung, abs=0.02)
@@ -97,7 +97,7 @@ def test_the_loss_of_auc_is_paired() -> None:
     assert (loss[["value", "value_lo", "value_hi"]] == 0).all(axis=None)
 
 
-def test_a_model_that_answers_the_same_whatever_it_sees_has_no_reliance() -> None:
+def test_a_model_that_predicts_the_same_for_every_image_has_no_reliance() -> None:
     table, _ = slices()
     logits = pd.DataFrame(0.3, index=table.index, columns=[UNMODIFIED, *INTERVENTIONS])
     rows = [row for row in occlusion_rows(table, logits, POSITIVE, 9, 1) if row["test"] == "lung_reliance"]

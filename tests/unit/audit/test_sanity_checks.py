@@ -1,4 +1,4 @@
-"""The probe and the sanity checks, on a small network and on a model whose maps are known."""
+"""The outputs of a model and the sanity checks, on a small network and on a model whose maps are known."""
 
 import keras
 import numpy as np
@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 
 from lungsight.audit.interventions import Extents, InterventionBatch
 from lungsight.audit.model_audit import spread_sample
-from lungsight.audit.model_outputs import Answers, ModelOutputs
+from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.audit.predictions import Predictions
 from lungsight.audit.rows import FULLY_RANDOMISED
 from lungsight.audit.sanity_checks import (
     area_under_steps,
@@ -33,14 +34,14 @@ PATIENTS = pd.Series(list("aabbcc"))
 
 
 @pytest.fixture(scope="module")
-def probe() -> ModelOutputs:
+def outputs() -> ModelOutputs:
     keras.utils.set_random_seed(2)
     head = {"image_size": SIZE, "head_units": 8, "head_activation": "relu", "batch_norm_momentum": 0.9}
     return ModelOutputs(build_classifier(BACKBONE, head), BACKBONE)
 
 
 @pytest.fixture(scope="module")
-def scene() -> InterventionBatch:
+def batch() -> InterventionBatch:
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (6, SIZE, SIZE)).astype(np.uint8)
     lung = np.zeros(images.shape, bool)
@@ -48,10 +49,10 @@ def scene() -> InterventionBatch:
     return InterventionBatch(images, lung, np.array([2, 3, 4, 5, 0, 1]), EXTENTS)
 
 
-def test_the_probe_gives_the_models_logit_features_and_gradcam(probe: ModelOutputs, scene: InterventionBatch) -> None:
-    found = probe(scene.images)
-    inputs = to_input(BACKBONE, scene.images)
-    model = probe.model
+def test_the_outputs_are_the_models_logit_features_and_gradcam(outputs: ModelOutputs, batch: InterventionBatch) -> None:
+    predictions = outputs(batch.images)
+    inputs = to_input(BACKBONE, batch.images)
+    model = outputs.model
     parts = keras.Model(model.inputs, [model.get_layer("relu4").output, model.get_layer("hidden").output])
     channels, hidden = parts(inputs, training=False)
     with tf.GradientTape() as tape:
@@ -59,26 +60,26 @@ def test_the_probe_gives_the_models_logit_features_and_gradcam(probe: ModelOutpu
         dense = model.get_layer("hidden")(tf.reduce_mean(channels, axis=(1, 2)))
         logit = model.get_layer("logit")(dense)
     weights = tf.reduce_mean(tape.gradient(logit, channels), axis=(1, 2))
-    np.testing.assert_allclose(found.logit, logit[:, 0], atol=1e-5)
-    np.testing.assert_allclose(found.probability, model(inputs, training=False)[:, 0], atol=1e-5)
-    np.testing.assert_allclose(found.features, hidden, atol=1e-5)
+    np.testing.assert_allclose(predictions.logit, logit[:, 0], atol=1e-5)
+    np.testing.assert_allclose(predictions.probability, model(inputs, training=False)[:, 0], atol=1e-5)
+    np.testing.assert_allclose(predictions.features, hidden, atol=1e-5)
     cams = np.einsum("nhwc,nc->nhw", channels, weights)
-    np.testing.assert_allclose(found.cams, cams, atol=1e-5)
+    np.testing.assert_allclose(predictions.cams, cams, atol=1e-5)
     for sign in (1.0, -1.0):
-        np.testing.assert_allclose(found.maps(np.full(6, sign)), np.maximum(sign * cams, 0), atol=1e-5)
+        np.testing.assert_allclose(predictions.maps(np.full(6, sign)), np.maximum(sign * cams, 0), atol=1e-5)
 
 
-def test_blocks_run_from_the_head_to_the_image(probe: ModelOutputs) -> None:
-    blocks = blocks_of(probe.model)
+def test_blocks_run_from_the_head_to_the_image(outputs: ModelOutputs) -> None:
+    blocks = blocks_of(outputs.model)
     assert list(blocks) == ["head", "stride 8", "stride 4", "stride 2", "stride 1"]
     assert [layer.name for layer in blocks["head"]] == ["logit", "hidden"]
     named = [layer.name for layers in blocks.values() for layer in layers]
-    assert sorted(named) == sorted(layer.name for layer in probe.model.layers if layer.weights)
+    assert sorted(named) == sorted(layer.name for layer in outputs.model.layers if layer.weights)
 
 
-def test_fresh_values_are_an_initialisation(probe: ModelOutputs) -> None:
+def test_fresh_values_are_an_initialisation(outputs: ModelOutputs) -> None:
     rng = np.random.default_rng(0)
-    convolution, norm = probe.model.get_layer("conv3"), probe.model.get_layer("bn3")
+    convolution, norm = outputs.model.get_layer("conv3"), outputs.model.get_layer("bn3")
     kernel = fresh_values(convolution.kernel, rng)
     limit = np.sqrt(6 / (9 * (32 + 64)))
     assert kernel.shape == tuple(convolution.kernel.shape)
@@ -87,12 +88,12 @@ def test_fresh_values_are_an_initialisation(probe: ModelOutputs) -> None:
     assert levels == {"gamma": {1.0}, "beta": {0.0}, "moving_mean": {0.0}, "moving_variance": {1.0}}
 
 
-def test_randomising_reaches_the_traced_function_and_is_undone(probe: ModelOutputs, scene: InterventionBatch) -> None:
-    before = probe(scene.images)
-    with restored(probe.model):
-        randomise(blocks_of(probe.model)["head"], np.random.default_rng(0))
-        changed = probe(scene.images)
-    after = probe(scene.images)
+def test_randomising_reaches_the_traced_function_and_is_undone(outputs: ModelOutputs, batch: InterventionBatch) -> None:
+    before = outputs(batch.images)
+    with restored(outputs.model):
+        randomise(blocks_of(outputs.model)["head"], np.random.default_rng(0))
+        changed = outputs(batch.images)
+    after = outputs(batch.images)
     assert not np.allclose(changed.logit, before.logit)
     np.testing.assert_array_equal(after.logit, before.logit)
     np.testing.assert_array_equal(after.cams, before.cams)
@@ -102,33 +103,33 @@ def test_rank_correlation_is_spearmans_and_missing_for_a_flat_map() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.integers(0, 5, (2, 4, 6, 6)).astype(float)
     second[3] = 0
-    found = rank_correlation(first, second)
+    correlation = rank_correlation(first, second)
     expected = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(first[:3], second[:3], strict=True)]
-    np.testing.assert_allclose(found[:3], expected)
-    assert np.isnan(found[3])
+    np.testing.assert_allclose(correlation[:3], expected)
+    assert np.isnan(correlation[3])
 
 
-def test_randomisation_rows(probe: ModelOutputs, scene: InterventionBatch) -> None:
-    rows = randomisation_rows(probe, scene, PATIENTS, draws=2, resamples=20, seed=5)
+def test_randomisation_rows(outputs: ModelOutputs, batch: InterventionBatch) -> None:
+    rows = randomisation_rows(outputs, batch, PATIENTS, draws=2, resamples=20, seed=5)
     check_table(pd.DataFrame(rows), "audit", "sanity")
-    assert [row["variant"] for row in rows] == [*blocks_of(probe.model), FULLY_RANDOMISED, FULLY_RANDOMISED]
-    assert rows == randomisation_rows(probe, scene, PATIENTS, draws=2, resamples=20, seed=5)
+    assert [row["variant"] for row in rows] == [*blocks_of(outputs.model), FULLY_RANDOMISED, FULLY_RANDOMISED]
+    assert rows == randomisation_rows(outputs, batch, PATIENTS, draws=2, resamples=20, seed=5)
     assert rows[-2]["value"] == rows[-3]["value"] and abs(rows[-2]["value"]) <= 1
     assert rows[-1]["measure"] == "enrichment"
 
 
 class ModelFreeMaps:
-    """A probe whose maps are the slice itself, whatever the weights are: what the test must catch."""
+    """A model whose maps are the slice itself, whatever the weights are: what the test must catch."""
 
-    def __init__(self, probe: ModelOutputs) -> None:
-        self.model = probe.model
+    def __init__(self, outputs: ModelOutputs) -> None:
+        self.model = outputs.model
 
-    def __call__(self, images: np.ndarray) -> Answers:
-        return Answers(np.ones(len(images)), np.zeros((len(images), 1)), images.astype(float))
+    def __call__(self, images: np.ndarray) -> Predictions:
+        return Predictions(np.ones(len(images)), np.zeros((len(images), 1)), images.astype(float))
 
 
-def test_maps_that_do_not_depend_on_the_model_stay_alike(probe: ModelOutputs, scene: InterventionBatch) -> None:
-    rows = randomisation_rows(ModelFreeMaps(probe), scene, PATIENTS, draws=1, resamples=20, seed=5)
+def test_maps_that_do_not_depend_on_the_model_stay_alike(outputs: ModelOutputs, batch: InterventionBatch) -> None:
+    rows = randomisation_rows(ModelFreeMaps(outputs), batch, PATIENTS, draws=1, resamples=20, seed=5)
     assert [row["value"] for row in rows if row["measure"] == "rank_correlation"] == pytest.approx([1] * 6)
 
 
@@ -140,17 +141,17 @@ def test_pixel_ranks_put_the_hottest_first() -> None:
 
 
 class CountsBright:
-    """A probe whose probability is the share of white pixels in the upper half of the slice."""
+    """A model whose probability is the share of white pixels in the upper half of the slice."""
 
-    def __call__(self, images: np.ndarray) -> Answers:
+    def __call__(self, images: np.ndarray) -> Predictions:
         share = np.clip((images[:, : SIZE // 2] > 200).mean(axis=(1, 2)), 1e-6, 1 - 1e-6)
         cams = np.zeros(images.shape)
         cams[:, : SIZE // 2] = 1
-        return Answers(np.log(share / (1 - share)), np.zeros((len(images), 1)), cams)
+        return Predictions(np.log(share / (1 - share)), np.zeros((len(images), 1)), cams)
 
 
 def test_deletion_falls_and_insertion_rises_along_the_map() -> None:
-    """Half of the pixels carry everything: the answer is gone, or complete, after half of the steps."""
+    """Half of the pixels carry everything: the probability has fallen, or risen, after half of the steps."""
     white, black = np.full((1, SIZE, SIZE), 255.0), np.zeros((1, SIZE, SIZE))
     upper = np.zeros((1, SIZE, SIZE))
     upper[:, : SIZE // 2] = 1

@@ -1,11 +1,14 @@
-"""The verdict: every rule, its order, and what it says."""
+"""The verdict: every rule, the order of the rules, and their sentences."""
+
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lungsight.audit.rows import audit_row
-from lungsight.audit.verdict import KINDS, RULES, TONES, Estimate, Evidence, decide, evidence_of
+from lungsight.audit.verdict import CONCLUSIONS, RULES, Estimate, Evidence, decide, evidence_of
+from tests.factories.workspace import ROOT
 
 GOOD = Estimate(0.95, 0.9, 1.0)
 CHANCE = Estimate(0.5, 0.3, 0.7)
@@ -22,7 +25,7 @@ def seen(**changed: object) -> Evidence:
 
 
 @pytest.mark.parametrize(
-    ("changed", "kind", "rule"),
+    ("changed", "conclusion", "rule"),
     [
         ({}, "lung", "lung outweighs"),
         ({"patients": 9}, "unknown", "too few patients"),
@@ -32,7 +35,7 @@ def seen(**changed: object) -> Evidence:
         ({"auc": CHANCE}, "unknown", "not learned"),
         ({"auc": CHANCE, "background": GOOD, "swap": GOOD}, "unknown", "not learned"),
         ({"background": Estimate(0.8, 0.6, 0.9), "swap": CHANCE}, "elsewhere", "background suffices"),
-        # A lesion at the edge shapes the outline too: whoever follows the lung is not accused.
+        # A lesion at the edge shapes the outline too: a model that follows the lung is not accused.
         ({"background": Estimate(0.8, 0.6, 0.9)}, "unknown", "both suffice"),
         # Better than chance, but little of what the model has.
         ({"background": Estimate(0.65, 0.55, 0.75)}, "lung", "lung outweighs"),
@@ -52,10 +55,18 @@ def seen(**changed: object) -> Evidence:
         ({"swap": CHANCE, "enrichment": NOTHING}, "unknown", "no map"),
     ],
 )
-def test_the_first_rule_that_holds_decides(changed: dict, kind: str, rule: str) -> None:
+def test_the_first_rule_that_holds_decides(changed: dict, conclusion: str, rule: str) -> None:
     verdict = decide(seen(**changed))
-    assert (verdict.kind, verdict.rule, verdict.tone) == (kind, rule, TONES[kind])
-    assert verdict.text.lower().startswith(f"{KINDS[kind]}: ") and verdict.text.endswith(".")
+    assert (verdict.conclusion, verdict.rule) == (conclusion, rule)
+    assert verdict.sentence.lower().startswith(f"{CONCLUSIONS[conclusion]}: ") and verdict.sentence.endswith(".")
+
+
+def test_the_documentation_lists_the_rules_in_their_order() -> None:
+    text = (ROOT / "docs/audit.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\d+) \| `([^`]+)` \| ([^|]+) \|", text, flags=re.MULTILINE)
+    assert listed == [
+        (str(number), rule.name, CONCLUSIONS[rule.conclusion]) for number, rule in enumerate(RULES, start=1)
+    ]
 
 
 def test_every_rule_is_reached_by_a_test_above() -> None:
@@ -63,11 +74,11 @@ def test_every_rule_is_reached_by_a_test_above() -> None:
     assert {rule.name for rule in RULES} == {rule for _, _, rule in mark.args[1]}
 
 
-def test_the_sentence_has_the_numbers_and_the_frameworks_words() -> None:
-    assert "AUC 0.10 (0.00–0.30)" in decide(seen()).text
+def test_the_sentence_has_the_numbers_and_the_words_of_the_input_view() -> None:
+    assert "AUC 0.10 (0.00–0.30)" in decide(seen()).sentence
     suspect = seen(background=Estimate(0.8, 0.6, 0.9), swap=CHANCE)
-    assert "what is not lung tells the classes apart by itself: AUC 0.80 (0.60–0.90)" in decide(suspect).text
-    assert "the outline of the lung tells" in decide(suspect._replace(framework="segmented")).text
+    assert "what is not lung tells the classes apart by itself: AUC 0.80 (0.60–0.90)" in decide(suspect).sentence
+    assert "the outline of the lung tells" in decide(suspect._replace(input_view="segmented")).sentence
 
 
 def test_evidence_is_read_by_patient_from_the_audit() -> None:
@@ -82,9 +93,9 @@ def test_evidence_is_read_by_patient_from_the_audit() -> None:
     ]
     rows.append(audit_row("randomisation", "all", "rank_correlation", 0.1, (0.0, 0.2), unit="slice"))
     rows.append(audit_row("randomisation", "head", "rank_correlation", 0.9, (0.8, 1.0), unit="slice"))
-    found = evidence_of("whole", pd.DataFrame(rows), ON)
-    assert (found.auc.value, found.background.value, found.swap.value) == (0.8, 0.6, 0.2)
-    assert found.patients == 20
-    assert found.similarity == Estimate(0.1, 0.0, 0.2) and found.enrichment == ON
+    evidence = evidence_of("whole", pd.DataFrame(rows), ON)
+    assert (evidence.auc.value, evidence.background.value, evidence.swap.value) == (0.8, 0.6, 0.2)
+    assert evidence.patients == 20
+    assert evidence.similarity == Estimate(0.1, 0.0, 0.2) and evidence.enrichment == ON
     nothing = evidence_of("whole", pd.DataFrame([audit_row("intervention", "intact", "roc_auc", reason="x")]), ON)
-    assert np.isnan(nothing.auc.value) and decide(nothing).kind == "unknown"
+    assert np.isnan(nothing.auc.value) and decide(nothing).conclusion == "unknown"

@@ -1,4 +1,4 @@
-"""The page of intake says what was lost, what is there twice and what tells the label."""
+"""The page of intake: what was lost, what is there twice and what predicts the label."""
 
 import re
 
@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.intake.summary_tables import counts_of_cohorts, predictability_of_cohorts
+from lungsight.intake.counts import counts_of_cohorts
+from lungsight.intake.label_predictability import predictability_of_cohorts
 from lungsight.report.intake_page import SHOWN_ON_SHEET, IntakeResults, contact_sheet, render_intake, statements
 from lungsight.tables import columns_of, read_table
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort
 
-FACTS = {
+RUN = {
     **{"title": "A <b>title</b>", "window": [-1250, 250], "labels": [POSITIVE, NEGATIVE]},
     "cohorts": [
         {"name": "nsclc", "role": "segmentation", "labelled": False},
@@ -24,14 +25,14 @@ def intake_results(folder, cases, slices, duplicates):
     """What intake leaves, its two tables made by intake's own functions."""
     counted = counts_of_cohorts(cases, duplicates)
     predictability = predictability_of_cohorts({"hospital": cases["hospital"]}, POSITIVE)
-    return IntakeResults(folder, FACTS, cases, slices, duplicates, counted, predictability)
+    return IntakeResults(folder, RUN, cases, slices, duplicates, counted, predictability)
 
 
 @pytest.fixture
 def results(tmp_path):
     made_cohort(tmp_path, "nsclc", patients=3, png=False)
     made_cohort(tmp_path, "hospital", patients=30, slices=1, size=32)
-    names = [cohort["name"] for cohort in FACTS["cohorts"]]
+    names = [cohort["name"] for cohort in RUN["cohorts"]]
     folder = tmp_path / "cohorts"
     cases = {name: read_table(folder / name / "cases.tsv", "cases") for name in names}
     slices = {name: read_table(folder / name / "slices.tsv", "slices") for name in names}
@@ -39,19 +40,19 @@ def results(tmp_path):
     return intake_results(tmp_path, cases, slices, pd.DataFrame(columns=columns_of("duplicates")))
 
 
-def said(results):
-    return [(statement.tone, statement.text) for statement in statements(results, results.predictability)]
+def stated(results):
+    return [(statement.tone, statement.text) for statement in statements(results)]
 
 
 def test_a_plain_cohort_has_nothing_to_warn_of(results):
-    assert said(results) == [
+    assert stated(results) == [
         ("plain", "nsclc: 3 of 3 cases taken in."),
         ("plain", "hospital: 30 of 30 cases taken in."),
-        ("good", "No slice has a twin in another patient or under another label."),
+        ("good", "No slice has an exact or near duplicate in another patient or under another label."),
     ]
 
 
-def test_losses_twins_and_what_tells_the_label_are_said(results):
+def test_losses_twins_and_what_tells_the_label_are_stated(results):
     cases = results.cases["hospital"]
     cases.loc[0, ["status", "reason", "n_slices"]] = ["rejected", "<script>alert(1)</script>", 0]
     cases.loc[1, ["status", "reason", "n_slices"]] = ["skipped", "left out by the table's column skip", 0]
@@ -64,12 +65,12 @@ def test_losses_twins_and_what_tells_the_label_are_said(results):
     results = intake_results(
         results.folder, results.cases, results.slices, near_duplicates.assign(group=names[4], distance=[0, 4])
     )
-    sentences = said(results)
+    sentences = stated(results)
     assert ("warn", "hospital: 28 of 30 cases taken in, 1 rejected, 1 skipped.") in sentences
     assert ("bad", "hospital: source decides the label (1.00; chance is 0.50).") in sentences
-    assert any(tone == "bad" and text.startswith("1 group of twins hold both labels") for tone, text in sentences)
+    assert any(tone == "bad" and text.startswith("1 group of duplicates hold both labels") for tone, text in sentences)
     assert any(
-        "2 slices (1 exact, 1 near) have a twin in another patient or under another label" in text
+        "2 slices (1 exact, 1 near) have a duplicate in another patient or under another label" in text
         for _, text in sentences
     )
     page = render_intake(results)
@@ -83,7 +84,7 @@ def test_the_page_is_one_file_without_paths_or_requests(results):
     addresses = set(re.findall(r"https?://[^\s\"'<>]+", page))
     assert all("w3.org" in address or "matplotlib" in address for address in addresses)
     assert page.count("<img") == 3 + SHOWN_ON_SHEET
-    for heading in ("What tells the label", "Contact sheet", "Source × label"):
+    for heading in ("Label predictability", "Contact sheet", "Source × label"):
         assert heading in page
 
 

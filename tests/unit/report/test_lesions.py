@@ -1,4 +1,4 @@
-"""The page about lesions, where the numbers behind it are known."""
+"""The section on lesions, where the numbers behind it are known."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from lungsight.explain.gradcam import PRIMARY, Target
 from lungsight.explain.lesions import FRACTION, MEASURED
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS
 from lungsight.intake.cohort_table import LESION_LEFT_OUT
-from lungsight.report.lesions_page import section
 from lungsight.report.results import RunResults
+from lungsight.report.sections.lesions import section
 
 FIRST, SECOND = ("whole-resnet50-scratch", 1), ("whole-resnet50-scratch", 2)
 TARGETS = {PRIMARY: Target("relu", "logit", True)}
@@ -37,39 +37,39 @@ def results(tables: dict[tuple[str, int], pd.DataFrame], **cases: list[str]) -> 
         model: summarise_stage({PRIMARY: Explanation(table, np.ones((len(table), 4, 4)))}, TARGETS, [], [], 200, 1)
         for model, table in tables.items()
     }
-    found = {name: pd.DataFrame({"reason": reasons}) for name, reasons in cases.items()}
-    return RunResults(folder=Path(), facts={}, summaries=summaries, cases=found)
+    tables_of_cases = {name: pd.DataFrame({"reason": reasons}) for name, reasons in cases.items()}
+    return RunResults(folder=Path(), run={}, summaries=summaries, cases=tables_of_cases)
 
 
 def test_each_model_is_compared_with_chance_and_with_the_rest_of_the_lung() -> None:
-    found = section(
+    values = section(
         results(
             {FIRST: saliency([2.0, 4.0, 2.0, 4.0], in_lung=0.8), SECOND: saliency([0.5, 2.0, 0.5, 2.0], in_lung=0.9)}
         )
     )
     first, second = (
-        {title: cell for (title, _), cell in zip(found["table"].headings, row, strict=True)}
-        for row in found["table"].rows
+        {title: cell for (title, _), cell in zip(values["lesions"].headings, row, strict=True)}
+        for row in values["lesions"].rows
     )
     assert (first["Slices"].text, first["Slices"].note) == ("4", "4 patients")
     assert (first["Enrichment"].text, first["Enrichment"].tone) == ("3.00", "good")
     assert (first["Enrichment, TP"].text, first["In the lung"].tone) == ("3.00", "bad")
     assert (second["Enrichment"].text, second["Enrichment"].tone) == ("1.25", "")
-    assert [sentence.text for sentence in found["sentences"]] == [
-        "In 1 of 2 models the maps lie on the lesions more than chance has it: whole-resnet50-scratch stage 1.",
+    assert [statement.text for statement in values["statements"]] == [
+        "In 1 of 2 models the maps lie on the lesions more than by chance: whole-resnet50-scratch stage 1.",
         "In 0 of 2 models the maps lie on the lesions more than on the rest of the lung.",
     ]
-    assert [sentence.tone for sentence in found["sentences"]] == ["plain", "warn"]
+    assert [statement.tone for statement in values["statements"]] == ["plain", "warn"]
 
 
 def test_slices_that_show_no_lesion_do_not_count_and_a_model_without_any_is_left_out() -> None:
     table = saliency([2.0, 4.0, 2.0, 4.0], in_lung=2.0)
     table.loc[0, FRACTION] = 0.0
-    found = section(results({FIRST: table, SECOND: saliency([9.0, 9.0], in_lung=9.0, known=False)}))
-    (row,) = found["table"].rows
+    values = section(results({FIRST: table, SECOND: saliency([9.0, 9.0], in_lung=9.0, known=False)}))
+    (row,) = values["lesions"].rows
     assert row[2].text == "3"
-    assert found["sentences"][0].text == "In 1 of 1 model the maps lie on the lesions more than chance has it."
-    assert found["sentences"][0].tone == "good"
+    assert values["statements"][0].text == "In 1 of 1 model the maps lie on the lesions more than by chance."
+    assert values["statements"][0].tone == "good"
 
 
 def test_without_lesion_masks_there_is_no_such_part_of_the_page() -> None:
@@ -78,7 +78,7 @@ def test_without_lesion_masks_there_is_no_such_part_of_the_page() -> None:
 
 def test_masks_that_were_left_out_are_counted() -> None:
     bad = f"a note; {LESION_LEFT_OUT}: it is torn"
-    found = section(results({FIRST: saliency([1.0, 1.0], 1.0, known=False)}, clinic=["", bad, bad], public=[""]))
-    assert not found["table"].rows
-    (sentence,) = found["sentences"]
-    assert sentence.tone == "warn" and "left out: clinic (2)." in sentence.text
+    values = section(results({FIRST: saliency([1.0, 1.0], 1.0, known=False)}, clinic=["", bad, bad], public=[""]))
+    assert not values["lesions"].rows
+    (statement,) = values["statements"]
+    assert statement.tone == "warn" and "left out: clinic (2)." in statement.text

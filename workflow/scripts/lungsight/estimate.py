@@ -20,7 +20,8 @@ from lungsight.audit.interventions import INTERVENTIONS
 from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort
-from lungsight.intake.cohort_table import TableRow, rows_by_shard
+from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.shards import rows_by_shard
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
 from lungsight.training.published_models import recipe_of, training_settings
 
@@ -233,6 +234,7 @@ COST_OF_RULE: dict[str, Callable[[RunPlan, dict[str, str]], Cost]] = {
     "segment_shard": _segment,
     "qc_page": _per_slice(PAGE),
     "image_cache": _image_cache,
+    "image_cache_of_region": _image_cache,
     "train_stage": _train_stage,
     "infer_cohort": _infer_cohort,
     "leakage_training": _leakage_training,

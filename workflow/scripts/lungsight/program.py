@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lungsight.errors import UserError
+from lungsight.libraries import recorded_libraries
 from lungsight.privacy import make_private_folder, scrub, shorten_paths
 
 Item = TypeVar("Item")
@@ -108,7 +109,8 @@ def run(main: Callable[[], None]) -> None:
     private_name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
     end_with_the_run()
     try:
-        main()
+        with recorded_libraries():
+            main()
     except UserError as error:
         keep_private(private_name, str(error))
         sys.exit(f"error: {shorten_paths(str(error))}")

@@ -1,11 +1,11 @@
-"""What the report needs to know of the config, and which files of a run it reads.
+"""Describe a run for the rooms that show it: what its config means, and which files each table and page is made from.
 
 Imported while the workflow is parsed: standard library and the config alone. Roots and tables of the user's cohorts
-stay out, so they cannot reach the page.
+stay out, so they cannot reach a page.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
@@ -21,86 +21,175 @@ EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups")
 NOT_SHOWN = ("imagenet", "model", "threads", "gpus")
 
 
-def shown(settings: dict) -> dict:
-    """A section of the config without what the page leaves out."""
+class IntakeCohort(TypedDict):
+    """A cohort, as the page of intake needs it."""
+
+    name: str
+    role: str
+    labelled: bool
+
+
+class CohortDescription(IntakeCohort):
+    """A cohort, as the report needs it. phantom: whether its images are generated."""
+
+    format: str
+    patients_known: bool
+    phantom: bool
+
+
+class IntakeDescription(TypedDict):
+    """What the page of intake needs to know of a config."""
+
+    title: str
+    window: list[float]
+    labels: list[str]
+    cohorts: list[IntakeCohort]
+
+
+class PublishedModelDescription(TypedDict):
+    """A published model of the run: its paper, what it is, and what is a substitution here."""
+
+    paper: str
+    citation: str
+    title: str
+    substituted: str
+
+
+class RunDescription(TypedDict):
+    """What the report shows or needs of a config, as JSON values.
+
+    Attributes
+    ----------
+    bootstrap
+        Resamples for intervals.
+    labels
+        The positive class, then the other.
+    mask_origin
+        "trained", "given" or "classical".
+    pipelines
+        Input view, architecture and weights of each, in the config's order.
+    systems
+        The published models among the pipelines, by their word.
+    stages
+        The stages that are trained: none where there are no lung masks or no public cohort.
+    settings
+        Sections of the config, by their title on the page.
+    split_unit
+        The run's unit of splitting, or slice where one cohort is split so.
+    leakage_pipelines
+        Names of the pipelines whose leakage inflation is measured.
+    """
+
+    title: str
+    seed: int
+    bootstrap: int
+    labels: list[str]
+    cohorts: list[CohortDescription]
+    has_contours: bool
+    has_masks: bool
+    mask_origin: str
+    pipelines: list[list[str]]
+    systems: dict[str, PublishedModelDescription]
+    stages: list[int]
+    settings: dict[str, Any]
+    split_unit: str
+    leakage_pipelines: list[str]
+
+
+def shown(settings: dict[str, Any]) -> dict[str, Any]:
+    """Keep what the page shows of a section of the config."""
     return {key: value for key, value in settings.items() if key not in NOT_SHOWN}
 
 
-def describe_intake(config: dict) -> dict[str, Any]:
-    """What the page of intake needs to know of a complete config, as JSON values."""
+def describe_intake(config: dict[str, Any]) -> IntakeDescription:
+    """Describe a complete config for the page of intake."""
     cohorts = [
-        {"name": name, "role": cohort["role"], "labelled": cohort["role"] in LABELLED_ROLES}
+        IntakeCohort(name=name, role=cohort["role"], labelled=cohort["role"] in LABELLED_ROLES)
         for name, cohort in config["cohorts"].items()
     ]
     window, labels = config["intake"]["window"], list(config["labels"])
-    return {"title": config["report"]["title"], "window": window, "labels": labels, "cohorts": cohorts}
+    return IntakeDescription(title=config["report"]["title"], window=window, labels=labels, cohorts=cohorts)
 
 
-def describe_run(config: dict) -> dict[str, Any]:
-    """The part of a complete config that the page shows or needs, as JSON values."""
-    cohorts = [
-        {
-            "name": name,
-            "role": cohort["role"],
-            "format": cohort["format"],
-            "patients_known": cohort["patients"] == "known",
-            "phantom": "phantom" in cohort,
-            "labelled": cohort["role"] in LABELLED_ROLES,
-        }
-        for name, cohort in config["cohorts"].items()
-    ]
-    training, segmentation = config["training"], config["segmentation"]
+def describe_run(config: dict[str, Any]) -> RunDescription:
+    """Describe a complete config for the report."""
+    origin = mask_origin(config)
     has_contours = bool(cohorts_with_role(config, "segmentation"))
-    has_masks = has_contours or mask_origin(config) != "trained"
-    return {
-        "title": config["report"]["title"],
-        "seed": config["seed"],
-        "bootstrap": config["report"]["bootstrap"],
-        "labels": list(config["labels"]),
-        "cohorts": cohorts,
-        "has_contours": has_contours,
-        "has_masks": has_masks,
-        "mask_origin": mask_origin(config),
-        "pipelines": [list(pipeline) for pipeline in pipelines_of(config)],
-        "systems": {name: describe_published_model(name) for name in config["pipelines"]["systems"]},
-        "stages": stages_of(config) if has_masks else [],
-        "settings": {
+    has_masks = has_contours or origin != "trained"
+    return RunDescription(
+        title=config["report"]["title"],
+        seed=config["seed"],
+        bootstrap=config["report"]["bootstrap"],
+        labels=list(config["labels"]),
+        cohorts=[_describe_cohort(name, cohort) for name, cohort in config["cohorts"].items()],
+        has_contours=has_contours,
+        has_masks=has_masks,
+        mask_origin=origin,
+        pipelines=[list(pipeline) for pipeline in pipelines_of(config)],
+        systems={name: describe_published_model(name) for name in config["pipelines"]["systems"]},
+        stages=stages_of(config) if has_masks else [],
+        settings={
             "intake window, HU": config["intake"]["window"],
-            "lung segmentation": shown(segmentation),
+            "lung segmentation": shown(config["segmentation"]),
             "splits": config["splits"],
-            "training": shown(training),
+            "training": shown(config["training"]),
             "explanation": shown(config["explain"]),
             "audit": config["audit"],
             "leakage inflation": config["leakage"],
         },
-        "split_unit": _worst_split_unit(config),
-        "leakage_pipelines": [pipeline.name for pipeline in leakage_pipelines(config)],
-    }
+        split_unit=_worst_split_unit(config),
+        leakage_pipelines=[pipeline.name for pipeline in leakage_pipelines(config)],
+    )
 
 
-def describe_published_model(name: str) -> dict[str, str]:
-    """What the page says of a system: its paper, what it is, and what is a substitution here."""
-    system, (title, substituted) = published_models.load(name), published_models.description_of(name)
-    return {"paper": system.paper, "citation": system.citation, "title": title, "substituted": substituted}
+def _describe_cohort(name: str, cohort: dict[str, Any]) -> CohortDescription:
+    return CohortDescription(
+        name=name,
+        role=cohort["role"],
+        format=cohort["format"],
+        patients_known=cohort["patients"] == "known",
+        phantom="phantom" in cohort,
+        labelled=cohort["role"] in LABELLED_ROLES,
+    )
 
 
-def _worst_split_unit(config: dict) -> str:
-    """The run's unit of splitting, or slice where one cohort is split so."""
+def describe_published_model(name: str) -> PublishedModelDescription:
+    """Describe a published model for the page."""
+    model, (title, substituted) = published_models.load(name), published_models.description_of(name)
+    return PublishedModelDescription(paper=model.paper, citation=model.citation, title=title, substituted=substituted)
+
+
+def _worst_split_unit(config: dict[str, Any]) -> str:
     units = [split_unit_of(config, name) for name in cohorts_with_role(config, *LABELLED_ROLES)]
     return "slice" if "slice" in units else config["splits"]["unit"]
 
 
-def cohorts_of(run: dict, *roles: str) -> list[str]:
-    """Names of the cohorts with one of the roles, all where none is given."""
+def cohorts_of(run: RunDescription, *roles: str) -> list[str]:
+    """Name the cohorts with one of the roles; all of them where no role is given."""
     return [cohort["name"] for cohort in run["cohorts"] if not roles or cohort["role"] in roles]
 
 
-def models_of(run: dict) -> list[tuple[str, int]]:
-    """(pipeline name, stage) of every trained model, in the config's order."""
+def labelled_cohorts_of(run: RunDescription | IntakeDescription) -> list[str]:
+    """Name the cohorts that have labels."""
+    return [cohort["name"] for cohort in run["cohorts"] if cohort["labelled"]]
+
+
+def input_views_of(run: RunDescription) -> list[str]:
+    """Name the configured input views, in order."""
+    return list(dict.fromkeys(input_view for input_view, _, _ in run["pipelines"]))
+
+
+def models_of(run: RunDescription) -> list[tuple[str, int]]:
+    """List pipeline name and stage of every trained model, in the config's order."""
     return [("-".join(pipeline), stage) for pipeline in run["pipelines"] for stage in run["stages"]]
 
 
-def metrics_inputs(run: dict) -> list[str]:
+def cohort_of_stage(run: RunDescription, stage: int) -> str:
+    """Name the cohort that a stage is trained on."""
+    return cohorts_of(run, ROLE_OF_STAGE[stage])[0]
+
+
+def metrics_inputs(run: RunDescription) -> list[str]:
     """List the files that report/metrics.tsv is made from, relative to the results folder."""
     return [
         f"models/{name}/stage{stage}/{file}.json"
@@ -109,35 +198,30 @@ def metrics_inputs(run: dict) -> list[str]:
     ]
 
 
-def saliency_inputs(run: dict) -> list[str]:
+def saliency_inputs(run: RunDescription) -> list[str]:
     """List the files that report/saliency.tsv is made from, relative to the results folder."""
     files = ("models/{}/stage{}/provenance.json", "explain/{}/stage{}/saliency.tsv")
     return [file.format(name, stage) for file in files for name, stage in models_of(run)]
 
 
-def cohort_of_stage(run: dict, stage: int) -> str:
-    """The cohort that a stage is trained on."""
-    return cohorts_of(run, ROLE_OF_STAGE[stage])[0]
-
-
-def metadata_tables(run: dict) -> list[tuple[str, str, str]]:
-    """(cohort, framework, file) of the metadata classifiers: one for every cohort that a stage is trained on."""
+def metadata_tables(run: RunDescription) -> list[tuple[str, str, str]]:
+    """List (cohort, input view, file) of the metadata classifiers: those of every cohort that a stage is trained on."""
     return [
-        (cohort, framework, f"explain/metadata/{cohort}/{framework}.tsv")
+        (cohort, input_view, f"explain/metadata/{cohort}/{input_view}.tsv")
         for cohort in (cohort_of_stage(run, stage) for stage in run["stages"])
-        for framework in input_views_of(run)
+        for input_view in input_views_of(run)
     ]
 
 
-def audit_inputs(run: dict) -> list[str]:
-    """Files that the audit's tables are made from, relative to the results folder."""
+def audit_inputs(run: RunDescription) -> list[str]:
+    """List the files that the audit's tables are made from, relative to the results folder."""
     tables = ("shortcuts", "sanity", "intervention_logits", "saliency")
     of_models = [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(run) for table in tables]
     return [*of_models, *(path for _, _, path in metadata_tables(run)), "report/saliency.tsv"]
 
 
-def ranking_inputs(run: dict) -> list[str]:
-    """Files that the ranking of pipelines is made from, relative to the results folder."""
+def ranking_inputs(run: RunDescription) -> list[str]:
+    """List the files that the ranking of pipelines is made from, relative to the results folder."""
     of_models = [
         f"models/{name}/stage{stage}/{file}"
         for name, stage in models_of(run)
@@ -146,8 +230,8 @@ def ranking_inputs(run: dict) -> list[str]:
     return [*of_models, *(f"report/{table}.tsv" for table in ("metrics", "saliency", "verdicts"))]
 
 
-def _page_inputs(run: dict) -> Iterator[str]:
-    labelled = cohorts_of(run, *LABELLED_ROLES)
+def _page_inputs(run: RunDescription) -> Iterator[str]:
+    labelled = labelled_cohorts_of(run)
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(run))
     yield from (f"cohorts/{name}/slices.tsv" for name in labelled)
     if run["has_contours"]:
@@ -155,7 +239,7 @@ def _page_inputs(run: dict) -> Iterator[str]:
     if run["has_masks"]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
     if run["stages"]:
-        yield from (f"splits/{name}/{framework}.tsv" for name in labelled for framework in input_views_of(run))
+        yield from (f"splits/{name}/{input_view}.tsv" for name in labelled for input_view in input_views_of(run))
         yield from ("report/leakage.tsv", *(["report/leakage_inflation.tsv"] if run["leakage_pipelines"] else []))
         yield from ("report/metrics.tsv", "report/saliency.tsv")
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
@@ -165,11 +249,6 @@ def _page_inputs(run: dict) -> Iterator[str]:
         yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))
 
 
-def page_inputs(run: dict) -> list[str]:
-    """Files and folders that the page is made from, relative to the results folder."""
+def page_inputs(run: RunDescription) -> list[str]:
+    """List the files and folders that the page is made from, relative to the results folder."""
     return list(_page_inputs(run))
-
-
-def input_views_of(run: dict) -> list[str]:
-    """The configured frameworks, in order."""
-    return list(dict.fromkeys(framework for framework, _, _ in run["pipelines"]))

@@ -1,73 +1,127 @@
-"""Where two models look: whole against segmented slices, from scratch against ImageNet weights, as the thesis asked.
+"""Where two models look: whole against segmented slices, trained from scratch against ImageNet weights.
 
-Two models of a pair differ in nothing else and are compared on the same test patients; a difference is the second's
-number less the first's, and its interval comes from drawing those patients anew. How well they do is compared in
-report/differences.tsv.
+Two models of a pair differ in nothing else and are compared on the same test patients. A difference is the second
+model's number minus the first's. Its interval comes from resampling those patients. The models' performance is compared
+in report/differences.tsv.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from lungsight.audit.interventions import BACKGROUND_ONLY
-from lungsight.audit.rows import auc_statistic, clustered_interval
+from lungsight.audit.rows import Statistic, auc_statistic, clustered_interval
 from lungsight.training.pipelines import Pipeline
 
+Model = tuple[str, int]
 PAIRS = {"framework": ("whole", "segmented"), "weights": ("scratch", "imagenet")}
 MEASURES = {"swap": "AUC, lung swapped", "enrichment": "enrichment"}
+NOT_SHARED = "no patient of each class in both"
 
 
-class Compared(NamedTuple):
-    """A statistic of weighted patients for each of two models; (b, n) weights → (b,)."""
+class AttentionPair(NamedTuple):
+    """Two pipelines that differ in one word of their name, `compared`, in one stage."""
 
-    first: Callable[[np.ndarray], np.ndarray]
-    second: Callable[[np.ndarray], np.ndarray]
+    compared: str
+    stage: int
+    first: str
+    second: str
+
+
+class AttentionDifference(TypedDict):
+    """Both values of one measure, and their difference. The numbers are NaN where there is a reason."""
+
+    patients: int
+    first: float
+    second: float
+    difference: float
+    difference_lo: float
+    difference_hi: float
+    reason: str
+
+
+class ComparisonRow(AttentionDifference):
+    """A row of report/comparisons.tsv."""
+
+    compared: str
+    stage: int
+    first_pipeline: str
+    second_pipeline: str
+    measure: str
 
 
 def patients_of(logits: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
-    """One row per test patient and label: columns of MEASURES, the mean over slices of what each is made from.
+    """Average over slices what the measures are made from.
 
-    logits: intervention_logits.tsv. saliency: saliency.tsv.
+    Parameters
+    ----------
+    logits
+        intervention_logits.tsv of a model.
+    saliency
+        Its saliency.tsv.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per test patient and label, with the columns of MEASURES.
     """
     keys = ["patient", "label"]
     parts = [logits[keys].assign(swap=expit(logits[f"{BACKGROUND_ONLY}_other"])), saliency[[*keys, "enrichment"]]]
-    first, second = (part.groupby(keys, sort=False, as_index=False).mean() for part in parts)
-    return first.merge(second, on=keys, how="outer")
+    swap, enrichment = (part.groupby(keys, sort=False, as_index=False).mean() for part in parts)
+    return swap.merge(enrichment, on=keys, how="outer")
 
 
-def attention_pairs(models: list[tuple[str, int]]) -> Iterator[tuple[str, int, str, str]]:
-    """(what differs, stage, first pipeline, second pipeline) for every pair among the models, in their order."""
-    for what, (first, second) in PAIRS.items():
+def attention_pairs(models: list[Model]) -> Iterator[AttentionPair]:
+    """Find every pair among the models, in their order."""
+    for compared, (first, second) in PAIRS.items():
         for name, stage in models:
             words = Pipeline.parse(name).columns
-            other = Pipeline(*(words | {what: second}).values()).name
-            if words[what] == first and (other, stage) in models:
-                yield what, stage, name, other
+            other = Pipeline(*(words | {compared: second}).values()).name
+            if words[compared] == first and (other, stage) in models:
+                yield AttentionPair(compared, stage, name, other)
 
 
 def compare(
     first: pd.DataFrame, second: pd.DataFrame, measure: str, positive: str, resamples: int, seed: int
-) -> dict[str, float]:
-    """One measure of two models on the patients that have it in both. first, second: as `patients_of`."""
+) -> AttentionDifference:
+    """Compare two models in one measure, on the patients that have it in both. first, second: as `patients_of`."""
     both = first.merge(second, on=["patient", "label"], suffixes=("_first", "_second"))
     both = both[both[[f"{measure}_first", f"{measure}_second"]].notna().all(axis=1)]
     truth = (both["label"] == positive).to_numpy()
     if both.empty or (measure == "swap" and (truth.all() or not truth.any())):
-        return {"patients": len(both), "reason": "no patient of each class in both"}
-    compared = Compared(*(_statistic(both[f"{measure}_{which}"], truth, measure) for which in Compared._fields))
-    once = np.ones((1, len(both)))
-    value, (low, high) = clustered_interval(
-        lambda weights: compared.second(weights) - compared.first(weights), both["patient"], resamples, seed
+        return _not_compared(len(both))
+    of_first, of_second = (_statistic(both[f"{measure}_{name}"], truth, measure) for name in ("first", "second"))
+    difference, (low, high) = clustered_interval(
+        lambda weights: of_second(weights) - of_first(weights), both["patient"], resamples, seed
     )
-    sides = {which: float(getattr(compared, which)(once)[0]) for which in Compared._fields}
-    difference = {"difference": value, "difference_lo": low, "difference_hi": high}
-    return {"patients": len(both), **sides, **difference, "reason": ""}
+    once = np.ones((1, len(both)))
+    return AttentionDifference(
+        patients=len(both),
+        first=float(of_first(once)[0]),
+        second=float(of_second(once)[0]),
+        difference=difference,
+        difference_lo=low,
+        difference_hi=high,
+        reason="",
+    )
 
 
-def _statistic(values: pd.Series, truth: np.ndarray, measure: str) -> Callable[[np.ndarray], np.ndarray]:
+def _not_compared(patients: int) -> AttentionDifference:
+    return AttentionDifference(
+        patients=patients,
+        first=np.nan,
+        second=np.nan,
+        difference=np.nan,
+        difference_lo=np.nan,
+        difference_hi=np.nan,
+        reason=NOT_SHARED,
+    )
+
+
+def _statistic(values: "pd.Series[float]", truth: np.ndarray, measure: str) -> Statistic:
     numbers = values.to_numpy(np.float64)
     if measure == "enrichment":
         return lambda weights: weights @ numbers / weights.sum(axis=1)
@@ -75,20 +129,20 @@ def _statistic(values: pd.Series, truth: np.ndarray, measure: str) -> Callable[[
 
 
 def comparison_rows(
-    models: dict[tuple[str, int], pd.DataFrame], positive: str, resamples: int, seed: int
-) -> list[dict]:
-    """report/comparisons.tsv. models: (pipeline, stage) → as `patients_of`, in the config's order."""
-    missing = {
-        "first": np.nan,
-        "second": np.nan,
-        "difference": np.nan,
-        "difference_lo": np.nan,
-        "difference_hi": np.nan,
-    }
+    models: Mapping[Model, pd.DataFrame], positive: str, resamples: int, seed: int
+) -> list[ComparisonRow]:
+    """Make report/comparisons.tsv. models: (pipeline, stage) → as `patients_of`, in the config's order."""
     return [
-        {"compared": what, "stage": stage, "first_pipeline": first, "second_pipeline": second, "measure": measure}
-        | missing
-        | compare(models[first, stage], models[second, stage], measure, positive, resamples, seed)
-        for what, stage, first, second in attention_pairs(list(models))
+        ComparisonRow(
+            compared=pair.compared,
+            stage=pair.stage,
+            first_pipeline=pair.first,
+            second_pipeline=pair.second,
+            measure=measure,
+            **compare(
+                models[pair.first, pair.stage], models[pair.second, pair.stage], measure, positive, resamples, seed
+            ),
+        )
+        for pair in attention_pairs(list(models))
         for measure in MEASURES
     ]

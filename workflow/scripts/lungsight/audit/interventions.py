@@ -1,10 +1,10 @@
-"""Pictures in which one part of a slice is replaced: what a model still answers on them says what it used.
+"""Images in which one part of a slice is replaced. What a model still predicts for them shows what it used.
 
-An intervention is a region that is replaced and what fills it; the table INTERVENTIONS is the whole battery. Everything
-is in image order, (n, size, size). The lung counts with a margin around its mask, since a lesion at the pleura is often
-cut off by a segmentation. Lengths are shares of the image's side.
+An intervention is a region that is replaced, and a fill. The table INTERVENTIONS lists all of them. Images are in image
+order, (n, size, size). Lengths are shares of the image's side.
 
-Levels are means over all slices at hand and never of one slice: a patient's own mean density would tell of disease.
+The lung counts with a margin around its mask, because segmentations often cut off a lesion at the pleura. Grey levels
+are means over all slices and never of one slice: a patient's own mean density would tell of disease.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,20 @@ from scipy import ndimage
 
 @dataclass(frozen=True)
 class Extents:
-    """Shares of the image's side: margin around the lung, width of the frame, side of the central square, Gaussians.
+    """Lengths of the interventions, as shares of the image's side.
 
-    low_pass: standard deviation of the low-pass intervention. blur: of the fill, wide enough to remove lesions.
+    Attributes
+    ----------
+    margin
+        Around the lung mask.
+    border
+        Width of the frame that `border_only` keeps.
+    crop
+        Side of the square that `central_crop` keeps.
+    low_pass
+        Standard deviation of the Gaussian of `low_pass`.
+    blur
+        Standard deviation of the Gaussian of the fill `blur`, wide enough to remove lesions.
     """
 
     margin: float
@@ -33,7 +44,19 @@ class Extents:
 
 @dataclass(frozen=True)
 class InterventionBatch:
-    """Slices to intervene on: images uint8, lung bool, (n, size, size); donors (n,) int: rows of other patients."""
+    """Slices to intervene on.
+
+    Attributes
+    ----------
+    images
+        (n, size, size) uint8.
+    lung
+        (n, size, size) bool.
+    donors
+        (n,) int, for each slice the row of another patient's slice.
+    extents
+        Lengths of the interventions.
+    """
 
     images: np.ndarray
     lung: np.ndarray
@@ -59,82 +82,82 @@ def _level(pixels: np.ndarray) -> float:
 
 
 def _body_level(background: np.ndarray) -> float:
-    """The grey of the body around the lung: the mean of those background pixels that are brighter than the mean.
+    """Give the grey of the body around the lung: the mean of the background pixels that are brighter than their mean.
 
-    The mean of air and body together would be about the lung's own, and the lung would vanish in it.
+    The mean of air and body together would be close to the lung's own grey, and the lung would vanish in it.
     """
     brighter = background[background > _level(background)]
     return _level(brighter if brighter.size else background)
 
 
-def mean_levels(scene: InterventionBatch) -> np.ndarray:
-    """The lung's mean grey inside it, the body's outside: nothing but the outline of the lung is left.
+def mean_levels(batch: InterventionBatch) -> np.ndarray:
+    """Fill with the lung's mean grey inside the lung and the body's outside: only the outline of the lung is left.
 
-    Where the background is black, as in segmented slices, it stays so.
+    A black background, as segmented slices have it, stays black.
     """
-    lung = scene.wide_lung
-    return np.where(lung, _level(scene.images[lung]), _body_level(scene.images[~lung]))
+    lung = batch.wide_lung
+    return np.where(lung, _level(batch.images[lung]), _body_level(batch.images[~lung]))
 
 
-def flat_level(scene: InterventionBatch) -> np.ndarray:
-    """The mean grey of all slices everywhere."""
-    return np.full(scene.images.shape, _level(scene.images))
+def flat_level(batch: InterventionBatch) -> np.ndarray:
+    """Fill with the mean grey of all slices."""
+    return np.full(batch.images.shape, _level(batch.images))
 
 
-def _smooth(scene: InterventionBatch, share: float) -> np.ndarray:
-    sigma = share * scene.size
-    return ndimage.gaussian_filter(scene.images.astype(np.float32), (0, sigma, sigma), mode="nearest")
+def _smooth(batch: InterventionBatch, share: float) -> np.ndarray:
+    sigma = share * batch.size
+    return ndimage.gaussian_filter(batch.images.astype(np.float32), (0, sigma, sigma), mode="nearest")
 
 
-def blurred(scene: InterventionBatch) -> np.ndarray:
-    """The slice itself, without anything of a lesion's size."""
-    return _smooth(scene, scene.extents.blur)
+def blurred(batch: InterventionBatch) -> np.ndarray:
+    """Fill with the slice itself, blurred until nothing of a lesion's size is left."""
+    return _smooth(batch, batch.extents.blur)
 
 
-def low_passed(scene: InterventionBatch) -> np.ndarray:
-    """The slice itself, without fine texture."""
-    return _smooth(scene, scene.extents.low_pass)
+def low_passed(batch: InterventionBatch) -> np.ndarray:
+    """Fill with the slice itself, without fine texture."""
+    return _smooth(batch, batch.extents.low_pass)
 
 
-def other_patient(scene: InterventionBatch) -> np.ndarray:
-    """The donor's pixel where it is of the same kind, lung or background; else the mean level of that kind."""
-    same_kind = scene.wide_lung[scene.donors] == scene.wide_lung
-    return np.where(same_kind, scene.images[scene.donors], mean_levels(scene))
+def other_patient(batch: InterventionBatch) -> np.ndarray:
+    """Fill with the donor's pixel where both are lung or both background, else with the mean level of that part."""
+    same_kind = batch.wide_lung[batch.donors] == batch.wide_lung
+    return np.where(same_kind, batch.images[batch.donors], mean_levels(batch))
 
 
-def lung_region(scene: InterventionBatch) -> np.ndarray:
-    """The lung with its margin."""
-    return scene.wide_lung
+def lung_region(batch: InterventionBatch) -> np.ndarray:
+    """Replace the lung with its margin."""
+    return batch.wide_lung
 
 
-def background_region(scene: InterventionBatch) -> np.ndarray:
-    """All that is not the lung."""
-    return ~scene.wide_lung
+def background_region(batch: InterventionBatch) -> np.ndarray:
+    """Replace everything but the lung."""
+    return ~batch.wide_lung
 
 
-def everything(scene: InterventionBatch) -> np.ndarray:
-    """Every pixel."""
-    return np.ones(scene.images.shape, dtype=bool)
+def everything(batch: InterventionBatch) -> np.ndarray:
+    """Replace every pixel."""
+    return np.ones(batch.images.shape, dtype=bool)
 
 
-def _central_square(scene: InterventionBatch, side: float) -> np.ndarray:
-    """The square of that share of the side, in the middle of every slice."""
-    centre = np.abs((np.arange(scene.size) + 0.5) / scene.size - 0.5) <= side / 2
-    return np.broadcast_to(centre[:, None] & centre[None, :], scene.images.shape)
+def _central_square(batch: InterventionBatch, side: float) -> np.ndarray:
+    """Mark the central square of every slice. side: its length as a share of the image's."""
+    centre = np.abs((np.arange(batch.size) + 0.5) / batch.size - 0.5) <= side / 2
+    return np.broadcast_to(centre[:, None] & centre[None, :], batch.images.shape)
 
 
-def inside_border(scene: InterventionBatch) -> np.ndarray:
-    """All but a frame along the edge."""
-    return _central_square(scene, 1 - 2 * scene.extents.border)
+def inside_border(batch: InterventionBatch) -> np.ndarray:
+    """Replace everything but a frame along the edge."""
+    return _central_square(batch, 1 - 2 * batch.extents.border)
 
 
-def outside_crop(scene: InterventionBatch) -> np.ndarray:
-    """All but a central square."""
-    return ~_central_square(scene, scene.extents.crop)
+def outside_crop(batch: InterventionBatch) -> np.ndarray:
+    """Replace everything but a central square."""
+    return ~_central_square(batch, batch.extents.crop)
 
 
 class Intervention(NamedTuple):
-    """Replace `region` by `fill`; both map a scene to (n, size, size). keeps: what is left, for people."""
+    """Replace `region` by `fill`. Both map a batch to (n, size, size). keeps: what is left, in words."""
 
     region: Callable[[InterventionBatch], np.ndarray]
     fill: Callable[[InterventionBatch], np.ndarray]
@@ -160,27 +183,36 @@ INTERVENTIONS: dict[str, Intervention] = {
 }
 
 
-def intervene(scene: InterventionBatch, name: str) -> np.ndarray:
-    """The slices of a scene under one intervention of the table, (n, size, size) uint8."""
+def intervene(batch: InterventionBatch, name: str) -> np.ndarray:
+    """Apply one intervention of the table to the slices of a batch. Returns (n, size, size) uint8."""
     intervention = INTERVENTIONS[name]
-    changed = np.where(intervention.region(scene), intervention.fill(scene), scene.images)
+    changed = np.where(intervention.region(batch), intervention.fill(batch), batch.images)
     return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 
 def donors_of(table: pd.DataFrame) -> np.ndarray:
-    """For each slice the row of another patient's slice, (n,) int, by table order alone.
+    """Choose for each slice a slice of another patient, by table order alone.
 
-    table: patient, label. The donor has the other class (else the k-th patient gets the next one): the k-th patient of
-    a class takes the k-th of the other class, in turn, and a slice takes the one at the same height among the donor's.
-    Where there is one patient, a slice is its own donor.
+    The k-th patient of a class takes from the k-th of the other class, in turn. Where there is one class, each patient
+    takes from the next. A slice takes the donor's slice at the same height. A patient who is alone is the own donor.
+
+    Parameters
+    ----------
+    table
+        A row per slice: patient, label.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) int, rows of the table.
     """
     rows = {patient: np.flatnonzero(table["patient"] == patient) for patient in table["patient"].unique()}
     labels = table.drop_duplicates("patient").set_index("patient")["label"]
     donors = np.empty(len(table), dtype=int)
-    for patient, own in rows.items():
-        peers = list(labels.index[labels == labels[patient]])
-        others = list(labels.index[labels != labels[patient]]) or peers[1:] + peers[:1]
-        given = rows[others[peers.index(patient) % len(others)]]
-        height = np.arange(len(own)) / max(len(own) - 1, 1)
-        donors[own] = given[np.rint(height * (len(given) - 1)).astype(int)]
+    for patient, receiving in rows.items():
+        same_class = list(labels.index[labels == labels[patient]])
+        other_class = list(labels.index[labels != labels[patient]]) or same_class[1:] + same_class[:1]
+        giving = rows[other_class[same_class.index(patient) % len(other_class)]]
+        height = np.arange(len(receiving)) / max(len(receiving) - 1, 1)
+        donors[receiving] = giving[np.rint(height * (len(giving) - 1)).astype(int)]
     return donors

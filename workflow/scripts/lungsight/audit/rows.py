@@ -1,19 +1,40 @@
-"""The rows of the audit's tables: one number each, with its interval, what chance would give, or why it is missing."""
+"""The rows of the audit's tables: one number each, with its interval, its value at chance, or why it is missing."""
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
+from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
-from lungsight.evaluation.metrics import patient_level, ranking_metrics
+from lungsight.evaluation.metrics import ranking_metrics
+
+Interval = tuple[float, float]
+# A statistic of n weighted rows: weights (b, n) → (b,), NaN where a weighting leaves it undefined.
+Statistic = Callable[[np.ndarray], np.ndarray]
 
 AUC_CHANCE = 0.5
 UNMODIFIED = "intact"  # the variant without an intervention
 FULLY_RANDOMISED = "all"  # the variant of parameter randomisation in which nothing learned is left
-# Maps count as dependent on the model where a model without anything learned has less alike ones (rank correlation).
+# Maps depend on the model where their rank correlation with those of a network with random weights lies below this.
 SIMILAR = 0.5
 _ELEMENTS_AT_ONCE = 1 << 22  # of a weights matrix, to bound memory
+
+
+class AuditRow(TypedDict):
+    """A row of shortcuts.tsv, sanity.tsv or a metadata classifier's table. reason: why there is no value, or ""."""
+
+    test: str
+    variant: str
+    measure: str
+    unit: str
+    n: int
+    value: float
+    value_lo: float
+    value_hi: float
+    chance: float
+    reason: str
 
 
 def audit_row(
@@ -21,25 +42,47 @@ def audit_row(
     variant: str,
     measure: str,
     value: float = np.nan,
-    interval: tuple[float, float] = (np.nan, np.nan),
+    interval: Interval = (np.nan, np.nan),
     *,
     unit: str = "patient",
     n: int = 0,
     chance: float = np.nan,
     reason: str = "",
-) -> dict:
-    """One row of an audit table. reason: why there is no value."""
-    numbers = {"value": value, "value_lo": interval[0], "value_hi": interval[1], "chance": chance}
-    return {"test": test, "variant": variant, "measure": measure, "unit": unit, "n": n, **numbers, "reason": reason}
+) -> AuditRow:
+    """Make one row of an audit table."""
+    return AuditRow(
+        test=test,
+        variant=variant,
+        measure=measure,
+        unit=unit,
+        n=n,
+        value=value,
+        value_lo=interval[0],
+        value_hi=interval[1],
+        chance=chance,
+        reason=reason,
+    )
 
 
 def clustered_interval(
-    statistic: Callable[[np.ndarray], np.ndarray], patients: pd.Series, resamples: int, seed: int
-) -> tuple[float, tuple[float, float]]:
-    """A statistic of weighted rows, and its 95 % patient-clustered bootstrap interval.
+    statistic: Statistic, patients: "pd.Series[str]", resamples: int, seed: int
+) -> tuple[float, Interval]:
+    """Compute a statistic of weighted rows, and its 95 % patient-clustered bootstrap interval.
 
-    statistic: weights (b, n) of the rows → (b,), NaN where a weighting leaves it undefined. NaN ends where there are
-    fewer than two patients or resamples is 0.
+    Parameters
+    ----------
+    statistic
+        A function of weights (b, n).
+    patients
+        (n,), the patient of each row.
+    resamples
+        How often patients are drawn with replacement, each with all rows.
+
+    Returns
+    -------
+    tuple
+        The value, and the ends of its interval. The ends are NaN where there are fewer than two patients or resamples
+        is 0.
     """
     point = float(statistic(np.ones((1, len(patients))))[0])
     numbers = patient_numbers(patients)
@@ -53,19 +96,29 @@ def clustered_interval(
     return point, (float(low[0]), float(high[0]))
 
 
-def auc_statistic(truth: np.ndarray, score: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """ROC AUC of a score (n,) against truth (n,) bool, as a statistic of weighted rows."""
+def auc_statistic(truth: np.ndarray, score: np.ndarray) -> Statistic:
+    """Make the ROC AUC of a score (n,) against truth (n,) bool a statistic of weighted rows."""
     return lambda weights: ranking_metrics(truth, score, weights)["roc_auc"]
 
 
 def by_unit(table: pd.DataFrame, probability: np.ndarray) -> dict[str, pd.DataFrame]:
-    """Patient, label and probability by patient (the mean over slices) and by slice. table: patient, label."""
+    """Give patient, label and probability by patient (the mean over slices) and by slice.
+
+    Parameters
+    ----------
+    table
+        A row per slice: patient, label.
+    probability
+        (n,), of the positive class.
+    """
     slices = table[["patient", "label"]].assign(probability=probability)
     return {"patient": patient_level(slices), "slice": slices}
 
 
-def auc_row(test: str, variant: str, table: pd.DataFrame, positive: str, resamples: int, seed: int, unit: str) -> dict:
-    """The row of a ROC AUC. table: patient, label, probability, one row per unit."""
+def auc_row(
+    test: str, variant: str, table: pd.DataFrame, positive: str, resamples: int, seed: int, unit: str
+) -> AuditRow:
+    """Make the row of a ROC AUC. table: patient, label, probability, one row per unit."""
     truth = (table["label"] == positive).to_numpy()
     n = len(table)
     if truth.all() or not truth.any():

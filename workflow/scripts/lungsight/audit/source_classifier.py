@@ -1,55 +1,62 @@
-"""Can the source of a slice be told from what a model's last hidden layer holds?
+"""Test whether a model's last hidden layer tells the source of a slice.
 
-A logistic regression on the standardised features, tested on patients that it was not fitted on. What a model does not
-need for its task and still knows, it may have learned the task by.
+A logistic regression on the standardised features is tested on patients that it was not fitted on. A model does not
+need the source for its task. If it knows the source all the same, it may have learned the task by it.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from lungsight.audit.rows import audit_row, clustered_interval
+from lungsight.audit.linear_classifier import cross_validated
+from lungsight.audit.rows import AuditRow, Statistic, audit_row, clustered_interval
 
 FOLDS = 5
-TEST, MEASURE = "source_from_features", "balanced_accuracy"
+TEST, CLASSIFIER, MEASURE = "source_from_features", "logistic regression", "balanced_accuracy"
 
 
-def balanced_accuracy(truth: np.ndarray, right: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The mean over classes of the share that is right, as a statistic of weighted rows. truth, right: (n,)."""
+def balanced_accuracy(truth: np.ndarray, right: np.ndarray) -> Statistic:
+    """Make the mean of the classes' accuracies a statistic of weighted rows.
+
+    Parameters
+    ----------
+    truth
+        (n,), the class of each row.
+    right
+        (n,) bool, whether it was predicted.
+    """
     classes = np.unique(truth)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
-        members = [truth == one for one in classes]
+        members = [truth == name for name in classes]
         total = np.stack([weights @ each.astype(float) for each in members])
-        found = np.stack([weights @ (each & right).astype(float) for each in members])
-        shares = np.divide(found, total, out=np.full(total.shape, np.nan), where=total > 0)
+        correct = np.stack([weights @ (each & right).astype(float) for each in members])
+        shares = np.divide(correct, total, out=np.full(total.shape, np.nan), where=total > 0)
         return shares.mean(axis=0)
 
     return statistic
 
 
-def source_row(features: np.ndarray, sources: pd.Series, patients: pd.Series, resamples: int, seed: int) -> dict:
-    """The row of the balanced accuracy over sources that two patients or more come from; chance is 1 / sources.
+def source_row(
+    features: np.ndarray, sources: "pd.Series[str]", patients: "pd.Series[str]", resamples: int, seed: int
+) -> AuditRow:
+    """Measure how well features tell the sources that two patients or more come from. Chance is 1 / sources.
 
-    features: (n, k) of n slices. sources, patients: (n,), in the same order.
+    Parameters
+    ----------
+    features
+        (n, k) of n slices.
+    sources, patients
+        (n,), in the same order.
     """
-    of_source = patients.groupby(sources, sort=False).nunique()
-    usable = list(of_source.index[of_source > 1])
+    per_source = patients.groupby(sources, sort=False).nunique()
+    usable = list(per_source.index[per_source > 1])
     if len(usable) < 2:
-        total = sources.nunique()
-        reason = "the test slices come from one source" if total == 1 else "fewer than two sources have two patients"
-        return audit_row(TEST, "logistic regression", MEASURE, unit="slice", reason=reason)
+        single = sources.nunique() == 1
+        reason = "the test slices come from one source" if single else "fewer than two sources have two patients"
+        return audit_row(TEST, CLASSIFIER, MEASURE, unit="slice", reason=reason)
     chosen = sources.isin(usable).to_numpy()
     truth, groups = sources[chosen].to_numpy(), patients[chosen]
-    folds = StratifiedGroupKFold(n_splits=min(FOLDS, int(of_source[usable].min())))
-    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
-    predicted = cross_val_predict(model, features[chosen], truth, groups=groups.to_numpy(), cv=folds)
+    predicted = cross_validated(features[chosen], truth, groups.to_numpy(), min(FOLDS, int(per_source[usable].min())))
     value, interval = clustered_interval(balanced_accuracy(truth, predicted == truth), groups, resamples, seed)
-    return audit_row(
-        *(TEST, "logistic regression", MEASURE, value, interval), unit="slice", n=len(truth), chance=1 / len(usable)
-    )
+    n, chance = len(truth), 1 / len(usable)
+    return audit_row(TEST, CLASSIFIER, MEASURE, value, interval, unit="slice", n=n, chance=chance)

@@ -1,42 +1,51 @@
-"""The audit's tables of a run: every number, the verdict on each model, the comparisons between models."""
+"""The audit's tables of a run: every number, the verdict on each model, the differences between models."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from lungsight.audit.attention_differences import comparison_rows, patients_of
-from lungsight.audit.verdict import KINDS, Estimate, decide, evidence_of
-from lungsight.run_description import cohort_of_stage, metadata_tables, models_of
+from lungsight.audit.attention_differences import ComparisonRow, Model, comparison_rows, patients_of
+from lungsight.audit.verdict import CONCLUSIONS, Estimate, decide, evidence_of
+from lungsight.run_description import RunDescription, cohort_of_stage, metadata_tables, models_of
 from lungsight.tables import columns_of, read_table
 from lungsight.training.pipelines import Pipeline
 
-Model = tuple[str, int]
 ESTIMATES = ("auc", "background", "swap", "enrichment", "similarity")
 
 
-def verdict_row(model: Model, audited: pd.DataFrame, saliency: pd.DataFrame) -> dict:
-    """A row of report/verdicts.tsv.
+def verdict_row(model: Model, audited: pd.DataFrame, saliency: pd.DataFrame) -> dict[str, str | int | float]:
+    """Make a row of report/verdicts.tsv.
 
-    audited: the model's rows of report/audit.tsv. saliency: report/saliency.tsv.
+    Parameters
+    ----------
+    model
+        Pipeline and stage.
+    audited
+        The model's rows of report/audit.tsv.
+    saliency
+        report/saliency.tsv.
     """
     name, stage = model
     pipeline = Pipeline.parse(name)
-    overall = saliency.query("pipeline == @name and stage == @stage and outcome == 'all'")
-    enrichment = Estimate(*overall.iloc[0][["enrichment", "enrichment_lo", "enrichment_hi"]].astype(float))
+    of_model = (saliency["pipeline"] == name) & (saliency["stage"] == stage)
+    overall = saliency[of_model & (saliency["outcome"] == "all")].iloc[0]
+    enrichment = Estimate(*(float(overall[name]) for name in ("enrichment", "enrichment_lo", "enrichment_hi")))
     seen = evidence_of(pipeline.input_view, audited, enrichment)
     verdict = decide(seen)
+    estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
     numbers = {
-        f"{key}{end}": number
-        for key in ESTIMATES
-        for end, number in zip(("", "_lo", "_hi"), getattr(seen, key), strict=True)
+        f"{key}{end}": value
+        for key, estimate in estimates.items()
+        for end, value in zip(("", "_lo", "_hi"), estimate, strict=True)
     }
-    said = {"verdict": KINDS[verdict.kind], "rule": verdict.rule, "sentence": verdict.text}
     return {
         "pipeline": name,
         **pipeline.columns,
         "stage": stage,
-        **said,
+        "verdict": CONCLUSIONS[verdict.conclusion],
+        "rule": verdict.rule,
+        "sentence": verdict.sentence,
         "patients": seen.patients,
         **numbers,
         "maps_pass": int(seen.maps_pass),
@@ -44,49 +53,63 @@ def verdict_row(model: Model, audited: pd.DataFrame, saliency: pd.DataFrame) -> 
 
 
 def verdict_table(models: Iterable[Model], audit: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
-    """report/verdicts.tsv. audit: report/audit.tsv. saliency: report/saliency.tsv."""
-    of_model = {model: rows for model, rows in audit.dropna(subset="stage").groupby(["pipeline", "stage"], sort=False)}
-    return pd.DataFrame(
-        [verdict_row(model, of_model[model], saliency) for model in models], columns=columns_of("verdicts")
-    )
+    """Make report/verdicts.tsv. audit: report/audit.tsv. saliency: report/saliency.tsv."""
+    rows = [
+        verdict_row((name, stage), audit[(audit["pipeline"] == name) & (audit["stage"] == stage)], saliency)
+        for name, stage in models
+    ]
+    return pd.DataFrame(rows, columns=columns_of("verdicts"))
 
 
 def audit_table(
     of_models: Iterable[tuple[Model, str, pd.DataFrame]], of_metadata: Iterable[tuple[str, str, pd.DataFrame]]
 ) -> pd.DataFrame:
-    """report/audit.tsv.
+    """Make report/audit.tsv.
 
-    of_models: (model, cohort, an audit table). of_metadata: (cohort, framework, an audit table).
+    Parameters
+    ----------
+    of_models
+        (model, cohort, one of its audit tables).
+    of_metadata
+        (cohort, input view, the table of its metadata classifier).
     """
     parts = [
         table.assign(pipeline=name, framework=Pipeline.parse(name).input_view, stage=stage, cohort=cohort)
         for (name, stage), cohort, table in of_models
     ] + [
-        table.assign(pipeline="", framework=framework, stage=None, cohort=cohort)
-        for cohort, framework, table in of_metadata
+        table.assign(pipeline="", framework=input_view, stage=None, cohort=cohort)
+        for cohort, input_view, table in of_metadata
     ]
     table = pd.concat(parts, ignore_index=True)
     return table.assign(stage=table["stage"].astype(float))[columns_of("report_audit")]
 
 
-def read_audit(results: Path, facts: dict) -> pd.DataFrame:
-    """report/audit.tsv, from the audit tables of every model and of every cohort's metadata below `results`."""
+def read_audit(results: Path, run: RunDescription) -> pd.DataFrame:
+    """Make report/audit.tsv from the tables of every model and of every cohort's metadata.
+
+    Parameters
+    ----------
+    results
+        The run's folder.
+    run
+        The run's description.
+    """
     of_models = [
-        (model, cohort_of_stage(facts, model[1]), read_table(_folder(results, model) / f"{name}.tsv", schema="audit"))
-        for model in models_of(facts)
+        (model, cohort_of_stage(run, model[1]), read_table(_folder(results, model) / f"{name}.tsv", schema="audit"))
+        for model in models_of(run)
         for name in ("shortcuts", "sanity")
     ]
     of_metadata = [
-        (cohort, framework, read_table(results / path, schema="audit"))
-        for cohort, framework, path in metadata_tables(facts)
+        (cohort, input_view, read_table(results / path, schema="audit"))
+        for cohort, input_view, path in metadata_tables(run)
     ]
     return audit_table(of_models, of_metadata)
 
 
-def read_comparisons(results: Path, facts: dict) -> list[dict]:
-    """report/comparisons.tsv, from what every model said of every test patient."""
-    patients = {model: _read_patients(results, model) for model in models_of(facts)}
-    return comparison_rows(patients, facts["labels"][0], facts["bootstrap"], facts["seed"])
+def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonRow]:
+    """Make report/comparisons.tsv from what every model predicts for every test patient. Arguments: `read_audit`'s."""
+    patients = {model: _read_patients(results, model) for model in models_of(run)}
+    return comparison_rows(patients, run["labels"][0], run["bootstrap"], run["seed"])
 
 
 def _folder(results: Path, model: Model) -> Path:

@@ -1,21 +1,25 @@
-"""Does a model look at the lung? One verdict for each, by rules that are written down here and nowhere else.
+"""Give each model one verdict on where it looks, by rules that are written down here and nowhere else.
 
 The evidence, all on held-out test patients and by patient, with 95 % intervals over patients:
 
-    auc          ROC AUC on the slices as they are
-    background   ROC AUC with the lung replaced by a flat grey: what is left without lung tissue
-    swap         ROC AUC with the lung replaced by that of a patient of the other class, so that lung and background
-                 contradict each other: above 0.5 the answers follow the background, below 0.5 the (other's) lung
-    enrichment   Grad-CAM's share in the lung over the lung's share of the image; 1 is a map without preference. Counts
-                 only where the method passes parameter randomisation: maps of a network without anything learned must
-                 differ from the model's. It never suffices for a verdict on the lung: lungs lie in the middle, and so
-                 do the maps of networks with random weights.
+auc
+    ROC AUC on the slices as they are.
+background
+    ROC AUC with the lung replaced by a flat grey: what the model can do without lung tissue.
+swap
+    ROC AUC with the lung replaced by that of a patient of the other class, so that lung and background contradict each
+    other. Above 0.5 the predictions follow the background, below 0.5 the lung of the other patient.
+enrichment
+    Grad-CAM's share in the lung over the lung's share of the image; 1 is a map without preference. It counts only where
+    the maps pass parameter randomisation: maps of a network with random weights must differ from the model's. It never
+    suffices for a verdict on the lung. Lungs lie in the middle, and so do the maps of networks with random weights.
 
-In the segmented framework the background is black: there `background` and `swap` ask what the outline of the lung gives
-away. The first rule that holds decides.
+Segmented slices have a black background. There `background` and `swap` ask what the outline of the lung gives away. The
+first rule that holds decides.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,17 +28,17 @@ import pandas as pd
 from lungsight.audit.rows import FULLY_RANDOMISED, SIMILAR, UNMODIFIED
 from lungsight.wording import number
 
-# Fewer, and even a perfect separation may be chance: of five and five patients, one in 252 shuffles gives it.
+# With fewer, even a perfect separation may be chance: of five and five patients, one in 252 shuffles gives it.
 FEWEST_PATIENTS = 10
-SUFFICES = 0.5  # share of a model's advantage over chance that the background must give alone to suffice
+SUFFICES = 0.5  # share of a model's advantage over chance that the background alone must give to suffice
 CHANCE = 0.5
-KINDS = {
+# The verdicts, in the words of verdicts.tsv.
+CONCLUSIONS = {
     "lung": "looks at the lung",
     "chance": "no better than chance",
     "elsewhere": "looks elsewhere",
     "unknown": "cannot tell",
 }
-TONES = {"lung": "good", "chance": "warn", "elsewhere": "bad", "unknown": "warn"}
 
 
 class Estimate(NamedTuple):
@@ -45,22 +49,35 @@ class Estimate(NamedTuple):
     high: float = np.nan
 
     def above(self, level: float) -> bool:
-        """The whole interval lies above."""
+        """Tell whether the whole interval lies above a level."""
         return self.low > level
 
     def below(self, level: float) -> bool:
-        """The whole interval lies below."""
+        """Tell whether the whole interval lies below a level."""
         return self.high < level
 
     def __str__(self) -> str:
+        """Write the number with its interval, `0.91 (0.85–0.96)`."""
         between = "" if np.isnan(self.low) else f" ({number(self.low)}–{number(self.high)})"
         return f"{number(self.value)}{between}"
 
 
 class Evidence(NamedTuple):
-    """What the rules look at. patients: in the test split. similarity: of a random network's maps with the model's."""
+    """What the rules look at.
 
-    framework: str
+    Attributes
+    ----------
+    input_view
+        "whole" or "segmented".
+    patients
+        In the test split.
+    auc, background, swap, enrichment
+        As the module describes them.
+    similarity
+        Rank correlation of a randomised network's maps with the model's.
+    """
+
+    input_view: str
     patients: int
     auc: Estimate
     background: Estimate
@@ -75,12 +92,12 @@ class Evidence(NamedTuple):
 
     @property
     def background_suffices(self) -> bool:
-        """Whether the background alone tells the classes apart, and gives much of what the model has."""
+        """Whether the background alone tells the classes apart, with much of the model's advantage over chance."""
         return self.background.above(CHANCE) and self.background.value - CHANCE >= SUFFICES * (self.auc.value - CHANCE)
 
     @property
     def lung_outweighs(self) -> bool:
-        """Whether the answers follow the lung where it speaks against the background."""
+        """Whether the predictions follow the lung where it contradicts the background."""
         return self.swap.below(CHANCE)
 
     @property
@@ -94,121 +111,194 @@ class Evidence(NamedTuple):
         return self.maps_pass and self.enrichment.below(1)
 
     @property
-    def what_is_left(self) -> str:
-        """The background, in the words of the framework."""
-        return "the outline of the lung" if self.framework == "segmented" else "what is not lung"
+    def background_in_words(self) -> str:
+        """The background, in the words of the input view."""
+        return "the outline of the lung" if self.input_view == "segmented" else "what is not lung"
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Every number as text, by its name, and `left`: what is left without lung tissue, in words."""
+        return {
+            "left": self.background_in_words,
+            "patients": str(self.patients),
+            "auc": str(self.auc),
+            "background": str(self.background),
+            "swap": str(self.swap),
+            "enrichment": str(self.enrichment),
+            "similarity": str(self.similarity),
+        }
 
 
-class Rule(NamedTuple):
-    """holds: of the evidence. says: the reason, a template over the evidence's fields."""
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the verdict.
+
+    Attributes
+    ----------
+    name
+        As it stands in verdicts.tsv.
+    conclusion
+        A key of CONCLUSIONS.
+    holds
+        Whether the rule decides on this evidence.
+    reason
+        A template over `Evidence.texts`.
+    """
 
     name: str
-    kind: str
+    conclusion: str
     holds: Callable[[Evidence], bool]
-    says: str
+    reason: str
 
 
-RULES = (
+RULES: tuple[Rule, ...] = (
     Rule(
-        *("too few patients", "unknown", lambda seen: seen.patients < FEWEST_PATIENTS),
-        f"{{patients}} test patients are too few; {FEWEST_PATIENTS} are needed",
+        name="too few patients",
+        conclusion="unknown",
+        holds=lambda seen: seen.patients < FEWEST_PATIENTS,
+        reason=f"{{patients}} test patients are too few; {FEWEST_PATIENTS} are needed",
     ),
     Rule(
-        *("no interval", "unknown", lambda seen: np.isnan(seen.auc.low) or np.isnan(seen.swap.low)),
-        "no interval could be computed",
+        name="no interval",
+        conclusion="unknown",
+        holds=lambda seen: bool(np.isnan(seen.auc.low) or np.isnan(seen.swap.low)),
+        reason="no interval could be computed",
     ),
     Rule(
-        *("not learned", "unknown", lambda seen: not seen.auc.above(CHANCE)),
-        "the model is not shown to beat chance: AUC {auc}",
+        name="not learned",
+        conclusion="unknown",
+        holds=lambda seen: not seen.auc.above(CHANCE),
+        reason="the model is not shown to beat chance: AUC {auc}",
     ),
     Rule(
-        *("both suffice", "unknown", lambda seen: seen.background_suffices and seen.lung_outweighs),
-        "{left} tells the classes apart by itself (AUC {background} without lung tissue), but where the lung disagrees"
-        " the answers follow the lung (AUC {swap}): the model can use both",
+        name="both suffice",
+        conclusion="unknown",
+        holds=lambda seen: seen.background_suffices and seen.lung_outweighs,
+        reason="{left} tells the classes apart by itself (AUC {background} without lung tissue), but where the lung"
+        " disagrees the answers follow the lung (AUC {swap}): the model can use both",
     ),
     Rule(
-        *("background suffices", "elsewhere", lambda seen: seen.background_suffices),
-        "{left} tells the classes apart by itself: AUC {background} without lung tissue, {auc} with it",
+        name="background suffices",
+        conclusion="elsewhere",
+        holds=lambda seen: seen.background_suffices,
+        reason="{left} tells the classes apart by itself: AUC {background} without lung tissue, {auc} with it",
     ),
     Rule(
-        *("background outweighs", "elsewhere", lambda seen: seen.swap.above(CHANCE)),
-        "with another patient's lung of the other class the answers stay with {left}: AUC {swap}",
+        name="background outweighs",
+        conclusion="elsewhere",
+        holds=lambda seen: seen.swap.above(CHANCE),
+        reason="with another patient's lung of the other class the answers stay with {left}: AUC {swap}",
     ),
     Rule(
-        *("maps contradict", "unknown", lambda seen: seen.lung_outweighs and seen.maps_off),
-        "the answers follow the lung (AUC {swap} when it is swapped), but the maps lie outside it (enrichment"
+        name="maps contradict",
+        conclusion="unknown",
+        holds=lambda seen: seen.lung_outweighs and seen.maps_off,
+        reason="the answers follow the lung (AUC {swap} when it is swapped), but the maps lie outside it (enrichment"
         " {enrichment})",
     ),
     Rule(
-        *("lung outweighs", "lung", lambda seen: seen.lung_outweighs),
-        "with another patient's lung of the other class the answers follow that lung: AUC {swap}; without lung tissue"
-        " {background}",
+        name="lung outweighs",
+        conclusion="lung",
+        holds=lambda seen: seen.lung_outweighs,
+        reason="with another patient's lung of the other class the answers follow that lung: AUC {swap}; without lung"
+        " tissue {background}",
     ),
     Rule(
-        *("maps elsewhere", "elsewhere", lambda seen: seen.maps_off),
-        "neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps lie outside the lung"
-        " (enrichment {enrichment})",
+        name="maps elsewhere",
+        conclusion="elsewhere",
+        holds=lambda seen: seen.maps_off,
+        reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps lie outside the"
+        " lung (enrichment {enrichment})",
     ),
     Rule(
-        *("maps on the lung alone", "unknown", lambda seen: seen.maps_on),
-        "the maps lie on the lung (enrichment {enrichment}), but neither part outweighs the other (AUC {swap} when the"
-        " lung is swapped)",
+        name="maps on the lung alone",
+        conclusion="unknown",
+        holds=lambda seen: seen.maps_on,
+        reason="the maps lie on the lung (enrichment {enrichment}), but neither part outweighs the other (AUC {swap}"
+        " when the lung is swapped)",
     ),
     Rule(
-        *("maps do not count", "unknown", lambda seen: not seen.maps_pass),
-        "neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps are not shown to depend"
-        " on what was learned",
+        name="maps do not count",
+        conclusion="unknown",
+        holds=lambda seen: not seen.maps_pass,
+        reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps are not shown to"
+        " depend on what was learned",
     ),
     Rule(
-        *("no map", "unknown", lambda seen: np.isnan(seen.enrichment.low)),
-        "neither part outweighs the other (AUC {swap} when the lung is swapped), and no map could be measured",
+        name="no map",
+        conclusion="unknown",
+        holds=lambda seen: bool(np.isnan(seen.enrichment.low)),
+        reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and no map could be measured",
     ),
     Rule(
-        *("no preference", "chance", lambda seen: True),
-        "neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps have no preference"
-        " (enrichment {enrichment})",
+        name="no preference",
+        conclusion="chance",
+        holds=lambda seen: True,
+        reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps have no"
+        " preference (enrichment {enrichment})",
     ),
 )
 
 
 class Verdict(NamedTuple):
-    """kind: a key of KINDS. rule: the name of the rule that decided. text: the sentence with its numbers."""
+    """The verdict on one model.
 
-    kind: str
+    Attributes
+    ----------
+    conclusion
+        A key of CONCLUSIONS.
+    rule
+        The name of the rule that decided.
+    sentence
+        The conclusion and its reason, with numbers.
+    """
+
+    conclusion: str
     rule: str
-    text: str
-
-    @property
-    def tone(self) -> str:
-        return TONES[self.kind]
+    sentence: str
 
 
 def decide(seen: Evidence) -> Verdict:
-    """The verdict of the first rule that holds."""
+    """Give the verdict of the first rule that holds."""
     rule = next(rule for rule in RULES if rule.holds(seen))
-    words = KINDS[rule.kind]
-    numbers = {name: str(part) for name, part in seen._asdict().items()}
-    reason = rule.says.format(left=seen.what_is_left, **numbers)
-    return Verdict(rule.kind, rule.name, f"{words[0].upper()}{words[1:]}: {reason}.")
+    words = CONCLUSIONS[rule.conclusion]
+    sentence = f"{words[0].upper()}{words[1:]}: {rule.reason.format_map(seen.texts)}."
+    return Verdict(rule.conclusion, rule.name, sentence)
 
 
 def _rows(audited: pd.DataFrame, test: str, variant: str, measure: str, unit: str) -> pd.DataFrame:
-    wanted = {"test": test, "variant": variant, "measure": measure, "unit": unit}
-    return audited[(audited[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    return audited[
+        (audited["test"] == test)
+        & (audited["variant"] == variant)
+        & (audited["measure"] == measure)
+        & (audited["unit"] == unit)
+    ]
 
 
 def estimate(audited: pd.DataFrame, test: str, variant: str, measure: str, unit: str = "patient") -> Estimate:
-    """One number of an audit table; missing where the table has no such row."""
-    found = _rows(audited, test, variant, measure, unit)
-    return Estimate() if found.empty else Estimate(*found.iloc[0][["value", "value_lo", "value_hi"]].astype(float))
+    """Look up one number of an audit table; a missing one where the table has no such row."""
+    rows = _rows(audited, test, variant, measure, unit)
+    if rows.empty:
+        return Estimate()
+    return Estimate(*(float(rows[name].iloc[0]) for name in ("value", "value_lo", "value_hi")))
 
 
-def evidence_of(framework: str, audited: pd.DataFrame, enrichment: Estimate) -> Evidence:
-    """audited: rows of the audit tables of one model. enrichment: over all its test slices."""
-    intact, background, swap = (
+def evidence_of(input_view: str, audited: pd.DataFrame, enrichment: Estimate) -> Evidence:
+    """Collect the evidence on one model.
+
+    Parameters
+    ----------
+    input_view
+        "whole" or "segmented".
+    audited
+        The model's rows of the audit tables.
+    enrichment
+        Of its maps, over all its test slices.
+    """
+    unmodified, background, swap = (
         estimate(audited, "intervention", name, "roc_auc")
         for name in (UNMODIFIED, "background_only_mean", "background_only_other")
     )
     similarity = estimate(audited, "randomisation", FULLY_RANDOMISED, "rank_correlation", "slice")
-    patients = _rows(audited, "intervention", UNMODIFIED, "roc_auc", "patient")["n"].sum()
-    return Evidence(framework, int(patients), intact, background, swap, enrichment, similarity)
+    patients = int(_rows(audited, "intervention", UNMODIFIED, "roc_auc", "patient")["n"].sum())
+    return Evidence(input_view, patients, unmodified, background, swap, enrichment, similarity)

@@ -26,15 +26,12 @@ class SlicePredictions:
     slices
         The table `new_slice_predictions`.
     features : (n, channels) float64
-    images
-        Pixels and lung masks, as the network saw them.
     maps : (n, h, w) float32
         Raw Grad-CAM maps.
     """
 
     slices: pd.DataFrame
     features: np.ndarray
-    images: SliceImages
     maps: np.ndarray
 
 
@@ -63,11 +60,10 @@ def predict_slices(
     rows = images.rows_of(slices["slice"])
     pixels, lungs = np.asarray(images.pixels[rows]), np.asarray(masks.pixels[rows]) > 0
     if slices.empty:
-        table = slices.assign(**dict.fromkeys(PREDICTED_COLUMNS))
-        return SlicePredictions(table, np.zeros((0, 0)), SliceImages(slices, pixels, lungs), pixels)
+        return SlicePredictions(slices.assign(**dict.fromkeys(PREDICTED_COLUMNS)), np.zeros((0, 0)), pixels)
     probability, features = PredictionNetwork(model, backbone)(images.pixels, rows)
-    shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.is_given(rows))
+    shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.mask_exists(rows))
     explainer = GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
     explained = explain_slices(explainer, shown, partial(to_input, backbone), positive, iou_level)[PRIMARY]
     table = slices.assign(**{name: explained.table[name] for name in PREDICTED_COLUMNS})
-    return SlicePredictions(table, features, shown, explained.maps)
+    return SlicePredictions(table, features, explained.maps)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lungsight.explain.overlays import draw_overlay
 from lungsight.explain.resample import upsample_bilinear
-from lungsight.predict.cases import slices_to_draw
-from lungsight.predict.inference import SlicePredictions
 from lungsight.rows import NewSlicePredictionsRow
 from lungsight.tables import rows_of
+from lungsight.training.image_cache import CachedImages
 from lungsight.wording import number
 
 
@@ -19,18 +19,35 @@ class DrawnSlice(NewSlicePredictionsRow):
     position: str
 
 
-def draw_pictures(folder: Path, predictions: SlicePredictions, cases: pd.DataFrame) -> None:
-    """Draw the slices of `slices_to_draw` into `folder`, as <slice>-<position>.png, where the page finds them.
+def draw_pictures(
+    folder: Path,
+    slices: pd.DataFrame,
+    images: CachedImages,
+    masks: CachedImages,
+    maps: np.ndarray,
+    cases: pd.DataFrame,
+) -> None:
+    """Draw n slices into `folder`, as <slice>-<position>.png, where the page finds them.
 
-    cases: the table `cases`. The patient's right is marked in scans; in pictures, the side is unknown.
+    Parameters
+    ----------
+    folder
+        It is made if it is missing.
+    slices
+        The n rows that `cases.slices_to_draw` chose.
+    images, masks
+        Cached images and lung masks of the scans.
+    maps : (n, h, w) float32
+        Raw maps of these slices.
+    cases
+        The table `cases`. The patient's right is marked in scans; in pictures, the side is unknown.
     """
     scans = set(cases.loc[cases["kind"] != "image", "case"])
     folder.mkdir(parents=True, exist_ok=True)
-    drawn, images = slices_to_draw(predictions.slices), predictions.images
-    for index, row in zip(drawn.index, rows_of(drawn, DrawnSlice), strict=True):
-        heat = upsample_bilinear(predictions.maps[[index]], images.masks.shape[1:])[0]
+    for row, place, raw_map in zip(rows_of(slices, DrawnSlice), images.rows_of(slices["slice"]), maps, strict=True):
+        mask = np.asarray(masks.pixels[place]) > 0
+        heat = upsample_bilinear(raw_map[None], mask.shape)[0]
         title = f"slice {row['z_index']} · p = {row['probability']:.2f}"
         detail = f"enrichment {number(row['enrichment'])} · lung mass {number(row['lung_mass'])}"
-        sided = row["case"] in scans
-        picture = draw_overlay(images.images[index], images.masks[index], heat, title, detail, sided)
+        picture = draw_overlay(np.asarray(images.pixels[place]), mask, heat, title, detail, row["case"] in scans)
         (folder / f"{row['slice']}-{row['position']}.png").write_bytes(picture)

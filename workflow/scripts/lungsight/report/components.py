@@ -1,20 +1,41 @@
-"""What a table of the page is, and the tables about data: cohorts, QC, splits, leakage, segmentation."""
+"""What the page is made of: statements, cells and tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lungsight.qc.rules import in_brief
 from lungsight.report.results import RunResults
-from lungsight.run_description import input_views_of
-from lungsight.subsets import SUBSETS
-from lungsight.wording import number, tally
+from lungsight.wording import MISSING, evaluation_name, evaluation_note, interval, number
+
+SIGNIFICANT = 0.05
+Heading = tuple[str, str]
+# A row of a table, or an entry of a JSON file.
+Row = Any
+
+
+class Statement(NamedTuple):
+    """A sentence. tone: "good", "bad", "warn" or "plain"."""
+
+    tone: str
+    text: str
 
 
 class Cell(NamedTuple):
-    """A cell: its text, what it sorts by (the text where None), a tone for its colour, a small second line."""
+    """A cell of a table.
+
+    Attributes
+    ----------
+    text
+        What it shows.
+    sort
+        What it sorts by; the text where None.
+    tone
+        Its colour: "good", "warn", "bad", "above", "below", or none.
+    note
+        A small second line.
+    """
 
     text: str
     sort: float | None = None
@@ -24,162 +45,105 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class PageTable:
-    """A sortable table. headings: (title, explanation or ""). numeric: positions of columns set to the right."""
+    """A table that the reader can sort.
+
+    Attributes
+    ----------
+    name
+        Its id on the page, before `-table`.
+    headings
+        (title, explanation or "") of each column.
+    """
 
     name: str
     caption: str
-    headings: Sequence[tuple[str, str]]
+    headings: Sequence[Heading]
     rows: list[list[Cell]] = field(default_factory=list)
-    numeric: frozenset[int] = frozenset()
+
+    @property
+    def numeric(self) -> frozenset[int]:
+        """Positions of the columns that hold a number. They are set to the right."""
+        return frozenset(place for row in self.rows for place, cell in enumerate(row) if cell.sort is not None)
 
 
 def text(value: object) -> Cell:
+    """Show a word."""
     return Cell(str(value))
 
 
+def missing(note: str = "") -> Cell:
+    """Show that there is no number."""
+    return Cell(MISSING, note=note)
+
+
 def whole(value: float) -> Cell:
-    """A count."""
+    """Show a count."""
     return Cell(f"{int(value):,}".replace(",", " "), float(value))
 
 
 def decimal(value: float, digits: int = 2) -> Cell:
+    """Show a number with decimals."""
     return Cell(number(value, digits), None if pd.isna(value) else float(value))
 
 
 def share(value: float) -> Cell:
-    return Cell("–" if pd.isna(value) else f"{100 * value:.0f} %", None if pd.isna(value) else float(value))
+    """Show a share of 1 as a percentage."""
+    return Cell(MISSING if pd.isna(value) else f"{100 * value:.0f} %", None if pd.isna(value) else float(value))
 
 
-def cohort_table(results: RunResults) -> PageTable:
-    """One row per cohort: who is in it and what became of the rows of its table."""
-    headings = [
-        *(("Cohort", ""), ("Role", "what the cohort is used for"), ("Data", "format, and whether it was generated")),
-        *(("Patients", "with a usable case"), ("Cases", "rows of the user's table")),
-        *(("Usable", ""), ("Rejected", "unusable, with the reason"), ("Left out", "by a rule of the user's")),
-        ("Slices", "of usable cases"),
-    ]
-    rows = []
-    for cohort in results.facts["cohorts"]:
-        cases = results.cases[cohort["name"]]
-        status = cases["status"].value_counts()
-        data = cohort["format"].upper() + (", phantoms" if cohort["phantom"] else "")
-        usable = cases[cases["status"] == "ok"]
-        patients = whole(usable["patient"].nunique()) if cohort["patients_known"] else text("unknown")
-        counts = [whole(len(cases)), *(whole(status.get(name, 0)) for name in ("ok", "rejected", "skipped"))]
-        slices = whole(cases["n_slices"].sum())
-        rows.append([text(cohort["name"]), text(cohort["role"]), text(data), patients, *counts, slices])
-    return PageTable("cohorts", "Cohorts and what became of their cases", headings, rows, frozenset(range(3, 9)))
+def estimate(row: Row, metric: str) -> Cell:
+    """Show a metric of a row, below it its interval."""
+    return decimal(row[metric])._replace(note=interval(row, metric))
 
 
-def rejection_table(results: RunResults) -> PageTable:
-    """Reasons for cases that were not used, with how often each occurs."""
-    rows = [
-        [text(cohort), text(status), text(reason), whole(times)]
-        for cohort, cases in results.cases.items()
-        for (status, reason), times in cases[cases["status"] != "ok"].groupby(["status", "reason"]).size().items()
-    ]
-    headings = [("Cohort", ""), ("Status", ""), ("Reason", ""), ("Cases", "")]
-    return PageTable("rejections", "Why cases were not used", headings, rows, frozenset({3}))
+def estimates(row: Row, metrics: Iterable[str]) -> list[Cell]:
+    """Show metrics of a row, below each its interval."""
+    return [estimate(row, name) for name in metrics]
 
 
-def acquisition_table(results: RunResults) -> PageTable:
-    """Medians of the acquisition facts of usable cases, by cohort and class."""
-    facts = {"rows": 0, "columns": 0, "spacing_row": 2, "spacing_slice": 2, "slice_thickness": 2, "kvp": 0}
-    headings = [
-        *(("Cohort", ""), ("Class", ""), ("Rows", "pixels"), ("Columns", "pixels")),
-        *(("Pixel spacing", "mm"), ("Slice spacing", "mm"), ("Slice thickness", "mm"), ("Tube voltage", "kV")),
-        ("With contrast", "share of cases whose header names a contrast agent"),
-    ]
-    rows = []
-    for cohort, cases in results.cases.items():
-        for label, group in cases[cases["status"] == "ok"].groupby("label", sort=False):
-            medians = [decimal(group[name].astype(float).median(), digits) for name, digits in facts.items()]
-            contrast = share(group["contrast"].astype(float).mean())
-            rows.append([text(cohort), text(label or "–"), *medians, contrast])
-    return PageTable(
-        "acquisition", "How the scans were taken: medians by class", headings, rows, frozenset(range(2, 9))
-    )
+def against_chance(row: Row, metric: str, chance: float) -> Cell:
+    """Show a metric with its interval; coloured where the whole interval lies on one side of chance."""
+    low, high = row[f"{metric}_lo"], row[f"{metric}_hi"]
+    return estimate(row, metric)._replace(tone="good" if low > chance else "bad" if high < chance else "")
 
 
-def source_table(results: RunResults) -> PageTable:
-    """Slices by source and class: a source with one class gives the label away."""
-    labels = results.facts["labels"]
-    rows = []
-    for cohort, slices in results.slices.items():
-        counts = pd.crosstab(slices["source"], slices["label"]).reindex(columns=labels, fill_value=0)
-        rows += [[text(cohort), text(row.Index), *map(whole, row[1:])] for row in counts.itertuples()]
-    headings = [("Cohort", ""), ("Source", ""), *((label, "slices") for label in labels)]
-    return PageTable("sources", "Slices by source and class", headings, rows, frozenset({2, 3}))
+def audit_estimate(row: Row, name: str = "value") -> Cell:
+    """Show a number of the audit with its interval. A negative end is joined by `to`: a dash would read as a minus."""
+    between = interval(row, name)
+    if row[f"{name}_lo"] < 0:
+        between = f"{number(row[f'{name}_lo'])} to {number(row[f'{name}_hi'])}"
+    cell = decimal(row[name])
+    return cell._replace(text=_with_minus(cell.text), note=_with_minus(between))
 
 
-def qc_table(results: RunResults) -> PageTable:
-    """Slices before and after quality control, and on each side, by cohort, class and framework."""
-    headings = [
-        *(("Cohort", ""), ("Class", ""), ("Framework", "whole slices, or slice × lung mask")),
-        *(("Slices", "before quality control"), ("Kept", "after it"), ("Kept, share", "")),
-        *((side, f"slices in {side}") for side in SUBSETS),
-        ("Test patients", ""),
-    ]
-    rows = []
-    for cohort, manifest in results.manifests.items():
-        labelled = manifest.merge(results.slices[cohort][["slice", "label"]], on="slice")
-        for label, group in labelled.groupby("label", sort=False):
-            for framework in input_views_of(results.facts):
-                kept = group[f"{framework}_keep"].sum()
-                row = [text(cohort), text(label), text(framework), whole(len(group)), whole(kept)]
-                rows.append([*row, share(kept / len(group)), *_sides(results, cohort, framework, label)])
-    return PageTable("qc", "What quality control kept, and where it went", headings, rows, frozenset(range(3, 10)))
+def difference(row: Row, name: str) -> Cell:
+    """Show a difference with its sign, below it its interval; coloured where the interval lies on one side of 0."""
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
+    if pd.isna(value):
+        return missing()
+    tone = "good" if low > 0 else "bad" if high < 0 else ""
+    between = "" if pd.isna(low) else f"{low:+.2f} to {high:+.2f}"
+    return Cell(_with_minus(f"{value:+.2f}"), float(value), tone, _with_minus(between))
 
 
-def _sides(results: RunResults, cohort: str, framework: str, label: str) -> list[Cell]:
-    """Slices on each side and test patients, of one class; dashes where nothing was split."""
-    if (cohort, framework) not in results.splits:
-        return [Cell("–")] * (len(SUBSETS) + 1)
-    split = results.splits[cohort, framework]
-    chosen = split[split["label"] == label]
-    counts = [whole((chosen["split"] == side).sum()) for side in SUBSETS]
-    return [*counts, whole(chosen.loc[chosen["split"] == "test", "patient"].nunique())]
+def p_value(value: float, corrected: bool = False) -> Cell:
+    """Show a p-value; coloured where it is below 0.05 after correction."""
+    shown = MISSING if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    significant = corrected and value < SIGNIFICANT
+    return Cell(shown, None if pd.isna(value) else float(value), "good" if significant else "")
 
 
-def qc_reason_table(results: RunResults) -> PageTable:
-    """Why slices were left out, and by whom."""
-    rows = []
-    for cohort, manifest in results.manifests.items():
-        for framework in input_views_of(results.facts):
-            out = manifest[manifest[f"{framework}_keep"] == 0]
-            for decided_by, group in out.groupby("decided_by"):
-                cells = [text(cohort), text(framework), text(decided_by), whole(len(group))]
-                rows.append([*cells, text(tally(group["reason"].map(in_brief)))])
-    headings = [("Cohort", ""), ("Framework", ""), ("Decided by", ""), ("Slices", ""), ("Reasons", "how often")]
-    return PageTable("qc-reasons", "Why slices were left out", headings, rows, frozenset({3}))
+def model_cells(results: RunResults, pipeline: str, stage: float) -> list[Cell]:
+    """Show which model a row is about."""
+    return [text(results.display_name(pipeline)), whole(stage)]
 
 
-def leakage_table(results: RunResults) -> PageTable:
-    """report/leakage.tsv."""
-    headings = [
-        *(("Cohort", ""), ("Framework", ""), ("Split by", ""), ("Slices", ""), ("Patients", "")),
-        ("Patients on two sides", "0 is what a split by patient must give"),
-        ("Test slices of trained patients", "share of test slices whose patient is also in train or val"),
-        ("Identical images on two sides", "slices whose pixels occur on another side as well"),
-        ("Near duplicates on two sides", "slices that another patient has too, or nearly so, on another side"),
-        ("Test images in other cohorts", "test slices whose pixels are in train or val of another cohort"),
-        ("Test slices of patients in other cohorts", "their patient is in train or val of another cohort"),
-    ]
-    rows = []
-    for row in results.leakage.itertuples():
-        cells = [text(row.cohort), text(row.framework), text(row.unit), whole(row.slices)]
-        if not row.patients_known:
-            known = [text("unknown"), Cell("unknown", None, "warn"), Cell("unknown", None, "warn")]
-        else:
-            leaked = row.patients_on_two_sides
-            tone = "bad" if leaked else "good"
-            shared = share(row.test_slices_of_trained_patients)
-            known = [whole(row.patients), whole(leaked)._replace(tone=tone), shared._replace(tone=tone)]
-        shared_counts = (
-            row.identical_images_on_two_sides,
-            row.near_duplicates_on_two_sides,
-            row.test_images_in_other_cohorts,
-            row.test_slices_of_patients_in_other_cohorts,
-        )
-        rows.append([*cells, *known, *(whole(n)._replace(tone="bad" if n else "good") for n in shared_counts)])
-    return PageTable("leakage", "What train, validation and test share", headings, rows, frozenset(range(3, 11)))
+def evaluation_cells(results: RunResults, row: Row) -> list[Cell]:
+    """Show which model a row is about, and what it was tested on."""
+    note = evaluation_note(row["stage"], results.roles[row["cohort"]])
+    evaluation = Cell(evaluation_name(row["stage"], row["cohort"]), note=note)
+    return [text(results.display_name(row["pipeline"])), evaluation]
+
+
+def _with_minus(words: str) -> str:
+    return words.replace("-", "−")

@@ -1,4 +1,4 @@
-"""The page of intake: what was taken in, what was left out and why, and what tells the label without a lung."""
+"""The page of intake: what was taken in, what was left out and why, and what predicts the label without a lung."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,232 +9,259 @@ import nibabel
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
 from lungsight import __version__
+from lungsight.intake.aspects import NUMBERS
+from lungsight.intake.cohort_summary import cohort_counts, usable_cases
+from lungsight.intake.duplicates import groups_with_two_labels
 from lungsight.intake.geometry import slice_to_image
-from lungsight.intake.summary_tables import NUMBERS, groups_with_two_labels
-from lungsight.report import charts
-from lungsight.report.components import PageTable, decimal, text, whole
+from lungsight.report.charts import BLUE, ORANGE, STYLE, as_svg, whole_numbers
+from lungsight.report.components import PageTable, Row, Statement, decimal, text, whole
+from lungsight.report.headings import COHORT, SOURCE
 from lungsight.report.pictures import Picture, as_picture
 from lungsight.report.rendering import render
-from lungsight.report.statements import Statement
 from lungsight.report.templates import INTAKE_TEMPLATE
+from lungsight.run_description import IntakeCohort, IntakeDescription, labelled_cohorts_of
 from lungsight.wording import MISSING, count
 
 SHOWN_ON_SHEET = 24
 THUMBNAIL = 160
 _PANELS = 4
-TELLS, DECIDES = 0.75, 0.95  # how well an aspect tells the label, from which on the page cautions and warns
-_COUNTS = (("Cases", ""), ("Patients", ""), ("Slices", ""))
+# Balanced accuracy of an aspect from which on the page cautions, and from which on it warns.
+PREDICTS, DECIDES = 0.75, 0.95
 
 
 @dataclass(frozen=True)
 class IntakeResults:
-    """What intake left. facts: title, window, labels, cohorts (name, role, labelled); tables by cohort."""
+    """What intake left.
+
+    Attributes
+    ----------
+    folder
+        The run's folder, for images.
+    run
+        The run's description.
+    cases, slices
+        By cohort.
+    duplicates, counts, predictability
+        duplicates.tsv, report/intake.tsv and report/intake_labels.tsv.
+    """
 
     folder: Path
-    facts: dict[str, Any]
+    run: IntakeDescription
     cases: dict[str, pd.DataFrame]
     slices: dict[str, pd.DataFrame]
     duplicates: pd.DataFrame
     counts: pd.DataFrame
     predictability: pd.DataFrame
 
-    @property
-    def labelled(self) -> list[str]:
-        """Names of the cohorts that have labels."""
-        return [cohort["name"] for cohort in self.facts["cohorts"] if cohort["labelled"]]
-
 
 def render_intake(results: IntakeResults) -> str:
-    """The whole page as HTML."""
-    counted, predictability = results.counts, results.predictability
-    view = {
-        "title": results.facts["title"],
-        "window": results.facts["window"],
-        "version": __version__,
-        "statements": statements(results, predictability),
-        "overview": _overview(results),
-        "predictability": _predictability_table(predictability),
-        "sources": _counts_table("sources", "Source × label", counted[counted["aspect"] == "source"], cohort=True),
-        "cohorts": [_cohort(results, cohort, counted) for cohort in results.facts["cohorts"]],
-    }
-    return render(INTAKE_TEMPLATE, view)
+    """Render the whole page."""
+    counts, run = results.counts, results.run
+    of_sources = counts[counts["aspect"] == "source"]
+    return render(
+        INTAKE_TEMPLATE,
+        {
+            "title": run["title"],
+            "window": run["window"],
+            "version": __version__,
+            "statements": statements(results),
+            "overview": overview_table(results),
+            "predictability": predictability_table(results.predictability),
+            "sources": _counts_table("sources", "Source × label", of_sources, "cohort"),
+            "cohorts": [_cohort(results, cohort) for cohort in run["cohorts"]],
+        },
+    )
 
 
-def statements(results: IntakeResults, predictability: pd.DataFrame) -> list[Statement]:
-    """What the reader must know: what was lost, what is there twice, what tells the label."""
-    found = []
-    for name, cases in results.cases.items():
-        status = cases["status"].value_counts()
-        lost = [f"{status[word]} {word}" for word in ("rejected", "skipped") if word in status]
-        sentence = f"{name}: {status.get('ok', 0)} of {count(len(cases), 'case')} taken in"
-        tone = "warn" if "rejected" in status else "plain"
-        found.append(Statement(tone, f"{sentence}, {', '.join(lost)}." if lost else f"{sentence}."))
-    found += _about_duplicates(results)
-    for row in (
-        predictability[predictability["balanced_accuracy"] >= TELLS]
-        .sort_values("balanced_accuracy", ascending=False)
-        .itertuples()
-    ):
-        decides = row.balanced_accuracy >= DECIDES
-        verb = "decides" if decides else "tells much about"
-        tone = "bad" if decides else "warn"
-        found.append(
-            Statement(
-                tone, f"{row.cohort}: {row.aspect} {verb} the label ({row.balanced_accuracy:.2f}; chance is 0.50)."
-            )
-        )
-    return found
+def statements(results: IntakeResults) -> list[Statement]:
+    """Say what the reader must know: what was lost, what is there twice, what predicts the label."""
+    return [
+        *(_taken_in(name, cases) for name, cases in results.cases.items()),
+        *_about_duplicates(results),
+        *_about_predictability(results.predictability),
+    ]
+
+
+def _taken_in(name: str, cases: pd.DataFrame) -> Statement:
+    counts = cohort_counts(cases)
+    lost = {"rejected": counts.rejected, "skipped": counts.skipped}
+    words = [
+        f"{counts.usable} of {count(counts.rows, 'case')} taken in",
+        *(f"{n} {word}" for word, n in lost.items() if n),
+    ]
+    return Statement("warn" if counts.rejected else "plain", f"{name}: {', '.join(words)}.")
 
 
 def _about_duplicates(results: IntakeResults) -> list[Statement]:
-    near_duplicates = results.duplicates
-    if not results.labelled:
+    duplicates, labelled = results.duplicates, labelled_cohorts_of(results.run)
+    if not labelled:
         return []
-    if near_duplicates.empty:
-        return [Statement("good", "No slice has a twin in another patient or under another label.")]
-    labels = pd.concat([results.cases[name].set_index("case")["label"] for name in results.labelled])
-    torn = groups_with_two_labels(near_duplicates, labels)
-    kinds = near_duplicates["kind"].value_counts()
+    if duplicates.empty:
+        sentence = "No slice has an exact or near duplicate in another patient or under another label."
+        return [Statement("good", sentence)]
+    kinds = duplicates["kind"].value_counts()
     shown = ", ".join(f"{kinds[kind]} {kind}" for kind in ("exact", "near") if kind in kinds)
     found = [
         Statement(
             "warn",
-            f"{count(len(near_duplicates), 'slice')} ({shown}) have a twin in another patient or under another label, in"
-            f" {count(near_duplicates['group'].nunique(), 'group')}; splits.unit: patient+duplicates keeps them together.",
+            f"{count(len(duplicates), 'slice')} ({shown}) have a duplicate in another patient or under another label,"
+            f" in {count(duplicates['group'].nunique(), 'group')}; splits.unit: patient+duplicates keeps"
+            " them together.",
         )
     ]
-    if torn:
-        found.append(Statement("bad", f"{count(torn, 'group')} of twins hold both labels: one of them must be wrong."))
+    labels = pd.concat([results.cases[name].set_index("case")["label"] for name in labelled])
+    conflicts = groups_with_two_labels(duplicates, labels)
+    if conflicts:
+        sentence = f"{count(conflicts, 'group')} of duplicates hold both labels: one of them must be wrong."
+        found.append(Statement("bad", sentence))
     return found
 
 
-def _overview(results: IntakeResults) -> PageTable:
-    headings = [("Cohort", ""), ("Role", ""), ("Rows", "of the table"), ("Taken in", ""), ("Rejected", "unusable")]
-    headings += [("Skipped", "left out by a rule of the user's"), ("Patients", "of cases taken in"), ("Slices", "")]
-    rows = []
-    for cohort in results.facts["cohorts"]:
-        cases = results.cases[cohort["name"]]
-        status = cases["status"].value_counts()
-        taken = cases[cases["status"] == "ok"]
-        numbers = [len(cases), *(status.get(word, 0) for word in ("ok", "rejected", "skipped"))]
-        numbers += [taken["patient"].nunique(), taken["n_slices"].sum()]
-        rows.append([text(cohort["name"]), text(cohort["role"]), *map(whole, numbers)])
-    return PageTable("overview", "Cohorts", headings, rows, frozenset(range(2, 8)))
-
-
-def _predictability_table(predictability: pd.DataFrame) -> PageTable:
-    headings = [("Aspect", ""), ("Cohort", ""), ("Patients", "of which it is known")]
-    headings.append(("Tells the label", "0.5 is chance, 1 tells every patient right"))
-    rows = []
-    for row in predictability.sort_values("balanced_accuracy", ascending=False, na_position="last").itertuples():
-        tone = "bad" if row.balanced_accuracy >= DECIDES else "warn" if row.balanced_accuracy >= TELLS else ""
-        rows.append(
-            [
-                text(row.aspect),
-                text(row.cohort),
-                whole(row.patients),
-                decimal(row.balanced_accuracy)._replace(tone=tone),
-            ]
+def _about_predictability(predictability: pd.DataFrame) -> list[Statement]:
+    strong = predictability[predictability["balanced_accuracy"] >= PREDICTS]
+    return [
+        Statement(
+            _tone(row["balanced_accuracy"]),
+            f"{row['cohort']}: {row['aspect']} {'decides' if row['balanced_accuracy'] >= DECIDES else 'predicts'} the"
+            f" label ({row['balanced_accuracy']:.2f}; chance is 0.50).",
         )
-    return PageTable(
-        "balanced_accuracy", "How well one aspect alone tells the label", headings, rows, frozenset({2, 3})
-    )
+        for _, row in strong.sort_values("balanced_accuracy", ascending=False).iterrows()
+    ]
 
 
-def _counts_table(name: str, caption: str, counted: pd.DataFrame, cohort: bool = False) -> PageTable:
-    """Rows of `intake`, as they are."""
-    first = "cohort" if cohort else "aspect"
-    headings = [(first.capitalize(), ""), ("Value", ""), ("Label", ""), *_COUNTS]
+def _tone(accuracy: float) -> str:
+    return "bad" if accuracy >= DECIDES else "warn" if accuracy >= PREDICTS else ""
+
+
+def overview_table(results: IntakeResults) -> PageTable:
+    """Show what became of the rows of every cohort's table."""
+    headings = [COHORT, ("Role", ""), ("Rows", "of the table"), ("Taken in", ""), ("Rejected", "unusable")]
+    headings += [("Skipped", "left out by a rule of the user's"), ("Patients", "of cases taken in"), ("Slices", "")]
+    rows = [
+        [text(cohort["name"]), text(cohort["role"]), *map(whole, cohort_counts(results.cases[cohort["name"]]))]
+        for cohort in results.run["cohorts"]
+    ]
+    return PageTable("overview", "Cohorts", headings, rows)
+
+
+def predictability_table(predictability: pd.DataFrame) -> PageTable:
+    """Show report/intake_labels.tsv, the strongest aspect first."""
+    headings = [("Aspect", ""), COHORT, ("Patients", "of whom it is known")]
+    headings.append(("Balanced accuracy", "0.5 is chance, 1 predicts every patient's label; of numbers the ROC AUC"))
+    ordered = predictability.sort_values("balanced_accuracy", ascending=False, na_position="last")
+    rows = [
+        [
+            *(text(row["aspect"]), text(row["cohort"]), whole(row["patients"])),
+            decimal(row["balanced_accuracy"])._replace(tone=_tone(row["balanced_accuracy"])),
+        ]
+        for row in ordered.to_dict("records")
+    ]
+    return PageTable("predictability", "How well one aspect alone predicts the label", headings, rows)
+
+
+def _counts_table(name: str, caption: str, counts: pd.DataFrame, first: str = "aspect") -> PageTable:
+    """Show rows of report/intake.tsv. first: the column that comes first."""
+    value = SOURCE if first == "cohort" else ("Value", "")
+    headings = [(first.capitalize(), ""), value, ("Label", ""), ("Cases", ""), ("Patients", ""), ("Slices", "")]
     rows = [
         [
             *(text(row[first]), text(row["value"] or "not known"), text(row["label"] or MISSING)),
             *(whole(row[number]) for number in ("cases", "patients", "slices")),
         ]
-        for row in counted.to_dict("records")
+        for row in counts.to_dict("records")
     ]
-    return PageTable(name, caption, headings, rows, frozenset({3, 4, 5}))
+    return PageTable(name, caption, headings, rows)
 
 
-def _cohort(results: IntakeResults, cohort: dict[str, Any], counted: pd.DataFrame) -> dict[str, Any]:
+def _cohort(results: IntakeResults, cohort: IntakeCohort) -> dict[str, Any]:
+    """Give what the template shows of one cohort."""
     name = cohort["name"]
-    own, cases = counted[counted["cohort"] == name], results.cases[name]
-    taken = cases[cases["status"] == "ok"]
-    facts = own[~own["aspect"].isin(["status", "reason", "note", "source"])]
-    facts = facts[facts.groupby("aspect")["value"].transform("any")]
-    same = [f"{title} {taken[fact].iloc[0]:g}" for fact, title in _drawn(taken).items() if taken[fact].nunique() == 1]
+    counts, taken = results.counts[results.counts["cohort"] == name], usable_cases(results.cases[name])
+    acquisition = counts[~counts["aspect"].isin(["status", "reason", "note", "source"])]
+    acquisition = acquisition[acquisition.groupby("aspect")["value"].transform("any")]
+    constant = [
+        f"{title} {taken[column].iloc[0]:g}"
+        for column, title in _numbers_known(taken).items()
+        if taken[column].nunique() == 1
+    ]
     sheet = contact_sheet(results, name)
     return {
         "name": name,
         "role": cohort["role"],
-        "left_out": _counts_table(f"left-{name}", "Left out, and why", own[own["aspect"] == "reason"]),
-        "notes": _counts_table(f"notes-{name}", "Notes on what was taken in", own[own["aspect"] == "note"]),
-        "facts": _counts_table(f"facts-{name}", "Acquisition and duplicates by label", facts),
+        "left_out": _counts_table(f"left-{name}", "Left out, and why", counts[counts["aspect"] == "reason"]),
+        "notes": _counts_table(f"notes-{name}", "Notes on what was taken in", counts[counts["aspect"] == "note"]),
+        "acquisition": _counts_table(f"acquisition-{name}", "Acquisition and duplicates by label", acquisition),
         "histograms": Markup(histograms(taken)),
         "histogram_caption": f"{count(len(taken), 'case')} of {name}; what a header does not say is not drawn.",
-        "same": f"The same in all: {', '.join(same)}." if same else "",
+        "constant": f"The same in all: {', '.join(constant)}." if constant else "",
         "sheet": sheet,
         "sheet_caption": f"The middle slice of {len(sheet)} of {count(len(taken), 'case')}, spaced evenly.",
     }
 
 
-def _drawn(taken: pd.DataFrame) -> dict[str, str]:
-    """Numeric facts that some case has: column → title."""
+def _numbers_known(taken: pd.DataFrame) -> dict[str, str]:
+    """List the numeric columns that some case has: column → title."""
     titles = {"n_slices": "slices of a case"} | NUMBERS
     return {name: title for name, title in titles.items() if name in taken and taken[name].notna().any()}
 
 
 def histograms(taken: pd.DataFrame) -> str:
-    """A panel for every numeric fact in which the cases taken in differ, by label; "" where they differ in none."""
-    known = {name: title for name, title in _drawn(taken).items() if taken[name].nunique() > 1}
-    if not known:
+    """Draw a panel by label for every number in which the cases taken in differ; "" where they differ in none."""
+    varied = {name: title for name, title in _numbers_known(taken).items() if taken[name].nunique() > 1}
+    if not varied:
         return ""
     labels = [label for label in taken["label"].unique() if label] or [""]
-    lines = -(-len(known) // _PANELS)
-    with matplotlib.rc_context(charts.STYLE):
+    lines = -(-len(varied) // _PANELS)
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 1.9 * lines))
         panels = figure.subplots(lines, _PANELS, squeeze=False).ravel()
-        for (name, title), axes in zip(known.items(), panels, strict=False):
-            edges = np.histogram_bin_edges(taken[name].dropna(), bins=20)
-            for label, colour in zip(labels, (charts.BLUE, charts.ORANGE), strict=False):
-                values = taken.loc[taken["label"] == label, name].dropna()
-                shape = {"histtype": "stepfilled", "alpha": 0.45, "color": colour, "edgecolor": colour}
-                axes.hist(values, bins=edges, label=label, **shape)
+        for (name, title), axes in zip(varied.items(), panels, strict=False):
+            _draw_histogram(axes, taken, name, labels)
             axes.set_title(title, fontsize=8, loc="left")
-            axes.tick_params(labelsize=7)
-            axes.yaxis.get_major_locator().set_params(integer=True)
-        for axes in panels[len(known) :]:
+        for axes in panels[len(varied) :]:
             axes.set_axis_off()
         if labels != [""]:
             panels[0].legend(fontsize=7, frameon=False)
         figure.tight_layout()
-        return charts.as_svg(figure)
+        return as_svg(figure)
+
+
+def _draw_histogram(axes: Axes, taken: pd.DataFrame, name: str, labels: list[str]) -> None:
+    edges = np.histogram_bin_edges(taken[name].dropna(), bins=20)
+    for label, colour in zip(labels, (BLUE, ORANGE), strict=False):
+        values = taken.loc[taken["label"] == label, name].dropna()
+        axes.hist(
+            *(values, edges.tolist()), label=label, histtype="stepfilled", alpha=0.45, color=colour, edgecolor=colour
+        )
+    axes.tick_params(labelsize=7)
+    whole_numbers(axes.yaxis)
 
 
 def contact_sheet(results: IntakeResults, cohort: str) -> list[Picture]:
-    """The middle slice of up to 24 cases, evenly spaced over the table."""
-    cases = results.cases[cohort]
-    taken = cases[cases["status"] == "ok"]
+    """Show the middle slice of up to 24 cases, evenly spaced over the table."""
+    taken = usable_cases(results.cases[cohort])
     places = np.unique(np.linspace(0, len(taken) - 1, min(SHOWN_ON_SHEET, len(taken))).astype(int))
     pictures = []
-    for case in taken.iloc[places].itertuples():
+    for case in taken.iloc[places].to_dict("records"):
         image = Image.fromarray(_middle_slice(results, cohort, case))
         image.thumbnail((THUMBNAIL, THUMBNAIL))
-        caption = f"{case.label + ', ' if case.label else ''}row {case.row}"
+        caption = f"{case['label'] + ', ' if case['label'] else ''}row {case['row']}"
         pictures.append(as_picture(image, f"middle slice of the case of {caption}", caption))
     return pictures
 
 
-def _middle_slice(results: IntakeResults, cohort: str, case: Any) -> np.ndarray:
-    """(rows, columns) uint8: from the 8-bit slices where the cohort has them, else from the volume."""
+def _middle_slice(results: IntakeResults, cohort: str, case: Row) -> np.ndarray:
+    """Read (rows, columns) uint8: from the 8-bit slices where the cohort has them, else from the volume."""
     folder, slices = results.folder / "cohorts" / cohort, results.slices[cohort]
-    own = slices[slices["case"] == case.case]
-    middle = own.iloc[len(own) // 2]
+    of_case = slices[slices["case"] == case["case"]]
+    middle = of_case.iloc[len(of_case) // 2]
     if middle["png"]:
         return np.asarray(Image.open(folder / middle["png"]))
-    volume = nibabel.load(folder / "nifti" / case.shard / f"{case.case}.nii.gz")
+    volume = nibabel.Nifti1Image.from_filename(folder / "nifti" / case["shard"] / f"{case['case']}.nii.gz")
     plane = np.asarray(volume.dataobj[:, :, int(middle["z_index"])])
     return np.round(255 * slice_to_image(plane)).astype(np.uint8)

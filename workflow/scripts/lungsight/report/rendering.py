@@ -1,4 +1,4 @@
-"""Template and values → a page."""
+"""Turn a template and its values into HTML."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,19 @@ from lungsight.report.templates import SCRIPT, STYLE, read_part
 
 
 def page_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Environment:
-    """How every page is rendered: text is escaped, and a value that is missing is an error."""
+    """Make the environment of every page: text is escaped, and a missing value is an error."""
     return jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
 
 
-def render(template: str, view: Mapping[str, Any]) -> str:
-    """The whole page as HTML. Everything that is text is escaped; scripts, styles and pictures are inside."""
+def render_part(template: str, values: Mapping[str, Any]) -> Markup:
+    """Render one template of the report, with every text escaped."""
     environment = page_environment(jinja2.FunctionLoader(read_part))
+    return Markup(environment.get_template(template).render(**values))
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Render a whole page, with script and style inside."""
     style, script = Markup(read_part(STYLE)), Markup(read_part(SCRIPT))
-    return environment.get_template(template).render(style=style, script=script, **view)
+    return str(render_part(template, {"style": style, "script": script, **values}))

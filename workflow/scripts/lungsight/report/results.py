@@ -1,27 +1,53 @@
-"""What a run left, read once for the page."""
+"""Read what a run left, once for the whole page."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from lungsight.files import read_json
-from lungsight.run_description import EVALUATION_TABLES, cohorts_of, input_views_of, models_of
+from lungsight.run_description import (
+    EVALUATION_TABLES,
+    RunDescription,
+    cohorts_of,
+    input_views_of,
+    labelled_cohorts_of,
+    models_of,
+)
 from lungsight.tables import read_table
+from lungsight.training.pipelines import ROLE_OF_STAGE
+from lungsight.wording import STAND_IN_MARK
 
 Model = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class RunResults:
-    """The tables of a run. A room that this run did not need has left an empty dictionary or table.
+    """The tables of a run. What this run did not make is an empty dictionary or table.
 
-    facts: as `facts_of`. cases, slices, manifests: by cohort. splits: by (cohort, framework). histories, provenance,
-    summaries: by (pipeline, stage). evaluation: by name, those of EVALUATION_TABLES.
+    Attributes
+    ----------
+    folder
+        The run's folder, for pictures.
+    run
+        The run's description.
+    cases, slices, manifests
+        By cohort.
+    splits
+        By (cohort, input view).
+    segmentation, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
+        The tables of these names.
+    ranking
+        report/systems.tsv.
+    evaluation
+        The tables of EVALUATION_TABLES, by name.
+    histories, provenance, summaries
+        By model: pipeline and stage. summaries: explain's summary.json.
     """
 
     folder: Path
-    facts: dict
+    run: RunDescription
     cases: dict[str, pd.DataFrame] = field(default_factory=dict)
     slices: dict[str, pd.DataFrame] = field(default_factory=dict)
     manifests: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -38,57 +64,133 @@ class RunResults:
     evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
     thesis: pd.DataFrame = field(default_factory=pd.DataFrame)
     histories: dict[Model, pd.DataFrame] = field(default_factory=dict)
-    provenance: dict[Model, dict] = field(default_factory=dict)
-    summaries: dict[Model, dict] = field(default_factory=dict)
+    provenance: dict[Model, dict[str, Any]] = field(default_factory=dict)
+    summaries: dict[Model, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def input_views(self) -> list[str]:
+        """The configured input views, in order."""
+        return input_views_of(self.run)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The role of each cohort."""
+        return {cohort["name"]: cohort["role"] for cohort in self.run["cohorts"]}
+
+    @property
+    def stand_in_pipelines(self) -> list[str]:
+        """Pipelines that started from stand-ins for ImageNet weights."""
+        if self.metrics.empty:
+            return []
+        return list(self.metrics.loc[self.metrics["weights_origin"] == "stand-in", "pipeline"].unique())
+
+    def display_name(self, pipeline: str) -> str:
+        """Mark a pipeline's name where it started from stand-in weights."""
+        return f"{pipeline} {STAND_IN_MARK}" if pipeline in self.stand_in_pipelines else pipeline
+
+    def model_name(self, model: Model) -> str:
+        """Name a model in a sentence."""
+        return f"{self.display_name(model[0])} stage {model[1]}"
+
+    def on_training_cohort(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Keep the rows on the cohort that a stage is trained on. table: with stage and cohort."""
+        return table[table["cohort"].map(self.roles) == table["stage"].map(ROLE_OF_STAGE)]
+
+    def metrics_on_training_cohort(self, unit: str) -> pd.DataFrame:
+        """Give report/metrics.tsv by one unit, on the cohort that a stage is trained on."""
+        return self.on_training_cohort(self.metrics[self.metrics["unit"] == unit])
+
+    def audit_of_models(self, test: str, measure: str, unit: str) -> pd.DataFrame:
+        """Give the rows of report/audit.tsv that hold one measure of the models, in the file's order."""
+        table = self.audit
+        of_models = (table["pipeline"] != "") & (table["test"] == test)
+        return table[of_models & (table["measure"] == measure) & (table["unit"] == unit)]
+
+    def audit_by_model(self, test: str, measure: str, unit: str) -> dict[Model, pd.DataFrame]:
+        """Give the same rows for each model, indexed by variant."""
+        grouped = self.audit_of_models(test, measure, unit).groupby(["pipeline", "stage"], sort=False)
+        return {model_of(rows.iloc[0]): rows.set_index("variant") for _, rows in grouped}
+
+    def best_model(self) -> "pd.Series | None":
+        """Give the last stage's row by patient with the highest AUC; the first one among equals."""
+        rows = last_stage(self.metrics_on_training_cohort("patient"))
+        return None if rows["roc_auc"].isna().all() else rows.iloc[int(rows["roc_auc"].argmax())]
 
 
-def read_results(folder: Path, facts: dict, thesis: Path) -> RunResults:
-    """Read everything that `facts.page_inputs` names below `folder`, each table checked against its schema."""
-    cohorts = cohorts_of(facts)
-    labelled = [cohort["name"] for cohort in facts["cohorts"] if cohort["labelled"]]
-    models = models_of(facts)
-    found = RunResults(
+def model_of(row: pd.Series) -> Model:
+    """Read which model a row is about."""
+    return str(row["pipeline"]), int(row["stage"])
+
+
+def last_stage(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of the last stage."""
+    return table[table["stage"] == table["stage"].max()]
+
+
+def better_than_chance(row: pd.Series) -> bool | None:
+    """Tell whether a model ranks test patients better than chance; None where its AUC has no interval."""
+    return None if pd.isna(row["roc_auc_lo"]) else bool(row["roc_auc_lo"] > 0.5)
+
+
+def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
+    """Read everything that `page_inputs` lists, each table checked against its schema.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    run
+        Its description.
+    thesis
+        config/thesis.tsv.
+    """
+    labelled = labelled_cohorts_of(run)
+    results = RunResults(
         folder=folder,
-        facts=facts,
-        cases={name: read_table(folder / f"cohorts/{name}/cases.tsv", schema="cases") for name in cohorts},
+        run=run,
+        cases={name: read_table(folder / f"cohorts/{name}/cases.tsv", schema="cases") for name in cohorts_of(run)},
         slices={name: read_table(folder / f"cohorts/{name}/slices.tsv", schema="slices") for name in labelled},
         thesis=read_table(thesis, schema="thesis"),
     )
-    if facts["has_contours"]:
+    if run["has_contours"]:
         table = read_table(folder / "segmentation/metrics.tsv", schema="segmentation_metrics")
-        found = replace(found, segmentation=table)
-    if facts["has_masks"]:
+        results = replace(results, segmentation=table)
+    if run["has_masks"]:
         manifests = {name: read_table(folder / f"qc/{name}/manifest.tsv", schema="manifest") for name in labelled}
-        found = replace(found, manifests=manifests)
-    if not facts["stages"]:
-        return found
-    if facts["leakage_pipelines"]:
-        found = replace(
-            found, leakage_inflation=read_table(folder / "report/leakage_inflation.tsv", schema="leakage_inflation")
-        )
-    trained = {
-        "splits": {
-            (name, framework): read_table(folder / f"splits/{name}/{framework}.tsv", schema="split")
-            for name in labelled
-            for framework in input_views_of(facts)
+        results = replace(results, manifests=manifests)
+    return _with_models(results) if run["stages"] else results
+
+
+def _with_models(results: RunResults) -> RunResults:
+    """Read what there is only where models were trained."""
+    folder, run = results.folder, results.run
+    models, tables = models_of(run), folder / "report"
+    if run["leakage_pipelines"]:
+        inflation = read_table(tables / "leakage_inflation.tsv", schema="leakage_inflation")
+        results = replace(results, leakage_inflation=inflation)
+    return replace(
+        results,
+        splits={
+            (name, input_view): read_table(folder / f"splits/{name}/{input_view}.tsv", schema="split")
+            for name in labelled_cohorts_of(run)
+            for input_view in input_views_of(run)
         },
-        "leakage": read_table(folder / "report/leakage.tsv", schema="leakage"),
-        "metrics": read_table(folder / "report/metrics.tsv", schema="metrics"),
-        "saliency": read_table(folder / "report/saliency.tsv", schema="report_saliency"),
-        "audit": read_table(folder / "report/audit.tsv", schema="report_audit"),
-        "verdicts": read_table(folder / "report/verdicts.tsv", schema="verdicts"),
-        "comparisons": read_table(folder / "report/comparisons.tsv", schema="comparisons"),
-        "ranking": read_table(folder / "report/systems.tsv", schema="systems"),
-        "evaluation": {name: read_table(folder / f"report/{name}.tsv", schema=name) for name in EVALUATION_TABLES},
-        "histories": {
+        leakage=read_table(tables / "leakage.tsv", schema="leakage"),
+        metrics=read_table(tables / "metrics.tsv", schema="metrics"),
+        saliency=read_table(tables / "saliency.tsv", schema="report_saliency"),
+        audit=read_table(tables / "audit.tsv", schema="report_audit"),
+        verdicts=read_table(tables / "verdicts.tsv", schema="verdicts"),
+        comparisons=read_table(tables / "comparisons.tsv", schema="comparisons"),
+        ranking=read_table(tables / "systems.tsv", schema="systems"),
+        evaluation={name: read_table(tables / f"{name}.tsv", schema=name) for name in EVALUATION_TABLES},
+        histories={
             (name, stage): read_table(folder / f"models/{name}/stage{stage}/history.tsv", schema="history")
             for name, stage in models
         },
-        "provenance": {
+        provenance={
             (name, stage): read_json(folder / f"models/{name}/stage{stage}/provenance.json") for name, stage in models
         },
-        "summaries": {
+        summaries={
             (name, stage): read_json(folder / f"explain/{name}/stage{stage}/summary.json") for name, stage in models
         },
-    }
-    return replace(found, **trained)
+    )

@@ -1,4 +1,7 @@
-"""The templates, style and script of the pages. Standard library only: the workflow's parser asks for their digest."""
+"""The files that the pages are made of.
+
+Standard library alone: the workflow asks for their digest when it is parsed.
+"""
 
 import hashlib
 from pathlib import Path
@@ -8,11 +11,18 @@ TEMPLATE, INTAKE_TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "intake.html.jinja
 _SHARED = ("macros.html.jinja", STYLE, SCRIPT)
 
 
+def section_template(name: str) -> str:
+    """Name the template of a section of the page."""
+    return f"sections/{name}.html.jinja"
+
+
 def read_part(name: str) -> str:
-    """The text of one part."""
+    """Read one file."""
     return (HERE / name).read_text(encoding="utf-8")
 
 
 def digest_of_parts(template: str = TEMPLATE) -> str:
-    """A digest of a template and of what all share: an edit of one makes the page again."""
-    return hashlib.sha256("\0".join(map(read_part, (template, *_SHARED))).encode()).hexdigest()[:12]
+    """Hash a page's template, its sections' and what all pages share: an edit of one makes the page again."""
+    sections = sorted(path.name for path in (HERE / "sections").glob("*.html.jinja")) if template == TEMPLATE else []
+    parts = (template, *(f"sections/{name}" for name in sections), *_SHARED)
+    return hashlib.sha256("\0".join(map(read_part, parts)).encode()).hexdigest()[:12]

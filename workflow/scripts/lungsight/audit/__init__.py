@@ -1,0 +1,25 @@
+"""Audit: test whether a trained model looks at the lung.
+
+In: a trained model, the test slices of the cohort that its stage was trained on, their lung masks, its predictions,
+`saliency.tsv`, and the metadata of the slices.
+
+Out, for each model: `intervention_logits.tsv`, `shortcuts.tsv`, `sanity.tsv`; for each cohort the table of the metadata
+classifier; for the run `report/audit.tsv` (every number), `verdicts.tsv`, `comparisons.tsv` and `systems.tsv`.
+
+Read in this order:
+
+rows                    what one row of an audit table holds, and how its interval is computed
+interventions           images in which a part is replaced
+predictions             what a model predicts for a batch of images
+occlusion_tests         AUC under each intervention, and how much the prediction rests on the lung
+sanity_checks           whether the maps depend on what the model learned
+linear_classifier       logistic regressions, for the next two
+source_classifier       whether the last hidden layer knows the source of a slice
+metadata_classifier     whether metadata alone tell the classes apart
+model_outputs           a trained model as a function of images: the one module that imports TensorFlow itself
+model_audit             all of the above for one model
+verdict                 the rules that turn these numbers into one verdict
+attention_differences   pairs of models: whole against segmented, scratch against ImageNet
+tables                  the run's tables of all models
+ranking                 all pipelines of a run, ranked
+"""

@@ -1,0 +1,60 @@
+"""Logistic regressions of the audit: what metadata tell about the class, what features tell about the source.
+
+The one module of the audit that calls scikit-learn.
+"""
+
+# scikit-learn has no type stubs.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+
+def _regression(*before: SimpleImputer) -> Pipeline:
+    """Make a logistic regression of standardised columns, in which both classes weigh the same."""
+    return make_pipeline(*before, StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
+
+
+def fit_and_predict(features: np.ndarray, truth: np.ndarray, weights: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Fit on the rows `train`, and predict the probability of the positive class for every row.
+
+    Parameters
+    ----------
+    features
+        (n, k) float64, NaN where unknown. That a value is missing is a feature of its own.
+    truth, train
+        (n,) bool.
+    weights
+        (n,), of the rows in the fit.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) float64.
+    """
+    model = _regression(SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True))
+    model.fit(features[train], truth[train], logisticregression__sample_weight=weights[train])
+    return model.predict_proba(features)[:, 1]
+
+
+def cross_validated(features: np.ndarray, truth: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarray:
+    """Predict the class of every row with a model that was fitted on other groups.
+
+    Parameters
+    ----------
+    features
+        (n, k) float64.
+    truth
+        (n,), the class of each row.
+    groups
+        (n,). All rows of a group lie in one fold.
+    folds
+        Number of folds; each has about the same share of every class.
+    """
+    splitter = StratifiedGroupKFold(n_splits=folds)
+    return np.asarray(cross_val_predict(_regression(), features, truth, groups=groups, cv=splitter))

@@ -1,0 +1,98 @@
+"""Flow diagrams: from the rows of a table to the images of each input view, and the same in words."""
+
+from collections import Counter
+from typing import Any
+
+import matplotlib
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from lungsight.report.charts import STYLE, as_svg
+from lungsight.report.results import RunResults
+from lungsight.splits.cohort_flow import Step, cohort_flow
+
+FEW_REASONS = 3  # beside a box; the table of reasons has them all
+# Left and right edges of the boxes: what is left, and what was left out.
+BOX, BOX_BESIDE = (0.0, 4.4), (5.0, 9.6)
+
+
+def section(results: RunResults) -> dict[str, Any] | None:
+    """Give name, diagram and sentences for every labelled cohort; None where there is none."""
+    if not results.slices:
+        return None
+    steps = {name: steps_of(results, name) for name in results.slices}
+    return {"flows": [(name, Markup(draw(each)), in_words(each)) for name, each in steps.items()]}
+
+
+def steps_of(results: RunResults, cohort: str) -> list[Step]:
+    """List the steps of one labelled cohort."""
+    splits = {view: results.splits[name, view] for name, view in results.splits if name == cohort}
+    manifest = results.manifests.get(cohort)
+    cases, slices = results.cases[cohort], results.slices[cohort]
+    return cohort_flow(cases, slices, manifest, splits, results.input_views, results.run["labels"])
+
+
+def in_words(steps: list[Step]) -> list[str]:
+    """Write the diagram as sentences, for those who do not see it."""
+    sentences = []
+    for step in steps:
+        left_out = f" Left out before: {'; '.join(_left_out(step))}." if step.left_out else ""
+        subsets = f" Of these {_subsets(step)}." if step.subsets else ""
+        sentences.append(f"{step.name}: {_total(step)}.{left_out}{subsets}")
+    return sentences
+
+
+def draw(steps: list[Step]) -> str:
+    """Draw the diagram of one cohort."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.6, 1.3 * len(steps)))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        bottom = 0.0
+        for number, step in enumerate(steps):
+            top = _draw_arrow(axes, bottom, _left_out(step)) if number else bottom
+            lines = [step.name, _total(step), *([_subsets(step)] if step.subsets else [])]
+            bottom = _draw_box(axes, BOX, top, lines, solid=True)
+        axes.set(xlim=(-0.1, BOX_BESIDE[1] + 0.1), ylim=(bottom - 0.1, 0.1))
+        return as_svg(figure)
+
+
+def _total(step: Step) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in step.counts.items())
+    return f"{sum(step.counts.values())} ({counts})"
+
+
+def _subsets(step: Step) -> str:
+    return ", ".join(f"{subset} {count}" for subset, count in step.subsets.items())
+
+
+def _left_out(step: Step) -> list[str]:
+    ordered = Counter(step.left_out).most_common()
+    shown = [f"{count} {reason}" for reason, count in ordered[:FEW_REASONS]]
+    rest = sum(count for _, count in ordered[FEW_REASONS:])
+    return shown + ([f"{rest} for other reasons"] if rest else [])
+
+
+def _draw_arrow(axes: Axes, start: float, beside: list[str]) -> float:
+    """Draw an arrow down, with a box of what was left out beside it. Returns where the arrow ends."""
+    middle = sum(BOX) / 2
+    end = start - (0.36 * len(beside) + 0.6 if beside else 0.55)
+    axes.annotate("", (middle, end), (middle, start), arrowprops={"arrowstyle": "-|>", "color": "#333333"})
+    if beside:
+        height = (start + end) / 2
+        axes.plot([middle, BOX_BESIDE[0]], [height, height], color="#999999", linewidth=1.0)
+        _draw_box(axes, BOX_BESIDE, height + 0.18 * len(beside) + 0.15, beside, solid=False)
+    return end
+
+
+def _draw_box(axes: Axes, edges: tuple[float, float], top: float, lines: list[str], solid: bool) -> float:
+    """Draw a box with lines of text. Returns its bottom."""
+    left, right = edges
+    bottom = top - 0.36 * len(lines) - 0.3
+    fill, edge, style = ("white", "#333333", "-") if solid else ("#f4f4f4", "#999999", "--")
+    size = right - left, top - bottom
+    axes.add_patch(Rectangle((left, bottom), *size, facecolor=fill, edgecolor=edge, linewidth=1.0, linestyle=style))
+    axes.text(left + 0.15, (top + bottom) / 2, "\n".join(lines), va="center", fontsize=9, linespacing=1.35)
+    return bottom
