@@ -111,7 +111,7 @@ def test_list_scans(prediction: Prediction) -> None:
 def test_model_reference(prediction: Prediction) -> None:
     prediction.must_run("model_reference", "/reference.json")
     found = read_json(prediction.run_folder / "reference.json")
-    assert found["familiar"]["ranges"]["spacing_slice"] == [5.0, 5.0]
+    assert found["training_distribution"]["ranges"]["spacing_slice"] == [5.0, 5.0]
     assert found["calibration"]["note"] == ""
     assert found["calibration"]["slope"] > 0
     # The mean of the training slices' pooled features, computed here without the library's own path.
@@ -199,12 +199,12 @@ def test_predict_page(prediction: Prediction) -> None:
     (out / "overlays").mkdir(parents=True, exist_ok=True)
     (out / "overlays" / f"{name}-highest.png").touch()
     calibration = {"slope": 1.0, "intercept": 0.0, "threshold": 0.45, "n_patients": 9, "note": ""}
-    write_json(out / "reference.json", {"familiar": {}, "calibration": calibration})
+    write_json(out / "reference.json", {"training_distribution": {}, "calibration": calibration})
     prediction.must_run("predict_page", "/index.html")
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "For research only." in page
     assert "Covid-19, probability 0.62 (threshold 0.45)" in page
-    assert "&lt;b&gt;high" in page and "Unlike the training:</span> kernel" in page
+    assert "&lt;b&gt;high" in page and "Out of distribution:</span> kernel" in page
     assert page.count(f'<img src="overlays/{name}-highest.png"') == page.count("<img ") == 1
 
 
@@ -230,7 +230,7 @@ def test_a_model_that_is_damaged_or_foreign_is_refused(prediction: Prediction, d
         write_json(provenance, read_json(provenance) | {"backbone": "resnet50", "preprocessing": other})
     done = prediction.run_rule("model_reference", "/reference.json")
     assert done.returncode != 0
-    assert "model.keras is damaged, or no model of the backbone that its provenance.json names" in done.stdout
+    assert "model.keras is damaged, or not a model of the backbone that its provenance.json names" in done.stdout
     assert "Traceback" not in done.stdout
 
 

@@ -1,4 +1,4 @@
-"""Cohorts, images and files that no training was made for: a clear message, or a result that is still right."""
+"""Unusual cohorts, images and files give a clear message, or a result that is still right."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from lungsight.training.fit import LabelledImages, fit
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import load_weights, make_inference, run_in_batches
 from lungsight.training.provenance import check_parent
-from tests.unit.splits.test_assignment import LABELS, checked, made, split_cohorts
+from tests.unit.splits.test_assignment import LABELS, cohort_of, split_cohorts, warnings_of
 from tests.unit.training.test_fit import PLAN, SIZE, new_model, run
 
 FRACTIONS = [0.6, 0.2, 0.2]
@@ -32,30 +32,30 @@ FRACTIONS = [0.6, 0.2, 0.2]
 )
 def test_three_patients_are_too_few(patients, message):
     with pytest.raises(UserError, match=message):
-        checked(made("hospital", [(label, 5, 0) for label in patients]))
+        warnings_of(cohort_of("hospital", [(label, 5, 0) for label in patients]))
 
 
 def test_three_patients_of_each_class_are_enough():
-    assert checked(made("hospital", [(label, 5, 0) for label in LABELS for _ in range(3)])) == []
+    assert warnings_of(cohort_of("hospital", [(label, 5, 0) for label in LABELS for _ in range(3)])) == []
 
 
 def test_more_folds_than_patients_of_a_class():
-    cohort = made("hospital", [(label, 2, 0) for label in LABELS for _ in range(3)])
+    cohort = cohort_of("hospital", [(label, 2, 0) for label in LABELS for _ in range(3)])
     with pytest.raises(UserError, match=r"splits\.folds is 5, but only 3 of its units .*choose at most 3 folds"):
         split_cohorts([cohort], "patient", FRACTIONS, 1, folds=5, fold=1)
 
 
-def test_a_patient_with_both_labels_is_on_one_side_and_answers_once_for_each():
-    """Covid-19 in one scan and not in the next: never torn, and drawn as one person by the bootstrap."""
+def test_a_patient_with_both_labels_is_in_one_subset_and_predicted_once_for_each():
+    """A patient with Covid-19 in one scan alone is never divided, and the bootstrap draws one person."""
     names = [f"{number:016x}" for number in range(16)]
     names[9] = names[0]  # the first of the second class is the first of the first
-    cohort = made("hospital", [(label, 2, 0) for label in LABELS for _ in range(8)], names=names)
+    cohort = cohort_of("hospital", [(label, 2, 0) for label in LABELS for _ in range(8)], names=names)
     split = split_cohorts([cohort], "patient", FRACTIONS, 1)
     assert split.groupby("patient")["split"].nunique().max() == 1
     table = split.assign(probability=np.linspace(0, 1, len(split)))
-    answers = patient_level(table)
-    assert answers[answers["patient"] == names[0]]["label"].tolist() == LABELS
-    assert metrics_with_intervals(answers, LABELS[0], resamples=20, seed=1)["n"] == 16
+    predictions = patient_level(table)
+    assert predictions[predictions["patient"] == names[0]]["label"].tolist() == LABELS
+    assert metrics_with_intervals(predictions, LABELS[0], resamples=20, seed=1)["n"] == 16
 
 
 def test_a_batch_larger_than_the_cohort_is_one_step_an_epoch():
@@ -64,11 +64,11 @@ def test_a_batch_larger_than_the_cohort_is_one_step_an_epoch():
     history = run(model, replace(PLAN, batch_size=512))
     assert len(PLAN.rates(1, 11)) == 3 and len(replace(PLAN, batch_size=512).rates(1, 11)) == 1
     assert np.isfinite([row["loss"] for row in history]).all()
-    assert any((one.numpy() != other).any() for one, other in zip(model.trainable_variables, before, strict=True))
+    assert any((now.numpy() != then).any() for now, then in zip(model.trainable_variables, before, strict=True))
 
 
-def test_images_that_are_black_all_over_train_and_are_answered():
-    """Segmented slices without a lung: nothing to learn from, and nothing that is not a number."""
+def test_black_images_can_be_trained_on_and_predicted():
+    """Segmented slices without a lung teach nothing, but every loss and output is a number."""
     labels = np.arange(8) % 2
     black = LabelledImages(np.zeros((8, SIZE, SIZE), np.uint8), np.arange(8), labels)
     model, backbone = new_model(), backbones.load("small_cnn")
@@ -78,8 +78,8 @@ def test_images_that_are_black_all_over_train_and_are_answered():
     assert np.isfinite(outputs).all() and len(np.unique(outputs)) == 1
 
 
-def test_a_page_in_place_of_weights_is_refused(tmp_path: Path):
-    """What a download leaves behind a login: HTML under the name of the file."""
+def test_a_web_page_in_place_of_weights_is_refused(tmp_path: Path):
+    """A download behind a login leaves HTML under the name of the file."""
     path = tmp_path / "resnet50.h5"
     path.write_text("<!doctype html><title>Sign in</title>", encoding="utf-8")
     with pytest.raises(UserError, match=r"resnet50\.h5 does not hold weights without top"):
@@ -95,7 +95,7 @@ def test_a_provenance_that_was_cut_short_is_named(tmp_path: Path, damage: str):
 
 
 @pytest.mark.parametrize("probability", ["nan", "1.5", "-0.1", "", "yes"])
-def test_predictions_that_are_no_probabilities_are_not_evaluated(tmp_path: Path, probability: str):
+def test_predictions_that_are_not_probabilities_are_refused(tmp_path: Path, probability: str):
     path = tmp_path / "hospital.tsv"
     row = {"slice": "a" * 16 + "-0000", "patient": "b" * 16, "label": LABELS[0], "split": "test", "probability": 0.5}
     write_table(path, pd.DataFrame([row]), "predictions")

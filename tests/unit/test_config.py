@@ -1,4 +1,4 @@
-"""The config: defaults, and errors in words."""
+"""The config: defaults, and errors in sentences."""
 
 import pytest
 import yaml
@@ -30,16 +30,16 @@ def test_the_smallest_config_gets_every_default():
     assert "phantom" not in config["cohorts"]["hospital"]
 
 
-def test_the_users_config_is_not_changed_and_what_is_given_stays():
-    given = SMALLEST | {"intake": {"png_size": 64}}
-    config = complete_config(given)
+def test_the_users_config_is_not_changed_and_its_values_stay():
+    written = SMALLEST | {"intake": {"png_size": 64}}
+    config = complete_config(written)
     config["intake"]["window"].append(0)
-    assert given["intake"] == {"png_size": 64} and config["intake"]["png_size"] == 64
-    assert complete_config(given)["intake"]["window"] == [-1250, 250]
+    assert written["intake"] == {"png_size": 64} and config["intake"]["png_size"] == 64
+    assert complete_config(written)["intake"]["window"] == [-1250, 250]
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
-def test_the_configs_that_come_along_are_right(name):
+def test_the_shipped_configs_are_complete(name):
     complete_config(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")))
 
 
@@ -77,11 +77,11 @@ def test_everything_wrong_is_listed_at_once():
         ({"cohorts": {"one": COHORT, "two": COHORT}}, "cohorts: 2 have the role target; one can."),
     ],
 )
-def test_what_a_schema_cannot_say(change, message):
+def test_contradictions_that_a_schema_cannot_find(change, message):
     assert message in errors(SMALLEST | change)
 
 
-def test_a_preset_of_the_segmentation_yields_to_what_is_written_out():
+def test_a_written_key_wins_over_the_preset_of_the_segmentation():
     thesis = complete_config(SMALLEST)["segmentation"]
     assert (thesis["trainer"], thesis["batch_size"], thesis["learning_rate"], thesis["epochs"]) == (
         "thesis",
@@ -119,7 +119,7 @@ def test_numbers_that_no_training_can_take(change, message):
     assert message in errors(SMALLEST | change)
 
 
-def test_a_given_model_is_no_classical_method():
+def test_a_model_folder_and_the_classical_method_exclude_each_other():
     message = errors(SMALLEST | {"segmentation": {"method": "classical", "model": "trained"}})
     assert "segmentation.model: a given model is used by segmentation.method: nnunet alone." in message
 
@@ -147,7 +147,7 @@ def test_every_key_has_a_description():
     assert list(walk(config_schema(), "")) == []
 
 
-def test_pipelines_are_all_combinations_and_read_back_from_their_name():
+def test_pipelines_are_all_combinations_and_are_parsed_from_their_name():
     config = complete_config(SMALLEST)
     pipelines = pipelines_of(config)
     assert len(pipelines) == 8 and pipelines[0].name == "whole-resnet50-scratch"

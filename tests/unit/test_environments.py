@@ -24,14 +24,14 @@ PROVIDERS = metadata.packages_distributions()  # what can be imported → the di
 
 
 @cache
-def with_what_it_needs(distribution: str) -> frozenset[str]:
-    """A distribution and all that it installs with it, by their canonical names."""
-    found, waiting = set(), [canonicalize_name(distribution)]
+def with_dependencies(distribution: str) -> frozenset[str]:
+    """Return a distribution and all that is installed with it, by canonical name."""
+    needed, waiting = set(), [canonicalize_name(distribution)]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in needed:
             continue
-        found.add(name)
+        needed.add(name)
         try:
             needs = map(Requirement, metadata.requires(name) or [])
         except metadata.PackageNotFoundError:  # for another system or Python
@@ -39,19 +39,19 @@ def with_what_it_needs(distribution: str) -> frozenset[str]:
         waiting += [
             canonicalize_name(need.name) for need in needs if not need.marker or need.marker.evaluate({"extra": ""})
         ]
-    return frozenset(found)
+    return frozenset(needed)
 
 
 @cache
 def installed_in(environment: str) -> frozenset[str]:
-    """The distributions of an environment file, with all that they need."""
+    """Return the distributions of an environment file with all that they need."""
     text = (ROOT / "envs" / f"{environment}.yaml").read_text(encoding="utf-8")
     pins = next(part["pip"] for part in yaml.safe_load(text)["dependencies"] if isinstance(part, dict))
-    return frozenset().union(*(with_what_it_needs(Requirement(pin).name) for pin in pins))
+    return frozenset().union(*(with_dependencies(Requirement(pin).name) for pin in pins))
 
 
 def imports_at_once(path: Path) -> set[str]:
-    """Names of the modules that a file imports when it is loaded, not those that one of its functions imports."""
+    """Return the modules that a file imports when it is loaded, without those that its functions import."""
     names, waiting = set(), list(ast.parse(path.read_text(encoding="utf-8")).body)
     while waiting:
         node = waiting.pop()
@@ -65,13 +65,13 @@ def imports_at_once(path: Path) -> set[str]:
 
 
 def packages_of(program: str) -> set[str]:
-    """Packages, not of the standard library nor ours, that a program needs to start."""
-    found, waiting = set(), [SCRIPTS / f"{program}.py"]
+    """Return the packages beyond the standard library and lungsight that a program needs to start."""
+    files_read, waiting = set(), [SCRIPTS / f"{program}.py"]
     names: set[str] = set()
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in files_read:
+            files_read.add(path)
             imported = imports_at_once(path)
             names |= imported
             own = [SCRIPTS.joinpath(*name.split(".")) for name in imported if name.split(".")[0] == PACKAGE]
@@ -87,5 +87,5 @@ RULES = dict(rules_with_a_program())
 def test_an_environment_holds_what_its_programs_import(rule):
     environment = re.search(r'conda:\s+"../../envs/(\w+)\.yaml"', RULES[rule])[1]
     for name in sorted(packages_of(rule)):
-        brought_by = {canonicalize_name(found) for found in PROVIDERS.get(name, [])}
+        brought_by = {canonicalize_name(provider) for provider in PROVIDERS.get(name, [])}
         assert brought_by & installed_in(environment), f"{rule}: {name} is not in envs/{environment}.yaml"

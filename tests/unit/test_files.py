@@ -7,7 +7,7 @@ import pytest
 from lungsight.files import atomic_path, read_json, sha256_of, write_json, write_text
 
 
-def test_a_file_appears_whole_and_the_folder_is_made(tmp_path):
+def test_a_file_appears_complete_and_its_folder_is_made(tmp_path):
     with atomic_path(tmp_path / "new" / "table.nii.gz") as temporary:
         assert temporary.name == "table.nii.gz" and temporary.parent.parent == tmp_path / "new"
         temporary.write_text("whole")
@@ -15,7 +15,7 @@ def test_a_file_appears_whole_and_the_folder_is_made(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["table.nii.gz"]
 
 
-def test_after_an_error_the_old_file_is_left_and_nothing_else(tmp_path):
+def test_after_an_error_only_the_old_file_is_there(tmp_path):
     write_text(tmp_path / "t", "old")
     with pytest.raises(RuntimeError), atomic_path(tmp_path / "t") as temporary:
         temporary.write_text("half")

@@ -1,4 +1,4 @@
-"""Several processes do what one does, in the same order, and say so when one is killed."""
+"""Several processes give the results of one, in the same order, and report a process that was killed."""
 
 import os
 import signal

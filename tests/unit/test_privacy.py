@@ -14,7 +14,7 @@ def test_pseudonyms_are_stable_keyed_and_safe_as_names():
     assert name != pseudonym(b"other", "patient", "hospital", "../../Doe")
 
 
-def test_parts_are_joined_unambiguously():
+def test_the_borders_of_the_parts_count():
     assert len({pseudonym(b"k", *parts) for parts in (("a", "bc"), ("ab", "c"), ("abc",), ("a", "b", "c"))}) == 4
 
 
@@ -25,7 +25,7 @@ def test_keys_are_random_and_read_back(tmp_path):
     assert read_key(tmp_path / "key") == key
 
 
-def test_a_private_folder_is_its_owners_alone(tmp_path):
+def test_only_the_owner_may_enter_a_private_folder(tmp_path):
     (tmp_path / "p").mkdir(mode=0o755)
     assert make_private_folder(tmp_path / "p").stat().st_mode & 0o777 == 0o700
 
@@ -50,11 +50,11 @@ def test_a_private_folder_is_its_owners_alone(tmp_path):
         ("1 of 2 slices, 0.5 mm", "1 of 2 slices, 0.5 mm"),
     ],
 )
-def test_paths_dates_and_uids_are_taken_out(text, scrubbed):
+def test_paths_dates_and_uids_are_removed(text, scrubbed):
     assert scrub(text) == scrubbed
 
 
-def test_given_names_are_taken_out_and_code_keeps_its_place():
+def test_names_are_removed_and_paths_of_code_stay():
     text = 'File "/home/doe/lungsight/workflow/scripts/lungsight/intake/series.py", line 3: Doe'
     assert scrub(text, ("Doe",)) == 'File "…/workflow/scripts/lungsight/intake/series.py", line 3: [name]'
 
@@ -71,5 +71,5 @@ def test_given_names_are_taken_out_and_code_keeps_its_place():
         ("https://example.org/a/b.h5 does not answer", "https://example.org/a/b.h5 does not answer"),
     ],
 )
-def test_of_a_path_its_last_component_is_left(text, shortened):
+def test_a_path_is_shortened_to_its_last_component(text, shortened):
     assert shorten_paths(text) == shortened

@@ -1,4 +1,4 @@
-"""How a program fails, and what it says meanwhile."""
+"""How a program fails, and what it logs before."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from lungsight.program import check_conda, keep_private, parser, progress, run
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
 
-def test_a_users_mistake_is_one_sentence(capsys):
+def test_a_user_error_prints_one_sentence(capsys):
     def main():
         raise UserError("cases.tsv does not exist.")
 
@@ -23,7 +23,7 @@ def test_a_users_mistake_is_one_sentence(capsys):
     assert caught.value.code == "error: cases.tsv does not exist."
 
 
-def test_a_users_mistake_names_no_folder_but_in_the_private_one(tmp_path, monkeypatch):
+def test_a_user_error_names_folders_in_the_private_text_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "run.private"))
     sentence = "/home/jane.doe/weights/resnet50.h5 is not the expected file: see results/run/split.tsv."
 
@@ -37,7 +37,7 @@ def test_a_users_mistake_names_no_folder_but_in_the_private_one(tmp_path, monkey
     assert kept.read_text() == sentence
 
 
-def test_any_other_error_is_a_scrubbed_traceback_and_the_whole_one_is_private(tmp_path, monkeypatch):
+def test_any_other_error_prints_a_scrubbed_traceback_and_the_complete_one_is_private(tmp_path, monkeypatch):
     monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "run.private"))
 
     def main():
@@ -51,7 +51,7 @@ def test_any_other_error_is_a_scrubbed_traceback_and_the_whole_one_is_private(tm
     assert (tmp_path / "run.private").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_full_disk_is_said_in_words():
+def test_a_full_disk_has_a_message_of_its_own():
     def main():
         with open("/dev/full", "w") as file:
             file.write("anything")
@@ -61,7 +61,7 @@ def test_a_full_disk_is_said_in_words():
     assert caught.value.code.startswith("error: Nothing more can be written (No space left on device).")
 
 
-def test_without_a_private_folder_nothing_is_kept(tmp_path, monkeypatch):
+def test_without_a_private_folder_no_text_is_written(tmp_path, monkeypatch):
     monkeypatch.delenv("LUNGSIGHT_PRIVATE", raising=False)
     monkeypatch.chdir(tmp_path)
     keep_private("x.txt", "Doe")
@@ -69,7 +69,7 @@ def test_without_a_private_folder_nothing_is_kept(tmp_path, monkeypatch):
 
 
 def test_a_program_and_its_workers_end_with_the_run(tmp_path):
-    """Killed, Snakemake stops nobody; the program notices, and takes its worker along."""
+    """A killed Snakemake stops no program. The program notices it and ends with its worker."""
     program = (
         "import multiprocessing, time; from lungsight.program import end_with_the_run; end_with_the_run(0.1);"
         "worker = multiprocessing.Process(target=time.sleep, args=(60,)); worker.start();"
@@ -90,7 +90,7 @@ def test_a_program_and_its_workers_end_with_the_run(tmp_path):
     assert not Path(f"/proc/{worker}").exists()
 
 
-def test_use_conda_without_conda_says_what_to_do(tmp_path, monkeypatch):
+def test_use_conda_without_conda_names_the_remedies(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     check_conda(asked_for=False)
     with pytest.raises(UserError, match="Install Miniforge"):
@@ -103,12 +103,12 @@ def test_success_returns():
     assert run(lambda: None) is None
 
 
-def test_progress_hands_on_every_item_and_counts(capsys):
+def test_progress_yields_every_item_and_counts(capsys):
     assert list(progress(iter("abc"), "slices")) == ["a", "b", "c"]
     assert capsys.readouterr().err.startswith("3 slices in ")
     list(progress([1, 2, 3, 4], "cases", every=0))
     assert "2 of 4 cases, about " in capsys.readouterr().err
 
 
-def test_the_parser_says_what_the_program_makes():
+def test_the_parser_describes_the_program():
     assert parser("Makes a table.\n\nMore.").description == "Makes a table."

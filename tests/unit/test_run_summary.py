@@ -1,4 +1,4 @@
-"""What a run says when it ends, from files as Snakemake and the rooms leave them."""
+"""The last message of a run, from files as Snakemake and the programs leave them."""
 
 import os
 
@@ -67,7 +67,7 @@ def test_costs_by_rule(run):
     assert pd.isna(costs.loc["leakage", "peak_gb"])
 
 
-def test_what_ran_before_this_run_does_not_count(run):
+def test_jobs_of_an_earlier_run_do_not_count(run):
     benchmark(run / "benchmarks" / "convert" / "hospital" / "000.tsv", 10.0, 500.0, written=1000)
     assert costs_by_rule(run, since=2000).loc["convert", "jobs"] == 1
     assert len(costs_by_rule(run, since=1e12)) == 0
@@ -104,7 +104,7 @@ def test_a_job_that_succeeded_later_did_not_fail():
     assert failures_of(LOG.format(log="a.log")) == [Failure("convert", "1", "a.log")]
 
 
-def test_a_failure_ends_with_one_log_and_its_last_words(tmp_path):
+def test_a_failure_names_one_log_and_its_last_line(tmp_path):
     log = tmp_path / "000.log"
     log.write_text("12 of 14 cases\nerror: the table has no row 3.\n\n", encoding="utf-8")
     (tmp_path / "snakemake.log").write_text(LOG.format(log=log), encoding="utf-8")

@@ -78,7 +78,7 @@ def test_shipped_config_fits_the_schema(name):
 
 
 def test_thesis_settings_are_the_defaults():
-    """config.yaml says what the thesis used; whoever leaves a key out gets the same."""
+    """config.yaml holds the settings of the thesis; a key that is left out has the same value."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     bare = complete_config({"results": config["results"], "cohorts": config["cohorts"]})
     assert complete_config(config) == bare
@@ -122,7 +122,7 @@ def test_every_rule_has_a_test_of_its_name():
 def test_every_rule_has_its_program_log_and_benchmark():
     for name, body in rules_with_a_program():
         assert (ROOT / "workflow" / "scripts" / f"{name}.py").is_file(), name
-        if "localrule: True" not in body:  # a few lines of Python, or one that speaks to the user on the terminal
+        if "localrule: True" not in body:  # a few lines of Python, or a program that writes to the terminal
             assert "log:" in body, f"{name} has no log"
             assert "benchmark:" in body, f"{name} has no benchmark"
 

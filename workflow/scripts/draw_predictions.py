@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from lungsight.explain.map_files import load_maps
-from lungsight.predict.cases import pictured
+from lungsight.predict.cases import slices_to_draw
 from lungsight.predict.overlays import draw_pictures
 from lungsight.program import parser, run
 from lungsight.tables import read_table
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Draw the chosen slices of every scan."""
     args = parse_args()
-    chosen = pictured(read_table(args.slice_predictions, "new_slice_predictions"))
+    chosen = slices_to_draw(read_table(args.slice_predictions, "new_slice_predictions"))
     images, masks = (CachedImages.of(args.images, name) for name in (args.input_view, "masks"))
     maps = load_maps(args.maps, chosen["slice"])
     draw_pictures(args.overlays, chosen, images, masks, maps, read_table(args.cases, "cases"))

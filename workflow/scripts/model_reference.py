@@ -44,13 +44,13 @@ def main() -> None:
     check_images(provenance, backbone.preprocessing, images.size)
     predictions = read_table(predictions_file(args.model, args.cohort.name), "predictions")
     network = PredictionNetwork.load(args.model / MODEL, backbone)
-    train, val = (network(images.pixels, sampled_rows(predictions, images, side))[1] for side in ("train", "val"))
+    train, val = (network(images.pixels, sampled_rows(predictions, images, name))[1] for name in ("train", "val"))
     cases = training_cases(read_table(args.cohort / CASES, "cases"), predictions)
     distribution = fit_training_distribution(cases, train, val)
     calibration = fit_calibration(predictions, provenance["labels"][0])
     with atomic_path(args.results / REFERENCE_FEATURES) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **distribution.arrays())
-    reference = {"familiar": distribution.to_json(), "calibration": calibration.to_json()}
+    reference = {"training_distribution": distribution.to_json(), "calibration": calibration.to_json()}
     write_json(args.results / REFERENCE, reference)
 
 

@@ -23,7 +23,7 @@ from lungsight.layout import (
 )
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
-from lungsight.predict.inference import ask
+from lungsight.predict.inference import predict_slices
 from lungsight.predict.network import load_network
 from lungsight.predict.out_of_distribution import TrainingDistribution
 from lungsight.program import parser, run
@@ -61,17 +61,17 @@ def main() -> None:
     manifest = read_table(args.manifest, "manifest")
     slices = usable_slices(read_table(args.cohort / SLICES, "slices"), manifest, input_view)
     model = load_network(args.model / MODEL, backbone)
-    answer = ask(model, backbone, slices, images, masks, labels[0], args.iou_level)
+    predictions = predict_slices(model, backbone, slices, images, masks, labels[0], args.iou_level)
     features = dict(np.load(args.results / REFERENCE_FEATURES, allow_pickle=False))
-    distribution = TrainingDistribution.of(reference["familiar"], features)
+    distribution = TrainingDistribution.of(reference["training_distribution"], features)
     calibration, cases = Calibration(**reference["calibration"]), read_table(args.cohort / CASES, "cases")
     predicted = predict_cases(
-        *(cases, answer.slices, answer.features, input_view, labels, calibration, distribution),
+        *(cases, predictions.slices, predictions.features, input_view, labels, calibration, distribution),
         predict_patient(model, provenance),
     )
     write_table(args.results / NEW_PREDICTIONS, predicted, "new_predictions")
-    write_table(args.results / NEW_SLICE_PREDICTIONS, answer.slices, "new_slice_predictions")
-    save_maps(args.results / MAPS, answer.slices["slice"], answer.maps)
+    write_table(args.results / NEW_SLICE_PREDICTIONS, predictions.slices, "new_slice_predictions")
+    save_maps(args.results / MAPS, predictions.slices["slice"], predictions.maps)
 
 
 if __name__ == "__main__":

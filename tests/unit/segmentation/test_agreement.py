@@ -1,4 +1,4 @@
-"""Dice, volumes and the tables and messages around training."""
+"""Agreement of masks with contours, the pictures of the segmentation, and the environment of nnU-Net."""
 
 import os
 import sys
@@ -59,14 +59,14 @@ def test_surface_distance_equals_a_search_over_all_pairs(slices: int) -> None:
         padded[:, :, [0, -1]] = slices == 1  # the one slice has no faces above and below
         neighbours = [np.roll(padded, step, axis)[1:-1, 1:-1, 1:-1] for axis in range(3) for step in (1, -1)]
         points.append(np.argwhere(mask & ~np.all(neighbours[: 4 if slices == 1 else 6], axis=0)) * spacing)
-    distances = [KDTree(points[other]).query(points[one])[0] for one, other in ((0, 1), (1, 0))]
+    distances = [KDTree(points[there]).query(points[here])[0] for here, there in ((0, 1), (1, 0))]
     expected = np.percentile(np.concatenate(distances), 95)
     assert surface_distance_95(truth, predicted, spacing) == pytest.approx(expected)
     assert surface_distance_95(truth, truth, spacing) == 0
 
 
 def test_surface_distance_agrees_with_simpleitk() -> None:
-    """Its Hausdorff distance is the maximum; ours at a mask that differs in one place is bounded by it."""
+    """Its Hausdorff distance, the maximum, bounds ours for masks that differ in one place."""
     truth = np.stack([disc(40, 0.5, 0.5, 0.3, 0.2)] * 9, axis=-1)
     predicted = np.roll(truth, 4, axis=0)
     images = [sitk.GetImageFromArray(mask.astype(np.uint8).transpose(2, 1, 0)) for mask in (truth, predicted)]
@@ -74,8 +74,8 @@ def test_surface_distance_agrees_with_simpleitk() -> None:
         image.SetSpacing((2.0, 2.0, 3.0))
     peer = sitk.HausdorffDistanceImageFilter()
     peer.Execute(*images)
-    found = surface_distance_95(truth, predicted, (2.0, 2.0, 3.0))
-    assert peer.GetAverageHausdorffDistance() < found <= peer.GetHausdorffDistance() == 8
+    distance = surface_distance_95(truth, predicted, (2.0, 2.0, 3.0))
+    assert peer.GetAverageHausdorffDistance() < distance <= peer.GetHausdorffDistance() == 8
 
 
 def test_worst_cases_are_those_of_test_first() -> None:

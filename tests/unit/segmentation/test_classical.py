@@ -1,4 +1,4 @@
-"""The classical lung mask, on made phantoms with a known mask and on real CT."""
+"""The classical lung mask on phantoms with a known mask and on real CT."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SIZE = 128
 
 
 def made_volume(slices: int, positive: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Slices of the made kind side by side: (image in [0, 1], true mask), (i, j, k)."""
+    """Stack drawn slices: image in [0, 1] and true mask, both (i, j, k)."""
     rng = np.random.default_rng(0)
     drawn = [made_slice(SIZE, positive, rng) for _ in range(slices)]
     images, masks = (np.stack(planes, axis=-1) for planes in zip(*drawn, strict=True))
@@ -69,7 +69,7 @@ def with_dark_pocket(wall: float) -> tuple[np.ndarray, np.ndarray]:
     return volume, pocket[:, :, np.newaxis]
 
 
-def test_gas_that_touches_the_lung_is_parted_from_it_by_its_wall() -> None:
+def test_a_wall_separates_gas_from_the_lung_that_it_touches() -> None:
     volume, gas = with_dark_pocket(wall=0.34)  # half-way between lung and tissue: no tissue by the threshold
     assert dice(gas, air_in_body(volume).gas) > 0.85
 

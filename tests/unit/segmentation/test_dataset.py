@@ -1,4 +1,4 @@
-"""What nnU-Net is trained on: names that no key has a say in, single slices, and masks that hold something to learn."""
+"""The dataset of nnU-Net: names that depend on no key, single slices, and masks that hold lung."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def cases_of(**columns: list) -> pd.DataFrame:
 
 @pytest.fixture
 def masks(tmp_path: Path) -> Path:
-    """One case of three slices, lung in the middle one."""
+    """Write one case of three slices with lung in the middle one."""
     mask = np.zeros((8, 8, 3), np.uint8)
     mask[2:5, 3:6, 1] = 1
     (tmp_path / "truth" / "000").mkdir(parents=True)
@@ -34,7 +34,7 @@ def test_names_follow_the_table_and_the_slices() -> None:
     assert training_names(cases.drop(columns="z_index").head(1)) == ["row_000007"]
 
 
-def test_something_can_be_learnt_only_where_a_training_mask_holds_lung(masks: Path) -> None:
+def test_masks_of_train_without_any_lung_are_refused(masks: Path) -> None:
     check_masks(cases_of(split=["train"]), masks)
     check_masks(cases_of(split=["val", "train", "val"], z_index=[0, 1, 2]), masks)
     for cases in (cases_of(split=["val"]), cases_of(split=["train", "val", "train"], z_index=[0, 1, 2])):
@@ -46,7 +46,7 @@ def test_a_slice_is_written_at_its_place(tmp_path: Path, masks: Path) -> None:
     cases = cases_of(split=["train", "val"], z_index=[1, 2])
     write_raw_dataset(tmp_path / "raw", cases, masks, masks)
     (written,) = tmp_path.glob("raw/*/labelsTr/row_000007__0001.nii.gz")
-    one, whole = nibabel.load(written), nibabel.load(masks / "000" / "a.nii.gz")
-    np.testing.assert_array_equal(one.dataobj, np.asarray(whole.dataobj)[:, :, 1:2])
-    np.testing.assert_array_equal(one.affine @ [0, 0, 0, 1], AFFINE @ [0, 0, 1, 1])
-    assert one.get_data_dtype() == np.uint8
+    single, whole = nibabel.load(written), nibabel.load(masks / "000" / "a.nii.gz")
+    np.testing.assert_array_equal(single.dataobj, np.asarray(whole.dataobj)[:, :, 1:2])
+    np.testing.assert_array_equal(single.affine @ [0, 0, 0, 1], AFFINE @ [0, 0, 1, 1])
+    assert single.get_data_dtype() == np.uint8

@@ -1,4 +1,4 @@
-"""A model folder of the user's: what is accepted, and what is said of what is not."""
+"""Model folders of the user: which are accepted, and why others are refused."""
 
 import json
 from copy import deepcopy
@@ -81,7 +81,7 @@ def test_lung_labels(labels: dict, expected: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plans", "dataset", "words"),
+    ("plans", "dataset", "reason"),
     [
         (PLANS, changed(DATASET, "channel_names", to={"0": "T1", "1": "T2"}), "it needs images of 2 channels (T1, T2)"),
         (
@@ -107,9 +107,9 @@ def test_lung_labels(labels: dict, expected: list[int]) -> None:
         (changed(PLANS, "transpose_forward", to=[2, 0, 1]), DATASET, "its slices are not axial"),
     ],
 )
-def test_a_model_of_another_task_is_refused(tmp_path: Path, plans: dict, dataset: dict, words: str) -> None:
+def test_a_model_of_another_task_is_refused(tmp_path: Path, plans: dict, dataset: dict, reason: str) -> None:
     message = problem(write_folder(tmp_path / "model", plans, dataset))
-    assert words in message
+    assert reason in message
     assert "is not a lung model for this workflow" in message
 
 
@@ -118,7 +118,7 @@ def test_weights_of_a_configuration_in_three_dimensions_are_refused(tmp_path: Pa
     assert "none of its configurations is two-dimensional (3d_fullres)" in problem(folder, "3d_fullres")
 
 
-def test_no_model_folder(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_model(tmp_path: Path) -> None:
     assert "does not exist" in problem(tmp_path / "absent")
     write_folder(tmp_path / "Dataset001" / "trainer__plans__2d")
     for nearby in (tmp_path, tmp_path / "Dataset001", tmp_path / "Dataset001" / "trainer__plans__2d" / "fold_0"):
@@ -129,7 +129,7 @@ def test_no_model_folder(tmp_path: Path) -> None:
     assert "Did you mean" not in problem(tmp_path / "empty")
 
 
-def test_a_folder_without_weights_and_a_torn_one(tmp_path: Path) -> None:
+def test_a_folder_without_weights_and_a_damaged_one(tmp_path: Path) -> None:
     assert "the training is not finished" in problem(write_folder(tmp_path / "unfinished", folds=()))
     folder = write_folder(tmp_path / "torn")
     (folder / "plans.json").write_text('{"configurations": ')
@@ -138,7 +138,7 @@ def test_a_folder_without_weights_and_a_torn_one(tmp_path: Path) -> None:
     assert "does not hold a JSON object" in problem(folder)
 
 
-def test_numbered_folds_go_before_the_one_of_all_cases(tmp_path: Path) -> None:
+def test_numbered_folds_are_preferred_to_fold_all(tmp_path: Path) -> None:
     several = write_folder(tmp_path / "several", folds=("1", "0", "all"))
     assert [fold.name for fold in folds_of(several)] == ["fold_0", "fold_1"]
     assert [fold.name for fold in folds_of(write_folder(tmp_path / "one", folds=("all",)))] == ["fold_all"]

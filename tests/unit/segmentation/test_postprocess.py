@@ -1,4 +1,4 @@
-"""Mending masks: single steps by hand, and on phantoms whose airways and lungs are known."""
+"""Masks are corrected: single steps by hand, and phantoms with known airways and lungs."""
 
 import numpy as np
 import pytest
@@ -35,28 +35,28 @@ def test_holes_of_a_slice_are_filled() -> None:
     np.testing.assert_array_equal(fill_slices(slab(lung & ~hole, lung)), slab(lung, lung))
 
 
-def test_nothing_is_mended_unless_asked_for() -> None:
+def test_nothing_is_corrected_by_default() -> None:
     mask = np.random.default_rng(1).random((9, 8, 3)) < 0.5
     np.testing.assert_array_equal(postprocess(mask, mask.astype(np.float32), None), mask)
 
 
 def phantom(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float, float]]:
     """(windowed volume, true lungs, air of trachea and main bronchi, spacing)."""
-    made = thorax(seed=seed, matrix=192, slices=16, scanner="alpha", disease="covid")
-    air = (made.hu < -800) & ~made.lung
+    patient = thorax(seed=seed, matrix=192, slices=16, scanner="alpha", disease="covid")
+    air = (patient.hu < -800) & ~patient.lung
     middle = np.zeros_like(air)
     middle[70:122, 60:110, 8:] = True  # inside the body, around the midline, above the stomach's gas
-    return np.clip((made.hu + 1250) / 1500, 0, 1).astype(np.float32), made.lung, air & middle, made.spacing
+    return np.clip((patient.hu + 1250) / 1500, 0, 1).astype(np.float32), patient.lung, air & middle, patient.spacing
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_airways_are_taken_out_and_lungs_are_not(seed: int) -> None:
+def test_airways_are_removed_and_lungs_stay(seed: int) -> None:
     volume, lungs, airways, spacing = phantom(seed)
     assert airways.sum() > 100
-    mended = without_airways(lungs | airways, volume, spacing)
-    assert (mended & airways).sum() < 0.1 * airways.sum()
-    assert (mended & lungs).sum() > 0.999 * lungs.sum()
-    assert dice(mended, lungs) > dice(lungs | airways, lungs)
+    corrected = without_airways(lungs | airways, volume, spacing)
+    assert (corrected & airways).sum() < 0.1 * airways.sum()
+    assert (corrected & lungs).sum() > 0.999 * lungs.sum()
+    assert dice(corrected, lungs) > dice(lungs | airways, lungs)
 
 
 def test_all_options_together_restore_a_spoilt_mask() -> None:
@@ -64,8 +64,8 @@ def test_all_options_together_restore_a_spoilt_mask() -> None:
     rng = np.random.default_rng(1)
     spoilt = (lungs & (rng.random(lungs.shape) > 0.05)) | airways
     spoilt[2:6, 2:6, 4:7] = True  # a piece in the air beside the patient
-    mended = postprocess(
+    corrected = postprocess(
         spoilt, volume, spacing, remove_airways=True, largest_components=2, fill_holes=True
     )  # fmt: skip
-    assert dice(mended, lungs) > 0.99 and dice(spoilt, lungs) < 0.98
-    assert not mended[2:6, 2:6].any()
+    assert dice(corrected, lungs) > 0.99 and dice(spoilt, lungs) < 0.98
+    assert not corrected[2:6, 2:6].any()

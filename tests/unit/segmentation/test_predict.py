@@ -1,4 +1,4 @@
-"""Prediction in one process: equal to nnU-Net's own from files, whatever is stacked, cropped or resampled.
+"""Prediction in one process equals nnU-Net's own from files, also with stacking, cropping and resampling.
 
 The network has random weights: its masks mean nothing, and differ wherever an input does.
 """
@@ -46,7 +46,7 @@ def planned_2d() -> dict:
         **{"data_identifier": "nnUNetPlans_2d", "preprocessor_name": "DefaultPreprocessor", "batch_size": 12},
         **{"patch_size": [SIZE, SIZE], "median_image_size_in_voxels": [96.0, 96.0], "spacing": [2.0, 2.0]},
         **{"normalization_schemes": ["NoNormalization"], "use_mask_for_norm": [False], "batch_dice": True},
-        **{f"resampling_fn_{what}": "resample_data_or_seg_to_shape" for what in ("data", "seg", "probabilities")},
+        **{f"resampling_fn_{array}": "resample_data_or_seg_to_shape" for array in ("data", "seg", "probabilities")},
         "resampling_fn_data_kwargs": resampling,
         "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
         "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
@@ -83,16 +83,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with random weights, patch 64², so that an image takes several tiles."""
     folder = tmp_path_factory.mktemp("model")
     planned = planned_2d()
-    own = derived_configuration(planned, batch_size=4, patch_size=[64, 64], max_features=8)
+    derived = derived_configuration(planned, batch_size=4, patch_size=[64, 64], max_features=8)
     plans = {
         **{"dataset_name": "Dataset001_Lung", "plans_name": "nnUNetPlans", "image_reader_writer": "NibabelIO"},
         **{"transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2], "label_manager": "LabelManager"},
-        "configurations": {"2d": planned, CONFIGURATION: own},
+        "configurations": {"2d": planned, CONFIGURATION: derived},
         "foreground_intensity_properties_per_channel": {"0": {}},
     }
     write_json(folder / "plans.json", plans)
     write_json(folder / "dataset.json", DATASET_JSON | {"numTraining": 1})
-    write_fold(folder, 0, planned | own)
+    write_fold(folder, 0, planned | derived)
     return folder
 
 
@@ -188,11 +188,11 @@ def test_masks_do_not_depend_on_the_number_of_threads(model: Path, tmp_path: Pat
 
 def test_weights_of_another_network_are_refused(two_folds: Path, tmp_path: Path) -> None:
     assert check_weights(two_folds) == 2
-    given = shutil.copytree(two_folds, tmp_path / "given")
-    shutil.rmtree(given / "fold_1")
-    write_fold(given, 1, planned_2d())
+    folder = shutil.copytree(two_folds, tmp_path / "model")
+    shutil.rmtree(folder / "fold_1")
+    write_fold(folder, 1, planned_2d())
     with pytest.raises(UserError, match="its weights do not fit the network"):
-        check_weights(given)
+        check_weights(folder)
 
 
 def test_an_answer_that_is_not_finite_is_a_bad_case(model: Path, tmp_path: Path) -> None:

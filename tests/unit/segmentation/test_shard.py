@@ -1,4 +1,4 @@
-"""A case that fails costs its own mask and no other."""
+"""A case that fails loses its own mask alone."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,63 +17,63 @@ def read(case: str) -> Image:
 
 
 class Segmenter:
-    """Masks what is above 1; fails for the cases `bad`. stacked: hands nothing out before it has seen every image."""
+    """Masks what is above 1 and fails for the cases `bad`. stacked: it yields nothing before it has every image."""
 
     def __init__(self, *bad: int, stacked: bool = False) -> None:
-        self.bad, self.stacked, self.asked = bad, stacked, []
+        self.bad, self.stacked, self.seen = bad, stacked, []
 
     def __call__(self, images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
-        def one(image: Image) -> tuple[Image, np.ndarray]:
-            self.asked.append(int(image.case, 16))
+        def segment(image: Image) -> tuple[Image, np.ndarray]:
+            self.seen.append(int(image.case, 16))
             if int(image.case, 16) in self.bad:
                 raise RuntimeError("Doe^Jane")
             return image, image.volume > 1
 
-        found = map(one, images)
-        yield from list(found) if self.stacked else found
+        segmented = map(segment, images)
+        yield from list(segmented) if self.stacked else segmented
 
 
-def found_by(segmenter: Segmenter, cases: list[str] = CASES) -> dict[int, bool]:
+def masks_by(segmenter: Segmenter, cases: list[str] = CASES) -> dict[int, bool]:
     return {int(image.case, 16): bool(mask.all()) for image, mask in segment_cases(cases, read, segmenter)}
 
 
 def test_without_a_failure_the_cases_go_through_together() -> None:
     segmenter = Segmenter()
-    assert found_by(segmenter) == {0: False, 1: False, 2: True, 3: True, 4: True}
-    assert segmenter.asked == [0, 1, 2, 3, 4]
+    assert masks_by(segmenter) == {0: False, 1: False, 2: True, 3: True, 4: True}
+    assert segmenter.seen == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("stacked", [False, True])
 def test_a_case_that_fails_is_named_and_the_others_have_their_masks(tmp_path, monkeypatch, capsys, stacked) -> None:
     monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "private"))
     segmenter = Segmenter(1, 3, stacked=stacked)
-    assert found_by(segmenter) == {0: False, 2: True, 4: True}
-    said = capsys.readouterr().err
+    assert masks_by(segmenter) == {0: False, 2: True, 4: True}
+    log = capsys.readouterr().err
     for number in (1, 3):
-        assert f"case {CASES[number]}: no lung mask: its segmentation failed (RuntimeError)" in said
-    assert "Doe" not in said
+        assert f"case {CASES[number]}: no lung mask: its segmentation failed (RuntimeError)" in log
+    assert "Doe" not in log
     kept = tmp_path / "private" / "errors"
     assert sorted(path.name for path in kept.iterdir()) == [f"segment-{CASES[number]}.txt" for number in (1, 3)]
     assert "Doe^Jane" in (kept / f"segment-{CASES[1]}.txt").read_text()
-    assert segmenter.asked.count(0) == 1 + stacked, "what was handed out is not segmented again"
+    assert segmenter.seen.count(0) == 1 + stacked, "an image that was yielded is not segmented again"
 
 
-def test_an_image_that_cannot_be_read_is_its_cases_fault() -> None:
+def test_an_image_that_cannot_be_read_loses_its_own_mask_alone() -> None:
     def damaged(case: str) -> Image:
         if case == CASES[0]:
-            raise OSError("torn")
+            raise OSError("truncated")
         return read(case)
 
     assert [image.case for image, _ in segment_cases(CASES, damaged, Segmenter())] == CASES[1:]
 
 
-def test_where_all_fail_the_scans_are_not_at_fault() -> None:
+def test_a_shard_whose_cases_all_fail_is_an_error() -> None:
     with pytest.raises(UserError, match="None of the 5 cases of this shard could be segmented"):
-        found_by(Segmenter(*range(5)))
-    assert found_by(Segmenter(2), CASES[2:3]) == {}, "of a single case nobody can tell"
+        masks_by(Segmenter(*range(5)))
+    assert masks_by(Segmenter(2), CASES[2:3]) == {}, "a single case may be at fault itself"
 
 
-def test_a_users_mistake_is_no_bad_case() -> None:
+def test_a_user_error_stops_the_shard() -> None:
     def mistaken(images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
         raise UserError("the model has no label lung")
         yield
@@ -82,8 +82,8 @@ def test_a_users_mistake_is_no_bad_case() -> None:
         list(segment_cases(CASES, read, mistaken))
 
 
-def test_a_full_disk_is_no_bad_case() -> None:
-    """What goes wrong with a mask once it is handed out is not taken for a failure of the segmentation."""
+def test_a_full_disk_stops_the_shard() -> None:
+    """An error with a mask that was already yielded is not a failure of the segmentation."""
     masks = segment_cases(CASES, read, Segmenter())
     with pytest.raises(OSError, match="No space"):
         for _ in masks:

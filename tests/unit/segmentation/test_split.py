@@ -1,4 +1,4 @@
-"""The segmentation's split: patients whole, no empty side, the table's own split kept."""
+"""The split of the segmentation cohort keeps patients together and the table's split, and leaves no subset empty."""
 
 import pandas as pd
 import pytest
@@ -21,38 +21,38 @@ def test_split_keeps_patients_whole_and_table_order() -> None:
     assert split.drop_duplicates("patient")["split"].value_counts().to_dict() == {"train": 16, "val": 2, "test": 2}
 
 
-def test_split_depends_on_seed_and_order_and_not_on_names() -> None:
+def test_split_depends_on_seed_and_order_but_not_on_names() -> None:
     names = [f"p{number}" for number in range(20)]
-    sides = split_cases(cases_of(names), [0.5, 0.2, 0.3], seed=3)["split"].tolist()
+    subsets = split_cases(cases_of(names), [0.5, 0.2, 0.3], seed=3)["split"].tolist()
     assert (
         split_cases(cases_of([f"x{name}" for name in reversed(names)]), [0.5, 0.2, 0.3], seed=3)["split"].tolist()
-        == sides
+        == subsets
     )
-    assert split_cases(cases_of(names), [0.5, 0.2, 0.3], seed=4)["split"].tolist() != sides
+    assert split_cases(cases_of(names), [0.5, 0.2, 0.3], seed=4)["split"].tolist() != subsets
 
 
-def test_where_nothing_is_trained_every_case_is_test() -> None:
+def test_without_a_training_every_case_is_test() -> None:
     split = split_cases(cases_of(list("ab"), status=["ok", "rejected"]), None, seed=1)
     assert split.to_dict("records") == [{"case": "c0", "patient": "a", "split": "test"}]
 
 
 def test_split_honours_the_table() -> None:
-    given = ["test", "", "train", "", "", "test", "", "", "", ""]
+    preassigned = ["test", "", "train", "", "", "test", "", "", "", ""]
     split = split_cases(
-        cases_of([f"p{number}" for number in range(10)], preassigned_split=given), [0.6, 0.2, 0.2], seed=1
+        cases_of([f"p{number}" for number in range(10)], preassigned_split=preassigned), [0.6, 0.2, 0.2], seed=1
     )
     assert split["split"].iloc[[0, 2, 5]].tolist() == ["test", "train", "test"]
     assert split["split"].value_counts().to_dict() == {"train": 6, "val": 2, "test": 2}
 
 
-def test_slices_by_themselves() -> None:
+def test_split_by_slice() -> None:
     cases = cases_of(list("abcde"), n_slices=[20] * 5, preassigned_split=["", "test", "", "", ""])
     split = split_cases(cases, [0.5, 0.2, 0.3], seed=3, unit="slice")
     assert list(zip(split["case"], split["z_index"], strict=True)) == [
         (f"c{n}", k) for n in range(5) for k in range(20)
     ]
     assert split["split"].value_counts().to_dict() == {"train": 50, "test": 30, "val": 20}
-    assert set(split.loc[split["case"] == "c1", "split"]) == {"test"}  # the table's own split holds for all slices
+    assert set(split.loc[split["case"] == "c1", "split"]) == {"test"}  # the split of the table holds for all slices
     assert (split[split["case"] != "c1"].groupby("patient")["split"].nunique() > 1).all()
     again = split_cases(cases.assign(patient=list("vwxyz")), [0.5, 0.2, 0.3], seed=3, unit="slice")
     assert list(again["split"]) == list(split["split"])
@@ -78,6 +78,6 @@ def test_table_that_contradicts_itself() -> None:
         split_cases(cases_of(list("abac"), preassigned_split=["train", "", "test", ""]), [0.8, 0.1, 0.1], seed=1)
 
 
-def test_table_that_leaves_a_side_empty() -> None:
+def test_table_that_leaves_a_subset_empty() -> None:
     with pytest.raises(UserError, match="leaves val without a usable patient"):
         split_cases(cases_of(list("abc"), preassigned_split=["train", "test", "test"]), [0.8, 0.1, 0.1], seed=1)

@@ -1,4 +1,4 @@
-"""Masks on disk that fit their image, and those that do not: each says why, whatever is wrong with the file."""
+"""Masks that fit their image are read; for all others the reason is given."""
 
 import gzip
 import struct
@@ -18,9 +18,9 @@ MASK[2:4, 2:5, 1] = True
 
 def test_a_mask_that_fits_is_read(tmp_path: Path) -> None:
     write_mask(tmp_path / "m.nii.gz", MASK, np.eye(4))
-    found = mask_that_fits(tmp_path / "m.nii.gz", MASK.shape)
-    assert found.dtype == bool
-    np.testing.assert_array_equal(found, MASK)
+    mask = mask_that_fits(tmp_path / "m.nii.gz", MASK.shape)
+    assert mask.dtype == bool
+    np.testing.assert_array_equal(mask, MASK)
 
 
 def text(path: Path) -> None:
@@ -32,13 +32,13 @@ def in_colours(path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(colours, np.eye(4)), path)
 
 
-def with_header(offset: int, kind: str, *values: float) -> Callable[[Path], None]:
-    """A file of which some bytes of the header are others. Source of the offsets: nifti1.h."""
+def with_header(offset: int, format: str, *values: float) -> Callable[[Path], None]:
+    """Write a mask with other bytes in its header. The offsets are those of nifti1.h."""
 
     def write(path: Path) -> None:
         write_mask(path, MASK, np.eye(4))
         content = bytearray(gzip.decompress(path.read_bytes()))
-        struct.pack_into(f"<{kind}", content, offset, *values)
+        struct.pack_into(f"<{format}", content, offset, *values)
         path.write_bytes(gzip.compress(content))
 
     return write
@@ -60,7 +60,7 @@ def with_header(offset: int, kind: str, *values: float) -> Callable[[Path], None
         ),
     ],
 )
-def test_a_mask_that_cannot_be_used_says_why(tmp_path: Path, write: Callable[[Path], None], why: str) -> None:
+def test_a_mask_that_cannot_be_used_has_a_reason(tmp_path: Path, write: Callable[[Path], None], why: str) -> None:
     write(tmp_path / "m.nii.gz")
     with pytest.raises(BadCase, match=why):
         mask_that_fits(tmp_path / "m.nii.gz", MASK.shape)

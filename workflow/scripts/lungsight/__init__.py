@@ -7,9 +7,10 @@ intake → segmentation → qc → splits → training → evaluation → explai
 `demo` makes phantom scans, which intake reads like any others. `predict` applies a trained pipeline to new scans with
 the other packages.
 
-The modules beside the packages are shared by all of them: errors, files, tables, rows (the type of a row of each
-table), privacy, parallel, program, config, code, subsets, prior_assignments, wording. Four modules know the settings
-of several packages: config_check, run_description, estimate, run_summary.
+The modules beside the packages are shared by all of them: errors, files, layout (names of files and folders), tables,
+rows (the type of a row of each table), privacy, parallel, program, config, code and libraries (what a program's results
+depend on), subsets, prior_assignments, wording. Four modules know the settings of several packages: config_check,
+run_description, estimate, run_summary.
 """
 
 __version__ = "0.1.0"

@@ -1,11 +1,15 @@
-"""From a patient's mean probability to a calibrated one, and the model's own threshold: both from validation patients.
+"""Calibrate the probability of a patient, and choose a threshold, on the validation patients of the model.
 
-Calibration: Platt's, P = 1 / (1 + exp(−(a · logit + b))), with his smoothed targets (n₊+1)/(n₊+2) and 1/(n₋+2), which
-keep a and b finite where the classes are separated (Platt, Advances in Large Margin Classifiers, 1999).
-Threshold: as `training.aggregation.best_threshold`, of the calibrated probability.
+Platt's scaling is P = 1 / (1 + exp(−(a · logit + b))). Its smoothed targets (n₊+1)/(n₊+2) and 1/(n₋+2) keep a and b
+finite if the classes are separated. The threshold is `evaluation.aggregation.best_threshold` of the calibrated
+probability.
+
+References
+----------
+Platt, Probabilistic outputs for support vector machines, in: Advances in Large Margin Classifiers, 1999.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,18 +19,30 @@ from sklearn.linear_model import LogisticRegression
 from lungsight.evaluation.aggregation import best_threshold, patient_level
 from lungsight.evaluation.metrics import THRESHOLD
 
-MIN_PATIENTS = 3  # of each class among the validation patients; with fewer, probabilities stay as they are
-_EDGE = 1e-6  # probabilities of exactly 0 and 1 have no logit
+MIN_PATIENTS = 3  # of each class among the validation patients; with fewer, nothing is calibrated
+_EDGE = 1e-6  # exact probabilities of 0 and 1 have no logit
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
-    """Logits of probabilities, those of 0 and 1 kept finite."""
+    """Return the logits of probabilities; those of 0 and 1 stay finite."""
     return logit(np.clip(probability, _EDGE, 1 - _EDGE))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """slope, intercept: on the logit. threshold: of the calibrated probability. note: why it is not calibrated."""
+    """A fitted calibration.
+
+    Attributes
+    ----------
+    slope, intercept
+        Of the logit.
+    threshold
+        Of the calibrated probability.
+    n_patients
+        Number of validation patients.
+    note
+        Why nothing is calibrated; else empty.
+    """
 
     slope: float
     intercept: float
@@ -35,18 +51,26 @@ class Calibration:
     note: str
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities, float64, of mean raw ones."""
+        """Calibrate raw probabilities of patients. Returns float64."""
         return expit(self.slope * log_odds(np.asarray(probability, np.float64)) + self.intercept)
 
     def to_json(self) -> dict:
+        """Return the fields as JSON values."""
         return asdict(self)
 
 
 def fit_calibration(predictions: pd.DataFrame, positive: str) -> Calibration:
-    """Fit on the validation patients of a prediction table.
+    """Fit a calibration on the validation patients of a table of predictions.
 
-    predictions: as models/<pipeline>/stage<k>/predictions/<cohort>.tsv. With fewer than MIN_PATIENTS of a class, or a
-    model whose probability falls where the class is more frequent, nothing is changed, and the note says so.
+    Nothing is calibrated, and the note says so, if a class has fewer than MIN_PATIENTS patients, or if the probability
+    does not rise with the positive class.
+
+    Parameters
+    ----------
+    predictions
+        The table `predictions`.
+    positive
+        Name of the positive class.
     """
     patients = patient_level(predictions[predictions["split"] == "val"])
     truth = (patients["label"] == positive).to_numpy()
@@ -61,12 +85,13 @@ def fit_calibration(predictions: pd.DataFrame, positive: str) -> Calibration:
         return Calibration(1.0, 0.0, THRESHOLD, n, note)
     fitted = Calibration(slope, intercept, THRESHOLD, n, "")
     threshold = best_threshold(patients.assign(probability=fitted(raw)), positive)
-    return Calibration(slope, intercept, threshold, n, "")
+    assert threshold is not None, "both classes have patients"
+    return replace(fitted, threshold=threshold)
 
 
 def _platt(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
-    # A smoothed target is a row of each class, weighted: scikit-learn takes whole classes only.
+    # scikit-learn takes whole classes only, so a smoothed target becomes a weighted row of each class.
     rows, classes = np.tile(scores, 2)[:, None], np.repeat([1, 0], len(scores))
     fitted = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(
         rows, classes, sample_weight=np.concatenate([target, 1 - target])

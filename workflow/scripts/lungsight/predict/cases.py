@@ -1,4 +1,4 @@
-"""From slices to cases: what is said of each row of the scans."""
+"""Combine the predictions of slices into one prediction for each scan."""
 
 from collections.abc import Callable
 
@@ -12,6 +12,8 @@ from lungsight.predict.out_of_distribution import (
     out_of_distribution_features,
     out_of_range_values,
 )
+from lungsight.rows import CasesRow
+from lungsight.tables import rows_of
 
 KEEP = {"whole": "whole_keep", "segmented": "segmented_keep"}
 NO_SLICE = {
@@ -20,9 +22,9 @@ NO_SLICE = {
 }
 
 
-def usable_slices(slices: pd.DataFrame, manifest: pd.DataFrame, framework: str) -> pd.DataFrame:
-    """The slices that QC keeps in the framework, as `slices`, in its order."""
-    kept = manifest.loc[manifest[KEEP[framework]] == 1, "slice"]
+def usable_slices(slices: pd.DataFrame, manifest: pd.DataFrame, input_view: str) -> pd.DataFrame:
+    """Return the rows of `slices` that QC keeps in an input view."""
+    kept = manifest.loc[manifest[KEEP[input_view]] == 1, "slice"]
     return slices[slices["slice"].isin(kept)].reset_index(drop=True)
 
 
@@ -30,32 +32,46 @@ def predict_cases(
     cases: pd.DataFrame,
     slices: pd.DataFrame,
     features: np.ndarray,
-    framework: str,
+    input_view: str,
     labels: list[str],
     calibration: Calibration,
     distribution: TrainingDistribution,
-    answer: Callable[[np.ndarray, np.ndarray], float],
+    predict_patient: Callable[[np.ndarray, np.ndarray], float],
 ) -> pd.DataFrame:
-    """predictions.tsv: a row for every row of `cases`, in its order.
+    """Predict every scan from its usable slices.
 
-    slices: the usable ones, with case, probability (the raw sigmoid), lung_mass and enrichment. features: (n, d), a
-    row for each. labels: the positive class first. answer: the probability of a case from those of its slices (n,) and
-    their features.
+    Parameters
+    ----------
+    cases
+        The table `cases`.
+    slices
+        The usable slices with `case`, `probability` (the raw sigmoid), `lung_mass` and `enrichment`.
+    features : (n, d) float
+        Of the n slices.
+    labels
+        The two classes, the positive one first.
+    predict_patient
+        Gives the probability of a case from the probabilities (m,) and the features (m, d) of its m slices.
+
+    Returns
+    -------
+    DataFrame
+        The table `new_predictions`: a row for every row of `cases`.
     """
-    rows_of_case = slices.groupby("case").indices
+    places_of = slices.groupby("case").indices
     rows = []
-    for _, case in cases.iterrows():
-        chosen = rows_of_case.get(case["case"], np.array([], dtype=int))
-        identity = {name: case[name] for name in ("row", "case", "patient")}
+    for case in rows_of(cases, CasesRow):
+        chosen = places_of.get(case["case"], np.array([], dtype=int))
+        identity = {"row": case["row"], "case": case["case"], "patient": case["patient"]}
         if len(chosen):
-            raw = answer(slices["probability"].to_numpy(np.float64)[chosen], features[chosen])
-            found = _predicted(slices.iloc[chosen], raw, labels, calibration)
+            raw = predict_patient(slices["probability"].to_numpy(np.float64)[chosen], features[chosen])
+            prediction = _predicted(slices.iloc[chosen], raw, labels, calibration)
         else:
-            found = _unpredicted(case, framework)
+            prediction = _unpredicted(case, input_view)
         outside = out_of_range_values(case, distribution) if case["status"] == "ok" else []
         if len(chosen):
             outside += out_of_distribution_features(features[chosen], distribution)
-        rows.append(identity | found | {"out_of_range": "; ".join(outside), "n_slices": case["n_slices"]})
+        rows.append(identity | prediction | {"out_of_range": "; ".join(outside), "n_slices": case["n_slices"]})
     return pd.DataFrame(rows)
 
 
@@ -75,18 +91,21 @@ def _predicted(slices: pd.DataFrame, raw: float, labels: list[str], calibration:
     }
 
 
-def _unpredicted(case: pd.Series, framework: str) -> dict:
-    note = f"{case['status']}: {case['reason']}" if case["status"] != "ok" else NO_SLICE[framework]
+def _unpredicted(case: CasesRow, input_view: str) -> dict:
+    note = f"{case['status']}: {case['reason']}" if case["status"] != "ok" else NO_SLICE[input_view]
     empty = dict.fromkeys(
         ("probability", "threshold", "lung_mass", "enrichment", "probability_raw", "positive_share"), np.nan
     )
     return {"label": "", "outcome_note": f"no prediction; {note}", "n_used": 0, **empty}
 
 
-def pictured(slices: pd.DataFrame) -> pd.DataFrame:
-    """The slices to draw, by a rule: of each case those of the highest, the median and the lowest probability.
+def slices_to_draw(slices: pd.DataFrame) -> pd.DataFrame:
+    """Choose for each case the slices of the highest, the median and the lowest probability.
 
-    Returns rows of `slices` with its index and a column `position`; a case with fewer slices has fewer pictures.
+    Returns
+    -------
+    DataFrame
+        Rows of `slices` with their index, and the column `position`. A case with fewer than three slices has fewer.
     """
     chosen = []
     for _, group in slices.groupby("case", sort=False):

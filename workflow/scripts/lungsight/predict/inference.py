@@ -1,4 +1,4 @@
-"""What a model says of slices, and where it looks."""
+"""Predict slices with a trained model, and draw where it looks."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,19 +14,28 @@ from lungsight.training.backbones import Backbone
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.network import to_input
 
-SAID = ("probability", "reason", "lung_mass", "enrichment")
+PREDICTED_COLUMNS = ("probability", "reason", "lung_mass", "enrichment")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Of n slices: a table with the columns of SAID beside its own; features (n, channels); raw maps (n, h, w)."""
+class SlicePredictions:
+    """Predictions of n slices.
+
+    Attributes
+    ----------
+    slices
+        The table `new_slice_predictions`.
+    features : (n, channels) float64
+    maps : (n, h, w) float32
+        Raw Grad-CAM maps.
+    """
 
     slices: pd.DataFrame
     features: np.ndarray
     maps: np.ndarray
 
 
-def ask(
+def predict_slices(
     model: keras.Model,
     backbone: Backbone,
     slices: pd.DataFrame,
@@ -34,15 +43,27 @@ def ask(
     masks: CachedImages,
     positive: str,
     iou_level: float,
-) -> Answer:
-    """Ask a model about slices, a table as `slices`, whose images and lung masks are cached. There may be none."""
+) -> SlicePredictions:
+    """Predict slices and explain them with Grad-CAM. There may be no slice.
+
+    Parameters
+    ----------
+    slices
+        The table `slices`, of the slices to predict.
+    images, masks
+        Cached images and lung masks of these slices.
+    positive
+        Name of the positive class.
+    iou_level
+        Threshold of the map for the intersection over union with the lung.
+    """
     rows = images.rows_of(slices["slice"])
     pixels, lungs = np.asarray(images.pixels[rows]), np.asarray(masks.pixels[rows]) > 0
     if slices.empty:
-        return Answer(slices.assign(**dict.fromkeys(SAID)), np.zeros((0, 0)), pixels)
+        return SlicePredictions(slices.assign(**dict.fromkeys(PREDICTED_COLUMNS)), np.zeros((0, 0)), pixels)
     probability, features = PredictionNetwork(model, backbone)(images.pixels, rows)
     shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.mask_exists(rows))
     explainer = GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
     explained = explain_slices(explainer, shown, partial(to_input, backbone), positive, iou_level)[PRIMARY]
-    said = {name: explained.table[name] for name in SAID}
-    return Answer(slices.assign(**said), features, explained.maps)
+    table = slices.assign(**{name: explained.table[name] for name in PREDICTED_COLUMNS})
+    return SlicePredictions(table, features, explained.maps)

@@ -1,7 +1,8 @@
-"""A trained model, asked for the probability of a slice and for its features at once."""
+"""Run a trained model for the probability and the features of a slice at once."""
 
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import keras
 import numpy as np
@@ -12,22 +13,22 @@ from lungsight.training.network import PROBABILITY, make_inference, run_in_batch
 
 
 def load_network(path: Path, backbone: Backbone) -> keras.Model:
-    """Load model.keras. Raises UserError where it is damaged, or of another backbone."""
+    """Load model.keras. Raise UserError if it is damaged or of another backbone."""
     try:
-        model = keras.saving.load_model(path, compile=False)
+        model = cast("keras.Model", keras.saving.load_model(path, compile=False))
         model.get_layer(backbone.explained_layer)
     except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} is damaged, or no model of the backbone that its provenance.json names. Delete it and run the"
+            f"{path} is damaged, or not a model of the backbone that its provenance.json names. Delete it and run the"
             f" workflow with that run's config again, which trains it anew. ({str(error).splitlines()[0][:200]})"
         ) from error
     return model
 
 
 class PredictionNetwork:
-    """Probability and features of slices by one forward pass.
+    """Computes probability and features of slices in one forward pass.
 
-    Features are the maps that the network pools, averaged over the image: (n, channels).
+    The features are the maps that the network pools, averaged over the image.
     """
 
     def __init__(self, model: keras.Model, backbone: Backbone) -> None:
@@ -41,11 +42,25 @@ class PredictionNetwork:
         return cls(load_network(path, backbone), backbone)
 
     def __call__(self, images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probability (n,) and features (n, channels), float64, of the given rows of `images` (m, size, size) uint8.
+        """Predict some of the images.
 
-        Raises UserError where the probability is not a number.
+        Parameters
+        ----------
+        images : (m, size, size) uint8
+        rows : (n,) int
+            Which of them.
+
+        Returns
+        -------
+        probability : (n,) float64
+        features : (n, channels) float64
+
+        Raises
+        ------
+        UserError
+            If an output is not a finite number.
         """
         both = run_in_batches(self._inference, images, rows).astype(np.float64)
         if not np.isfinite(both).all():
-            raise UserError("The model's answer is not a number for some slices: its training diverged.")
+            raise UserError("The model's output is not a number for some slices: its training diverged.")
         return both[:, 0], both[:, 1:]

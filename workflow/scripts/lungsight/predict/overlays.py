@@ -7,8 +7,16 @@ import pandas as pd
 
 from lungsight.explain.overlays import draw_overlay
 from lungsight.explain.resample import upsample_bilinear
+from lungsight.rows import NewSlicePredictionsRow
+from lungsight.tables import rows_of
 from lungsight.training.image_cache import CachedImages
 from lungsight.wording import number
+
+
+class DrawnSlice(NewSlicePredictionsRow):
+    """Row of `cases.slices_to_draw`."""
+
+    position: str
 
 
 def draw_pictures(
@@ -19,26 +27,26 @@ def draw_pictures(
     maps: np.ndarray,
     cases: pd.DataFrame,
 ) -> None:
-    """Draw n slices into `folder`, as <slice>-<position>.png; a page finds them by that name.
+    """Draw n slices into `folder`, as <slice>-<position>.png, where the page finds them.
 
     Parameters
     ----------
     folder
-        Made where it is missing.
+        It is made if it is missing.
     slices
-        Of n slices the rows that `cases.pictured` chose.
+        The n rows that `cases.slices_to_draw` chose.
     images, masks
-        The cache of the scans.
-    maps
-        (n, h, w) raw maps of these slices.
+        Cached images and lung masks of the scans.
+    maps : (n, h, w) float32
+        Raw maps of these slices.
     cases
-        The table `cases`. Of a scan, not of a picture, it is known which side is the patient's right.
+        The table `cases`. The patient's right is marked in scans; in pictures, the side is unknown.
     """
     scans = set(cases.loc[cases["kind"] != "image", "case"])
     folder.mkdir(parents=True, exist_ok=True)
-    for row, place, one in zip(slices.to_dict("records"), images.rows_of(slices["slice"]), maps, strict=True):
+    for row, place, raw_map in zip(rows_of(slices, DrawnSlice), images.rows_of(slices["slice"]), maps, strict=True):
         mask = np.asarray(masks.pixels[place]) > 0
-        heat = upsample_bilinear(one[None], mask.shape)[0]
+        heat = upsample_bilinear(raw_map[None], mask.shape)[0]
         title = f"slice {row['z_index']} · p = {row['probability']:.2f}"
         detail = f"enrichment {number(row['enrichment'])} · lung mass {number(row['lung_mass'])}"
         picture = draw_overlay(np.asarray(images.pixels[place]), mask, heat, title, detail, row["case"] in scans)

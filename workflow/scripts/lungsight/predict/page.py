@@ -1,4 +1,4 @@
-"""One page about new scans: opens from disk, with the pictures in the folder beside it."""
+"""Write the page about new scans: it opens from disk, with the pictures in the folder beside it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from markupsafe import Markup
 from lungsight import __version__
 from lungsight.predict.templates import new_page_parts
 from lungsight.report.rendering import page_environment
+from lungsight.rows import NewPredictionsRow, NewSlicePredictionsRow
+from lungsight.tables import rows_of
 from lungsight.training.provenance import bag_size_of
 from lungsight.wording import count, number
 
@@ -24,10 +26,16 @@ STARTS = {
 def render_page(
     predictions: pd.DataFrame, slices: pd.DataFrame, overlays: Path, provenance: dict, reference: dict
 ) -> str:
-    """The page as HTML, every text escaped.
+    """Render the page as HTML, with every text escaped.
 
-    predictions, slices: as `new_predictions` and `new_slice_predictions`. overlays: the folder of pictures, beside the
-    page. provenance, reference: of the model.
+    Parameters
+    ----------
+    predictions, slices
+        The tables `new_predictions` and `new_slice_predictions`.
+    overlays
+        Folder of the pictures, beside the page.
+    provenance, reference
+        Contents of the model's provenance.json and of reference.json.
     """
     text, style = new_page_parts()
     template = page_environment().from_string(text)
@@ -37,12 +45,12 @@ def render_page(
         version=__version__,
         summary=summary(predictions),
         model=_model(provenance, reference),
-        patients=[_patient(name, cases, slices, overlays) for name, cases in patients],
+        patients=[_patient(str(name), cases, slices, overlays) for name, cases in patients],
     )
 
 
 def summary(predictions: pd.DataFrame) -> list[str]:
-    """What was found, in sentences."""
+    """Write what was predicted, in sentences."""
     predicted = predictions[predictions["label"] != ""]
     labels = ", ".join(f"{n} {label}" for label, n in predicted["label"].value_counts().items())
     lines = [
@@ -53,48 +61,49 @@ def summary(predictions: pd.DataFrame) -> list[str]:
         lines.append(f"{count(without, 'scan')} without a prediction; the reason stands with each.")
     if outside := int((predictions["out_of_range"] != "").sum()):
         lines.append(
-            f"{count(outside, 'scan')} unlike those that the model was trained on: its answer there was never tested."
+            f"{count(outside, 'scan')} out of distribution, unlike the training: predictions there were never tested."
         )
     return lines
 
 
 def _model(provenance: dict, reference: dict) -> list[tuple[str, str]]:
     calibration = reference["calibration"]
-    answered = "mean over the slices" if bag_size_of(provenance) == 1 else "the network's own answer to all slices"
+    by_slices = bag_size_of(provenance) == 1
+    method = "mean over the slices" if by_slices else "the network's prediction from all slices together"
     calibrated = calibration["note"] or f"calibrated on {count(calibration['n_patients'], 'validation patient')}"
     return [
         ("Model", f"{provenance['pipeline']}, stage {provenance['stage']}"),
-        ("Says", f"the probability of {provenance['labels'][0]}, against {provenance['labels'][1]}"),
+        ("Predicts", f"the probability of {provenance['labels'][0]}, against {provenance['labels'][1]}"),
         (
             "Trained on",
             f"{count(provenance['images']['train'], 'slice')}, starting from {STARTS[provenance['weights']['kind']]}",
         ),
-        ("Probability", f"{answered}; {calibrated}"),
+        ("Probability", f"{method}; {calibrated}"),
         ("Threshold", number(calibration["threshold"])),
     ]
 
 
 def _patient(name: str, cases: pd.DataFrame, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
-    return {"name": name, "scans": [_scan(case, slices, overlays) for _, case in cases.iterrows()]}
+    return {"name": name, "scans": [_scan(case, slices, overlays) for case in rows_of(cases, NewPredictionsRow)]}
 
 
-def _scan(case: pd.Series, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
-    own = slices[slices["case"] == case["case"]]
+def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
+    used = rows_of(slices[slices["case"] == case["case"]], NewSlicePredictionsRow)
     pictures = [
         {
             "file": path.name,
-            "alt": f"Slice {row.z_index} with the lung's outline and the Grad-CAM map: probability"
-            f" {row.probability:.2f}, enrichment {number(row.enrichment)}",
+            "alt": f"Slice {row['z_index']} with the lung's outline and the Grad-CAM map: probability"
+            f" {row['probability']:.2f}, enrichment {number(row['enrichment'])}",
             "caption": f"the slice of the {position} probability",
         }
         for position in POSITIONS
-        for row in own.itertuples()
-        if (path := overlays / f"{row.slice}-{position}.png").is_file()
+        for row in used
+        if (path := overlays / f"{row['slice']}-{position}.png").is_file()
     ]
     return {
         **{"row": case["row"], "case": case["case"], "label": case["label"], "note": case["outcome_note"]},
         **{"probability": number(case["probability"]), "threshold": number(case["threshold"])},
         **{"lung_mass": number(case["lung_mass"]), "enrichment": number(case["enrichment"])},
         **{"slices": f"{case['n_used']} of {count(case['n_slices'], 'slice')} used"},
-        **{"outside": [part for part in case["out_of_range"].split("; ") if part], "pictures": pictures},
+        **{"outside": [phrase for phrase in case["out_of_range"].split("; ") if phrase], "pictures": pictures},
     }

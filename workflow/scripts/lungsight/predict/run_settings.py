@@ -1,12 +1,12 @@
-"""What a run must remember so that its models can be asked about new scans: how a scan becomes an image."""
+"""Write the settings by which a run made images of scans, so that its models can predict new scans."""
 
 from lungsight import __version__
 from lungsight.config import cohorts_with_role
 from lungsight.training.pipelines import ROLE_OF_STAGE
 
 FILE = "run.json"
-# Sections of the config, and of each the keys that decide how a scan becomes an image and how a model is asked.
-REMEMBERED = {
+# Section of the config → keys that decide how a scan becomes an image and how a model predicts it.
+KEYS = {
     "intake": ("window", "png_size", "burned_in", "nifti_values", "series"),
     "segmentation": ("method", "mirroring", "postprocessing", "threads"),
     "qc": ("rules",),
@@ -16,8 +16,8 @@ REMEMBERED = {
 
 
 def run_settings(config: dict) -> dict:
-    """The part of a complete config that is written to `run.json`; no path of the user's is in it."""
-    sections = {section: {key: config[section][key] for key in keys} for section, keys in REMEMBERED.items()}
+    """Return the part of a complete config that is written to run.json. It holds no path of the user."""
+    sections = {section: {key: config[section][key] for key in keys} for section, keys in KEYS.items()}
     classes = {name: [name] for name in config["labels"]}
     trained_on = {
         f"stage{stage}": name for stage, role in ROLE_OF_STAGE.items() for name in cohorts_with_role(config, role)

@@ -1,4 +1,4 @@
-"""Find what can be predicted in a folder: standard library only, since every job parses the workflow again."""
+"""Find the scans in a folder. Standard library alone, since every job parses the workflow again."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def _kind(path: Path) -> str | None:
+def _format_of(path: Path) -> str | None:
     name = path.name.lower()
     if name.endswith(PICTURE_ENDINGS):
         return "png"
@@ -30,30 +30,34 @@ def _kind(path: Path) -> str | None:
 
 
 def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
-    """By format (dicom, nifti, png) the rows `patient path` of what lies below a folder, ordered by path.
+    """List the scans below a folder by format: one for each folder with a DICOM file, NIfTI volume and picture.
 
-    A row for every folder with a DICOM file, by its name or its first bytes; for every NIfTI volume; for every picture.
-    Links to folders are not followed, and hidden files are left out.
+    A DICOM file is known by its name or its first bytes. Links to folders are not followed; hidden files are left out.
+
+    Returns
+    -------
+    dict
+        Format (dicom, nifti, png) → rows `patient path`, ordered by path.
     """
-    found: dict[str, list[dict[str, str]]] = {"dicom": [], "nifti": [], "png": []}
+    rows: dict[str, list[dict[str, str]]] = {"dicom": [], "nifti": [], "png": []}
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         has_dicom = False
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder) / name
-            # One DICOM file tells what a folder of hundreds is.
+            # The first DICOM file decides for a folder of hundreds.
             if has_dicom and not name.lower().endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):
                 continue
-            kind = _kind(path)
-            if kind == "dicom":
+            format = _format_of(path)
+            if format == "dicom":
                 has_dicom = True
-                found[kind].append(_row(path.parent, root, kind))
-            elif kind:
-                found[kind].append(_row(path, root, kind))
-    return found
+                rows[format].append(_row(path.parent, root, format))
+            elif format:
+                rows[format].append(_row(path, root, format))
+    return rows
 
 
-def _row(path: Path, root: Path, kind: str) -> dict[str, str]:
-    """A file directly below the root has no folder that could name its patient: it counts as one of its own."""
-    loose = kind != "dicom" and path.parent == root
-    return {"patient": "" if loose else guess_patient(path, root, kind), "path": os.path.relpath(path, root)}
+def _row(path: Path, root: Path, format: str) -> dict[str, str]:
+    """Make the row of a scan. A file directly below the root has no folder that names its patient."""
+    loose = format != "dicom" and path.parent == root
+    return {"patient": "" if loose else guess_patient(path, root, format), "path": os.path.relpath(path, root)}

@@ -1,4 +1,4 @@
-"""What the page about new scans is made of. Standard library only: the workflow's parser asks for its digest."""
+"""Read the parts of the page about new scans. Standard library alone: the workflow's parser takes their digest."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ _TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
 
 def new_page_parts() -> tuple[str, str]:
-    """The template, and the style that it shares with the report."""
+    """Return the template, and the style that it shares with the report."""
     return _TEMPLATE.read_text(encoding="utf-8"), read_part(STYLE)

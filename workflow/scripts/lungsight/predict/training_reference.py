@@ -1,21 +1,24 @@
-"""Which slices and cases of the training stand for what a model knows."""
+"""Choose the slices and cases that represent the training of a model."""
 
 import numpy as np
 import pandas as pd
 
 from lungsight.training.image_cache import CachedImages
 
-MOST_SLICES = 1000  # of a side; more change the covariance little and take time
+MOST_SLICES = 1000  # of a subset: more take time and hardly change the covariance
 
 
-def sampled_rows(predictions: pd.DataFrame, images: CachedImages, side: str) -> np.ndarray:
-    """(n,) int: rows of the image cache, at most MOST_SLICES, evenly spread over the side's slices in table order."""
-    slices = predictions.loc[predictions["split"] == side, "slice"]
+def sampled_rows(predictions: pd.DataFrame, images: CachedImages, subset: str) -> np.ndarray:
+    """Return rows of the image cache, (n,) int, of at most MOST_SLICES slices, evenly spread over a subset.
+
+    The slices of a subset are in table order.
+    """
+    slices = predictions.loc[predictions["split"] == subset, "slice"]
     chosen = np.unique(np.linspace(0, len(slices) - 1, min(len(slices), MOST_SLICES)).round().astype(int))
     return images.rows_of(slices.iloc[chosen])
 
 
 def training_cases(cases: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """The cases, as `cases`, that have a slice among the training slices."""
+    """Return the rows of `cases` that have a training slice."""
     slices = predictions.loc[predictions["split"] == "train", "slice"]
     return cases[cases["case"].isin(slices.str.rsplit("-", n=1).str[0])]

@@ -17,7 +17,7 @@ let list = [];                // indices that the filter shows; fixed until it i
 let at = 0;                   // place in the list
 let reasonOpen = false;       // a rejection without a reason was just given to the current slice
 
-function say(text) {
+function notify(text) {
   element("notice").textContent = text;
 }
 
@@ -32,7 +32,7 @@ function load() {
     }
     element("reviewer").value = localStorage.getItem(REVIEWER) || "";
   } catch (error) {
-    say("This browser keeps nothing over a reload: export before you close the page.");
+    notify("This browser keeps nothing over a reload: export before you close the page.");
   }
   log.sort((a, b) => (a.time < b.time ? -1 : 1));
   for (const entry of log) decided.set(indexOf.get(entry.slice), entry);
@@ -45,7 +45,7 @@ function keep(entry) {
   try {
     localStorage.setItem(`${PREFIX}${slice}|${time}`, JSON.stringify(rest));
   } catch (error) {
-    say("The browser's storage is full or closed: export now, before you close the page.");
+    notify("The browser's storage is full or closed: export now, before you close the page.");
   }
 }
 
@@ -98,10 +98,10 @@ function move(step) {
   const wanted = at + step;
   if (wanted >= list.length) {
     if (filter === "undecided") refresh();
-    say(filter === "undecided" && !list.length ? "Everything is decided. Export your decisions." : "This is the end of the list.");
+    notify(filter === "undecided" && !list.length ? "Everything is decided. Export your decisions." : "This is the end of the list.");
   } else if (wanted >= 0) {
     at = wanted;
-    say("");
+    notify("");
   }
   draw();
 }
@@ -131,7 +131,7 @@ function reject() {
   if (reasonOpen) { move(1); return; }
   decide(false);
   reasonOpen = list.length > 0;
-  say("Rejected. A number gives the reason, j goes on.");
+  notify("Rejected. A number gives the reason, j goes on.");
   draw();
 }
 
@@ -144,12 +144,12 @@ function giveReason(number) {
 }
 
 function undo() {
-  if (!log.length) { say("There is nothing to undo."); return; }
+  if (!log.length) { notify("There is nothing to undo."); return; }
   reasonOpen = false;
   const index = forgetLast();
   const place = list.indexOf(index);
   if (place < 0) { filter = "all"; refresh(index); } else { at = place; draw(); }
-  say("The last decision is undone.");
+  notify("The last decision is undone.");
 }
 
 function choosePane(name) {
@@ -159,7 +159,7 @@ function choosePane(name) {
 }
 
 function exportDecisions() {
-  if (!log.length) { say("There are no decisions to export yet."); return; }
+  if (!log.length) { notify("There are no decisions to export yet."); return; }
   const rows = log.map((entry) => [entry.slice, entry.whole, entry.segmented, clean(entry.reason), entry.reviewer || reviewer(), entry.time]);
   const text = [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n";
   const link = document.createElement("a");
@@ -168,10 +168,10 @@ function exportDecisions() {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   if (rows.some((row) => !row[4])) {
-    say("Exported without initials: type yours and export again, so that it is known who decided.");
+    notify("Exported without initials: type yours and export again, so that it is known who decided.");
     element("reviewer").focus();
   } else {
-    say(`${rows.length} decisions exported. Put the file into the folder of qc.decisions and run snakemake again.`);
+    notify(`${rows.length} decisions exported. Put the file into the folder of qc.decisions and run snakemake again.`);
   }
 }
 
@@ -321,11 +321,11 @@ element("previous-page").addEventListener("click", turn(-1));
 element("next-page").addEventListener("click", turn(1));
 element("order").addEventListener("change", () => refresh());
 for (const button of document.querySelectorAll("[data-filter]")) {
-  button.addEventListener("click", () => { filter = button.dataset.filter; say(""); refresh(list[at]); });
+  button.addEventListener("click", () => { filter = button.dataset.filter; notify(""); refresh(list[at]); });
 }
 for (const box of document.querySelectorAll(".pane")) box.addEventListener("click", () => choosePane(box.dataset.pane));
 element("reviewer").addEventListener("change", () => {
-  try { localStorage.setItem(REVIEWER, reviewer()); } catch (error) { say("Your initials cannot be kept over a reload."); }
+  try { localStorage.setItem(REVIEWER, reviewer()); } catch (error) { notify("Your initials cannot be kept over a reload."); }
 });
 element("reviewer").addEventListener("keydown", (event) => { if (event.key === "Enter") event.target.blur(); });
 

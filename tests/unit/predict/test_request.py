@@ -1,0 +1,132 @@
+"""A request is checked and becomes a config with the settings of the run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lungsight.config_check import complete_config
+from lungsight.errors import UserError
+from lungsight.predict.request import prediction_request
+from lungsight.predict.run_settings import run_settings
+from tests.unit.predict.test_scans import DICOM, write
+
+
+def finished_run(folder: Path, **of_cohort: dict) -> Path:
+    """Write what `prediction_request` reads of a run, and return the folder of the model."""
+    roles = {"lungs": "segmentation", "open": "public", "clinic": "target"}
+    cohorts = {
+        name: {"role": role, "format": "dicom", "root": f"secret/{name}", "table": "secret/t.tsv"}
+        | of_cohort.get(name, {})
+        for name, role in roles.items()
+    }
+    config = complete_config({"results": "results/x", "cohorts": cohorts, "intake": {"window": [-1000, 400]}})
+    write(folder / "run.json", json.dumps(run_settings(config)).encode())
+    model = folder / "models/segmented-resnet50-scratch/stage2"
+    for name in ("model.keras", "provenance.json"):
+        write(model / name)
+    return model
+
+
+def test_a_request_takes_its_settings_from_the_run(tmp_path):
+    model = finished_run(tmp_path / "run")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    request = prediction_request({"scans": tmp_path / "scans", "model": model, "results": "other", "cohorts": {}})
+    assert request.config["intake"]["window"] == [-1000, 400]
+    assert request.config["results"] == "results/predict"
+    assert request.config["segmentation"]["model"] == str(tmp_path / "run/segmentation/model")
+    assert request.training_cohort == "clinic"
+    assert [(row.row, row.patient, row.path) for row in request.rows] == [(1, "Ann", "Ann")]
+
+
+def test_the_table_with_names_is_private_also_with_a_trailing_slash(tmp_path):
+    model = finished_run(tmp_path / "run")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    request = prediction_request({"scans": tmp_path / "scans", "model": model, "out": "results/new/"})
+    assert request.config["cohorts"]["new"]["table"] == "results/new.private/scans.tsv"
+
+
+def test_a_scan_may_be_as_short_as_those_of_the_training_cohort(tmp_path):
+    model = finished_run(tmp_path / "run", clinic={"min_slices": 1})
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    assert prediction_request({"scans": tmp_path / "scans", "model": model}).config["min_slices"] == 1
+
+
+def test_run_json_holds_no_path(tmp_path):
+    model = finished_run(tmp_path)
+    assert "secret" not in (model.parents[2] / "run.json").read_text(encoding="utf-8")
+
+
+def without_model(folder: Path) -> dict:
+    (finished_run(folder / "run") / "model.keras").unlink()
+    return {}
+
+
+def elsewhere(folder: Path) -> dict:
+    for name in ("model.keras", "provenance.json"):
+        write(folder / "stage2" / name)
+    return {"model": folder / "stage2"}
+
+
+def without_settings(folder: Path) -> dict:
+    (folder / "run/run.json").unlink()
+    return {}
+
+
+def with_settings(folder: Path, **changed: object) -> dict:
+    """Write run.json with other values, without those that are None."""
+    path = folder / "run/run.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) | changed
+    write(path, json.dumps({key: value for key, value in settings.items() if value is not None}).encode())
+    return {}
+
+
+def cut_short(folder: Path) -> dict:
+    path = folder / "run/run.json"
+    path.write_bytes(path.read_bytes()[:100])
+    return {}
+
+
+def misnamed(folder: Path) -> dict:
+    for name in ("model.keras", "provenance.json"):
+        write(folder / "run/models/mine/stage2" / name)
+    return {"model": folder / "run/models/mine/stage2"}
+
+
+def two_formats(folder: Path) -> dict:
+    write(folder / "scans/Ben/scan.nii")
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (without_model, "has no model.keras"),
+        (elsewhere, "not in the results of a run"),
+        (without_settings, "makes it in a second"),
+        (cut_short, r"run\.json is damaged, or of an earlier lungsight \(.*makes it in a second"),
+        (
+            lambda folder: with_settings(folder, min_slices=5),
+            r"earlier lungsight \(min_slices: 5 is not of type",
+        ),
+        (lambda folder: with_settings(folder, qc=None), r"earlier lungsight \('qc' is a required property\)"),
+        (lambda folder: with_settings(folder, trained_on={"stage1": "open"}), "has no settings of stage2"),
+        (misnamed, "is not a trained model: it is not in the results of a run"),
+        (lambda folder: {"model": folder / "run/models/segmented-resnet50-scratch/stage2/model.keras"}, "has no model"),
+        (lambda folder: {"scans": folder / "scans/Ann/0001"}, "is a file; name the folder"),
+        (lambda folder: {"out": folder / "scans/predictions"}, "lies among the scans"),
+        (two_formats, "Choose one: --config format=dicom"),
+        (lambda folder: {"format": "jpeg"}, "not one of dicom, nifti, png"),
+        (lambda folder: {"format": "png"}, "no PNG or JPEG picture lies below"),
+        (lambda folder: {"scans": folder / "nowhere"}, "does not exist"),
+        (lambda folder: {"model": None}, "predict needs a model too"),
+        (lambda folder: {"out": "results/a b"}, "holds a space"),
+        (lambda folder: {"out": folder / "run"}, "is the run that the model comes from"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_refused_with_the_reason(tmp_path, spoil, message):
+    model = finished_run(tmp_path / "run")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    options = {"scans": tmp_path / "scans", "model": model} | spoil(tmp_path)
+    with pytest.raises(UserError, match=message):
+        prediction_request({key: value for key, value in options.items() if value is not None})
