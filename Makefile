@@ -1,11 +1,12 @@
 # Two commands matter: `make demo` and `make test`. Each makes .venv from requirements.lock first if it is missing or stale.
-PYTHON ?= python3.11
+# PYTHON: the first that is here, of those that are supported.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13; do $$python -c "" 2>/dev/null && echo $$python && break; done)
 CORES ?= $(shell nproc)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
 
-.PHONY: demo test test-all lint lock envs version config-docs clean-demo
+.PHONY: demo test test-all test-pythons lint docs lock envs version config-docs clean-demo
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/run_demo.py --cores $(CORES)
@@ -16,18 +17,33 @@ test: $(INSTALLED) lint
 test-all: $(INSTALLED) lint
 	$(BIN)/python -m pytest $(PYTEST)
 
+# Each further Python in an environment of its own, .venv-3.12 and so on: 8.5 GB and a download of 3 GB apiece.
+PYTHONS ?= 3.12 3.13
+test-pythons:
+	@absent=; for version in $(PYTHONS); do \
+	  python$$version -c "" 2>/dev/null || { absent="$$absent python$$version"; continue; }; \
+	  $(MAKE) --no-print-directory VENV=.venv-$$version PYTHON=python$$version .venv-$$version/installed.lock && \
+	  .venv-$$version/bin/python -m pip check && \
+	  .venv-$$version/bin/python -m pytest $(PYTEST) tests/unit || exit 1; done; \
+	test -z "$$absent" || { echo "Not tested, since it was not found:$$absent. Put it on the PATH, or name those that you have: make test-pythons PYTHONS=3.13" >&2; exit 1; }
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
+	$(BIN)/codespell
+	$(BIN)/basedpyright --level error
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+docs: $(INSTALLED)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
 
 # The copy of the lock inside the environment says what is installed; it is written last, so an install that was cut
 # short counts as missing.
 $(INSTALLED): requirements.lock
 	@cmp -s requirements.lock $@ && touch $@ || { \
-	  command -v $(PYTHON) >/dev/null || { echo "lungsight needs Python 3.11: $(PYTHON) was not found. Name yours with: make demo PYTHON=/path/to/python3.11" >&2; exit 1; }; \
-	  echo "Making .venv from requirements.lock: about 8.5 GB on disk (torch brings CUDA), once; some minutes." && \
+	  command -v $(or $(PYTHON),python3.11) >/dev/null || { echo "lungsight needs Python 3.11, 3.12 or 3.13, and none was found. Name yours with: make demo PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	  echo "Making $(VENV) from requirements.lock: about 8.5 GB on disk (torch brings CUDA), once; some minutes." && \
 	  $(PYTHON) -m venv --clear $(VENV) && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	  cp requirements.lock $@ && echo "The environment is ready."; }

@@ -27,7 +27,7 @@ from intake import PLANES, by_workflow, make_series, timed
 from lungsight.demo.anatomy import thorax
 from lungsight.demo.dicom_writer import write_ct_series
 from lungsight.intake.duplicates import find_duplicates
-from lungsight.intake.headers import scan
+from lungsight.intake.headers import read_headers
 
 ROUNDS = 3
 FILES, PICTURES = 10_000, 25_000
@@ -42,7 +42,7 @@ def headers(place: Path) -> None:
     times = []
     for _ in range(ROUNDS):
         start = time.process_time()
-        slices, others = scan(folder, folder)
+        slices, others = read_headers(folder, folder)
         times.append(time.process_time() - start)
         assert len(slices) == FILES and not others
     print(f"header scan: {1000 * statistics.median(times) / FILES:.2f} ms a file (CPU), {FILES} files", flush=True)

@@ -40,7 +40,7 @@ def trained(
 
     keras.utils.set_random_seed(seed)
     backbone = backbones.load(pipeline.architecture)
-    sides = cohort.sides(positive, settings["image_size"])
+    sides = cohort.subsets(positive, settings["image_size"])
     model = Start().build(pipeline.architecture, backbone, settings)
     plan = plan_of(settings, 1, seed, fine_tunes=False)
     started = time.monotonic()

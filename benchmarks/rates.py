@@ -90,8 +90,7 @@ def explanation() -> None:
 
     from lungsight.audit.interventions import INTERVENTIONS, Extents, InterventionBatch, intervene
     from lungsight.audit.model_outputs import ModelOutputs
-    from lungsight.explain.explanation import SliceImages
-    from lungsight.explain.explanation import explanation as explained
+    from lungsight.explain.explanation import SliceImages, measure_maps
     from lungsight.explain.gradcam import GradCam, methods_for
     from lungsight.explain.margin import ASSUMED, near_lung
     from lungsight.explain.methods import LAYER_CAM, gradient_methods
@@ -123,7 +122,7 @@ def explanation() -> None:
     table = pd.DataFrame({"slice": "", "patient": "", "label": "", "outcome": ""}, index=range(BATCH))
     near = near_lung(lungs, np.full((BATCH, 2), 1.4), np.full(BATCH, ASSUMED), margin=5)
     shown, maps = SliceImages(table, images, lungs, near), rng.random((BATCH, 8, 8), np.float32)
-    print(f"metrics of a map: {processor_seconds(lambda: explained(table, maps, shown, 0.5)) / BATCH:.4f} s")
+    print(f"metrics of a map: {processor_seconds(lambda: measure_maps(table, maps, shown, 0.5)) / BATCH:.4f} s")
     extents = Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1)
     scene = InterventionBatch(images, lungs, np.roll(np.arange(BATCH), 1), extents)
     changed = processor_seconds(lambda: [intervene(scene, name) for name in INTERVENTIONS])
@@ -191,15 +190,16 @@ def thesis() -> None:
     from scale import Scale
 
     from lungsight.config import complete_config, pipelines_of
-    from lungsight.estimate import Job, TrainingPlan, estimate
+    from lungsight.estimate import Job, RunPlan, estimate
     from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
-    from lungsight.intake.cohort_table import default_shards, read_cohort_tables
+    from lungsight.intake.cohort_table import read_cohort_tables
+    from lungsight.intake.shards import default_shards
 
     with tempfile.TemporaryDirectory(prefix="lungsight-rates-") as folder, contextlib.chdir(folder):
         config = complete_config(Scale(Path(folder)).config)
         rows = read_cohort_tables(config["cohorts"], config["labels"])
         shards = {name: default_shards(len(rows[name]), cohort["format"]) for name, cohort in config["cohorts"].items()}
-        plan = TrainingPlan(config, rows, shards)
+        plan = RunPlan(config, rows, shards)
         slices = plan.slices
     wildcards = [{"cohort": cohort, "shard": shard} for cohort in slices for shard in slices[cohort]]
     labelled = [{"cohort": cohort} for cohort in ("curated", "hospital")]

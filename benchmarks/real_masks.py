@@ -48,7 +48,7 @@ class Series(NamedTuple):
 
 
 def image_of(name: str, volume: Volume) -> Image:
-    values = volume.codes.astype(np.float32) * slope_of(volume.full)
+    values = volume.voxels.astype(np.float32) * slope_of(volume.max_code)
     return Image(name, values, volume.affine, tuple(float(edge) for edge in voxel_spacing(volume.affine)))
 
 
@@ -66,7 +66,7 @@ def series_of(ct: Path) -> Iterator[Series]:
         if path.parent.name == "thorax_rt":
             (structures,) = (path.parent / "RTSTRUCT").iterdir()
             contours = read_contours(pydicom.dcmread(structures), volume.frame_of_reference)
-            left = rasterise(contours[CONTOURED], volume.codes.shape, volume.affine)
+            left = rasterise(contours[CONTOURED], volume.voxels.shape, volume.affine)
         yield Series(name, image_of(name, volume), left)
 
 

@@ -9,6 +9,7 @@ with three and three worker processes.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -81,9 +82,11 @@ def against_the_program(model: Path, folder: Path, names: list[str], matrix: int
     for name in names:
         (linked / f"{name}.nii.gz").symlink_to(folder / "images" / f"{name}_0000.nii.gz")
     write_cases(folder / "cases.tsv", names, matrix)
+    settings = json.dumps({"method": "nnunet", "mirroring": False, "postprocessing": {}})
     ours = [
         *(sys.executable, ROOT / "workflow/scripts/segment_shard.py", "--cases", folder / "cases.tsv"),
-        *("--nifti", linked, "--method", "nnunet", "--model", model, "--threads", threads, "--masks", folder / "ours"),
+        *("--nifti", linked, "--model", model, "--settings", settings),
+        *("--threads", threads, "--masks", folder / "ours"),
     ]
     theirs = [
         *(PEER, "-i", folder / "images", "-o", folder / "theirs", "-m", model, "-f", "0", "--disable_tta"),

@@ -42,14 +42,14 @@ def key_rows(schema: dict, prefix: str = "") -> list[tuple[str, str, str, str]]:
 
 
 def key_table() -> str:
-    """The Markdown table of all keys."""
+    """Write the Markdown table of all keys."""
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     lines += [f"| `{key}` | {kind} | {default} | {text} |" for key, kind, default, text in key_rows(config_schema())]
     return "\n".join(lines)
 
 
 def with_key_table(text: str) -> str:
-    """The README with its table made anew."""
+    """Return the README with its table made anew."""
     head, rest = text.split(BEGIN)
     tail = rest.split(END)[1]
     return f"{head}{BEGIN}\n{key_table()}\n{END}{tail}"

@@ -11,7 +11,7 @@ TOOLS = ("intake", "nnunet", "keras", "report")
 
 
 def environment(tool: str, project: dict) -> str:
-    """The text of one environment: what every program needs and the extra of the tool."""
+    """Write one environment: what every program needs, and the extra of the tool."""
     pins = sorted(set(project["dependencies"]) | set(project["optional-dependencies"][tool]))
     lines = [
         f"# {tool}: generated from pyproject.toml by `make envs`; do not edit.",

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
-from lungsight.evaluation.metrics import PATIENT_PREDICTION
 from lungsight.files import read_json
 from lungsight.tables import read_table
 from lungsight.training import published_models
+from lungsight.training.pipelines import PATIENT_PREDICTION
 from tests.e2e.test_tiny import write_phantom_tables
 from tests.factories.workspace import ROOT, Workspace
 

@@ -1,4 +1,4 @@
-"""Synthetic CT series, written with pydicom, that can be bent into every shape that intake has to face."""
+"""Make small CT series with pydicom, and change them into whatever intake has to accept or refuse."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,12 +22,15 @@ FRAME = generate_uid(entropy_srcs=["frame"])
 
 
 def uid(*parts: object) -> str:
-    """A UID that is the same in every run."""
+    """Make a UID that is the same in every run."""
     return generate_uid(entropy_srcs=[str(part) for part in parts])
 
 
 def made_hu(n: int = 8, rows: int = 24, columns: int = 32, seed: int = 0) -> np.ndarray:
-    """Integer HU (n, rows, columns) without symmetry: air, a body that drifts with z, noise, values past the window."""
+    """Make integer HU (n, rows, columns) without symmetry.
+
+    They show air, a body, a lung that moves with z, noise, and one pixel above the window.
+    """
     rng = np.random.default_rng(seed)
     r, c = np.indices((rows, columns))
     hu = np.full((n, rows, columns), -1000)
@@ -50,7 +53,7 @@ def made_slice(
     slope: float = 1.0,
     intercept: float = -1024.0,
 ) -> pydicom.Dataset:
-    """One CT Image Storage data set; hu (rows, columns) is stored as signed 16-bit (hu − intercept) / slope."""
+    """Make one CT Image Storage data set; hu (rows, columns) is stored as signed 16-bit (hu − intercept) / slope."""
     dataset = pydicom.Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -95,7 +98,7 @@ def made_series(
     step: float = 2.0,
     **settings: object,
 ) -> list[pydicom.Dataset]:
-    """A series along the slice normal, in the order of `hu` (n, rows, columns); a negative step runs against it."""
+    """Make a series along the slice normal, or against it (negative step), in the order of `hu` (n, rows, columns)."""
     hu = made_hu() if hu is None else hu
     orientation = np.asarray(orientation, float)
     normal = np.cross(orientation[:3], orientation[3:])
@@ -106,7 +109,7 @@ def made_series(
 
 
 def save_series(folder: Path, datasets: Iterable[pydicom.Dataset]) -> Path:
-    """Write data sets as 001.dcm, 002.dcm, … in the given order; returns the folder."""
+    """Write data sets as 001.dcm, 002.dcm, … in their order; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, dataset in enumerate(datasets, start=1):
         dataset.save_as(folder / f"{number:03d}.dcm", enforce_file_format=True)
@@ -114,9 +117,9 @@ def save_series(folder: Path, datasets: Iterable[pydicom.Dataset]) -> Path:
 
 
 def made_rtstruct(
-    regions: dict[str, list[np.ndarray]], kind: str = "CLOSED_PLANAR", frame: str = FRAME
+    regions: dict[str, list[np.ndarray]], geometric_type: str = "CLOSED_PLANAR", frame: str = FRAME
 ) -> pydicom.Dataset:
-    """An RTSTRUCT with contours in mm (LPS), each (n, 3), by region name."""
+    """Make an RTSTRUCT from contours (n, 3) in mm (LPS), by region name."""
     dataset = pydicom.Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -133,7 +136,7 @@ def made_rtstruct(
         drawn.ReferencedROINumber, drawn.ContourSequence = number, Sequence()
         for points in contours:
             contour = pydicom.Dataset()
-            contour.ContourGeometricType, contour.NumberOfContourPoints = kind, len(points)
+            contour.ContourGeometricType, contour.NumberOfContourPoints = geometric_type, len(points)
             contour.ContourData = [float(f"{value:.6f}") for value in np.ravel(points)]
             drawn.ContourSequence.append(contour)
         dataset.ROIContourSequence.append(drawn)

@@ -1,7 +1,8 @@
-"""What the tables of evaluation hold of a made run, from its made predictions."""
+"""Make prediction tables, and the tables that the programs of evaluation leave of a made run."""
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lungsight.evaluation.performance_differences import Model, difference_table
@@ -9,24 +10,46 @@ from lungsight.evaluation.subgroups import groupings_of, subgroup_rows
 from lungsight.files import read_json
 from lungsight.run_description import RunDescription, models_of
 from lungsight.tables import columns_of, read_table, write_table
-from lungsight.training.pipelines import Pipeline
-from tests.factories.tables import POSITIVE
+from lungsight.training.pipelines import Pipeline, model_columns
+from tests.factories.tables import NEGATIVE, POSITIVE
+
+
+def made_prediction_table(skill: float, patients: int = 24, slices: int = 5, seed: int = 0) -> pd.DataFrame:
+    """Make the predictions of one model: a third of the patients for validation, the others for test.
+
+    The classes alternate. skill: distance between the classes' mean logits; the logit of a slice has noise of variance
+    1 by patient and of variance 1 by slice.
+    """
+    rng = np.random.default_rng(seed)
+    number = np.repeat(np.arange(patients), slices)
+    positive = number % 2 == 0
+    logit = skill * np.where(positive, 0.5, -0.5) + rng.normal(size=patients)[number] + rng.normal(size=len(number))
+    return pd.DataFrame(
+        {
+            "slice": [f"{n:016x}-{k:04d}" for n in range(patients) for k in range(slices)],
+            "patient": [f"{n:016x}" for n in number],
+            "label": np.where(positive, POSITIVE, NEGATIVE),
+            "split": np.where((number // 2) % 3 == 0, "val", "test"),
+            "probability": 1 / (1 + np.exp(-logit)),
+        }
+    )
 
 
 def made_evaluation_tables(folder: Path, run: RunDescription) -> None:
-    """report/{differences,subgroups,aggregation,reliability}.tsv, the tables of EVALUATION_TABLES."""
+    """Write report/{differences,subgroups,aggregation,reliability}.tsv of a made run with this description."""
     how = (POSITIVE, run["bootstrap"], run["seed"])
     predictions, rows = {}, {"subgroups": [], "aggregation": [], "reliability": []}
     for name, stage in models_of(run):
         of_model, pipeline = folder / f"models/{name}/stage{stage}", Pipeline.parse(name)
-        metrics = read_json(of_model / "metrics.json")
-        model = {"pipeline": name, **pipeline.columns, "stage": stage}
+        evaluation = read_json(of_model / "metrics.json")
+        model = model_columns(name, stage)
         for table in ("aggregation", "reliability"):
-            rows[table] += [model | row for row in metrics[table]]
+            rows[table] += [model | row for row in evaluation[table]]
         for path in sorted(of_model.glob("predictions/*.tsv")):
             table, cohort = read_table(path, "predictions"), folder / "cohorts" / path.stem
             predictions[Model(pipeline, str(stage)), path.stem] = table
-            groups = groupings_of(*(read_table(cohort / f"{part}.tsv", part) for part in ("slices", "cases")))
+            slices, cases = (read_table(cohort / f"{schema}.tsv", schema) for schema in ("slices", "cases"))
+            groups = groupings_of(slices, cases)
             rows["subgroups"] += [{**model, "cohort": path.stem, **row} for row in subgroup_rows(table, groups, *how)]
     write_table(folder / "report/differences.tsv", difference_table(predictions, *how), schema="differences")
     for name, of_table in rows.items():

@@ -7,22 +7,18 @@ import pandas as pd
 from PIL import Image
 
 from lungsight.config import cohorts_with_role
+from lungsight.config_check import complete_config
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort, leakage_pipelines
 from lungsight.evaluation.model_evaluation import evaluate_model
-from lungsight.explain.explanation import (
-    SliceImages,
-    draw_mean_of_classes,
-    draw_overlays,
-    explanation,
-    other_methods,
-    outcomes,
-    save_maps,
-    summarise_stage,
-)
+from lungsight.explain.explanation import SliceImages, measure_maps, other_methods, outcomes, summarise_stage
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.lesions import Lesions
+from lungsight.explain.map_files import save_maps
 from lungsight.explain.margin import ASSUMED, near_lung
+from lungsight.explain.mean_map import describe_mean_maps, mean_maps, save_mean_maps
+from lungsight.explain.overlays import draw_mean_maps, draw_overlays
 from lungsight.explain.resample import average_area
+from lungsight.explain.sampling import pictures_of
 from lungsight.files import write_json
 from lungsight.tables import write_table
 from lungsight.training.pipelines import Pipeline, input_views_of, pipelines_of, stages_of
@@ -36,7 +32,14 @@ COHORT_OF_STAGE = {1: "public", 2: "target"}
 
 # All that stands between a made run and its report.
 REPORT_RULES = (
-    *("report_tables", "audit_tables", "performance_differences", "evaluate_subgroups", "evaluation_tables"),
+    *(
+        "metrics_table",
+        "saliency_table",
+        "audit_tables",
+        "performance_differences",
+        "evaluate_subgroups",
+        "evaluation_tables",
+    ),
     *("rank_pipelines", "write_report", "report"),
 )
 
@@ -166,7 +169,7 @@ def made_explanation(
     predictions: pd.DataFrame,
     rng: np.random.Generator,
 ) -> None:
-    """Maps that are a mixture of the lung and noise, one of them empty; then what explain_stage writes from maps."""
+    """Maps that mix the lung and noise, one of them empty; then what explain_stage and draw_overlays make of them."""
     folder = run / f"explain/{pipeline.name}/stage{stage}"
     test = predictions[predictions["split"] == "test"].reset_index(drop=True)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in test["label"]]
@@ -183,15 +186,20 @@ def made_explanation(
     for method, share in ((PRIMARY, rng.uniform(-0.4, 1)), (THESIS, -0.5)):
         maps = np.maximum(noise + share * lung, 0)
         maps[0] = 0
-        explained[method] = explanation(identity, maps, slices, config["explain"]["iou_level"])
+        explained[method] = measure_maps(identity, maps, slices, config["explain"]["iou_level"])
     write_table(folder / "saliency.tsv", explained[PRIMARY].table, schema="saliency")
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
-    save_maps(folder / "maps.npz", explained[PRIMARY])
-    pictures = draw_overlays(folder / "overlays", slices, explained[PRIMARY], config["explain"]["overlays"])
-    means = draw_mean_of_classes(folder / "mean_maps.png", slices, explained[PRIMARY], POSITIVE)
+    table, maps = explained[PRIMARY].table, explained[PRIMARY].maps
+    save_maps(folder / "maps.npz", table["slice"], maps)
+    means, pictures = mean_maps(table, maps, masks, POSITIVE), pictures_of(table, config["explain"]["overlays"])
+    save_mean_maps(folder / "mean_maps.npz", means)
+    drawn = pd.Index(table["slice"]).get_indexer([picture["slice"] for picture in pictures])
+    overlays = images[drawn], masks[drawn], maps[drawn], [False] * len(drawn)
+    draw_overlays(folder / "overlays", pictures, *overlays)
+    (folder / "mean_maps.png").write_bytes(draw_mean_maps(means))
     methods = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
     resamples, seed = config["report"]["bootstrap"], config["seed"]
-    summary = summarise_stage(explained, methods, pictures, means, resamples, seed)
+    summary = summarise_stage(explained, methods, pictures, describe_mean_maps(means), resamples, seed)
     write_json(folder / "summary.json", {"margin_mm": config["explain"]["margin_mm"]} | summary)
 
 
@@ -209,3 +217,18 @@ def made_workspace(folder: Path, roles: dict[str, str], **settings: object) -> W
         (folder / f"{name}.tsv").write_text(f"{header}\n{row}\n", encoding="utf-8")
         cohorts[name] = {"role": role, "format": "dicom", "root": f"data/{name}", "table": f"{name}.tsv"}
     return Workspace(folder, {"cohorts": cohorts} | settings)
+
+
+FINISHED_PIPELINES = ["whole-resnet50-scratch", "segmented-resnet50-scratch"]
+
+
+def made_finished_run(folder: Path) -> Workspace:
+    """A made run of FINISHED_PIPELINES in both stages, with contours: all but the tables and pages of the report."""
+    workspace = made_workspace(
+        folder,
+        {"lungs": "segmentation", "open": "public", "clinic": "target"},
+        **{"pipelines": {"backbones": ["resnet50"], "weights": ["scratch"]}, "explain": {"overlays": 1}},
+        report={"bootstrap": 100, "title": "A made run"},
+    )
+    made_run(workspace.run_folder, complete_config({"results": workspace.results} | workspace.config), patients=24)
+    return workspace

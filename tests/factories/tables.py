@@ -1,4 +1,4 @@
-"""Small made results of each room, written by the contract, so that a rule can be tested without the rooms before it.
+"""Make small results of each package, so that a rule can be tested without the rules before it.
 
 The images are ellipses: a body, two lungs, and in positive patients a bright disc inside the left lung.
 """
@@ -21,13 +21,13 @@ SHARD = "000"
 
 
 def disc(size: int, row: float, column: float, height: float, width: float) -> np.ndarray:
-    """A filled ellipse as (size, size) bool; centre and half axes as shares of size."""
+    """Fill an ellipse: (size, size) bool. Centre and half axes are shares of the size."""
     rows, columns = (np.indices((size, size)) + 0.5) / size
     return ((rows - row) / height) ** 2 + ((columns - column) / width) ** 2 <= 1
 
 
 def made_slice(size: int, positive: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One axial slice: (image uint8, lung mask bool), both (size, size) in image order."""
+    """Draw one axial slice: image uint8 and lung mask bool, both (size, size) in image order."""
     shift = rng.uniform(-0.02, 0.02)
     body = disc(size, 0.5, 0.5, 0.4, 0.46)
     lungs = disc(size, 0.5 + shift, 0.3, 0.26, 0.15) | disc(size, 0.5 + shift, 0.7, 0.26, 0.15)
@@ -39,7 +39,7 @@ def made_slice(size: int, positive: bool, rng: np.random.Generator) -> tuple[np.
 
 
 def save_volume(path: Path, images: list[np.ndarray], spacing: tuple[float, float, float] = (2.0, 2.0, 5.0)) -> None:
-    """Stack images (feet first) into a canonical NIfTI; uint8 images become [0, 1], bool ones uint8 masks."""
+    """Stack images (feet first) into a canonical NIfTI; uint8 becomes [0, 1], bool becomes a uint8 mask."""
     volume = np.stack([image_to_slice(image) for image in images], axis=-1)
     volume = volume.astype(np.uint8) if volume.dtype == bool else volume.astype(np.float32) / 255
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def made_cohort(
         label = POSITIVE if number % 2 == 0 else NEGATIVE
         case, patient = pseudonym(KEY, cohort, f"case {number}"), pseudonym(KEY, cohort, f"patient {number}")
         drawn = [made_slice(size, label == POSITIVE, rng) for _ in range(slices)]
-        if png:  # a labelled cohort, none of whose lesions is known
+        if png:  # a labelled cohort without lesion masks
             (folder / "lesions" / SHARD).mkdir(parents=True, exist_ok=True)
         save_volume(folder / "nifti" / SHARD / f"{case}.nii.gz", [image for image, _ in drawn])
         save_volume(run / "segmentation" / "masks" / cohort / SHARD / f"{case}.nii.gz", [mask for _, mask in drawn])
@@ -91,7 +91,7 @@ def made_cohort(
 
 
 def made_manifest(run: Path, cohort: str, slices: pd.DataFrame) -> None:
-    """A QC manifest that keeps every slice in both frameworks."""
+    """Write a QC manifest that keeps every slice for both input views."""
     scores = {
         **{"reason": "", "lung_fraction": 0.2, "components": 2, "largest_share": 0.5, "border_contact": 0.0},
         **{"solidity": 0.95, "holes": 0.0, "mean_intensity": 0.25, "soft_fraction": 0.02, "neighbour_dice": 0.9},
@@ -103,22 +103,22 @@ def made_manifest(run: Path, cohort: str, slices: pd.DataFrame) -> None:
     write_table(run / "qc" / cohort / "manifest.tsv", rows, schema="manifest")
 
 
-def made_split(run: Path, cohort: str, framework: str, slices: pd.DataFrame) -> pd.DataFrame:
-    """A split by patient: of every four patients in order two train, one val, one test pairwise by class."""
+def made_split(run: Path, cohort: str, input_view: str, slices: pd.DataFrame) -> pd.DataFrame:
+    """Write a split by patient: pairs of patients go to train, train, val, test in turn."""
     patients = list(dict.fromkeys(slices["patient"]))
-    sides = {patient: ("train", "train", "val", "test")[(index // 2) % 4] for index, patient in enumerate(patients)}
-    table = slices[["slice", "patient", "label"]].assign(split=slices["patient"].map(sides))
-    write_table(run / "splits" / cohort / f"{framework}.tsv", table, schema="split")
+    subsets = {patient: ("train", "train", "val", "test")[(index // 2) % 4] for index, patient in enumerate(patients)}
+    table = slices[["slice", "patient", "label"]].assign(split=slices["patient"].map(subsets))
+    write_table(run / "splits" / cohort / f"{input_view}.tsv", table, schema="split")
     return table
 
 
 def made_duplicates(run: Path, *groups: pd.DataFrame) -> pd.DataFrame:
-    """A table of exact duplicates; each group holds slices of one picture: slice, cohort, patient."""
+    """Write a table of exact duplicates. Each group holds slices of one picture: slice, cohort, patient."""
     columns = ["slice", "cohort", "patient"]
-    near_duplicates = [
+    tables = [
         group[columns].assign(kind="exact", group=group["slice"].iloc[0], distance=0, label_conflict=0)
         for group in groups
     ]
-    table = pd.concat(near_duplicates) if near_duplicates else pd.DataFrame(columns=columns_of("duplicates"))
+    table = pd.concat(tables) if tables else pd.DataFrame(columns=columns_of("duplicates"))
     write_table(run / "cohorts" / "duplicates.tsv", table, schema="duplicates")
     return table

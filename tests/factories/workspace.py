@@ -16,12 +16,16 @@ MORE_OPTIONS = shlex.split(os.environ.get("LUNGSIGHT_SNAKEMAKE_OPTIONS", ""))  #
 
 @dataclass
 class Workspace:
-    """config: as a user writes it; `results` is results/test. Everything lies below `folder`."""
+    """config: as a user writes it; `results` is results/test. Everything lies below `folder`.
+
+    snakefile: the workflow that runs, by default lungsight by the user's entry.
+    """
 
     folder: Path
     config: dict
     results: str = "results/test"
     environment: dict = field(default_factory=dict)
+    snakefile: Path = ROOT / "Snakefile"
 
     def __post_init__(self) -> None:
         self.write_config()
@@ -42,7 +46,7 @@ class Workspace:
     def _command(self, *arguments: str, configured: bool = True) -> list[str]:
         configfile = ["--configfile", "config.yaml"] if configured else []
         return [
-            *(str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", "none"),
+            *(str(SNAKEMAKE), "--snakefile", str(self.snakefile), "--workflow-profile", "none"),
             *("--directory", str(self.folder), *configfile, *MORE_OPTIONS, *arguments),
         ]
 
@@ -73,6 +77,12 @@ class Workspace:
         """Run one rule by itself: its inputs must lie there already. Targets are relative to the results folder."""
         paths = [f"{self.results}/{target}" for target in targets]
         return self.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", rule, "--", *paths)
+
+    def must_reach(self, target: str, *rules: str) -> None:
+        """Reach a target, a rule or a path, by these rules and it alone; fail the test if that does not succeed."""
+        allowed = [*rules, target] if "/" not in target else rules
+        done = self.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *allowed, "--", target)
+        assert done.returncode == 0, done.stdout[-6000:]
 
     def must_run(self, rule: str, *targets: str) -> None:
         """`run_rule`, and fail the test with the whole output if it does not succeed."""

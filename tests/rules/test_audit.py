@@ -1,4 +1,4 @@
-"""audit_stage and metadata_classifier by themselves, on a small network with random weights and a made image cache."""
+"""Rules of the audit room by themselves, on a small network with random weights and on a made run."""
 
 import keras
 import numpy as np
@@ -8,7 +8,8 @@ from lungsight.files import write_json
 from lungsight.tables import columns_of, read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, to_input
-from tests.factories.run import made_workspace
+from tests.factories.run import FINISHED_PIPELINES as PIPELINES
+from tests.factories.run import made_finished_run, made_workspace
 from tests.factories.tables import POSITIVE, made_cohort, made_slice, made_split
 from tests.factories.workspace import Workspace
 
@@ -94,3 +95,67 @@ def test_metadata_classifier(workspace: Workspace) -> None:
     assert by_patient.loc["image size", "reason"] == "unknown, or the same for every slice"
     assert by_patient.loc["source", "reason"] == "unknown, or the same for every slice"
     assert by_patient.loc["all", "value"] == 1
+
+
+TABLES = ("metrics_table", "saliency_table")
+
+
+@pytest.fixture
+def finished(tmp_path) -> Workspace:
+    return made_finished_run(tmp_path)
+
+
+def test_audit_tables(finished: Workspace) -> None:
+    done = finished.snakemake(
+        *("--cores", "2", "--show-failed-logs", "--allowed-rules", *TABLES, "audit_tables", "--"),
+        f"{finished.results}/report/verdicts.tsv",
+    )
+    assert done.returncode == 0, done.stdout
+    run = finished.run_folder
+    audit = read_table(run / "report/audit.tsv", schema="report_audit")
+    shortcuts = read_table(run / f"explain/{PIPELINES[1]}/stage2/shortcuts.tsv", schema="audit")
+    here = audit[(audit["pipeline"] == PIPELINES[1]) & (audit["stage"] == 2)]
+    assert here["value"].head(len(shortcuts)).equals(shortcuts["value"].set_axis(here.index[: len(shortcuts)]))
+    assert set(here["cohort"]) == {"clinic"}
+    of_metadata = audit[audit["pipeline"] == ""]
+    assert set(of_metadata["cohort"]) == {"open", "clinic"} and set(of_metadata["test"]) == {"metadata"}
+
+    verdicts = read_table(run / "report/verdicts.tsv", schema="verdicts")
+    assert list(zip(verdicts["pipeline"], verdicts["stage"], strict=True)) == [
+        (name, stage) for name in PIPELINES for stage in (1, 2)
+    ]
+    by_patient = shortcuts[(shortcuts["unit"] == "patient") & (shortcuts["measure"] == "roc_auc")]
+    swap = by_patient.set_index("variant").loc["background_only_other", "value"]
+    assert verdicts.loc[3, "swap"] == pytest.approx(swap)
+
+    comparisons = read_table(run / "report/comparisons.tsv", schema="comparisons")
+    assert set(comparisons["compared"]) == {"framework"}
+    row = comparisons[(comparisons["stage"] == 2) & (comparisons["measure"] == "swap")].iloc[0]
+    swaps = verdicts[verdicts["stage"] == 2].set_index("pipeline")["swap"]
+    assert (row["first"], row["second"]) == pytest.approx((swaps[PIPELINES[0]], swaps[PIPELINES[1]]))
+    assert row["difference"] == pytest.approx(row["second"] - row["first"])
+
+
+def test_rank_pipelines(finished: Workspace) -> None:
+    done = finished.snakemake(
+        *("--cores", "2", "--show-failed-logs", "--allowed-rules", *TABLES, "audit_tables", "rank_pipelines"),
+        *("--", f"{finished.results}/report/systems.tsv"),
+    )
+    assert done.returncode == 0, done.stdout
+    run = finished.run_folder
+    table = read_table(run / "report/systems.tsv", schema="systems")
+    assert list(table["stage"]) == [1, 1, 2, 2] and list(table["rank"].iloc[[0, 2]]) == [1, 1]
+    metrics = read_table(run / "report/metrics.tsv", schema="metrics").query("unit == 'patient'")
+    by_model = metrics.set_index(["pipeline", "stage", "cohort"])["roc_auc"]
+    for row in table.itertuples():
+        assert row.roc_auc == by_model[row.pipeline, row.stage, row.cohort]
+    first, second = table["roc_auc"].iloc[2:]
+    assert first >= second and table["rank"].iloc[3] == (2 if first > second else 1)
+    assert table["difference"].iloc[3] == pytest.approx(second - first)
+    assert (table["network"] == "resnet50").all() and (table["paper"] == "").all()
+
+
+def test_audit(finished: Workspace) -> None:
+    finished.must_reach("audit", "saliency_table", "audit_tables")
+    verdicts = read_table(finished.run_folder / "report/verdicts.tsv", schema="verdicts")
+    assert set(verdicts["pipeline"]) == set(PIPELINES) and len(verdicts) == 4

@@ -1,14 +1,17 @@
-"""The rules that evaluate all models of a run together, by themselves, on made predictions."""
+"""Rules of the evaluation room by themselves, on made predictions."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lungsight.files import read_json
 from lungsight.tables import read_table, write_table
+from tests.factories.run import FINISHED_PIPELINES as PIPELINES
+from tests.factories.run import made_finished_run
 from tests.factories.tables import POSITIVE, made_cohort, made_split
 from tests.factories.workspace import Workspace
-from tests.rules.test_training import SIZE, workspace
+from tests.rules.test_training import MODEL, SIZE, workspace
 
 
 def made_predictions(space: Workspace, pipelines: list[str]) -> None:
@@ -24,7 +27,7 @@ def made_predictions(space: Workspace, pipelines: list[str]) -> None:
                 write_table(path, split.assign(probability=1 / (1 + np.exp(-logit))), "predictions")
 
 
-def test_compare_models(tmp_path: Path) -> None:
+def test_performance_differences(tmp_path: Path) -> None:
     space = workspace(tmp_path, adaptation_controls=True)
     names = ["whole-small_cnn-scratch", "whole-small_cnn-imagenet"]
     space.config["pipelines"]["weights"] = ["scratch", "imagenet"]
@@ -50,6 +53,39 @@ def test_compare_models(tmp_path: Path) -> None:
     assert row["difference"] == pytest.approx(right[1] - right[0])
 
 
+def test_evaluate_model(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    slices = made_cohort(space.run_folder, "curated", patients=16, slices=2, size=SIZE)
+    split = made_split(space.run_folder, "curated", "whole", slices)
+    probability = np.where(split["label"] == POSITIVE, 0.8, 0.3)
+    wrong = split.index[(split["split"] == "test") & (split["label"] == POSITIVE)][0]
+    probability[wrong] = 0.1
+    folder = space.run_folder / MODEL
+    for cohort in ("curated", "hospital"):
+        write_table(folder / "predictions" / f"{cohort}.tsv", split.assign(probability=probability), "predictions")
+    space.must_run("evaluate_model", f"{MODEL}/metrics.json")
+    found = read_json(folder / "metrics.json")
+    assert [(row["cohort"], row["unit"]) for row in found["rows"]] == [
+        ("curated", "slice"),
+        ("curated", "patient"),
+        ("hospital", "slice"),
+        ("hospital", "patient"),
+    ]
+    row = found["rows"][0]
+    assert [row[name] for name in ("n", "tp", "fp", "fn", "tn")] == [8, 3, 0, 1, 4]
+    assert (row["accuracy"], row["precision"], row["recall"], row["specificity"]) == (7 / 8, 1.0, 0.75, 1.0)
+    assert row["recall_lo"] < 0.75 < row["recall_hi"] == 1.0
+    # Patient level: (0.1 + 0.8) / 2 < 0.5.
+    assert [found["rows"][1][name] for name in ("n", "tp", "fn")] == [4, 1, 1]
+    assert found["pipeline"] == "whole-small_cnn-scratch"
+    # Validation has two positive patients at 0.8 and two negative ones at 0.3: the threshold lies halfway.
+    assert found["validation"]["cohort"] == "curated"
+    thresholds = {one["aggregation"]: one["threshold"] for one in found["validation"]["fitted"]}
+    assert thresholds == pytest.approx({"slice": 0.55, "mean": 0.55, "top_k": 0.55, "fraction": 0.5})
+    assert len(found["aggregation"]) == 2 * 4 * 2
+    assert sum(one["n"] for one in found["reliability"] if one["cohort"] == "hospital") == 8
+
+
 def test_evaluate_subgroups(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     made_predictions(space, ["whole-small_cnn-scratch"])
@@ -68,10 +104,7 @@ def test_evaluate_subgroups(tmp_path: Path) -> None:
 def test_evaluation_tables(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     made_predictions(space, ["whole-small_cnn-scratch"])
-    rules = ("evaluate", "evaluation_tables")
-    target = f"{space.results}/report/reliability.tsv"
-    done = space.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", *rules, "--", target)
-    assert done.returncode == 0, done.stdout
+    space.must_reach(f"{space.results}/report/reliability.tsv", "evaluate_model", "evaluation_tables")
     aggregation = read_table(space.run_folder / "report/aggregation.tsv", "aggregation")
     assert len(aggregation) == 3 * 4 * 2  # stage 1 on two cohorts, stage 2 on one
     reliability = read_table(space.run_folder / "report/reliability.tsv", "reliability")
@@ -80,3 +113,34 @@ def test_evaluation_tables(tmp_path: Path) -> None:
         (1, "hospital"): 8,
         (2, "hospital"): 8,
     }
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Workspace:
+    return made_finished_run(tmp_path)
+
+
+def test_metrics_table(finished: Workspace) -> None:
+    finished.must_run("metrics_table", "report/metrics.tsv")
+    run = finished.run_folder
+    metrics = read_table(run / "report/metrics.tsv", schema="metrics")
+    assert list(metrics["pipeline"].unique()) == PIPELINES
+    evaluated = metrics[["stage", "cohort", "unit"]].drop_duplicates().to_records(index=False).tolist()
+    assert evaluated == [
+        (stage, cohort, unit)
+        for stage, cohort in ((1, "open"), (1, "clinic"), (2, "clinic"))
+        for unit in ("slice", "patient")
+    ]
+    found = read_json(run / f"models/{PIPELINES[1]}/stage2/metrics.json")["rows"][0]
+    row = metrics[(metrics["pipeline"] == PIPELINES[1]) & (metrics["stage"] == 2)].iloc[0]
+    assert row["f1"] == pytest.approx(found["f1"])
+    assert row["thesis_accuracy"] == 0.9120
+    assert row["thesis_recall"] == 0.9207  # printed as precision
+    assert set(metrics["weights_origin"]) == {"scratch"}
+
+
+def test_evaluate(finished: Workspace) -> None:
+    tables = ("performance_differences", "evaluate_subgroups", "evaluation_tables")
+    finished.must_reach("evaluate", "metrics_table", *tables)
+    made = {path.stem for path in (finished.run_folder / "report").glob("*.tsv")}
+    assert {"metrics", "differences", "subgroups", "aggregation", "reliability"} <= made

@@ -1,4 +1,4 @@
-"""explain_stage by itself, on a small network with random weights and a made image cache."""
+"""Rules of the explain room by themselves, on a small network with random weights and on a made run."""
 
 import json
 
@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from lungsight.explain.mean_map import load_mean_maps
+from lungsight.explain.overlays import draw_mean_maps, draw_overlays
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
-from lungsight.files import write_json
+from lungsight.files import read_json, write_json
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier
-from tests.factories.run import made_workspace
+from tests.factories.run import FINISHED_PIPELINES, made_finished_run, made_workspace
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_slice, made_split
 from tests.factories.workspace import Workspace
 
@@ -74,6 +76,11 @@ def save_model(workspace: Workspace) -> None:
     write_json(folder / "provenance.json", made)
 
 
+@pytest.fixture
+def finished(tmp_path) -> Workspace:
+    return made_finished_run(tmp_path)
+
+
 def test_explain_stage(workspace: Workspace) -> None:
     workspace.must_run("explain_stage", f"{OUTPUTS}/saliency.tsv")
     run, folder = workspace.run_folder, workspace.run_folder / OUTPUTS
@@ -130,16 +137,49 @@ def test_explain_stage(workspace: Workspace) -> None:
     assert [one["layer"] for one in others] == ["relu4", "relu4", "relu3", "relu2", "relu4"]
     assert (primary["layer"], thesis["layer"]) == ("relu4", "conv4")
     assert primary["outcomes"][0]["enrichment"] == pytest.approx(measured["enrichment"].mean())
-    pictures = {picture["file"] for picture in summary["overlays"]["pictures"]}
-    assert pictures == {path.name for path in (folder / "overlays").glob("*.png")}
-    assert len(pictures) == measured["outcome"].nunique()
+    assert len(summary["overlays"]["pictures"]) == measured["outcome"].nunique()
     assert primary["lesions"]["known"] == positive.sum()
     assert primary["lesions"]["outcomes"][0]["n"] == positive.sum()
     assert primary["lesions"]["outcomes"][0]["lesion_mass"] == pytest.approx(ill["lesion_mass"].mean())
     assert primary["missing"] == {"no lung in the mask": 1, "no lung mask": 1}
     assert primary["margin_from"] == {"spacing": len(table)}
     assert {one["label"] for one in summary["mean_maps"]["classes"]} == {POSITIVE, NEGATIVE}
-    assert (folder / "mean_maps.png").read_bytes().startswith(b"\x89PNG")
+    means = load_mean_maps(folder / "mean_maps.npz")
+    assert [(one.label, one.slices) for one in means] == [
+        (one["label"], one["slices"]) for one in summary["mean_maps"]["classes"]
+    ]
+    assert not (folder / "overlays").exists() and not (folder / "mean_maps.png").exists(), "nothing is drawn here"
+
+
+def test_draw_overlays(workspace: Workspace) -> None:
+    """The pictures of the summary, of the pixels that the network saw, with the side of a scan."""
+    workspace.must_run("explain_stage", f"{OUTPUTS}/saliency.tsv")
+    workspace.must_run("draw_overlays", f"{OUTPUTS}/mean_maps.png")
+    folder = workspace.run_folder / OUTPUTS
+    pictures = read_json(folder / "summary.json")["overlays"]["pictures"]
+    assert {one["file"] for one in pictures} == {path.name for path in (folder / "overlays").glob("*.png")}
+    cache = workspace.run_folder / "training/images/clinic"
+    names = list(read_table(cache / "index.tsv", schema="image_index")["slice"])
+    images, masks = (np.load(cache / f"{name}.npy") for name in ("segmented", "masks"))
+    with np.load(folder / "maps.npz", allow_pickle=False) as saved:
+        maps = dict(zip(saved["slices"], saved["maps"], strict=True))
+    for one in pictures:
+        place, raw = names.index(one["slice"]), maps[one["slice"]]
+        draw_overlays(workspace.folder, [one], images[[place]], masks[[place]] > 0, raw[None], [True])
+        assert (folder / "overlays" / one["file"]).read_bytes() == (workspace.folder / one["file"]).read_bytes()
+    means = draw_mean_maps(load_mean_maps(folder / "mean_maps.npz"))
+    assert (folder / "mean_maps.png").read_bytes() == means
+
+
+def test_explain(finished: Workspace) -> None:
+    """Every model's tables and pictures; with a picture gone, nothing but it is made again."""
+    pictures = list(finished.run_folder.glob("explain/*/*/mean_maps.png"))
+    assert len(pictures) == 4
+    planned = finished.snakemake("-n", "--allowed-rules", "explain", "--", "explain")
+    assert planned.returncode == 0, planned.stdout
+    pictures[0].unlink()
+    again = finished.snakemake("-n", "--allowed-rules", "explain", "draw_overlays", "--", "explain")
+    assert "rule draw_overlays" in again.stdout and "rule explain_stage" not in again.stdout
 
 
 def test_a_model_with_another_preprocessing_is_refused(workspace: Workspace) -> None:
@@ -150,3 +190,15 @@ def test_a_model_with_another_preprocessing_is_refused(workspace: Workspace) -> 
     assert "its preprocessing is 'x / 255'" in done.stdout
     assert "Traceback" not in done.stdout
     assert not (workspace.run_folder / OUTPUTS / "saliency.tsv").exists()
+
+
+def test_saliency_table(finished: Workspace) -> None:
+    finished.must_run("saliency_table", "report/saliency.tsv")
+    run = finished.run_folder
+    saliency = read_table(run / "report/saliency.tsv", schema="report_saliency")
+    slices = read_table(run / f"explain/{FINISHED_PIPELINES[0]}/stage1/saliency.tsv", schema="saliency")
+    row = saliency[(saliency["pipeline"] == FINISHED_PIPELINES[0]) & (saliency["stage"] == 1)].iloc[0]
+    assert (row["outcome"], row["n"], row["n_empty"]) == ("all", len(slices), 1)
+    assert row["enrichment"] == pytest.approx(slices["enrichment"].mean())
+    summary = read_json(run / f"explain/{FINISHED_PIPELINES[0]}/stage1/summary.json")["methods"][0]["outcomes"][0]
+    assert row["enrichment_lo"] == pytest.approx(summary["enrichment_lo"])

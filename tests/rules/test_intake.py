@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lungsight.intake.cohort_table import shard_name, shard_of
+from lungsight.intake.shards import shard_name, shard_of
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table
 from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
@@ -230,19 +230,30 @@ def test_find_duplicates(tmp_path):
     assert log == "3 of 5 slices have a twin in another patient or under another label\n"
 
 
-def test_intake_report(tmp_path):
+def workspace_taken_in(tmp_path):
+    """A hospital that is taken in, of which two slices are near duplicates under two labels."""
     workspace = with_key(workspace_with(tmp_path, {}, TABLE + "P\ta\tCovid-19\t\nQ\tb\tNon Covid\t\n"))
     for name in "ab":
         (tmp_path / "scans" / name).mkdir()
     slices = made_cohort(workspace.run_folder, "hospital")
     made_duplicates(workspace.run_folder, slices.assign(cohort="hospital").iloc[[0, 3]])
-    workspace.must_run("intake_report", "report/intake.html")
-    page = (workspace.run_folder / "report" / "intake.html").read_text(encoding="utf-8")
-    assert "hospital: 8 of 8 cases taken in." in page and "1 group of twins hold both labels" in page
+    return workspace
+
+
+def test_intake_tables(tmp_path):
+    workspace = workspace_taken_in(tmp_path)
+    workspace.must_run("intake_tables", "report/intake.tsv")
     counted = read_table(workspace.run_folder / "report" / "intake.tsv", "intake")
     assert counted.loc[counted["aspect"] == "status", "slices"].sum() == 24
-    told = read_table(workspace.run_folder / "report" / "intake_labels.tsv", "intake_labels").set_index("aspect")
-    assert told.loc["source", "balanced_accuracy"] == 0.5 and told.loc["slices of a patient", "patients"] == 8
+    labels = read_table(workspace.run_folder / "report" / "intake_labels.tsv", "intake_labels").set_index("aspect")
+    assert labels.loc["source", "balanced_accuracy"] == 0.5 and labels.loc["slices of a patient", "patients"] == 8
+
+
+def test_intake_page(tmp_path):
+    workspace = workspace_taken_in(tmp_path)
+    workspace.must_reach(f"{workspace.results}/report/intake.html", "intake_tables", "intake_page")
+    page = (workspace.run_folder / "report" / "intake.html").read_text(encoding="utf-8")
+    assert "hospital: 8 of 8 cases taken in." in page and "1 group of twins hold both labels" in page
 
 
 def test_intake(tmp_path):

@@ -68,9 +68,9 @@ def hospital(tmp_path_factory) -> Workspace:
     )
 
 
-def test_leakage_arms(hospital):
+def test_leakage_conditions(hospital):
     """The same slices in four ways; shuffled labels are a patient's, and tell nothing of the true ones."""
-    folder = hospital.run_folder / "leakage_inflation" / "arms" / "whole"
+    folder = hospital.run_folder / "leakage_inflation" / "conditions" / "whole"
     tables = {condition: read_table(folder / f"{condition.name}.tsv", "split") for condition in LEAKAGE_CONDITIONS}
     own = read_table(hospital.run_folder / "splits" / "hospital" / "whole.tsv", "split")
     for condition, table in tables.items():
@@ -85,10 +85,10 @@ def test_leakage_arms(hospital):
             assert by_patient.groupby(["truth", "label"]).size().tolist() == [8] * 4
 
 
-def test_leakage_trial(hospital):
-    """Each arm is tested on its own test side, with its own labels."""
+def test_leakage_training(hospital):
+    """Each condition is tested on its own test subset, with its own labels."""
     predictions = read_table(hospital.run_folder / "leakage_inflation" / f"{PIPELINE}.tsv", "leakage_predictions")
-    folder = hospital.run_folder / "leakage_inflation" / "arms" / "whole"
+    folder = hospital.run_folder / "leakage_inflation" / "conditions" / "whole"
     for condition in LEAKAGE_CONDITIONS:
         table = read_table(folder / f"{condition.name}.tsv", "split").query("split == 'test'")
         own = predictions[(predictions["labels"] == condition.labels) & (predictions["unit"] == condition.unit)]

@@ -4,10 +4,14 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.covariance import LedoitWolf
 
 from lungsight.config_check import complete_config
+from lungsight.explain.map_files import save_maps
+from lungsight.explain.overlays import draw_overlay
+from lungsight.explain.resample import upsample_bilinear
 from lungsight.files import read_json, write_json
 from lungsight.predict.run_settings import run_settings
 from lungsight.tables import read_table, write_table
@@ -25,11 +29,13 @@ MODEL = f"results/run/models/{PIPELINE}/stage2"
 class Prediction(Workspace):
     """A workspace that asks for a prediction on `scans` instead of running a config."""
 
-    def run_rule(self, rule: str, *targets: str) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, configured: bool = False) -> subprocess.CompletedProcess:
         asked = ("--config", "scans=scans", f"model={MODEL}", f"out={self.results}", "format=nifti")
+        return super().snakemake(*asked, *arguments, configured=configured)
+
+    def run_rule(self, rule: str, *targets: str) -> subprocess.CompletedProcess:
         paths = [f"{self.results}{target}" for target in targets]
-        rest = ("--allowed-rules", rule, *asked, "--", *paths)
-        return self.snakemake("--cores", "2", "--show-failed-logs", *rest, configured=False)
+        return self.snakemake("--cores", "2", "--show-failed-logs", "--allowed-rules", rule, "--", *paths)
 
 
 def made_cache(folder: Path, slices, framework: str) -> None:
@@ -122,12 +128,30 @@ def test_model_reference(prediction: Prediction) -> None:
         np.testing.assert_allclose(np.diag(arrays["precision"]), np.diag(precision), rtol=1e-2)
 
 
-def test_predict_cases(prediction: Prediction) -> None:
+def take_in(prediction: Prediction) -> pd.DataFrame:
+    """Make what intake, QC and the image cache leave of three new scans; returns their slices."""
     out = prediction.run_folder
-    prediction.must_run("model_reference", "/reference.json")
     slices = made_cohort(out, "new", patients=3, slices=2, seed=5)
     made_manifest(out, "new", slices)
     made_cache(out / "training/images/new", slices, "whole")
+    return slices
+
+
+def test_predict(prediction: Prediction) -> None:
+    """From what intake and QC leave to the page; a second time there is nothing to do."""
+    take_in(prediction)
+    rules = ("model_reference", "predict_cases", "draw_predictions", "predict_page")
+    prediction.must_reach("predict", *rules)
+    page = (prediction.run_folder / "index.html").read_text(encoding="utf-8")
+    assert page.count('<img src="overlays/') == 6
+    again = prediction.snakemake("-n", "--allowed-rules", *rules, "predict", "--", "predict")
+    assert "Nothing to be done" in again.stdout, again.stdout
+
+
+def test_predict_cases(prediction: Prediction) -> None:
+    out = prediction.run_folder
+    prediction.must_run("model_reference", "/reference.json")
+    slices = take_in(prediction)
     prediction.must_run("predict_cases", "/predictions.tsv")
     table = read_table(out / "predictions.tsv", "new_predictions")
     of_slices = read_table(out / "slice_predictions.tsv", "new_slice_predictions")
@@ -140,7 +164,28 @@ def test_predict_cases(prediction: Prediction) -> None:
     expected = 1 / (1 + np.exp(-(fitted["slope"] * logit + fitted["intercept"])))
     np.testing.assert_allclose(table["probability"], expected)
     assert ((table["label"] == POSITIVE) == (table["probability"] >= fitted["threshold"])).all()
-    assert len(list((out / "overlays").glob("*-highest.png"))) == 3
+    with np.load(out / "maps.npz", allow_pickle=False) as saved:
+        assert list(saved["slices"]) == list(of_slices["slice"])
+        assert saved["maps"].shape == (6, SIZE // 8, SIZE // 8) and saved["maps"].min() >= 0
+    assert not (out / "overlays").exists(), "nothing is drawn here"
+
+
+def test_draw_predictions(prediction: Prediction) -> None:
+    """Pictures of tables and maps: of each scan the slices of its highest and its lowest probability."""
+    out, slices = prediction.run_folder, take_in(prediction)
+    maps = np.random.default_rng(3).random((6, 6, 6), dtype=np.float32)
+    numbers = {"probability": [0.9, 0.2] * 3, "reason": "", "lung_mass": 0.5, "enrichment": 2.5}
+    table = slices[["slice", "case", "z_index"]].assign(**numbers)
+    write_table(out / "slice_predictions.tsv", table, "new_slice_predictions")
+    save_maps(out / "maps.npz", table["slice"], maps)
+    prediction.must_run("draw_predictions", "/overlays")
+    first, second = table["slice"][:2]
+    drawn = {path.name for path in (out / "overlays").glob("*.png")}
+    assert len(drawn) == 6 and {f"{first}-highest.png", f"{second}-median.png"} <= drawn
+    image, mask = (np.load(out / f"training/images/new/{name}.npy")[0] for name in ("whole", "masks"))
+    heat = upsample_bilinear(maps[:1], image.shape)[0]
+    expected = draw_overlay(image, mask > 0, heat, "slice 0 · p = 0.90", "enrichment 2.50 · lung mass 0.50", sided=True)
+    assert (out / "overlays" / f"{first}-highest.png").read_bytes() == expected
 
 
 def test_predict_page(prediction: Prediction) -> None:
@@ -189,7 +234,7 @@ def test_a_model_that_is_damaged_or_foreign_is_refused(prediction: Prediction, d
     assert "Traceback" not in done.stdout
 
 
-def test_predict_without_scans_says_what_it_needs(tmp_path) -> None:
+def test_predict_without_scans_is_refused(tmp_path) -> None:
     done = made_workspace(tmp_path, {"clinic": "target"}).snakemake("--cores", "1", "-n", "predict")
     assert done.returncode != 0
     assert "predict needs scans and a model: --config scans=DIR" in done.stdout

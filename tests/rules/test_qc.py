@@ -243,3 +243,15 @@ def test_qc_page(tmp_path):
     assert all(name in page for name in slices["slice"])
     assert "http" not in page  # nothing is fetched: the page opens from disk
     assert page.count('title="the patient\'s right side">R</b>') == 2  # a series: its sides are known
+
+
+def test_qc(tmp_path):
+    """A manifest and a page of every labelled cohort."""
+    workspace = workspace_of(tmp_path)
+    for name in ("curated", "hospital"):
+        made_cohort(workspace.run_folder, name, patients=2, slices=2)
+    workspace.must_reach("qc", "qc_scores", "qc_page", "qc_manifest")
+    for name in ("curated", "hospital"):
+        folder = workspace.run_folder / "qc" / name
+        assert len(read_table(folder / "manifest.tsv", "manifest")) == 4
+        assert (folder / "index.html").is_file() and len(list((folder / "images").glob("*.jpg"))) == 4

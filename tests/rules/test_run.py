@@ -38,10 +38,10 @@ def write_predictions(space: Workspace) -> Path:
 def test_a_run_ends_with_what_ran_and_what_was_rejected(tmp_path):
     space = workspace(tmp_path)
     write_predictions(space)
-    done = space.run_rule("evaluate", TARGET)
+    done = space.run_rule("evaluate_model", TARGET)
     assert done.returncode == 0, done.stdout
     said = done.stdout[done.stdout.index("What ran: 1 jobs") :]
-    assert "evaluate" in said
+    assert "evaluate_model" in said
     assert "hospital: 16 of 16 taken" in said
 
 
@@ -62,10 +62,10 @@ def test_a_run_starts_with_an_estimate_and_is_refused_where_it_does_not_fit(tmp_
 def test_a_failed_run_ends_with_the_one_log_to_open(tmp_path):
     space = workspace(tmp_path)
     write_predictions(space).write_text("no table\n", encoding="utf-8")
-    done = space.run_rule("evaluate", TARGET)
+    done = space.run_rule("evaluate_model", TARGET)
     assert done.returncode == 1
-    said = done.stdout[done.stdout.index("The run stopped: evaluate failed.") :]
-    log = "results/test/logs/evaluate/whole-small_cnn-scratch/stage2.log"
+    said = done.stdout[done.stdout.index("The run stopped: evaluate_model failed.") :]
+    log = "results/test/logs/evaluate_model/whole-small_cnn-scratch/stage2.log"
     assert f"Open first: {log}" in said
     assert (tmp_path / log).is_file()
     assert "predictions/hospital.tsv: column slice" in said, said

@@ -28,6 +28,7 @@ CONFIG = {
     }
 }
 TRAINING_RULES = ("segmentation_split", "nnunet_prepare", "nnunet_train", "segment_shard", "segmentation_metrics")
+PICTURES = ("segmentation/curve.png", "segmentation/worst.png")
 METRICS = "results/test/segmentation/metrics.tsv"
 PATIENTS, SLICES, SPACING = 6, 3, (2.0, 2.0, 1.5)
 
@@ -181,7 +182,7 @@ def test_killed_training_goes_on(trained: Workspace, tmp_path: Path, moments: li
     names = ("trainer", "learning_rate", "epochs", "iterations", "validation_iterations")
     command = [
         *(sys.executable, str(ROOT / "workflow" / "scripts" / "nnunet_train.py"), "--dataset", str(run / "nnunet")),
-        *("--settings", json.dumps({name: recorded[name] for name in names}), "--seed", str(recorded["seed"])),
+        *("--settings", json.dumps({name: recorded[name] for name in (*names, "seed")})),
         *("--threads", "1", "--unfinished", str(tmp_path / "unfinished"), "--model", str(tmp_path / "model")),
         *("--training", str(tmp_path / "training.tsv")),
     ]
@@ -231,7 +232,7 @@ def test_a_model_that_cannot_be_used_stops_the_run(trained: Workspace, tmp_path:
     write_json(given / "dataset.json", dataset | {"labels": {"background": 0, "liver": 1}})
     refused = workspace.snakemake("--dry-run", "intake")
     assert refused.returncode != 0
-    assert "no label of it is lung: they are background, liver" in refused.stdout
+    assert "none of its labels is lung: they are background, liver" in refused.stdout
 
     write_json(given / "dataset.json", dataset)
     checkpoint = torch.load(given / "fold_0" / CHECKPOINT, weights_only=False)
@@ -261,8 +262,7 @@ def test_segment_shard(segmented: Workspace) -> None:
 
 
 def test_segmentation_metrics(segmented: Workspace) -> None:
-    pictures = ("segmentation/curve.png", "segmentation/worst.png")
-    segmented.must_run("segmentation_metrics", "segmentation/metrics.tsv", *pictures)
+    segmented.must_run("segmentation_metrics", "segmentation/metrics.tsv")
     run = segmented.run_folder
     metrics = read_table(run / "segmentation" / "metrics.tsv", "segmentation_metrics").set_index("case")
     masks, truth = run / "segmentation" / "masks" / "annotated" / SHARD, run / "cohorts" / "annotated" / "truth" / SHARD
@@ -273,9 +273,25 @@ def test_segmentation_metrics(segmented: Workspace) -> None:
     np.testing.assert_allclose(metrics.loc[names, "true_ml"], expected, rtol=1e-6)
     np.testing.assert_allclose(metrics["volume_error"], metrics["predicted_ml"] / metrics["true_ml"] - 1, rtol=1e-12)
     assert metrics["surface_distance_95"].between(0, 10).all()
-    for path in pictures:
-        with Image.open(run / path) as picture:
-            assert min(picture.size) > 300
+
+
+def test_segmentation_figures(segmented: Workspace) -> None:
+    """Drawn from tables and masks, without the network."""
+    segmented.must_run("segmentation_metrics", "segmentation/metrics.tsv")
+    segmented.must_run("segmentation_figures", *PICTURES)
+    sizes = []
+    for path in PICTURES:
+        with Image.open(segmented.run_folder / path) as picture:
+            sizes.append(picture.size)
+    assert sizes == [(1814, 518), (979, 1065)]  # three panels; four cases in two lines
+
+
+def test_segment(segmented: Workspace) -> None:
+    """Masks of every shard, and how well they agree with the contours; nothing is trained again."""
+    segmented.must_reach("segment", "segmentation_metrics", "segmentation_figures")
+    made = [segmented.run_folder / "segmentation/metrics.tsv", *(segmented.run_folder / path for path in PICTURES)]
+    assert all(path.is_file() for path in made)
+    assert "Nothing to be done" in segmented.snakemake("-n", "--allowed-rules", "segment", "--", "segment").stdout
 
 
 def test_slices_are_split_prepared_and_measured_one_by_one(tmp_path: Path) -> None:
@@ -312,8 +328,8 @@ def test_slices_are_split_prepared_and_measured_one_by_one(tmp_path: Path) -> No
     (run / "segmentation/masks/annotated" / SHARD / f"{lost}.nii.gz").unlink()
     training = [{name: 1 for name in columns_of("segmentation_training")}]
     write_table(run / "segmentation" / "training.tsv", training, "segmentation_training")
-    pictures = ("segmentation/curve.png", "segmentation/worst.png")
-    workspace.must_run("segmentation_metrics", "segmentation/metrics.tsv", *pictures)
+    workspace.must_run("segmentation_metrics", "segmentation/metrics.tsv")
+    workspace.must_run("segmentation_figures", *PICTURES)
     metrics = read_table(run / "segmentation" / "metrics.tsv", "segmentation_metrics")
     pd.testing.assert_frame_equal(metrics[["case", "split", "z_index"]], split[["case", "split", "z_index"]])
     without = metrics["case"] == lost

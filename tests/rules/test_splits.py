@@ -65,7 +65,7 @@ def test_make_split(tmp_path):
     assert read_table(run / "splits" / "hospital" / "whole.tsv", "split")["split"].tolist() == first
 
 
-def test_make_split_keeps_what_the_table_gives(tmp_path):
+def test_make_split_keeps_the_split_of_the_table(tmp_path):
     workspace = workspace_of(tmp_path, splits={"fractions": [0.5, 0.25, 0.25]})
     run = workspace.run_folder
     made_manifest(run, "hospital", made_cohort(run, "hospital", patients=8))
@@ -104,7 +104,7 @@ def test_make_split_refuses_a_side_without_both_classes(tmp_path):
     )
     done = workspace.run_rule("make_split", "splits/hospital/whole.tsv")
     assert done.returncode != 0
-    assert "cohort hospital, framework whole: the side val has no Non Covid" in done.stdout
+    assert "cohort hospital, framework whole: val has no Non Covid" in done.stdout
     assert "only one patient is Non Covid" in done.stdout and "splits.unit: slice" in done.stdout
     assert "Traceback" not in done.stdout
     workspace.config["splits"] = {"unit": "slice", "fractions": [0.4, 0.3, 0.3]}
@@ -158,8 +158,8 @@ def test_check_split(tmp_path):
     assert "rule check_split" in planned.stdout
 
 
-def test_make_split_keeps_twins_and_earlier_sides(tmp_path):
-    """Twins of the table that find_duplicates makes; sides of an earlier run whose key was another."""
+def test_make_split_keeps_near_duplicates_together_and_earlier_assignments(tmp_path):
+    """Near duplicates of the table that find_duplicates makes; an earlier run whose key was another."""
     workspace = workspace_of(tmp_path, splits={"unit": "patient+duplicates", "fractions": [0.5, 0.25, 0.25]})
     run = workspace.run_folder
     slices = {name: made_cohort(run, name, patients=16, slices=2, seed=seed) for seed, name in enumerate(ROLES)}
@@ -197,7 +197,7 @@ def test_make_split_keeps_twins_and_earlier_sides(tmp_path):
     split = read_table(run / "splits" / "hospital" / "whole.tsv", "split").drop_duplicates("patient")
     assert split["split"].tolist()[2:4] == ["test", "val"] and split["split"].tolist()[9] == "test"
     curated = read_table(run / "splits" / "curated" / "whole.tsv", "split")
-    assert curated["split"][0] == "test"  # the twin of person 2 in the other cohort
+    assert curated["split"][0] == "test"  # the near duplicate of person 2 in the other cohort
     assert split["split"].value_counts().to_dict() == {"train": 8, "val": 4, "test": 4}
 
 
@@ -278,7 +278,21 @@ def test_an_earlier_run_moves_no_one_in_the_segmentation_either(tmp_path, turn):
     assert hospital["split"].tolist()[:9] == lungs["split"].tolist()
 
 
-def test_leakage(tmp_path):
+def test_split(tmp_path):
+    """Every cohort in every input view, and what the subsets share."""
+    workspace = workspace_of(tmp_path, splits={"fractions": [0.5, 0.25, 0.25]})
+    for seed, name in enumerate(ROLES):
+        slices = made_cohort(workspace.run_folder, name, patients=16, slices=2, seed=seed)
+        made_manifest(workspace.run_folder, name, slices)
+    write_table(workspace.run_folder / "cohorts" / "duplicates.tsv", [], "duplicates")
+    workspace.must_reach("split", "make_split", "split_overlap")
+    found = read_table(workspace.run_folder / "report" / "leakage.tsv", "leakage")
+    assert len(found) == 4 and found["patients_on_two_sides"].sum() == 0
+    splits = {str(path.relative_to(workspace.run_folder)) for path in workspace.run_folder.glob("splits/*/*.tsv")}
+    assert splits == {f"splits/{name}/{view}.tsv" for name in ROLES for view in ("whole", "segmented")}
+
+
+def test_split_overlap(tmp_path):
     workspace = workspace_of(tmp_path)
     run = workspace.run_folder
     workspace.config["cohorts"]["curated"]["patients"] = "unknown"
@@ -315,7 +329,7 @@ def test_leakage(tmp_path):
         {"slice": torn["slice"][row], "patient": torn["patient"][row]} | near_duplicate for row in (3, 23)
     ]
     write_table(run / "cohorts" / "duplicates.tsv", near_duplicates, "duplicates")
-    workspace.must_run("leakage", "report/leakage.tsv")
+    workspace.must_run("split_overlap", "report/leakage.tsv")
     found = read_table(run / "report" / "leakage.tsv", "leakage").set_index(["cohort", "framework"])
     assert found.index.tolist() == [(name, framework) for name in ROLES for framework in ("whole", "segmented")]
     assert found["patients_on_two_sides"].tolist() == [0, 0, 0, 1]

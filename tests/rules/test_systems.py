@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lungsight.evaluation.metrics import PATIENT_PREDICTION
 from lungsight.files import read_json
 from lungsight.tables import read_table
+from lungsight.training.pipelines import PATIENT_PREDICTION
 from tests.factories.tables import made_cohort
 from tests.rules.test_training import FILES, MODEL, SIZE, made_images, workspace
 
 
-def test_train_stage_and_classify_on_bags(tmp_path: Path) -> None:
+def test_bags_of_slices_are_trained_and_predicted(tmp_path: Path) -> None:
     """Patients have an answer of their own, which the metrics by patient are made of."""
     space = workspace(tmp_path, bag_size=2, head="dense", head_activation="relu", loss="cost_sensitive")
     split = made_images(space.run_folder, "curated")
@@ -42,7 +42,7 @@ def test_train_stage_in_closed_form(tmp_path: Path) -> None:
     assert found["model"]["bytes"] == (space.run_folder / second / "model.keras").stat().st_size
 
 
-def test_image_cache_of_lung_boxes(tmp_path: Path) -> None:
+def test_image_cache_of_region(tmp_path: Path) -> None:
     space = workspace(tmp_path, region="lung_box")
     space.config["segmentation"] = {"method": "classical"}
     space.write_config()
@@ -50,7 +50,8 @@ def test_image_cache_of_lung_boxes(tmp_path: Path) -> None:
     images = "training/images/curated"
     planned = space.snakemake("-n", "--forceall", f"{space.results}/{MODEL}/model.keras").stdout
     assert f"{images}/lung_box/whole.npy" in planned and f"{images}/whole.npy" not in planned
-    space.must_run("image_cache", f"{images}/lung_box/whole.npy", f"{images}/whole.npy")
+    space.must_run("image_cache", f"{images}/whole.npy")
+    space.must_run("image_cache_of_region", f"{images}/lung_box/whole.npy")
     boxes, whole = (np.load(space.run_folder / images / f"{region}masks.npy") for region in ("lung_box/", ""))
     assert boxes.shape == whole.shape == (6, SIZE, SIZE)
     assert boxes.mean() > 1.3 * whole.mean()

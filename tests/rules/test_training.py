@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lungsight.config_check import complete_config
 from lungsight.files import read_json, sha256_of, write_json
@@ -23,7 +24,7 @@ from tests.factories.workspace import ROOT, Workspace
 
 SIZE = 32
 MODEL = "models/whole-small_cnn-scratch/stage1"
-FILES = ("model.keras", "history.tsv", "provenance.json", "curve.png")
+FILES = ("model.keras", "history.tsv", "provenance.json")
 
 
 def workspace(folder: Path, **training: object) -> Workspace:
@@ -129,6 +130,46 @@ def test_train_stage(tmp_path: Path) -> None:
     assert weights == {"kind": "parent", "sha256": sha256_of(folder / "model.keras"), "origin": "scratch"}
 
 
+def made_model(run: Path, folder: str) -> None:
+    """History and provenance of a model of three epochs, without the model."""
+    history = {
+        **{"epoch": [1, 2, 3], "loss": [0.7, 0.5, 0.4], "accuracy": [0.5, 0.6, 0.8], "val_loss": [0.7, 0.6, 0.65]},
+        **{"val_accuracy": [0.5, 0.75, 0.7], "learning_rate": 1e-3, "seconds": 2.5, "kept": [0, 1, 0]},
+        "stopped": ["", "", "all epochs done"],
+    }
+    write_table(run / folder / "history.tsv", pd.DataFrame(history), "history")
+    weights = {"kind": "scratch", "sha256": None, "origin": "scratch"}
+    provenance = {"pipeline": "whole-small_cnn-scratch", "stage": int(folder[-1]), "weights": weights}
+    write_json(run / folder / "provenance.json", provenance)
+
+
+def test_training_curve(tmp_path: Path) -> None:
+    """Drawn from tables alone: there is no model, so nothing could be trained."""
+    space = workspace(tmp_path)
+    made_model(space.run_folder, MODEL)
+    space.must_run("training_curve", f"{MODEL}/curve.png")
+    with Image.open(space.run_folder / MODEL / "curve.png") as picture:
+        assert picture.size == (1320, 384)
+        colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert (np.abs(colours.astype(int) - (0x00, 0x9E, 0x73)).sum(axis=1) < 10).any(), "the kept epoch is marked"
+
+
+def test_train(tmp_path: Path) -> None:
+    """Both stages, their predictions and their curves."""
+    space = workspace(tmp_path, epochs={"stage1": 1, "stage2": 1})
+    for cohort in ("curated", "hospital"):
+        made_images(space.run_folder, cohort)
+    space.must_reach("train", "train_stage", "infer_cohort", "training_curve")
+    made = {str(path.relative_to(space.run_folder / "models")) for path in space.run_folder.glob("models/*/*/*/*.tsv")}
+    name = "whole-small_cnn-scratch"
+    assert made == {
+        f"{name}/stage1/predictions/curated.tsv",
+        f"{name}/stage1/predictions/hospital.tsv",
+        f"{name}/stage2/predictions/hospital.tsv",
+    }
+    assert len(list(space.run_folder.glob("models/*/*/curve.png"))) == 2
+
+
 def test_train_stage_by_the_modern_preset(tmp_path: Path) -> None:
     """Every part of it at once, in bfloat16; the saved model is a float32 one that gives a probability."""
     space = workspace(tmp_path, preset="modern", precision="mixed_bfloat16", epochs={"stage1": 12}, early_stopping=1)
@@ -159,7 +200,7 @@ def test_train_stage_refuses_the_model_of_another_size(tmp_path: Path) -> None:
     assert "Traceback" not in failed.stdout
 
 
-def test_classify(tmp_path: Path) -> None:
+def test_infer_cohort(tmp_path: Path) -> None:
     """The probabilities are those of the saved model on images preprocessed in the backbone's way, in table order."""
     space = workspace(tmp_path)
     split = made_images(space.run_folder, "curated").iloc[::-1].reset_index(drop=True)
@@ -179,39 +220,6 @@ def test_classify(tmp_path: Path) -> None:
     expected = model(np.repeat(images[..., None], 3, axis=-1) / 127.5 - 1, training=False).numpy()[:, 0]
     np.testing.assert_allclose(predictions["probability"], expected, atol=1e-6)
     assert np.ptp(expected) > 1e-4
-
-
-def test_evaluate(tmp_path: Path) -> None:
-    space = workspace(tmp_path)
-    slices = made_cohort(space.run_folder, "curated", patients=16, slices=2, size=SIZE)
-    split = made_split(space.run_folder, "curated", "whole", slices)
-    probability = np.where(split["label"] == POSITIVE, 0.8, 0.3)
-    wrong = split.index[(split["split"] == "test") & (split["label"] == POSITIVE)][0]
-    probability[wrong] = 0.1
-    folder = space.run_folder / MODEL
-    for cohort in ("curated", "hospital"):
-        write_table(folder / "predictions" / f"{cohort}.tsv", split.assign(probability=probability), "predictions")
-    space.must_run("evaluate", f"{MODEL}/metrics.json")
-    found = read_json(folder / "metrics.json")
-    assert [(row["cohort"], row["unit"]) for row in found["rows"]] == [
-        ("curated", "slice"),
-        ("curated", "patient"),
-        ("hospital", "slice"),
-        ("hospital", "patient"),
-    ]
-    row = found["rows"][0]
-    assert [row[name] for name in ("n", "tp", "fp", "fn", "tn")] == [8, 3, 0, 1, 4]
-    assert (row["accuracy"], row["precision"], row["recall"], row["specificity"]) == (7 / 8, 1.0, 0.75, 1.0)
-    assert row["recall_lo"] < 0.75 < row["recall_hi"] == 1.0
-    # Patient level: (0.1 + 0.8) / 2 < 0.5.
-    assert [found["rows"][1][name] for name in ("n", "tp", "fn")] == [4, 1, 1]
-    assert found["pipeline"] == "whole-small_cnn-scratch"
-    # Validation has two positive patients at 0.8 and two negative ones at 0.3: the threshold lies halfway.
-    assert found["validation"]["cohort"] == "curated"
-    thresholds = {one["aggregation"]: one["threshold"] for one in found["validation"]["fitted"]}
-    assert thresholds == pytest.approx({"slice": 0.55, "mean": 0.55, "top_k": 0.55, "fraction": 0.5})
-    assert len(found["aggregation"]) == 2 * 4 * 2
-    assert sum(one["n"] for one in found["reliability"] if one["cohort"] == "hospital") == 8
 
 
 def test_train_stage_without_stage_1_before_it(tmp_path: Path) -> None:
@@ -336,17 +344,15 @@ def test_train_is_refused_before_any_job(tmp_path: Path, change: dict, message: 
 
 def train_directly(space: Workspace, into: Path) -> list[str]:
     """The command of train_stage for a small network, as the rule would give it."""
-    made = {name: space.run_folder / "training/images/curated" / name for name in ("whole.npy", "index.tsv")}
     config = complete_config({"results": space.results} | space.config)["training"]
-    settings = config | {name: config[name]["stage1"] for name in ("epochs", "learning_rate")}
-    outputs = {"model": "model.keras", "history": "history.tsv", "provenance": "provenance.json", "curve": "curve.png"}
+    training = config | {name: config[name]["stage1"] for name in ("epochs", "learning_rate")}
+    settings = {
+        **{"backbone": "small_cnn", "labels": [POSITIVE, NEGATIVE], "training": training, "seed": 1, "start": {}}
+    }
     given = {
-        **{"pipeline": "whole-small_cnn-scratch", "backbone": "small_cnn", "stage": 1},
-        **{"labels": json.dumps([POSITIVE, NEGATIVE])},
-        **{"settings": json.dumps(settings), "seed": 1, "threads": 1, "code": "x"},
-        **{"split": space.run_folder / "splits/curated/whole.tsv", "images": made["whole.npy"]},
-        **{"index": made["index.tsv"], "checkpoints": into / "checkpoints"},
-        **{name: into / file for name, file in outputs.items()},
+        **{"split": space.run_folder / "splits/curated/whole.tsv"},
+        **{"images": space.run_folder / "training/images/curated", "settings": json.dumps(settings)},
+        **{"code": "x", "threads": 1, "checkpoints": into / "checkpoints", "model": model_folder(into)},
     }
     program = ROOT / "workflow/scripts/train_stage.py"
     return [
@@ -354,6 +360,11 @@ def train_directly(space: Workspace, into: Path) -> list[str]:
         str(program),
         *(part for name, value in given.items() for part in (f"--{name}", str(value))),
     ]
+
+
+def model_folder(into: Path) -> Path:
+    """Where `train_directly` leaves the model."""
+    return into / "whole-small_cnn-scratch" / "stage1"
 
 
 def test_a_training_killed_at_once_ends_with_the_numbers_of_an_undisturbed_one(tmp_path: Path) -> None:
@@ -369,9 +380,11 @@ def test_a_training_killed_at_once_ends_with_the_numbers_of_an_undisturbed_one(t
     assert process.wait() == -signal.SIGKILL
     again = subprocess.run(train_directly(space, killed), check=True, capture_output=True, text=True)
     assert "Going on after epoch" in again.stderr
-    first, second = (read_table(folder / "history.tsv", "history") for folder in (undisturbed, killed))
+    first, second = (read_table(model_folder(into) / "history.tsv", "history") for into in (undisturbed, killed))
     pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"))
-    models = [keras.models.load_model(folder / "model.keras", compile=False) for folder in (undisturbed, killed)]
+    models = [
+        keras.models.load_model(model_folder(into) / "model.keras", compile=False) for into in (undisturbed, killed)
+    ]
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not (killed / "checkpoints").exists()

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.evaluation.metrics import metrics_with_intervals, patient_level
+from lungsight.evaluation.aggregation import patient_level
+from lungsight.evaluation.metrics import metrics_with_intervals
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.fit import LabelledImages, fit
@@ -82,7 +83,7 @@ def test_a_page_in_place_of_weights_is_refused(tmp_path: Path):
     path = tmp_path / "resnet50.h5"
     path.write_text("<!doctype html><title>Sign in</title>", encoding="utf-8")
     with pytest.raises(UserError, match=r"resnet50\.h5 does not hold weights without top"):
-        load_weights(new_model(), path, what="weights without top of this backbone")
+        load_weights(new_model(), path, content="weights without top of this backbone")
 
 
 @pytest.mark.parametrize("damage", ["", '{"backbone": "small_', "[1, 2"])

@@ -15,11 +15,11 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lungsight.code import PACKAGE
 from tests.factories.workspace import ROOT
 from tests.unit.test_upkeep import rules_with_a_program
 
 SCRIPTS = ROOT / "workflow" / "scripts"
+PACKAGE = "lungsight"
 PROVIDERS = metadata.packages_distributions()  # what can be imported → the distributions that bring it
 
 

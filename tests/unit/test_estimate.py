@@ -1,4 +1,4 @@
-"""The estimate before a run: what is counted, what it adds up to, and when a run is refused."""
+"""The estimate before a run: what is counted, the sum, and when a run is refused."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def row(number: int, path: str) -> TableRow:
 def plan(tmp_path) -> RunPlan:
     """Two public images and a target series of seven slices; annotated series of five and three."""
     paths = {"nsclc": ["a", "b"], "curated": ["1.png", "2.png"], "hospital": ["s"]}
-    rows = {name: [row(number, path) for number, path in enumerate(each, start=1)] for name, each in paths.items()}
+    rows = {name: [row(number, path) for number, path in enumerate(cases, start=1)] for name, cases in paths.items()}
     roles = {"nsclc": "segmentation", "curated": "public", "hospital": "target"}
     for cohort, path, slices in (("nsclc", "a", 5), ("nsclc", "b", 3), ("hospital", "s", 7)):
         (tmp_path / cohort / path).mkdir(parents=True)
@@ -57,11 +57,17 @@ def test_slices_are_files_of_a_folder_or_of_a_volume(tmp_path):
         (tmp_path / "series" / f"{number}.dcm").touch()
     nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 9), np.uint8), np.eye(4)), tmp_path / "v.nii.gz")
     (tmp_path / "broken.nii.gz").write_bytes(b"no volume")
+    torn = bytearray(nibabel.Nifti1Image(np.zeros((3, 4, 9), np.uint8), np.eye(4)).to_bytes())
+    torn[40:56] = b"\xff" * 16  # the numbers of axes and voxels
+    (tmp_path / "torn.nii").write_bytes(torn)
     counts = [
-        count_slices(row(1, path), tmp_path, kind)
-        for path, kind in (("series", "dicom"), ("v.nii.gz", "nifti"), ("broken.nii.gz", "nifti"), ("x.png", "png"))
+        count_slices(row(1, path), tmp_path, format)
+        for path, format in (
+            *(("series", "dicom"), ("v.nii.gz", "nifti"), ("broken.nii.gz", "nifti"), ("torn.nii", "nifti")),
+            ("x.png", "png"),
+        )
     ]
-    assert counts == [4, 9, 1, 1]
+    assert counts == [4, 9, 1, 1, 1]
 
 
 def test_slices_of_a_shard_and_of_a_cohort(plan):
@@ -87,7 +93,7 @@ def test_jobs_add_up(plan):
     assert cost.seconds == pytest.approx(7 * CONVERT.seconds + 8 * SEGMENT["nnunet"].seconds)
 
 
-def test_lesions_are_counted_where_some_are_given(plan):
+def test_lesions_are_counted_where_there_are_masks_of_them(plan):
     job = [Job("image_cache", {"cohort": "hospital"})]
     without = estimate(plan, job).disk
     assert without == 3 * 7 * plan.config["training"]["image_size"] ** 2
@@ -118,7 +124,7 @@ def test_batch_statistics_measured_anew_cost_a_forward_pass(plan):
     assert more == pytest.approx(50 * 7 * 0.8 * FORWARD * training_of("resnet50").seconds)
 
 
-def test_the_price_of_leakage_counts_its_arms_on_thinned_slices(plan):
+def test_the_leakage_experiment_counts_its_conditions_on_thinned_slices(plan):
     plan.config["leakage"] |= {"epochs": 3, "max_slices": 4, "batch_norm_recalibration": None}
     cost = estimate(plan, [Job("leakage_training", {"pipeline": "whole-small_cnn-scratch"})])
     passes = 3.5 * (3 * (0.8 + 0.1 * FORWARD) + 0.1 * FORWARD)  # of the hospital's seven slices every second
@@ -138,12 +144,12 @@ def test_an_explanation_counts_its_methods_on_a_sample(plan):
     assert estimate(plan, [Job("explain_stage", STAGE_2)]).seconds < cost.seconds
 
 
-def test_an_audit_counts_its_interventions_and_the_answers_of_its_sample(plan):
+def test_an_audit_counts_its_interventions_and_the_predictions_of_its_sample(plan):
     plan.config["audit"] |= {"sample": 1000, "randomisations": 2, "steps": 9}
     cost = estimate(plan, [Job("audit_stage", STAGE_2)])
     tested, changed = 0.7, 0.7 * len(INTERVENTIONS)
-    answers = tested + changed + tested * (2 * 6 + 4 * 10)
-    expected = answers * FORWARD * training_of("resnet50").seconds + changed * CHANGED_SLICE.seconds
+    predictions = tested + changed + tested * (2 * 6 + 4 * 10)
+    expected = predictions * FORWARD * training_of("resnet50").seconds + changed * CHANGED_SLICE.seconds
     assert cost.seconds == pytest.approx(expected)
 
 

@@ -1,4 +1,4 @@
-"""Sides of an earlier run: found by name, nobody moved, the lung network's patients among them."""
+"""Patients of an earlier run are found by name and keep their subset, those of the segmentation cohort too."""
 
 from pathlib import Path
 
@@ -10,20 +10,20 @@ from lungsight.errors import UserError
 from lungsight.prior_assignments import PriorAssignments, assignments_of_earlier_run
 from lungsight.splits.settings import earlier_files
 from lungsight.tables import write_table
-from tests.unit.splits.test_assignment import LABELS, made, split_cohorts
-from tests.unit.splits.test_units import FRACTIONS, config_of
+from tests.unit.splits.test_assignment import LABELS, cohort_of, split_cohorts
+from tests.unit.splits.test_cohort_split import FRACTIONS, config_of
 
 
-def earlier_run(folder: Path, sides: dict[str, str], cohort: str = "hospital") -> tuple[Path, dict[str, Path]]:
-    """An earlier run with other pseudonyms, patient's name → side; and the private table of the present run."""
+def earlier_run(folder: Path, subsets: dict[str, str], cohort: str = "hospital") -> Path:
+    """Write an earlier run with other pseudonyms. subsets: patient's name → subset."""
     rows = [
-        {"slice": f"{number:016x}-0000", "patient": f"{number + 500:016x}", "label": "Covid-19", "split": side}
-        for number, side in enumerate(sides.values(), start=100)
+        {"slice": f"{number:016x}-0000", "patient": f"{number + 500:016x}", "label": "Covid-19", "split": subset}
+        for number, subset in enumerate(subsets.values(), start=100)
     ]
     write_table(folder / "old" / "splits" / cohort / "whole.tsv", rows, "split")
     private = pd.DataFrame({"case": [row["slice"][:16] for row in rows], "row": range(1, len(rows) + 1)})
     (folder / "old.private").mkdir()
-    private.assign(patient=list(sides), path="x").to_csv(
+    private.assign(patient=list(subsets), path="x").to_csv(
         folder / "old.private" / f"{cohort}.tsv", sep="\t", index=False
     )
     return folder / "old"
@@ -35,16 +35,16 @@ def present_run(folder: Path, names: list[str]) -> tuple[dict[str, Path], dict[s
     return {"hospital": folder / "now.tsv"}, {"hospital": cases}
 
 
-def test_an_earlier_run_moves_no_one(tmp_path):
-    """Found by name, whatever the key was; the new patients fill up."""
+def test_patients_of_an_earlier_run_keep_their_subset(tmp_path):
+    """They are found by name under another key; new patients fill the subsets up."""
     old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train", "Cyd": "val", "Gone": "test"})
     names = ["Bob", "New", "Ada", "Cyd"]
     private, cases = present_run(tmp_path, names)
-    known = assignments_of_earlier_run(old, private, cases, shared_ids=False)
-    assert known.sides == {"pBob": "train", "pAda": "test", "pCyd": "val"}
+    prior = assignments_of_earlier_run(old, private, cases, shared_ids=False)
+    assert prior.subsets == {"pBob": "train", "pAda": "test", "pCyd": "val"}
     patients = [(label, 1, 0) for label in LABELS for _ in range(4)]
-    cohort = made("hospital", patients, names=[*cases["hospital"]["patient"], *"5678"])
-    split = split_cohorts([cohort], "patient", FRACTIONS, 1, known=[known])
+    cohort = cohort_of("hospital", patients, names=[*cases["hospital"]["patient"], *"5678"])
+    split = split_cohorts([cohort], "patient", FRACTIONS, 1, prior=[prior])
     assert split["split"].tolist()[:4] == ["train", split["split"][1], "test", "val"]
 
 
@@ -52,59 +52,59 @@ def test_an_earlier_split_by_slice_cannot_be_followed(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train"})
     path = tmp_path / "old.private" / "hospital.tsv"
     path.write_text(path.read_text().replace("Bob", "Ada"))
-    with pytest.raises(UserError, match="a patient of cohort hospital on two sides"):
+    with pytest.raises(UserError, match="a patient of cohort hospital in two subsets"):
         assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
     path.unlink()
     with pytest.raises(UserError, match="in no table of the earlier run's private folder"):
         assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
 
 
-def test_names_mean_one_person_only_under_shared_ids(tmp_path):
+def test_one_name_is_one_patient_of_all_cohorts_only_under_shared_ids(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test"}, cohort="curated")
     private, cases = present_run(tmp_path, ["Ada"])
     pd.DataFrame(columns=["case", "row", "patient", "path"]).to_csv(tmp_path / "none.tsv", sep="\t", index=False)
     private["curated"], cases["curated"] = tmp_path / "none.tsv", cases["hospital"].iloc[:0]
-    assert assignments_of_earlier_run(old, private, cases, shared_ids=True).sides == {"pAda": "test"}
-    assert assignments_of_earlier_run(old, private, cases, shared_ids=False).sides == {}
+    assert assignments_of_earlier_run(old, private, cases, shared_ids=True).subsets == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, private, cases, shared_ids=False).subsets == {}
 
 
-def test_an_external_patient_who_was_trained_on_before_is_refused():
-    abroad = made("abroad", [("Covid-19", 1, 0)], role="external", names=["p"])
+def test_an_external_patient_who_was_used_in_an_earlier_training_is_refused():
+    abroad = cohort_of("abroad", [("Covid-19", 1, 0)], role="external", names=["p"])
     with pytest.raises(
         UserError, match="this patient would be in test, but an earlier run has the same patient in val"
     ):
-        split_cohorts([abroad], "patient", FRACTIONS, 1, known=[PriorAssignments("an earlier run", {"p": "val"})])
+        split_cohorts([abroad], "patient", FRACTIONS, 1, prior=[PriorAssignments("an earlier run", {"p": "val"})])
 
 
-def split_of_the_lungs(folder: Path, sides: dict[str, str]) -> None:
-    """The split of an earlier run's lung network, patient's name → side; its cohort has another name there."""
+def write_segmentation_split(folder: Path, subsets: dict[str, str]) -> None:
+    """Write the segmentation split of an earlier run, where the cohort has another name. subsets: name → subset."""
     rows = [
-        {"case": f"{number:016x}", "patient": f"{number + 500:016x}", "split": side}
-        for number, side in enumerate(sides.values(), start=900)
+        {"case": f"{number:016x}", "patient": f"{number + 500:016x}", "split": subset}
+        for number, subset in enumerate(subsets.values(), start=900)
     ]
     write_table(folder / "old/segmentation/split.tsv", rows, "segmentation_split")
-    private = pd.DataFrame({"case": [row["case"] for row in rows], "row": 1, "patient": list(sides), "path": "x"})
+    private = pd.DataFrame({"case": [row["case"] for row in rows], "row": 1, "patient": list(subsets), "path": "x"})
     private.to_csv(folder / "old.private/lungs.tsv", sep="\t", index=False)
 
 
-def test_patients_of_the_earlier_lung_network_stay_where_they_were(tmp_path):
+def test_patients_of_the_earlier_segmentation_cohort_keep_their_subset(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test"})
-    split_of_the_lungs(tmp_path, {"Bob": "train", "Cyd": "val", "Dot": "test"})
+    write_segmentation_split(tmp_path, {"Bob": "train", "Cyd": "val", "Dot": "test"})
     present = present_run(tmp_path, ["Ada", "Bob", "Cyd"])
-    assert assignments_of_earlier_run(old, *present, shared_ids=True).sides == {
+    assert assignments_of_earlier_run(old, *present, shared_ids=True).subsets == {
         "pAda": "test",
         "pBob": "train",
         "pCyd": "val",
     }
-    assert assignments_of_earlier_run(old, *present, shared_ids=False).sides == {"pAda": "test"}
-    split_of_the_lungs(tmp_path, {"Bob": "test", "Cyd": "test", "Dot": "test"})  # no network was trained
-    assert assignments_of_earlier_run(old, *present, shared_ids=True).sides == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, *present, shared_ids=False).subsets == {"pAda": "test"}
+    write_segmentation_split(tmp_path, {"Bob": "test", "Cyd": "test", "Dot": "test"})  # no network was trained
+    assert assignments_of_earlier_run(old, *present, shared_ids=True).subsets == {"pAda": "test"}
 
 
-def test_a_patient_whom_the_earlier_run_had_on_two_sides_in_two_cohorts_is_refused(tmp_path):
+def test_a_patient_in_two_subsets_of_two_cohorts_of_the_earlier_run_is_refused(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test"})
-    split_of_the_lungs(tmp_path, {"Ada": "train"})
-    with pytest.raises(UserError, match=r"of cohort hospital and the segmentation cohort on two sides"):
+    write_segmentation_split(tmp_path, {"Ada": "train"})
+    with pytest.raises(UserError, match=r"of cohort hospital and the segmentation cohort in two subsets"):
         assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=True)
 
 
@@ -116,7 +116,7 @@ def test_which_files_of_an_earlier_run_are_read(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test"}, cohort="target")
     assert earlier_files(config) == [f"{old}/splits/target/whole.tsv", f"{old}.private/target.tsv"]
     (tmp_path / "old.private" / "target.tsv").unlink()
-    with pytest.raises(UserError, match=r"does not exist\. Patients of two runs"):
+    with pytest.raises(UserError, match=r"does not exist\. The private tables of both"):
         earlier_files(config)
     config["results"] = str(tmp_path / "old")
     with pytest.raises(UserError, match="that is this run's own folder"):

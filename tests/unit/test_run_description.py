@@ -1,7 +1,11 @@
 """Which files of a run the report asks for."""
 
+import json
+
+import pytest
+
 from lungsight.config_check import complete_config
-from lungsight.run_description import describe_run, page_inputs
+from lungsight.run_description import describe_run, metrics_inputs, models_of, page_inputs, saliency_inputs
 
 
 def inputs_of(roles: dict[str, str], **more: dict) -> list[str]:
@@ -33,3 +37,36 @@ def test_every_setting_of_the_training_is_shown_but_no_path():
     shown = describe_run(config)["settings"]
     assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads", "gpus"}
     assert "private" not in str(shown)
+
+
+def description_with(roles: dict[str, str], **settings: object) -> dict:
+    cohorts = {
+        name: {"role": role, "format": "dicom", "root": "secret/scans", "table": f"secret/{name}.tsv"}
+        for name, role in roles.items()
+    }
+    return describe_run(complete_config({"results": "results/x", "cohorts": cohorts} | settings))
+
+
+@pytest.mark.parametrize(
+    ("roles", "models", "splits"),
+    [
+        ({"lungs": "segmentation", "open": "public", "clinic": "target"}, 16, 4),
+        ({"lungs": "segmentation", "open": "public"}, 8, 2),
+        ({"lungs": "segmentation", "clinic": "target"}, 0, 0),
+        ({"clinic": "target"}, 0, 0),
+    ],
+)
+def test_a_page_needs_what_the_cohorts_allow(roles: dict[str, str], models: int, splits: int) -> None:
+    description = description_with(roles)
+    wanted = page_inputs(description)
+    assert len(models_of(description)) == models
+    assert len(metrics_inputs(description)) == len(saliency_inputs(description)) == 2 * models
+    assert sum(path.startswith("splits/") for path in wanted) == splits
+    assert sum(path.startswith("cohorts/") and path.endswith("cases.tsv") for path in wanted) == len(roles)
+    assert ("segmentation/metrics.tsv" in wanted) == ("lungs" in roles)
+    assert ("report/leakage.tsv" in wanted) == (models > 0)
+
+
+def test_a_description_holds_no_path_of_the_user() -> None:
+    description = description_with({"clinic": "target"}, qc={"decisions": "secret/decisions"})
+    assert "secret" not in json.dumps(description)

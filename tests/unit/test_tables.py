@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from lungsight.errors import UserError
-from lungsight.tables import SCHEMAS, check_table, columns_of, read_table, write_table
+from lungsight.rows import ConvertedCasesRow, SlicesRow
+from lungsight.tables import SCHEMAS, check_table, columns_of, read_table, rows_of, write_table
 
 CASE, PATIENT = "0123456789abcdef", "fedcba9876543210"
 SLICE = {
@@ -26,6 +27,16 @@ def test_a_table_reads_back_as_it_was_written(tmp_path):
     table = read_table(tmp_path / "t.tsv", schema="slices")
     assert table.to_dict("records") == rows
     assert table["z_index"].dtype == np.int64
+
+
+def test_rows_have_the_values_and_types_that_their_type_names(tmp_path):
+    write_table(tmp_path / "slices.tsv", [SLICE], schema="slices")
+    [row] = rows_of(read_table(tmp_path / "slices.tsv", schema="slices"), SlicesRow)
+    assert row == SLICE
+    assert {name: type(value) for name, value in row.items()} == SlicesRow.__annotations__
+    write_table(tmp_path / "cases.tsv", [CONVERTED | {"kvp": 120}], schema="converted_cases")
+    [row] = rows_of(read_table(tmp_path / "cases.tsv", schema="converted_cases"), ConvertedCasesRow)
+    assert row["kvp"] == 120 and np.isnan(row["spacing_row"])
 
 
 def test_numbers_keep_full_precision_and_null_is_an_empty_field(tmp_path):
@@ -67,7 +78,7 @@ def test_missing_columns_files_and_numbers_are_errors_in_words(tmp_path):
     with pytest.raises(UserError, match="column z_index"):
         read_table(tmp_path / "t.tsv", schema="slices")
     (tmp_path / "t.tsv").write_bytes(b"")
-    with pytest.raises(UserError, match="no tab-separated"):
+    with pytest.raises(UserError, match="not a tab-separated"):
         read_table(tmp_path / "t.tsv", schema="slices")
 
 

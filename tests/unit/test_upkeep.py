@@ -1,5 +1,6 @@
 """Derived files follow their source, and every rule has a test."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ import tomllib
 import config_docs
 import generate_envs
 import lock
+import table_rows
 import version
 
 
@@ -65,6 +67,10 @@ def test_config_readme_explains_every_key():
     assert config_docs.with_key_table(text) == text, "config/README.md: run `make config-docs`"
 
 
+def test_row_types_follow_the_schemas():
+    assert table_rows.ROWS.read_text(encoding="utf-8") == table_rows.row_types(), "run tools/table_rows.py"
+
+
 @pytest.mark.parametrize("name", ["config", "demo"])
 def test_shipped_config_fits_the_schema(name):
     config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -89,12 +95,16 @@ def test_every_key_has_a_meaning():
     assert [name for name, part in keys(config_schema()) if not part.get("description")] == []
 
 
-def rules_with_a_program():
+def all_rules():
+    """(name, text) of every rule."""
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
-        for _, name, body in re.findall(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, flags=re.MULTILINE):
-            if "shell:" in body:
-                yield name, body
+        rule = r"^( *)(?:use rule \w+ as|rule) (\w+)(?: with)?:\n((?:\1 +.*\n|\n)+)"
+        yield from ((name, body) for _, name, body in re.findall(rule, text, flags=re.MULTILINE))
+
+
+def rules_with_a_program():
+    yield from ((name, body) for name, body in all_rules() if "shell:" in body)
 
 
 def test_the_slurm_profile_names_rules_that_exist():
@@ -105,10 +115,8 @@ def test_the_slurm_profile_names_rules_that_exist():
 
 def test_every_rule_has_a_test_of_its_name():
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "rules").glob("test_*.py"))
-    untested = [
-        name for name, _ in rules_with_a_program() if not re.search(rf"^def test_{name}\b", tests, re.MULTILINE)
-    ]
-    assert untested == []
+    untested = {name for name, _ in all_rules() if not re.search(rf"^def test_{name}\b", tests, re.MULTILINE)}
+    assert untested == set()
 
 
 def test_every_rule_has_its_program_log_and_benchmark():
@@ -117,6 +125,25 @@ def test_every_rule_has_its_program_log_and_benchmark():
         if "localrule: True" not in body:  # a few lines of Python, or one that speaks to the user on the terminal
             assert "log:" in body, f"{name} has no log"
             assert "benchmark:" in body, f"{name} has no benchmark"
+
+
+def test_a_rule_is_read_in_seconds():
+    """No function without a name, and a command of at most three lines."""
+    for name, body in all_rules():
+        assert "lambda" not in body, name
+        command = re.search(r"shell:\n((?: +.*\n)+)", body)
+        lines = [line for line in command[1].splitlines() if not line.strip().startswith("#")] if command else []
+        assert len(lines) <= 3, name
+
+
+def test_a_program_has_few_arguments_and_explains_them():
+    for name, _ in rules_with_a_program():
+        tree = ast.parse((ROOT / "workflow" / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        added = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"]
+        assert len(added) <= 8, name
+        for call in added:
+            assert any(keyword.arg == "help" for keyword in call.keywords), (name, ast.unparse(call))
 
 
 def test_only_own_data_is_committed():

@@ -1,18 +1,21 @@
 """Audit: what each model still predicts when a part of the slice is replaced, and the verdict on it."""
 
+from lungsight.run_description import audit_inputs, ranking_inputs
+
 
 rule audit_stage:
     input:
-        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage), "masks")),
         program=ancient(program("audit_stage")),
-        model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
-        provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
+        model=f"{MODEL}/model.keras",
+        provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
-        slices=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/slices.tsv",
+        slices=expand(f"{COHORT}/slices.tsv", cohort=training_cohort),
+        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
+        index=expand("{images}/index.tsv", images=images_of_stage),
     output:
-        logits=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/intervention_logits.tsv",
-        shortcuts=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/shortcuts.tsv",
-        sanity=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/sanity.tsv",
+        logits=f"{EXPLANATION}/intervention_logits.tsv",
+        shortcuts=f"{EXPLANATION}/shortcuts.tsv",
+        sanity=f"{EXPLANATION}/sanity.tsv",
     log:
         f"{RESULTS}/logs/audit_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -23,29 +26,28 @@ rule audit_stage:
     resources:
         mem_mb=3000,
     params:
-        code=code("audit_stage"),
-        backbone=code_of_backbone,
-        positive=next(iter(config["labels"])),
+        code=code_with_backbone("audit_stage"),
+        model=MODEL,
+        cohort=training_cohort_folder,
+        images=images_of_stage,
         settings=as_json(config["audit"]),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
+        statistics=as_json(STATISTICS),
+        explanation=EXPLANATION,
     shell:
-        "python {input.program} --model {input.model} --provenance {input.provenance}"
-        " --predictions {input.predictions} --slices {input.slices} --images {input.images} --masks {input.masks}"
-        " --index {input.index} --positive {params.positive:q} --settings {params.settings:q}"
-        " --resamples {params.resamples} --seed {params.seed} --threads {threads} --logits {output.logits}"
-        " --shortcuts {output.shortcuts} --sanity {output.sanity} > {log} 2>&1"
+        "python {input.program} --model {params.model} --cohort {params.cohort} --images {params.images}"
+        " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
+        " --explanation {params.explanation} > {log} 2>&1"
 
 
 rule metadata_classifier:
     input:
         program=ancient(program("metadata_classifier")),
         split=f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv",
-        slices=f"{RESULTS}/cohorts/{{cohort}}/slices.tsv",
-        cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
-        images=f"{RESULTS}/training/images/{{cohort}}/{{input_view}}.npy",
-        masks=f"{RESULTS}/training/images/{{cohort}}/masks.npy",
-        index=f"{RESULTS}/training/images/{{cohort}}/index.tsv",
+        slices=f"{COHORT}/slices.tsv",
+        cases=f"{COHORT}/cases.tsv",
+        images=f"{IMAGES}/{{input_view}}.npy",
+        masks=f"{IMAGES}/masks.npy",
+        index=f"{IMAGES}/index.tsv",
     output:
         f"{RESULTS}/explain/metadata/{{cohort}}/{{input_view}}.tsv",
     log:
@@ -56,13 +58,12 @@ rule metadata_classifier:
         "../../envs/report.yaml"
     params:
         code=code("metadata_classifier"),
-        positive=next(iter(config["labels"])),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
+        cohort=COHORT,
+        images=IMAGES,
+        statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --split {input.split} --slices {input.slices} --cases {input.cases}"
-        " --images {input.images} --masks {input.masks} --index {input.index} --positive {params.positive:q}"
-        " --resamples {params.resamples} --seed {params.seed} --table {output} > {log} 2>&1"
+        "python {input.program} --split {input.split} --cohort {params.cohort} --images {params.images}"
+        " --statistics {params.statistics:q} --table {output} > {log} 2>&1"
 
 
 rule audit_tables:
@@ -132,9 +133,5 @@ rule rank_pipelines:
 
 rule audit:
     input:
-        expand(
-            f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/shortcuts.tsv",
-            pipeline=[pipeline.name for pipeline in PIPELINES],
-            stage=stages_of(config),
-        ),
+        of_models(f"{EXPLANATION}/shortcuts.tsv"),
         rules.audit_tables.output if RUN["stages"] else [],

@@ -1,11 +1,37 @@
 """Demo: input for everything else, made instead of read."""
 
+import re
+
+PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].items() if "phantom" in cohort}
+PHANTOM = ("role", "format", "table", "root", "patients", "phantom")
+
+
+def phantom_name(wildcards):
+    """Name of the phantom cohort that is made into a root."""
+    return PHANTOM_COHORTS[wildcards.root]
+
+
+def phantom_table(wildcards):
+    """Table of the phantom cohort that is made into a root."""
+    return config["cohorts"][phantom_name(wildcards)]["table"]
+
+
+def phantom_settings(wildcards):
+    """What the images of a phantom cohort follow from."""
+    cohort = config["cohorts"][phantom_name(wildcards)]
+    return as_json({key: cohort[key] for key in PHANTOM})
+
+
+def code_of_stand_in(wildcards):
+    """Digest of the code that makes the weights of a network."""
+    return code("stand_in_weights", wildcards.backbone)
+
 
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
 rule phantom_cohort:
     input:
         program=ancient(program("phantom_cohort")),
-        table=lambda wildcards: ancient(phantom_settings(wildcards.root)["table"]),
+        table=ancient(phantom_table),
     output:
         directory("{root}"),
     log:
@@ -19,8 +45,8 @@ rule phantom_cohort:
     threads: 2
     params:
         code=code("phantom_cohort"),
-        name=lambda wildcards: PHANTOM_COHORTS[wildcards.root],
-        cohort=lambda wildcards: as_json(phantom_settings(wildcards.root)),
+        name=phantom_name,
+        cohort=phantom_settings,
         labels=as_json(config["labels"]),
         window=as_json(config["intake"]["window"]),
     shell:
@@ -44,8 +70,7 @@ rule stand_in_weights:
     resources:
         mem_mb=3000,
     params:
-        code=code("stand_in_weights"),
-        backbone=lambda wildcards: digest_of(module_file(wildcards.backbone)),
+        code=code_of_stand_in,
         settings=as_json(
             (config["training"]["stand_in"] or {})
             | {name: config["training"][name] for name in ("batch_size", "batch_norm_momentum")}

@@ -1,21 +1,51 @@
 """Evaluation: predictions → metrics with intervals, comparisons of models, leakage inflation."""
 
-METRICS = expand(
-    f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/metrics.json",
-    pipeline=[pipeline.name for pipeline in PIPELINES],
-    stage=stages_of(config),
+from lungsight.evaluation.leakage_inflation.settings import (
+    LEAKAGE_CONDITIONS,
+    leakage_cohort,
+    leakage_pipelines,
+    settings_of_leakage_training,
 )
+from lungsight.run_description import metrics_inputs
+from lungsight.training.settings import start_files, start_of
+
+LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
+CONDITIONS = f"{RESULTS}/leakage_inflation/conditions/{{input_view}}"
+
+
+def cohorts_of_evaluation(wildcards):
+    """Cohorts that a stage's models are evaluated on."""
+    return cohorts_predicted(config, wildcards.stage)
+
+
+def images_of_leakage_training(wildcards):
+    """Folder of the images of the leakage experiment."""
+    return images_folder(Pipeline.parse(wildcards.pipeline), leakage_cohort(config))
+
+
+def start_of_leakage_training(wildcards):
+    """Files that a training of the leakage experiment starts from: those of the pipeline's first stage."""
+    return start_files(config, RESULTS, wildcards.pipeline, "1")
+
+
+def leakage_training_settings(wildcards):
+    """What the config says of the trainings of the leakage experiment, and what they start from."""
+    settings = {
+        "backbone": backbone_of(wildcards),
+        "positive": STATISTICS["positive"],
+        "training": settings_of_leakage_training(config, wildcards.pipeline),
+        "seed": config["seed"],
+        "start": start_of(config, RESULTS, wildcards.pipeline, "1"),
+    }
+    return as_json(settings)
 
 
 rule evaluate_model:
     input:
         program=ancient(program("evaluate_model")),
-        predictions=lambda wildcards: expand(
-            f"{RESULTS}/models/{{{{pipeline}}}}/stage{{{{stage}}}}/predictions/{{cohort}}.tsv",
-            cohort=cohorts_predicted(config, wildcards.stage),
-        ),
+        predictions=expand(f"{MODEL}/predictions/{{cohort}}.tsv", cohort=cohorts_of_evaluation, allow_missing=True),
     output:
-        f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/metrics.json",
+        f"{MODEL}/metrics.json",
     log:
         f"{RESULTS}/logs/evaluate_model/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -24,14 +54,12 @@ rule evaluate_model:
         "../../envs/report.yaml"
     params:
         code=code("evaluate_model"),
-        own=lambda wildcards: cohort_of_stage(wildcards.stage),
-        positive=next(iter(config["labels"])),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
+        model=MODEL,
+        training_cohort=training_cohort,
+        statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --own {params.own} --positive {params.positive:q}"
-        " --resamples {params.resamples} --seed {params.seed} --predictions {input.predictions} --metrics {output}"
-        " > {log} 2>&1"
+        "python {input.program} --model {params.model} --training-cohort {params.training_cohort}"
+        " --statistics {params.statistics:q} --predictions {input.predictions} --metrics {output} > {log} 2>&1"
 
 
 rule performance_differences:
@@ -53,21 +81,17 @@ rule performance_differences:
         "../../envs/report.yaml"
     params:
         code=code("performance_differences"),
-        positive=next(iter(config["labels"])),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
+        statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --positive {params.positive:q} --resamples {params.resamples} --seed {params.seed}"
-        " --predictions {input.predictions} --differences {output} > {log} 2>&1"
+        "python {input.program} --statistics {params.statistics:q} --predictions {input.predictions}"
+        " --differences {output} > {log} 2>&1"
 
 
 rule evaluate_subgroups:
     input:
         program=ancient(program("evaluate_subgroups")),
         predictions=predictions_of_models(stages_of(config)),
-        facts=expand(
-            f"{RESULTS}/cohorts/{{cohort}}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]
-        ),
+        tables=expand(f"{COHORT}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]),
     output:
         report(
             f"{RESULTS}/report/subgroups.tsv",
@@ -83,25 +107,23 @@ rule evaluate_subgroups:
         "../../envs/report.yaml"
     params:
         code=code("evaluate_subgroups"),
-        cohorts=expand(f"{RESULTS}/cohorts/{{cohort}}", cohort=labelled_cohorts()),
-        positive=next(iter(config["labels"])),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
+        cohorts=expand(COHORT, cohort=labelled_cohorts()),
+        statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --positive {params.positive:q} --resamples {params.resamples} --seed {params.seed}"
-        " --predictions {input.predictions} --cohorts {params.cohorts:q} --subgroups {output} > {log} 2>&1"
+        "python {input.program} --cohorts {params.cohorts} --statistics {params.statistics:q}"
+        " --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
 
 
 rule evaluation_tables:
     input:
         program=ancient(program("evaluation_tables")),
-        metrics=METRICS,
+        metrics=of_models(f"{MODEL}/metrics.json"),
     output:
         aggregation=report(
             f"{RESULTS}/report/aggregation.tsv",
             caption="../report/aggregation.rst",
             category="Tables",
-            labels={"table": "patients answered in several ways"},
+            labels={"table": "patient predictions made in several ways"},
         ),
         reliability=report(
             f"{RESULTS}/report/reliability.tsv",
@@ -149,10 +171,6 @@ rule metrics_table:
         " --metrics {output} > {log} 2>&1"
 
 
-LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
-ARM_TABLES = f"{RESULTS}/leakage_inflation/arms/{{input_view}}/{{arm}}.tsv"
-
-
 if LEAKAGE_PIPELINES:
 
     rule leakage_conditions:
@@ -160,7 +178,11 @@ if LEAKAGE_PIPELINES:
             program=ancient(program("leakage_conditions")),
             split=f"{RESULTS}/splits/{leakage_cohort(config)}/{{input_view}}.tsv",
         output:
-            expand(ARM_TABLES, arm=[arm.name for arm in LEAKAGE_CONDITIONS], allow_missing=True),
+            expand(
+                f"{CONDITIONS}/{{condition}}.tsv",
+                condition=[condition.name for condition in LEAKAGE_CONDITIONS],
+                allow_missing=True,
+            ),
         log:
             f"{RESULTS}/logs/leakage_conditions/{{input_view}}.log",
         localrule: True
@@ -168,18 +190,21 @@ if LEAKAGE_PIPELINES:
             "../../envs/report.yaml"
         params:
             code=code("leakage_conditions"),
-            most=config["leakage"]["max_slices"],
+            max_slices=lookup(dpath="leakage/max_slices", within=config),
             fractions=config["splits"]["fractions"],
             seed=config["seed"],
+            conditions=CONDITIONS,
         shell:
-            "python {input.program} --split {input.split} --most {params.most} --fractions {params.fractions}"
-            " --seed {params.seed} --conditions {output} > {log} 2>&1"
+            "python {input.program} --split {input.split} --max-slices {params.max_slices}"
+            " --fractions {params.fractions} --seed {params.seed} --conditions {params.conditions} > {log} 2>&1"
 
     rule leakage_training:
         input:
-            unpack(images_of_leakage_training),
-            unpack(start_of_leakage_training),
             program=ancient(program("leakage_training")),
+            conditions=expand(rules.leakage_conditions.output, input_view=input_view_of),
+            images=expand("{images}/{view}.npy", images=images_of_leakage_training, view=input_view_of),
+            index=expand("{images}/index.tsv", images=images_of_leakage_training),
+            start=start_of_leakage_training,
         output:
             f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv",
         log:
@@ -197,19 +222,14 @@ if LEAKAGE_PIPELINES:
             mem_mb=4000,
             gpu=config["training"]["gpus"],
         params:
-            code=code("leakage_training"),
-            backbone=code_of_backbone,
-            network=backbone_of,
-            positive=next(iter(config["labels"])),
-            settings=lambda wildcards: as_json(settings_of_leakage_training(config, wildcards.pipeline)),
-            seed=config["seed"],
-            start=start_arguments_of_leakage_training,
+            code=code_with_backbone("leakage_training"),
+            settings=leakage_training_settings,
+            images=images_of_leakage_training,
             # Undeclared, so that what was trained survives a failure.
             checkpoints=f"{RESULTS}/training/checkpoints/leakage-{{pipeline}}",
         shell:
-            "python {input.program} --backbone {params.network} --positive {params.positive:q}"
-            " --settings {params.settings:q} --seed {params.seed} --threads {threads} --code {params.code}-{params.backbone}"
-            " --conditions {input.arms} --images {input.images} --index {input.index} {params.start}"
+            "python {input.program} --conditions {input.conditions} --images {params.images}"
+            " --settings {params.settings:q} --code {params.code} --threads {threads}"
             " --checkpoints {params.checkpoints:q} --predictions {output} > {log} 2>&1"
 
     rule leakage_inflation:
@@ -221,7 +241,7 @@ if LEAKAGE_PIPELINES:
                 f"{RESULTS}/report/leakage_inflation.tsv",
                 caption="../report/leakage_inflation.rst",
                 category="Tables",
-                labels={"table": "the price of leakage"},
+                labels={"table": "what leakage adds to the numbers"},
             ),
         log:
             f"{RESULTS}/logs/leakage_inflation.log",
@@ -232,18 +252,15 @@ if LEAKAGE_PIPELINES:
         params:
             code=code("leakage_inflation"),
             cohort=leakage_cohort(config),
-            positive=next(iter(config["labels"])),
-            resamples=config["report"]["bootstrap"],
-            seed=config["seed"],
+            statistics=as_json(STATISTICS),
         shell:
             "python {input.program} --predictions {input.predictions} --cohort {params.cohort}"
-            " --positive {params.positive:q} --resamples {params.resamples} --seed {params.seed} --inflation {output}"
-            " > {log} 2>&1"
+            " --statistics {params.statistics:q} --inflation {output} > {log} 2>&1"
 
 
 rule evaluate:
     input:
-        METRICS,
+        of_models(f"{MODEL}/metrics.json"),
         rules.metrics_table.output,
         rules.performance_differences.output,
         rules.evaluate_subgroups.output,

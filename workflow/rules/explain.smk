@@ -1,35 +1,25 @@
 """Explain: each model's test slices → saliency maps, their metrics against the lung, overlays."""
 
+from lungsight.run_description import saliency_inputs
+
+EXPLAIN = ("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm", "overlays")
+
 
 rule explain_stage:
     input:
-        unpack(cached_images(lambda wildcards: cohort_of_stage(wildcards.stage), "masks", "lesions")),
         program=ancient(program("explain_stage")),
-        model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
-        provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
+        model=f"{MODEL}/model.keras",
+        provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
-        slices=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/slices.tsv",
-        cases=lambda wildcards: f"{RESULTS}/cohorts/{cohort_of_stage(wildcards.stage)}/cases.tsv",
+        tables=expand(f"{COHORT}/{{table}}.tsv", cohort=training_cohort, table=["slices", "cases"]),
+        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks", "lesions"]),
+        index=expand("{images}/index.tsv", images=images_of_stage),
     output:
-        saliency=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency.tsv",
-        methods=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/saliency_methods.tsv",
-        maps=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/maps.npz",
-        summary=f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/summary.json",
-        overlays=report(
-            directory(f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/overlays"),
-            patterns=["{outcome}-{position}.png"],
-            caption="../report/overlay.rst",
-            category="Where the models look",
-            subcategory="{pipeline}",
-            labels={"stage": "{stage}", "outcome": "{outcome}", "slice": "{position}"},
-        ),
-        mean_maps=report(
-            f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/mean_maps.png",
-            caption="../report/mean_maps.rst",
-            category="Where the models look",
-            subcategory="{pipeline}",
-            labels={"stage": "{stage}", "outcome": "all", "slice": "mean map of each class"},
-        ),
+        saliency=f"{EXPLANATION}/saliency.tsv",
+        methods=f"{EXPLANATION}/saliency_methods.tsv",
+        maps=f"{EXPLANATION}/maps.npz",
+        mean_maps=f"{EXPLANATION}/mean_maps.npz",
+        summary=f"{EXPLANATION}/summary.json",
     log:
         f"{RESULTS}/logs/explain_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -38,25 +28,56 @@ rule explain_stage:
         "../../envs/keras.yaml"
     threads: config["explain"]["threads"]
     params:
-        code=code("explain_stage"),
-        backbone=code_of_backbone,
-        cohort=lambda wildcards: cohort_of_stage(wildcards.stage),
-        positive=next(iter(config["labels"])),
-        settings=settings_of(
-            "explain",
-            *("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm", "overlays"),
-        ),
-        resamples=config["report"]["bootstrap"],
-        seed=config["seed"],
+        code=code_with_backbone("explain_stage"),
+        model=MODEL,
+        cohort=training_cohort_folder,
+        images=images_of_stage,
+        settings=as_json({name: config["explain"][name] for name in EXPLAIN}),
+        statistics=as_json(STATISTICS),
+        explanation=EXPLANATION,
     shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --stage {wildcards.stage} --cohort {params.cohort}"
-        " --model {input.model} --provenance {input.provenance} --predictions {input.predictions}"
-        " --images {input.images} --masks {input.masks} --lesions {input.lesions}"
-        " --index {input.index} --positive {params.positive:q} --slices {input.slices} --cases {input.cases} --settings {params.settings:q}"
-        " --resamples {params.resamples} --seed {params.seed} --threads {threads}"
-        " --saliency {output.saliency} --methods {output.methods} --maps {output.maps}"
-        " --summary {output.summary} --overlays {output.overlays} --mean-maps {output.mean_maps}"
-        " > {log} 2>&1"
+        "python {input.program} --model {params.model} --cohort {params.cohort} --images {params.images}"
+        " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
+        " --explanation {params.explanation} > {log} 2>&1"
+
+
+rule draw_overlays:
+    input:
+        program=ancient(program("draw_overlays")),
+        summary=f"{EXPLANATION}/summary.json",
+        saliency=f"{EXPLANATION}/saliency.tsv",
+        maps=f"{EXPLANATION}/maps.npz",
+        mean_maps=f"{EXPLANATION}/mean_maps.npz",
+        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
+        index=expand("{images}/index.tsv", images=images_of_stage),
+    output:
+        overlays=report(
+            directory(f"{EXPLANATION}/overlays"),
+            patterns=["{outcome}-{position}.png"],
+            caption="../report/overlay.rst",
+            category="Where the models look",
+            subcategory="{pipeline}",
+            labels={"stage": "{stage}", "outcome": "{outcome}", "slice": "{position}"},
+        ),
+        mean_maps=report(
+            f"{EXPLANATION}/mean_maps.png",
+            caption="../report/mean_maps.rst",
+            category="Where the models look",
+            subcategory="{pipeline}",
+            labels={"stage": "{stage}", "outcome": "all", "slice": "mean map of each class"},
+        ),
+    log:
+        f"{RESULTS}/logs/draw_overlays/{{pipeline}}/stage{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_overlays/{{pipeline}}/stage{{stage}}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("draw_overlays"),
+        images=images_of_stage,
+        explanation=EXPLANATION,
+    shell:
+        "python {input.program} --images {params.images} --explanation {params.explanation} > {log} 2>&1"
 
 
 rule saliency_table:
@@ -86,9 +107,5 @@ rule saliency_table:
 
 rule explain:
     input:
-        expand(
-            f"{RESULTS}/explain/{{pipeline}}/stage{{stage}}/{{table}}.tsv",
-            table=["saliency"],
-            pipeline=[pipeline.name for pipeline in PIPELINES],
-            stage=stages_of(config),
-        ),
+        of_models(f"{EXPLANATION}/saliency.tsv"),
+        of_models(f"{EXPLANATION}/mean_maps.png"),

@@ -1,5 +1,62 @@
 """Intake: the user's files → windowed volumes and slices, a row for every row of the cohort table."""
 
+from lungsight.intake.shards import threads_for
+from lungsight.run_description import describe_intake
+
+# Settings that decide how every scan is converted, and those that decide how contours are.
+CONVERSION = ("window", "png_size", "burned_in", "nifti_values", "series")
+CONTOURS = ("roi_names", "tumour_in_lung")
+
+
+def rows_of_shard(wildcards):
+    """The rows of the user's table that a shard converts."""
+    return shards_with_rows(wildcards.cohort).get(wildcards.shard, [])
+
+
+def scans_of_shard(wildcards):
+    """What a shard reads: the root where a rule makes it, else its cases' paths, masks and lesion masks."""
+    cohort = config["cohorts"][wildcards.cohort]
+    if "phantom" in cohort:
+        return cohort["root"]
+    rows = [row for row in rows_of_shard(wildcards) if not row.skip]
+    paths = [path for row in rows for path in (row.path, row.mask, row.lesion) if path]
+    return [os.path.join(cohort["root"], path) for path in dict.fromkeys(paths)]
+
+
+def threads_of_shard(wildcards):
+    """Cases of a shard that are converted at once."""
+    format = config["cohorts"][wildcards.cohort]["format"]
+    return threads_for(len(rows_of_shard(wildcards)), format, config["intake"]["threads"])
+
+
+def digest_of_shard(wildcards):
+    """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
+    return digest([(row.path, row.mask, row.lesion, row.skip, row.note) for row in rows_of_shard(wildcards)])
+
+
+def conversion_settings(wildcards):
+    """What the config says of the conversion of a cohort."""
+    cohort = config["cohorts"][wildcards.cohort]
+    names = (*CONVERSION, *CONTOURS) if cohort["role"] == "segmentation" else CONVERSION
+    settings = {
+        "root": cohort["root"],
+        "format": cohort["format"],
+        "min_slices": cohort.get("min_slices", config["min_slices"]),
+        "shards": number_of_shards(wildcards.cohort),
+        "intake": {name: config["intake"][name] for name in names},
+    }
+    return as_json(settings)
+
+
+def digest_of_rows(wildcards):
+    """Digest of all that the user's table says of a cohort."""
+    return digest([vars(row) for row in ROWS[wildcards.cohort]])
+
+
+def shards_of_labelled(pattern):
+    """A pattern with {cohort} and {shard}, for every shard of every labelled cohort."""
+    return [path for name in labelled_cohorts() for path in expand(pattern, cohort=name, shard=shards_of(name))]
+
 
 rule pseudonym_key:
     input:
@@ -20,14 +77,14 @@ rule convert:
     input:
         program=ancient(program("convert")),
         key=KEY,
-        table=lambda wildcards: ancient(config["cohorts"][wildcards.cohort]["table"]),
+        table=ancient(lookup(dpath="cohorts/{cohort}/table", within=config)),
         scans=scans_of_shard,
     output:
-        cases=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/cases.tsv",
-        slices=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/slices.tsv",
-        nifti=directory(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
-        png=directory(f"{RESULTS}/cohorts/{{cohort}}/png/{{shard}}"),
-        lesions=directory(f"{RESULTS}/cohorts/{{cohort}}/lesions/{{shard}}"),
+        cases=f"{SHARD}/cases.tsv",
+        slices=f"{SHARD}/slices.tsv",
+        nifti=directory(f"{COHORT}/nifti/{{shard}}"),
+        png=directory(f"{COHORT}/png/{{shard}}"),
+        lesions=directory(f"{COHORT}/lesions/{{shard}}"),
     log:
         f"{RESULTS}/logs/convert/{{cohort}}/{{shard}}.log",
     benchmark:
@@ -39,30 +96,25 @@ rule convert:
     threads: threads_of_shard
     params:
         code=code("convert"),
-        what=what_of_shard,
-        root=lambda wildcards: config["cohorts"][wildcards.cohort]["root"],
-        format=lambda wildcards: config["cohorts"][wildcards.cohort]["format"],
-        shards=lambda wildcards: number_of_shards(wildcards.cohort),
-        min_slices=lambda wildcards: min_slices_of(wildcards.cohort),
-        settings=settings_of_images(),
+        rows=digest_of_shard,
+        settings=conversion_settings,
+        cohort=COHORT,
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --root {params.root:q}"
-        " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
-        " --settings {params.settings:q} --threads {threads} --key {input.key} --cases {output.cases}"
-        " --slices {output.slices} --nifti {output.nifti} --png {output.png} --lesions {output.lesions} > {log} 2>&1"
+        "python {input.program} --table {input.table:q} --key {input.key} --shard {wildcards.shard}"
+        " --settings {params.settings:q} --threads {threads} --cohort {params.cohort} > {log} 2>&1"
 
 
 rule convert_annotated:
     input:
         program=ancient(program("convert_annotated")),
         key=KEY,
-        table=lambda wildcards: ancient(config["cohorts"][wildcards.cohort]["table"]),
+        table=ancient(lookup(dpath="cohorts/{cohort}/table", within=config)),
         scans=scans_of_shard,
     output:
-        cases=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/cases.tsv",
-        slices=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/slices.tsv",
-        nifti=directory(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
-        truth=directory(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
+        cases=f"{SHARD}/cases.tsv",
+        slices=f"{SHARD}/slices.tsv",
+        nifti=directory(f"{COHORT}/nifti/{{shard}}"),
+        truth=directory(f"{COHORT}/truth/{{shard}}"),
     log:
         f"{RESULTS}/logs/convert_annotated/{{cohort}}/{{shard}}.log",
     benchmark:
@@ -74,29 +126,24 @@ rule convert_annotated:
     threads: threads_of_shard
     params:
         code=code("convert_annotated"),
-        what=what_of_shard,
-        root=lambda wildcards: config["cohorts"][wildcards.cohort]["root"],
-        format=lambda wildcards: config["cohorts"][wildcards.cohort]["format"],
-        shards=lambda wildcards: number_of_shards(wildcards.cohort),
-        min_slices=lambda wildcards: min_slices_of(wildcards.cohort),
-        settings=settings_of_images("roi_names", "tumour_in_lung"),
+        rows=digest_of_shard,
+        settings=conversion_settings,
+        cohort=COHORT,
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --root {params.root:q}"
-        " --format {params.format} --shard {wildcards.shard} --shards {params.shards} --min-slices {params.min_slices}"
-        " --settings {params.settings:q} --threads {threads} --key {input.key} --cases {output.cases}"
-        " --slices {output.slices} --nifti {output.nifti} --truth {output.truth} > {log} 2>&1"
+        "python {input.program} --table {input.table:q} --key {input.key} --shard {wildcards.shard}"
+        " --settings {params.settings:q} --threads {threads} --cohort {params.cohort} > {log} 2>&1"
 
 
 rule gather_cohort:
     input:
         program=ancient(program("gather_cohort")),
         key=KEY,
-        table=lambda wildcards: ancient(config["cohorts"][wildcards.cohort]["table"]),
-        cases=shard_tables("cases"),
-        slices=shard_tables("slices"),
+        table=ancient(lookup(dpath="cohorts/{cohort}/table", within=config)),
+        cases=expand(f"{SHARD}/cases.tsv", shard=shards_of_cohort, allow_missing=True),
+        slices=expand(f"{SHARD}/slices.tsv", shard=shards_of_cohort, allow_missing=True),
     output:
-        cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
-        slices=f"{RESULTS}/cohorts/{{cohort}}/slices.tsv",
+        cases=f"{COHORT}/cases.tsv",
+        slices=f"{COHORT}/slices.tsv",
         private=f"{PRIVATE}/{{cohort}}.tsv",
     log:
         f"{RESULTS}/logs/gather_cohort/{{cohort}}.log",
@@ -106,25 +153,21 @@ rule gather_cohort:
         "../../envs/intake.yaml"
     params:
         code=code("gather_cohort"),
-        rows=lambda wildcards: digest([vars(row) for row in ROWS[wildcards.cohort]]),
-        labels=as_json(config["labels"]),
-        shared_ids="--shared-ids" if config["shared_ids"] else "",
+        rows=digest_of_rows,
+        shards=shards_of_cohort,
+        settings=as_json({name: config[name] for name in ("labels", "shared_ids")}),
+        cohort=COHORT,
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --table {input.table:q} --labels {params.labels:q}"
-        " {params.shared_ids} --key {input.key} --shard-cases {input.cases} --shard-slices {input.slices}"
-        " --cases {output.cases} --slices {output.slices} --private {output.private} > {log} 2>&1"
+        "python {input.program} --table {input.table:q} --key {input.key} --shards {params.shards}"
+        " --settings {params.settings:q} --cohort {params.cohort} --private {output.private} > {log} 2>&1"
 
 
 rule find_duplicates:
     input:
         program=ancient(program("find_duplicates")),
-        slices=expand(f"{RESULTS}/cohorts/{{cohort}}/slices.tsv", cohort=labelled_cohorts()),
-        shards=[
-            f"{RESULTS}/cohorts/{cohort}/shards/{shard}/slices.tsv"
-            for cohort in labelled_cohorts()
-            for shard in shards_of(cohort)
-        ],
-        png=[f"{RESULTS}/cohorts/{cohort}/png/{shard}" for cohort in labelled_cohorts() for shard in shards_of(cohort)],
+        slices=expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()),
+        shards=shards_of_labelled(f"{SHARD}/slices.tsv"),
+        png=shards_of_labelled(f"{COHORT}/png/{{shard}}"),
     output:
         f"{RESULTS}/cohorts/duplicates.tsv",
     log:
@@ -136,17 +179,17 @@ rule find_duplicates:
     threads: 1
     params:
         code=code("find_duplicates"),
-        cohorts=labelled_cohorts(),
-        distance=config["intake"]["duplicate_distance"],
+        cohorts=expand(COHORT, cohort=labelled_cohorts()),
+        distance=lookup(dpath="intake/duplicate_distance", within=config),
     shell:
-        "python {input.program} --cohorts {params.cohorts} --slices {input.slices} --shard-slices {input.shards}"
-        " --distance {params.distance} --duplicates {output} > {log} 2>&1"
+        "python {input.program} --cohorts {params.cohorts} --distance {params.distance} --duplicates {output}"
+        " > {log} 2>&1"
 
 
 rule intake_tables:
     input:
         program=ancient(program("intake_tables")),
-        cases=expand(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv", cohort=config["cohorts"]),
+        cases=expand(f"{COHORT}/cases.tsv", cohort=config["cohorts"]),
         duplicates=rules.find_duplicates.output if labelled_cohorts() else [],
     output:
         counts=f"{RESULTS}/report/intake.tsv",
@@ -161,9 +204,8 @@ rule intake_tables:
         code=code("intake_tables"),
         results=RESULTS,
         run=as_json(describe_intake(config)),
-        duplicates=lambda wildcards, input: f"--duplicates {input.duplicates}" if input.duplicates else "",
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} {params.duplicates}"
+        "python {input.program} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
         " --counts {output.counts} --predictability {output.predictability} > {log} 2>&1"
 
 
@@ -171,5 +213,5 @@ rule intake:
     input:
         f"{RESULTS}/report/intake.html",
         rules.intake_tables.output,
-        expand(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv", cohort=config["cohorts"]),
-        [f"{RESULTS}/cohorts/duplicates.tsv"] if labelled_cohorts() else [],
+        expand(f"{COHORT}/cases.tsv", cohort=config["cohorts"]),
+        rules.find_duplicates.output if labelled_cohorts() else [],

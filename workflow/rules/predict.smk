@@ -21,10 +21,18 @@ rule run_settings:
         "python {input.program} --settings {params.settings:q} --output {output} > {log} 2>&1"
 
 
+def scans_and_model_wanted(wildcards):
+    """The input of a prediction that nobody described."""
+    raise WorkflowError("predict needs scans and a model: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")
+
+
 if REQUEST:
     TRAINED = REQUEST.model
-    LEARNED_FROM = f"{TRAINED.results}/training/images/{REQUEST.training_cohort}"
-    ASKED = f"{RESULTS}/training/images/{NEW}"
+    INPUT_VIEW = TRAINED.pipeline.input_view
+    TRAINING_COHORT = f"{TRAINED.results}/cohorts/{REQUEST.training_cohort}"
+    TRAINING_IMAGES = images_folder(TRAINED.pipeline, REQUEST.training_cohort, TRAINED.results)
+    NEW_COHORT = f"{RESULTS}/cohorts/{NEW}"
+    NEW_IMAGES = images_folder(TRAINED.pipeline, NEW)
 
     rule list_scans:
         input:
@@ -46,12 +54,13 @@ if REQUEST:
 
     rule model_reference:
         input:
-            **cached_arrays(TRAINED.pipeline, LEARNED_FROM),
             program=ancient(program("model_reference")),
             model=f"{TRAINED.folder}/model.keras",
             provenance=f"{TRAINED.folder}/provenance.json",
             predictions=f"{TRAINED.folder}/predictions/{REQUEST.training_cohort}.tsv",
-            cases=f"{TRAINED.results}/cohorts/{REQUEST.training_cohort}/cases.tsv",
+            cases=f"{TRAINING_COHORT}/cases.tsv",
+            images=f"{TRAINING_IMAGES}/{INPUT_VIEW}.npy",
+            index=f"{TRAINING_IMAGES}/index.tsv",
         output:
             reference=f"{RESULTS}/reference.json",
             features=f"{RESULTS}/reference.npz",
@@ -64,26 +73,30 @@ if REQUEST:
         threads: config["explain"]["threads"]
         params:
             code=code("model_reference"),
+            model=TRAINED.folder,
+            cohort=TRAINING_COHORT,
+            images=TRAINING_IMAGES,
+            results=RESULTS,
         shell:
-            "python {input.program} --model {input.model:q} --provenance {input.provenance:q}"
-            " --predictions {input.predictions:q} --cases {input.cases:q} --images {input.images:q} --index {input.index:q}"
-            " --threads {threads} --reference {output.reference} --features {output.features} > {log} 2>&1"
+            "python {input.program} --model {params.model:q} --cohort {params.cohort:q} --images {params.images:q}"
+            " --threads {threads} --results {params.results:q} > {log} 2>&1"
 
     rule predict_cases:
         input:
-            **cached_arrays(TRAINED.pipeline, ASKED, "masks"),
             program=ancient(program("predict_cases")),
             model=f"{TRAINED.folder}/model.keras",
             provenance=f"{TRAINED.folder}/provenance.json",
             reference=f"{RESULTS}/reference.json",
             features=f"{RESULTS}/reference.npz",
-            cases=f"{RESULTS}/cohorts/{NEW}/cases.tsv",
-            slices=f"{RESULTS}/cohorts/{NEW}/slices.tsv",
+            cases=f"{NEW_COHORT}/cases.tsv",
+            slices=f"{NEW_COHORT}/slices.tsv",
             manifest=f"{RESULTS}/qc/{NEW}/manifest.tsv",
+            images=expand(f"{NEW_IMAGES}/{{array}}.npy", array=[INPUT_VIEW, "masks"]),
+            index=f"{NEW_IMAGES}/index.tsv",
         output:
             predictions=f"{RESULTS}/predictions.tsv",
             slices=f"{RESULTS}/slice_predictions.tsv",
-            overlays=directory(f"{RESULTS}/overlays"),
+            maps=f"{RESULTS}/maps.npz",
         log:
             f"{RESULTS}/logs/predict_cases.log",
         benchmark:
@@ -93,14 +106,39 @@ if REQUEST:
         threads: config["explain"]["threads"]
         params:
             code=code("predict_cases"),
-            pipeline=TRAINED.pipeline.name,
-            iou_level=config["explain"]["iou_level"],
+            model=TRAINED.folder,
+            cohort=NEW_COHORT,
+            images=NEW_IMAGES,
+            iou_level=lookup(dpath="explain/iou_level", within=config),
+            results=RESULTS,
         shell:
-            "python {input.program} --pipeline {params.pipeline} --model {input.model:q} --provenance {input.provenance:q}"
-            " --reference {input.reference} --features {input.features} --cases {input.cases} --slices {input.slices}"
-            " --manifest {input.manifest} --images {input.images} --masks {input.masks} --index {input.index}"
-            " --iou-level {params.iou_level} --threads {threads} --predictions {output.predictions}"
-            " --slice-predictions {output.slices} --overlays {output.overlays} > {log} 2>&1"
+            "python {input.program} --model {params.model:q} --cohort {params.cohort} --manifest {input.manifest}"
+            " --images {params.images} --iou-level {params.iou_level} --threads {threads} --results {params.results:q}"
+            " > {log} 2>&1"
+
+    rule draw_predictions:
+        input:
+            program=ancient(program("draw_predictions")),
+            slices=f"{RESULTS}/slice_predictions.tsv",
+            maps=f"{RESULTS}/maps.npz",
+            cases=f"{NEW_COHORT}/cases.tsv",
+            images=expand(f"{NEW_IMAGES}/{{array}}.npy", array=[INPUT_VIEW, "masks"]),
+            index=f"{NEW_IMAGES}/index.tsv",
+        output:
+            directory(f"{RESULTS}/overlays"),
+        log:
+            f"{RESULTS}/logs/draw_predictions.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/draw_predictions.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            code=code("draw_predictions"),
+            images=NEW_IMAGES,
+            input_view=INPUT_VIEW,
+        shell:
+            "python {input.program} --slice-predictions {input.slices} --maps {input.maps} --cases {input.cases}"
+            " --images {params.images} --input-view {params.input_view} --overlays {output} > {log} 2>&1"
 
     rule predict_page:
         input:
@@ -121,10 +159,10 @@ if REQUEST:
         params:
             code=code("predict_page"),
             parts=digest(new_page_parts()),
+            results=RESULTS,
         shell:
-            "python {input.program} --predictions {input.predictions} --slice-predictions {input.slices}"
-            " --overlays {input.overlays} --provenance {input.provenance:q} --reference {input.reference}"
-            " --page {output} > {log} 2>&1"
+            "python {input.program} --provenance {input.provenance:q} --results {params.results:q} --page {output}"
+            " > {log} 2>&1"
 
     rule predict:
         input:

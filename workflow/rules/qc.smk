@@ -1,8 +1,8 @@
 """QC: volumes and lung masks → scores, a decision on every slice, and the page on which a person reviews them."""
 
-from lungsight.qc.decision_files import no_files
+from lungsight.qc.decision_files import files_of_cohort, known_cases, no_files
 
-QC = f"{RESULTS}/qc"
+QC = f"{RESULTS}/qc/{{cohort}}"
 # The parts of the page are no Python, so `code` does not see an edit to them.
 PAGE_TEMPLATE = digest(
     [(SCRIPTS / f"lungsight/qc/page.{part}").read_text(encoding="utf-8") for part in ("html", "css", "js")]
@@ -17,15 +17,33 @@ if DECISIONS and no_files(DECISIONS):
     raise WorkflowError(f"qc.decisions: {', '.join(no_files(DECISIONS))} in {DECISIONS} is no file that can be read.")
 
 
+def decision_files(wildcards):
+    """The person's decisions that a cohort's manifest is made from."""
+    if not DECISIONS:
+        return []
+    tables = {cohort: f"{RESULTS}/cohorts/{cohort}/cases.tsv" for cohort in labelled_cohorts()}
+    cases = {cohort: known_cases(cohort, table, KEY, ROWS[cohort]) for cohort, table in tables.items()}
+    return files_of_cohort(DECISIONS, wildcards.cohort, cases)
+
+
+def slices_decided_on(wildcards, input):
+    """Tables of the slices that a decision may name, those of any cohort.
+
+    They are no input: other cohorts' tables may be made later, and a change there is none of this cohort's. Snakemake
+    does not record a parameter that follows from the input: a new cohort is no reason to decide on the old ones again.
+    """
+    return expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()) if input.decisions else []
+
+
 rule qc_scores:
     input:
         program=ancient(program("qc_scores")),
-        cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
-        slices=f"{RESULTS}/cohorts/{{cohort}}/slices.tsv",
-        nifti=shard_folders(f"{RESULTS}/cohorts/{{cohort}}/nifti"),
-        masks=shard_folders(f"{RESULTS}/segmentation/masks/{{cohort}}"),
+        cases=f"{COHORT}/cases.tsv",
+        slices=f"{COHORT}/slices.tsv",
+        nifti=expand(f"{COHORT}/nifti/{{shard}}", shard=shards_of_cohort, allow_missing=True),
+        masks=expand(f"{MASKS}/{{shard}}", shard=shards_of_cohort, allow_missing=True),
     output:
-        f"{QC}/{{cohort}}/scores.tsv",
+        f"{QC}/scores.tsv",
     log:
         f"{RESULTS}/logs/qc_scores/{{cohort}}.log",
     benchmark:
@@ -34,25 +52,25 @@ rule qc_scores:
         "../../envs/report.yaml"
     params:
         code=code("qc_scores"),
-        nifti=f"{RESULTS}/cohorts/{{cohort}}/nifti",
-        masks=f"{RESULTS}/segmentation/masks/{{cohort}}",
+        cohort=COHORT,
+        masks=MASKS,
         levels=as_json({name: QC_RULES[name] for name in ("soft_level", "air_level")}),
     shell:
-        "python {input.program} --cases {input.cases} --slices {input.slices} --nifti {params.nifti:q}"
-        " --masks {params.masks:q} --levels {params.levels:q} --scores {output} > {log} 2>&1"
+        "python {input.program} --cohort {params.cohort} --masks {params.masks} --levels {params.levels:q}"
+        " --scores {output} > {log} 2>&1"
 
 
 rule qc_page:
     input:
         program=ancient(program("qc_page")),
-        cases=f"{RESULTS}/cohorts/{{cohort}}/cases.tsv",
-        slices=f"{RESULTS}/cohorts/{{cohort}}/slices.tsv",
-        scores=f"{QC}/{{cohort}}/scores.tsv",
-        png=shard_folders(f"{RESULTS}/cohorts/{{cohort}}/png"),
-        masks=shard_folders(f"{RESULTS}/segmentation/masks/{{cohort}}"),
+        cases=f"{COHORT}/cases.tsv",
+        slices=f"{COHORT}/slices.tsv",
+        scores=f"{QC}/scores.tsv",
+        png=expand(f"{COHORT}/png/{{shard}}", shard=shards_of_cohort, allow_missing=True),
+        masks=expand(f"{MASKS}/{{shard}}", shard=shards_of_cohort, allow_missing=True),
     output:
-        page=f"{QC}/{{cohort}}/index.html",
-        images=directory(f"{QC}/{{cohort}}/images"),
+        page=f"{QC}/index.html",
+        images=directory(f"{QC}/images"),
     log:
         f"{RESULTS}/logs/qc_page/{{cohort}}.log",
     benchmark:
@@ -62,24 +80,24 @@ rule qc_page:
     params:
         code=code("qc_page"),
         template=PAGE_TEMPLATE,
-        masks=f"{RESULTS}/segmentation/masks/{{cohort}}",
+        cohort=COHORT,
+        masks=MASKS,
         rules=as_json(QC_RULES),
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --cases {input.cases} --slices {input.slices}"
-        " --scores {input.scores} --masks {params.masks:q} --rules {params.rules:q}"
-        " --page {output.page} --images {output.images} > {log} 2>&1"
+        "python {input.program} --cohort {params.cohort} --scores {input.scores} --masks {params.masks}"
+        " --rules {params.rules:q} --page {output.page} --images {output.images} > {log} 2>&1"
 
 
 rule qc_manifest:
     input:
         program=ancient(program("qc_manifest")),
-        scores=f"{QC}/{{cohort}}/scores.tsv",
+        scores=f"{QC}/scores.tsv",
         decisions=decision_files,
         # Where a person must review, the page has to be there before this rule can ask for the decisions; a page made
         # anew is no reason to decide again.
-        page=ancient(f"{QC}/{{cohort}}/index.html") if REVIEW == "required" else [],
+        page=ancient(f"{QC}/index.html") if REVIEW == "required" else [],
     output:
-        f"{QC}/{{cohort}}/manifest.tsv",
+        f"{QC}/manifest.tsv",
     log:
         f"{RESULTS}/logs/qc_manifest/{{cohort}}.log",
     benchmark:
@@ -88,18 +106,15 @@ rule qc_manifest:
         "../../envs/report.yaml"
     params:
         code=code("qc_manifest"),
-        rules=as_json(QC_RULES),
-        review=REVIEW,
-        page=f"{QC}/{{cohort}}/index.html",
-        folder=DECISIONS,
-        # A function of the input is not recorded: a new cohort is no reason to decide on the old ones again.
-        slices=lambda wildcards, input: slices_decided_on(wildcards),
+        settings=as_json({"review": REVIEW, "decisions": DECISIONS, "rules": QC_RULES}),
+        page=f"{QC}/index.html",
+        slices=slices_decided_on,
     shell:
         "python {input.program} --cohort {wildcards.cohort} --scores {input.scores} --decisions {input.decisions:q}"
-        " --slices {params.slices:q} --rules {params.rules:q} --review {params.review} --page {params.page:q}"
-        " --folder {params.folder:q} --manifest {output} > {log} 2>&1"
+        " --slices {params.slices:q} --settings {params.settings:q} --page {params.page} --manifest {output}"
+        " > {log} 2>&1"
 
 
 rule qc:
     input:
-        expand(f"{QC}/{{cohort}}/{{file}}", cohort=labelled_cohorts(), file=["manifest.tsv", "index.html"]),
+        expand(f"{QC}/{{file}}", cohort=labelled_cohorts(), file=["manifest.tsv", "index.html"]),

@@ -1,22 +1,24 @@
 """Report: what all rooms found → tables and one page that opens offline."""
 
-from lungsight.report.templates import INTAKE_TEMPLATE
-from lungsight.report.templates import digest_of_parts
+from lungsight.report.templates import INTAKE_TEMPLATE, digest_of_parts
+from lungsight.run_description import page_inputs
+
+
+def images_of_intake():
+    """Folders of the images that the page of intake shows: slices, or volumes where a cohort has none."""
+    kinds = {cohort: "png" if cohort in labelled_cohorts() else "nifti" for cohort in config["cohorts"]}
+    return [
+        f"{RESULTS}/cohorts/{cohort}/{kind}/{shard}" for cohort, kind in kinds.items() for shard in shards_of(cohort)
+    ]
 
 
 rule intake_page:
     input:
         program=ancient(program("intake_page")),
-        tables=expand(
-            f"{RESULTS}/cohorts/{{cohort}}/{{table}}.tsv", cohort=config["cohorts"], table=("cases", "slices")
-        ),
+        tables=expand(f"{COHORT}/{{table}}.tsv", cohort=config["cohorts"], table=["cases", "slices"]),
         counts=rules.intake_tables.output,
         duplicates=rules.find_duplicates.output if labelled_cohorts() else [],
-        images=[
-            f"{RESULTS}/cohorts/{cohort}/{'png' if cohort in labelled_cohorts() else 'nifti'}/{shard}"
-            for cohort in config["cohorts"]
-            for shard in shards_of(cohort)
-        ],
+        images=images_of_intake(),
     output:
         f"{RESULTS}/report/intake.html",
     log:
@@ -31,9 +33,8 @@ rule intake_page:
         parts=digest_of_parts(INTAKE_TEMPLATE),
         results=RESULTS,
         run=as_json(describe_intake(config)),
-        duplicates=lambda wildcards, input: f"--duplicates {input.duplicates}" if input.duplicates else "",
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} {params.duplicates}"
+        "python {input.program} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
         " --page {output} > {log} 2>&1"
 
 

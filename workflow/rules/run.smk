@@ -10,14 +10,17 @@ from lungsight.program import log as log_line
 
 STARTED = time.time()
 
+WITH_CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
+
 try:
-    check_conda(asked_for="conda" in {str(method) for method in workflow.deployment_settings.deployment_method})
+    check_conda(asked_for=WITH_CONDA)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
 onstart:
     from lungsight.estimate import Job, RunPlan, check_disk, estimate, free_bytes, in_words
+    from lungsight.libraries import changed_libraries, changes_in_words
 
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
         plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
@@ -28,6 +31,11 @@ onstart:
             check_disk(Path(RESULTS), cost, free)
         except UserError as error:
             raise WorkflowError(str(error)) from None
+    # Conda's environments hold other versions than this one, and Snakemake reruns what depends on one that changed.
+    if not WITH_CONDA:
+        changed = changed_libraries(Path(RESULTS) / "libraries", libraries)
+        if changed:
+            log_line(changes_in_words(changed))
 
 
 onsuccess:

@@ -1,20 +1,73 @@
 """Segmentation: contours → a trained nnU-Net, or a given one; volumes → lung masks."""
 
+from lungsight.segmentation.model_folder import files_of_model
+from lungsight.segmentation.settings import trains_segmentation
+from lungsight.splits.settings import subsets_preassigned_elsewhere
+
 SEGMENTATION = config["segmentation"]
-GIVEN_MODEL = SEGMENTATION["model"]
 NETWORK = SEGMENTATION["method"] == "nnunet"
 TRAINED_HERE = trains_segmentation(config)
-MODEL = f"{RESULTS}/segmentation/model"
-TRAINING = f"{RESULTS}/segmentation/training.tsv"
+GIVEN_FILES = [str(path) for path in files_of_model(SEGMENTATION["model"])] if SEGMENTATION["model"] else []
+LUNG_MODEL = f"{RESULTS}/segmentation/model"
+LUNG_TRAINING = f"{RESULTS}/segmentation/training.tsv"
 TRAINER = repository_file("workflow/nnunet_trainers/lungsight_trainer.py")
+LUNG_PLANS = ("batch_size", "patch_size", "max_features")
+LUNG_SCHEDULE = ("trainer", "learning_rate", "epochs", "iterations", "validation_iterations")
+
+
+def annotated_cohort(wildcards):
+    """The cohort whose contours train the lung segmentation; a message where the config has none."""
+    cohorts = cohorts_with_role(config, "segmentation")
+    if not cohorts:
+        # Snakemake would surround an exception of an input function with a traceback.
+        sys.exit(
+            "error: Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
+            " Add one, name a trained model (segmentation.model), or set segmentation.method: classical."
+        )
+    return cohorts[0]
+
+
+def annotated_shards(wildcards):
+    """Names of the shards of the cohort with contours."""
+    return shards_of(annotated_cohort(wildcards))
+
+
+def annotated_folder(wildcards):
+    """Folder of the cohort with contours."""
+    return COHORT.format(cohort=annotated_cohort(wildcards))
+
+
+def annotated_masks(wildcards):
+    """Folder of the predicted masks of the cohort with contours."""
+    return MASKS.format(cohort=annotated_cohort(wildcards))
+
+
+def lung_split_settings(wildcards):
+    """What the config says of the split of the cases with contours."""
+    settings = {
+        # Where nothing is trained, no case was seen: all are test.
+        "fractions": SEGMENTATION["fractions"] if TRAINED_HERE else None,
+        "unit": SEGMENTATION["split_unit"],
+        "seed": config["seed"],
+        "preassigned": subsets_preassigned_elsewhere(config, ROWS, annotated_cohort(wildcards)),
+        "shared_ids": config["shared_ids"],
+        "previous": config["splits"]["previous"].rstrip("/"),
+    }
+    return as_json(settings)
+
+
+def metrics_of_segmentation(wildcards):
+    """The comparison with contours, where there are any; a network that is trained here cannot do without."""
+    needed = (TRAINED_HERE and annotated_cohort(wildcards)) or cohorts_with_role(config, "segmentation")
+    return [*rules.segmentation_metrics.output, *rules.segmentation_figures.output] if needed else []
 
 
 rule segmentation_split:
     input:
         program=ancient(program("segmentation_split")),
-        cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
+        cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
         previous=EARLIER,
-        private=annotated(f"{PRIVATE}/{{cohort}}.tsv") if EARLIER else [],
+        private=expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=annotated_cohort) if EARLIER else [],
     output:
         f"{RESULTS}/segmentation/split.tsv",
     log:
@@ -25,26 +78,21 @@ rule segmentation_split:
         "../../envs/nnunet.yaml"
     params:
         code=code("segmentation_split"),
-        # Where nothing is trained, no case was seen: all are test.
-        fractions=as_json(SEGMENTATION["fractions"] if TRAINED_HERE else None),
-        unit=SEGMENTATION["split_unit"],
-        seed=config["seed"],
-        cohort=lambda wildcards: annotated_cohort(),
-        preassigned=lambda wildcards: as_json(subsets_preassigned_elsewhere(config, ROWS, annotated_cohort())),
-        known=earlier_run_arguments,
+        cohort=annotated_folder,
+        settings=lung_split_settings,
+        private=PRIVATE,
     shell:
-        "python {input.program} --cohort {params.cohort} --cases {input.cases} --fractions {params.fractions:q} --unit {params.unit}"
-        " --seed {params.seed} --preassigned {params.preassigned:q} {params.known}"
+        "python {input.program} --cohort {params.cohort} --settings {params.settings:q} --private {params.private}"
         " --split {output} > {log} 2>&1"
 
 
 rule nnunet_prepare:
     input:
         program=ancient(program("nnunet_prepare")),
-        cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
+        cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
         split=f"{RESULTS}/segmentation/split.tsv",
-        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
-        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
+        nifti=expand(f"{COHORT}/nifti/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
+        truth=expand(f"{COHORT}/truth/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
     output:
         directory(f"{RESULTS}/segmentation/nnunet"),
     log:
@@ -56,24 +104,22 @@ rule nnunet_prepare:
     threads: SEGMENTATION["threads"]
     params:
         code=code("nnunet_prepare"),
-        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti"),
-        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
-        settings=settings_of("segmentation", "batch_size", "patch_size", "max_features"),
+        cohort=annotated_folder,
+        settings=as_json({name: SEGMENTATION[name] for name in LUNG_PLANS}),
     shell:
         # A progress bar of nnU-Net's becomes a line of the log, every ten seconds.
-        "TQDM_MININTERVAL=10 nnUNet_def_n_proc={threads} python {input.program} --cases {input.cases} --split {input.split}"
-        " --nifti {params.nifti:q} --truth {params.truth:q} --settings {params.settings:q} --threads {threads}"
-        " --dataset {output} > {log} 2>&1"
+        "TQDM_MININTERVAL=10 nnUNet_def_n_proc={threads} python {input.program} --cohort {params.cohort}"
+        " --split {input.split} --settings {params.settings:q} --threads {threads} --dataset {output} > {log} 2>&1"
 
 
-if GIVEN_MODEL:
+if GIVEN_FILES:
 
     rule adopt_model:
         input:
             program=ancient(program("adopt_model")),
-            given=[str(path) for path in files_of_model(GIVEN_MODEL)],
+            given=GIVEN_FILES,
         output:
-            directory(MODEL),
+            directory(LUNG_MODEL),
         log:
             f"{RESULTS}/logs/adopt_model.log",
         benchmark:
@@ -82,7 +128,7 @@ if GIVEN_MODEL:
             "../../envs/nnunet.yaml"
         params:
             code=code("adopt_model"),
-            given=lambda wildcards, input: os.path.dirname(input.given[0]),
+            given=os.path.dirname(GIVEN_FILES[0]),
         shell:
             "python {input.program} --given {params.given:q} --model {output} > {log} 2>&1"
 
@@ -94,8 +140,8 @@ else:
             trainer=ancient(TRAINER),
             dataset=f"{RESULTS}/segmentation/nnunet",
         output:
-            model=directory(MODEL),
-            training=TRAINING,
+            model=directory(LUNG_MODEL),
+            training=LUNG_TRAINING,
         log:
             f"{RESULTS}/logs/nnunet_train.log",
         benchmark:
@@ -106,26 +152,24 @@ else:
         params:
             code=code("nnunet_train"),
             trainer_code=digest_of(Path(TRAINER).resolve()),
-            settings=settings_of(
-                "segmentation", "trainer", "learning_rate", "epochs", "iterations", "validation_iterations"
-            ),
-            seed=config["seed"],
+            settings=as_json({name: SEGMENTATION[name] for name in LUNG_SCHEDULE} | {"seed": config["seed"]}),
+            # Undeclared, so that what was trained survives a failure.
             unfinished=f"{RESULTS}/segmentation/.training",
         shell:
             "nnUNet_def_n_proc={threads} python {input.program} --dataset {input.dataset} --settings {params.settings:q}"
-            " --seed {params.seed} --threads {threads} --unfinished {params.unfinished:q} --model {output.model}"
-            " --training {output.training} > {log} 2>&1"
+            " --threads {threads} --unfinished {params.unfinished:q} --model {output.model} --training {output.training}"
+            " > {log} 2>&1"
 
 
 rule segment_shard:
     input:
         program=ancient(program("segment_shard")),
         # The shard's own table: a new case in another shard is no reason to segment this one again.
-        cases=f"{RESULTS}/cohorts/{{cohort}}/shards/{{shard}}/cases.tsv",
-        nifti=f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}",
-        model=MODEL if NETWORK else [],
+        cases=f"{SHARD}/cases.tsv",
+        nifti=f"{COHORT}/nifti/{{shard}}",
+        model=LUNG_MODEL if NETWORK else [],
     output:
-        directory(f"{RESULTS}/segmentation/masks/{{cohort}}/{{shard}}"),
+        directory(f"{MASKS}/{{shard}}"),
     log:
         f"{RESULTS}/logs/segment_shard/{{cohort}}/{{shard}}.log",
     benchmark:
@@ -135,29 +179,23 @@ rule segment_shard:
     threads: SEGMENTATION["threads"]
     params:
         code=code("segment_shard"),
-        method=f"nnunet --model {MODEL}" if NETWORK else "classical",
-        mirroring="--mirroring" if SEGMENTATION["mirroring"] else "",
-        postprocessing=as_json(SEGMENTATION["postprocessing"]),
+        settings=as_json({name: SEGMENTATION[name] for name in ("method", "mirroring", "postprocessing")}),
     shell:
         # glibc keeps the memory of one layer for the next instead of giving it back to the system every time.
-        "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456"
-        " python {input.program} --cases {input.cases} --nifti {input.nifti} --method {params.method} {params.mirroring}"
-        " --threads {threads} --postprocessing {params.postprocessing:q} --masks {output} > {log} 2>&1"
+        "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456 python {input.program} --cases {input.cases}"
+        " --nifti {input.nifti} --model {input.model} --settings {params.settings:q} --threads {threads}"
+        " --masks {output} > {log} 2>&1"
 
 
 rule segmentation_metrics:
     input:
         program=ancient(program("segmentation_metrics")),
-        cases=annotated(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
+        cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
         split=f"{RESULTS}/segmentation/split.tsv",
-        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti/{{shard}}"),
-        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth/{{shard}}"),
-        masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}/{{shard}}"),
-        training=TRAINING if TRAINED_HERE else [],
+        truth=expand(f"{COHORT}/truth/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
+        masks=expand(f"{MASKS}/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
     output:
-        metrics=f"{RESULTS}/segmentation/metrics.tsv",
-        curve=f"{RESULTS}/segmentation/curve.png",
-        worst=f"{RESULTS}/segmentation/worst.png",
+        f"{RESULTS}/segmentation/metrics.tsv",
     log:
         f"{RESULTS}/logs/segmentation_metrics.log",
     benchmark:
@@ -166,21 +204,41 @@ rule segmentation_metrics:
         "../../envs/nnunet.yaml"
     params:
         code=code("segmentation_metrics"),
-        nifti=annotated(f"{RESULTS}/cohorts/{{cohort}}/nifti"),
-        truth=annotated(f"{RESULTS}/cohorts/{{cohort}}/truth"),
-        masks=annotated(f"{RESULTS}/segmentation/masks/{{cohort}}"),
-        training=f"--training {TRAINING}" if TRAINED_HERE else "",
+        cohort=annotated_folder,
+        masks=annotated_masks,
     shell:
-        "python {input.program} --cases {input.cases} --split {input.split} --nifti {params.nifti:q}"
-        " --truth {params.truth:q} --masks {params.masks:q} {params.training} --metrics {output.metrics}"
-        " --curve {output.curve} --worst {output.worst} > {log} 2>&1"
+        "python {input.program} --cohort {params.cohort} --split {input.split} --masks {params.masks}"
+        " --metrics {output} > {log} 2>&1"
+
+
+rule segmentation_figures:
+    input:
+        program=ancient(program("segmentation_figures")),
+        metrics=f"{RESULTS}/segmentation/metrics.tsv",
+        training=LUNG_TRAINING if TRAINED_HERE else [],
+        cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
+        nifti=expand(f"{COHORT}/nifti/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
+        truth=expand(f"{COHORT}/truth/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
+        masks=expand(f"{MASKS}/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
+    output:
+        curve=f"{RESULTS}/segmentation/curve.png",
+        worst=f"{RESULTS}/segmentation/worst.png",
+    log:
+        f"{RESULTS}/logs/segmentation_figures.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segmentation_figures.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    params:
+        code=code("segmentation_figures"),
+        cohort=annotated_folder,
+        masks=annotated_masks,
+    shell:
+        "python {input.program} --metrics {input.metrics} --training {input.training} --cohort {params.cohort}"
+        " --masks {params.masks} --curve {output.curve} --worst {output.worst} > {log} 2>&1"
 
 
 rule segment:
     input:
-        [
-            f"{RESULTS}/segmentation/masks/{cohort}/{shard}"
-            for cohort in config["cohorts"]
-            for shard in shards_of(cohort)
-        ],
-        segmentation_metrics_wanted,
+        [f"{MASKS}/{shard}".format(cohort=cohort) for cohort in config["cohorts"] for shard in shards_of(cohort)],
+        metrics_of_segmentation,

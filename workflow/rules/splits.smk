@@ -1,15 +1,52 @@
-"""Splits: what QC keeps → train, validation and test for every cohort and framework, and what their sides share."""
+"""Splits: what QC keeps → train, validation and test of every cohort, and what these subsets share."""
+
+from lungsight.splits.settings import assigned_together, has_network_on_contours, split_settings_of, split_unit_of
+from lungsight.training.pipelines import input_views_of
 
 INPUT_VIEWS = input_views_of(config)
+# The patients that train the lung segmentation may be in other cohorts too.
+FOLLOWS_LUNG_SPLIT = config["shared_ids"] and has_network_on_contours(config)
+
+
+def cohorts_assigned_with(wildcards):
+    """Cohorts that a cohort's split is made with."""
+    return assigned_together(config, wildcards.cohort, labelled_cohorts())
+
+
+def tables_assigned_with(wildcards):
+    """The users' tables of the cohorts that a cohort's split is made with."""
+    return [config["cohorts"][name]["table"] for name in cohorts_assigned_with(wildcards)]
+
+
+def digest_of_rows_assigned(wildcards):
+    """Digest of all that the users' tables say of these cohorts."""
+    return digest([vars(row) for name in cohorts_assigned_with(wildcards) for row in ROWS[name]])
+
+
+def duplicates_to_follow(wildcards):
+    """The table of duplicates, where a cohort's split keeps them together."""
+    joint = split_unit_of(config, wildcards.cohort) == "patient+duplicates"
+    return rules.find_duplicates.output[0] if joint else []
+
+
+def split_settings(wildcards):
+    """What the config says of a cohort's split."""
+    settings = {
+        "cohorts": {name: config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards)},
+        "unit": split_unit_of(config, wildcards.cohort),
+        "splits": split_settings_of(config, wildcards.cohort),
+        "seed": config["seed"],
+        "labels": list(config["labels"]),
+        "shared_ids": config["shared_ids"],
+    }
+    return as_json(settings)
 
 
 # Before everything else: tables that cannot be split stop the run at its start, not after the segmentation.
 rule check_split:
     input:
         program=ancient(program("check_split")),
-        tables=lambda wildcards: [
-            ancient(config["cohorts"][name]["table"]) for name in cohorts_assigned_with(wildcards.cohort)
-        ],
+        tables=ancient(tables_assigned_with),
     output:
         f"{RESULTS}/splits/{{cohort}}/checked.txt",
     log:
@@ -20,35 +57,26 @@ rule check_split:
         "../../envs/report.yaml"
     params:
         code=code("check_split"),
-        rows=lambda wildcards: digest(
-            [vars(row) for name in cohorts_assigned_with(wildcards.cohort) for row in ROWS[name]]
-        ),
-        names=lambda wildcards: cohorts_assigned_with(wildcards.cohort),
-        roles=lambda wildcards: [config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards.cohort)],
-        unit=lambda wildcards: split_unit(wildcards.cohort),
-        settings=lambda wildcards: as_json(split_settings_of(config, wildcards.cohort)),
-        seed=config["seed"],
+        rows=digest_of_rows_assigned,
+        settings=split_settings,
         labels=as_json(config["labels"]),
-        shared_ids="--shared-ids" if config["shared_ids"] else "",
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --names {params.names} --roles {params.roles}"
-        " --tables {input.tables:q} --unit {params.unit} --settings {params.settings:q} --seed {params.seed}"
-        " --labels {params.labels:q} {params.shared_ids} --checked {output} > {log} 2>&1"
+        "python {input.program} --cohort {wildcards.cohort} --tables {input.tables:q} --settings {params.settings:q}"
+        " --labels {params.labels:q} --checked {output} > {log} 2>&1"
 
 
 rule make_split:
     input:
         program=ancient(program("make_split")),
-        cases=tables_assigned_together(f"{RESULTS}/cohorts/{{cohort}}/cases.tsv"),
-        slices=tables_assigned_together(f"{RESULTS}/cohorts/{{cohort}}/slices.tsv"),
-        manifests=tables_assigned_together(f"{RESULTS}/qc/{{cohort}}/manifest.tsv"),
+        tables=expand(f"{COHORT}/{{table}}.tsv", cohort=cohorts_assigned_with, table=["cases", "slices"]),
+        manifests=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=cohorts_assigned_with),
         checked=f"{RESULTS}/splits/{{cohort}}/checked.txt",
-        duplicates=duplicates_wanted,
-        segmentation=segmentation_split_wanted(),
+        duplicates=duplicates_to_follow,
+        segmentation=f"{RESULTS}/segmentation/split.tsv" if FOLLOWS_LUNG_SPLIT else [],
         previous=EARLIER,
-        private=tables_assigned_together(f"{PRIVATE}/{{cohort}}.tsv") if EARLIER else [],
+        private=expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=cohorts_assigned_with) if EARLIER else [],
     output:
-        expand(f"{RESULTS}/splits/{{{{cohort}}}}/{{input_view}}.tsv", input_view=INPUT_VIEWS),
+        expand(f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv", input_view=INPUT_VIEWS, allow_missing=True),
     log:
         f"{RESULTS}/logs/make_split/{{cohort}}.log",
     benchmark:
@@ -57,25 +85,20 @@ rule make_split:
         "../../envs/report.yaml"
     params:
         code=code("make_split"),
-        names=lambda wildcards: cohorts_assigned_with(wildcards.cohort),
-        roles=lambda wildcards: [config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards.cohort)],
-        unit=lambda wildcards: split_unit(wildcards.cohort),
-        settings=lambda wildcards: as_json(split_settings_of(config, wildcards.cohort)),
-        known=known_side_arguments,
-        seed=config["seed"],
-        labels=list(config["labels"]),
-        frameworks=INPUT_VIEWS,
+        settings=split_settings,
+        input_views=INPUT_VIEWS,
+        results=RESULTS,
+        private=PRIVATE,
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --names {params.names} --roles {params.roles}"
-        " --cases {input.cases} --slices {input.slices} --manifests {input.manifests} --unit {params.unit}"
-        " --settings {params.settings:q} --seed {params.seed} --labels {params.labels:q} {params.known}"
-        " --frameworks {params.frameworks} --splits {output} > {log} 2>&1"
+        "python {input.program} --cohort {wildcards.cohort} --settings {params.settings:q} --results {params.results:q}"
+        " --duplicates {input.duplicates} --segmentation-split {input.segmentation} --private {params.private:q}"
+        " --input-views {params.input_views} > {log} 2>&1"
 
 
 rule split_overlap:
     input:
         program=ancient(program("split_overlap")),
-        slices=expand(f"{RESULTS}/cohorts/{{cohort}}/slices.tsv", cohort=labelled_cohorts()),
+        slices=expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()),
         splits=expand(
             f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv", cohort=labelled_cohorts(), input_view=INPUT_VIEWS
         ),
@@ -90,14 +113,13 @@ rule split_overlap:
         "../../envs/report.yaml"
     params:
         code=code("split_overlap"),
-        cohorts=labelled_cohorts(),
-        frameworks=INPUT_VIEWS,
+        results=RESULTS,
+        units=as_json({name: split_unit_of(config, name) for name in labelled_cohorts()}),
         unknown=[name for name in labelled_cohorts() if config["cohorts"][name]["patients"] == "unknown"],
-        units=[split_unit(name) for name in labelled_cohorts()],
+        input_views=INPUT_VIEWS,
     shell:
-        "python {input.program} --cohorts {params.cohorts} --frameworks {params.frameworks} --unknown {params.unknown}"
-        " --units {params.units} --slices {input.slices} --splits {input.splits} --duplicates {input.duplicates}"
-        " --leakage {output} > {log} 2>&1"
+        "python {input.program} --results {params.results:q} --duplicates {input.duplicates} --units {params.units:q}"
+        " --unknown {params.unknown} --input-views {params.input_views} --leakage {output} > {log} 2>&1"
 
 
 rule split:

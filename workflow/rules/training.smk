@@ -1,39 +1,80 @@
-"""Training: cached images → sixteen models (eight pipelines, two stages) → predictions → metrics."""
+"""Training: cached images → a model of every pipeline in every stage, and its predictions."""
+
+from lungsight.training.pipelines import TARGET_ONLY
+from lungsight.training.regions import REGIONS
+from lungsight.training.settings import settings_of_stage, start_files, start_of
+
+
+def start_of_stage(wildcards):
+    """Files that a stage starts from: the model of stage 1, weights of the network, or none."""
+    return start_files(config, RESULTS, wildcards.pipeline, wildcards.stage)
+
+
+def training_settings_of_stage(wildcards):
+    """What the config says of the training of a stage, and what it starts from."""
+    settings = {
+        "backbone": backbone_of(wildcards),
+        "labels": list(config["labels"]),
+        "training": settings_of_stage(config, wildcards.pipeline, wildcards.stage),
+        "seed": config["seed"],
+        "start": start_of(config, RESULTS, wildcards.pipeline, wildcards.stage),
+    }
+    return as_json(settings)
+
+
+def images_for_inference(wildcards):
+    """Folder of a cohort's images as a pipeline's network sees them."""
+    return images_folder(Pipeline.parse(wildcards.pipeline), wildcards.cohort)
 
 
 rule image_cache:
     input:
         program=ancient(program("image_cache")),
-        slices=f"{RESULTS}/cohorts/{{cohort}}/slices.tsv",
-        png=shard_folders(f"{RESULTS}/cohorts/{{cohort}}/png"),
-        masks=shard_folders(f"{RESULTS}/segmentation/masks/{{cohort}}"),
-        lesions=shard_folders(f"{RESULTS}/cohorts/{{cohort}}/lesions"),
+        slices=f"{COHORT}/slices.tsv",
+        png=expand(f"{COHORT}/png/{{shard}}", shard=shards_of_cohort, allow_missing=True),
+        masks=expand(f"{MASKS}/{{shard}}", shard=shards_of_cohort, allow_missing=True),
+        lesions=expand(f"{COHORT}/lesions/{{shard}}", shard=shards_of_cohort, allow_missing=True),
     output:
-        whole=f"{RESULTS}/training/images/{{cohort}}{{region}}/whole.npy",
-        segmented=f"{RESULTS}/training/images/{{cohort}}{{region}}/segmented.npy",
-        masks=f"{RESULTS}/training/images/{{cohort}}{{region}}/masks.npy",
-        lesions=f"{RESULTS}/training/images/{{cohort}}{{region}}/lesions.npy",
-        index=f"{RESULTS}/training/images/{{cohort}}{{region}}/index.tsv",
+        whole=f"{IMAGES}/whole.npy",
+        segmented=f"{IMAGES}/segmented.npy",
+        masks=f"{IMAGES}/masks.npy",
+        lesions=f"{IMAGES}/lesions.npy",
+        index=f"{IMAGES}/index.tsv",
     log:
-        f"{RESULTS}/logs/image_cache/{{cohort}}{{region}}.log",
+        f"{RESULTS}/logs/image_cache/{{cohort}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/image_cache/{{cohort}}{{region}}.tsv"
-    # Empty for whole images, which lie beside the folders of the other regions.
-    wildcard_constraints:
-        region=f"(?:[/](?:{'|'.join(REGIONS)}))?",
+        f"{RESULTS}/benchmarks/image_cache/{{cohort}}.tsv"
     conda:
         "../../envs/keras.yaml"
     params:
         code=code("image_cache"),
-        png=lambda wildcards, input: Path(input.slices).parent,
-        masks=lambda wildcards, input: Path(input.masks[0]).parent,
-        lesions=lambda wildcards, input: Path(input.lesions[0]).parent,
-        size=config["training"]["image_size"],
-        region=lambda wildcards: wildcards.region.strip("/") or WHOLE_IMAGE,
+        cohort=COHORT,
+        masks=MASKS,
+        size=lookup(dpath="training/image_size", within=config),
+        region=WHOLE_IMAGE,
+        images=IMAGES,
     shell:
-        "python {input.program} --slices {input.slices} --cohort {params.png:q} --masks {params.masks:q}"
-        " --lesions {params.lesions:q} --size {params.size} --region {params.region} --whole-array {output.whole} --segmented-array {output.segmented}"
-        " --masks-array {output.masks} --lesions-array {output.lesions} --index {output.index} > {log} 2>&1"
+        "python {input.program} --cohort {params.cohort} --masks {params.masks} --size {params.size}"
+        " --region {params.region} --images {params.images} > {log} 2>&1"
+
+
+# The same of a part of every slice, in a folder of the region's name.
+use rule image_cache as image_cache_of_region with:
+    output:
+        whole=f"{IMAGES}/{{region}}/whole.npy",
+        segmented=f"{IMAGES}/{{region}}/segmented.npy",
+        masks=f"{IMAGES}/{{region}}/masks.npy",
+        lesions=f"{IMAGES}/{{region}}/lesions.npy",
+        index=f"{IMAGES}/{{region}}/index.tsv",
+    log:
+        f"{RESULTS}/logs/image_cache/{{cohort}}/{{region}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/image_cache/{{cohort}}/{{region}}.tsv"
+    wildcard_constraints:
+        region="|".join(name for name in REGIONS if name != WHOLE_IMAGE),
+    params:
+        region="{region}",
+        images=f"{IMAGES}/{{region}}",
 
 
 # Before everything else: where the weights cannot be had, that is known in seconds, not after the segmentation.
@@ -59,7 +100,7 @@ rule imagenet_weights:
 rule check_imagenet_file:
     input:
         program=ancient(program("check_imagenet_file")),
-        weights=lambda wildcards: imagenet_file(wildcards.backbone)["file"],
+        weights=lookup(dpath="training/imagenet/{backbone}/file", within=config),
     output:
         f"{RESULTS}/training/imagenet/{{backbone}}.verified",
     log:
@@ -70,22 +111,22 @@ rule check_imagenet_file:
         "../../envs/keras.yaml"
     params:
         code=code("check_imagenet_file"),
-        sha256=lambda wildcards: imagenet_file(wildcards.backbone)["sha256"],
+        sha256=lookup(dpath="training/imagenet/{backbone}/sha256", within=config),
     shell:
-        "python {input.program} --weights {input.weights:q} --sha256 {params.sha256} --verified {output}"
-        " > {log} 2>&1"
+        "python {input.program} --weights {input.weights:q} --sha256 {params.sha256} --verified {output} > {log} 2>&1"
 
 
 rule train_stage:
     input:
-        unpack(images_for(lambda wildcards: cohort_of_stage(wildcards.stage))),
-        unpack(start_of_stage),
         program=ancient(program("train_stage")),
+        split=expand(f"{RESULTS}/splits/{{cohort}}/{{view}}.tsv", cohort=training_cohort, view=input_view_of),
+        images=expand("{images}/{view}.npy", images=images_of_stage, view=input_view_of),
+        index=expand("{images}/index.tsv", images=images_of_stage),
+        start=start_of_stage,
     output:
-        model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
-        history=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/history.tsv",
-        provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
-        curve=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/curve.png",
+        model=f"{MODEL}/model.keras",
+        history=f"{MODEL}/history.tsv",
+        provenance=f"{MODEL}/provenance.json",
     log:
         f"{RESULTS}/logs/train_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -101,33 +142,50 @@ rule train_stage:
         mem_mb=4000,  # measured: 2300 at 96 x 96 with DenseNet-201
         gpu=config["training"]["gpus"],
     params:
-        code=code("train_stage"),
-        backbone=code_of_backbone,
-        network=backbone_of,
-        stage=lambda wildcards: stage_number(wildcards.stage),
-        labels=as_json(list(config["labels"])),
-        settings=lambda wildcards: as_json(settings_of_stage(config, wildcards.pipeline, wildcards.stage)),
-        seed=config["seed"],
-        start=start_arguments,
+        code=code_with_backbone("train_stage"),
+        settings=training_settings_of_stage,
+        images=images_of_stage,
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
+        model=MODEL,
     shell:
-        "python {input.program} --pipeline {wildcards.pipeline} --backbone {params.network} --stage {params.stage}"
-        " --labels {params.labels:q}"
-        " --settings {params.settings:q} --seed {params.seed} --threads {threads}"
-        " --code {params.code}-{params.backbone} --split {input.split} --images {input.images} --index {input.index}"
-        " {params.start} --checkpoints {params.checkpoints:q} --model {output.model} --history {output.history}"
-        " --provenance {output.provenance} --curve {output.curve} > {log} 2>&1"
+        "python {input.program} --split {input.split} --images {params.images} --settings {params.settings:q}"
+        " --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
+        " --model {params.model} > {log} 2>&1"
+
+
+rule training_curve:
+    input:
+        program=ancient(program("training_curve")),
+        history=f"{MODEL}/history.tsv",
+        provenance=f"{MODEL}/provenance.json",
+    output:
+        f"{MODEL}/curve.png",
+    log:
+        f"{RESULTS}/logs/training_curve/{{pipeline}}/stage{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/training_curve/{{pipeline}}/stage{{stage}}.tsv"
+    wildcard_constraints:
+        stage=f"[12]|{TARGET_ONLY}",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("training_curve"),
+    shell:
+        "python {input.program} --history {input.history} --provenance {input.provenance} --curve {output} > {log} 2>&1"
 
 
 rule infer_cohort:
     input:
-        unpack(images_for(lambda wildcards: wildcards.cohort)),
         program=ancient(program("infer_cohort")),
-        model=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/model.keras",
-        provenance=f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/provenance.json",
+        model=f"{MODEL}/model.keras",
+        provenance=f"{MODEL}/provenance.json",
+        split=expand(f"{RESULTS}/splits/{{cohort}}/{{view}}.tsv", view=input_view_of, allow_missing=True),
+        images=expand("{images}/{view}.npy", images=images_for_inference, view=input_view_of),
+        index=expand("{images}/index.tsv", images=images_for_inference),
     output:
-        f"{RESULTS}/models/{{pipeline}}/stage{{stage}}/predictions/{{cohort}}.tsv",
+        f"{MODEL}/predictions/{{cohort}}.tsv",
     log:
         f"{RESULTS}/logs/infer_cohort/{{pipeline}}/stage{{stage}}/{{cohort}}.log",
     benchmark:
@@ -141,14 +199,19 @@ rule infer_cohort:
         mem_mb=3000,
         gpu=config["training"]["gpus"],
     params:
-        code=code("infer_cohort"),
-        backbone=code_of_backbone,
+        code=code_with_backbone("infer_cohort"),
+        model=MODEL,
+        images=images_for_inference,
     shell:
-        "python {input.program} --model {input.model} --provenance {input.provenance} --split {input.split}"
-        " --images {input.images} --index {input.index} --threads {threads} --predictions {output} > {log} 2>&1"
+        "python {input.program} --model {params.model} --split {input.split} --images {params.images}"
+        " --threads {threads} --predictions {output} > {log} 2>&1"
 
 
 rule train:
     input:
         predictions_of_models(stages_with_controls(config)),
-        predictions_of_models([TARGET_ONLY]) if TARGET_ONLY in stages_with_controls(config) else [],
+        expand(
+            f"{MODEL}/curve.png",
+            pipeline=[pipeline.name for pipeline in PIPELINES],
+            stage=stages_with_controls(config),
+        ),

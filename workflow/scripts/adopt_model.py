@@ -1,4 +1,4 @@
-"""Check an nnU-Net model folder of the user's and keep of it what prediction needs, as the run's own model."""
+"""Make the run's lung model from the user's nnU-Net model folder: check it, and keep what prediction needs."""
 
 import argparse
 from pathlib import Path
@@ -9,13 +9,15 @@ from lungsight.segmentation.predict import check_weights
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--given", type=Path, required=True, help="nnU-Net model folder")
-    arguments.add_argument("--model", type=Path, required=True)
+    arguments.add_argument("--model", type=Path, required=True, help="output folder")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the model folder."""
     args = parse_args()
     adopt_model(args.given, args.model)
     log(f"folds of the given model in use: {check_weights(args.model)}")

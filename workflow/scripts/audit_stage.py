@@ -1,8 +1,12 @@
-"""Audit one trained model: its answers on test slices of which a part is replaced, and sanity checks of its maps."""
+"""Make the audit of one trained model: its predictions on changed test slices, and sanity checks of its maps.
+
+Writes intervention_logits.tsv, shortcuts.tsv and sanity.tsv into the folder of the model's explanation.
+"""
 
 import argparse
 import json
 from pathlib import Path
+from typing import cast
 
 import keras
 
@@ -10,49 +14,57 @@ from lungsight.audit.model_audit import AuditSettings, audit
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.explain.explanation import select_test_slices
 from lungsight.files import read_json
+from lungsight.layout import (
+    INTERVENTION_LOGITS,
+    MODEL,
+    PROVENANCE,
+    SANITY,
+    SHORTCUTS,
+    SLICES,
+    predictions_file,
+)
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.pipelines import pipeline_and_stage
 from lungsight.training.provenance import check_images
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--model", type=Path, required=True, help="model.keras")
-    arguments.add_argument("--provenance", type=Path, required=True, help="provenance.json of the model")
-    arguments.add_argument("--predictions", type=Path, required=True, help="the model's predictions for the cohort")
-    arguments.add_argument("--slices", type=Path, required=True, help="slices.tsv of the cohort: sources")
-    arguments.add_argument("--images", type=Path, required=True, help="image cache, as the framework shows it")
-    arguments.add_argument("--masks", type=Path, required=True, help="image cache, lung masks")
-    arguments.add_argument("--index", type=Path, required=True, help="image cache, slice of each row")
-    arguments.add_argument("--positive", required=True, help="label of the positive class")
-    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's audit section")
-    arguments.add_argument("--resamples", type=int, required=True, help="patients drawn anew for intervals")
-    arguments.add_argument("--seed", type=int, required=True)
-    arguments.add_argument("--threads", type=int, required=True)
-    arguments.add_argument("--logits", type=Path, required=True, help="output: answers on every intervention")
-    arguments.add_argument("--shortcuts", type=Path, required=True, help="output: the shortcut battery")
-    arguments.add_argument("--sanity", type=Path, required=True, help="output: sanity checks of the maps")
+    arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
+    arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
+    arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
+    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's audit section, as JSON")
+    arguments.add_argument(
+        "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
+    )
+    arguments.add_argument("--threads", type=int, required=True, help="processor cores")
+    arguments.add_argument("--explanation", type=Path, required=True, help="output folder")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the three tables."""
     args = parse_args()
-    prepare_device(args.threads, args.seed)
-    provenance = read_json(args.provenance)
-    backbone = backbones.load(provenance["backbone"])
-    images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
+    prepare_device(args.threads, args.statistics["seed"])
+    provenance = read_json(args.model / PROVENANCE)
+    backbone, (pipeline, _) = backbones.load(provenance["backbone"]), pipeline_and_stage(args.model)
+    images, masks = (CachedImages.of(args.images, name) for name in (pipeline.input_view, "masks"))
     check_images(provenance, backbone.preprocessing, images.size)
-    slices = select_test_slices(read_table(args.predictions, schema="predictions"), images, masks)
-    sources = read_table(args.slices, schema="slices").set_index("slice")["source"]
-    outputs = ModelOutputs(keras.saving.load_model(args.model, compile=False), backbone)
-    settings = AuditSettings.of(args.settings)
-    audited = audit(outputs, slices, sources, args.positive, settings, args.resamples, args.seed)
-    write_table(args.logits, audited.logits, schema="intervention_logits")
-    write_table(args.shortcuts, audited.shortcuts, schema="audit")
-    write_table(args.sanity, audited.sanity, schema="audit")
+    predictions = read_table(predictions_file(args.model, args.cohort.name), schema="predictions")
+    slices = select_test_slices(predictions, images, masks)
+    sources = read_table(args.cohort / SLICES, schema="slices").set_index("slice")["source"]
+    model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
+    found = audit(
+        ModelOutputs(model, backbone), slices, sources, settings=AuditSettings.of(args.settings), **args.statistics
+    )
+    write_table(args.explanation / INTERVENTION_LOGITS, found.logits, schema="intervention_logits")
+    write_table(args.explanation / SHORTCUTS, found.shortcuts, schema="audit")
+    write_table(args.explanation / SANITY, found.sanity, schema="audit")
 
 
 if __name__ == "__main__":

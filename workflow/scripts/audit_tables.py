@@ -1,4 +1,4 @@
-"""Make report/audit.tsv, report/verdicts.tsv and report/comparisons.tsv from what the audit left of every model."""
+"""Make report/audit.tsv, report/verdicts.tsv and report/comparisons.tsv from every model's audit and saliency."""
 
 import argparse
 import json
@@ -11,9 +11,10 @@ from lungsight.tables import read_table, write_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
-    arguments.add_argument("--run", type=json.loads, required=True, help="what the config says, as JSON")
+    arguments.add_argument("--run", type=json.loads, required=True, help="the run's description, as JSON")
     arguments.add_argument("--audit", type=Path, required=True, help="output: every number")
     arguments.add_argument("--verdicts", type=Path, required=True, help="output: one row for each model")
     arguments.add_argument("--comparisons", type=Path, required=True, help="output: pairs of models")
@@ -21,6 +22,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Write the three tables."""
     args = parse_args()
     audit = read_audit(args.results, args.run)
     write_table(args.audit, audit, schema="report_audit")

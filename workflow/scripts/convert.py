@@ -1,15 +1,16 @@
-"""Convert one shard of a cohort into windowed volumes and 8-bit slices.
+"""Make windowed volumes, 8-bit slices and lesion masks of one shard of a cohort from the scans that its table names.
 
-Makes shards/<shard>/cases.tsv and slices.tsv, nifti/<shard>/, png/<shard>/ and lesions/<shard>/ from the scans, and the
-lesion masks, that the user's table names.
+Writes shards/<shard>/cases.tsv and slices.tsv, nifti/<shard>/, png/<shard>/ and lesions/<shard>/ of the cohort.
 """
 
 from lungsight.intake.conversion import run_conversion
-from lungsight.program import run
+from lungsight.layout import LESIONS, PNG
+from lungsight.program import parser, run
 
 
 def main() -> None:
-    run_conversion(__doc__, "png", "lesions")
+    """Convert the shard."""
+    run_conversion(parser(__doc__), PNG, LESIONS)
 
 
 if __name__ == "__main__":

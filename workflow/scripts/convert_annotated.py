@@ -1,15 +1,16 @@
-"""Convert one shard of a segmentation cohort into windowed volumes and their true lung masks.
+"""Make windowed volumes and true lung masks of one shard of a segmentation cohort from scans and contours.
 
-Makes shards/<shard>/cases.tsv and slices.tsv, nifti/<shard>/ and truth/<shard>/ from the scans and contours that the
-user's table names.
+Writes shards/<shard>/cases.tsv and slices.tsv, nifti/<shard>/ and truth/<shard>/ of the cohort.
 """
 
 from lungsight.intake.conversion import run_conversion
-from lungsight.program import run
+from lungsight.layout import TRUTH
+from lungsight.program import parser, run
 
 
 def main() -> None:
-    run_conversion(__doc__, "truth")
+    """Convert the shard."""
+    run_conversion(parser(__doc__), TRUTH)
 
 
 if __name__ == "__main__":

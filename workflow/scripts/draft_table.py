@@ -1,4 +1,4 @@
-"""Write a first cohort table from a folder of scans, and say what was found and what is left to fill in."""
+"""Make a first cohort table from a folder of scans; print what was found and what is left to fill in."""
 
 import argparse
 import csv
@@ -14,14 +14,15 @@ _NAMES = {"dicom": "DICOM series folders", "nifti": "NIfTI volumes", "png": "PNG
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--root", type=Path, required=True)
-    arguments.add_argument("--table", type=Path, required=True)
+    arguments.add_argument("--root", type=Path, required=True, help="folder of scans")
+    arguments.add_argument("--table", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def advice(draft: Draft, root: Path, table: Path) -> str:
-    """What was found, and what the user does next."""
+    """Say what was found, and what the user does next."""
     found = "\n".join(f"  {count} {_NAMES.get(name, name)}" for name, count in draft.found.items() if count)
     lines = [
         f"{table}: {len(draft.rows)} rows.",
@@ -37,6 +38,7 @@ def advice(draft: Draft, root: Path, table: Path) -> str:
 
 
 def main() -> None:
+    """Write the table and print the advice."""
     args = parse_args()
     quiet()
     if args.table.exists():

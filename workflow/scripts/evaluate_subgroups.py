@@ -1,6 +1,7 @@
-"""Compute the test metrics of every model by source, scanner, kernel and contrast."""
+"""Make report/subgroups.tsv, test metrics by source, scanner, kernel and contrast, from tables and predictions."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +13,11 @@ from lungsight.training.pipelines import Pipeline
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--positive", required=True, help="label of the positive class")
-    arguments.add_argument("--resamples", type=int, required=True)
-    arguments.add_argument("--seed", type=int, required=True)
+    arguments.add_argument(
+        "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
+    )
     arguments.add_argument(
         "--predictions", type=Path, nargs="+", required=True, help="<pipeline>/stage<k>/predictions/<cohort>.tsv"
     )
@@ -25,6 +27,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Write the table."""
     args = parse_args()
     groups = {
         folder.name: groupings_of(*(read_table(folder / f"{name}.tsv", name) for name in ("slices", "cases")))
@@ -35,7 +38,7 @@ def main() -> None:
         pipeline, stage, _, _ = path.parts[-4:]
         model = {"pipeline": pipeline, **Pipeline.parse(pipeline).columns, "stage": int(stage.removeprefix("stage"))}
         predictions = read_table(path, "predictions")
-        found = subgroup_rows(predictions, groups[path.stem], args.positive, args.resamples, args.seed)
+        found = subgroup_rows(predictions, groups[path.stem], **args.statistics)
         rows += [{**model, "cohort": path.stem, **row} for row in found]
     write_table(args.subgroups, pd.DataFrame(rows, columns=columns_of("subgroups")), schema="subgroups")
 

@@ -8,12 +8,12 @@ import pandas as pd
 from lungsight.files import read_json
 from lungsight.program import parser, run
 from lungsight.tables import columns_of, write_table
-from lungsight.training.pipelines import Pipeline
 
-MODEL = ("pipeline", *Pipeline._fields, "stage")
+MODEL = ("pipeline", "framework", "backbone", "weights", "stage")
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--metrics", type=Path, nargs="+", required=True, help="metrics.json of each model")
     for name in ("aggregation", "reliability"):
@@ -22,6 +22,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Write both tables."""
     args = parse_args()
     found = [read_json(path) for path in args.metrics]
     for name, path in (("aggregation", args.aggregation), ("reliability", args.reliability)):

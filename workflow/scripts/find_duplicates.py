@@ -1,6 +1,6 @@
-"""Find slices that several patients share, within a cohort and across cohorts.
+"""Make the table of slices that several patients share from the slices of all labelled cohorts.
 
-Makes R/cohorts/duplicates.tsv from the slices of all labelled cohorts and the perceptual hashes of their shards.
+Duplicates are found within a cohort and across cohorts, by the perceptual hashes that conversion left in the shards.
 """
 
 import argparse
@@ -11,30 +11,35 @@ import pandas as pd
 from PIL import Image
 
 from lungsight.intake.duplicates import find_duplicates
+from lungsight.layout import SHARDS, SLICES
 from lungsight.program import log, parser, run
 from lungsight.tables import read_table, write_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--cohorts", nargs="+", required=True)
-    arguments.add_argument("--slices", type=Path, nargs="+", required=True, help="one table per cohort, in their order")
-    arguments.add_argument("--shard-slices", type=Path, nargs="+", required=True, help="of all shards of all cohorts")
-    arguments.add_argument("--distance", type=int, required=True, help="bits in which near twins may differ")
-    arguments.add_argument("--duplicates", type=Path, required=True)
+    arguments.add_argument("--cohorts", type=Path, nargs="+", required=True, help="folders of the labelled cohorts")
+    arguments.add_argument("--distance", type=int, required=True, help="bits in which near duplicates may differ")
+    arguments.add_argument("--duplicates", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
+def read_slices(cohort: Path) -> pd.DataFrame:
+    """Read the slices of a cohort, with the file of each and the hash that its shard has for it."""
+    slices = read_table(cohort / SLICES, schema="slices")
+    shards = sorted((cohort / SHARDS).iterdir())
+    converted = pd.concat([read_table(shard / SLICES, schema="converted_slices") for shard in shards])
+    hashes = converted.loc[converted["blank"] == 0, ["slice", "perceptual_hash"]]
+    files = [str(cohort / png) for png in slices["png"]]
+    return slices.assign(cohort=cohort.name, file=files).merge(hashes, on="slice", validate="one_to_one")
+
+
 def main() -> None:
+    """Write the table of duplicates."""
     args = parse_args()
-    tables = [
-        read_table(path, schema="slices").assign(cohort=name, folder=path.parent)
-        for name, path in zip(args.cohorts, args.slices, strict=True)
-    ]
-    converted = pd.concat([read_table(path, schema="converted_slices") for path in args.shard_slices])
-    pictures = converted.loc[converted["blank"] == 0, ["slice", "perceptual_hash"]]
-    slices = pd.concat(tables).merge(pictures, on="slice", validate="one_to_one")
-    files = [folder / png for folder, png in zip(slices["folder"], slices["png"], strict=True)]
+    slices = pd.concat([read_slices(cohort) for cohort in args.cohorts], ignore_index=True)
+    files = list(slices["file"])
     duplicates = find_duplicates(slices, args.distance, lambda place: np.asarray(Image.open(files[place])))
     write_table(args.duplicates, duplicates, schema="duplicates")
     log(f"{len(duplicates)} of {len(slices)} slices have a twin in another patient or under another label")

@@ -1,6 +1,7 @@
-"""Join the shards of a cohort with the user's table, row by row.
+"""Make the tables of a cohort from those of its shards and the user's table, row by row.
 
-Makes cases.tsv (a row for every row of the table, in its order), slices.tsv and P/<cohort>.tsv from the shards' tables.
+Writes cases.tsv (a row for every row of the user's table, in its order) and slices.tsv of the cohort, and its private
+table.
 """
 
 import argparse
@@ -11,44 +12,44 @@ import pandas as pd
 
 from lungsight.intake.cohort_table import read_rows
 from lungsight.intake.gather import (
-    identities,
     join_cases,
     join_slices,
+    pseudonymise_rows,
     remove_old_shards,
-    settle_duplicates,
+    resolve_duplicates,
     write_private_table,
 )
+from lungsight.layout import CASES, SHARDS, SLICES
 from lungsight.privacy import read_key
 from lungsight.program import log, parser, run
 from lungsight.tables import read_table, write_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--table", type=Path, required=True)
-    arguments.add_argument("--labels", type=json.loads, required=True, help="class name → the user's words, as JSON")
-    arguments.add_argument("--shared-ids", action="store_true")
-    arguments.add_argument("--key", type=Path, required=True)
-    arguments.add_argument("--shard-cases", type=Path, nargs="+", required=True, help="in folders named as the shards")
-    arguments.add_argument("--shard-slices", type=Path, nargs="+", required=True)
-    arguments.add_argument("--cases", type=Path, required=True)
-    arguments.add_argument("--slices", type=Path, required=True)
-    arguments.add_argument("--private", type=Path, required=True)
+    arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
+    arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
+    arguments.add_argument("--shards", nargs="+", required=True, help="names of the cohort's shards")
+    arguments.add_argument("--settings", type=json.loads, required=True, help="labels and shared_ids, as JSON")
+    arguments.add_argument("--cohort", type=Path, required=True, help="output: folder of the cohort, named after it")
+    arguments.add_argument("--private", type=Path, required=True, help="output: table of names and paths")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the three tables."""
     args = parse_args()
-    rows = read_rows(args.table, args.labels)
-    known = identities(rows, args.cohort, read_key(args.key), args.shared_ids)
-    shards = {path.parent.name: read_table(path, schema="converted_cases") for path in args.shard_cases}
-    slices = pd.concat([read_table(path, schema="converted_slices") for path in args.shard_slices])
-    cases = settle_duplicates(join_cases(known, shards), slices)
-    write_table(args.cases, cases, schema="cases")
-    write_table(args.slices, join_slices(cases, slices), schema="slices")
-    write_private_table(args.private, known, rows)
-    if removed := remove_old_shards(args.cases.parent, shards.keys()):
+    rows = read_rows(args.table, args.settings["labels"])
+    pseudonymised = pseudonymise_rows(rows, args.cohort.name, read_key(args.key), args.settings["shared_ids"])
+    shards = {name: args.cohort / SHARDS / name for name in args.shards}
+    converted = {name: read_table(folder / CASES, schema="converted_cases") for name, folder in shards.items()}
+    slices = pd.concat([read_table(folder / SLICES, schema="converted_slices") for folder in shards.values()])
+    cases = resolve_duplicates(join_cases(pseudonymised, converted), slices)
+    write_table(args.cohort / CASES, cases, schema="cases")
+    write_table(args.cohort / SLICES, join_slices(cases, slices), schema="slices")
+    write_private_table(args.private, pseudonymised, rows)
+    if removed := remove_old_shards(args.cohort, shards.keys()):
         log(f"removed {removed} folders of shards that have no case any more")
     log(", ".join(f"{count} {status}" for status, count in cases["status"].value_counts().items()))
 

@@ -1,30 +1,38 @@
-"""Predict every slice of a cohort's split with one trained model, from the image cache."""
+"""Make the predictions of one trained model for every slice of a cohort's split from the cached images."""
 
 import argparse
 from pathlib import Path
 
 from lungsight.files import read_json
+from lungsight.layout import MODEL, PROVENANCE
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.inference import classify_slices
+from lungsight.training.inference import predict_slices
+from lungsight.training.pipelines import pipeline_and_stage
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    for name in ("model", "provenance", "split", "images", "index", "predictions"):
-        arguments.add_argument(f"--{name}", type=Path, required=True)
-    arguments.add_argument("--threads", type=int, required=True)
+    arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
+    arguments.add_argument("--split", type=Path, required=True, help="split of the cohort")
+    arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
+    arguments.add_argument("--threads", type=int, required=True, help="processor cores")
+    arguments.add_argument("--predictions", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the predictions."""
     args = parse_args()
-    provenance = read_json(args.provenance)
+    provenance = read_json(args.model / PROVENANCE)
     prepare_device(args.threads, provenance["seed"])
-    images, split = CachedImages.open(args.images, args.index), read_table(args.split, "split")
-    write_table(args.predictions, classify_slices(args.model, provenance, split, images), "predictions")
+    pipeline, _ = pipeline_and_stage(args.model)
+    images = CachedImages.of(args.images, pipeline.input_view)
+    predictions = predict_slices(args.model / MODEL, provenance, read_table(args.split, "split"), images)
+    write_table(args.predictions, predictions, "predictions")
 
 
 if __name__ == "__main__":

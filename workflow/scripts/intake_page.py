@@ -1,26 +1,28 @@
-"""Show on a page what intake took in, what it left out and why, and what predicts the label without a lung."""
+"""Make the page of intake, what was taken in and left out and what predicts the label, from the cohorts' tables."""
 
 import argparse
 import json
 from pathlib import Path
 
 from lungsight.files import write_text
-from lungsight.intake.summary_tables import read_duplicates
+from lungsight.intake.duplicates import read_duplicates
 from lungsight.program import log, parser, run
 from lungsight.report.intake_page import IntakeResults, render_intake
 from lungsight.tables import read_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
     arguments.add_argument("--run", type=json.loads, required=True, help="the run's description, as JSON")
-    arguments.add_argument("--duplicates", type=Path, help="duplicates.tsv, where a cohort has labels")
+    arguments.add_argument("--duplicates", type=Path, nargs="?", help="duplicates.tsv; none where no cohort has labels")
     arguments.add_argument("--page", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the page."""
     args = parse_args()
     folders = {cohort["name"]: args.results / "cohorts" / cohort["name"] for cohort in args.run["cohorts"]}
     results = IntakeResults(

@@ -1,7 +1,7 @@
-"""Train one pipeline on all arms of the leakage experiment and predict each arm's own test side."""
+"""Make the predictions of one pipeline under every condition of the leakage experiment, each on its own test subset."""
 
+import argparse
 import json
-from argparse import Namespace
 from pathlib import Path
 
 import pandas as pd
@@ -11,40 +11,39 @@ from lungsight.evaluation.leakage_inflation.training import LeakageTraining, tra
 from lungsight.program import parser, run
 from lungsight.tables import write_table
 from lungsight.training.device import prepare_device
+from lungsight.training.image_cache import INDEX
+from lungsight.training.pipelines import Pipeline
 from lungsight.training.stage_training import Start, TrainingCohort
-from lungsight.training.weights import WeightsFile, read_sidecar
 
 
-def parse_args() -> Namespace:
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--backbone", required=True)
-    arguments.add_argument("--positive", required=True, help="label of the positive class")
-    arguments.add_argument("--settings", type=json.loads, required=True, help="of the training, as JSON")
-    arguments.add_argument("--seed", type=int, required=True)
-    arguments.add_argument("--threads", type=int, required=True)
-    arguments.add_argument("--code", required=True, help="digest of the code, which checkpoints depend on")
+    arguments.add_argument("--conditions", type=Path, nargs="+", required=True, help="splits, named <condition>.tsv")
+    arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(
-        "--conditions", type=Path, nargs=len(LEAKAGE_CONDITIONS), required=True, help="split tables of the arms"
+        "--settings", type=json.loads, required=True, help="backbone, positive, training, seed and start, as JSON"
     )
-    for name in ("images", "index", "checkpoints", "predictions"):
-        arguments.add_argument(f"--{name}", type=Path, required=True)
-    arguments.add_argument("--weights", type=Path, help="of the backbone without top")
-    arguments.add_argument("--weights-kind", choices=["imagenet", "stand-in"])
-    arguments.add_argument("--weights-sha256", help="else it is read from <weights>.sha256")
+    arguments.add_argument("--code", required=True, help="digest of the code, which checkpoints depend on")
+    arguments.add_argument("--threads", type=int, required=True, help="processor cores")
+    arguments.add_argument("--checkpoints", type=Path, required=True, help="folder of checkpoints until it is done")
+    arguments.add_argument("--predictions", type=Path, required=True, help="output, named <pipeline>.tsv")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Train under every condition, and write the predictions."""
     args = parse_args()
-    prepare_device(args.threads, args.seed)
-    start = Start()
-    if args.weights:
-        start = Start(WeightsFile(args.weights, args.weights_kind, args.weights_sha256 or read_sidecar(args.weights)))
-    how = args.positive, args.settings, args.seed, args.checkpoints, args.code
-    training = LeakageTraining(args.backbone, start, *how)
+    backbone, positive, settings, seed, start = (
+        args.settings[name] for name in ("backbone", "positive", "training", "seed", "start")
+    )
+    prepare_device(args.threads, seed)
+    training = LeakageTraining(backbone, Start.of(start), positive, settings, seed, args.checkpoints, args.code)
+    images = args.images / f"{Pipeline.parse(args.predictions.stem).input_view}.npy", args.images / INDEX
+    splits = {path.stem: path for path in args.conditions}
     tables = [
-        train_condition(training, TrainingCohort(path, args.images, args.index)).assign(**condition._asdict())
-        for condition, path in zip(LEAKAGE_CONDITIONS, args.conditions, strict=True)
+        train_condition(training, TrainingCohort(splits[one.name], *images)).assign(**one._asdict())
+        for one in LEAKAGE_CONDITIONS
     ]
     write_table(args.predictions, pd.concat(tables, ignore_index=True), schema="leakage_predictions")
 

@@ -1,4 +1,4 @@
-"""Write the table of the new scans: a row for every series folder, volume or picture that was found."""
+"""Make the table of the new scans, a row for every series folder, volume or picture, from what lies in a folder."""
 
 import argparse
 import csv
@@ -11,14 +11,16 @@ from lungsight.program import parser, run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--scans", type=Path, required=True)
-    arguments.add_argument("--format", required=True)
-    arguments.add_argument("--table", type=Path, required=True)
+    arguments.add_argument("--scans", type=Path, required=True, help="folder of the scans")
+    arguments.add_argument("--format", required=True, help="dicom, nifti or png")
+    arguments.add_argument("--table", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the table."""
     args = parse_args()
     make_private_folder(args.table.parent)
     with atomic_path(args.table) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:

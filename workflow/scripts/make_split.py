@@ -1,75 +1,68 @@
-"""Split a cohort's kept slices into train, val and test for every framework, from its cases, slices and manifest."""
+"""Make the split of a cohort's kept slices into train, val and test from its cases, slices and manifest.
 
+Writes splits/<cohort>/<input view>.tsv of the run, for every input view.
+"""
+
+import argparse
 import json
-from argparse import Namespace
 from pathlib import Path
 
+from lungsight.layout import CASES, SLICES, cohort_folder, manifest_file, split_file
 from lungsight.prior_assignments import PriorAssignments, assignments_of_earlier_run, segmentation_assignments
 from lungsight.program import log, parser, run
 from lungsight.splits.checks import check_input_view
 from lungsight.splits.cohort_split import CohortTables, SplitPlan, in_input_view, split_cohorts
-from lungsight.splits.groups import UNITS
 from lungsight.tables import read_table, write_table
 
 
-def parse_args() -> Namespace:
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--cohort", required=True, help="the cohort to write")
-    arguments.add_argument("--names", nargs="+", required=True, help="cohorts assigned together, in the config's order")
-    arguments.add_argument("--roles", nargs="+", required=True, help="their roles")
-    arguments.add_argument("--cases", type=Path, nargs="+", required=True, help="their tables")
-    arguments.add_argument("--slices", type=Path, nargs="+", required=True)
-    arguments.add_argument("--manifests", type=Path, nargs="+", required=True)
-    arguments.add_argument("--unit", choices=list(UNITS), required=True)
-    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's splits, as JSON")
-    arguments.add_argument("--seed", type=int, required=True)
-    arguments.add_argument("--labels", nargs=2, required=True, help="names of the two classes")
-    arguments.add_argument("--frameworks", nargs="+", required=True)
-    arguments.add_argument("--duplicates", type=Path, help="twins of all labelled cohorts")
-    arguments.add_argument("--segmentation-split", type=Path, help="where that cohort shares patients")
-    arguments.add_argument("--previous", type=Path, help="results folder of an earlier run")
-    arguments.add_argument("--private", type=Path, nargs="*", help="private tables of the cohorts, for --previous")
-    arguments.add_argument("--shared-ids", action="store_true")
-    arguments.add_argument("--splits", type=Path, nargs="+", required=True, help="a table per framework")
+    arguments.add_argument("--settings", type=json.loads, required=True, help="what the split follows, as JSON")
+    arguments.add_argument("--results", type=Path, required=True, help="the run's folder, which the splits go into")
+    arguments.add_argument("--duplicates", type=Path, nargs="?", help="near duplicates to keep together, if any")
+    arguments.add_argument("--segmentation-split", type=Path, nargs="?", help="where that cohort shares patients")
+    arguments.add_argument("--private", type=Path, required=True, help="the run's private folder, for an earlier run")
+    arguments.add_argument("--input-views", nargs="+", required=True, help="whole, segmented")
     return arguments.parse_args()
 
 
-def read_cohorts(args: Namespace) -> dict[str, CohortTables]:
-    """The cohorts by name."""
-    files = zip(args.names, args.roles, args.cases, args.slices, args.manifests, strict=True)
-    return {
-        name: CohortTables(
-            name, role, read_table(cases, "cases"), read_table(slices, "slices"), read_table(manifest, "manifest")
-        )
-        for name, role, cases, slices, manifest in files
-    }
+def read_cohort(results: Path, name: str, role: str) -> CohortTables:
+    """Read the tables of one cohort."""
+    folder = cohort_folder(results, name)
+    cases, slices = read_table(folder / CASES, "cases"), read_table(folder / SLICES, "slices")
+    return CohortTables(name, role, cases, slices, read_table(manifest_file(results, name), "manifest"))
 
 
-def read_prior_assignments(args: Namespace, cohorts: dict[str, CohortTables]) -> list[PriorAssignments]:
-    """What else than the user's table says on which side a patient is."""
-    known = []
-    if args.previous:
-        private = dict(zip(args.names, args.private, strict=True))
+def read_prior_assignments(args: argparse.Namespace, cohorts: dict[str, CohortTables]) -> list[PriorAssignments]:
+    """Read where patients already are: in an earlier run, and in the split of the lung segmentation."""
+    found, previous = [], args.settings["splits"]["previous"]
+    if previous:
+        private = {name: args.private / f"{name}.tsv" for name in cohorts}
         cases = {name: cohort.cases for name, cohort in cohorts.items()}
-        known.append(assignments_of_earlier_run(args.previous, private, cases, args.shared_ids))
+        shared_ids = args.settings["shared_ids"]
+        found.append(assignments_of_earlier_run(Path(previous), private, cases, shared_ids))
     if args.segmentation_split:
-        known.append(segmentation_assignments(read_table(args.segmentation_split, "segmentation_split")))
-    return known
+        found.append(segmentation_assignments(read_table(args.segmentation_split, "segmentation_split")))
+    return found
 
 
 def main() -> None:
+    """Write the splits of the cohort."""
     args = parse_args()
-    cohorts = read_cohorts(args)
-    cohort, plan = cohorts[args.cohort], SplitPlan.of(args.settings, args.unit, args.seed)
+    settings = args.settings
+    cohorts = {name: read_cohort(args.results, name, role) for name, role in settings["cohorts"].items()}
+    cohort, plan = cohorts[args.cohort], SplitPlan.of(settings["splits"], settings["unit"], settings["seed"])
     duplicates = read_table(args.duplicates, "duplicates") if args.duplicates else None
     split = split_cohorts(list(cohorts.values()), plan, duplicates, read_prior_assignments(args, cohorts))
-    tables = {framework: in_input_view(split, cohort, framework) for framework in args.frameworks}
-    for framework, table in tables.items():
-        for warning in check_input_view(table, cohort, framework, args.unit, args.labels):
+    tables = {view: in_input_view(split, cohort, view) for view in args.input_views}
+    for view, table in tables.items():
+        for warning in check_input_view(table, cohort, view, settings["unit"], settings["labels"]):
             log(warning)
-    for path, (framework, table) in zip(args.splits, tables.items(), strict=True):
-        write_table(path, table, schema="split")
-        log(f"cohort {cohort.name}, framework {framework}: {table.groupby('split').size().to_dict()} slices")
+    for view, table in tables.items():
+        write_table(split_file(args.results, cohort.name, view), table, schema="split")
+        log(f"cohort {cohort.name}, framework {view}: {table.groupby('split').size().to_dict()} slices")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Learn what is familiar to a trained model, and how its probabilities are calibrated, from the run that made it."""
+"""Make what new scans are compared with, from the run that a model comes from: calibration and training distribution.
+
+Writes reference.json and reference.npz into the results of the prediction.
+"""
 
 import argparse
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lungsight.files import atomic_path, read_json, write_json
+from lungsight.layout import CASES, MODEL, PROVENANCE, REFERENCE, REFERENCE_FEATURES, predictions_file
 from lungsight.predict.calibration import fit_calibration
 from lungsight.predict.network import PredictionNetwork
 from lungsight.predict.out_of_distribution import fit_training_distribution
@@ -15,30 +19,39 @@ from lungsight.tables import read_table
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.pipelines import pipeline_and_stage
 from lungsight.training.provenance import check_images
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    for name in ("model", "provenance", "predictions", "cases", "images", "index", "reference", "features"):
-        arguments.add_argument(f"--{name}", type=Path, required=True)
-    arguments.add_argument("--threads", type=int, required=True)
+    arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
+    arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort that it was trained on")
+    arguments.add_argument("--images", type=Path, required=True, help="folder of that cohort's cached images")
+    arguments.add_argument("--threads", type=int, required=True, help="processor cores")
+    arguments.add_argument("--results", type=Path, required=True, help="output: folder of the prediction")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write both files."""
     args = parse_args()
-    provenance = read_json(args.provenance)
+    provenance = read_json(args.model / PROVENANCE)
     prepare_device(args.threads, provenance["seed"])
-    backbone, images = backbones.load(provenance["backbone"]), CachedImages.open(args.images, args.index)
+    backbone, (pipeline, _) = backbones.load(provenance["backbone"]), pipeline_and_stage(args.model)
+    images = CachedImages.of(args.images, pipeline.input_view)
     check_images(provenance, backbone.preprocessing, images.size)
-    predictions, asked = read_table(args.predictions, "predictions"), PredictionNetwork.load(args.model, backbone)
-    train, val = (asked(images.pixels, sampled_rows(predictions, images, side))[1] for side in ("train", "val"))
-    distribution = fit_training_distribution(training_cases(read_table(args.cases, "cases"), predictions), train, val)
+    predictions = read_table(predictions_file(args.model, args.cohort.name), "predictions")
+    network = PredictionNetwork.load(args.model / MODEL, backbone)
+    train, val = (network(images.pixels, sampled_rows(predictions, images, side))[1] for side in ("train", "val"))
+    cases = training_cases(read_table(args.cohort / CASES, "cases"), predictions)
+    distribution = fit_training_distribution(cases, train, val)
     calibration = fit_calibration(predictions, provenance["labels"][0])
-    with atomic_path(args.features) as temporary:
-        np.savez_compressed(temporary, **distribution.arrays())
-    write_json(args.reference, {"familiar": distribution.to_json(), "calibration": calibration.to_json()})
+    with atomic_path(args.results / REFERENCE_FEATURES) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, **distribution.arrays())
+    reference = {"familiar": distribution.to_json(), "calibration": calibration.to_json()}
+    write_json(args.results / REFERENCE, reference)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Compare the models of a run in pairs, from their prediction tables alone."""
+"""Make report/differences.tsv, which of two models is better, from the prediction tables alone."""
 
 import argparse
+import json
 from pathlib import Path
 
 from lungsight.evaluation.performance_differences import Model, difference_table
@@ -10,10 +11,11 @@ from lungsight.training.pipelines import Pipeline
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--positive", required=True, help="label of the positive class")
-    arguments.add_argument("--resamples", type=int, required=True)
-    arguments.add_argument("--seed", type=int, required=True)
+    arguments.add_argument(
+        "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
+    )
     arguments.add_argument(
         "--predictions", type=Path, nargs="+", required=True, help="<pipeline>/stage<k>/predictions/<cohort>.tsv"
     )
@@ -22,15 +24,16 @@ def parse_args() -> argparse.Namespace:
 
 
 def model_of(path: Path) -> Model:
-    """The model whose predictions lie at a path."""
+    """Return the model whose predictions lie at a path."""
     pipeline, stage, _, _ = path.parts[-4:]
     return Model(Pipeline.parse(pipeline), stage.removeprefix("stage"))
 
 
 def main() -> None:
+    """Write the table."""
     args = parse_args()
     predictions = {(model_of(path), path.stem): read_table(path, "predictions") for path in args.predictions}
-    table = difference_table(predictions, args.positive, args.resamples, args.seed)
+    table = difference_table(predictions, **args.statistics)
     write_table(args.differences, table, schema="differences")
 
 

@@ -1,25 +1,27 @@
-"""Join the runs of all folds of a cross-validation: out-of-fold predictions and their metrics."""
+"""Make out-of-fold predictions and their metrics from the runs of all folds of a cross-validation."""
 
-from argparse import Namespace
+import argparse
 from pathlib import Path
 
 from lungsight.evaluation.fold_pooling import pool_folds, prediction_files
-from lungsight.evaluation.metrics import evaluate_predictions
+from lungsight.evaluation.model_evaluation import evaluate_predictions
 from lungsight.files import read_json
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training.pipelines import Pipeline
 
 
-def parse_args() -> Namespace:
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--runs", type=Path, nargs="+", required=True, help="results folders, one per fold")
-    arguments.add_argument("--predictions", type=Path, required=True, help="folder for the pooled tables")
-    arguments.add_argument("--metrics", type=Path, required=True)
+    arguments.add_argument("--predictions", type=Path, required=True, help="output folder for the pooled tables")
+    arguments.add_argument("--metrics", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the pooled predictions and their metrics."""
     args = parse_args()
     rows = []
     for path in prediction_files(args.runs):

@@ -1,65 +1,77 @@
-"""Ask a trained model about new scans: a probability for each, where it looks, and whether the scan is like its own."""
+"""Make the predictions of a trained model for new scans: a probability for each, where it looks, what is unusual.
+
+Writes predictions.tsv, slice_predictions.tsv and maps.npz into the results of the prediction.
+"""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
 
+from lungsight.explain.map_files import save_maps
 from lungsight.files import read_json
+from lungsight.layout import (
+    CASES,
+    MAPS,
+    MODEL,
+    NEW_PREDICTIONS,
+    NEW_SLICE_PREDICTIONS,
+    PROVENANCE,
+    REFERENCE,
+    REFERENCE_FEATURES,
+    SLICES,
+)
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
 from lungsight.predict.inference import ask
 from lungsight.predict.network import load_network
 from lungsight.predict.out_of_distribution import TrainingDistribution
-from lungsight.predict.overlays import draw_pictures
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.bags import predict_patient
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.pipelines import Pipeline
+from lungsight.training.pipelines import pipeline_and_stage
 from lungsight.training.provenance import check_images
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--pipeline", type=Pipeline.parse, required=True)
-    for name in ("model", "provenance", "reference", "features", "cases", "slices", "manifest"):
-        arguments.add_argument(f"--{name}", type=Path, required=True)
-    arguments.add_argument("--images", type=Path, required=True, help="image cache, as the framework shows it")
-    arguments.add_argument("--masks", type=Path, required=True, help="image cache, lung masks")
-    arguments.add_argument("--index", type=Path, required=True)
-    arguments.add_argument("--iou-level", type=float, required=True)
-    arguments.add_argument("--threads", type=int, required=True)
-    arguments.add_argument("--predictions", type=Path, required=True, help="output: a row for every scan")
-    arguments.add_argument("--slice-predictions", type=Path, required=True, help="output: a row for every slice used")
-    arguments.add_argument("--overlays", type=Path, required=True, help="output folder")
+    arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
+    arguments.add_argument("--cohort", type=Path, required=True, help="folder of the new scans: cases, slices")
+    arguments.add_argument("--manifest", type=Path, required=True, help="which slices are kept")
+    arguments.add_argument("--images", type=Path, required=True, help="folder of the cached images")
+    arguments.add_argument("--iou-level", type=float, required=True, help="share of a map's peak that counts")
+    arguments.add_argument("--threads", type=int, required=True, help="processor cores")
+    arguments.add_argument("--results", type=Path, required=True, help="folder of the prediction, input and output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the predictions and the maps."""
     args = parse_args()
-    provenance, reference = read_json(args.provenance), read_json(args.reference)
+    provenance, reference = read_json(args.model / PROVENANCE), read_json(args.results / REFERENCE)
     prepare_device(args.threads, provenance["seed"])
     backbone, labels = backbones.load(provenance["backbone"]), provenance["labels"]
-    images, masks = (CachedImages.open(path, args.index) for path in (args.images, args.masks))
+    input_view = pipeline_and_stage(args.model)[0].input_view
+    images, masks = (CachedImages.of(args.images, name) for name in (input_view, "masks"))
     check_images(provenance, backbone.preprocessing, images.size)
-    slices = usable_slices(
-        read_table(args.slices, "slices"), read_table(args.manifest, "manifest"), args.pipeline.input_view
-    )
-    model = load_network(args.model, backbone)
+    manifest = read_table(args.manifest, "manifest")
+    slices = usable_slices(read_table(args.cohort / SLICES, "slices"), manifest, input_view)
+    model = load_network(args.model / MODEL, backbone)
     answer = ask(model, backbone, slices, images, masks, labels[0], args.iou_level)
-    distribution = TrainingDistribution.of(reference["familiar"], dict(np.load(args.features, allow_pickle=False)))
-    calibration = Calibration(**reference["calibration"])
-    cases = read_table(args.cases, "cases")
+    features = dict(np.load(args.results / REFERENCE_FEATURES, allow_pickle=False))
+    distribution = TrainingDistribution.of(reference["familiar"], features)
+    calibration, cases = Calibration(**reference["calibration"]), read_table(args.cohort / CASES, "cases")
     predicted = predict_cases(
-        *(cases, answer.slices, answer.features, args.pipeline.input_view, labels, calibration, distribution),
+        *(cases, answer.slices, answer.features, input_view, labels, calibration, distribution),
         predict_patient(model, provenance),
     )
-    write_table(args.predictions, predicted, "new_predictions")
-    write_table(args.slice_predictions, answer.slices, "new_slice_predictions")
-    draw_pictures(args.overlays, answer, cases)
+    write_table(args.results / NEW_PREDICTIONS, predicted, "new_predictions")
+    write_table(args.results / NEW_SLICE_PREDICTIONS, answer.slices, "new_slice_predictions")
+    save_maps(args.results / MAPS, answer.slices["slice"], answer.maps)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,31 @@
-"""Make the page about new scans from their predictions and pictures."""
+"""Make the page of new scans from their predictions and overlays."""
 
 import argparse
 from pathlib import Path
 
 from lungsight.files import read_json, write_text
+from lungsight.layout import NEW_PREDICTIONS, NEW_SLICE_PREDICTIONS, OVERLAYS, REFERENCE
 from lungsight.predict.page import render_page
 from lungsight.program import parser, run
 from lungsight.tables import read_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    for name in ("predictions", "slice-predictions", "overlays", "provenance", "reference", "page"):
-        arguments.add_argument(f"--{name}", type=Path, required=True)
+    arguments.add_argument("--provenance", type=Path, required=True, help="provenance.json of the model")
+    arguments.add_argument("--results", type=Path, required=True, help="folder of the prediction")
+    arguments.add_argument("--page", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the page."""
     args = parse_args()
-    predictions = read_table(args.predictions, "new_predictions")
-    slices = read_table(args.slice_predictions, "new_slice_predictions")
-    provenance, reference = read_json(args.provenance), read_json(args.reference)
-    write_text(args.page, render_page(predictions, slices, args.overlays, provenance, reference))
+    predictions = read_table(args.results / NEW_PREDICTIONS, "new_predictions")
+    slices = read_table(args.results / NEW_SLICE_PREDICTIONS, "new_slice_predictions")
+    provenance, reference = read_json(args.provenance), read_json(args.results / REFERENCE)
+    write_text(args.page, render_page(predictions, slices, args.results / OVERLAYS, provenance, reference))
 
 
 if __name__ == "__main__":

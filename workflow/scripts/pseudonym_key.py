@@ -1,7 +1,7 @@
-"""Make the random key of a run's pseudonyms; whoever has it can lead pseudonyms back to names.
+"""Make the random key of a run's pseudonyms, in the private folder. With it, pseudonyms can be led back to names.
 
-Makes P/key (hexadecimal, mode 600) in the private folder (mode 700). A key that is there stays: with another, every
-pseudonym would change, and a person's decisions would fit no slice any more.
+Writes <results>.private/key (hexadecimal, mode 600; the folder has mode 700). A key that is there stays: another one
+would change every pseudonym, and a person's decisions would fit no slice any more.
 """
 
 import argparse
@@ -14,12 +14,14 @@ from lungsight.program import log, parser, run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--key", type=Path, required=True)
+    arguments.add_argument("--key", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the key, unless it is there."""
     args = parse_args()
     make_private_folder(args.key.parent)
     if args.key.is_file() and len(read_key(args.key)) == KEY_BYTES:

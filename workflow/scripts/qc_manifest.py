@@ -1,7 +1,10 @@
-"""Decide which slices each framework keeps, from the scores and from a person's decisions, which overrule them."""
+"""Make the manifest of a cohort, which slices are kept, from their scores and a person's decisions.
 
+A decision overrules the scores.
+"""
+
+import argparse
 import json
-from argparse import Namespace
 from pathlib import Path
 
 import pandas as pd
@@ -19,41 +22,47 @@ from lungsight.qc.rules import decide
 from lungsight.tables import columns_of, read_table, write_table
 
 
-def parse_args() -> Namespace:
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--scores", type=Path, required=True)
+    arguments.add_argument("--cohort", required=True, help="the cohort's name, for messages")
+    arguments.add_argument("--scores", type=Path, required=True, help="scores of the cohort's slices")
     arguments.add_argument("--decisions", type=Path, nargs="*", default=[], help="tables of a person's decisions")
     arguments.add_argument("--slices", type=Path, nargs="*", default=[], help="tables of all slices one may decide on")
-    arguments.add_argument("--rules", type=json.loads, required=True, help="the limits of qc.rules")
-    arguments.add_argument("--review", choices=["automatic", "required"], required=True)
+    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's qc section, as JSON")
     arguments.add_argument("--page", required=True, help="where the review page is, for the message")
-    arguments.add_argument("--folder", nargs="?", const="", default="", help="where decisions belong, for the message")
-    arguments.add_argument("--manifest", type=Path, required=True)
+    arguments.add_argument("--manifest", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
+def overruled(manifest: pd.DataFrame, decisions: pd.DataFrame, slices: list[Path]) -> pd.DataFrame:
+    """Return the manifest with a person's decisions in it; log how far they agree with each other.
+
+    slices: tables of all slices that one may decide on. Where one is not made yet, nobody can say that a decision is
+    about no slice; this is asked again once it is there.
+    """
+    if all(path.is_file() for path in slices):
+        check_known(decisions, set(pd.concat([read_table(path, schema="slices")["slice"] for path in slices])))
+    for sentence in agreement_in_words(decisions[decisions["slice"].isin(manifest["slice"])]):
+        log(sentence)
+    return refuse_without_mask(overrule(manifest, decisions))
+
+
 def main() -> None:
+    """Write the manifest."""
     args = parse_args()
-    scores = read_table(args.scores, schema="scores")
+    settings, scores = args.settings, read_table(args.scores, schema="scores")
     decisions = pd.concat([read_decisions(path) for path in args.decisions]) if args.decisions else None
-    if args.review == "required":
-        require_decisions(args.cohort, decisions, set(scores["slice"]), args.page, args.folder)
-    manifest = scores.join(decide(scores, args.rules).drop(columns="suspicion"))
-    if decisions is None:
-        manifest = manifest.assign(decided_by="auto")
-    else:
-        if all(path.is_file() for path in args.slices):  # else a cohort is still to be taken in: ask again then
-            known = pd.concat([read_table(path, schema="slices")["slice"] for path in args.slices])
-            check_known(decisions, set(known))
-        for sentence in agreement_in_words(decisions[decisions["slice"].isin(scores["slice"])]):
-            log(sentence)
-        manifest = refuse_without_mask(overrule(manifest, decisions))
+    if settings["review"] == "required":
+        require_decisions(args.cohort, decisions, set(scores["slice"]), args.page, settings["decisions"])
+    manifest = scores.join(decide(scores, settings["rules"]).drop(columns="suspicion")).assign(decided_by="auto")
+    if decisions is not None:
+        manifest = overruled(manifest, decisions, args.slices)
     write_table(args.manifest, manifest[columns_of("manifest")], schema="manifest")
-    kept = manifest[["whole_keep", "segmented_keep"]].sum()
+    kept, person = manifest[["whole_keep", "segmented_keep"]].sum(), (manifest["decided_by"] == "person").sum()
     log(
         f"cohort {args.cohort}: of {len(manifest)} slices {kept['whole_keep']} kept whole, "
-        f"{kept['segmented_keep']} segmented; {(manifest['decided_by'] == 'person').sum()} decided by a person."
+        f"{kept['segmented_keep']} segmented; {person} decided by a person."
     )
 
 

@@ -1,48 +1,50 @@
-"""Make the page on which a person reviews the lung masks of a cohort, from its slices, masks and scores."""
+"""Make the page on which a person reviews the lung masks of a cohort from its slices, masks and scores."""
 
+import argparse
 import json
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from lungsight.files import write_text
+from lungsight.layout import CASES, SLICES
 from lungsight.program import parser, progress, run
 from lungsight.qc.page import page_data, render, save_picture
 from lungsight.qc.rules import decide
 from lungsight.qc.volumes import masks_of
-from lungsight.tables import read_table
+from lungsight.rows import CasesRow, SlicesRow
+from lungsight.tables import read_table, rows_of
 
 
-def parse_args() -> Namespace:
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--cases", type=Path, required=True)
-    arguments.add_argument("--slices", type=Path, required=True)
-    arguments.add_argument("--scores", type=Path, required=True)
+    arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
+    arguments.add_argument("--scores", type=Path, required=True, help="scores of the cohort's slices")
     arguments.add_argument("--masks", type=Path, required=True, help="folder with a folder of lung masks per shard")
-    arguments.add_argument("--rules", type=json.loads, required=True, help="the limits of qc.rules")
-    arguments.add_argument("--page", type=Path, required=True)
-    arguments.add_argument("--images", type=Path, required=True, help="folder for a picture per slice")
+    arguments.add_argument("--rules", type=json.loads, required=True, help="the limits of qc.rules, as JSON")
+    arguments.add_argument("--page", type=Path, required=True, help="output")
+    arguments.add_argument("--images", type=Path, required=True, help="output folder, for a picture of each slice")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the page and its pictures."""
     args = parse_args()
     args.images.mkdir(parents=True, exist_ok=True)
-    slices_of = dict(list(read_table(args.slices, schema="slices").groupby("case", sort=False)))
-    cases = read_table(args.cases, schema="cases").query("status == 'ok'")
-    for case in progress(list(cases.itertuples()), "cases"):
-        own = list(slices_of[case.case].itertuples())
-        images = [np.asarray(Image.open(args.slices.parent / row.png)) for row in own]
+    slices_of = dict(list(read_table(args.cohort / SLICES, schema="slices").groupby("case", sort=False)))
+    cases = read_table(args.cohort / CASES, schema="cases").query("status == 'ok'")
+    for case in progress(rows_of(cases, CasesRow), "cases"):
+        own = rows_of(slices_of[case["case"]], SlicesRow)
+        images = [np.asarray(Image.open(args.cohort / row["png"])) for row in own]
         masks = masks_of(case, args.masks, (*images[0].shape[::-1], len(own)))
         for row, image in zip(own, images, strict=True):
-            mask = np.zeros(image.shape, bool) if masks is None else masks[row.z_index]
-            save_picture(args.images / f"{row.slice}.jpg", image, mask)
+            mask = np.zeros(image.shape, bool) if masks is None else masks[row["z_index"]]
+            save_picture(args.images / f"{row['slice']}.jpg", image, mask)
     scores = read_table(args.scores, schema="scores")
     sided = bool((cases["kind"] != "image").all())
-    write_text(args.page, render(page_data(args.cohort, scores, decide(scores, args.rules), sided)))
+    write_text(args.page, render(page_data(args.cohort.name, scores, decide(scores, args.rules), sided)))
 
 
 if __name__ == "__main__":

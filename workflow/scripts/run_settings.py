@@ -1,4 +1,4 @@
-"""Write down what a run's models need to know of it when they are asked about new scans."""
+"""Make run.json, what a run's models need to know of it when they predict new scans, from the config."""
 
 import argparse
 import json
@@ -9,15 +9,17 @@ from lungsight.program import parser, run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument(
         "--settings", type=json.loads, required=True, help="the remembered part of the config, as JSON"
     )
-    arguments.add_argument("--output", type=Path, required=True)
+    arguments.add_argument("--output", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the settings."""
     args = parse_args()
     write_json(args.output, args.settings)
 

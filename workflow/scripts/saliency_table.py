@@ -12,6 +12,7 @@ from lungsight.training.provenance import origins_of
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
     arguments.add_argument("--run", type=json.loads, required=True, help="the run's description, as JSON")
@@ -20,6 +21,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Write the table."""
     args = parse_args()
     models = models_of(args.run)
     explained = [

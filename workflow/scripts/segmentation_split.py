@@ -1,4 +1,4 @@
-"""Put the patients of the segmentation cohort, or its slices, on train, val and test."""
+"""Make the split of the segmentation cohort from its cases: patients, or slices, in train, val and test."""
 
 import argparse
 import json
@@ -6,45 +6,45 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.prior_assignments import assignments_of_earlier_run, fill_in
+from lungsight.layout import CASES
+from lungsight.prior_assignments import apply_assignments, assignments_of_earlier_run
 from lungsight.program import parser, run
-from lungsight.segmentation.split import UNITS, split_cases, with_preassigned_subsets
+from lungsight.segmentation.split import split_cases, with_preassigned_subsets
 from lungsight.tables import read_table, write_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--cases", type=Path, required=True)
-    arguments.add_argument("--fractions", type=json.loads, required=True)
-    arguments.add_argument("--unit", choices=UNITS, required=True)
-    arguments.add_argument("--seed", type=int, required=True)
+    arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     arguments.add_argument(
-        "--preassigned", type=json.loads, default={}, help="row → side, by other cohorts' tables, as JSON"
+        *("--settings",),
+        **{"type": json.loads, "required": True},
+        help="fractions (null where nothing is trained), unit, seed, preassigned (row → subset, by other cohorts'"
+        " tables), shared_ids and previous (results of an earlier run, or empty), as JSON",
     )
-    arguments.add_argument("--previous", type=Path, help="results folder of an earlier run")
-    arguments.add_argument("--private", type=Path, help="the cohort's private table, for --previous")
-    arguments.add_argument("--shared-ids", action="store_true")
-    arguments.add_argument("--split", type=Path, required=True)
+    arguments.add_argument("--private", type=Path, required=True, help="the run's private folder, for `previous`")
+    arguments.add_argument("--split", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
-def with_prior_assignments(args: argparse.Namespace) -> pd.DataFrame:
-    """The cases, with the side that their patient has elsewhere in `preassigned_split`; none where nothing is trained."""
-    cases = with_preassigned_subsets(read_table(args.cases, schema="cases"), args.preassigned)
-    if not args.previous or args.fractions is None:
+def read_cases(args: argparse.Namespace) -> pd.DataFrame:
+    """Read the cases, with the subset that their patient has elsewhere in `preassigned_split`."""
+    settings, name = args.settings, args.cohort.name
+    cases = with_preassigned_subsets(read_table(args.cohort / CASES, schema="cases"), settings["preassigned"])
+    if not settings["previous"] or settings["fractions"] is None:
         return cases
-    known = assignments_of_earlier_run(
-        args.previous, {args.cohort: args.private}, {args.cohort: cases}, args.shared_ids
-    )
-    filled = fill_in(cases.assign(cohort=args.cohort, preassigned=cases["preassigned_split"]), known)
+    private = {name: args.private / f"{name}.tsv"}
+    known = assignments_of_earlier_run(Path(settings["previous"]), private, {name: cases}, settings["shared_ids"])
+    filled = apply_assignments(cases.assign(cohort=name, preassigned=cases["preassigned_split"]), known)
     return cases.assign(preassigned_split=filled["preassigned"])
 
 
 def main() -> None:
+    """Write the split."""
     args = parse_args()
-    split = split_cases(with_prior_assignments(args), args.fractions, args.seed, args.unit)
-    write_table(args.split, split, schema="segmentation_split")
+    how = (args.settings[name] for name in ("fractions", "seed", "unit"))
+    write_table(args.split, split_cases(read_cases(args), *how), schema="segmentation_split")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the report page of a run from its tables and pictures."""
+"""Make the report page of a run from its tables and pictures."""
 
 import argparse
 import json
@@ -11,15 +11,17 @@ from lungsight.report.results import read_results
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder")
-    arguments.add_argument("--run", type=json.loads, required=True, help="what the config says, as JSON")
+    arguments.add_argument("--run", type=json.loads, required=True, help="the run's description, as JSON")
     arguments.add_argument("--thesis", type=Path, required=True, help="the thesis's numbers as printed")
     arguments.add_argument("--page", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
 def main() -> None:
+    """Write the page."""
     args = parse_args()
     page = render_page(read_results(args.results, args.run, args.thesis))
     write_text(args.page, page)

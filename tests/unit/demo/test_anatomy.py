@@ -1,4 +1,4 @@
-"""Phantom patients: what is known about anatomy must be true of them."""
+"""Check that phantom patients agree with what is known about anatomy."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_shapes_types_and_geometry(healthy):
     assert not (healthy.lung_left & healthy.lung_right).any()
 
 
-def test_left_is_left_and_the_spine_is_behind(healthy):
+def test_left_is_left_and_the_spine_is_posterior(healthy):
     left, right = position(healthy.lung_left, healthy), position(healthy.lung_right, healthy)
     assert left[0] < -40 and right[0] > 40
     assert position(healthy.cord, healthy)[1] < left[1] - 30
@@ -46,7 +46,7 @@ def test_left_is_left_and_the_spine_is_behind(healthy):
 
 
 def test_the_lung_mask_is_what_a_threshold_finds(healthy):
-    """A method of another kind: dark, inside the body, the two largest pieces that are not the airway."""
+    """Compare with another method: dark voxels inside the body, near the lungs."""
     body = np.zeros_like(healthy.lung)
     for k in range(healthy.hu.shape[2]):
         labels, _ = ndimage.label(healthy.hu[:, :, k] > -300)
@@ -71,7 +71,7 @@ def test_hounsfield_units_of_tissues(healthy):
     assert abs(np.median(healthy.hu[:, -6:]) + 1000) < 8, "air in front"
 
 
-def test_trachea_is_air_and_no_lung(healthy):
+def test_the_trachea_is_air_outside_the_lung_mask(healthy):
     """Above its bifurcation the airway is a disc of air near the midline, of about 230 mm², outside the mask."""
     half = healthy.hu.shape[0] // 2
     window = (slice(half - 8, half + 8), slice(half - 14, half + 8))
@@ -130,7 +130,7 @@ def test_a_mass_is_one_solid_piece_in_a_lung(disease, size):
         assert -60 < np.median(phantom.hu[core]) < 90
 
 
-def test_same_seed_same_patient_other_seed_another():
+def test_a_seed_decides_the_patient():
     first, again, other = (thorax(seed, 96, 6) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first.hu, again.hu)
     assert dice(first.lung, other.lung) < 0.95

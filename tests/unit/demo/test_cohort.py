@@ -1,4 +1,4 @@
-"""Phantom cohorts: tables, classes, the planted mark and the files."""
+"""Make phantom cohorts: tables, classes, the planted mark and the files."""
 
 import csv
 import subprocess
@@ -23,9 +23,9 @@ WINDOW = (-1250, 250)
 
 
 def completed(**cohort) -> dict:
-    """One cohort of a completed config."""
-    given = {"role": "target", "format": "dicom", "root": "phantoms", "table": "table.tsv"} | cohort
-    return complete_config({"results": "results/test", "cohorts": {"made": given}})["cohorts"]["made"]
+    """Complete a config with one cohort and return its entry."""
+    entry = {"role": "target", "format": "dicom", "root": "phantoms", "table": "table.tsv"} | cohort
+    return complete_config({"results": "results/test", "cohorts": {"made": entry}})["cohorts"]["made"]
 
 
 def read(path: Path) -> list[dict]:
@@ -43,10 +43,10 @@ def test_the_tool_writes_tables_that_intake_accepts(tmp_path):
     subprocess.run([sys.executable, ROOT / "tools" / "demo_tables.py", "--folder", tmp_path], check=True)
     config = complete_config(yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8")))
     for name, cohort in config["cohorts"].items():
-        there = cohort | {"table": str(tmp_path / cohort["table"])}
-        rows = read_cohort_table(name, there, config["labels"])
+        copy = cohort | {"table": str(tmp_path / cohort["table"])}
+        rows = read_cohort_table(name, copy, config["labels"])
         assert len(rows) == len(cohorts.cohort_table(name, cohort))
-        cohorts.check_table_fits(name, there, config["labels"])
+        cohorts.check_table_fits(name, copy, config["labels"])
 
 
 def test_classes_alternate_and_every_source_has_both():
@@ -77,7 +77,7 @@ def test_the_mark_correlates_with_the_label_as_stated(strength):
         assert marked[::2].all() and not marked[1::2].any()
 
 
-def test_no_mark_unless_asked_for():
+def test_no_mark_unless_it_is_enabled():
     cohort = completed(phantom={"seed": 1, "patients": 50, "shortcut": {"strength": 1}})
     assert not any(cohorts.is_marked(number, cohort) for number in range(50))
 
@@ -127,7 +127,7 @@ def test_a_nifti_cohort_holds_hu(tmp_path):
     np.testing.assert_array_equal(labels > 0, phantom.lung)
 
 
-def test_processes_do_not_change_the_files(tmp_path):
+def test_the_number_of_processes_does_not_change_the_files(tmp_path):
     cohort = completed(role="segmentation", phantom={"seed": 5, "patients": 2, "slices": 3, "matrix": 64})
     cohorts.write_cohort(tmp_path / "one", "made", cohort, WINDOW, threads=1)
     cohorts.write_cohort(tmp_path / "two", "made", cohort, WINDOW, threads=2)
@@ -137,7 +137,7 @@ def test_processes_do_not_change_the_files(tmp_path):
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes(), path
 
 
-def test_contours_are_only_made_as_dicom():
+def test_contours_are_made_as_dicom_only():
     with pytest.raises(UserError, match="set format: dicom"):
         cohorts.cohort_table("made", completed(role="segmentation", format="png", phantom={"seed": 1, "patients": 1}))
 
@@ -163,6 +163,6 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path):
 
 def test_two_phantom_cohorts_with_one_root_are_refused():
     made = {"format": "png", "root": "phantoms", "table": "table.tsv", "phantom": {"seed": 1, "patients": 2}}
-    config = {"results": "r", "cohorts": {"one": {"role": "public"} | made, "two": {"role": "target"} | made}}
+    config = {"results": "r", "cohorts": {"first": {"role": "public"} | made, "second": {"role": "target"} | made}}
     with pytest.raises(UserError, match="two phantom cohorts are made into phantoms"):
         complete_config(config)

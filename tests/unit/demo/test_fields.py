@@ -1,4 +1,4 @@
-"""Shapes and random fields against formulas."""
+"""Compare shapes and random fields with formulas."""
 
 import numpy as np
 import pytest

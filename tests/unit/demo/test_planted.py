@@ -1,4 +1,4 @@
-"""Planted slices: the same persons in every arm, and nothing but what the arm says tells the classes apart."""
+"""Plant slices: every scenario has the same persons, and only what it plants separates the classes."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def positive(planted: Planted) -> np.ndarray:
     return (planted.table["label"] == POSITIVE).to_numpy()
 
 
-def test_slices_lie_in_table_order_with_both_classes_on_each_side(scenarios: dict[str, Planted]) -> None:
+def test_slices_are_in_table_order_with_both_classes_in_each_subset(scenarios: dict[str, Planted]) -> None:
     for planted in scenarios.values():
         n = SLICES * sum(SUBSETS.values())
         assert planted.images.shape == planted.lung.shape == planted.lesion.shape == (n, 64, 64)
@@ -30,7 +30,7 @@ def test_slices_lie_in_table_order_with_both_classes_on_each_side(scenarios: dic
         assert planted.lung.any(axis=(1, 2)).all()
 
 
-def test_lesions_are_where_they_should_be(scenarios: dict[str, Planted]) -> None:
+def test_lesions_lie_in_the_lungs_of_positives(scenarios: dict[str, Planted]) -> None:
     with_lesions = scenarios["lesions"].lesion.any(axis=(1, 2))
     assert with_lesions[positive(scenarios["lesions"])].any()
     assert not scenarios["mark alone"].lesion.any()
@@ -44,7 +44,7 @@ def test_a_full_mark_follows_the_label_and_changes_nothing_else(scenarios: dict[
     np.testing.assert_array_equal(marked[~positive(scenarios["lesions"])], plain[~positive(scenarios["lesions"])])
 
 
-def test_strength_is_a_correlation() -> None:
+def test_the_strength_of_a_mark_is_its_correlation_with_the_label() -> None:
     planted = plant(PlantedScenario(lesions=False, mark=0.5), seed=5, train=60, val=0, test=0, size=32)
     marked = (planted.images[:, slice_to_image(mark_pixels(32))] == 255).all(axis=1)
     assert marked[positive(planted)].mean() == pytest.approx(0.75, abs=0.15)
@@ -60,5 +60,5 @@ def test_an_inner_mark_lies_in_the_lung(scenarios: dict[str, Planted]) -> None:
 def test_segmented_slices_are_black_outside_and_a_shrunk_mask_is_smaller(scenarios: dict[str, Planted]) -> None:
     for name in ("segmented lesions", "segmented outline"):
         assert (scenarios[name].images[~scenarios[name].lung] == 0).all()
-    area, full = (scenarios[name].lung.sum(axis=(1, 2)) for name in ("segmented outline", "segmented lesions"))
-    assert ((area < full) == positive(scenarios["lesions"])).all()
+    shrunk, whole = (scenarios[name].lung.sum(axis=(1, 2)) for name in ("segmented outline", "segmented lesions"))
+    assert ((shrunk < whole) == positive(scenarios["lesions"])).all()

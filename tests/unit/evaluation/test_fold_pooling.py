@@ -12,17 +12,19 @@ FOLDS = 3
 
 
 def made_run_of_fold(fold: int, key: int = 0) -> pd.DataFrame:
-    """Predictions of nine patients, patient p tested in fold p mod 3; another key gives other pseudonyms."""
+    """Make predictions of nine patients; fold p mod 3 tests patient p. Another key gives other pseudonyms."""
     rows = []
     for patient in range(9):
         for k in range(2):
-            side = "test" if patient % FOLDS == fold else ("val" if patient % FOLDS == (fold + 1) % FOLDS else "train")
+            subset = {fold: "test", (fold + 1) % FOLDS: "val"}.get(patient % FOLDS, "train")
             case = f"{1000 * key + patient:016x}"
-            rows.append((f"{case}-{k:04d}", case, (POSITIVE, NEGATIVE)[patient % 2], side, 0.1 * fold + 0.01 * patient))
+            rows.append(
+                (f"{case}-{k:04d}", case, (POSITIVE, NEGATIVE)[patient % 2], subset, 0.1 * fold + 0.01 * patient)
+            )
     return pd.DataFrame(rows, columns=["slice", "patient", "label", "split", "probability"])
 
 
-def test_every_slice_has_the_answer_of_the_run_that_tests_it():
+def test_every_slice_has_the_probability_of_the_run_that_tests_it():
     pooled = pool_folds([made_run_of_fold(fold, key=fold) for fold in range(FOLDS)])
     expected = [0.1 * (patient % FOLDS) + 0.01 * patient for patient in range(9) for _ in range(2)]
     np.testing.assert_allclose(pooled["probability"], expected, rtol=1e-12)
@@ -44,13 +46,13 @@ def test_an_external_cohort_has_the_mean_of_all_runs():
         ([made_run_of_fold(0), made_run_of_fold(1).assign(label=POSITIVE)], "do not have the same slices"),
     ],
 )
-def test_what_is_no_cross_validation_is_refused(tables, message):
+def test_runs_that_are_not_one_cross_validation_are_refused(tables, message):
     with pytest.raises(UserError) as caught:
         pool_folds(tables)
     assert message in str(caught.value)
 
 
-def test_every_run_must_be_finished(tmp_path):
+def test_every_run_must_have_every_prediction_table(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name / "models/p/stage1/predictions").mkdir(parents=True)
     runs = [tmp_path / "one", tmp_path / "two"]
@@ -58,7 +60,7 @@ def test_every_run_must_be_finished(tmp_path):
     with pytest.raises(UserError, match=r"two lacks models/p/stage1/predictions/c\.tsv"):
         prediction_files(runs)
     (runs[1] / "models/p/stage1/predictions/c.tsv").touch()
-    # The control of what adaptation buys has no metrics of its own to pool.
+    # The control of adaptation has no metrics to pool.
     (runs[0] / "models/p/stage2-target-only/predictions").mkdir(parents=True)
     (runs[0] / "models/p/stage2-target-only/predictions/c.tsv").touch()
     assert [str(path) for path in prediction_files(runs)] == ["models/p/stage1/predictions/c.tsv"]

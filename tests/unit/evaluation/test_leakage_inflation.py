@@ -1,4 +1,4 @@
-"""Shuffled labels, the difference of two test sides, and what the config may ask for."""
+"""Random labels per patient, the inflation of the AUC, and the config of the experiment."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def made_slices(patients: int = 24, slices: int = 5) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_shuffled_labels_tell_nothing_of_the_true_ones(seed):
+def test_random_labels_per_patient_are_independent_of_the_true_ones(seed):
     slices = made_slices()
     labels = random_patient_labels(slices, seed)
     assert (labels.groupby(slices["patient"]).nunique() == 1).all()
@@ -43,7 +43,7 @@ def test_shuffled_labels_tell_nothing_of_the_true_ones(seed):
 
 
 @pytest.mark.parametrize("condition", LEAKAGE_CONDITIONS)
-def test_every_side_of_an_arm_has_both_labels_alike(condition):
+def test_every_subset_of_a_condition_has_the_same_share_of_each_label(condition):
     table = split_of_condition(made_slices(), condition, [0.5, 0.25, 0.25], 3)
     counts = table.groupby(["label", "split"]).size().unstack()
     shares = counts.div(counts.sum(axis=1), axis=0)[["train", "val", "test"]]
@@ -57,14 +57,14 @@ def test_a_large_cohort_is_thinned_evenly():
 
 
 def made_predictions(rng, skill: float, hardness: np.ndarray) -> pd.DataFrame:
-    """hardness: of each patient, added to the logit of its slices."""
+    """Make predictions of two classes; hardness: a number per patient, added to the logit of each of its slices."""
     slices = made_slices(len(hardness), 4)
     logit = skill * (slices["label"] == POSITIVE) + np.repeat(hardness, 4) + 0.3 * rng.normal(size=len(slices))
     return slices.assign(probability=1 / (1 + np.exp(-logit)))
 
 
-def test_the_price_is_a_difference_of_aucs():
-    """Against scikit-learn, and its interval against resampling by hand: a patient is drawn for both test sides."""
+def test_inflation_is_a_difference_of_aucs():
+    """The difference equals scikit-learn's; its interval equals resampling by hand, with one draw for both subsets."""
     rng = np.random.default_rng(0)
     hardness = rng.normal(size=30)
     first, second = made_predictions(rng, 1.2, hardness), made_predictions(rng, 1.0, hardness)
@@ -73,8 +73,8 @@ def test_the_price_is_a_difference_of_aucs():
     def auc(table):
         return roc_auc_score(table["label"] == POSITIVE, table["probability"])
 
-    point, low, high = inflation_of(first, second, POSITIVE, 2000, 1)
-    assert point == pytest.approx(auc(first) - auc(second), abs=1e-12)
+    value, low, high = inflation_of(first, second, POSITIVE, 2000, 1)
+    assert value == pytest.approx(auc(first) - auc(second), abs=1e-12)
     drawn = []
     for _ in range(400):
         chosen = [f"{p:016x}" for p in rng.integers(0, 30, 30)]
@@ -85,10 +85,10 @@ def test_the_price_is_a_difference_of_aucs():
     assert np.isnan(inflation_of(first, second, POSITIVE, 0, 1)[1])
 
 
-def test_an_arm_that_could_not_be_tried_has_an_empty_row():
+def test_a_condition_that_could_not_be_trained_has_an_empty_row():
     rng = np.random.default_rng(0)
-    one = made_predictions(rng, 1.0, rng.normal(size=12)).assign(labels="true", unit="slice")
-    rows = pd.DataFrame(inflation_rows(one, "p", "hospital", POSITIVE, 100, 1))
+    tested = made_predictions(rng, 1.0, rng.normal(size=12)).assign(labels="true", unit="slice")
+    rows = pd.DataFrame(inflation_rows(tested, "p", "hospital", POSITIVE, 100, 1))
     assert rows["slices"].tolist() == [48, 0, 0, 0]
     assert rows["inflation"].isna().all() and rows["roc_auc"].notna().tolist() == [True, False, False, False]
 
@@ -99,7 +99,7 @@ def config_of(leakage: dict | None = None, **more) -> dict:
     return complete_config({"results": "r", "cohorts": cohorts, "leakage": leakage or {}} | more)
 
 
-def test_what_is_priced():
+def test_the_cohort_and_the_pipelines_of_the_experiment():
     config = config_of()
     assert leakage_cohort(config) == "target"
     assert [pipeline.name for pipeline in leakage_pipelines(config)] == ["whole-small_cnn-scratch"]
@@ -123,13 +123,13 @@ def test_what_is_priced():
         (config_of({"epochs": 2}, training={"warmup_epochs": 2}), "leaves nothing of 2"),
     ],
 )
-def test_what_cannot_be_priced_is_said_before_any_job(config, message):
+def test_an_impossible_experiment_is_refused_before_any_job(config, message):
     with pytest.raises(UserError) as caught:
         check_leakage(config)
     assert message in str(caught.value)
 
 
-def test_settings_are_those_of_stage_1_where_nothing_else_is_said():
+def test_settings_are_those_of_stage_1_where_the_config_sets_no_other():
     config = config_of({"batch_size": None, "augmentation": True, "batch_norm_recalibration": None})
     of_stage = settings_of_stage(config, "whole-small_cnn-scratch", "1")
     assert of_stage["epochs"] != 20 and of_stage["augmentation"]["rotation"] == 10

@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, calibration and intervals against a second implementation in plain loops."""
+"""Metrics and reliability against scikit-learn, calibration error and intervals against plain loops."""
 
 import json
 
@@ -6,21 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as peer
+from sklearn.calibration import calibration_curve
 
 from lungsight.evaluation.intervals import draw_patients
 from lungsight.evaluation.metrics import (
+    ECE_BINS,
     METRICS,
-    evaluate_predictions,
     metrics_row,
     metrics_with_intervals,
-    patient_level,
+    reliability_rows,
     weighted_metrics,
 )
+from tests.factories.evaluation import made_prediction_table
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 
 def made_predictions(n: int = 60, seed: int = 0, digits: int = 1) -> pd.DataFrame:
-    """Slices of 12 patients, probabilities of few distinct values, so that ranks tie and bins have edges."""
+    """Make slices of 12 patients; with few digits, ranks tie and probabilities lie on the edges of bins."""
     rng = np.random.default_rng(seed)
     patient = np.sort(rng.integers(0, 12, n))
     truth = patient % 2 == 0
@@ -60,54 +62,54 @@ def test_every_metric_equals_scikit_learn_under_any_weights(digits: int) -> None
     table = made_predictions(digits=digits)
     truth, probability = (table["label"] == POSITIVE).to_numpy(), table["probability"].to_numpy()
     weights = np.random.default_rng(1).integers(0, 4, (25, len(table))).astype(float)
-    found = weighted_metrics(truth, probability, weights)
+    computed = weighted_metrics(truth, probability, weights)
     for number, weight in enumerate(weights):
         expected = by_scikit_learn(truth, probability, weight)
-        assert {name: found[name][number] for name in expected} == pytest.approx(expected, abs=1e-12)
+        assert {name: computed[name][number] for name in expected} == pytest.approx(expected, abs=1e-12)
         tn, fp, fn, tp = peer.confusion_matrix(truth, probability >= 0.5, sample_weight=weight).ravel()
-        assert [found[name][number] for name in ("tp", "fp", "fn", "tn")] == [tp, fp, fn, tn]
+        assert [computed[name][number] for name in ("tp", "fp", "fn", "tn")] == [tp, fp, fn, tn]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_calibration_error_equals_a_loop_over_bins(seed: int) -> None:
     table = made_predictions(seed=seed, digits=6)
     truth, probability = (table["label"] == POSITIVE).to_numpy(), table["probability"].to_numpy()
-    found = weighted_metrics(truth, probability, np.ones((1, len(table))))["ece"][0]
-    assert found == pytest.approx(ece_by_loop(truth, probability), abs=1e-12)
+    error = weighted_metrics(truth, probability, np.ones((1, len(table))))["ece"][0]
+    assert error == pytest.approx(ece_by_loop(truth, probability), abs=1e-12)
 
 
 def test_calibration_error_by_hand() -> None:
     """Bins [0.2, 0.3): 2 of 4, mean 0.25, none positive; [0.9, 1]: 2 of 4, mean 0.95, half positive."""
     truth, probability = np.array([False, False, True, False]), np.array([0.2, 0.29, 1.0, 0.9])
-    found = weighted_metrics(truth, probability, np.ones((1, 4)))["ece"][0]
-    assert found == pytest.approx(0.5 * 0.245 + 0.5 * 0.45)
+    error = weighted_metrics(truth, probability, np.ones((1, 4)))["ece"][0]
+    assert error == pytest.approx(0.5 * 0.245 + 0.5 * 0.45)
 
 
 def test_intervals_equal_patients_drawn_one_by_one() -> None:
     table = made_predictions()
-    found = metrics_with_intervals(table, POSITIVE, resamples=60, seed=4)
-    parts = [part for _, part in table.groupby("patient", sort=False)]
+    values = metrics_with_intervals(table, POSITIVE, resamples=60, seed=4)
+    patients = [rows for _, rows in table.groupby("patient", sort=False)]
     resampled: dict[str, list[float]] = {"accuracy": [], "roc_auc": [], "ece": []}
-    for counts in draw_patients(len(parts), 60, seed=4):
-        drawn = pd.concat([part for part, count in zip(parts, counts, strict=True) for _ in range(count)])
+    for counts in draw_patients(len(patients), 60, seed=4):
+        drawn = pd.concat([rows for rows, count in zip(patients, counts, strict=True) for _ in range(count)])
         truth, probability = (drawn["label"] == POSITIVE).to_numpy(), drawn["probability"].to_numpy()
         resampled["accuracy"].append(np.mean((probability >= 0.5) == truth))
         resampled["ece"].append(ece_by_loop(truth, probability))
         if len(np.unique(truth)) == 2:
             resampled["roc_auc"].append(peer.roc_auc_score(truth, probability))
-    for metric, values in resampled.items():
-        ends = [found[f"{metric}_lo"], found[f"{metric}_hi"]]
-        np.testing.assert_allclose(ends, np.quantile(values, [0.025, 0.975]), atol=1e-12)
+    for metric, of_draws in resampled.items():
+        ends = [values[f"{metric}_lo"], values[f"{metric}_hi"]]
+        np.testing.assert_allclose(ends, np.quantile(of_draws, [0.025, 0.975]), atol=1e-12)
 
 
-def test_large_resampling_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resampling_in_batches_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     table = made_predictions()
     whole = metrics_with_intervals(table, POSITIVE, resamples=100, seed=4)
     monkeypatch.setattr("lungsight.evaluation.metrics._ELEMENTS_AT_ONCE", 500)
     assert metrics_with_intervals(table, POSITIVE, resamples=100, seed=4) == pytest.approx(whole, abs=1e-12)
 
 
-def test_undefined_is_null() -> None:
+def test_an_undefined_metric_is_null() -> None:
     one_class = made_predictions().query("label == @NEGATIVE").assign(probability=0.25)
     row = metrics_row(one_class, POSITIVE, resamples=50, seed=0)
     undefined = {metric for metric in METRICS if row[metric] is None}
@@ -126,21 +128,19 @@ def test_no_interval_from_one_patient() -> None:
     assert row["roc_auc_lo"] is None
 
 
-def test_patients_have_the_mean_of_their_slices_and_only_test_counts() -> None:
-    table = pd.DataFrame(
-        {
-            "patient": ["b", "b", "a", "c"],
-            "label": [POSITIVE, POSITIVE, NEGATIVE, NEGATIVE],
-            "split": ["test", "test", "test", "train"],
-            "probability": [0.9, 0.3, 0.5, 0.9],
-        }
-    )
-    assert patient_level(table.head(3)).to_dict("list") == {
-        "patient": ["b", "a"],
-        "label": [POSITIVE, NEGATIVE],
-        "probability": [pytest.approx(0.6), 0.5],
-    }
-    by_slice, by_patient = evaluate_predictions(table, POSITIVE, resamples=0, seed=0)
-    # A probability of 0.5 counts as positive.
-    assert [by_slice[name] for name in ("n", "tp", "fp", "fn", "tn")] == [3, 1, 1, 1, 0]
-    assert [by_patient[name] for name in ("n", "tp", "fp", "fn", "tn")] == [2, 1, 1, 0, 0]
+def test_reliability_equals_scikit_learn() -> None:
+    table = made_prediction_table(2.0)
+    test = table[table["split"] == "test"]
+    share, mean = calibration_curve(test["label"] == POSITIVE, test["probability"], n_bins=ECE_BINS)
+    rows = reliability_rows(table, POSITIVE)
+    np.testing.assert_allclose([row["share_positive"] for row in rows], share)
+    np.testing.assert_allclose([row["mean_probability"] for row in rows], mean)
+    assert sum(row["n"] for row in rows) == len(test)
+    assert reliability_rows(table.assign(split="val"), POSITIVE) == []
+
+
+def test_reliability_and_calibration_error_use_the_same_bins() -> None:
+    table = made_predictions(digits=1)  # probabilities on the edges of bins
+    rows = reliability_rows(table, POSITIVE)
+    error = sum(row["n"] / len(table) * abs(row["mean_probability"] - row["share_positive"]) for row in rows)
+    assert metrics_row(table, POSITIVE, resamples=0, seed=0)["ece"] == pytest.approx(error, abs=1e-12)

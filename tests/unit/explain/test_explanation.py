@@ -1,4 +1,4 @@
-"""From maps to rows, pictures and summary, where the answer is known."""
+"""From maps to rows, pictures and summary, against values by hand."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +12,20 @@ from lungsight.errors import UserError
 from lungsight.explain.explanation import (
     Explanation,
     SliceImages,
-    draw_overlays,
     explain_slices,
-    explanation,
+    measure_maps,
     other_methods,
     outcomes,
     reasons,
-    save_maps,
     select_test_slices,
     summarise_stage,
 )
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.map_files import load_maps, save_maps
 from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, NearLung
-from lungsight.explain.overlays import sample
+from lungsight.explain.overlays import draw_overlays
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
+from lungsight.explain.sampling import pictures_of, sample
 from lungsight.explain.summary import summarise
 from lungsight.training.image_cache import CachedImages
 from tests.factories.tables import NEGATIVE, POSITIVE
@@ -38,7 +38,7 @@ def slice_name(number: int) -> str:
 
 
 def saliency(n: int, **columns: object) -> pd.DataFrame:
-    """A saliency table of n slices of n patients; columns overrule."""
+    """Make a saliency table of n slices of n patients; `columns` replace the defaults."""
     table = pd.DataFrame(
         {
             "slice": [slice_name(k) for k in range(n)],
@@ -50,7 +50,7 @@ def saliency(n: int, **columns: object) -> pd.DataFrame:
 
 
 class FakeExplainer:
-    """Stands for GradCam: gives the maps that it was made with, batch by batch, and keeps what was predicted."""
+    """A stand-in for GradCam: it returns prepared maps batch by batch, and records the predictions that it gets."""
 
     def __init__(self, **maps: np.ndarray) -> None:
         self.methods = dict.fromkeys(maps)
@@ -58,13 +58,13 @@ class FakeExplainer:
         self._maps = maps
 
     def __call__(self, images: np.ndarray, positive: np.ndarray) -> dict[str, np.ndarray]:
-        part = slice(len(self.positive), len(self.positive) + len(images))
+        batch = slice(len(self.positive), len(self.positive) + len(images))
         self.positive += positive.tolist()
-        return {name: maps[part] for name, maps in self._maps.items()}
+        return {name: maps[batch] for name, maps in self._maps.items()}
 
 
 def half_lung(n: int, size: int = 16) -> SliceImages:
-    """n slices whose left half is lung, alternately positive and negative, with probabilities from 0 to 1."""
+    """Make n slices whose left half is lung, positive and negative in turn, with probabilities from 0 to 1."""
     masks = np.zeros((n, size, size), dtype=bool)
     masks[:, :, : size // 2] = True
     labels = [POSITIVE if k % 2 == 0 else NEGATIVE for k in range(n)]
@@ -99,7 +99,7 @@ def test_outcomes_at_one_half() -> None:
     assert outcomes(labels, np.array([0.5, 0.49, 0.5, 0.49]), POSITIVE).tolist() == ["TP", "FN", "FP", "TN"]
 
 
-def test_reasons_name_what_is_missing() -> None:
+def test_a_slice_without_metrics_has_its_reason() -> None:
     maps, slices = np.ones((5, 2, 2)), half_lung(5)
     maps[0, 0, 0], maps[1] = np.nan, 0
     slices.masks[2] = False
@@ -123,7 +123,7 @@ def test_a_slice_without_a_lung_mask_has_a_row_with_the_reason() -> None:
     slices = half_lung(3)
     slices.masks[1] = False
     slices = replace(slices, has_mask=np.array([True, False, True]))
-    table = explanation(slices.table.assign(outcome="TP"), np.ones((3, 4, 4), np.float32), slices, 0.5).table
+    table = measure_maps(slices.table.assign(outcome="TP"), np.ones((3, 4, 4), np.float32), slices, 0.5).table
     assert table["reason"].tolist() == ["", "no lung mask", ""]
     assert table.loc[1, ["lung_fraction", *METRICS, *ADDITIONAL]].isna().all()
     assert table.loc[[0, 2], "lung_fraction"].tolist() == [0.5, 0.5]
@@ -158,15 +158,17 @@ def test_probability_and_sign_are_the_recorded_ones() -> None:
     assert explainer.positive == [False, False, True, True, True]
 
 
-def test_metrics_with_a_margin_are_those_of_the_dilated_mask() -> None:
+def test_metrics_with_a_margin_equal_those_of_the_dilated_mask() -> None:
     n = 4
     slices, maps = half_lung(n), np.random.default_rng(0).random((n, 4, 4), dtype=np.float32)
     maps[1] = 0
     wider = slices.masks | np.roll(slices.masks, 2, axis=2)
     origin = np.array([FROM_SPACING, FROM_SPACING, ASSUMED, UNKNOWN])
     near, alone = (
-        explain_slices(FakeExplainer(gradcam=maps), one, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY].table
-        for one in (replace(slices, near=NearLung(wider, origin)), replace(slices, masks=wider))
+        explain_slices(FakeExplainer(gradcam=maps), shown, lambda images: images, POSITIVE, iou_level=0.5)[
+            PRIMARY
+        ].table
+        for shown in (replace(slices, near=NearLung(wider, origin)), replace(slices, masks=wider))
     )
     assert near["margin_from"].tolist() == origin.tolist()
     for name, column in WITH_MARGIN.items():
@@ -191,21 +193,23 @@ def test_a_method_is_compared_with_grad_cam_on_the_slices_that_both_measured() -
     other = saliency(5, enrichment=[9.0, 3.0, 5.0, 1.0, np.nan]).iloc[[1, 2, 3, 4]]
     explained = {PRIMARY: Explanation(primary, np.ones((5, 4, 4))), THESIS: Explanation(other, np.ones((4, 4, 4)))}
     targets = {PRIMARY: Target("relu", "logit", True), THESIS: Target("conv", "probability", False)}
-    found = summarise_stage(explained, targets, [], [], resamples=100, seed=1)["methods"]
-    assert found[0]["difference"] == {"n": 4, "enrichment": 0, "enrichment_lo": 0, "enrichment_hi": 0}
-    assert (found[1]["n"], found[1]["difference"]["n"]) == (4, 2)
-    assert found[1]["difference"]["enrichment"] == pytest.approx(1.5)
-    assert (found[1]["difference"]["enrichment_lo"], found[1]["difference"]["enrichment_hi"]) == (1, 2)
+    first, second = summarise_stage(explained, targets, [], [], resamples=100, seed=1)["methods"]
+    assert first["difference"] == {"n": 4, "enrichment": 0, "enrichment_lo": 0, "enrichment_hi": 0}
+    assert (second["n"], second["difference"]["n"]) == (4, 2)
+    assert second["difference"]["enrichment"] == pytest.approx(1.5)
+    assert (second["difference"]["enrichment_lo"], second["difference"]["enrichment_hi"]) == (1, 2)
 
 
 def test_maps_open_without_pickle_and_are_the_maps(tmp_path) -> None:
     maps = np.random.default_rng(0).random((3, 4, 5), dtype=np.float32)
-    save_maps(tmp_path / "maps.npz", Explanation(saliency(3), maps))
+    save_maps(tmp_path / "maps.npz", saliency(3)["slice"], maps)
     with np.load(tmp_path / "maps.npz", allow_pickle=False) as saved:
         assert saved["slices"].dtype.kind == "U"
         assert saved["slices"].tolist() == [slice_name(k) for k in range(3)]
         np.testing.assert_array_equal(saved["maps"], maps)
         assert saved["maps"].dtype == np.float32
+    some = load_maps(tmp_path / "maps.npz", pd.Series([slice_name(2), slice_name(0)]))
+    np.testing.assert_array_equal(some, maps[[2, 0]])
 
 
 def test_other_methods_carry_their_name() -> None:
@@ -231,8 +235,10 @@ def test_sample_is_by_outcome_and_leaves_out_what_was_not_measured() -> None:
 def test_overlays_are_the_sampled_slices(tmp_path) -> None:
     slices = half_lung(4)
     table = saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP", "TP", "TN", "TN"])
-    drawn = draw_overlays(tmp_path, slices, Explanation(table, np.ones((4, 4, 4))), count=1)
+    drawn = pictures_of(table, count=1)
     assert [one["slice"] for one in drawn] == [slice_name(0), slice_name(2)]
+    rows = [0, 2]
+    draw_overlays(tmp_path, drawn, slices.images[rows], slices.masks[rows], np.ones((2, 4, 4)), [False] * 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(one["file"] for one in drawn)
     assert (tmp_path / drawn[0]["file"]).read_bytes().startswith(b"\x89PNG")
 
@@ -242,14 +248,13 @@ def pixels_of(folder: Path, drawn: dict) -> np.ndarray:
 
 
 def test_overlays_of_scans_say_which_side_is_the_right(tmp_path) -> None:
-    slices, table = half_lung(4), saliency(4, enrichment=[1.0, 2.0, 3.0, 4.0], outcome=["TP"] * 4)
-    explained = Explanation(table, np.ones((4, 4, 4)))
+    slices, table = half_lung(1), saliency(1, enrichment=[1.0], outcome=["TP"])
     pictures = {}
-    for origin in (FROM_SPACING, ASSUMED):
-        near = NearLung(slices.masks, np.full(4, origin))
-        (one,) = draw_overlays(tmp_path / origin, replace(slices, near=near), explained, count=1)
-        pictures[origin] = pixels_of(tmp_path / origin, one)
-    marked = np.abs(pictures[FROM_SPACING] - pictures[ASSUMED]).max(axis=2) > 100
+    for sided in (True, False):
+        (one,) = pictures_of(table, count=1)
+        draw_overlays(tmp_path / str(sided), [one], slices.images, slices.masks, np.ones((1, 4, 4)), [sided])
+        pictures[sided] = pixels_of(tmp_path / str(sided), one)
+    marked = np.abs(pictures[True] - pictures[False]).max(axis=2) > 100
     width = marked.shape[1]
     columns = np.flatnonzero(marked.any(axis=0)) / width
     panes = [columns[columns < 0.45], columns[columns >= 0.45]]
@@ -268,11 +273,11 @@ def test_summary_means_by_outcome_and_counts() -> None:
     assert rows["FN"]["enrichment_lo"] == rows["FN"]["enrichment_hi"] == 5
 
 
-def test_stage_summary_says_layer_sign_and_what_is_missing() -> None:
+def test_the_summary_names_layer_sign_and_reasons() -> None:
     table = saliency(3, empty=[1, 0, 0], reason=["the map is zero everywhere", "", ""])
     explained = {PRIMARY: Explanation(table, np.ones((3, 4, 4)))}
-    found = summarise_stage(explained, {PRIMARY: Target("relu", "logit", True)}, [], [], resamples=0, seed=1)
-    (method,) = found["methods"]
+    summary = summarise_stage(explained, {PRIMARY: Target("relu", "logit", True)}, [], [], resamples=0, seed=1)
+    (method,) = summary["methods"]
     assert (method["layer"], method["explained"], method["n_empty"]) == ("relu", "logit", 1)
     assert "−logit" in method["sign"]
     assert method["missing"] == {"the map is zero everywhere": 1}

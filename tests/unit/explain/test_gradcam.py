@@ -31,7 +31,7 @@ with warnings.catch_warnings():
 
 
 def with_head(base: keras.Model) -> keras.Model:
-    """A flat classifier on a base, shaped as the training room builds it."""
+    """Build a flat classifier on a base, shaped as `training.network` builds it."""
     pooled = keras.layers.GlobalAveragePooling2D()(base.output)
     hidden = keras.layers.Dense(8, activation="sigmoid")(pooled)
     logit = keras.layers.Dense(1, name="logit")(hidden)
@@ -39,7 +39,7 @@ def with_head(base: keras.Model) -> keras.Model:
 
 
 def small_base() -> keras.Model:
-    """Two convolutions; the second is followed by batch normalisation and ReLU, as in the large networks."""
+    """Build two convolutions; the second is followed by batch normalisation and ReLU, as in the large networks."""
     inputs = keras.Input((24, 24, 3))
     x = keras.layers.Conv2D(6, 3, strides=2, activation="relu")(inputs)
     x = keras.layers.Conv2D(6, 3, strides=2, name="last_convolution")(x)
@@ -66,7 +66,7 @@ def images_for(model: keras.Model, n: int = 5) -> np.ndarray:
 def library_maps(
     model: keras.Model, images: np.ndarray, sign: np.ndarray, method: type = Gradcam, **settings: object
 ) -> np.ndarray:
-    """Maps by a method of tf-keras-vis, at layer resolution and not normalised."""
+    """Compute maps by a method of tf-keras-vis, at layer resolution and not normalised."""
 
     def score(output: keras.KerasTensor) -> keras.KerasTensor:
         return output[:, 0] * sign
@@ -75,7 +75,7 @@ def library_maps(
 
 
 @pytest.mark.parametrize(("name", "layer"), [("small_model", "last_features"), ("resnet", "conv5_block3_out")])
-def test_maps_are_tf_keras_viss_on_the_signed_logit(request: pytest.FixtureRequest, name: str, layer: str) -> None:
+def test_maps_equal_tf_keras_vis_on_the_signed_logit(request: pytest.FixtureRequest, name: str, layer: str) -> None:
     model = request.getfixturevalue(name)
     images = images_for(model)
     positive = np.arange(len(images)) % 2 == 0
@@ -88,7 +88,7 @@ def test_maps_are_tf_keras_viss_on_the_signed_logit(request: pytest.FixtureReque
 
 
 @pytest.mark.parametrize(("name", "layer"), [("small_model", "last_convolution"), ("resnet", "conv5_block3_3_conv")])
-def test_thesis_maps_are_tf_keras_viss_defaults(request: pytest.FixtureRequest, name: str, layer: str) -> None:
+def test_thesis_maps_equal_the_defaults_of_tf_keras_vis(request: pytest.FixtureRequest, name: str, layer: str) -> None:
     model = request.getfixturevalue(name)
     images = images_for(model)
     target = thesis_target(model)
@@ -98,7 +98,7 @@ def test_thesis_maps_are_tf_keras_viss_defaults(request: pytest.FixtureRequest, 
     np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-9)
 
 
-def test_both_methods_at_once_are_each_alone(small_model: keras.Model) -> None:
+def test_methods_computed_together_equal_each_alone(small_model: keras.Model) -> None:
     methods, images = methods_for(small_model, "last_features"), images_for(small_model)
     positive = np.arange(len(images)) < 2
     together = GradCam(small_model, methods)(images, positive)
@@ -118,7 +118,7 @@ def test_a_map_does_not_depend_on_its_batch(small_model: keras.Model) -> None:
 
 
 def biased(model: keras.Model, bias: float) -> keras.Model:
-    """A copy of the model whose logit is shifted by `bias`."""
+    """Copy the model with its logit shifted by `bias`."""
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     kernel, _ = copy.get_layer("logit").get_weights()
@@ -127,10 +127,10 @@ def biased(model: keras.Model, bias: float) -> keras.Model:
 
 
 def test_saturated_sigmoid_empties_the_thesis_map_but_not_the_logits(small_model: keras.Model) -> None:
-    sure = biased(small_model, 200.0)
-    images = images_for(sure)
-    assert (np.asarray(sure(images)) == 1).all()
-    maps = GradCam(sure, methods_for(sure, "last_features"))(images, np.ones(len(images), bool))
+    saturated = biased(small_model, 200.0)
+    images = images_for(saturated)
+    assert (np.asarray(saturated(images)) == 1).all()
+    maps = GradCam(saturated, methods_for(saturated, "last_features"))(images, np.ones(len(images), bool))
     assert maps[PRIMARY].max() > 0
     assert maps[THESIS].max() == 0
 
@@ -164,7 +164,7 @@ def test_another_output_is_refused(small_model: keras.Model) -> None:
 
 
 def test_a_layer_without_space_is_refused(small_model: keras.Model) -> None:
-    with pytest.raises(UserError, match="no stack of feature maps"):
+    with pytest.raises(UserError, match="gives no feature maps"):
         GradCam(small_model, {PRIMARY: Target("logit", "logit", signed=True)})
 
 
@@ -178,8 +178,8 @@ PEERS = {"gradcam_plus_plus": grad_cam_plus_plus, "layercam": layer_cam}
         *(("resnet", "conv4_block6_out"), ("resnet", "conv3_block4_out")),
     ],
 )
-def test_other_gradient_methods_are_tf_keras_viss(request: pytest.FixtureRequest, name: str, layer: str) -> None:
-    """At the layer that is pooled and before it, where the gradient differs from pixel to pixel."""
+def test_other_gradient_methods_equal_tf_keras_vis(request: pytest.FixtureRequest, name: str, layer: str) -> None:
+    """Compare at the pooled layer, and before it, where the gradient differs from pixel to pixel."""
     model = request.getfixturevalue(name)
     images, positive = images_for(model), np.arange(5) % 2 == 0
     sign = np.where(positive, 1.0, -1.0).astype(np.float32)
@@ -187,36 +187,36 @@ def test_other_gradient_methods_are_tf_keras_viss(request: pytest.FixtureRequest
     maps = GradCam(model, methods)(images, positive)
     linear = keras.Model(model.input, model.get_layer("logit").output)
     where = {"penultimate_layer": layer, "seek_penultimate_conv_layer": False}
-    assert_alike(maps["layercam"], library_maps(linear, images, sign, Layercam, **where))
+    assert_same_maps(maps["layercam"], library_maps(linear, images, sign, Layercam, **where))
     # The library's map has the factor exp(score) of the paper.
     score = sign[:, None, None] * np.asarray(linear(images))[:, :, None]
-    assert_alike(
+    assert_same_maps(
         maps["gradcam_plus_plus"] * np.exp(score), library_maps(linear, images, sign, GradcamPlusPlus, **where)
     )
 
 
-def assert_alike(maps: np.ndarray, expected: np.ndarray) -> None:
-    """Equal within 1e-4 of each map's maximum, and not for being empty."""
+def assert_same_maps(maps: np.ndarray, expected: np.ndarray) -> None:
+    """Require maps that are not empty and differ by at most 1e-4 of their maximum."""
     assert (expected.max(axis=(1, 2)) > 0).all()
     highest = expected.max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(maps / highest, expected / highest, atol=1e-4)
 
 
-def test_behind_a_pooling_grad_cam_plus_plus_and_layer_cam_are_one_map(resnet: keras.Model) -> None:
+def test_at_the_pooled_layer_grad_cam_plus_plus_equals_layer_cam(resnet: keras.Model) -> None:
     methods = {name: Target("conv5_block3_out", "logit", True, weighting) for name, weighting in PEERS.items()}
-    one, other = GradCam(resnet, methods)(images_for(resnet), np.ones(5, bool)).values()
-    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6 * other.max())
+    first, second = GradCam(resnet, methods)(images_for(resnet), np.ones(5, bool)).values()
+    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6 * second.max())
 
 
-def test_grad_cam_plus_plus_outlives_a_score_whose_exponential_overflows(small_model: keras.Model) -> None:
-    sure = biased(small_model, 200.0)
+def test_grad_cam_plus_plus_is_finite_where_exp_of_the_score_overflows(small_model: keras.Model) -> None:
+    saturated = biased(small_model, 200.0)
     methods = {"gradcam_plus_plus": Target("last_features", "logit", True, grad_cam_plus_plus)}
-    maps = GradCam(sure, methods)(images_for(sure), np.ones(5, bool))["gradcam_plus_plus"]
+    maps = GradCam(saturated, methods)(images_for(saturated), np.ones(5, bool))["gradcam_plus_plus"]
     assert np.isfinite(maps).all()
     assert (maps.max(axis=(1, 2)) > 0).all()
 
 
-def test_a_gradient_that_is_no_number_shows_in_the_map(small_model: keras.Model) -> None:
+def test_a_gradient_that_is_not_finite_shows_in_the_map(small_model: keras.Model) -> None:
     """The square root of exactly 0 has no derivative: the gradient is 0 · ∞."""
     base = small_base()
     pooled = keras.layers.GlobalAveragePooling2D()(base.output)
@@ -227,29 +227,29 @@ def test_a_gradient_that_is_no_number_shows_in_the_map(small_model: keras.Model)
     assert not np.isfinite(maps).any()
 
 
-def test_score_cam_weighs_channels_by_what_the_network_says_of_them(small_model: keras.Model) -> None:
-    """Against plain loops; tf-keras-vis's own softmax over one output would weigh every channel 1."""
+def test_score_cam_weights_channels_by_the_probability_of_the_masked_image(small_model: keras.Model) -> None:
+    """Against plain loops; the softmax of tf-keras-vis over one output would give every channel the weight 1."""
     images, positive = images_for(small_model), np.array([True, False, True, False, True])
-    found = ScoreCam(small_model, "scorecam", "last_features", channels=6)(images, positive)["scorecam"]
+    maps = ScoreCam(small_model, "scorecam", "last_features", channels=6)(images, positive)["scorecam"]
     features = np.asarray(keras.Model(small_model.input, small_model.get_layer("last_features").output)(images))
-    for one, image, channels, predicted in zip(found, images, features, positive, strict=True):
-        expected = np.zeros(one.shape)
+    for heat, image, channels, predicted in zip(maps, images, features, positive, strict=True):
+        expected = np.zeros(heat.shape)
         for channel in np.moveaxis(channels, -1, 0):
             large = zoom(channel, 24 / channel.shape[0], order=1, mode="nearest")
             mask = (large - large.min()) / (np.ptp(large) + 1e-7)
             probability = float(small_model((image * mask[..., None])[None])[0, 0])
             expected += (probability if predicted else 1 - probability) * channel
-        np.testing.assert_allclose(one, np.maximum(expected, 0), rtol=1e-4, atol=1e-6)
-    alike = features.sum(axis=-1)
-    assert not np.allclose(found / found.max(), alike / alike.max(), rtol=1e-2)
+        np.testing.assert_allclose(heat, np.maximum(expected, 0), rtol=1e-4, atol=1e-6)
+    equally_weighted = features.sum(axis=-1)
+    assert not np.allclose(maps / maps.max(), equally_weighted / equally_weighted.max(), rtol=1e-2)
 
 
 def test_score_cam_tries_the_channels_that_vary_most(small_model: keras.Model) -> None:
     image, positive = images_for(small_model, n=1), np.array([True])
-    (one,) = ScoreCam(small_model, "scorecam", "last_features", channels=1)(image, positive)["scorecam"]
+    (heat,) = ScoreCam(small_model, "scorecam", "last_features", channels=1)(image, positive)["scorecam"]
     features = np.asarray(keras.Model(small_model.input, small_model.get_layer("last_features").output)(image))[0]
     chosen = features[..., features.std(axis=(0, 1)).argmax()]
-    np.testing.assert_allclose(one / one.max(), chosen / chosen.max(), rtol=1e-4)
+    np.testing.assert_allclose(heat / heat.max(), chosen / chosen.max(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", backbones.names())
@@ -264,7 +264,7 @@ def test_the_layers_of_a_backbone_have_their_stride(name: str) -> None:
         assert rows == columns and size // stride - 3 <= rows <= -(-size // stride)
 
 
-def test_layer_cam_is_taken_at_each_stride_that_the_backbone_names() -> None:
+def test_layer_cam_is_computed_at_each_stride_of_the_backbone() -> None:
     chosen = gradient_methods(backbones.load("resnet50"), ["layercam", "gradcam_plus_plus", "scorecam"])
     assert list(chosen) == ["gradcam_plus_plus", "layercam_stride32", "layercam_stride16", "layercam_stride8"]
     assert chosen["layercam_stride8"].layer == "conv3_block4_out"

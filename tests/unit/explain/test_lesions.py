@@ -1,4 +1,4 @@
-"""Maps against lesions: values by hand, and nothing where nothing is known."""
+"""Maps against lesions: values by hand, and no value without a lesion mask."""
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,12 @@ LUNG = box(slice(4, 12), slice(None))  # half of the image
 LESION = box(slice(4, 8), slice(0, 8))  # a quarter of the lung
 
 
-def measured(maps: np.ndarray, known: bool = True, lesion: np.ndarray = LESION, lung: np.ndarray = LUNG) -> pd.Series:
-    lesions = Lesions(lesion[None], np.array([known]))
-    found = measure_on_lesions(maps[None].astype(np.float32), lung[None], lesions, np.array([True]), 0.5)
-    return pd.DataFrame(found).iloc[0]
+def measured(
+    maps: np.ndarray, has_mask: bool = True, lesion: np.ndarray = LESION, lung: np.ndarray = LUNG
+) -> pd.Series:
+    lesions = Lesions(lesion[None], np.array([has_mask]))
+    columns = measure_on_lesions(maps[None].astype(np.float32), lung[None], lesions, np.array([True]), 0.5)
+    return pd.DataFrame(columns).iloc[0]
 
 
 def test_columns_follow_those_about_the_lung() -> None:
@@ -34,30 +36,30 @@ def test_columns_follow_those_about_the_lung() -> None:
 
 
 def test_a_map_of_the_lesion_lies_on_it() -> None:
-    found = measured(LESION.astype(float))
-    assert found[FRACTION] == 1 / 8
-    assert (found["lesion_mass"], found["lesion_mass_reference"], found["lesion_pointing"]) == (1, 1, 1)
-    assert (found["lesion_enrichment"], found[IN_LUNG], found["lesion_iou"], found["lesion_auc"]) == (8, 4, 1, 1)
+    row = measured(LESION.astype(float))
+    assert row[FRACTION] == 1 / 8
+    assert (row["lesion_mass"], row["lesion_mass_reference"], row["lesion_pointing"]) == (1, 1, 1)
+    assert (row["lesion_enrichment"], row[IN_LUNG], row["lesion_iou"], row["lesion_auc"]) == (8, 4, 1, 1)
 
 
 def test_a_map_without_preference_is_chance() -> None:
-    found = measured(np.ones((4, 4)))
-    assert found[["lesion_enrichment", IN_LUNG]].tolist() == [1, 1]
-    assert found["lesion_mass"] == found["lesion_pointing"] == 1 / 8
+    row = measured(np.ones((4, 4)))
+    assert row[["lesion_enrichment", IN_LUNG]].tolist() == [1, 1]
+    assert row["lesion_mass"] == row["lesion_pointing"] == 1 / 8
 
 
-def test_a_map_that_is_the_lung_finds_lesions_by_being_there_and_not_in_the_lung() -> None:
-    found = measured(LUNG.astype(float))
-    assert (found["lesion_mass"], found["lesion_enrichment"], found[IN_LUNG]) == (0.25, 2, 1)
+def test_a_map_of_the_lung_prefers_lesions_to_the_image_but_not_to_the_lung() -> None:
+    row = measured(LUNG.astype(float))
+    assert (row["lesion_mass"], row["lesion_enrichment"], row[IN_LUNG]) == (0.25, 2, 1)
 
 
-def test_what_the_lung_mask_misses_of_a_lesion_counts_to_the_lung() -> None:
-    found = measured(np.ones((SIZE, SIZE)) * LUNG, lung=LUNG & ~LESION)
-    assert found[IN_LUNG] == 1
+def test_lesion_pixels_outside_the_lung_mask_are_added_to_the_lung() -> None:
+    row = measured(np.ones((SIZE, SIZE)) * LUNG, lung=LUNG & ~LESION)
+    assert row[IN_LUNG] == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_metrics_are_those_of_a_mask_in_place_of_the_lung(seed: int) -> None:
+def test_metrics_equal_those_with_the_lesion_in_place_of_the_lung(seed: int) -> None:
     rng = np.random.default_rng(seed)
     maps, masks = rng.random((3, 4, 4), np.float32), rng.random((3, SIZE, SIZE)) > 0.8
     lesions = Lesions(masks, np.ones(3, bool))
@@ -71,14 +73,14 @@ def test_metrics_are_those_of_a_mask_in_place_of_the_lung(seed: int) -> None:
     np.testing.assert_allclose(enrichment_within(large, masks, region), share / chance)
 
 
-def test_no_mask_is_not_a_mask_that_shows_nothing() -> None:
-    unknown, empty = measured(np.ones((4, 4)), known=False), measured(np.ones((4, 4)), lesion=LESION & False)
-    assert np.isnan(unknown[FRACTION]) and empty[FRACTION] == 0
-    for found in (unknown, empty):
-        assert found[list(MEASURED)].isna().all()
+def test_no_mask_differs_from_an_empty_mask() -> None:
+    no_mask, empty = measured(np.ones((4, 4)), has_mask=False), measured(np.ones((4, 4)), lesion=LESION & False)
+    assert np.isnan(no_mask[FRACTION]) and empty[FRACTION] == 0
+    for row in (no_mask, empty):
+        assert row[list(MEASURED)].isna().all()
 
 
-def test_a_map_that_has_no_metrics_has_none_of_lesions() -> None:
+def test_a_map_without_metrics_has_no_lesion_metrics() -> None:
     maps = np.ones((2, 4, 4), np.float32)
     maps[1] = np.nan
     lesions = Lesions(LESION[None].repeat(2, 0), np.ones(2, bool))
@@ -101,16 +103,16 @@ def test_the_summary_is_over_slices_that_show_a_lesion() -> None:
         }
     )
     table.loc[3, FRACTION] = 0.0
-    found = summarise_lesions(table, resamples=100, seed=1)
-    assert found["known"] == 4
-    overall, positive = found["outcomes"]
+    summary = summarise_lesions(table, resamples=100, seed=1)
+    assert summary["known"] == 4
+    overall, positive = summary["outcomes"]
     assert (overall["outcome"], overall["n"], overall["n_patients"]) == ("all", 3, 2)
     assert overall["lesion_enrichment"] == pytest.approx(3) and overall[FRACTION] == pytest.approx(0.2)
     assert (overall["lesion_enrichment_lo"], overall["lesion_enrichment_hi"]) == (2, 5)
     assert (positive["outcome"], positive["n"]) == ("TP", 3)
 
 
-def test_where_no_lesion_is_known_the_summary_is_empty() -> None:
+def test_without_lesion_masks_the_summary_is_empty() -> None:
     table = pd.DataFrame({"patient": ["a"], "outcome": ["TP"], "empty": [0], FRACTION: [np.nan]})
     assert summarise_lesions(table, 100, 1) == {"known": 0, "outcomes": []}
     assert summarise_lesions(table.drop(columns=FRACTION), 100, 1) == {"known": 0, "outcomes": []}

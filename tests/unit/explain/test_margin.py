@@ -18,7 +18,7 @@ CASES = pd.DataFrame(
 )
 
 
-def test_a_pixel_of_the_network_is_the_scans_times_the_shrinkage() -> None:
+def test_the_size_of_a_pixel_grows_as_the_image_shrinks() -> None:
     names = pd.Series(["a-1", "b-0", "c-0"])
     pixels, origin = pixel_sizes(names, SLICES, CASES, size=128, assumed_width=360)
     np.testing.assert_allclose(pixels, [[0.7 * 4, 1.5 * 2], [360 / 128] * 2, [360 / 128] * 2])
@@ -34,7 +34,7 @@ def test_without_an_assumption_the_size_is_unknown_and_there_is_no_margin() -> N
 
 
 @pytest.mark.parametrize("spacing", [0.0, -1.0, np.inf, np.nan])
-def test_a_spacing_that_is_none_is_unknown(spacing: float) -> None:
+def test_a_spacing_that_is_not_positive_and_finite_is_unknown(spacing: float) -> None:
     cases = CASES.assign(spacing_row=spacing)
     sizes, origin = pixel_sizes(SLICES["slice"], SLICES, cases, 256, assumed_width=None)
     assert np.isnan(sizes).all() and set(origin) == {UNKNOWN}
@@ -46,7 +46,9 @@ def test_a_spacing_that_is_none_is_unknown(spacing: float) -> None:
     st.sampled_from([0.4, 1.0, 2.3, 5.1]),
 )
 @settings(max_examples=60, deadline=None)
-def test_dilation_is_all_within_the_distance(mask: np.ndarray, pixel: tuple[float, float], margin: float) -> None:
+def test_dilation_adds_every_pixel_within_the_distance(
+    mask: np.ndarray, pixel: tuple[float, float], margin: float
+) -> None:
     rows, columns = np.indices(mask.shape)
     lung = np.argwhere(mask)
     distance = np.hypot((rows[..., None] - lung[:, 0]) * pixel[0], (columns[..., None] - lung[:, 1]) * pixel[1]).min(
@@ -55,7 +57,7 @@ def test_dilation_is_all_within_the_distance(mask: np.ndarray, pixel: tuple[floa
     np.testing.assert_array_equal(dilate(mask, np.array(pixel), margin), distance <= margin)
 
 
-def test_a_mask_without_lung_stays_without() -> None:
+def test_an_empty_mask_stays_empty() -> None:
     assert not dilate(np.zeros((5, 5), bool), np.array([1.0, 1.0]), 100).any()
 
 

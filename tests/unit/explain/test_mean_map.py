@@ -1,4 +1,4 @@
-"""The mean map: what follows the lung adds up, what does not blurs away."""
+"""The mean map: what moves with the lung adds up, anything else blurs."""
 
 import io
 
@@ -8,14 +8,26 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lungsight.explain.mean_map import BEYOND, GRID, in_lung_box, included, lung_box, mean_map, mean_maps, peak_of
+from lungsight.explain.mean_map import (
+    BEYOND,
+    GRID,
+    describe_mean_maps,
+    in_lung_box,
+    included,
+    load_mean_maps,
+    mean_map,
+    mean_maps,
+    peak_of,
+    save_mean_maps,
+)
 from lungsight.explain.overlays import draw_mean_maps
+from lungsight.training.regions import Box
 
 SIZE = 96
 
 
-def scene(top: int, left: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """A lung box, and a map with one spot a quarter down and three quarters across it."""
+def lung_and_map(top: int, left: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Make a rectangular lung, and a map with one spot a quarter down and three quarters across it."""
     mask, heat = np.zeros((2, SIZE, SIZE))
     mask[top : top + height, left : left + width] = 1
     heat[top + height // 4, left + 3 * width // 4] = 1
@@ -23,8 +35,7 @@ def scene(top: int, left: int, height: int, width: int) -> tuple[np.ndarray, np.
 
 
 BOXES = [(30, 20, 32, 40), (40, 30, 24, 48), (20, 40, 40, 32)]
-SCENES = [scene(*box) for box in BOXES]
-MASKS, MAPS = (np.stack(arrays) for arrays in zip(*SCENES, strict=True))
+MASKS, MAPS = (np.stack(arrays) for arrays in zip(*[lung_and_map(*box) for box in BOXES], strict=True))
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -33,25 +44,19 @@ def table(**columns: object) -> pd.DataFrame:
 
 
 def place(share: tuple[float, float]) -> tuple[int, ...]:
-    """Row and column in the frame of a place in the lung's box."""
-    return tuple(int((one + beyond) / (1 + 2 * beyond) * GRID) for one, beyond in zip(share, BEYOND, strict=True))
+    """Return row and column in the frame of a place in the lung's box."""
+    return tuple(int((along + beyond) / (1 + 2 * beyond) * GRID) for along, beyond in zip(share, BEYOND, strict=True))
 
 
-@pytest.mark.parametrize("box", BOXES)
-def test_the_box_is_the_smallest_that_holds_the_mask(box: tuple[int, int, int, int]) -> None:
-    top, left, height, width = box
-    assert lung_box(scene(*box)[0]) == (slice(top, top + height), slice(left, left + width))
-
-
-def test_what_lies_at_one_place_of_the_lung_adds_up_wherever_the_lung_is() -> None:
-    found = mean_map("Covid-19", table(), MAPS, MASKS)
-    assert (found.slices, found.patients) == (3, 2)
-    hottest = np.unravel_index(np.nanargmax(found.heat), found.heat.shape)
+def test_one_place_of_the_lung_adds_up_wherever_the_lung_lies() -> None:
+    mean = mean_map("Covid-19", table(), MAPS, MASKS)
+    assert (mean.slices, mean.patients) == (3, 2)
+    hottest = np.unravel_index(np.nanargmax(mean.heat), mean.heat.shape)
     np.testing.assert_allclose(hottest, place((0.25, 0.75)), atol=3)
     inside = place((0.05, 0.05)), place((0.95, 0.95))
-    assert (found.lung[inside[0][0] : inside[1][0], inside[0][1] : inside[1][1]] > 0.99).all()
-    assert found.aspect == pytest.approx(0.8)
-    assert peak_of(found) == (found.heat[hottest], "in the lung")
+    assert (mean.lung[inside[0][0] : inside[1][0], inside[0][1] : inside[1][1]] > 0.99).all()
+    assert mean.aspect == pytest.approx(0.8)
+    assert peak_of(mean) == (mean.heat[hottest], "in the lung")
 
 
 def test_a_map_without_preference_is_one_everywhere_whatever_its_scale() -> None:
@@ -62,7 +67,7 @@ def test_a_map_without_preference_is_one_everywhere_whatever_its_scale() -> None
 
 def test_the_frame_is_sampled_at_pixel_centres() -> None:
     ramp = np.tile(np.arange(SIZE, dtype=float), (SIZE, 1))
-    box = slice(30, 50), slice(40, 80)
+    box = Box(top=30, bottom=50, left=40, right=80)
     columns = 40 + ((np.arange(GRID) + 0.5) / GRID * (1 + 2 * BEYOND[1]) - BEYOND[1]) * 40 - 0.5
     np.testing.assert_allclose(in_lung_box(ramp, box)[GRID // 2], columns)
 
@@ -92,9 +97,22 @@ def test_slivers_and_slices_without_a_map_are_left_out() -> None:
     assert not included(rows.assign(reason="x")).any()
 
 
-def test_classes_apart_the_positive_first_and_drawn() -> None:
+def test_each_class_has_a_mean_map_the_positive_first() -> None:
     both = table(label=["Non Covid", "Covid-19", "Non Covid"], lung_fraction=0.2)
-    found = mean_maps(both, MAPS, MASKS, "Covid-19")
-    assert [(one.label, one.slices) for one in found] == [("Covid-19", 1), ("Non Covid", 2)]
-    for maps in (found, found[:1], []):
+    means = mean_maps(both, MAPS, MASKS, "Covid-19")
+    assert [(mean.label, mean.slices) for mean in means] == [("Covid-19", 1), ("Non Covid", 2)]
+    for maps in (means, means[:1], []):
         assert Image.open(io.BytesIO(draw_mean_maps(maps))).size == (540, 285)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_mean_maps_are_read_as_they_were_written(tmp_path, count) -> None:
+    both = table(label=["Non Covid", "Covid-19", "Non Covid"], lung_fraction=0.2)
+    means = mean_maps(both, MAPS, MASKS, "Covid-19")[:count]
+    save_mean_maps(tmp_path / "mean_maps.npz", means)
+    found = load_mean_maps(tmp_path / "mean_maps.npz")
+    assert describe_mean_maps(found) == describe_mean_maps(means) and len(found) == count
+    for one, other in zip(found, means, strict=True):
+        np.testing.assert_array_equal(one.heat, other.heat)
+        np.testing.assert_array_equal(one.lung, other.lung)
+        assert (one.aspect, one.label) == (other.aspect, other.label)

@@ -8,7 +8,7 @@ from lungsight.explain.resample import area_weights, average_area, bilinear_weig
 
 
 @pytest.mark.parametrize("sizes", [(4, 128), (7, 224), (3, 50), (1, 8), (8, 8)])
-def test_bilinear_is_tensorflows(sizes: tuple[int, int]) -> None:
+def test_bilinear_equals_tensorflow(sizes: tuple[int, int]) -> None:
     tensorflow = pytest.importorskip("tensorflow")
     small, large = sizes
     images = np.random.default_rng(0).random((2, small, small)).astype(np.float32)
@@ -16,7 +16,7 @@ def test_bilinear_is_tensorflows(sizes: tuple[int, int]) -> None:
     np.testing.assert_allclose(upsample_bilinear(images, (large, large)), expected, atol=1e-6)
 
 
-def test_area_average_is_the_block_mean_where_sizes_divide() -> None:
+def test_area_average_equals_the_block_mean_where_sizes_divide() -> None:
     images = np.random.default_rng(1).random((3, 32, 48))
     expected = downscale_local_mean(images, (1, 8, 8))
     np.testing.assert_allclose(average_area(images, (4, 6)), expected, rtol=1e-6)

@@ -47,13 +47,13 @@ def all_metrics(heat: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 
 
 def second_implementation(heat: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """The same numbers with loops, sets and scikit-learn; heat must have no ties."""
+    """Compute the same numbers with loops, sets and scikit-learn; heat must have no ties."""
     a, m = heat.ravel().tolist(), mask.ravel().tolist()
     inside = sum(value for value, lung in zip(a, m, strict=True) if lung)
     area, order = sum(m), sorted(range(len(a)), key=lambda k: -a[k])
     lung_pixels = {k for k, lung in enumerate(m) if lung}
     hot = np.array(a) >= 0.5 * max(a)
-    found = {
+    values = {
         "lung_mass": inside / sum(a),
         "enrichment": inside / sum(a) * len(a) / area,
         "rank_accuracy": len(lung_pixels & set(order[:area])) / area,
@@ -62,11 +62,11 @@ def second_implementation(heat: np.ndarray, mask: np.ndarray) -> dict[str, float
         "pointing": float(m[a.index(max(a))]),
     }
     for name, level in IOU_SWEEP.items():
-        found[name] = jaccard_score(m, [value >= level * max(a) for value in a])
+        values[name] = jaccard_score(m, [value >= level * max(a) for value in a])
     for name, share in TOP_SHARES.items():
         top = order[: max(1, round(share * len(a)))]
-        found[name] = len(lung_pixels & set(top)) / len(top)
-    return found
+        values[name] = len(lung_pixels & set(top)) / len(top)
+    return values
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -79,7 +79,7 @@ def test_every_metric_agrees_with_a_second_implementation(seed: int) -> None:
 
 @given(maps, masks)
 @settings(max_examples=60, deadline=None)
-def test_auc_is_scikit_learns_with_ties(heat: np.ndarray, mask: np.ndarray) -> None:
+def test_auc_equals_scikit_learn_with_ties(heat: np.ndarray, mask: np.ndarray) -> None:
     assert localisation_auc(heat, mask)[0] == pytest.approx(roc_auc_score(mask.ravel(), heat.ravel()))
 
 
@@ -97,28 +97,28 @@ def test_hits_with_ties_are_the_mean_over_random_orders(heat: np.ndarray, mask: 
 @given(masks, st.floats(0.1, 100))
 @settings(max_examples=40, deadline=None)
 def test_a_uniform_map_scores_chance(mask: np.ndarray, level: float) -> None:
-    found = all_metrics(np.full(mask.shape, level), mask)
+    metrics = all_metrics(np.full(mask.shape, level), mask)
     share = float(lung_fraction(mask)[0])
-    assert found["enrichment"] == pytest.approx(1)
-    assert found["lung_mass"] == pytest.approx(share)
-    assert found["rank_accuracy"] == pytest.approx(share)
-    assert found["top10"] == pytest.approx(share)
-    assert found["auc"] == pytest.approx(0.5)
-    assert found["pointing"] == pytest.approx(share)
+    assert metrics["enrichment"] == pytest.approx(1)
+    assert metrics["lung_mass"] == pytest.approx(share)
+    assert metrics["rank_accuracy"] == pytest.approx(share)
+    assert metrics["top10"] == pytest.approx(share)
+    assert metrics["auc"] == pytest.approx(0.5)
+    assert metrics["pointing"] == pytest.approx(share)
     # All of the image is hot at any level.
-    assert [found[name] for name in IOU_SWEEP] == pytest.approx([share] * len(IOU_SWEEP))
+    assert [metrics[name] for name in IOU_SWEEP] == pytest.approx([share] * len(IOU_SWEEP))
 
 
 @given(maps, masks)
 @settings(max_examples=40, deadline=None)
 def test_a_map_inside_the_lung_scores_one(heat: np.ndarray, mask: np.ndarray) -> None:
     inside = (heat + 1) * mask
-    found = all_metrics(inside, mask)
-    assert found["lung_mass"] == pytest.approx(1)
-    assert found["rank_accuracy"] == pytest.approx(1)
-    assert found["auc"] == pytest.approx(1)
-    assert found["enrichment"] == pytest.approx(1 / lung_fraction(mask)[0])
-    assert found["top1"] == found["pointing"] == 1
+    metrics = all_metrics(inside, mask)
+    assert metrics["lung_mass"] == pytest.approx(1)
+    assert metrics["rank_accuracy"] == pytest.approx(1)
+    assert metrics["auc"] == pytest.approx(1)
+    assert metrics["enrichment"] == pytest.approx(1 / lung_fraction(mask)[0])
+    assert metrics["top1"] == metrics["pointing"] == 1
 
 
 @given(maps, masks, st.integers(-20, 20))

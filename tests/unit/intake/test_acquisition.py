@@ -1,4 +1,4 @@
-"""Free text of headers becomes words of small closed sets."""
+"""Free text of headers becomes words of closed sets."""
 
 import pytest
 from pydicom.uid import (
@@ -26,7 +26,7 @@ from lungsight.tables import table_schema
 
 
 @pytest.mark.parametrize(
-    ("kernel", "known"),
+    ("kernel", "word"),
     [
         *[
             (name, "soft")
@@ -38,24 +38,24 @@ from lungsight.tables import table_schema
         ("", ""),
     ],
 )
-def test_kernels(kernel, known):
-    assert kernel_class(kernel) == known
+def test_kernels(kernel, word):
+    assert kernel_class(kernel) == word
 
 
 @pytest.mark.parametrize(
-    ("manufacturer", "known"),
+    ("manufacturer", "word"),
     [
         *[("SIEMENS HEALTHINEERS", "siemens"), ("GE MEDICAL SYSTEMS", "ge"), ("PHILIPS", "philips")],
         *[("TOSHIBA_MEC", "canon"), ("CANON_MEC", "canon"), ("UIH", "united_imaging"), ("NEUSOFT", "neusoft")],
         *[("HITACHI", "fujifilm"), ("GENERAL HOSPITAL OF DR. DOE", "other"), ("", "")],
     ],
 )
-def test_manufacturers(manufacturer, known):
-    assert manufacturer_class(manufacturer) == known
+def test_manufacturers(manufacturer, word):
+    assert manufacturer_class(manufacturer) == word
 
 
 @pytest.mark.parametrize(
-    ("syntax", "known", "lossy"),
+    ("syntax", "word", "lossy"),
     [
         *[(ImplicitVRLittleEndian, "uncompressed", False), (ExplicitVRBigEndian, "uncompressed", False)],
         *[(DeflatedExplicitVRLittleEndian, "deflated", False), (RLELossless, "rle", False)],
@@ -64,14 +64,14 @@ def test_manufacturers(manufacturer, known):
         *[("1.2.3", "other", False), ("", "", False)],
     ],
 )
-def test_transfer_syntaxes(syntax, known, lossy):
-    assert syntax_class(str(syntax)) == known
+def test_transfer_syntaxes(syntax, word, lossy):
+    assert syntax_class(str(syntax)) == word
     assert is_lossy(str(syntax), "") == lossy
     assert is_lossy(str(syntax), "01")
 
 
 @pytest.mark.parametrize("schema", ["cases", "converted_cases"])
-def test_the_schemas_know_the_words(schema):
+def test_the_schemas_list_the_same_words(schema):
     columns = table_schema(schema)["properties"]
     assert columns["kernel"]["enum"] == ["", *KERNELS]
     assert columns["manufacturer"]["enum"] == ["", *MANUFACTURERS]

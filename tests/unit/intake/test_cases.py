@@ -1,4 +1,4 @@
-"""Shards: one bad case never stops a cohort. Gathering: every row of the user's table has its row."""
+"""Convert a shard: a bad case gets a reason and never stops a cohort."""
 
 import json
 import os
@@ -14,14 +14,6 @@ from lungsight.errors import UserError
 from lungsight.intake import cases as cases_module
 from lungsight.intake.cases import Folders, Intake, convert_shard
 from lungsight.intake.cohort_table import TableRow, case_of
-from lungsight.intake.gather import (
-    identities,
-    join_cases,
-    join_slices,
-    remove_old_shards,
-    settle_duplicates,
-    write_private_table,
-)
 from lungsight.intake.volume import sha256_of_image
 from lungsight.privacy import pseudonym
 from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
@@ -45,7 +37,7 @@ def convert(tmp_path, rows, format="dicom", **folders):
     return (*convert_shard(rows, intake, Folders(**places)), tmp_path / "out")
 
 
-def test_a_shard_has_a_row_for_every_case_good_or_bad(tmp_path, capsys):
+def test_every_case_of_a_shard_has_a_row_even_a_bad_one(tmp_path, capsys):
     save_series(tmp_path / "in" / "good", made_series())
     short = save_series(tmp_path / "in" / "short", made_series()[:3])
     (tmp_path / "in" / "text").write_text("no")
@@ -69,20 +61,20 @@ def test_a_shard_has_a_row_for_every_case_good_or_bad(tmp_path, capsys):
     assert "row 1 rejected: 3 slices" in log and "row 5 rejected" in log and "text" not in log
 
 
-def test_several_cases_at_once_give_what_one_after_the_other_gives(tmp_path):
+def test_the_number_of_processes_does_not_change_the_results(tmp_path):
     for number in range(3):
         save_series(tmp_path / "in" / f"s{number}", made_series(made_hu(seed=number)))
     rows = [row(1, "s0"), row(2, "absent"), row(3, "s1"), row(4, "s2")]
     intake = Intake("hospital", "dicom", tmp_path / "in", 5, SETTINGS, KEY)
-    found = {}
+    results = {}
     for threads in (1, 2):
         folders = Folders(tmp_path / f"nifti{threads}" / "000", tmp_path / f"png{threads}" / "000")
         tables = convert_shard(rows, intake, folders, threads)
         files = {file.name: file.read_bytes() for place in (folders.nifti, folders.png) for file in place.iterdir()}
-        found[threads] = (pd.DataFrame(tables[0]), pd.DataFrame(tables[1]), files)
-    for one, two in zip(found[1][:2], found[2][:2], strict=True):
-        pd.testing.assert_frame_equal(one, two)
-    assert found[1][2] == found[2][2] and len(found[1][2]) == 3 * 9
+        results[threads] = (pd.DataFrame(tables[0]), pd.DataFrame(tables[1]), files)
+    for alone, together in zip(results[1][:2], results[2][:2], strict=True):
+        pd.testing.assert_frame_equal(alone, together)
+    assert results[1][2] == results[2][2] and len(results[1][2]) == 3 * 9
 
 
 def test_the_case_does_not_depend_on_how_its_path_is_written():
@@ -91,7 +83,7 @@ def test_the_case_does_not_depend_on_how_its_path_is_written():
     assert case_of(KEY, "hospital", "a/b") != case_of(KEY, "public", "a/b")
 
 
-def test_an_unforeseen_error_is_the_cases_reason_and_its_traceback_is_private(tmp_path, monkeypatch):
+def test_an_unforeseen_error_becomes_the_reason_and_its_traceback_stays_private(tmp_path, monkeypatch):
     def explode(*_):
         raise ZeroDivisionError("Doe^Jane")
 
@@ -104,7 +96,7 @@ def test_an_unforeseen_error_is_the_cases_reason_and_its_traceback_is_private(tm
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_full_disk_is_no_bad_case(tmp_path, monkeypatch):
+def test_a_full_disk_stops_the_shard(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")
 
@@ -114,7 +106,7 @@ def test_a_full_disk_is_no_bad_case(tmp_path, monkeypatch):
         convert(tmp_path, [row(1, "good")])
 
 
-def test_annotated_cases_have_truth_and_no_png(tmp_path):
+def test_cases_of_a_segmentation_cohort_have_lung_masks_and_no_png(tmp_path):
     save_series(tmp_path / "in" / "ct", made_series())
     save_series(tmp_path / "in" / "rt", [made_rtstruct(REGIONS)])
     save_series(tmp_path / "in" / "one", [made_rtstruct({"Lung-Left": REGIONS["Lung-Left"]})])
@@ -130,7 +122,7 @@ def test_annotated_cases_have_truth_and_no_png(tmp_path):
     assert (cases[0]["status"], cases[0]["reason"]) == ("rejected", "right lung not contoured")
 
 
-def test_a_lesion_mask_lies_beside_its_case_and_a_bad_one_costs_no_scan(tmp_path, capsys, monkeypatch):
+def test_an_unusable_lesion_mask_is_left_out_and_the_scan_stays(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "private"))
     for number in range(4):
         save_series(tmp_path / "in" / f"s{number}", made_series(made_hu(seed=number)))
@@ -187,7 +179,7 @@ def test_pictures_and_volumes(tmp_path):
     assert (cases[0]["kind"], cases[0]["status"], len(slices)) == ("volume", "ok", 5)
 
 
-def test_nothing_that_names_a_person_is_written(tmp_path, capsys):
+def test_nothing_that_identifies_a_person_is_written(tmp_path, capsys):
     folder = tmp_path / "in" / "Doe_Jane_19400102"
     datasets = made_series()
     for dataset in datasets:
@@ -214,76 +206,7 @@ def test_nothing_that_names_a_person_is_written(tmp_path, capsys):
     assert not [(text, part) for text in planted for part in written if text in part]
 
 
-def found(case, status="ok", reason="", n_slices=1, rows=2, columns=2):
-    facts = dict.fromkeys(cases_module.asdict(cases_module.AcquisitionMetadata()))
-    return {"case": case, "kind": "image", "n_slices": n_slices, "status": status, "reason": reason, **facts} | {
-        "rows": rows,
-        "columns": columns,
-    }
-
-
-def test_identities_follow_the_table():
-    rows = [row(1, "a", "P1"), row(2, "b", "P1", source="s"), row(3, "c", "")]
-    own = identities(rows, "hospital", KEY, shared_ids=False)
-    shared = identities(rows, "hospital", KEY, shared_ids=True)
-    elsewhere = identities(rows, "public", KEY, shared_ids=True)
-    assert own["patient"][0] == own["patient"][1] != own["patient"][2] == own["case"][2]
-    assert list(own["source"]) == ["hospital", "s", "hospital"]
-    assert shared["patient"][0] == elsewhere["patient"][0] != own["patient"][0]
-    assert shared["case"][0] != elsewhere["case"][0]
-
-
-def gathered(labels, hashes, statuses=None):
-    rows = [row(n, f"p{n}", f"P{n}", label) for n, label in enumerate(labels, start=1)]
-    known = identities(rows, "c", KEY, shared_ids=False)
-    statuses = statuses or ["ok"] * len(rows)
-    shard = pd.DataFrame([found(case, status) for case, status in zip(known["case"], statuses, strict=True)])
-    cases = join_cases(known, {"000": shard.iloc[::-2], "001": shard.iloc[-2::-2]})
-    slices = pd.DataFrame(
-        {"slice": known["case"] + "-0000", "case": known["case"], "z_index": 0, "png": "", "sha256": hashes}
-        | {"blank": [int(name == "blank") for name in hashes]}
-    )
-    return cases, slices
-
-
-def test_cases_are_in_table_order_with_their_shard():
-    cases, slices = gathered(["A", "B", "A"], ["x", "y", "z"], ["ok", "rejected", "ok"])
-    assert list(cases["row"]) == [1, 2, 3] and list(cases["label"]) == ["A", "B", "A"]
-    assert list(cases["shard"]) == ["000", "", "000"]
-    joined = join_slices(cases, slices.iloc[::-1])
-    assert list(joined["case"]) == [cases["case"][0], cases["case"][2]]
-
-
-def test_a_case_that_is_in_no_shard_stops_the_rule():
-    known = identities([row(1, "a"), row(2, "b")], "c", KEY, False)
-    with pytest.raises(UserError, match="rows 2 of the table"):
-        join_cases(known, {"000": pd.DataFrame([found(known["case"][0])])})
-
-
-def test_row_22_one_image_under_two_labels_rejects_both():
-    cases, slices = gathered(["A", "B", "A", "A"], ["x", "x", "y", "x"])
-    settled = settle_duplicates(cases, slices)
-    assert list(settled["status"]) == ["rejected", "rejected", "ok", "rejected"]
-    assert settled["reason"][0] == "the same image as row 2 under another label"
-    assert settled["reason"][1] == "the same image as row 1, 4 under another label"
-    assert list(settled["n_slices"]) == [0, 0, 1, 0] and list(settled["shard"]) == ["", "", "001", ""]
-    assert list(join_slices(settled, slices)["case"]) == [cases["case"][2]]
-
-
-def test_row_22_one_image_twice_under_one_label_is_noted():
-    cases, slices = gathered(["A", "A", "B"], ["x", "x", "y"])
-    settled = settle_duplicates(cases, slices)
-    assert list(settled["status"]) == ["ok"] * 3
-    assert list(settled["reason"]) == ["the same image as row 2", "the same image as row 1", ""]
-
-
-def test_blank_slices_are_no_duplicates():
-    cases, slices = gathered(["A", "B"], ["blank", "blank"])
-    assert list(settle_duplicates(cases, slices)["status"]) == ["ok", "ok"]
-    assert "blank" not in join_slices(cases, slices)
-
-
-def test_a_slice_of_one_value_is_blank_whatever_the_value_and_the_size_before(tmp_path):
+def test_a_slice_of_one_value_is_blank_whatever_the_value_and_the_original_size(tmp_path):
     (tmp_path / "in").mkdir()
     pictures = {"black.png": np.zeros((20, 24)), "wide.png": np.zeros((20, 60)), "grey.png": np.full((40, 24), 77)}
     pictures["dot.png"] = np.pad([[255]], 16)
@@ -294,36 +217,12 @@ def test_a_slice_of_one_value_is_blank_whatever_the_value_and_the_size_before(tm
     assert slices[0]["sha256"] == slices[1]["sha256"]
 
 
-def test_the_private_table_leads_back_and_is_its_owners_alone(tmp_path):
-    rows = [row(1, "a/x", "../../=cmd()"), row(2, "ü/<b>", "Doe\tJane")]
-    known = identities(rows, "c", KEY, False)
-    write_private_table(tmp_path / "run.private" / "c.tsv", known, rows)
-    assert (tmp_path / "run.private").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "run.private" / "c.tsv").stat().st_mode & 0o777 == 0o600
-    table = pd.read_csv(tmp_path / "run.private" / "c.tsv", sep="\t")
-    assert table.to_dict("list") == {
-        "case": list(known["case"]),
-        "row": [1, 2],
-        "patient": ["../../=cmd()", "Doe\tJane"],
-        "path": ["a/x", "ü/<b>"],
-    }
-
-
-def test_shards_without_a_case_are_removed_and_nothing_else(tmp_path):
-    for place in ("nifti/000", "nifti/003", "png/003", "shards/003", "truth/000", "png/notes", "other/003"):
-        (tmp_path / place).mkdir(parents=True)
-        (tmp_path / place / "file").touch()
-    assert remove_old_shards(tmp_path, {"000", "001"}) == 3
-    left = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("file")}
-    assert left == {"nifti/000", "truth/000", "png/notes", "other/003"}
-
-
-def end_the_process(row, intake, folders):  # pickled by its name
+def end_the_process(row, intake, folders):  # at module level: processes pickle functions by name
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_file_that_ends_its_decoder_is_looked_for_from_a_row_on(tmp_path, monkeypatch):
+def test_a_killed_process_names_the_row_from_which_to_look_for_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(cases_module, "convert_case", end_the_process)
     rows = [row(number, "a") for number in (4, 5)]
-    with pytest.raises(UserError, match="look at row 4 of the table and those of this shard behind it"):
+    with pytest.raises(UserError, match="look at row 4 of the table and at the rows of this shard after it"):
         convert_shard(rows, None, Folders(nifti=tmp_path), threads=2)

@@ -1,21 +1,11 @@
-"""The user's table: read in whatever way it was saved, and everything wrong with it said at once."""
+"""Read the cohort table of any program, and list everything that is wrong with it at once."""
 
 from pathlib import Path
 
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import (
-    TableRow,
-    default_shards,
-    read_cohort_table,
-    read_cohort_tables,
-    read_rows,
-    rows_by_shard,
-    shard_name,
-    shard_of,
-    threads_for,
-)
+from lungsight.intake.cohort_table import read_cohort_table, read_cohort_tables, read_rows
 
 LABELS = {"Covid-19": ["covid", "1"], "Non Covid": ["normal", "0"]}
 ROWS = [("P1", "a", "covid"), ("Müller", "b", "Non Covid")]
@@ -50,7 +40,7 @@ def errors(cohort):
 @pytest.mark.parametrize("separator", ["\t", ",", ";"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_row_24_tables_of_any_program_are_read(cohort, separator, encoding, end):
+def test_tables_of_any_program_are_read(cohort, separator, encoding, end):
     write(cohort, separator=separator, encoding=encoding, end=end)
     rows = read(cohort)
     assert [(row.row, row.patient, row.path, row.label) for row in rows] == [
@@ -60,7 +50,7 @@ def test_row_24_tables_of_any_program_are_read(cohort, separator, encoding, end)
     assert read_rows(Path(cohort["table"]), LABELS) == rows
 
 
-def test_every_column_is_read_and_blank_rows_do_not_count(cohort):
+def test_every_column_is_read_and_blank_rows_are_not_numbered(cohort):
     header = ("Path", "PATIENT", "label", "source", "mask", "split", "age")
     write(cohort, [("a", " P1 ", "1", "s", "c", "val", "60"), ("",) * 7, ("b", "P2", "0", "", "", "", "")], header)
     first, second = read(cohort)
@@ -79,7 +69,7 @@ def test_a_lesion_mask_is_checked_like_any_path_and_may_be_missing_from_a_row(co
     assert "row 2: lesion '../c' leads out of the root." in message
 
 
-def test_row_24_all_that_is_wrong_is_said_at_once_by_row(cohort):
+def test_everything_wrong_is_listed_at_once_by_row(cohort):
     rows = [
         ("P1", "a", "Covid"),
         ("P2", "b", ""),
@@ -106,7 +96,7 @@ def test_row_24_all_that_is_wrong_is_said_at_once_by_row(cohort):
 
 
 @pytest.mark.parametrize(
-    ("source", "what"),
+    ("source", "content"),
     [
         *[("p10", "the id of a patient"), ("MÜLLER", "the id of a patient")],
         *[("/data/mueller", "a path"), ("C:\\scans", "a path"), ("~/x", "a path"), ("../y", "a path")],
@@ -115,17 +105,17 @@ def test_row_24_all_that_is_wrong_is_said_at_once_by_row(cohort):
         *[("1.2.840.113619.2.55", "a UID"), ("456", "the id of a patient")],
     ],
 )
-def test_a_source_that_may_name_a_person_is_refused_since_it_is_published(cohort, source, what):
+def test_a_source_that_may_name_a_person_is_refused_since_it_is_published(cohort, source, content):
     rows = [("Müller", "a", "1", "site 1"), ("456" if source == "456" else "P10", "b/c", "0", source)]
     write(cohort, [*rows, ("p10", "c", "0", "456")], ("patient", "path", "label", "source"))
     message = errors(cohort)
-    assert f"row 2: source holds {what}; results show it as it is" in message and "row 1" not in message
+    assert f"row 2: source holds {content}; results show it as it is" in message and "row 1" not in message
 
 
 @pytest.mark.parametrize(
     "source", ["", "1", "101", "site 2", "Siemens Force 2020", "v1.2.20", "6_Rahimzadeh", "2020", "N/A", "LIDC/IDRI"]
 )
-def test_other_sources_are_taken_as_they_are(cohort, source):
+def test_other_sources_are_accepted(cohort, source):
     write(cohort, [("1", "a", "1", source), ("101", "b", "0", "2")], ("patient", "path", "label", "source"))
     assert read(cohort)[0].source == source
 
@@ -136,7 +126,7 @@ def test_many_errors_are_cut_short(cohort):
 
 
 @pytest.mark.parametrize("word", ["COVID", "Normal", "COVID-19"])
-def test_row_24_a_label_in_another_case_is_hinted_at(cohort, word):
+def test_a_similar_label_is_suggested(cohort, word):
     write(cohort, [("P", "a", word)])
     assert "did you mean" in errors(cohort)
 
@@ -174,7 +164,7 @@ def test_split_is_one_of_three(cohort):
         (b"patient\tpath\tlabel\n" + b"x" * 200_000, "field larger than field limit"),
     ],
 )
-def test_a_table_that_is_none(cohort, content, message):
+def test_a_file_that_is_no_cohort_table_is_refused(cohort, content, message):
     with open(cohort["table"], "wb") as file:
         file.write(content)
     assert message in errors(cohort)
@@ -210,45 +200,24 @@ def test_paths_may_not_leave_the_root(cohort, path):
     assert "leads out of the root" in errors(cohort)
 
 
-def test_a_path_too_long_to_look_up_is_an_error_and_no_traceback(cohort):
+def test_a_path_too_long_to_look_up_is_reported(cohort):
     write(cohort, [("P", "x" * 5000, "1")])
     assert "row 1: path" in errors(cohort)
 
 
 @pytest.mark.parametrize("patient", ["../../x", "=cmd()", "<script>alert(1)</script>", "x" * 300, "患者", "a\u200bb"])
-def test_row_23_patients_may_be_called_anything(cohort, patient):
+def test_patients_may_have_any_name(cohort, patient):
     write(cohort, [(patient, "a", "1")])
     assert read(cohort)[0].patient == patient
 
 
-def test_a_root_made_by_a_rule_is_not_looked_at(cohort):
+def test_paths_below_a_root_that_a_rule_makes_later_are_not_looked_up(cohort):
     cohort |= {"phantom": {"seed": 1}, "root": "nowhere"}
     write(cohort, [("P", "later", "1")])
     assert read(cohort)[0].path == "later"
 
 
-def test_shards_are_stable_and_even():
-    assert [default_shards(n, "dicom") for n in (1, 64, 65, 129, 1000)] == [1, 1, 2, 4, 16]
-    assert [default_shards(n, "png") for n in (1, 512, 513, 14_486)] == [1, 1, 2, 32]
-    assert [threads_for(n, "dicom", 4) for n in (0, 16, 17, 64, 1000)] == [1, 1, 2, 4, 4]
-    assert threads_for(14_486, "png", 2) == 2
-    shards = [shard_of(f"patient{n}/series", 4) for n in range(400)]
-    assert shards == [shard_of(f"patient{n}/series", 4) for n in range(400)]
-    assert all(60 < shards.count(shard) < 140 for shard in range(4))
-
-
-def test_rows_by_shard_are_those_of_the_table():
-    rows = [TableRow(n, f"P{n}", f"patient{n}/series", "", "", "", "") for n in range(1, 41)]
-    shards = rows_by_shard(rows, 8)
-    assert list(shards) == sorted(shards)
-    assert sorted((row for part in shards.values() for row in part), key=lambda row: row.row) == rows
-    for name, part in shards.items():
-        assert {shard_of(row.path, 8) for row in part} == {int(name)}
-        assert part == sorted(part, key=lambda row: row.row)
-    assert shard_name(7) == "007"
-
-
-def test_phantoms_are_never_made_over_a_folder_of_scans(tmp_path):
+def test_phantoms_never_replace_a_folder_of_scans(tmp_path):
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "1.dcm").touch()
     (tmp_path / "table.tsv").write_text("patient\tpath\tlabel\nP1\ta\tCovid-19\n")

@@ -1,4 +1,4 @@
-"""Our rasteriser against formulas and against matplotlib's point test."""
+"""Filled contours, against formulas and against matplotlib's point test."""
 
 import numpy as np
 import pytest
@@ -36,8 +36,8 @@ def assert_is_disc(mask, inside, sure=0.05):
     np.testing.assert_array_equal(mask[clear], inside[clear] > 0)
 
 
-def slices_of(contours, kind="CLOSED_PLANAR"):
-    return rasterise([Contour(points, kind) for points in contours], SHAPE, AFFINE)
+def slices_of(contours, geometric_type="CLOSED_PLANAR"):
+    return rasterise([Contour(points, geometric_type) for points in contours], SHAPE, AFFINE)
 
 
 def test_disc_on_non_square_pixels_lies_where_the_formula_says():
@@ -47,9 +47,9 @@ def test_disc_on_non_square_pixels_lies_where_the_formula_says():
     assert mask[:, :, 2].sum() * 0.7 * 1.1 == pytest.approx(np.pi * 144, rel=0.02)
 
 
-@pytest.mark.parametrize("kind", ["CLOSED_PLANAR", "CLOSEDPLANAR_XOR"])
-def test_annulus_with_an_island(kind):
-    mask = slices_of([ring(0, 0, 4, 40), ring(0, 0, 16, 40), ring(0, 0, 10, 40)], kind)[:, :, 0]
+@pytest.mark.parametrize("geometric_type", ["CLOSED_PLANAR", "CLOSEDPLANAR_XOR"])
+def test_annulus_with_an_island(geometric_type):
+    mask = slices_of([ring(0, 0, 4, 40), ring(0, 0, 16, 40), ring(0, 0, 10, 40)], geometric_type)[:, :, 0]
     d = distance(0, 0)
     assert_is_disc(mask, np.where(d > 13, 16 - d, np.where(d > 7, d - 10, 4 - d)))
 
@@ -68,7 +68,7 @@ def test_two_holes_side_by_side():
     assert_is_disc(mask, d)
 
 
-def test_a_ring_that_is_there_twice_counts_once():
+def test_a_repeated_ring_counts_once():
     once = slices_of([ring(0, 0, 9, 40)])
     np.testing.assert_array_equal(slices_of([ring(0, 0, 9, 40), ring(0, 0, 9, 40)]), once)
 
@@ -138,7 +138,7 @@ def test_fill_rings_without_polygons_is_empty():
     assert not fill_rings([], (4, 5)).any()
 
 
-def test_names_match_wholly_and_without_case():
+def test_a_pattern_matches_the_whole_name_in_any_case():
     assert matches("LUNG-Left", ROI_NAMES["left"]) and matches(" Lt Lung ", ROI_NAMES["left"])
     assert not matches("Lung-Left-old", ROI_NAMES["left"])
 

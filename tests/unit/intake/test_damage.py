@@ -1,4 +1,4 @@
-"""Damaged files end in a reason or in the image that another reader sees, whatever byte is wrong."""
+"""A damaged file is refused with a reason, or read as another reader reads it, whatever byte is wrong."""
 
 import warnings
 
@@ -23,7 +23,7 @@ REAL = ("J2KI", "J2KR", "JLSL", "JLSN", "JPLL", "RLE")
 
 
 def often(daily, long):
-    """How often a file is damaged: some times every day, many times in `make test-all`."""
+    """Damage a file some times in the daily tests and many times in `make test-all`."""
     return pytest.mark.parametrize("times", [daily, pytest.param(long, marks=pytest.mark.long)])
 
 
@@ -39,7 +39,7 @@ def write_dicom(path, syntax):
 
 
 def damaged(raw, rng):
-    """The bytes cut short, or with up to eight of them changed, in the header more often than elsewhere."""
+    """Cut the bytes short, or change up to eight of them, more often in the header than elsewhere."""
     if rng.random() < 0.3:
         return raw[: rng.integers(len(raw))]
     changed = bytearray(raw)
@@ -49,10 +49,10 @@ def damaged(raw, rng):
     return bytes(changed)
 
 
-def check(path, read, seed, times, right=None):
-    """Damage a file again and again; returns how often it was read and how often refused.
+def damage_and_read(path, read, seed, times, right=None):
+    """Damage a file `times` times; return how often it was read and how often refused.
 
-    right: (path, volume) → whether an image that was read is the one in the damaged file.
+    right: (path, volume) → whether the volume is the image in the damaged file.
     """
     raw, rng = path.read_bytes(), np.random.default_rng(seed)
     read_well = refused = 0
@@ -64,18 +64,18 @@ def check(path, read, seed, times, right=None):
             refused += 1
         else:
             read_well += 1
-            assert volume.codes.max() <= volume.full and np.isfinite(volume.affine).all()
+            assert volume.voxels.max() <= volume.max_code and np.isfinite(volume.affine).all()
             assert right is None or right(path, volume), f"another image at damage {number}"
     path.write_bytes(raw)
     return read_well, refused
 
 
-def as_pydicom_sees_it(path, volume):
-    """Whether the volume is what pydicom alone makes of the file, windowed, wherever its pixels lie in space."""
+def equals_pydicom(path, volume):
+    """Tell whether the volume has the pixels that pydicom alone decodes, windowed, wherever they lie in space."""
     dataset = pydicom.dcmread(path, force=True)
     hu = apply_rescale(dataset.pixel_array, dataset)
-    wanted = np.sort(np.rint((np.clip(hu, -1250, 250) + 1250) / 1500 * volume.full).ravel())
-    return np.abs(np.sort(volume.codes.ravel().astype(float)) - wanted).max() <= 1
+    wanted = np.sort(np.rint((np.clip(hu, -1250, 250) + 1250) / 1500 * volume.max_code).ravel())
+    return np.abs(np.sort(volume.voxels.ravel().astype(float)) - wanted).max() <= 1
 
 
 @pytest.fixture(autouse=True)
@@ -90,8 +90,8 @@ def silence():
 def test_dicom(tmp_path, syntax, times):
     path = tmp_path / "slice.dcm"
     write_dicom(path, syntax)
-    read_well, refused = check(
-        path, lambda path: read_dicom(path, tmp_path, WINDOW, 1), seed=7, times=times, right=as_pydicom_sees_it
+    read_well, refused = damage_and_read(
+        path, lambda path: read_dicom(path, tmp_path, WINDOW, 1), seed=7, times=times, right=equals_pydicom
     )
     assert read_well and refused
 
@@ -101,30 +101,32 @@ def test_dicom(tmp_path, syntax, times):
 def test_real_dicom(real_ct, tmp_path, name, times):
     path = tmp_path / "slice.dcm"
     path.write_bytes((real_ct / "edge" / "wg04_chest_CT1" / f"CT1_{name}.dcm").read_bytes())
-    check(path, lambda path: read_dicom(path, tmp_path, WINDOW, 1), seed=11, times=times, right=as_pydicom_sees_it)
+    damage_and_read(
+        path, lambda path: read_dicom(path, tmp_path, WINDOW, 1), seed=11, times=times, right=equals_pydicom
+    )
 
 
 @often(20, 300)
 def test_pictures(tmp_path, times):
-    """A PNG has checksums: it is read as it was or not at all."""
+    """A PNG has checksums: it is read unchanged or refused."""
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 40), dtype=np.uint8))
     for name in ("slice.png", "slice.jpg"):
         path = tmp_path / name
         picture.save(path)
-        whole = read_image(path, 32).codes
-        same = (lambda _, volume, whole=whole: np.array_equal(volume.codes, whole)) if name.endswith(".png") else None
-        _, refused = check(path, lambda path: read_image(path, 32), seed=8, times=times, right=same)
+        whole = read_image(path, 32).voxels
+        same = (lambda _, volume, whole=whole: np.array_equal(volume.voxels, whole)) if name.endswith(".png") else None
+        _, refused = damage_and_read(path, lambda path: read_image(path, 32), seed=8, times=times, right=same)
         assert refused
 
 
 @often(20, 300)
 def test_nifti(tmp_path, times):
-    """A compressed NIfTI has a checksum: it is read as it was or not at all."""
+    """A compressed NIfTI has a checksum: it is read unchanged or refused."""
     image = nibabel.Nifti1Image(made_hu(n=3).astype(np.int16), np.diag([1.0, 2, 3, 1]))
     for name in ("volume.nii", "volume.nii.gz"):
         path = tmp_path / name
         nibabel.save(image, path)
-        whole = read_nifti(path, WINDOW, 1).codes
-        same = (lambda _, volume, whole=whole: np.array_equal(volume.codes, whole)) if name.endswith(".gz") else None
-        _, refused = check(path, lambda path: read_nifti(path, WINDOW, 1), seed=9, times=times, right=same)
+        whole = read_nifti(path, WINDOW, 1).voxels
+        same = (lambda _, volume, whole=whole: np.array_equal(volume.voxels, whole)) if name.endswith(".gz") else None
+        _, refused = damage_and_read(path, lambda path: read_nifti(path, WINDOW, 1), seed=9, times=times, right=same)
         assert refused

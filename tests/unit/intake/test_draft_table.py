@@ -1,4 +1,4 @@
-"""A first cohort table from a folder of scans."""
+"""Draft a cohort table from a folder of scans."""
 
 import nibabel
 import numpy as np
@@ -41,7 +41,7 @@ def test_files_in_the_root_itself(tmp_path):
     assert (row["patient"], row["path"]) == (tmp_path.name, ".")
 
 
-def test_nothing_found_is_an_error_in_words(tmp_path):
+def test_a_folder_without_scans_is_reported(tmp_path):
     with pytest.raises(UserError, match="no DICOM series, NIfTI volume or picture"):
         draft_table(tmp_path)
     with pytest.raises(UserError, match="does not exist"):

@@ -1,4 +1,4 @@
-"""Copies of one picture under two patients are found, and two patients' pictures are never taken for copies."""
+"""Copies of one picture under two patients are found, and pictures of two patients are never taken for copies."""
 
 import io
 from functools import cache
@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from lungsight.demo.anatomy import thorax
-from lungsight.intake.duplicates import ALIKE, detail_of, find_duplicates
+from lungsight.intake.duplicates import (
+    MIN_CORRELATION,
+    detail_of,
+    find_duplicates,
+    groups_with_two_labels,
+    read_duplicates,
+)
 from lungsight.intake.geometry import slice_to_image
 from lungsight.intake.perceptual_hash import hashes_as_integers, perceptual_hash
 from lungsight.intake.volume import sha256_of_image
@@ -31,7 +37,7 @@ def phantoms():
 
 
 def table_of(pictures, labels=("Covid-19",)):
-    """A slices table of (patient, image) pairs, each a case of its own; labels: theirs, in turn."""
+    """A slices table of (patient, image) pairs, each a case of its own, with the labels in turn."""
     return pd.DataFrame(
         [
             {
@@ -44,7 +50,7 @@ def table_of(pictures, labels=("Covid-19",)):
     )
 
 
-def found(pictures, distance=DISTANCE):
+def duplicates_among(pictures, distance=DISTANCE):
     return find_duplicates(table_of(pictures), distance, lambda place: pictures[place][1])
 
 
@@ -71,16 +77,16 @@ COPIES = {
 def test_a_changed_copy_is_a_near_duplicate(change):
     image = phantoms()[0, 3]
     others = [(patient + 10, picture) for (patient, k), picture in phantoms().items() if k != 3]
-    table = found([(0, image), *others, (1, change(image))])
+    table = duplicates_among([(0, image), *others, (1, change(image))])
     assert list(table["slice"]) == [f"{0:016x}-0000", f"{len(others) + 1:016x}-0000"]
     assert set(table["kind"]) == {"near"} and set(table["group"]) == {f"{0:016x}-0000"}
     assert table["distance"].nunique() == 1 and table["distance"].iloc[0] <= DISTANCE
 
 
 @pytest.mark.parametrize("change", [np.fliplr, np.flipud, np.rot90])
-def test_a_mirrored_or_turned_picture_is_none(change):
+def test_a_mirrored_or_turned_picture_is_no_duplicate(change):
     image = phantoms()[0, 3]
-    assert found([(0, image), (1, np.ascontiguousarray(change(image)))], distance=16).empty
+    assert duplicates_among([(0, image), (1, np.ascontiguousarray(change(image)))], distance=16).empty
 
 
 def test_phantoms_of_different_patients_are_never_taken_for_copies():
@@ -90,13 +96,13 @@ def test_phantoms_of_different_patients_are_never_taken_for_copies():
     apart = patients[:, None] != patients[None]
     bits = np.bitwise_count(hashes[:, None] ^ hashes[None])
     assert (bits[apart] <= 16).any(), "the hash alone must be in doubt, else the detail is not tested"
-    assert found(pictures, distance=16).empty
+    assert duplicates_among(pictures, distance=16).empty
 
 
-def test_exact_twins_within_one_patient_do_not_count():
+def test_copies_within_one_patient_do_not_count():
     image = phantoms()[0, 3]
-    assert found([(0, image), (0, image)]).empty
-    table = found([(0, image), (0, image), (1, image)])
+    assert duplicates_among([(0, image), (0, image)]).empty
+    table = duplicates_among([(0, image), (0, image), (1, image)])
     assert list(table["kind"]) == ["exact"] * 3 and set(table["distance"]) == {0}
 
 
@@ -110,7 +116,7 @@ def test_groups_are_transitive_and_named_after_their_first_slice():
         (1, resized(jpeg(first))),
         (4, phantoms()[2, 1]),
     ]
-    table = found(pictures).set_index("slice")
+    table = duplicates_among(pictures).set_index("slice")
     names = [f"{number:016x}-0000" for number in range(len(pictures))]
     assert list(table.index) == names[:5]
     assert list(table["group"]) == [names[0], names[1], names[1], names[0], names[1]]
@@ -119,16 +125,28 @@ def test_groups_are_transitive_and_named_after_their_first_slice():
 
 def test_two_pictures_of_one_patient_are_linked_by_a_third_only():
     image = phantoms()[0, 3]
-    assert found([(0, image), (0, jpeg(image))]).empty
-    table = found([(0, image), (0, jpeg(image)), (1, resized(image))])
+    assert duplicates_among([(0, image), (0, jpeg(image))]).empty
+    table = duplicates_among([(0, image), (0, jpeg(image)), (1, resized(image))])
     assert table["group"].nunique() == 1 and len(table) == 3
 
 
 def test_distance_0_finds_equal_hashes_only():
     image = phantoms()[0, 3]
     hashes = table_of([(0, image), (1, COPIES["resized"](image))])["perceptual_hash"]
-    assert len(found([(0, image), (1, COPIES["resized"](image))], distance=0)) == 2 * (hashes.nunique() == 1)
-    assert len(found([(0, image), (1, image)], distance=0)) == 2
+    assert len(duplicates_among([(0, image), (1, COPIES["resized"](image))], distance=0)) == 2 * (hashes.nunique() == 1)
+    assert len(duplicates_among([(0, image), (1, image)], distance=0)) == 2
+
+
+def test_groups_with_two_labels_are_counted():
+    table = pd.DataFrame({"slice": ["a-0001", "b-0001", "c-0001", "d-0001"], "group": ["g", "g", "h", "h"]})
+    labels = pd.Series({"a": "Covid-19", "b": "Non Covid", "c": "Covid-19", "d": "Covid-19"})
+    assert groups_with_two_labels(table, labels) == 1
+    assert groups_with_two_labels(table.assign(group=table["slice"]), labels) == 0
+
+
+def test_a_run_without_labelled_cohorts_has_no_duplicates():
+    table = read_duplicates(None)
+    assert table.empty and list(table.columns) == columns_of("duplicates")
 
 
 def test_no_slices_no_duplicates():
@@ -136,16 +154,16 @@ def test_no_slices_no_duplicates():
     assert table.empty and list(table.columns) == columns_of("duplicates")
 
 
-def test_equal_pictures_under_two_labels_contradict_each_other():
+def test_equal_pictures_under_two_labels_are_a_label_conflict():
     first, second = phantoms()[0, 3], phantoms()[1, 3]
     pictures = [(0, first), (1, first), (2, second), (3, second), (4, COPIES["resized"](first))]
     labels = ("Covid-19", "Non Covid", "Covid-19", "Covid-19", "Non Covid")
     table = find_duplicates(table_of(pictures, labels), DISTANCE, lambda place: pictures[place][1])
-    assert list(table["kind"]) == ["exact"] * 4 + ["near"], "a near twin may be another slice: it is only reported"
+    assert list(table["kind"]) == ["exact"] * 4 + ["near"], "a near duplicate may be another slice: it is only reported"
     assert list(table["label_conflict"]) == [1, 1, 0, 0, 0]
 
 
-def test_one_person_with_two_labels_contradicts_too():
+def test_one_picture_of_one_patient_under_two_labels_is_a_label_conflict():
     picture, other = phantoms()[0, 3], phantoms()[1, 3]
     pictures = [(0, picture), (0, picture), (1, other), (1, other)]
     table = find_duplicates(
@@ -158,14 +176,14 @@ def test_one_person_with_two_labels_contradicts_too():
 
 
 def brute_force(hashes, patients, distance):
-    """Slices with a twin, by a loop over all pairs."""
+    """Slices with a near duplicate, by a loop over all pairs."""
     return {
-        name
-        for one in range(len(hashes))
-        for other in range(one)
-        if patients[one] != patients[other]
-        and bin(int(hashes[one], 16) ^ int(hashes[other], 16)).count("1") <= distance
-        for name in (one, other)
+        number
+        for first in range(len(hashes))
+        for second in range(first)
+        if patients[first] != patients[second]
+        and bin(int(hashes[first], 16) ^ int(hashes[second], 16)).count("1") <= distance
+        for number in (first, second)
     }
 
 
@@ -198,13 +216,13 @@ def test_the_hash_is_that_of_the_lowest_frequencies_after_the_mean():
 def test_detail_of_copies_agrees_and_that_of_patients_does_not():
     details = {key: detail_of(image) for key, image in phantoms().items()}
     copies = [detail_of(change(phantoms()[key])) @ details[key] for key in details for change in COPIES.values()]
-    strangers = [details[a] @ details[b] for a in details for b in details if a[0] != b[0]]
-    assert max(strangers) < ALIKE - 0.1 and min(copies) > ALIKE
+    other_patients = [details[a] @ details[b] for a in details for b in details if a[0] != b[0]]
+    assert max(other_patients) < MIN_CORRELATION - 0.1 and min(copies) > MIN_CORRELATION
 
 
-def test_a_copy_is_found_among_real_pictures_and_none_of_them_is_taken_for_one(real_ct):
+def test_a_copy_among_real_pictures_is_found_and_no_other_pair(real_ct):
     files = sorted((real_ct / "soares_png").glob("*/*.png"))
     pictures = [(number, np.asarray(Image.open(file).convert("L"))) for number, file in enumerate(files)]
-    assert found(pictures).empty
-    copied = found([*pictures, (len(pictures), jpeg(pictures[7][1]))])
+    assert duplicates_among(pictures).empty
+    copied = duplicates_among([*pictures, (len(pictures), jpeg(pictures[7][1]))])
     assert list(copied["slice"]) == [f"{7:016x}-0000", f"{len(pictures):016x}-0000"]

@@ -1,4 +1,4 @@
-"""Any table and any header: rows or an error in words, a volume or a reason, and never anything else."""
+"""Any table gives rows or a UserError, any header gives a volume or a reason, and nothing else ever happens."""
 
 import tempfile
 import warnings
@@ -105,13 +105,13 @@ CHANGES = st.lists(
 
 
 def header_ends_well(changes):
-    """A series of four slices in which some elements say something else."""
+    """Convert a series of four slices in which some header elements have other values."""
     datasets = made_series()[:4]
     for number, keyword, value in changes:
         dataset = datasets[number]
         try:
             setattr(dataset, keyword, value.split("\\") if isinstance(value, str) and "\\" in value else value)
-        except Exception:  # what pydicom itself would not write is no input
+        except Exception:  # pydicom itself would not write this value
             return
     with tempfile.TemporaryDirectory() as name:
         try:
@@ -123,7 +123,7 @@ def header_ends_well(changes):
         except BadCase as reason:
             assert str(reason) and name not in str(reason)
             return
-        assert volume.codes.ndim == 3 and volume.codes.max() <= volume.full
+        assert volume.voxels.ndim == 3 and volume.voxels.max() <= volume.max_code
         assert np.isfinite(volume.affine).all() and abs(np.linalg.det(volume.affine[:3, :3])) > 0
         assert not {"<", "="} & set("".join(volume.notes)), "no free text of a header reaches a note"
 

@@ -1,4 +1,4 @@
-"""Header values read from the bytes are those that pydicom makes of them, in every encoding of a header."""
+"""Header values read from bytes equal those of pydicom, in every encoding of a header."""
 
 import io
 import struct
@@ -35,7 +35,7 @@ def test_values_are_those_of_pydicom(syntax):
     assert header.word("ConvolutionKernel") == "BR40D\\3"
 
 
-def test_what_is_absent_or_odd_is_none():
+def test_absent_and_unusual_values_are_none():
     dataset = made_series()[0]
     dataset.PixelSpacing, dataset.SliceThickness, dataset.KVP = [0.7], "0", ""
     dataset.add_new("RescaleSlope", "DS", pydicom.valuerep.DSfloat("1.000000000000001", validation_mode=0))
@@ -47,14 +47,14 @@ def test_what_is_absent_or_odd_is_none():
 
 
 @pytest.mark.parametrize("text", [b"nan ", b"inf ", b"1e999 ", b"a\\b\\c ", b"1,5 "])
-def test_what_is_no_number_is_none(text):
+def test_text_that_is_no_number_is_none(text):
     element = pydicom.dataelem.RawDataElement(pydicom.tag.Tag("KVP"), "DS", len(text), text, 0, False, True)
     dataset = pydicom.Dataset()
     dataset[element.tag] = element
     assert HeaderValues(dataset).number("KVP") is None
 
 
-def test_another_representation_than_the_dictionarys_is_left_to_pydicom():
+def test_an_unusual_value_representation_is_left_to_pydicom():
     for representation, value, rows in (("UN", b"\x18\x00", 24), ("US", b"\x18\x00", 24), ("IS", b"24", 24)):
         element = pydicom.dataelem.RawDataElement(
             pydicom.tag.Tag("Rows"), representation, len(value), value, 0, False, True

@@ -1,4 +1,4 @@
-"""Files and names made to do harm: no crash, nothing outside the results, no file of theirs read."""
+"""Files and names made to do harm: no crash, no huge memory, no file outside the root is read."""
 
 import gzip
 import os
@@ -23,12 +23,12 @@ from tests.factories.dicom import made_hu, made_series, save_series
 from tests.unit.intake.test_masks import ROI_NAMES
 
 WINDOW = Window(-1250, 250)
-ENOUGH = 200 << 20  # bytes that no small file may make us take
+ENOUGH = 200 << 20  # bytes; no small file may make us allocate more
 
 
 @pytest.fixture(autouse=True)
 def bounded():
-    """Neither long nor large, whatever the file says."""
+    """Bound time and memory, whatever the file claims."""
     tracemalloc.start()
     start = time.monotonic()
     yield
@@ -58,7 +58,7 @@ def zeros(megabytes):
     return b"".join([*(compressor.compress(b"\0" * (1 << 20)) for _ in range(megabytes)), compressor.flush()])
 
 
-def test_a_picture_that_says_it_is_huge(tmp_path):
+def test_a_picture_that_claims_to_be_huge(tmp_path):
     (tmp_path / "a.png").write_bytes(png(60000, 60000, zlib.compress(b"\0" * 1000)))
     assert refused(read_image, tmp_path / "a.png", 32) in (
         "the file is neither PNG nor JPEG, or is damaged",
@@ -68,7 +68,7 @@ def test_a_picture_that_says_it_is_huge(tmp_path):
 
 def test_a_picture_that_inflates_beyond_its_size(tmp_path):
     (tmp_path / "a.png").write_bytes(png(8, 8, zeros(300)))
-    assert read_image(tmp_path / "a.png", 8).codes.max() == 0, "what lies beyond its pixels is not inflated"
+    assert read_image(tmp_path / "a.png", 8).voxels.max() == 0, "data beyond its pixels are not inflated"
 
 
 def test_a_picture_with_a_text_bomb(tmp_path):
@@ -77,7 +77,7 @@ def test_a_picture_with_a_text_bomb(tmp_path):
     assert refused(read_image, tmp_path / "a.png", 8) == "the picture is truncated or damaged"
 
 
-def test_a_nifti_that_says_it_is_huge(tmp_path):
+def test_a_nifti_that_claims_to_be_huge(tmp_path):
     header = nibabel.Nifti1Header()
     header.set_data_shape((30000, 30000, 30000))
     header.set_data_dtype(np.float64)
@@ -97,14 +97,14 @@ def test_a_nifti_that_goes_on_for_long_after_its_voxels(tmp_path):
     assert refused(read_nifti, tmp_path / "a.nii.gz", WINDOW, 1) == "the NIfTI is truncated or damaged"
 
 
-def test_dicom_elements_that_say_they_are_huge(tmp_path):
+def test_dicom_elements_that_claim_to_be_huge(tmp_path):
     folder = save_series(tmp_path / "series", made_series())
     raw = bytearray((folder / "003.dcm").read_bytes())
     place = raw.index(b"\xe0\x7f\x10\x00OW")
     raw[place + 8 : place + 12] = struct.pack("<I", 0xFFFFFFF0)
     (folder / "003.dcm").write_bytes(bytes(raw))
     volume = read_dicom(folder, folder, WINDOW, 1)
-    np.testing.assert_array_equal(volume.codes[:, ::-1, 2][::-1].T, WINDOW.codes(made_hu()[2].astype(np.float32)))
+    np.testing.assert_array_equal(volume.voxels[:, ::-1, 2][::-1].T, WINDOW.encode(made_hu()[2].astype(np.float32)))
 
 
 def test_dicom_nested_ten_thousand_deep(tmp_path):
@@ -137,23 +137,23 @@ def test_links_in_a_circle_end(tmp_path):
     folder = save_series(tmp_path / "series", made_series())
     (folder / "again").symlink_to(folder)
     (folder / "self").symlink_to(folder / "self")
-    assert read_dicom(folder, folder, WINDOW, 1).codes.shape[2] == 8
+    assert read_dicom(folder, folder, WINDOW, 1).voxels.shape[2] == 8
 
 
-def test_pipes_and_other_things_that_are_no_files_are_left_alone(tmp_path):
+def test_pipes_are_left_alone(tmp_path):
     folder = save_series(tmp_path / "series", made_series())
     os.mkfifo(folder / "pipe")
-    assert read_dicom(folder, folder, WINDOW, 1).codes.shape[2] == 8
+    assert read_dicom(folder, folder, WINDOW, 1).voxels.shape[2] == 8
 
 
-def test_names_of_files_that_hold_anything(tmp_path):
+def test_file_names_may_hold_any_character(tmp_path):
     folder = tmp_path / "series"
     save_series(folder, made_series())
     names = ("../x".replace("/", "∕"), "=cmd().dcm", "<script>.dcm", "a\nb.dcm", "x" * 250, " .dcm")
     for file, name in zip(sorted(folder.iterdir()), names, strict=False):
         file.rename(folder / name)
     os.rename(os.fsencode(folder / "007.dcm"), os.fsencode(folder) + b"/\xff\xfe.dcm")
-    assert read_dicom(folder, folder, WINDOW, 1).codes.shape[2] == 8
+    assert read_dicom(folder, folder, WINDOW, 1).voxels.shape[2] == 8
 
 
 def test_a_mask_that_is_a_link_out_of_its_folder_is_not_followed(tmp_path):

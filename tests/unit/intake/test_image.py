@@ -1,4 +1,4 @@
-"""Pictures as input: one 8-bit channel by a stated rule, or a reason (REFERENCE 3, row 21)."""
+"""Pictures as input: one 8-bit channel by a stated rule, or a reason."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def save(path, picture, **settings):
     return path
 
 
-def test_row_21_grey_rgb_and_palette_of_one_picture_are_the_same(tmp_path):
+def test_grey_rgb_and_palette_of_one_picture_are_the_same(tmp_path):
     picture = Image.fromarray(GREY)
     for mode in ("L", "RGB", "RGBA", "LA"):
         path = save(tmp_path / f"{mode}.png", picture.convert(mode))
@@ -31,7 +31,7 @@ def test_colours_become_luma():
     assert np.abs(to_grey(Image.fromarray(coloured)) - luma).max() <= 0.51
 
 
-def test_row_21_transparency_is_laid_over_black(tmp_path):
+def test_transparency_is_laid_over_black(tmp_path):
     rgba = np.dstack([GREY, GREY, GREY, np.full_like(GREY, 255)])
     rgba[:5, :, 3] = 0
     grey = load_grey(save(tmp_path / "t.png", Image.fromarray(rgba)))
@@ -39,7 +39,7 @@ def test_row_21_transparency_is_laid_over_black(tmp_path):
     np.testing.assert_array_equal(grey[5:], GREY[5:])
 
 
-def test_row_21_16_bits_are_scaled_and_1_bit_is_stretched(tmp_path):
+def test_16_bits_are_scaled_and_1_bit_is_stretched(tmp_path):
     deep = np.array([[0, 257, 32768, 65535]], np.uint16)
     np.testing.assert_array_equal(load_grey(save(tmp_path / "deep.png", Image.fromarray(deep))), [[0, 1, 128, 255]])
     bit = Image.fromarray(GREY > 100)
@@ -47,14 +47,14 @@ def test_row_21_16_bits_are_scaled_and_1_bit_is_stretched(tmp_path):
     np.testing.assert_array_equal(load_grey(save(tmp_path / "bit.png", bit)), np.where(GREY > 100, 255, 0))
 
 
-def test_row_21_exif_rotation_is_applied(tmp_path):
+def test_exif_rotation_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # rotate 90° clockwise to view
     path = save(tmp_path / "turned.png", Image.fromarray(GREY), exif=exif)
     np.testing.assert_array_equal(load_grey(path), np.rot90(GREY, -1))
 
 
-def test_row_21_the_content_counts_not_the_extension(tmp_path):
+def test_the_content_counts_not_the_extension(tmp_path):
     with open(tmp_path / "jpeg.png", "wb") as file:
         Image.fromarray(GREY).save(file, format="JPEG", quality=95)
     assert np.abs(load_grey(tmp_path / "jpeg.png").astype(int) - GREY).mean() < 5
@@ -66,7 +66,7 @@ def refused(path):
     return str(caught.value)
 
 
-def test_row_21_what_is_no_picture_says_so(tmp_path):
+def test_other_and_damaged_files_are_refused(tmp_path):
     neither = "the file is neither PNG nor JPEG, or is damaged"
     (tmp_path / "empty.png").write_bytes(b"")
     assert refused(tmp_path / "empty.png") == neither
@@ -96,12 +96,12 @@ def test_a_picture_of_the_right_size_is_kept_and_others_are_resized(tmp_path):
     square = np.random.default_rng(4).integers(0, 256, (32, 32), dtype=np.uint8)
     volume = read_image(save(tmp_path / "square.png", Image.fromarray(square)), 32)
     np.testing.assert_array_equal(next(volume.images()), square)
-    np.testing.assert_array_equal(volume.codes[:, :, 0], square.T[::-1, ::-1])
+    np.testing.assert_array_equal(volume.voxels[:, :, 0], square.T[::-1, ::-1])
     np.testing.assert_array_equal(volume.affine, np.eye(4))
     oblong = read_image(save(tmp_path / "oblong.png", Image.fromarray(GREY)), 32)
     wanted = np.asarray(Image.fromarray(GREY).resize((32, 32), Image.Resampling.BILINEAR))
     np.testing.assert_array_equal(next(oblong.images()), wanted)
-    assert (oblong.facts.rows, oblong.facts.columns, oblong.facts.hu_p50) == (20, 30, None)
+    assert (oblong.acquisition.rows, oblong.acquisition.columns, oblong.acquisition.hu_p50) == (20, 30, None)
 
 
 def test_all_real_pictures_can_be_read(real_ct):

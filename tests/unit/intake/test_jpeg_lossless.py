@@ -1,4 +1,4 @@
-"""Damaged JPEG Lossless streams are refused before a decoder that they would bring down sees them."""
+"""Damaged JPEG Lossless streams are refused before they reach a decoder that they would end."""
 
 import numpy as np
 import pydicom
@@ -43,13 +43,13 @@ def test_a_sound_stream_passes(bits):
 
 
 def test_real_streams_pass(real_ct):
-    found = 0
+    checked = 0
     for path in sorted((real_ct / "edge").rglob("*.dcm")):
         dataset = pydicom.dcmread(path, force=True)
         if dataset.get("PixelData") and dataset.file_meta.get("TransferSyntaxUID") in JPEG_LOSSLESS:
             check_stream(stream_of(dataset), dataset.Rows, dataset.Columns)
-            found += 1
-    assert found
+            checked += 1
+    assert checked
 
 
 def test_restart_markers_belong_to_the_coded_pixels():
@@ -58,7 +58,7 @@ def test_restart_markers_belong_to_the_coded_pixels():
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "message"),
     [
         (lambda s: s[1:], "no start"),
         (lambda s: s[: len(s) // 2], "do not run to the end"),
@@ -74,19 +74,19 @@ def test_restart_markers_belong_to_the_coded_pixels():
         (lambda s: with_byte(s, place_of(s, 0xDA) + 7, 0), "prediction"),
     ],
 )
-def test_a_damaged_stream_is_refused(damage, words):
-    with pytest.raises(BadCase, match=words):
+def test_a_damaged_stream_is_refused(damage, message):
+    with pytest.raises(BadCase, match=message):
         check_stream(damage(stream_of(made())), ROWS, COLUMNS)
 
 
 def damaged(stream: bytes, times: int, seed: int) -> list[bytes]:
-    """The stream with one byte of its headers changed, again and again."""
+    """Make copies of a stream, each with one changed byte in its headers."""
     rng, end = np.random.default_rng(seed), place_of(stream, 0xDA) + 12
     return [with_byte(stream, rng.integers(2, end), rng.integers(256)) for _ in range(times)]
 
 
 def decode(stream: bytes) -> str:
-    """What becomes of a damaged stream: refused by the check, by the decoder, or an image."""
+    """Tell what becomes of a damaged stream: the check refuses it, the decoder does, or it gives an image."""
     try:
         check_stream(stream, ROWS, COLUMNS)
     except BadCase:
@@ -101,7 +101,7 @@ def decode(stream: bytes) -> str:
 
 
 @pytest.mark.parametrize("times", [200, pytest.param(2000, marks=pytest.mark.long)])
-def test_no_damaged_header_brings_the_decoder_down(times):
-    """In processes of their own: gdcm ends the process on one of thirty of these streams without the check."""
+def test_no_damaged_header_ends_the_decoder(times):
+    """Decode in separate processes: without the check gdcm ends its process on one of thirty of these streams."""
     results = list(in_processes(decode, damaged(stream_of(made()), times, seed=3), 2))
     assert results.count("check") > times / 2 and results.count("image")

@@ -1,4 +1,4 @@
-"""Public data sets as they are distributed, on small copies of their trees."""
+"""Read public data sets as they are distributed, on small copies of their folders."""
 
 import csv
 import shutil
@@ -24,7 +24,7 @@ FOLDERS = {"covid": "2COVID", "normal": "1NonCOVID", "cap": "3CAP"}
 
 
 def made_curated(root, doubled=True, slice_column="Slice", encoding="cp1252"):
-    """A copy of the tree with empty pictures; returns the folder of the classes."""
+    """Make a copy of the folders with empty pictures; return the folder that holds the classes."""
     base = root / "curated_data" / "curated_data" if doubled else root
     for name, rows in METADATA.items():
         (base / FOLDERS[name]).mkdir(parents=True)
@@ -39,9 +39,9 @@ def made_curated(root, doubled=True, slice_column="Slice", encoding="cp1252"):
 
 def made_nsclc(root, numbers=(1, 2, 14, 128)):
     for number in numbers:
-        for kind in ("CT", "RTSTRUCT"):
-            (root / f"LUNG1-{number:03d}" / "study" / kind).mkdir(parents=True)
-            (root / f"LUNG1-{number:03d}" / "study" / kind / "1-1.dcm").touch()
+        for series in ("CT", "RTSTRUCT"):
+            (root / f"LUNG1-{number:03d}" / "study" / series).mkdir(parents=True)
+            (root / f"LUNG1-{number:03d}" / "study" / series / "1-1.dcm").touch()
     (root / "LICENSE").touch()
 
 
@@ -68,7 +68,7 @@ def test_cap_counts_where_labels_name_it(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "latin-1"])
 @pytest.mark.parametrize(("doubled", "slice_column"), [(True, "Slice"), (False, "Slices_x")])
-def test_curated_in_any_encoding_doubled_or_not(tmp_path, encoding, doubled, slice_column):
+def test_curated_may_be_nested_and_in_any_encoding(tmp_path, encoding, doubled, slice_column):
     made_curated(tmp_path, doubled, slice_column, encoding)
     rows = curated_covid_ct(tmp_path, LABELS)
     assert [row.patient for row in rows if "Zhao" in row.path] == ["1_Zhao Müller"]
@@ -95,7 +95,7 @@ def test_files_without_metadata_and_metadata_without_files_are_skipped_with_a_re
     }
 
 
-def test_all_that_is_wrong_with_a_curated_tree_is_said_at_once(tmp_path):
+def test_everything_wrong_with_a_curated_folder_is_listed_at_once(tmp_path):
     base = made_curated(tmp_path)
     (tmp_path / "meta_data_covid.csv").write_text("File name,Slice\na.png,1\n")
     (tmp_path / "meta_data_normal.csv").unlink()
@@ -110,14 +110,14 @@ def test_all_that_is_wrong_with_a_curated_tree_is_said_at_once(tmp_path):
     assert "3CAP holds no picture; it holds nothing." in message
 
 
-def test_an_incomplete_download_is_no_cohort(tmp_path):
+def test_an_incomplete_download_is_refused(tmp_path):
     base = made_curated(tmp_path)
     (base / "2COVID" / METADATA["covid"][0][0]).unlink()
     with pytest.raises(UserError, match=r"2COVID lacks 1 of the 3 files that meta_data_covid\.csv names"):
         curated_covid_ct(tmp_path, LABELS)
 
 
-def test_one_picture_of_two_patients_is_an_error(tmp_path):
+def test_one_picture_of_two_patients_is_refused(tmp_path):
     made_curated(tmp_path)
     with open(tmp_path / "meta_data_covid.csv", "a") as table:
         table.write("14_Jun_coronacases_case7_75.png,X,another,1,COVID\n")
@@ -162,7 +162,7 @@ def cohort_of(root, layout, results="results/mine", **more):
     return {"results": str(results), "labels": LABELS, "cohorts": {"mine": shape | more}}
 
 
-def test_the_table_is_private_and_read_as_any_other(tmp_path):
+def test_the_table_is_private_and_read_like_a_users(tmp_path):
     made_curated(tmp_path / "data")
     config = complete_config(cohort_of(tmp_path / "data", "curated-covid-ct", tmp_path / "run"))
     table = tmp_path / "run.private" / "layouts" / "mine.tsv"
@@ -176,7 +176,7 @@ def test_the_table_is_private_and_read_as_any_other(tmp_path):
     assert table.stat().st_mtime_ns == before, "an unchanged table is not written again"
 
 
-def test_words_of_the_users_own_do_not_reach_the_results(tmp_path):
+def test_free_words_of_the_user_do_not_reach_the_results(tmp_path):
     lines = ["patient path label skip note", "P a covid Jane_Doe_asked -", "Q b covid - mismatch", "R c covid - Doe"]
     (tmp_path / "t.tsv").write_text("\n".join(lines).replace(" ", "\t").replace("-", "") + "\n")
     for name in "bc":
@@ -196,7 +196,7 @@ def test_words_of_the_users_own_do_not_reach_the_results(tmp_path):
         ({"layout": "else"}, "cohorts.mine.layout: 'else' is none of curated-covid-ct, nsclc-radiomics."),
     ],
 )
-def test_a_layout_that_does_not_fit_the_config(tmp_path, wrong, message):
+def test_a_layout_that_does_not_fit_the_config_is_refused(tmp_path, wrong, message):
     config = cohort_of(tmp_path, "curated-covid-ct")
     config["cohorts"]["mine"] |= wrong
     with pytest.raises(UserError) as caught:
@@ -204,7 +204,7 @@ def test_a_layout_that_does_not_fit_the_config(tmp_path, wrong, message):
     assert message in str(caught.value)
 
 
-def test_neither_table_nor_layout(tmp_path):
+def test_a_cohort_needs_a_table_or_a_layout(tmp_path):
     config = cohort_of(tmp_path, "curated-covid-ct")
     del config["cohorts"]["mine"]["layout"]
     with pytest.raises(UserError, match=r"cohorts.mine: give either table or layout\."):

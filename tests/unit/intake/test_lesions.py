@@ -1,4 +1,4 @@
-"""Lesion masks as users give them: on the image's grid, labels written in any way; a bad one is named."""
+"""Read lesion masks with labels written in any way, onto the image's grid; refuse unusable ones with a reason."""
 
 from pathlib import Path
 
@@ -46,9 +46,9 @@ def as_looked_at(mask: np.ndarray) -> np.ndarray:
     return mask[::-1, ::-1, 0].T
 
 
-def test_a_pictures_mask_lies_where_the_picture_does(picture: Volume, tmp_path: Path) -> None:
+def test_the_mask_of_a_picture_is_resized_like_the_picture(picture: Volume, tmp_path: Path) -> None:
     mask = read_lesion(saved(tmp_path / "m.png", 255 * SPOT), picture, "png")
-    assert (mask.dtype, mask.shape) == (np.uint8, picture.codes.shape)
+    assert (mask.dtype, mask.shape) == (np.uint8, picture.voxels.shape)
     wanted = Image.fromarray(SPOT).resize((40, 40), Image.Resampling.NEAREST)
     np.testing.assert_array_equal(as_looked_at(mask), np.asarray(wanted))
 
@@ -77,7 +77,7 @@ def test_a_mask_may_show_no_lesion(picture: Volume, volume: Volume, tmp_path: Pa
     assert not read_lesion(empty, volume, "dicom").any()
 
 
-def test_pictures_masks_that_cannot_be_used_say_why(picture: Volume, tmp_path: Path) -> None:
+def test_unusable_masks_of_pictures_are_refused_with_a_reason(picture: Volume, tmp_path: Path) -> None:
     torn = saved(tmp_path / "torn.png", 255 * SPOT)
     torn.write_bytes(torn.read_bytes()[:40])
     grey = np.random.default_rng(0).integers(0, 255, SPOT.shape, dtype=np.uint8)
@@ -97,7 +97,7 @@ def test_pictures_masks_that_cannot_be_used_say_why(picture: Volume, tmp_path: P
             read_lesion(path, picture, "png")
 
 
-def test_a_scans_mask_is_a_nifti_on_its_grid(volume: Volume, tmp_path: Path) -> None:
+def test_the_mask_of_a_scan_is_a_nifti_on_its_grid(volume: Volume, tmp_path: Path) -> None:
     labels = np.where(truth(True), 2, 0).astype(np.int16)
     flip = np.diag([-1.0, -1, 1, 1])
     flip[:2, 3] = 31, 23

@@ -1,4 +1,4 @@
-"""The lung mask of a case from RTSTRUCT, DICOM SEG and NIfTI."""
+"""Read the lung mask of a case from RTSTRUCT, DICOM SEG and NIfTI."""
 
 import shutil
 
@@ -97,7 +97,7 @@ def test_contours_of_another_frame_are_refused(volume, tmp_path):
         read_mask(folder, volume, ROI_NAMES, True)
 
 
-def test_row_19_what_is_no_mask_is_refused(volume, tmp_path):
+def test_other_files_are_no_mask(volume, tmp_path):
     (tmp_path / "text").write_text("lung")
     with pytest.raises(BadCase, match="no readable DICOM"):
         read_mask(tmp_path / "text", volume, ROI_NAMES, True)
@@ -170,7 +170,7 @@ def test_nifti_labels_above_0_are_lung_in_whatever_axes(volume, tmp_path):
     np.testing.assert_array_equal(read_mask(path, volume, ROI_NAMES, True), truth(True))
 
 
-def test_row_19_nifti_masks_that_do_not_fit_are_refused(volume, tmp_path):
+def test_nifti_masks_that_do_not_fit_are_refused(volume, tmp_path):
     labels = truth(True).astype(np.float32)
     moved = volume.affine.copy()
     moved[2, 3] += 1
@@ -187,16 +187,15 @@ def test_row_19_nifti_masks_that_do_not_fit_are_refused(volume, tmp_path):
 
 
 def test_real_left_lung_agrees_with_the_density_inside_it(real_ct):
-    """thorax_rt has the left lung alone: with it taken for both, most of the mask is air and most of it is inside."""
+    """Most of the mask is air, and most air around it is in the mask. thorax_rt has contours of the left lung only."""
     folder = real_ct / "thorax_rt"
     volume = read_dicom(folder / "CT", folder, Window(-1250, 250), 5)
     with pytest.raises(BadCase, match=r"^right lung not contoured$"):
         read_mask(folder / "RTSTRUCT", volume, ROI_NAMES | {"left": ["lt lung"]}, True)
     mask = read_mask(folder / "RTSTRUCT", volume, ROI_NAMES | {"both": ["lt lung"]}, True) == 1
-    air = volume.codes < (1250 - 400) * 43
+    air = volume.voxels < (1250 - 400) * 43
     assert air[mask].mean() > 0.9
-    sides = np.argwhere(mask)[:, 0]
-    assert sides.max() < np.argwhere(air & (volume.codes > 0))[:, 0].max()
+    assert np.argwhere(mask)[:, 0].max() < np.argwhere(air & (volume.voxels > 0))[:, 0].max()
     around = np.zeros_like(mask)
     i0, j0, k0 = np.argwhere(mask).min(axis=0)
     i1, j1, k1 = np.argwhere(mask).max(axis=0) + 1

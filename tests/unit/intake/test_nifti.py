@@ -1,11 +1,11 @@
-"""NIfTI volumes as input."""
+"""Convert NIfTI volumes, or refuse them with a reason."""
 
 import nibabel
 import numpy as np
 import pytest
 
 from lungsight.errors import BadCase
-from lungsight.intake.nifti import load_nifti, read_nifti, values_are
+from lungsight.intake.nifti import load_nifti, read_nifti, value_range
 from lungsight.intake.volume import Window
 from tests.factories.dicom import made_hu
 
@@ -28,44 +28,44 @@ def ijk(n=6):
 def test_hu_volume_becomes_canonical_and_windowed(tmp_path):
     volume = read_nifti(save(tmp_path / "v.nii.gz", ijk()), WINDOW, 5)
     wanted = (np.clip(ijk(), -1250, 250) + 1250) / 1500
-    np.testing.assert_allclose(volume.codes / volume.full, wanted[::-1, ::-1], atol=1e-12)
+    np.testing.assert_allclose(volume.voxels / volume.max_code, wanted[::-1, ::-1], atol=1e-12)
     assert nibabel.aff2axcodes(volume.affine) == ("R", "A", "S")
-    facts = volume.facts
-    assert (facts.rows, facts.columns, facts.spacing_slice) == (24, 32, 2.5)
-    assert (facts.spacing_row, facts.spacing_column) == pytest.approx((0.8, 0.7))
-    assert facts.hu_p50 == pytest.approx(np.percentile(ijk(), 50), abs=20)
+    acquisition = volume.acquisition
+    assert (acquisition.rows, acquisition.columns, acquisition.spacing_slice) == (24, 32, 2.5)
+    assert (acquisition.spacing_row, acquisition.spacing_column) == pytest.approx((0.8, 0.7))
+    assert acquisition.hu_p50 == pytest.approx(np.percentile(ijk(), 50), abs=20)
 
 
 def test_scl_slope_is_honoured(tmp_path):
     volume = read_nifti(save(tmp_path / "v.nii", ijk() * 2 + 2048, slope=(0.5, -1024)), WINDOW, 5)
     wanted = (np.clip(ijk(), -1250, 250) + 1250) / 1500
-    np.testing.assert_allclose(volume.codes / volume.full, wanted[::-1, ::-1], atol=1e-6)
+    np.testing.assert_allclose(volume.voxels / volume.max_code, wanted[::-1, ::-1], atol=1e-6)
 
 
-def test_unit_volume_is_taken_as_it_is(tmp_path):
+def test_a_volume_in_0_to_1_is_not_windowed(tmp_path):
     values = np.random.default_rng(1).random((8, 7, 6))
     volume = read_nifti(save(tmp_path / "v.nii", values, dtype=np.float32), WINDOW, 5)
-    np.testing.assert_allclose(volume.codes / volume.full, values[::-1, ::-1], atol=1e-5)
-    assert volume.facts.hu_p50 is None
+    np.testing.assert_allclose(volume.voxels / volume.max_code, values[::-1, ::-1], atol=1e-5)
+    assert volume.acquisition.hu_p50 is None
 
 
-def test_what_values_are_is_told_by_rule():
-    assert values_are(np.array([0.0, 1.0])) == "unit"
-    assert values_are(np.array([-1024.0, 3000.0])) == "hu"
+def test_hu_and_unit_values_are_recognised():
+    assert value_range(np.array([0.0, 1.0])) == "unit"
+    assert value_range(np.array([-1024.0, 3000.0])) == "hu"
     with pytest.raises(BadCase, match="values from 0 to 255 are neither"):
-        values_are(np.array([0.0, 255.0]))
+        value_range(np.array([0.0, 255.0]))
 
 
-def test_the_config_may_say_what_values_are(tmp_path):
+def test_the_config_may_fix_what_the_values_are(tmp_path):
     path = save(tmp_path / "v.nii", np.full((8, 7, 6), 40))
-    assert read_nifti(path, WINDOW, 5, kind="hu").codes[0, 0, 0] == round(1290 / 1500 * 64500)
+    assert read_nifti(path, WINDOW, 5, values_are="hu").voxels[0, 0, 0] == round(1290 / 1500 * 64500)
     with pytest.raises(BadCase, match="not in \\[0, 1\\]"):
-        read_nifti(path, WINDOW, 5, kind="unit")
+        read_nifti(path, WINDOW, 5, values_are="unit")
 
 
 def test_a_single_slice_may_have_two_axes_or_a_trailing_one(tmp_path):
-    assert read_nifti(save(tmp_path / "a.nii", ijk()[:, :, 0]), WINDOW, 1).codes.shape == (32, 24, 1)
-    assert read_nifti(save(tmp_path / "b.nii", ijk()[..., None]), WINDOW, 1).codes.shape == (32, 24, 6)
+    assert read_nifti(save(tmp_path / "a.nii", ijk()[:, :, 0]), WINDOW, 1).voxels.shape == (32, 24, 1)
+    assert read_nifti(save(tmp_path / "b.nii", ijk()[..., None]), WINDOW, 1).voxels.shape == (32, 24, 6)
 
 
 def refused(path, min_slices=1):
@@ -74,7 +74,7 @@ def refused(path, min_slices=1):
     return str(caught.value)
 
 
-def test_unusable_volumes_say_why(tmp_path):
+def test_unusable_volumes_are_refused_with_a_reason(tmp_path):
     assert refused(save(tmp_path / "a.nii", np.zeros((4, 4, 4, 2)))) == "the NIfTI has 4 axes; one volume has 3"
     holed = ijk().astype(np.float32)
     holed[3, 3, 3] = np.nan

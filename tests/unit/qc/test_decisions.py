@@ -1,5 +1,6 @@
-"""A person's decisions: read, checked, laid over the automatic ones."""
+"""A person's decisions: read, checked, and applied to the automatic ones."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -35,19 +36,19 @@ def automatic():
     )
 
 
-def test_nobody_can_keep_a_slice_segmented_that_has_no_mask(tmp_path):
+def test_a_slice_without_a_mask_is_never_kept_segmented(tmp_path):
     file = write(tmp_path / "one.tsv", row(0, 1, 1), row(1, 1, 1), row(2, 0, 0))
     manifest = overrule(
         automatic().assign(lung_fraction=[float("nan"), 0.2, float("nan"), 0.2, 0.2]), read_decisions(file)
     )
-    found = refuse_without_mask(manifest)
-    assert found["segmented_keep"].tolist() == [0, 1, 0, 1, 0]
-    assert found["reason"].tolist() == ["no lung mask", "", "rejected by a person", "", "x"]
-    assert found["decided_by"].tolist() == ["person"] * 3 + ["auto"] * 2
-    assert found["whole_keep"].tolist() == manifest["whole_keep"].tolist()
+    refused = refuse_without_mask(manifest)
+    assert refused["segmented_keep"].tolist() == [0, 1, 0, 1, 0]
+    assert refused["reason"].tolist() == ["no lung mask", "", "rejected by a person", "", "x"]
+    assert refused["decided_by"].tolist() == ["person"] * 3 + ["auto"] * 2
+    assert refused["whole_keep"].tolist() == manifest["whole_keep"].tolist()
 
 
-def test_a_person_overrules_and_the_rest_stays(tmp_path):
+def test_a_person_overrules_and_other_decisions_stay(tmp_path):
     file = write(tmp_path / "one.tsv", row(0, 1, 0, reason="other tissue kept"), row(1, 1, 1), row(2, 0, 0))
     found = overrule(automatic(), read_decisions(file))
     assert found["slice"].tolist() == SLICES
@@ -57,7 +58,7 @@ def test_a_person_overrules_and_the_rest_stays(tmp_path):
     assert found["decided_by"].tolist() == ["person", "person", "person", "auto", "auto"]
 
 
-def test_the_latest_counts_whatever_the_order_and_the_zone(tmp_path):
+def test_the_latest_decision_counts_in_any_order_and_zone(tmp_path):
     first = write(
         tmp_path / "a.tsv",
         row(0, 1, 1, time="2021-03-05T12:30:00+02:00"),
@@ -72,7 +73,7 @@ def test_the_latest_counts_whatever_the_order_and_the_zone(tmp_path):
     assert found.loc[SLICES[1], "segmented_keep"] == 0
 
 
-def test_disagreement_is_said_and_a_change_of_mind_is_not(tmp_path):
+def test_a_disagreement_is_reported_and_a_change_of_mind_is_not(tmp_path):
     first = write(tmp_path / "a.tsv", row(0, 1, 1), row(1, 1, 1), row(1, 1, 0, time="2021-03-05T11:00:00Z"))
     second = write(tmp_path / "b.tsv", row(0, 0, 0, "CD", "2021-03-06T10:00:00Z"))
     (sentence,) = disagreements(pd.concat([read_decisions(first), read_decisions(second)]))
@@ -80,20 +81,19 @@ def test_disagreement_is_said_and_a_change_of_mind_is_not(tmp_path):
 
 
 def test_agreement_of_two_reviewers_is_cohens_kappa(tmp_path):
-    verdicts = [(1, 1), (1, 1), (1, 0), (0, 0), (0, 0)]
-    first = write(tmp_path / "a.tsv", *(row(index, 1, mine) for index, (mine, _) in enumerate(verdicts)))
-    second = write(tmp_path / "b.tsv", *(row(index, 1, yours, "CD") for index, (_, yours) in enumerate(verdicts)))
-    found = agreement_of_reviewers(pd.concat([read_decisions(first), read_decisions(second)]))
-    segmented = found[found["framework"] == "segmented"].iloc[0]
+    kept = [(1, 1), (1, 1), (1, 0), (0, 0), (0, 0)]
+    first = write(tmp_path / "a.tsv", *(row(index, 1, mine) for index, (mine, _) in enumerate(kept)))
+    second = write(tmp_path / "b.tsv", *(row(index, 1, yours, "CD") for index, (_, yours) in enumerate(kept)))
+    whole, segmented = agreement_of_reviewers(pd.concat([read_decisions(first), read_decisions(second)]))
     # observed 4/5; expected 3/5 · 2/5 + 2/5 · 3/5 = 12/25
-    assert (segmented["first"], segmented["second"], segmented["slices"]) == ("AB", "CD", 5)
-    assert segmented["agreement"] == pytest.approx(0.8)
-    assert segmented["kappa"] == pytest.approx((0.8 - 0.48) / (1 - 0.48))
-    assert found[found["framework"] == "whole"]["kappa"].isna().all()
+    assert segmented[:4] == ("AB", "CD", "segmented", 5)
+    assert segmented.agreement == pytest.approx(0.8)
+    assert segmented.kappa == pytest.approx((0.8 - 0.48) / (1 - 0.48))
+    assert whole[:5] == ("AB", "CD", "whole", 5, 1.0) and np.isnan(whole.kappa)
 
 
 @pytest.mark.parametrize(
-    ("rows", "header", "words"),
+    ("rows", "header", "message"),
     [
         ([], HEADER.replace("reason", "why"), "the header is slice, whole_keep, segmented_keep, why"),
         ([row(0, 1, 1), row(1, 2, 1)], HEADER, "row 2: whole_keep is neither 0 nor 1"),
@@ -102,13 +102,13 @@ def test_agreement_of_two_reviewers_is_cohens_kappa(tmp_path):
         ([row(0, 1, 1).replace("a" * 16, "patient")], HEADER, "row 1"),
     ],
 )
-def test_what_is_wrong_is_named_by_file_and_row(tmp_path, rows, header, words):
+def test_errors_name_file_and_row(tmp_path, rows, header, message):
     with pytest.raises(UserError, match=r"file mine\.tsv") as caught:
         read_decisions(write(tmp_path / "mine.tsv", *rows, header=header))
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_spreadsheet_may_leave_its_mark(tmp_path):
+def test_a_byte_order_mark_of_a_spreadsheet_is_accepted(tmp_path):
     file = tmp_path / "marked.tsv"
     file.write_bytes(("\ufeff" + HEADER + "\r\n" + row(0, 1, 0) + "\r\n").encode())
     assert read_decisions(file)["segmented_keep"].tolist() == [0]
@@ -120,12 +120,12 @@ def test_unknown_slices_are_refused(tmp_path):
         check_known(decisions, set(SLICES[:2]))
 
 
-def test_a_required_review_says_where_to_look_and_what_to_do(tmp_path):
+def test_a_missing_required_review_names_the_page_and_the_folder(tmp_path):
     decisions = read_decisions(write(tmp_path / "mine.tsv", row(0, 1, 1)))
     require_decisions("hospital", decisions, set(SLICES), "page.html", "reviews")
-    for given in (None, decisions):
+    for insufficient in (None, decisions):
         with pytest.raises(UserError, match=r"(?s)cohort hospital.*page\.html.*reviews"):
-            require_decisions("hospital", given, {"b" * 16 + "-0000"}, "page.html", "reviews")
+            require_decisions("hospital", insufficient, {"b" * 16 + "-0000"}, "page.html", "reviews")
 
 
 def test_a_file_counts_for_the_cohorts_that_it_names(tmp_path):
@@ -136,7 +136,7 @@ def test_a_file_counts_for_the_cohorts_that_it_names(tmp_path):
     write(folder / "1.tsv", row(0, 1, 1))
     write(folder / "2.tsv", row(0, 1, 1).replace("a" * 16, "b" * 16))
     write(folder / "3.tsv", row(0, 1, 1).replace("a" * 16, "c" * 16))
-    (folder / "notes.txt").write_text("no table")
+    (folder / "notes.txt").write_text("not a table")
 
     def names(cohort):
         return [path.rsplit("/", 1)[1] for path in files_of_cohort(str(folder), cohort, cases)]
@@ -153,7 +153,7 @@ def test_cases_of_a_table(tmp_path):
     assert cases_of_table(tmp_path / "cases.tsv") == {"a" * 16, "b" * 16}
 
 
-def test_cases_are_known_before_their_table_where_the_key_is(tmp_path):
+def test_the_key_gives_the_cases_before_their_table_is_made(tmp_path):
     rows, key = [TableRow(1, "P", "scans/one", "", "", "", "")], tmp_path / "key"
     assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == set()
     key.write_text(b"secret".hex(), encoding="ascii")

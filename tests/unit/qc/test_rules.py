@@ -1,4 +1,4 @@
-"""Automatic decisions on single scores, and how many planted failures they catch."""
+"""Automatic decisions on single scores, and how many planted failures they find."""
 
 from functools import cache
 from pathlib import Path
@@ -23,18 +23,18 @@ GOOD = {
 }
 
 
-def decided(**changed: float) -> pd.Series:
+def decision_on(**changed: float) -> pd.Series:
     return decide(pd.DataFrame([GOOD | changed]), RULES).iloc[0]
 
 
 def test_a_good_slice_is_kept_without_a_reason():
-    found = decided()
-    assert (found["whole_keep"], found["segmented_keep"], found["reason"]) == (1, 1, "")
-    assert found["suspicion"] < 1
+    decision = decision_on()
+    assert (decision["whole_keep"], decision["segmented_keep"], decision["reason"]) == (1, 1, "")
+    assert decision["suspicion"] < 1
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "reason"),
     [
         ({"lung_fraction": 0.7}, "the mask covers 70 % of the image, limit 60 %"),
         ({"border_contact": 0.9}, "the mask covers 90 % of the image border, limit 25 %"),
@@ -50,10 +50,10 @@ def test_a_good_slice_is_kept_without_a_reason():
         ({"gas_fraction": 0.2}, "20 % of the mask is gas in airways, stomach or bowel, limit 3 %"),
     ],
 )
-def test_each_limit_rejects_the_mask_and_not_the_slice(changed, words):
-    found = decided(**changed)
-    assert (found["whole_keep"], found["segmented_keep"], found["reason"]) == (1, 0, words)
-    assert found["suspicion"] > 1
+def test_each_limit_rejects_the_mask_but_not_the_slice(changed, reason):
+    decision = decision_on(**changed)
+    assert (decision["whole_keep"], decision["segmented_keep"], decision["reason"]) == (1, 0, reason)
+    assert decision["suspicion"] > 1
 
 
 def test_a_slice_without_a_mask_is_judged_by_its_air_and_never_segmented():
@@ -61,18 +61,18 @@ def test_a_slice_without_a_mask_is_judged_by_its_air_and_never_segmented():
     images = np.stack([image, 0 * image]).astype(np.float32) / 255
     scores = pd.DataFrame(volume_scores(images, None, soft_level=0.75, air_level=0.5))
     assert scores.drop(columns=["components", "air_fraction"]).isna().all(axis=None)
-    found = decide(scores, RULES)
-    assert found["reason"].tolist() == [NO_MASK, NO_MASK]
-    assert found["whole_keep"].tolist() == [1, 0]
-    assert found["segmented_keep"].tolist() == [0, 0]
-    assert found["suspicion"].tolist() == [np.inf, 0], "a person sees first what has lung and no mask"
+    decision = decide(scores, RULES)
+    assert decision["reason"].tolist() == [NO_MASK, NO_MASK]
+    assert decision["whole_keep"].tolist() == [1, 0]
+    assert decision["segmented_keep"].tolist() == [0, 0]
+    assert decision["suspicion"].tolist() == [np.inf, 0], "the slice with lung and no mask comes first"
     assert in_brief(NO_MASK) == NO_MASK
 
 
 def test_reasons_in_brief():
     for limit in MASK_LIMITS:
         assert in_brief(f"{in_words(limit, 0.4, 0.3)}; holes of 20 % in the mask, limit 15 %") == limit.brief
-    assert in_brief(decided(lung_fraction=0.001, missed_air=1.0)["reason"]) == LOST
+    assert in_brief(decision_on(lung_fraction=0.001, missed_air=1.0)["reason"]) == LOST
     for reason in (NO_LUNG, "", "other tissue kept"):
         assert in_brief(reason) == reason
 
@@ -80,21 +80,21 @@ def test_reasons_in_brief():
 def test_a_lost_mask_does_not_lose_the_slice():
     scores = ("border_contact", "solidity", "holes", "mean_intensity", "soft_fraction", "gas_fraction")
     nothing = dict.fromkeys(scores, np.nan)
-    found = decided(lung_fraction=0.0, components=0, missed_air=1.0, **nothing)
-    assert (found["whole_keep"], found["segmented_keep"]) == (1, 0)
-    assert found["reason"].startswith("the mask misses the lung (0.0 % of the image)")
-    assert np.isinf(found["suspicion"])
+    decision = decision_on(lung_fraction=0.0, components=0, missed_air=1.0, **nothing)
+    assert (decision["whole_keep"], decision["segmented_keep"]) == (1, 0)
+    assert decision["reason"].startswith("the mask misses the lung (0.0 % of the image)")
+    assert np.isinf(decision["suspicion"])
 
 
-def test_no_lung_is_no_lung_whatever_the_mask_says():
-    below = decided(lung_fraction=0.005, air_fraction=0.004)
+def test_without_air_in_the_body_no_mask_makes_a_lung():
+    below = decision_on(lung_fraction=0.005, air_fraction=0.004)
     assert (below["whole_keep"], below["segmented_keep"], below["reason"]) == (0, 0, NO_LUNG)
-    leaked = decided(lung_fraction=0.3, air_fraction=0.004, soft_fraction=0.9)
+    leaked = decision_on(lung_fraction=0.3, air_fraction=0.004, soft_fraction=0.9)
     assert (leaked["whole_keep"], leaked["segmented_keep"], leaked["reason"]) == (0, 0, NO_LUNG)
 
 
-def test_a_consolidated_lung_with_little_air_is_kept_for_its_mask():
-    assert decided(air_fraction=0.01, soft_fraction=0.2)["whole_keep"] == 1
+def test_a_consolidated_lung_with_little_air_is_kept_because_of_its_mask():
+    assert decision_on(air_fraction=0.01, soft_fraction=0.2)["whole_keep"] == 1
 
 
 @cache
@@ -114,10 +114,10 @@ def real_lungs(folder: Path) -> Patient:
     return Patient(*map(as_images, (volume.astype(np.float32), lungs, air_in_body(volume).gas)))
 
 
-def check_quality(found: pd.DataFrame, what: str) -> None:
-    """Specificity at least 0.95 and sensitivity, of every failure that was planted often enough to say so."""
-    measured = summary(found)
-    print(f"{what}\n{measured.round(3)}")
+def check_quality(table: pd.DataFrame, title: str) -> None:
+    """Assert a specificity of at least 0.95, and the same sensitivity to each failure that was planted often."""
+    measured = summary(table)
+    print(f"{title}\n{measured.round(3)}")
     assert len(measured) == len(FAILURES) + 1
     often = measured[measured["slices"] >= 5]
     assert often["sensitivity"].min() >= 0.95, often

@@ -28,19 +28,19 @@ def test_two_rectangles():
     mask = rectangle(40, slice(10, 20), slice(4, 14)) | rectangle(40, slice(10, 30), slice(20, 36))
     image = np.full((40, 40), 0.25, dtype=np.float32)
     image[10:15, 4:14] = 0.85
-    found = slice_scores(image, mask, soft_level=0.75, air_level=0.5)
+    scores = slice_scores(image, mask, soft_level=0.75, air_level=0.5)
     area = 10 * 10 + 20 * 16
-    assert found["lung_fraction"] == pytest.approx(area / 1600)
-    assert found["components"] == 2
-    assert found["largest_share"] == pytest.approx(320 / area)
-    assert found["border_contact"] == 0
-    assert found["solidity"] == pytest.approx(1)
-    assert found["holes"] == 0
-    assert found["mean_intensity"] == pytest.approx((50 * 0.85 + (area - 50) * 0.25) / area)
-    assert found["soft_fraction"] == pytest.approx(50 / area)
+    assert scores["lung_fraction"] == pytest.approx(area / 1600)
+    assert scores["components"] == 2
+    assert scores["largest_share"] == pytest.approx(320 / area)
+    assert scores["border_contact"] == 0
+    assert scores["solidity"] == pytest.approx(1)
+    assert scores["holes"] == 0
+    assert scores["mean_intensity"] == pytest.approx((50 * 0.85 + (area - 50) * 0.25) / area)
+    assert scores["soft_fraction"] == pytest.approx(50 / area)
 
 
-def test_specks_and_diagonal_neighbours_are_no_components_of_their_own_kind():
+def test_specks_are_dropped_and_diagonal_neighbours_are_separate():
     mask = rectangle(40, slice(0, 20), slice(0, 20))
     mask[30, 30] = True  # 1 of 401 pixels
     assert [part.sum() for part in components_of(mask)] == [400]
@@ -52,11 +52,11 @@ def test_solidity_of_an_l_is_area_over_hull():
     mask = rectangle(30, slice(0, 20), slice(0, 20))
     mask[:10, 10:20] = False
     # The hull of the L cuts the missing 10 × 10 corner in half along the diagonal; 55 pixel squares lie on or below it.
-    found = solidity(components_of(mask))
-    assert found == pytest.approx(300 / 350, abs=0.015)
+    share = solidity(components_of(mask))
+    assert share == pytest.approx(300 / 350, abs=0.015)
 
 
-def test_a_hole_counts_and_an_open_bay_does_not():
+def test_a_hole_is_filled_and_an_open_bay_is_not():
     mask = rectangle(30, slice(5, 25), slice(5, 25))
     mask[10:14, 10:15] = False
     assert fill_holes(mask).sum() - mask.sum() == 20
@@ -86,14 +86,14 @@ def test_missed_air_is_the_lung_that_the_mask_lost():
     image, lungs = made_slice(96, positive=False, rng=np.random.default_rng(3))
     left = lungs.copy()
     left[:, 48:] = False
-    found = slice_scores(image.astype(np.float32) / 255, left, soft_level=0.75, air_level=0.5)
-    assert found["missed_air"] == pytest.approx(1 - left.sum() / lungs.sum(), abs=0.01)
-    assert found["air_fraction"] == pytest.approx(lungs.mean(), abs=0.002)
+    scores = slice_scores(image.astype(np.float32) / 255, left, soft_level=0.75, air_level=0.5)
+    assert scores["missed_air"] == pytest.approx(1 - left.sum() / lungs.sum(), abs=0.01)
+    assert scores["air_fraction"] == pytest.approx(lungs.mean(), abs=0.002)
 
 
 def test_an_empty_mask_has_no_shape():
-    found = slice_scores(np.full((8, 8), 0.8, dtype=np.float32), np.zeros((8, 8), dtype=bool), 0.75, 0.5)
-    assert (found["lung_fraction"], found["components"], found["air_fraction"]) == (0, 0, 0)
+    scores = slice_scores(np.full((8, 8), 0.8, dtype=np.float32), np.zeros((8, 8), dtype=bool), 0.75, 0.5)
+    assert (scores["lung_fraction"], scores["components"], scores["air_fraction"]) == (0, 0, 0)
     for name in (
         "largest_share",
         "border_contact",
@@ -103,7 +103,7 @@ def test_an_empty_mask_has_no_shape():
         "soft_fraction",
         "missed_air",
     ):
-        assert np.isnan(found[name])
+        assert np.isnan(scores[name])
 
 
 def test_agreement_with_the_classical_lung():
@@ -113,12 +113,12 @@ def test_agreement_with_the_classical_lung():
     left[:, 48:] = False
     half[:48, 48:] = False
     masks = np.stack([lungs, left, half, moved, lungs & False])
-    found = classical_scores(images, masks, air_level=0.5)
-    kept = [scores["classical_kept"] for scores in found]
+    scores = classical_scores(images, masks, air_level=0.5)
+    kept = [each["classical_kept"] for each in scores]
     right = lungs[:, 48:].sum()
     assert kept[0] == 1 and kept[1] == kept[4] == 0
     assert kept[2] == pytest.approx(half[:, 48:].sum() / right, abs=0.02)
-    agreement = [scores["classical_dice"] for scores in found]
+    agreement = [each["classical_dice"] for each in scores]
     expected = [dice(mask & (images[0] < 0.5), lungs) for mask in masks]
     assert agreement == pytest.approx(expected, abs=0.02)
 
@@ -126,9 +126,9 @@ def test_agreement_with_the_classical_lung():
 def test_dense_lung_counts_neither_for_a_mask_nor_against_it():
     image, lungs = made_slice(96, positive=False, rng=np.random.default_rng(3))
     image[40:60, 20:40] = 200  # consolidation of a part of the left lung
-    (found,) = classical_scores(image[np.newaxis].astype(np.float32) / 255, lungs[np.newaxis], air_level=0.5)
-    assert found["classical_dice"] == pytest.approx(1, abs=0.01)
-    assert found["classical_kept"] == pytest.approx(1, abs=0.01)
+    (scores,) = classical_scores(image[np.newaxis].astype(np.float32) / 255, lungs[np.newaxis], air_level=0.5)
+    assert scores["classical_dice"] == pytest.approx(1, abs=0.01)
+    assert scores["classical_kept"] == pytest.approx(1, abs=0.01)
 
 
 def test_gas_is_darker_than_lung():
@@ -137,10 +137,10 @@ def test_gas_is_darker_than_lung():
     image[image < 30] = 30 + rng.integers(-5, 6, np.count_nonzero(image < 30))  # air around the body
     trachea = disc(96, 0.35, 0.5, 0.05, 0.05)
     image[trachea] = 30
-    (found,) = classical_scores(
+    (scores,) = classical_scores(
         image[np.newaxis].astype(np.float32) / 255, (lungs | trachea)[np.newaxis], air_level=0.5
     )
-    assert found["gas_fraction"] == pytest.approx(trachea.sum() / (lungs | trachea).sum(), abs=0.005)
+    assert scores["gas_fraction"] == pytest.approx(trachea.sum() / (lungs | trachea).sum(), abs=0.005)
     (clean,) = classical_scores(image[np.newaxis].astype(np.float32) / 255, lungs[np.newaxis], air_level=0.5)
     assert clean["gas_fraction"] == 0
 
@@ -150,15 +150,15 @@ def test_large_images_are_compared_at_fewer_pixels_with_the_same_result():
     masks = np.roll(lungs, 5, axis=0)[np.newaxis]
     images = image[np.newaxis].astype(np.float32) / 255
     (small,) = classical_scores(images, masks, 0.5)
-    (large,) = classical_scores(*(np.kron(one, np.ones((1, 6, 6), one.dtype)) for one in (images, masks)), 0.5)
+    (large,) = classical_scores(*(np.kron(array, np.ones((1, 6, 6), array.dtype)) for array in (images, masks)), 0.5)
     assert large == pytest.approx(small, abs=0.03)
 
 
 def test_the_better_neighbour_counts():
     small, large = rectangle(10, slice(0, 2), slice(0, 5)), rectangle(10, slice(0, 6), slice(0, 5))
     nothing = np.zeros((10, 10), dtype=bool)
-    found = neighbour_dices(np.stack([nothing, nothing, small, large]))
-    np.testing.assert_allclose(found, [np.nan, 0, 0.5, 0.5])
+    dices = neighbour_dices(np.stack([nothing, nothing, small, large]))
+    np.testing.assert_allclose(dices, [np.nan, 0, 0.5, 0.5])
     assert np.isnan(neighbour_dices(small[np.newaxis])).all()
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.intake.summary_tables import counts_of_cohorts, predictability_of_cohorts
+from lungsight.intake.counts import counts_of_cohorts
+from lungsight.intake.label_predictability import predictability_of_cohorts
 from lungsight.report.intake_page import SHOWN_ON_SHEET, IntakeResults, contact_sheet, render_intake, statements
 from lungsight.tables import columns_of, read_table
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort

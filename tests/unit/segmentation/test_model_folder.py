@@ -83,11 +83,11 @@ def test_lung_labels(labels: dict, expected: list[int]) -> None:
 @pytest.mark.parametrize(
     ("plans", "dataset", "words"),
     [
-        (PLANS, changed(DATASET, "channel_names", to={"0": "T1", "1": "T2"}), "it wants images of 2 channels (T1, T2)"),
+        (PLANS, changed(DATASET, "channel_names", to={"0": "T1", "1": "T2"}), "it needs images of 2 channels (T1, T2)"),
         (
             PLANS,
             changed(DATASET, "labels", to={"background": 0, "liver": 1}),
-            "no label of it is lung: they are backgr",
+            "none of its labels is lung: they are backgr",
         ),
         (
             changed(PLANS, "foreground_intensity_properties_per_channel", "0", to={"min": -1024.0, "max": 3071.0}),
@@ -103,19 +103,19 @@ def test_lung_labels(labels: dict, expected: list[int]) -> None:
             DATASET,
             "its normalisation is CTNormalization",
         ),
-        (changed(PLANS, "configurations", to={}), DATASET, "no configuration of it is two-dimensional (none)"),
+        (changed(PLANS, "configurations", to={}), DATASET, "none of its configurations is two-dimensional (none)"),
         (changed(PLANS, "transpose_forward", to=[2, 0, 1]), DATASET, "its slices are not axial"),
     ],
 )
 def test_a_model_of_another_task_is_refused(tmp_path: Path, plans: dict, dataset: dict, words: str) -> None:
     message = problem(write_folder(tmp_path / "model", plans, dataset))
     assert words in message
-    assert "is no lung model for this workflow" in message
+    assert "is not a lung model for this workflow" in message
 
 
 def test_weights_of_a_configuration_in_three_dimensions_are_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "model")
-    assert "no configuration of it is two-dimensional (3d_fullres)" in problem(folder, "3d_fullres")
+    assert "none of its configurations is two-dimensional (3d_fullres)" in problem(folder, "3d_fullres")
 
 
 def test_no_model_folder(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_no_model_folder(tmp_path: Path) -> None:
     write_folder(tmp_path / "Dataset001" / "trainer__plans__2d")
     for nearby in (tmp_path, tmp_path / "Dataset001", tmp_path / "Dataset001" / "trainer__plans__2d" / "fold_0"):
         message = problem(nearby)
-        assert "is no nnU-Net model folder" in message
+        assert "is not an nnU-Net model folder" in message
         assert message.endswith(f"Did you mean {tmp_path / 'Dataset001' / 'trainer__plans__2d'}?")
     (tmp_path / "empty").mkdir()
     assert "Did you mean" not in problem(tmp_path / "empty")
@@ -133,7 +133,7 @@ def test_a_folder_without_weights_and_a_torn_one(tmp_path: Path) -> None:
     assert "the training is not finished" in problem(write_folder(tmp_path / "unfinished", folds=()))
     folder = write_folder(tmp_path / "torn")
     (folder / "plans.json").write_text('{"configurations": ')
-    assert "plans.json is no JSON" in problem(folder)
+    assert "plans.json is not JSON" in problem(folder)
     (folder / "plans.json").write_text("[]")
     assert "does not hold a JSON object" in problem(folder)
 

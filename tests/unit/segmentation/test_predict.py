@@ -18,7 +18,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from lungsight.errors import BadCase, UserError
 from lungsight.files import read_json, write_json
 from lungsight.segmentation import predict
-from lungsight.segmentation.dataset import DATASET_JSON, own_configuration
+from lungsight.segmentation.dataset import DATASET_JSON, derived_configuration
 from lungsight.segmentation.model_folder import CHECKPOINT
 from lungsight.segmentation.nnunet import CONFIGURATION
 from lungsight.segmentation.predict import check_weights, load_predictor, predict_mask, predict_masks
@@ -83,7 +83,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with random weights, patch 64², so that an image takes several tiles."""
     folder = tmp_path_factory.mktemp("model")
     planned = planned_2d()
-    own = own_configuration(planned, batch_size=4, patch_size=[64, 64], max_features=8)
+    own = derived_configuration(planned, batch_size=4, patch_size=[64, 64], max_features=8)
     plans = {
         **{"dataset_name": "Dataset001_Lung", "plans_name": "nnUNetPlans", "image_reader_writer": "NibabelIO"},
         **{"transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2], "label_manager": "LabelManager"},
@@ -124,9 +124,9 @@ def written_image(
 
 @pytest.mark.parametrize("patch_size", [None, [64, 64], [100, 128], [192, 32]])
 @pytest.mark.parametrize("max_features", [None, 16])
-def test_own_configuration_makes_a_network_that_fits(patch_size: list[int] | None, max_features: int | None) -> None:
+def test_a_derived_configuration_makes_a_network(patch_size: list[int] | None, max_features: int | None) -> None:
     planned = planned_2d()
-    configuration = planned | own_configuration(planned, 7, patch_size, max_features)
+    configuration = planned | derived_configuration(planned, 7, patch_size, max_features)
     patch, network = configuration["patch_size"], configuration["architecture"]["arch_kwargs"]
     assert configuration["batch_size"] == 7
     assert all(edge >= wanted for edge, wanted in zip(patch, patch_size or [SIZE, SIZE], strict=True))
@@ -141,7 +141,7 @@ def test_own_configuration_makes_a_network_that_fits(patch_size: list[int] | Non
 
 def test_a_batch_size_of_none_is_the_planned_one() -> None:
     planned = planned_2d()
-    assert (planned | own_configuration(planned, None, None, None))["batch_size"] == planned["batch_size"]
+    assert (planned | derived_configuration(planned, None, None, None))["batch_size"] == planned["batch_size"]
 
 
 @pytest.mark.parametrize("mirroring", [False, True])

@@ -74,7 +74,7 @@ def test_too_few_patients() -> None:
 
 
 def test_table_that_contradicts_itself() -> None:
-    with pytest.raises(UserError, match="one patient on two sides: row 1 train, row 3 test"):
+    with pytest.raises(UserError, match="one patient into two subsets: row 1 train, row 3 test"):
         split_cases(cases_of(list("abac"), preassigned_split=["train", "", "test", ""]), [0.8, 0.1, 0.1], seed=1)
 
 

@@ -1,10 +1,10 @@
-"""What two sides share, counted by hand."""
+"""What two subsets of a split share, counted by hand."""
 
 import numpy as np
 import pandas as pd
 
 from lungsight.splits.groups import with_duplicates
-from lungsight.splits.overlap import leakage_of, with_pixels
+from lungsight.splits.overlap import overlap_of, with_pixels
 
 SPLIT = with_duplicates(
     with_pixels(
@@ -21,30 +21,30 @@ SPLIT = with_duplicates(
 )
 
 
-def test_patients_and_pixels_on_two_sides():
-    assert leakage_of(SPLIT, [], patients_known=True) == {
+def test_patients_and_pixels_in_two_subsets():
+    assert overlap_of(SPLIT, [], patients_known=True) == {
         "slices": 6,
         "patients": 4,
         "patients_on_two_sides": 1,
         "test_slices_of_trained_patients": 0.5,
-        "identical_images_on_two_sides": 2,  # e and f; c and d are on one side, and g is not in the split
+        "identical_images_on_two_sides": 2,  # e and f; c and d are in one subset, and g is not in the split
         "test_images_in_other_cohorts": 0,
         "test_slices_of_patients_in_other_cohorts": 0,
-        "near_duplicates_on_two_sides": 3,  # b and e test what c validates; the twin of a is not in the split
+        "near_duplicates_on_two_sides": 3,  # b and e test what c validates; the duplicate of a is not in the split
         "patients_known": 1,
     }
 
 
-def test_unknown_patients_leave_the_share_open():
-    found = leakage_of(SPLIT, [], patients_known=False)
-    assert np.isnan(found["test_slices_of_trained_patients"]) and found["patients_known"] == 0
+def test_the_share_is_empty_where_patients_are_unknown():
+    counts = overlap_of(SPLIT, [], patients_known=False)
+    assert np.isnan(counts["test_slices_of_trained_patients"]) and counts["patients_known"] == 0
 
 
 def test_what_other_cohorts_are_trained_on():
     """Only this cohort's test rows b and e count, and only what another cohort trains or validates on."""
     first = pd.DataFrame({"patient": ["r", "x", "x"], "sha256": ["9", "2", "1"], "split": ["train", "train", "val"]})
     second = pd.DataFrame({"patient": ["y", "p"], "sha256": ["2", "4"], "split": ["val", "test"]})
-    found = leakage_of(SPLIT, [first, second], patients_known=True)
-    assert found["test_images_in_other_cohorts"] == 1  # b, once although two cohorts have it; e only in another test
-    assert found["test_slices_of_patients_in_other_cohorts"] == 1  # e, of patient r; p is only tested there
-    assert found["identical_images_on_two_sides"] == 2
+    counts = overlap_of(SPLIT, [first, second], patients_known=True)
+    assert counts["test_images_in_other_cohorts"] == 1  # b, once although two cohorts have it; e only in another test
+    assert counts["test_slices_of_patients_in_other_cohorts"] == 1  # e, of patient r; p is only tested there
+    assert counts["identical_images_on_two_sides"] == 2

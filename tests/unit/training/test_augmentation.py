@@ -27,7 +27,7 @@ def moved(image: np.ndarray, horizontal: float, vertical: float, degrees: float)
     return augment(image[None], transforms, np.ones(1, np.float32)).numpy()[0]
 
 
-def test_nothing_switched_on_leaves_every_image_as_it_is() -> None:
+def test_without_any_augmentation_an_image_stays_as_it_is() -> None:
     drawn = draw_augmentation(generator(1, 1, 1, 1), 4, SIZE, NOTHING)
     np.testing.assert_allclose(augment(images(), *drawn).numpy(), images(), atol=1e-3)
     np.testing.assert_array_equal(augment(images(), *no_augmentation(4)).numpy(), images())
@@ -53,9 +53,9 @@ def test_brightness_is_a_factor_within_its_range() -> None:
     drawn = draw_augmentation(generator(1, 1, 1, 1), 2000, SIZE, NOTHING | {"brightness": [0.2, 1.0]})
     assert 0.2 <= drawn.brightness.min() < 0.25
     assert 0.95 < drawn.brightness.max() <= 1.0
-    few = drawn.transforms[:4], drawn.brightness[:4]
+    first = drawn.transforms[:4], drawn.brightness[:4]
     expected = images() * drawn.brightness[:4, None, None]
-    np.testing.assert_allclose(augment(images(), *few).numpy(), expected, atol=1e-2)
+    np.testing.assert_allclose(augment(images(), *first).numpy(), expected, atol=1e-2)
 
 
 def test_a_factor_above_one_saturates() -> None:
@@ -72,7 +72,7 @@ def test_half_of_the_images_is_flipped_and_angles_fill_their_range() -> None:
     assert 9.5 < degrees.max() <= 10.001
 
 
-def test_draws_depend_on_the_place_and_on_nothing_that_is_switched_off() -> None:
+def test_draws_depend_on_the_place_in_the_training_and_not_on_what_is_enabled() -> None:
     first = draw_augmentation(generator(7, 1, 2, 3), 8, SIZE, EVERYTHING)
     again = draw_augmentation(generator(7, 1, 2, 3), 8, SIZE, EVERYTHING)
     other = draw_augmentation(generator(7, 1, 2, 4), 8, SIZE, EVERYTHING)

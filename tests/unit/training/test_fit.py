@@ -19,7 +19,7 @@ from lungsight.training import backbones
 from lungsight.training.adam import Adam
 from lungsight.training.augmentation import no_augmentation
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.early_stopping import EARLY, PLANNED, BestEpoch
+from lungsight.training.early_stopping import EARLY, PLANNED, EarlyStopping
 from lungsight.training.fit import LabelledImages, TrainingPlan, equal_batches, fit
 from lungsight.training.heads import HEADS
 from lungsight.training.losses import LOSSES, balanced_weights, binary_crossentropy, categorical_crossentropy
@@ -126,7 +126,7 @@ def test_a_damaged_checkpoint_is_refused_and_training_starts_over(
         model = new_model()
         before = model.get_weights()
         adam = Adam([v.value for v in model.trainable_variables])
-        assert checkpoint.restore(model, adam, BestEpoch(None)) == []
+        assert checkpoint.restore(model, adam, EarlyStopping(model, None)) == []
         assert "is refused" in capsys.readouterr().err
         assert not checkpoint.path.exists()
         assert all((one == other).all() for one, other in zip(model.get_weights(), before, strict=True))
@@ -144,10 +144,10 @@ def test_a_checkpoint_of_another_training_is_not_used(
     stop_after_first_epoch(monkeypatch, first)
     model = new_model()
     adam = Adam([v.value for v in model.trainable_variables])
-    assert second.restore(model, adam, BestEpoch(None)) == []
+    assert second.restore(model, adam, EarlyStopping(model, None)) == []
     assert "is of other settings, images or code: the training starts at epoch 1." in capsys.readouterr().err
     first.path.rename(second.path)
-    assert second.restore(model, adam, BestEpoch(None)) == []
+    assert second.restore(model, adam, EarlyStopping(model, None)) == []
     assert not second.path.exists()
 
 
@@ -208,6 +208,47 @@ def test_recalibrated_training_resumes_to_the_same_numbers(tmp_path: Path, monke
 MODERN = replace(
     PLAN, **{"epochs": 12, "learning_rate": 3e-2, "weight_decay": 0.01}, schedule="cosine", warmup_epochs=1, patience=2
 )
+
+
+def stopped_after(losses: list[float], patience: int | None, resumed_after: int) -> tuple[list[dict], float]:
+    """The finished history, and which epoch's weights the model is left with; each epoch's weights are its number."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    stopping, history = EarlyStopping(model, patience), []
+    for epoch, loss in enumerate(losses, start=1):
+        if stopping.is_over:
+            break
+        model.set_weights([np.full((1, 1), epoch)])
+        history.append({"epoch": epoch, "val_loss": loss})
+        stopping.see(history[-1])
+        if epoch == resumed_after:
+            best_weights = stopping.best_weights
+            stopping = EarlyStopping(model, patience)
+            stopping.resume(history, best_weights)
+    return stopping.finish(history), float(model.get_weights()[0].item())
+
+
+ONE_STEP_LOWER = float(np.nextafter(np.float32(0.5), np.float32(0)))
+
+
+@pytest.mark.parametrize("resumed_after", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("losses", "patience", "done", "kept", "reason"),
+    [
+        ([0.9, 0.5, 0.7, 0.6, 0.1], 2, 4, 2, EARLY),
+        ([0.9, 0.5, 0.5, 0.5, 0.1], 2, 4, 2, EARLY),  # the first of equals is the best
+        ([0.9, 0.5, ONE_STEP_LOWER, 0.6, 0.7], 2, 5, 3, EARLY),  # over just when the planned epochs are done
+        ([0.9, 0.5, 0.7, 0.4, 0.6], 2, 5, 4, PLANNED),
+        ([0.5, 0.6, 0.1], 1, 2, 1, EARLY),
+        ([0.5, 0.6, 0.7, 0.8], None, 4, 4, PLANNED),
+    ],
+)
+def test_early_stopping_waits_keeps_and_resumes(
+    losses: list[float], patience: int | None, done: int, kept: int, reason: str, resumed_after: int
+) -> None:
+    history, weights = stopped_after(losses, patience, resumed_after)
+    assert [row["kept"] for row in history] == [int(epoch == kept) for epoch in range(1, done + 1)]
+    assert [row["stopped"] for row in history] == [""] * (done - 1) + [reason]
+    assert weights == kept
 
 
 def test_early_stopping_keeps_the_best_epoch_and_says_so() -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.demo.textures import CLASSES, draw_textures
 from lungsight.errors import UserError
 from lungsight.tables import write_table
 from lungsight.training.image_cache import (
@@ -19,6 +18,7 @@ from lungsight.training.image_cache import (
     write_image_cache,
 )
 from lungsight.training.provenance import check_images
+from lungsight.training.textures import CLASSES, draw_textures
 from lungsight.training.weights import WeightsFile, read_sidecar, write_sidecar
 from tests.factories.tables import SHARD, made_cohort, save_volume
 
@@ -108,8 +108,8 @@ def test_lesions_are_cached_where_they_are_known(tmp_path: Path, capsys) -> None
     lesions, whole = (
         CachedImages.open(tmp_path / f"{name}.npy", tmp_path / "index.tsv") for name in ("lesions", "whole")
     )
-    assert lesions.is_given(np.array([0, 3, 4])).tolist() == [True, True, False]
-    assert whole.is_given(np.array([0, 7])).all()
+    assert lesions.mask_exists(np.array([0, 3, 4])).tolist() == [True, True, False]
+    assert whole.mask_exists(np.array([0, 7])).all()
 
 
 def test_lesions_that_nobody_knows_take_no_room(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,16 +15,17 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.saving import legacy_h5_format
 
-from lungsight.code import _without_docstrings
+from lungsight.code.modules import is_docstring
 from lungsight.errors import UserError
 from lungsight.training import backbones, published_models
 from lungsight.training.adam import Adam
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.network import build_classifier, logits_of, make_inference, precision, to_input
+from lungsight.training.network import batch_norms, build_classifier, logits_of, make_inference, precision, to_input
 from tests.factories.workspace import ROOT
 
 SIZE = 16
 SETTINGS = {"image_size": SIZE, "head_units": 8, "head_activation": "sigmoid", "batch_norm_momentum": 0.7}
+KERAS_CALL = keras.layers.BatchNormalization.call
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +38,9 @@ def classifier(weights: Path | None = None) -> keras.Model:
 
 
 def test_backbones_are_the_modules_of_their_folder() -> None:
-    published = ["densenet121", "densenet201", "efficientnetb4", "inceptionv3", "resnet50"]
-    assert backbones.names() == [*published, "small_cnn", "vgg16", "xception"]
-    with pytest.raises(UserError, match="known are densenet121, densenet201, efficientnetb4, inceptionv3, resnet50"):
+    modules = Path(backbones.__file__).parent.glob("*.py")
+    assert backbones.names() == sorted(path.stem for path in modules if path.stem != "__init__")
+    with pytest.raises(UserError, match=f"known are {', '.join(backbones.names())}"):
         backbones.load("resnet5")
 
 
@@ -60,7 +62,7 @@ def test_the_smallest_image_is_the_one_that_keras_allows(name: str) -> None:
 
 
 def test_a_config_is_checked_against_backbones_without_tensorflow() -> None:
-    """Backbones and systems are loaded while the workflow is parsed, which must take no seconds."""
+    """Backbones and published models are loaded while the workflow is parsed; TensorFlow would take seconds."""
     loads = (
         "import sys; from lungsight.training import backbones, published_models;"
         "[backbones.check_image_size(name, 256) for name in backbones.names()];"
@@ -142,6 +144,13 @@ def test_imagenet_weights_are_fetched_from_where_keras_has_them(
     assert asked == [(backbone.imagenet_url, backbone.imagenet_md5)]
 
 
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "body", None), list):
+            node.body = [statement for statement in node.body if not is_docstring(statement)]
+    return tree
+
+
 def code_of_the_workflow() -> dict[str, str]:
     """File → what it says, without sentences for people."""
     scripts = ROOT / "workflow" / "scripts"
@@ -151,7 +160,7 @@ def code_of_the_workflow() -> dict[str, str]:
     }
     rules = {
         path.name: re.sub(r"#.*", "", path.read_text())
-        for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "Snakefile"]
+        for path in [*(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "workflow" / "Snakefile"]
     }
     return python | rules
 
@@ -259,14 +268,77 @@ def test_fused_batch_norm_computes_what_keras_does() -> None:
     assert not np.allclose(start[2], model.get_weights()[2]) or not np.allclose(start[3], model.get_weights()[3])
 
 
-def test_fused_batch_norm_is_gone_afterwards_and_leaves_other_kinds_alone() -> None:
-    original = keras.layers.BatchNormalization.call
-    with fused_batch_norm(classifier()):
-        assert keras.layers.BatchNormalization.call is not original
-    assert keras.layers.BatchNormalization.call is original
+def replaced_layers(model: keras.Model) -> list[str]:
+    """The batch normalisations that do not compute by Keras's method."""
+    return [layer.name for layer in batch_norms(model) if layer.call.__func__ is not KERAS_CALL]
+
+
+def test_fused_batch_norm_is_gone_afterwards_and_leaves_other_models_alone() -> None:
+    model, other = classifier(), classifier()
+    names = [layer.name for layer in batch_norms(model)]
+    with fused_batch_norm(model):
+        assert replaced_layers(model) == names
+        assert replaced_layers(other) == []
+        with fused_batch_norm(logits_of(model)):  # shares the layers
+            assert replaced_layers(model) == names
+        assert replaced_layers(model) == names
+    assert replaced_layers(model) == []
+    with pytest.raises(KeyError), fused_batch_norm(model):
+        raise KeyError
+    assert replaced_layers(model) == []
+    assert keras.layers.BatchNormalization.call is KERAS_CALL
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.BatchNormalization(axis=1),
+        keras.layers.BatchNormalization(scale=False),
+        keras.layers.BatchNormalization(center=False),
+    ],
+    ids=["another axis", "no scale", "no offset"],
+)
+def test_fused_batch_norm_leaves_a_model_that_it_cannot_express(layer: keras.layers.BatchNormalization) -> None:
+    images = keras.Input((4, 4, 2))
+    model = keras.Model(images, layer(keras.layers.BatchNormalization()(images)))
+    with fused_batch_norm(model):
+        assert replaced_layers(model) == []
+
+
+def test_fused_batch_norm_leaves_vectors_alone() -> None:
     flat = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
     with fused_batch_norm(flat):
-        assert keras.layers.BatchNormalization.call is original
+        assert replaced_layers(flat) == []
+
+
+def test_threads_fuse_the_same_model_one_after_the_other() -> None:
+    """A second thread waits until the first has restored the layers; neither leaves them replaced."""
+    model = classifier()
+    names = [layer.name for layer in batch_norms(model)]
+    first_is_in, first_may_go, seen = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        with fused_batch_norm(model):
+            first_is_in.set()
+            first_may_go.wait(timeout=30)
+            seen.append(("first", replaced_layers(model)))
+
+    def second() -> None:
+        first_is_in.wait(timeout=30)
+        with fused_batch_norm(model):
+            seen.append(("second", replaced_layers(model)))
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    first_is_in.wait(timeout=30)
+    threads[1].join(timeout=0.3)
+    assert seen == []
+    first_may_go.set()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert seen == [("first", names), ("second", names)]
+    assert replaced_layers(model) == []
 
 
 def test_adam_equals_keras_over_many_steps() -> None:

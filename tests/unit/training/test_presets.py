@@ -1,4 +1,4 @@
-"""Presets: what a word sets, and that a key which a config writes out stays."""
+"""Presets of the training: what a word sets, and that a key in the config wins."""
 
 import pytest
 import yaml
@@ -15,22 +15,22 @@ def training(**settings: object) -> dict:
     return complete_config({"results": "results/x", "cohorts": COHORTS, "training": settings})["training"]
 
 
-def test_the_thesis_is_the_default_and_its_printed_settings() -> None:
+def test_the_default_is_the_thesis_with_its_printed_settings() -> None:
     assert training() == training(preset="thesis")
-    found = training()
-    assert (found["image_size"], found["head"], found["head_units"], found["head_activation"]) == (
+    settings = training()
+    assert (settings["image_size"], settings["head"], settings["head_units"], settings["head_activation"]) == (
         256,
         "dense",
         1024,
         "sigmoid",
     )
-    assert found["learning_rate"] == {"stage1": 1e-6, "stage2": 1e-6}
-    assert found["augmentation"] == {
+    assert settings["learning_rate"] == {"stage1": 1e-6, "stage2": 1e-6}
+    assert settings["augmentation"] == {
         **{"horizontal_flip": True, "vertical_flip": True, "rotation": 10, "brightness": [0.2, 1.0]}
     }
     off = ("weight_decay", "warmup_epochs", "label_smoothing", "batch_norm_frozen", "early_stopping")
-    assert not any(found[name] for name in off)
-    assert (found["loss"], found["learning_rate_schedule"]) == ("binary_crossentropy", "constant")
+    assert not any(settings[name] for name in off)
+    assert (settings["loss"], settings["learning_rate_schedule"]) == ("binary_crossentropy", "constant")
 
 
 def test_modern_sets_what_it_lists_and_nothing_else() -> None:
@@ -39,17 +39,17 @@ def test_modern_sets_what_it_lists_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("name", presets_of("training")["modern"])
-def test_every_part_of_modern_can_be_switched_off(name: str) -> None:
+def test_every_key_of_modern_can_be_set_back(name: str) -> None:
     plain = training()[name]
     assert training(preset="modern", **{name: plain})[name] == plain
 
 
-def test_one_stage_of_a_preset_can_be_written_out() -> None:
+def test_the_config_can_change_one_stage_of_a_preset() -> None:
     rates = training(preset="modern", learning_rate={"stage2": 1e-5})["learning_rate"]
     assert rates == {"stage1": presets_of("training")["modern"]["learning_rate"]["stage1"], "stage2": 1e-5}
 
 
-def test_a_preset_does_not_change_the_config_that_was_given() -> None:
+def test_a_preset_does_not_change_the_users_config() -> None:
     config = {"results": "results/x", "cohorts": COHORTS, "training": {"preset": "modern"}}
     text = yaml.safe_dump(config)
     complete_config(config)
@@ -58,12 +58,12 @@ def test_a_preset_does_not_change_the_config_that_was_given() -> None:
 
 def test_presets_name_keys_of_the_config_alone() -> None:
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
-    known = schema["properties"]["training"]["properties"]
+    keys = schema["properties"]["training"]["properties"]
     for preset in presets_of("training").values():
-        assert set(preset) <= set(known)
+        assert set(preset) <= set(keys)
 
 
-def test_a_warm_up_that_is_all_of_a_training_is_refused() -> None:
+def test_a_warm_up_as_long_as_the_training_is_refused() -> None:
     with pytest.raises(UserError, match=r"training\.warmup_epochs: 2 leaves nothing of 2 in stage2"):
         training(preset="modern", epochs={"stage2": 2})
 

@@ -9,7 +9,7 @@ from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.training import backbones, published_models
 from lungsight.training.pipelines import Pipeline, check_pipelines, input_views_of, pipelines_of, section_of
-from lungsight.training.settings import BY_STAGE, ELSEWHERE, settings_of_stage, start_files
+from lungsight.training.settings import BY_STAGE, NOT_SETTINGS, settings_of_stage, start_files
 
 COHORTS = {name: {"role": name, "format": "png", "root": name, "table": f"{name}.tsv"} for name in ("public", "target")}
 
@@ -19,15 +19,15 @@ def config_of(pipelines: dict[str, Any], **training: Any) -> dict:
 
 
 @pytest.mark.parametrize("name", published_models.names())
-def test_a_system_sets_keys_of_the_training_section_to_what_they_allow(name: str) -> None:
-    system = published_models.load(name)
-    assert system.backbone in backbones.names()
-    assert set(system.training) <= set(config_schema()["properties"]["training"]["properties"])
-    assert not set(system.training) & {*BY_STAGE, *ELSEWHERE}
-    config_of({}, **system.training)
+def test_a_published_model_sets_keys_of_the_training_section_to_allowed_values(name: str) -> None:
+    model = published_models.load(name)
+    assert model.backbone in backbones.names()
+    assert set(model.training) <= set(config_schema()["properties"]["training"]["properties"])
+    assert not set(model.training) & {*BY_STAGE, *NOT_SETTINGS}
+    config_of({}, **model.training)
 
 
-def test_systems_come_after_all_combinations_and_can_stand_alone() -> None:
+def test_published_models_follow_the_combinations_and_can_be_chosen_alone() -> None:
     both = {"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch"], "systems": ["bai2020"]}
     names = [pipeline.name for pipeline in pipelines_of(config_of(both))]
     assert names == ["whole-resnet50-scratch", "segmented-bai2020-imagenet"]
@@ -38,30 +38,30 @@ def test_systems_come_after_all_combinations_and_can_stand_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["segmented-bai2020-imagenet", "segmented-resnet50-scratch"])
-def test_one_pipeline_has_a_section_that_gives_it_and_no_other(name: str) -> None:
+def test_the_section_of_a_pipeline_configures_this_pipeline_alone(name: str) -> None:
     pipeline = Pipeline.parse(name)
     assert pipelines_of(config_of(section_of(pipeline))) == [pipeline]
 
 
-def test_a_systems_own_settings_hold_whatever_the_config_says() -> None:
+def test_the_settings_of_a_published_model_hold_whatever_the_config_says() -> None:
     config = config_of({}, loss="class_weighted", region="image", epochs={"stage2": 7}, label_smoothing=0.1)
     settings = settings_of_stage(config, "whole-pathak2020-imagenet", "2")
-    # The paper's loss is −w log p, of targets as they are.
+    # The paper's loss is −w log p, without label smoothing.
     assert (settings["loss"], settings["label_smoothing"], settings["epochs"]) == ("cost_sensitive", 0, 7)
     assert settings_of_stage(config, "whole-li2021-imagenet", "2")["loss"] == "class_weighted"
     assert settings_of_stage(config, "whole-wang2021-imagenet", "1")["region"] == "lung_box"
     assert config["training"]["region"] == "image"
 
 
-def test_a_system_starts_from_the_weights_of_its_backbone() -> None:
+def test_a_published_model_starts_from_the_weights_of_its_backbone() -> None:
     file = {"densenet121": {"file": "chexnet.h5", "sha256": "ab" * 32}}
     config = config_of({"backbones": [], "systems": ["li2021"]}, imagenet=file)
-    assert start_files(config, "r", "whole-li2021-imagenet", "1")["weights"] == "chexnet.h5"
+    assert start_files(config, "r", "whole-li2021-imagenet", "1")[0] == "chexnet.h5"
     with pytest.raises(UserError, match=r"training.imagenet.densenet121.file: chexnet.h5 does not exist"):
         check_pipelines(config)
 
 
-def test_what_no_pipeline_can_be_made_of_is_refused() -> None:
+def test_an_impossible_pipeline_is_refused() -> None:
     for pipelines, training, message in (
         ({"backbones": []}, {}, "pipelines: nothing is chosen"),
         ({"systems": ["nobody1999"]}, {}, "'nobody1999' is not known; known are bai2020"),

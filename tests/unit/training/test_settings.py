@@ -1,4 +1,4 @@
-"""What one stage is told of the config, and which files it starts from, for every kind of start."""
+"""The settings of one stage, and the files that it starts from, for every kind of start."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from lungsight.training.settings import (
     settings_of_stage,
     stages_with_controls,
     start_files,
-    start_words,
+    start_of,
 )
 
 SHA = "ab" * 32
@@ -21,7 +21,7 @@ def config_of(**training) -> dict:
     return complete_config({"results": "r", "cohorts": cohorts, "training": training})
 
 
-def test_epochs_and_rate_are_the_stages_own_and_what_cannot_change_a_model_is_left_out():
+def test_settings_have_the_epochs_and_rate_of_the_stage_and_nothing_that_cannot_change_a_model():
     config = config_of(epochs={"stage1": 3, "stage2": 5}, learning_rate={"stage2": 0.5}, threads=2, gpus=1)
     assert [settings_of_stage(config, PLAIN, stage)["epochs"] for stage in ("1", "2", "2-target-only")] == [3, 5, 5]
     assert settings_of_stage(config, PLAIN, "2")["learning_rate"] == 0.5
@@ -30,7 +30,7 @@ def test_epochs_and_rate_are_the_stages_own_and_what_cannot_change_a_model_is_le
     assert settings_of_stage(config_of(label_smoothing=0.1), PLAIN, "1") != settings_of_stage(config_of(), PLAIN, "1")
 
 
-def test_stage_1_is_asked_about_the_target_before_adaptation_and_every_stage_about_the_external():
+def test_stage_1_predicts_the_target_before_adaptation_and_every_stage_predicts_the_external_cohort():
     cohorts = {
         role: {"role": role, "format": "png", "root": role, "table": f"{role}.tsv"}
         for role in ("public", "target", "external", "segmentation")
@@ -46,50 +46,44 @@ LOCAL = {"imagenet": {"resnet50": {"file": "w.h5", "sha256": SHA}}}
 
 
 @pytest.mark.parametrize(
-    ("training", "pipeline", "stage", "files", "words"),
+    ("training", "pipeline", "stage", "start", "files"),
     [
         ({}, "whole-resnet50-scratch", "1", {}, []),
         (
             {},
             "whole-resnet50-imagenet",
             "1",
-            {"weights": "r/training/imagenet/resnet50.h5", "sha256": "r/training/imagenet/resnet50.h5.sha256"},
-            ["--weights", "r/training/imagenet/resnet50.h5", "--weights-kind", "imagenet"],
+            {"weights": "r/training/imagenet/resnet50.h5", "kind": "imagenet", "sha256": None},
+            ["r/training/imagenet/resnet50.h5", "r/training/imagenet/resnet50.h5.sha256"],
         ),
         (
             {"stand_in": {}},
             "whole-resnet50-imagenet",
             "2-target-only",
-            {"weights": "r/stand_in/resnet50.weights.h5", "sha256": "r/stand_in/resnet50.weights.h5.sha256"},
-            ["--weights", "r/stand_in/resnet50.weights.h5", "--weights-kind", "stand-in"],
+            {"weights": "r/stand_in/resnet50.weights.h5", "kind": "stand-in", "sha256": None},
+            ["r/stand_in/resnet50.weights.h5", "r/stand_in/resnet50.weights.h5.sha256"],
         ),
         (
             LOCAL | {"stand_in": {}},
             "whole-resnet50-imagenet",
             "1",
-            {"weights": "w.h5", "verified": "r/training/imagenet/resnet50.verified"},
-            ["--weights", "w.h5", "--weights-kind", "imagenet", "--weights-sha256", SHA],
+            {"weights": "w.h5", "kind": "imagenet", "sha256": SHA},
+            ["w.h5", "r/training/imagenet/resnet50.verified"],
         ),
         (
             {},
             "whole-resnet50-imagenet",
             "2",
-            {
-                "parent": "r/models/whole-resnet50-imagenet/stage1/model.keras",
-                "parent_provenance": "r/models/whole-resnet50-imagenet/stage1/provenance.json",
-            },
-            [
-                *("--parent", "r/models/whole-resnet50-imagenet/stage1/model.keras"),
-                *("--parent-provenance", "r/models/whole-resnet50-imagenet/stage1/provenance.json"),
-            ],
+            {"parent": "r/models/whole-resnet50-imagenet/stage1"},
+            [f"r/models/whole-resnet50-imagenet/stage1/{file}" for file in ("model.keras", "provenance.json")],
         ),
     ],
     ids=["scratch", "download", "stand-in", "file", "parent"],
 )
-def test_what_a_stage_starts_from(training, pipeline, stage, files, words):
+def test_what_a_stage_starts_from(training, pipeline, stage, start, files):
     config = config_of(**training)
+    assert start_of(config, "r", pipeline, stage) == start
     assert start_files(config, "r", pipeline, stage) == files
-    assert start_words(config, pipeline, stage, files) == words
 
 
 def test_a_local_file_is_preferred_to_a_stand_in_and_that_to_the_download():

@@ -1,7 +1,15 @@
 """lungsight: chest CT from DICOM to a report that says whether a classifier looks at the lung.
 
-One package per room of the workflow, each knowing only what is left of it:
-intake → segmentation → qc → splits → training → explain → report. `demo` makes input for all of them.
+One package per step of the workflow, in the order of the data. A package imports only from those before it:
+
+intake → segmentation → qc → splits → training → evaluation → explain → audit → report
+
+`demo` makes phantom scans, which intake reads like any others. `predict` applies a trained pipeline to new scans with
+the other packages.
+
+The modules beside the packages are shared by all of them: errors, files, tables, rows (the type of a row of each
+table), privacy, parallel, program, config, code, subsets, prior_assignments, wording. Four modules know the settings
+of several packages: config_check, run_description, estimate, run_summary.
 """
 
 __version__ = "0.1.0"

@@ -2,11 +2,15 @@
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. The message says what is wrong, in which file or row, and what to do."""
+    """A mistake that the user can correct.
+
+    The message says what is wrong, in which file or row, and what to do.
+    """
 
 
 class BadCase(Exception):
-    """One case cannot be used: it gets a row with this message as its reason, and the cohort goes on.
+    """A case that cannot be used.
 
-    The message names table rows, file ordinals and DICOM tags, never a path or a name: it reaches public outputs.
+    The case gets a row with this message as its reason, and the cohort goes on. The message reaches public outputs: it
+    names table rows, file numbers and DICOM tags, never a path or a name.
     """

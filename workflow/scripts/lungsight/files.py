@@ -14,9 +14,10 @@ from lungsight.errors import UserError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with its name endings, and rename it to `path` when the block succeeds.
+    """Yield a temporary path beside `path`, and rename it to `path` when the block succeeds.
 
-    After an error nothing is left behind. The parent folder is made where it is missing.
+    The temporary path has the same file name, so that libraries see the same suffix. After an error, nothing is left
+    behind. A missing parent folder is made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,12 +34,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically, keys in the given order. NaN is refused: JSON has none."""
+    """Write indented JSON atomically, with keys in their order.
+
+    Raises
+    ------
+    ValueError
+        If the value holds NaN or infinity, which JSON cannot express.
+    """
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises UserError where it holds none."""
+    """Read a JSON file.
+
+    Raises
+    ------
+    UserError
+        If the file does not hold JSON.
+    """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -46,6 +59,6 @@ def read_json(path: Path) -> Any:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

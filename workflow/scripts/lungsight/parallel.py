@@ -1,4 +1,4 @@
-"""Several processes for work that falls into independent pieces."""
+"""Work on independent items in several processes."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -17,19 +17,20 @@ Result = TypeVar("Result")
 
 
 class WorkerKilled(UserError):
-    """A process was killed from outside, or by the library it ran."""
+    """A process was killed from outside, or by a library that it ran."""
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:
-    """Let this worker end with the process that started it, then prepare.
+    """Make this worker end together with the process that started it, then call `prepare`.
 
-    A worker that outlives a killed program would write below folders that Snakemake has removed, and what it leaves
-    there would be taken for whole.
+    A worker that outlives its killed program would write into folders that Snakemake has removed. The next run would
+    take these files for complete.
     """
-    started_by = multiprocessing.parent_process()
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only a worker calls this"
 
     def watch() -> None:
-        multiprocessing.connection.wait([started_by.sentinel])
+        multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -43,10 +44,19 @@ def in_processes(
     processes: int,
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
-    """The function's result for every item, in their order; with more than one process, so many items at once.
+    """Yield the result of a function for every item, in the order of the items.
 
-    prepare: run once in each process that is started, before its first item; it need not have inherited what was set
-    here. Raises WorkerKilled where one is killed from outside.
+    Parameters
+    ----------
+    processes
+        How many items to work on at once. With one, no process is started.
+    prepare
+        Called once in each new process before its first item. A new process may not inherit what was set here.
+
+    Raises
+    ------
+    WorkerKilled
+        If a process is killed from outside.
     """
     if processes == 1:
         yield from map(function, items)

@@ -1,10 +1,10 @@
-"""Sides that patients already have: from an earlier run, and from the split of the segmentation cohort.
+"""Subsets that patients already have: from an earlier run, or from the split of the segmentation cohort.
 
-An earlier run has pseudonyms under a key of its own, so its patients are found by their names, in the private tables of
-both runs. Names stay in memory: what leaves this module are pseudonyms of the present run.
+An earlier run has pseudonyms under another key. Its patients are therefore found by their names, in the private tables
+of both runs. Names stay in memory: what leaves this module are pseudonyms of the present run.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,59 +15,86 @@ from lungsight.tables import read_table
 
 CASE_DIGITS = 16
 
+# A patient as a private table names it: ("patient", cohort or "", name), or ("path", cohort, path) without a name.
+Identity = tuple[str, str, str]
+
 
 @dataclass(frozen=True)
 class PriorAssignments:
-    """sides: patient's pseudonym → train, val or test. origin: who says so, in words."""
+    """Subsets that must be kept.
+
+    Attributes
+    ----------
+    origin
+        What assigned them, for messages.
+    subsets
+        Pseudonym of a patient → train, val or test.
+    """
 
     origin: str
-    sides: Mapping[str, str]
+    subsets: Mapping[str, str]
 
 
-def fill_in(slices: pd.DataFrame, known: PriorAssignments) -> pd.DataFrame:
-    """Give slices of known patients their side, in `given`. Raises UserError where the table gives another one.
+def apply_assignments(slices: pd.DataFrame, prior: PriorAssignments) -> pd.DataFrame:
+    """Write prior assignments into the column `preassigned`.
 
-    slices: `cohort patient row given`.
+    Parameters
+    ----------
+    slices
+        The columns `cohort patient row preassigned`.
+
+    Raises
+    ------
+    UserError
+        If the user's table assigns a patient to another subset.
     """
-    sides = slices["patient"].map(known.sides).fillna("")
-    against = slices[(slices["preassigned"] != "") & (sides != "") & (slices["preassigned"] != sides)]
-    if len(against):
-        first = against.iloc[0]
+    subsets = slices["patient"].map(prior.subsets).fillna("")
+    conflicts = slices[(slices["preassigned"] != "") & (subsets != "") & (slices["preassigned"] != subsets)]
+    if len(conflicts):
+        first = conflicts.iloc[0]
         raise UserError(
             f"cohort {first['cohort']}, table row {first['row']}: this patient would be in {first['preassigned']}, but"
-            f" {known.origin} has the same patient in {sides[against.index[0]]}. A patient is on one side everywhere:"
-            " give both the same split in their tables, or leave one of them out."
+            f" {prior.origin} has the same patient in {subsets[conflicts.index[0]]}. A patient is in one subset"
+            " everywhere: write the same split in both tables, or leave one of the rows out."
         )
-    return slices.assign(preassigned=slices["preassigned"].where(sides == "", sides))
+    return slices.assign(preassigned=slices["preassigned"].where(subsets == "", subsets))
 
 
 def segmentation_assignments(split: pd.DataFrame) -> PriorAssignments:
-    """Sides of the segmentation cohort, where it shares patients. split: the table `segmentation_split`."""
+    """Return the subsets of the segmentation cohort's patients. split: the table `segmentation_split`."""
     return PriorAssignments("the segmentation cohort", dict(zip(split["patient"], split["split"], strict=True)))
 
 
-def names_in(private: Path, cohort: str, shared_ids: bool) -> dict[str, Hashable]:
-    """Case → whose it is, of all in a cohort's private table: the patient's name in its scope; without one, the path.
+def identities_in(private: Path, cohort: str, shared_ids: bool) -> dict[str, Identity]:
+    """Map each case of a cohort's private table to the identity of its patient.
 
-    Raises UserError where the table is absent.
+    Parameters
+    ----------
+    shared_ids
+        Whether one name means one patient in all cohorts.
+
+    Raises
+    ------
+    UserError
+        If the table is absent.
     """
     if not private.is_file():
         raise UserError(
-            f"splits.previous: {private.name} of the run's private folder does not exist. Patients of two runs can only"
-            " be told to be the same by it."
+            f"splits.previous: {private.name} of the run's private folder does not exist. This table alone can show"
+            " that patients of two runs are the same."
         )
     table = pd.read_csv(private, sep="\t", dtype=str, keep_default_na=False)
     scope = "" if shared_ids else cohort
     return {
-        row.case: ("patient", scope, row.patient) if row.patient else ("path", cohort, row.path)
-        for row in table.itertuples()
+        case: ("patient", scope, patient) if patient else ("path", cohort, path)
+        for case, patient, path in zip(table["case"], table["patient"], table["path"], strict=True)
     }
 
 
-def assigned_in(run: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The splits of a finished run: what was split, in words, and its `case split`.
+def splits_of_run(run: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the splits of a finished run: the name of each cohort, for messages, and its `case split`.
 
-    Where no lung network was trained its split says test of every case, and binds nobody.
+    A segmentation split that is all test is left out: no lung network was trained, so it binds nobody.
     """
     for folder in sorted({path.parent for path in run.glob("splits/*/*.tsv")}):
         split = pd.concat([read_table(path, schema="split") for path in sorted(folder.glob("*.tsv"))])
@@ -80,41 +107,50 @@ def assigned_in(run: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             yield "the segmentation cohort", split[["case", "split"]]
 
 
-def subsets_by_name(run: Path, shared_ids: bool) -> dict[Hashable, dict[str, str]]:
-    """Whose side it was in a finished run: name, as `names_in` has it → side → what was split so, in words."""
+def subsets_by_identity(run: Path, shared_ids: bool) -> dict[Identity, dict[str, str]]:
+    """Map each patient of a finished run to its subsets, and each subset to the cohort that had it there."""
     tables = sorted(Path(f"{run}.private").glob("*.tsv"))
-    names = {case: name for table in tables for case, name in names_in(table, table.stem, shared_ids).items()}
-    sides: dict[Hashable, dict[str, str]] = {}
-    for what, split in assigned_in(run):
-        for case, side in zip(split["case"], split["split"], strict=True):
-            if case not in names:
+    identities = {case: name for table in tables for case, name in identities_in(table, table.stem, shared_ids).items()}
+    subsets: dict[Identity, dict[str, str]] = {}
+    for cohort, split in splits_of_run(run):
+        for case, subset in zip(split["case"], split["split"], strict=True):
+            if case not in identities:
                 raise UserError(
-                    f"splits.previous: a case of {what} is in no table of the earlier run's private folder. Patients of"
-                    " two runs can only be told to be the same by these tables."
+                    f"splits.previous: a case of {cohort} is in no table of the earlier run's private folder. These"
+                    " tables alone can show that patients of two runs are the same."
                 )
-            sides.setdefault(names[case], {})[side] = what
-    return sides
+            subsets.setdefault(identities[case], {})[subset] = cohort
+    return subsets
 
 
 def assignments_of_earlier_run(
     previous: Path, private: Mapping[str, Path], cases: Mapping[str, pd.DataFrame], shared_ids: bool
 ) -> PriorAssignments:
-    """Sides of the present run's patients in an earlier run, those of its lung segmentation's split among them.
+    """Return the subsets that patients of the present run had in an earlier run, its segmentation split included.
 
-    previous: its results folder; <previous>.private lies beside it. private, cases: of the present run, by cohort.
-    Raises UserError where the earlier run has a patient on two sides, as one that was split by slice.
+    Parameters
+    ----------
+    previous
+        Results folder of the earlier run. <previous>.private lies beside it.
+    private, cases
+        Private table and table `cases` of each cohort of the present run.
+
+    Raises
+    ------
+    UserError
+        If the earlier run has a patient in two subsets, for instance because it was split by slice.
     """
-    earlier, found = subsets_by_name(previous, shared_ids), {}
+    earlier, subsets = subsets_by_identity(previous, shared_ids), {}
     for cohort, table in cases.items():
         patients = dict(zip(table["case"], table["patient"], strict=True))
-        for case, name in names_in(private[cohort], cohort, shared_ids).items():
-            sides = earlier.get(name, {})
-            if len(sides) > 1:
-                where = " and ".join(dict.fromkeys(sides.values()))
+        for case, identity in identities_in(private[cohort], cohort, shared_ids).items():
+            previously = earlier.get(identity, {})
+            if len(previously) > 1:
+                where = " and ".join(dict.fromkeys(previously.values()))
                 raise UserError(
-                    f"splits.previous: the earlier run has a patient of {where} on two sides, so it cannot be followed"
-                    " by patient. Was it split by slice, or without shared_ids?"
+                    f"splits.previous: the earlier run has a patient of {where} in two subsets, so it cannot be"
+                    " followed by patient. Was it split by slice, or without shared_ids?"
                 )
-            if sides:
-                (found[patients[case]],) = sides
-    return PriorAssignments("the earlier run (splits.previous)", found)
+            if previously:
+                (subsets[patients[case]],) = previously
+    return PriorAssignments("the earlier run (splits.previous)", subsets)

@@ -1,4 +1,4 @@
-"""Pseudonyms in, names out: what may leave `results/<run>.private/` and what may not."""
+"""Pseudonyms for patients and cases, and messages without names: what may leave `results/<run>.private/`."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ PSEUDONYM_LENGTH = 16  # hexadecimal digits: 64 bits, so ten million cases colli
 
 
 def make_private_folder(path: Path) -> Path:
-    """Make a folder that only its owner may enter (mode 700)."""
+    """Make a folder that its owner alone may enter (mode 700)."""
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.chmod(path, 0o700)
@@ -20,32 +20,32 @@ def make_private_folder(path: Path) -> Path:
 
 
 def new_key() -> bytes:
-    """A fresh random key of 256 bits, for `pseudonym`."""
+    """Draw a random key of 256 bits for `pseudonym`."""
     return secrets.token_bytes(KEY_BYTES)
 
 
 def pseudonym(key: bytes, *parts: str) -> str:
-    """A keyed hash (HMAC-SHA256, shortened) of the parts: stable under one key, safe as a file name.
+    """Return a pseudonym: a keyed hash (HMAC-SHA256, shortened) that is stable under one key and safe as a file name.
 
-    Parts are joined unambiguously, so ("a", "bc") and ("ab", "c") differ.
+    Each part is hashed with its length, so that ("a", "bc") and ("ab", "c") differ.
     """
     message = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
     return hmac.new(key, message, hashlib.sha256).hexdigest()[:PSEUDONYM_LENGTH]
 
 
 def read_key(path: Path) -> bytes:
-    """The key that the rule `pseudonym_key` wrote, as bytes."""
+    """Read the key that the rule `pseudonym_key` wrote."""
     return bytes.fromhex(Path(path).read_text(encoding="ascii").strip())
 
 
-# Paths: anything quoted that has a slash in it; else two steps and more, relative ones too. A step may contain spaces
-# when another follows or when it ends in a file's extension.
+# A path is anything in quotes that has a slash in it. Without quotes it has two steps or more, and may be relative. A
+# step may contain spaces if another step follows, or if it ends in a file's extension.
 _STEP = r"""[^\s/'":,;()<>]+"""
 _QUOTED = re.compile(r"""(?<=['"])[^'"\n]*/[^'"\n]*(?=['"])""")
 _PATH = re.compile(
     rf"(?<![\w./…])(?:~|[\w.-]+)?(?:/{_STEP}(?: {_STEP})*(?=/))+/(?:(?:{_STEP} ){{1,4}}{_STEP}\.\w{{2,4}}\b|{_STEP})?"
 )
-# Windows paths, of a drive or a server; a backslash may be doubled, as repr() does.
+# Windows paths of a drive or a server. A backslash may be doubled, as by repr().
 _WINDOWS_STEP = r"""[^\s/\\'":,;()<>]+"""
 _WINDOWS_FOLDER = (
     rf"(?:\b[A-Za-z]:|(?<![\w\\])\\{{1,2}})(?:\\{{1,2}}{_WINDOWS_STEP}(?: {_WINDOWS_STEP})*(?=\\))*\\{{1,2}}"
@@ -54,7 +54,7 @@ _WINDOWS_PATH = re.compile(
     rf"""(?<=['"])[A-Za-z]:\\[^'"\n]*(?=['"])|"""
     rf"{_WINDOWS_FOLDER}(?:(?:{_WINDOWS_STEP} ){{1,4}}{_WINDOWS_STEP}\.\w{{2,4}}\b|{_WINDOWS_STEP})?"
 )
-# The folders of a path that is not below the working directory: absolute, or from the home or the parent folder.
+# The folders of a path outside the working directory: absolute, or from the home or the parent folder.
 _FOLDERS = re.compile(
     rf"""(?<=['"])/[^'"\n]*/(?=[^/'"\n]*['"])|"""
     rf"(?<![\w./…])(?:~[\w.-]*|\.\.)?(?:/{_STEP}(?: (?![.~]){_STEP})*(?=/))+/"
@@ -65,9 +65,16 @@ _ISO_DATE = re.compile(r"\b(?:19|20)\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,
 
 
 def scrub(text: str, names: tuple[str, ...] = ()) -> str:
-    """Take out of a message what could identify someone: the given names, paths, dates and UIDs.
+    """Remove from a message what could identify a person: names, paths, dates and UIDs.
 
-    Paths of Python code are kept from the package name on, so that a traceback still leads to its line.
+    A path of Python code is kept from its package on, so that a traceback still leads to its line.
+
+    Parameters
+    ----------
+    text
+        The message.
+    names
+        Names to remove wherever they occur.
     """
     for name in sorted(filter(None, names), key=len, reverse=True):
         text = text.replace(name, "[name]")
@@ -84,8 +91,8 @@ def scrub(text: str, names: tuple[str, ...] = ()) -> str:
 
 
 def shorten_paths(text: str) -> str:
-    """Leave of every path that is not below the working directory its last component: …/resnet50.h5.
+    """Shorten every path outside the working directory to its last component: …/resnet50.h5.
 
-    For messages that name a file of the user's, but never a scan: the folders that it lies in may name a person.
+    It serves messages that name a file of the user, but never a scan. The folders of that file may name a person.
     """
     return _FOLDERS.sub("…/", text)

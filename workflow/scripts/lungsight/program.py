@@ -1,4 +1,4 @@
-"""What every program of the workflow shares: how it starts, reports progress and fails."""
+"""Start a program of the workflow, report its progress, and end it with a message where it fails."""
 
 import argparse
 import errno
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lungsight.errors import UserError
+from lungsight.libraries import recorded_libraries
 from lungsight.privacy import make_private_folder, scrub, shorten_paths
 
 Item = TypeVar("Item")
@@ -22,14 +23,14 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def parser(documentation: str | None) -> argparse.ArgumentParser:
-    """An argument parser that describes the program by the first line of its docstring."""
+    """Make an argument parser that describes the program by the first line of its docstring."""
     return argparse.ArgumentParser(description=(documentation or "").strip().splitlines()[0])
 
 
 def keep_private(name: str, text: str) -> None:
-    """Leave a text that may hold names in <results>.private/errors; without a private folder it is dropped.
+    """Write a text that may hold names to <results>.private/errors.
 
-    The workflow says where the folder is in $LUNGSIGHT_PRIVATE.
+    $LUNGSIGHT_PRIVATE names the private folder. Without it, the text is dropped.
     """
     private = os.environ.get("LUNGSIGHT_PRIVATE")
     if private:
@@ -38,22 +39,26 @@ def keep_private(name: str, text: str) -> None:
 
 
 def set_environment(private: str, gpus: int = 0) -> None:
-    """Prepare, while the workflow is parsed, the environment that every program inherits.
+    """Set the environment variables that every program inherits. Called while the workflow is parsed.
 
-    `python` is the interpreter that Snakemake runs in, unless a conda environment is activated over it. private:
-    where a program may leave what nobody else should read. gpus: that the config asks for, for a training; no parameter
-    of a rule, since a model does not depend on it. PyTorch's waiting threads sleep: where other jobs share the
-    cores, spinning ones make training several times slower.
+    Parameters
+    ----------
+    private
+        The folder for what nobody but the user should read.
+    gpus
+        How many GPUs the config asks for. It is not a parameter of a rule, because a model does not depend on it.
     """
+    # `python` is the interpreter that Snakemake runs in, unless a conda environment is activated over it.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ["LUNGSIGHT_PRIVATE"] = private
     os.environ["LUNGSIGHT_RUN"] = str(os.getpid())
     os.environ["LUNGSIGHT_GPUS"] = str(gpus)
+    # PyTorch's waiting threads sleep. Spinning, they make training several times slower where jobs share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def check_conda(asked_for: bool) -> None:
-    """Raise UserError where --use-conda was given and there is no conda to make the environments with."""
+    """Raise UserError if --use-conda was given and conda is not installed."""
     if asked_for and not shutil.which("conda"):
         raise UserError(
             "--use-conda needs conda, and there is none on the PATH. Install Miniforge (conda-forge.org/download) and"
@@ -67,16 +72,20 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's: it exists
+    except PermissionError:  # it exists and belongs to another user
         return True
     return True
 
 
 def end_with_the_run(every: float = 1.0) -> None:
-    """End this process and its workers soon after the Snakemake that started it was killed.
+    """End this process and its workers when the Snakemake that started it is gone.
 
-    Killed, Snakemake cannot stop its programs, and one that goes on would write where that of the next run writes.
-    $LUNGSIGHT_RUN is Snakemake's process id; without it nothing is watched.
+    A killed Snakemake cannot stop its programs. A program that goes on would write the same files as the next run.
+
+    Parameters
+    ----------
+    every
+        Seconds between two looks at the process whose id is in $LUNGSIGHT_RUN. Without that variable, none is watched.
     """
     snakemake = int(os.environ.get("LUNGSIGHT_RUN", "0"))
 
@@ -92,16 +101,16 @@ def end_with_the_run(every: float = 1.0) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run `main`, and leave with 0, or with 1 and a message.
+    """Call `main` and exit with 0; after an error, print a message and exit with 1.
 
-    A UserError prints its sentence alone, of each of the user's paths the last component, and a disk that is full its
-    own. Anything else prints a scrubbed traceback. The whole text goes to the private folder, the one place where names
-    may stand.
+    A UserError prints its message, with shortened paths. A full disk prints a message of its own. Any other error
+    prints its traceback without names and paths. The complete text goes to the private folder alone.
     """
     private_name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
     end_with_the_run()
     try:
-        main()
+        with recorded_libraries():
+            main()
     except UserError as error:
         keep_private(private_name, str(error))
         sys.exit(f"error: {shorten_paths(str(error))}")
@@ -117,14 +126,21 @@ def run(main: Callable[[], None]) -> None:
 
 
 def log(message: str) -> None:
-    """One line to the log, at once."""
+    """Write one line to the log at once."""
     print(message, file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[Item], what: str, total: int | None = None, every: float = 10.0) -> Iterator[Item]:
-    """Hand the items on, and say every few seconds how many are done and about how long the rest takes.
+    """Yield the items, and log every few seconds how many are done and how long the rest may take.
 
-    what: the plural that the line counts ("series", "slices"). every: seconds between two lines.
+    Parameters
+    ----------
+    what
+        The plural noun of the log line ("series", "slices").
+    total
+        The number of items, if they cannot be counted beforehand.
+    every
+        Seconds between two lines.
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

@@ -1,6 +1,6 @@
-"""What is said when a run ends: what ran, for how long and in how much memory, what was rejected, what to open first.
+"""The message at the end of a run: what ran, in what time and memory, what was rejected, and what to open first.
 
-Everything is read from what the run left: benchmark files, tables of cases, and Snakemake's own log.
+Everything is read from files of the run: benchmarks, tables of cases, and Snakemake's log.
 """
 
 import re
@@ -10,20 +10,30 @@ from pathlib import Path
 import pandas as pd
 
 from lungsight.tables import read_table
+from lungsight.wording import MISSING
 
 MOST_REASONS = 3
 MOST_RULES = 12
 
 
 def rule_of(path: Path, folder: Path) -> str:
-    """The rule that wrote a benchmark file: the first step of its path below the benchmarks folder."""
+    """Name the rule that wrote a benchmark file: the first step of its path below the benchmarks folder."""
     return path.relative_to(folder).parts[0].removesuffix(".tsv")
 
 
 def costs_by_rule(run: Path, since: float = 0.0) -> pd.DataFrame:
-    """One row per rule: jobs, seconds in all and of the longest job, CPU seconds, peak resident memory in GB.
+    """Sum the benchmark files of a run by rule.
 
-    since: jobs whose benchmark file is older, in seconds since the epoch, do not count.
+    Parameters
+    ----------
+    since
+        Seconds since the epoch. Jobs whose benchmark file is older do not count.
+
+    Returns
+    -------
+    DataFrame
+        One row per rule: `jobs`, `seconds` of all jobs and of the `longest` one, `cpu_seconds`, and the peak of the
+        resident memory, `peak_gb`.
     """
     folder = run / "benchmarks"
     files = sorted(path for path in folder.rglob("*.tsv") if path.stat().st_mtime >= since)
@@ -46,17 +56,17 @@ def costs_by_rule(run: Path, since: float = 0.0) -> pd.DataFrame:
 
 
 def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as 1:02:03 or 2:03."""
+    """Format hours, minutes and seconds: 1:02:03 or 2:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def cost_lines(costs: pd.DataFrame) -> list[str]:
-    """The rules that took longest, one line each."""
+    """List the rules that took longest, one line each."""
     lines = [f"  {'rule':<22} {'jobs':>5} {'time':>9} {'longest':>9} {'peak GB':>8}"]
     for rule, row in costs.head(MOST_RULES).iterrows():
-        memory = f"{row['peak_gb']:.1f}" if pd.notna(row["peak_gb"]) else "–"
+        memory = f"{row['peak_gb']:.1f}" if pd.notna(row["peak_gb"]) else MISSING
         lines.append(
             f"  {rule:<22} {row['jobs']:>5.0f} {clock(row['seconds']):>9} {clock(row['longest']):>9} {memory:>8}"
         )
@@ -67,7 +77,7 @@ def cost_lines(costs: pd.DataFrame) -> list[str]:
 
 
 def case_lines(run: Path, cohorts: list[str]) -> list[str]:
-    """How many rows of each cohort were taken and left out, with the most frequent reasons."""
+    """Count for each cohort the rows that were taken and left out, with the most frequent reasons."""
     lines = []
     for cohort in cohorts:
         path = run / "cohorts" / cohort / "cases.tsv"
@@ -86,8 +96,8 @@ def case_lines(run: Path, cohorts: list[str]) -> list[str]:
     return lines
 
 
-def to_look_at(run: Path, cohorts: list[str]) -> list[str]:
-    """Files for a person, the most telling first."""
+def files_to_open(run: Path, cohorts: list[str]) -> list[str]:
+    """List the pages of a run, the most important first; a run without a page lists its tables of cases."""
     reviews = [run / "qc" / cohort / "index.html" for cohort in cohorts]
     pages = [run / "report" / "index.html", run / "index.html", *reviews]
     tables = [run / "cohorts" / cohort / "cases.tsv" for cohort in cohorts]
@@ -95,19 +105,19 @@ def to_look_at(run: Path, cohorts: list[str]) -> list[str]:
 
 
 def success_text(run: Path, cohorts: list[str], since: float) -> str:
-    """What a run that succeeded says last. since: when it began, in seconds since the epoch."""
+    """Write the last message of a run that succeeded. since: its start, in seconds since the epoch."""
     costs = costs_by_rule(run, since)
     parts = [
         (f"What ran: {costs['jobs'].sum():.0f} jobs", cost_lines(costs) if len(costs) else []),
         ("Cases", case_lines(run, cohorts)),
-        ("Look at first", to_look_at(run, cohorts)),
+        ("Look at first", files_to_open(run, cohorts)),
     ]
     return "\n".join("\n".join([f"{heading}:", *lines]) for heading, lines in parts if lines)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed for good: its rule, the number Snakemake gave it, and its log, if the rule has one."""
+    """A job that failed and was not repeated with success: its rule, its number in Snakemake's log, and its own log."""
 
     rule: str
     job: str
@@ -115,19 +125,19 @@ class Failure:
 
 
 def failures_of(snakemake_log: str) -> list[Failure]:
-    """Jobs that failed and did not succeed at a later try, in order, from the text of Snakemake's log."""
-    found: dict[str, Failure] = {}
+    """List the jobs that failed and did not succeed at a later try, from the text of Snakemake's log."""
+    failures: dict[str, Failure] = {}
     for match in re.finditer(r"^Error in rule (\w+):\n((?:[ \t]+.*\n?)*)", snakemake_log, flags=re.MULTILINE):
         job = re.search(r"^\s+jobid: (\d+)", match[2], flags=re.MULTILINE)
         log = re.search(r"^\s+log: (\S+)", match[2], flags=re.MULTILINE)
         number = job[1] if job else ""
-        found.setdefault(number, Failure(match[1], number, log[1] if log else ""))
+        failures.setdefault(number, Failure(match[1], number, log[1] if log else ""))
     finished = set(re.findall(r"^Finished jobid: (\d+)", snakemake_log, flags=re.MULTILINE))
-    return [failure for number, failure in found.items() if number not in finished]
+    return [failure for number, failure in failures.items() if number not in finished]
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that says anything; traceback frames are above it."""
+    """Return the last line of a log that is not empty: it holds the error, below the frames of a traceback."""
     if not path.is_file():
         return ""
     lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
@@ -135,9 +145,12 @@ def last_line(path: Path) -> str:
 
 
 def failure_text(snakemake_logs: list[Path]) -> str:
-    """What a run that failed says last: which job, its own last words, and the one log to open.
+    """Write the last message of a run that failed: the job, the last line of its log, and the log to open.
 
-    snakemake_logs: Snakemake's own, which it names to its hooks; paths in them start from the current folder.
+    Parameters
+    ----------
+    snakemake_logs
+        Logs of Snakemake itself, which names them to its hooks. Paths in them start from the current folder.
     """
     text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in snakemake_logs if path.is_file())
     failures = failures_of(text)
@@ -145,7 +158,7 @@ def failure_text(snakemake_logs: list[Path]) -> str:
         return "\n".join(["The run stopped.", *(f"Open first: {path}" for path in snakemake_logs[:1])])
     first, others = failures[0], len(failures) - 1
     more = f" ({others} more failed)" if others else ""
-    words = last_line(Path(first.log)) if first.log else ""
-    lines = [f"The run stopped: {first.rule} failed{more}.", *([f"  {words}"] if words else [])]
+    error = last_line(Path(first.log)) if first.log else ""
+    lines = [f"The run stopped: {first.rule} failed{more}.", *([f"  {error}"] if error else [])]
     log = first.log or snakemake_logs[0]
-    return "\n".join([*lines, f"Open first: {log}", "When it is mended, the same command goes on from there."])
+    return "\n".join([*lines, f"Open first: {log}", "Correct it and give the same command: it goes on from there."])

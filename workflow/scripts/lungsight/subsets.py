@@ -1,4 +1,4 @@
-"""The sides of every split, and how many units each gets."""
+"""The subsets of a split (train, val, test), and how many units each gets."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,13 @@ SUBSETS = ("train", "val", "test")
 
 
 def apportion(count: int, weights: Sequence[float]) -> list[int]:
-    """Divide `count` units among sides by the largest remainder; ties go to the earlier side.
+    """Divide `count` units in proportion to weights by the largest remainder (Hamilton's method).
 
-    Returns non-negative integers that sum to `count`, each within one of its exact share. Source: Hamilton's method.
+    Returns
+    -------
+    list of int
+        One number for every weight. They sum to `count`, and each is within one of its exact share. Of equal
+        remainders, the earlier one wins.
     """
     shares = np.array(weights, dtype=float) / sum(weights) * count
     seats = np.floor(shares + 1e-9).astype(int)
@@ -20,9 +24,9 @@ def apportion(count: int, weights: Sequence[float]) -> list[int]:
 
 
 def subset_sizes(count: int, fractions: Sequence[float]) -> list[int]:
-    """How many units of a class each side gets: by the largest remainder, and none without one where it can be.
+    """Return how many of `count` units each subset gets.
 
-    With as many units as sides or more, every side has at least one, taken from the side that has most.
+    The sizes follow `apportion`. If there are enough units, no subset stays empty: it takes one from the largest.
     """
     sizes = apportion(count, fractions)
     while count >= len(sizes) and 0 in sizes:

@@ -1,13 +1,15 @@
-"""Tables that leave a room: TSV, each with a JSON schema of its row, written whole and read with a check.
+"""Tables between programs: TSV files that are checked against a schema, both when written and when read.
 
-A schema (workflow/schemas/<name>.table.yaml) lists the columns in their order. Columns of type integer and number are
-read as numbers, an empty field as NaN where the schema allows null; all others are text, an empty field as "".
-Yes/no columns are integers 1/0.
+The JSON schema workflow/schemas/<name>.table.yaml describes one row and lists the columns in their order. Columns of
+type integer and number are read as numbers; an empty field is NaN where the schema allows null. All other columns are
+text; an empty field is "". Yes/no columns are the integers 1 and 0. `lungsight.rows` has a type for the row of each
+table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, cast
 
 import fastjsonschema
 import numpy as np
@@ -17,12 +19,14 @@ import yaml
 from lungsight.errors import UserError
 from lungsight.files import atomic_path
 
+Row = TypeVar("Row")
+
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 
 
 @cache
 def table_schema(name: str) -> dict:
-    """The JSON schema of one row of the table `name`."""
+    """Return the JSON schema of one row of the table `name`."""
     return yaml.safe_load((SCHEMAS / f"{name}.table.yaml").read_text(encoding="utf-8"))
 
 
@@ -32,21 +36,22 @@ def _row_validator(name: str) -> Callable[[dict], dict]:
 
 
 def columns_of(name: str) -> list[str]:
-    """The columns that the table `name` must have, in order."""
+    """Return the columns of the table `name`, in order."""
     return list(table_schema(name)["properties"])
 
 
-def _types_of(column: dict) -> set[str]:
-    kind = column.get("type", "string")
-    return {kind} if isinstance(kind, str) else set(kind)
+def types_of(column: dict) -> set[str]:
+    """Return the JSON types that the schema of a column allows; a column without a type is text."""
+    types = column.get("type", "string")
+    return {types} if isinstance(types, str) else set(types)
 
 
 def _is_number(column: dict) -> bool:
-    return bool(_types_of(column) & {"integer", "number"})
+    return bool(types_of(column) & {"integer", "number"})
 
 
 def _to_rows(table: pd.DataFrame) -> list[dict]:
-    """Rows as JSON values: NaN is null, whole floats of an integer column are integers."""
+    """Return the rows as JSON values: NaN becomes null, and a whole float becomes an integer."""
 
     def plain(value: object) -> object:
         if isinstance(value, float | np.floating):
@@ -60,7 +65,18 @@ def _to_rows(table: pd.DataFrame) -> list[dict]:
 
 
 def check_table(table: pd.DataFrame, schema: str, where: str) -> None:
-    """Raise UserError, naming the first wrong rows, unless every row of `table` fits the schema."""
+    """Check every row of a table against a schema.
+
+    Parameters
+    ----------
+    where
+        The name of the table in the message.
+
+    Raises
+    ------
+    UserError
+        If a required column is missing, or with the first wrong rows.
+    """
     missing = [name for name in table_schema(schema)["required"] if name not in table.columns]
     if missing:
         raise UserError(f"{where}: column {', '.join(missing)} is missing; expected {', '.join(columns_of(schema))}.")
@@ -77,10 +93,17 @@ def check_table(table: pd.DataFrame, schema: str, where: str) -> None:
 
 
 def read_table(path: Path, schema: str) -> pd.DataFrame:
-    """Read and check a TSV that a room left.
+    """Read a table and check it.
 
-    Returns a frame with the file's columns; numbers as int64 or float64 (with NaN for an empty field), the rest as str.
-    Raises UserError when the file is absent or a row does not fit `schema`.
+    Returns
+    -------
+    DataFrame
+        The columns of the file. Numbers are int64, or float64 with NaN for an empty field. All else is str.
+
+    Raises
+    ------
+    UserError
+        If the file is absent or a row does not fit `schema`.
     """
     path = Path(path)
     if not path.is_file():
@@ -88,7 +111,7 @@ def read_table(path: Path, schema: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no tab-separated UTF-8 table: {error}") from error
+        raise UserError(f"{path} is not a tab-separated UTF-8 table: {error}") from error
     for name, column in table_schema(schema)["properties"].items():
         if name in table.columns and _is_number(column):
             try:
@@ -99,20 +122,34 @@ def read_table(path: Path, schema: str) -> pd.DataFrame:
     return table
 
 
-def write_table(path: Path, table: pd.DataFrame | list[dict], schema: str) -> None:
-    """Check rows and write them as TSV, atomically, the schema's columns first and any others after them.
+def rows_of(table: pd.DataFrame, row: type[Row]) -> list[Row]:
+    """Return the rows of a table as dictionaries.
 
-    Numbers keep full precision (shortest text that reads back to the same float64).
+    Parameters
+    ----------
+    table
+        Columns of one schema, and any others.
+    row
+        The type of a row, from `lungsight.rows` or derived from one there. It is for the type checker alone.
     """
-    if isinstance(table, list):
+    return cast("list[Row]", table.to_dict("records"))
+
+
+def write_table(path: Path, table: pd.DataFrame | Sequence[Mapping[str, object]], schema: str) -> None:
+    """Check rows and write them as TSV, atomically.
+
+    The columns of the schema come first, any others after them. Numbers keep full precision: each is the shortest text
+    that reads back as the same float64.
+    """
+    if not isinstance(table, pd.DataFrame):
         table = pd.DataFrame(table, columns=None if table else columns_of(schema))
-    known = [name for name in columns_of(schema) if name in table.columns]
-    extra = [name for name in table.columns if name not in known]
-    table = table[known + extra]
+    in_schema = [name for name in columns_of(schema) if name in table.columns]
+    others = [name for name in table.columns if name not in in_schema]
+    table = table[in_schema + others]
     check_table(table, schema, where=str(path))
     table = table.copy()
     for name, column in table_schema(schema)["properties"].items():
-        if name in table.columns and "integer" in _types_of(column):
+        if name in table.columns and "integer" in types_of(column):
             table[name] = table[name].astype("Int64")
     with atomic_path(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, encoding="utf-8", lineterminator="\n")

@@ -6,8 +6,9 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
+from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
-from lungsight.evaluation.metrics import patient_level, ranking_metrics
+from lungsight.evaluation.metrics import ranking_metrics
 
 Interval = tuple[float, float]
 # A statistic of n weighted rows: weights (b, n) → (b,), NaN where a weighting leaves it undefined.

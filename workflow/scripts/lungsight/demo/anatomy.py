@@ -1,4 +1,4 @@
-"""A phantom patient: thorax CT in HU with the truth about lungs and lesions."""
+"""Make a phantom patient: a thorax CT in HU, with the truth about lungs and lesions."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,29 @@ from lungsight.demo.lesions import DISEASES, Lesions, draw_lesions
 from lungsight.demo.scanner import MARK_HU, SCANNERS, Scanner, acquire, mark_pixels
 from lungsight.demo.vessels import Vessels, grow_vessels, vessel_shares
 
-LUNG_LEVELS = (0.16, 0.84)  # shares of the lungs' height between which every plane shows both lungs well
+LUNG_LEVELS = (0.16, 0.84)  # shares of the lungs' height; every plane between them shows both lungs well
 
 
 @dataclass(frozen=True)
 class Phantom:
     """One acquisition on canonical (RAS+) axes.
 
-    hu: (i, j, k) float32. lung_left, lung_right: bool, the air spaces with vessels and lesions, without trachea and
-    main bronchi. lesion: bool, inside the lungs. cord: bool, the spinal cord. spacing: mm along i, j, k. origin: mm
-    (RAS) of the centre of voxel (0, 0, 0).
+    Attributes
+    ----------
+    hu : (i, j, k) float32
+    lung_left, lung_right : (i, j, k) bool
+        The air spaces with vessels and lesions, without trachea and main bronchi.
+    lesion : (i, j, k) bool
+        Inside the lungs.
+    cord : (i, j, k) bool
+        The spinal cord.
+    spacing : (float, float, float)
+        mm along i, j and k.
+    origin : (float, float, float)
+        Centre of voxel (0, 0, 0), mm in RAS.
+    scanner : Scanner
+    disease : str
+        One of `lesions.DISEASES`.
     """
 
     hu: np.ndarray
@@ -41,7 +54,7 @@ class Phantom:
 
     @property
     def affine(self) -> np.ndarray:
-        """(4, 4) voxel index → RAS mm."""
+        """The map from a voxel index to mm in RAS, (4, 4)."""
         affine = np.diag([*self.spacing, 1.0])
         affine[:3, 3] = self.origin
         return affine
@@ -49,7 +62,7 @@ class Phantom:
 
 @dataclass(frozen=True)
 class _Person:
-    """What is drawn once per patient."""
+    """Everything that is drawn at random once per patient."""
 
     body: Body
     vessels: Vessels
@@ -62,8 +75,10 @@ class _Person:
     noise: float
 
 
-def _draw_person(seed: int, disease: str, scanner: Scanner, slices: int, lungs_only: bool) -> tuple[_Person, list]:
-    """The person and the heights of the planes. Each part has a stream of its own, so that one never shifts another."""
+def _draw_person(
+    seed: int, disease: str, scanner: Scanner, slices: int, lungs_only: bool
+) -> tuple[_Person, np.ndarray]:
+    """Draw the person and the heights of the planes. Each part has its own stream, so no part changes another."""
     streams = [np.random.default_rng([seed, part]) for part in range(9)]
     body = Body.draw(streams[0])
     heights = _heights(body, scanner, slices, lungs_only)
@@ -82,13 +97,13 @@ def _draw_person(seed: int, disease: str, scanner: Scanner, slices: int, lungs_o
 
 
 def _band_of_texture(rng: np.random.Generator) -> tuple[float, float]:
-    """Wavelengths in mm of one person's lung tissue."""
+    """Draw the range of wavelengths, in mm, of one person's lung tissue."""
     shortest = rng.uniform(8, 20)
     return shortest, 1.5 * shortest
 
 
 def _heights(body: Body, scanner: Scanner, slices: int, lungs_only: bool) -> np.ndarray:
-    """z of each plane in mm: the scanner's range, or the part of the lungs that shows both well."""
+    """Compute the z of each plane in mm: over the scanner's range, or where both lungs show well."""
     if lungs_only:
         low, high = (level * body.height for level in LUNG_LEVELS)
     else:
@@ -98,7 +113,7 @@ def _heights(body: Body, scanner: Scanner, slices: int, lungs_only: bool) -> np.
 
 
 def _paint_lungs(canvas: Canvas, person: _Person, thickness: float, airway: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Paint both lungs and return (left, right, lesion) as bool planes."""
+    """Paint both lungs; return left lung, right lung and lesion as bool planes."""
     body, x, y, z = person.body, canvas.axis_x, canvas.axis_y, canvas.z
     distance = np.maximum(canvas.distance(body.lungs(canvas.x, canvas.y, z)), -airway)
     inside = coverage(distance, canvas.pixel)
@@ -108,7 +123,7 @@ def _paint_lungs(canvas: Canvas, person: _Person, thickness: float, airway: np.n
         down = np.clip(0.5 - canvas.y / (2 * body.cavity_half_depth), 0, 1)
         tissue = body.parenchyma - 35 + 85 * down**1.5
         tissue = tissue + 17 * person.texture.on_grid(x, y, z) + 14 * person.mottle.on_grid(x, y, z)
-        solid = 0.0
+        solid, grain = 0.0, 0.0
         if person.lesions is not None:
             haze, solid, grain = person.lesions.on_plane(x, y, z)
             tissue += haze * (person.lesions.glass + grain - tissue)
@@ -125,7 +140,7 @@ def _paint_lungs(canvas: Canvas, person: _Person, thickness: float, airway: np.n
 
 
 def _plane(person: _Person, scanner: Scanner, x: np.ndarray, y: np.ndarray, z: float) -> tuple[np.ndarray, ...]:
-    """(hu, left, right, lesion, cord) of one plane, before the scanner's own effects."""
+    """Draw one ideal plane, before the scanner's effects: hu, left lung, right lung, lesion, cord."""
     body = person.body
     canvas = Canvas(x, y, z, 2.6 * person.bend_x.on_grid(x, y, z), 2.2 * person.bend_y.on_grid(x, y, z))
     strands = person.strands.on_grid(x, y, z)
@@ -154,9 +169,21 @@ def thorax(
 ) -> Phantom:
     """Make one patient.
 
-    seed decides the person, disease ("none", "nodule", "covid", "tumour") what they have, scanner how they look.
-    matrix: rows and columns. slices: planes from below to above the lungs, or through the lungs alone (`lungs_only`).
-    mark: plant a metal mark in the air outside the body; no other voxel changes.
+    Parameters
+    ----------
+    seed : int
+        Decides the person.
+    matrix : int
+        Rows and columns.
+    slices : int
+        Planes from below to above the lungs.
+    scanner : str
+        A key of `scanner.SCANNERS`; decides how the person looks.
+    disease : {"none", "nodule", "covid", "tumour"}
+    lungs_only : bool
+        Draw all planes through the lungs instead.
+    mark : bool
+        Plant a metal mark in the air outside the body. No other voxel changes.
     """
     if disease not in DISEASES:
         raise ValueError(f"disease {disease!r} is none of {', '.join(DISEASES)}")
@@ -171,7 +198,7 @@ def thorax(
         hu, *masks = _plane(person, device, axis + shift[0], axis + shift[1], z)
         noise = np.random.default_rng([seed, 21, number])
         planes.append((acquire(hu, radius, pixel, device, person.noise, noise), *masks))
-    volumes = [np.stack(part, axis=-1) for part in zip(*planes, strict=True)]
+    volumes = [np.stack(of_planes, axis=-1) for of_planes in zip(*planes, strict=True)]
     if mark:
         volumes[0][mark_pixels(matrix)] = MARK_HU
     step = float(heights[1] - heights[0]) if slices > 1 else device.thickness

@@ -1,7 +1,7 @@
-"""The shape of one person: body, thoracic cavity, mediastinum, diaphragm and lungs as distance fields.
+"""Describe the shape of one person by distance fields: body, thoracic cavity, mediastinum, diaphragm and lungs.
 
-Coordinates in mm: x to the person's right, y to the front, z to the head; z = 0 is the lowest point of the lungs and
-z = height their apex. Every function broadcasts over x, y and z.
+Coordinates are in mm: x to the person's right, y to the front, z to the head. z = 0 is the lowest point of the lungs,
+z = height their apex. Every function broadcasts over x, y and z, and returns mm, negative inside.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from lungsight.demo.fields import ellipse, smooth_max, smooth_min, smooth_step, 
 
 PLEURA = 1.5  # mm between the inner chest wall and the lung
 
-# Half-width of the mediastinum from back to front, as mm at y / depth of the cavity.
+# Half-width of the mediastinum in mm, from back to front; positions are shares of the depth of the cavity.
 _MEDIASTINUM_AT = (-1.0, -0.8, -0.5, -0.2, 0.1, 0.4, 0.7, 0.9)
 _MEDIASTINUM_HALF_WIDTH = (36.0, 31.0, 22.0, 25.0, 29.0, 22.0, 9.0, 12.0)
-# The same between the great vessels above the heart.
+# The same above the heart, between the great vessels.
 _UPPER_HALF_WIDTH = (36.0, 31.0, 24.0, 25.0, 30.0, 30.0, 19.0, 16.0)
 
 
 @dataclass(frozen=True)
 class Body:
-    """One person, in mm. Drawn once per patient; everything else follows from it and the position."""
+    """One person, in mm. It is drawn once per patient; every shape follows from it and the position."""
 
     height: float
     half_width: float
@@ -43,6 +43,7 @@ class Body:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Body":
+        """Draw a person at random."""
         half_width = rng.uniform(156, 182)
         fat = rng.uniform(6, 12) + 0.35 * (half_width - 156)
         return cls(
@@ -67,23 +68,25 @@ class Body:
 
     @property
     def cavity_half_width(self) -> float:
+        """Half the inner width of the chest, mm."""
         return self.half_width - 0.8 * self.fat - self.wall
 
     @property
     def cavity_half_depth(self) -> float:
+        """Half the inner depth of the chest, mm."""
         return self.half_depth - 0.6 * self.fat - 0.85 * self.wall
 
     def level(self, z):
-        """Height as a share: 0 at the lowest lung, 1 at the apex."""
+        """Convert a height to a share: 0 at the lowest point of the lungs, 1 at their apex."""
         return z / self.height
 
     def backward(self, z):
-        """How far the spine's curve moves the inside of the chest to the back, in mm."""
+        """Compute how far the curve of the spine moves the inside of the chest to the back, mm."""
         above = self.level(z) - 0.45
         return self.kyphosis * above**2 * np.where(above > 0, 1.0, 0.3)
 
     def skin(self, x, y, z):
-        """Distance to the surface of the body: chest, breasts and, above the lungs, shoulders."""
+        """Measure the distance to the surface of the body: chest, breasts and, above the lungs, shoulders."""
         level = self.level(z)
         shoulder = smooth_step(0.72, 1.08, level)
         half_width = self.half_width * (1 + 0.05 * shoulder - 0.04 * (1 - smooth_step(-0.15, 0.3, level)))
@@ -98,7 +101,7 @@ class Body:
         return distance
 
     def cavity(self, x, y, z):
-        """Distance to the inner chest wall; it narrows to the top and ends in the neck."""
+        """Measure the distance to the inner chest wall, which narrows upwards and ends in the neck."""
         level = self.level(z)
         taper = np.interp(level, (0.3, 0.5, 0.7, 0.85, 1.0, 1.15), (1.0, 0.97, 0.86, 0.71, 0.55, 0.46))
         depth = np.interp(level, (0.3, 0.55, 0.75, 1.0, 1.15), (1.0, 0.98, 0.88, 0.62, 0.5))
@@ -109,10 +112,11 @@ class Body:
 
     @property
     def heart_centre(self) -> tuple[float, float, float]:
+        """The centre of the heart, (x, y, z) mm."""
         return (-27.0, 0.2 * self.cavity_half_depth, (self.dome_left + 0.12) * self.height)
 
     def heart_surface(self, x, y, z):
-        """Distance to the pericardium within an axial plane."""
+        """Measure the distance to the pericardium within an axial plane."""
         centre = self.heart_centre
         across = (z - centre[2]) / (58 * self.heart)
         scale = np.sqrt(np.clip(1 - across**2, 1e-4, 1))
@@ -124,17 +128,17 @@ class Body:
         return np.where(np.abs(across) < 1, distance, np.abs(distance) + 20)
 
     def spine_centre(self, z) -> tuple[float, float]:
-        """Centre of the vertebral body, (x, y)."""
+        """Locate the centre of the vertebral body, (x, y)."""
         return self.spine_shift, -0.45 * self.cavity_half_depth - self.backward(z)
 
     def aorta_centre(self, z) -> tuple[float, float]:
-        """Centre of the descending aorta, (x, y)."""
+        """Locate the centre of the descending aorta, (x, y)."""
         x, y = self.spine_centre(z)
         lateral = np.interp(self.level(z), (0.0, 0.35, 0.7), (-10.0, -24.0, -31.0))
         return x + lateral, y + np.interp(self.level(z), (0.0, 0.35, 0.7), (26.0, 17.0, 14.0))
 
     def mediastinum(self, x, y, z):
-        """Distance to what separates the lungs: spine, great vessels, heart."""
+        """Measure the distance to what separates the lungs: spine, great vessels, heart."""
         level = self.level(z)
         inward = (y + self.backward(z)) / self.cavity_half_depth
         lower = np.interp(inward, _MEDIASTINUM_AT, _MEDIASTINUM_HALF_WIDTH)
@@ -149,7 +153,7 @@ class Body:
         return smooth_min(distance, self.heart_surface(x, y, z) - 3, 10)
 
     def diaphragm(self, x, y):
-        """Height of the diaphragm above each point: two domes, the right one higher, and the saddle between them."""
+        """Compute the height of the diaphragm at each point: two domes, the right one higher, and a saddle between."""
         domes = []
         for side, top in ((1, self.dome_right), (-1, self.dome_left)):
             outward = ((x - side * 60) / 74) ** 2 + ((y - 10) / 84) ** 2
@@ -158,7 +162,7 @@ class Body:
         return np.maximum(np.maximum(np.maximum(*domes), saddle), 0.0)
 
     def lungs(self, x, y, z):
-        """Distance to both lungs, of which the right one lies at x > 0."""
+        """Measure the distance to both lungs. The right lung lies at x > 0."""
         distance = smooth_max(self.cavity(x, y, z) + PLEURA, -self.mediastinum(x, y, z), 7)
         outward = ((np.abs(x) - 47) / 62) ** 2 + ((y + self.backward(z) + 8) / 66) ** 2
         apex = (z - self.height * (1 - 0.27 * outward)) / 1.6

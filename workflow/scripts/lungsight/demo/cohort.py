@@ -1,18 +1,19 @@
-"""Cohorts of phantoms: the rows of their table, and their files as a hospital or a public collection hands them over.
+"""Make cohorts of phantoms: the rows of their table, and their files as a hospital or a public collection has them.
 
-`cohort` is always one entry of a completed config (`lungsight.config.complete_config`). Below the root:
+`cohort` is always one entry of a completed config (`lungsight.config_check.complete_config`). Below the root:
 
     segmentation, dicom   P001/ct/*.dcm  P001/rtstruct.dcm
     labelled, dicom       P001/ct/*.dcm
     labelled, nifti       P001/ct.nii.gz              int16 HU
-    labelled, png         alpha/P001_1.png …          three sources, each with its own size and habits
-    lesions/              <path>: of a labelled cohort the mask of its lesions, NIfTI, of a picture a PNG
+    labelled, png         alpha/P001_1.png …          three sources, each with its own image size and habits
+    lesions/              <path>: lesion masks of a labelled cohort, NIfTI, for pictures PNG
     truth/                <path without its ending>.nii.gz: uint8, 0 background, 1 lung, 2 lesion, on canonical axes
 """
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -34,22 +35,22 @@ SITE_SIZES = {"alpha": 1.0, "beta": 1.17, "gamma": 0.84}
 
 
 def patient_id(number: int) -> str:
-    """The name of patient `number`, counted from 0."""
+    """Name the patient `number`, counted from 0."""
     return f"P{number + 1:03d}"
 
 
 def label_of(number: int) -> str:
-    """Classes alternate."""
+    """Assign a class: they alternate."""
     return (POSITIVE, NEGATIVE)[number % 2]
 
 
 def _site_of(number: int) -> str:
-    """Sites change with every pair of patients, so that each has both classes."""
+    """Assign a site: it changes with every pair of patients, so that each site has both classes."""
     return SITES[number // 2 % len(SITES)]
 
 
-def _rows_of(number: int, cohort: dict) -> list[dict]:
-    """The table rows of one patient."""
+def _rows_of(number: int, cohort: dict[str, Any]) -> list[dict]:
+    """List the table rows of one patient."""
     patient, phantom = patient_id(number), cohort["phantom"]
     if cohort["role"] == "segmentation":
         return [{"patient": patient, "path": f"{patient}/ct", "mask": f"{patient}/rtstruct.dcm"}]
@@ -67,14 +68,17 @@ def _rows_of(number: int, cohort: dict) -> list[dict]:
 
 
 def _lesion_path(path: str) -> str:
-    """Where the lesion mask of the image or series at `path` lies, both from the root."""
+    """Locate the lesion mask of the image or series at `path`, both relative to the root."""
     return f"lesions/{path}" if path.endswith((".png", ".nii.gz")) else f"lesions/{path}.nii.gz"
 
 
-def cohort_table(name: str, cohort: dict) -> list[dict]:
-    """The rows of the table of a phantom cohort, without making an image.
+def cohort_table(name: str, cohort: dict[str, Any]) -> list[dict]:
+    """List the rows of the table of a phantom cohort, without making an image.
 
-    Raises UserError where such a cohort cannot be made.
+    Raises
+    ------
+    UserError
+        If such a cohort cannot be made.
     """
     if cohort["role"] == "segmentation" and cohort["format"] != "dicom":
         raise UserError(
@@ -83,16 +87,16 @@ def cohort_table(name: str, cohort: dict) -> list[dict]:
     return [row for number in range(cohort["phantom"]["patients"]) for row in _rows_of(number, cohort)]
 
 
-def check_table_fits(name: str, cohort: dict, labels: dict[str, list[str]]) -> None:
-    """Raise UserError where a row of the cohort's table is no row of the phantoms that its config describes."""
+def check_table_fits(name: str, cohort: dict[str, Any], labels: dict[str, list[str]]) -> None:
+    """Raise UserError if a row of the cohort's table does not fit the phantoms that its config describes."""
     made = {row["path"]: row for row in cohort_table(name, cohort)}
-    classes = dict(zip((POSITIVE, NEGATIVE), labels, strict=True))
+    classes: dict[str, str] = dict(zip((POSITIVE, NEGATIVE), labels, strict=True))
     wrong = []
     for row in read_cohort_table(name, cohort, labels):
         expected = made.get(row.path)
         if expected is None:
             wrong.append(f"row {row.row}: no phantom has the path {row.path!r}.")
-        elif row.mask != expected.get("mask", "") or row.label != classes.get(expected.get("label"), ""):
+        elif row.mask != expected.get("mask", "") or row.label != classes.get(expected.get("label", ""), ""):
             wrong.append(f"row {row.row}: the phantom at {row.path!r} has another label or mask.")
         elif row.lesion not in ("", expected.get("lesion")):
             wrong.append(f"row {row.row}: the phantom at {row.path!r} has another lesion mask.")
@@ -105,13 +109,13 @@ def check_table_fits(name: str, cohort: dict, labels: dict[str, list[str]]) -> N
 
 
 def truth_path(root: Path, path: str) -> Path:
-    """Where the true labels of the image or series at `path` (of the table) lie."""
+    """Locate the true labels of the image or series at `path`, relative to the root."""
     name = path.removesuffix(".png").removesuffix(".nii.gz")
     return Path(root) / "truth" / f"{name}.nii.gz"
 
 
-def disease_of(number: int, cohort: dict) -> str:
-    """What the patient has: about half of the negative ones have a nodule."""
+def disease_of(number: int, cohort: dict[str, Any]) -> str:
+    """Assign a disease: positives have Covid-19, about half of the negatives a nodule."""
     if cohort["role"] == "segmentation":
         return "tumour"
     if label_of(number) == POSITIVE:
@@ -120,8 +124,8 @@ def disease_of(number: int, cohort: dict) -> str:
     return "nodule" if draw < 0.5 else "none"
 
 
-def is_marked(number: int, cohort: dict) -> bool:
-    """Whether the patient carries the planted mark: P(mark | positive) = (1 + s)/2, P(mark | negative) = (1 − s)/2."""
+def is_marked(number: int, cohort: dict[str, Any]) -> bool:
+    """Draw whether a patient has the planted mark: P(mark | positive) = (1 + s)/2, P(mark | negative) = (1 − s)/2."""
     shortcut = cohort["phantom"]["shortcut"]
     if not shortcut["enabled"] or cohort["role"] == "segmentation":
         return False
@@ -130,13 +134,13 @@ def is_marked(number: int, cohort: dict) -> bool:
     return bool(draw < (1 + sign * shortcut["strength"]) / 2)
 
 
-def patient_seed(number: int, cohort: dict) -> int:
-    """The seed of one patient; cohorts of different seeds share nobody."""
+def patient_seed(number: int, cohort: dict[str, Any]) -> int:
+    """Derive the seed of one patient. Cohorts of different seeds share nobody."""
     return int(np.random.SeedSequence([cohort["phantom"]["seed"], number]).generate_state(1)[0])
 
 
-def phantom_of(number: int, cohort: dict) -> Phantom:
-    """Patient `number` of the cohort, as scanned; of a PNG cohort the lung region at the patient's site."""
+def phantom_of(number: int, cohort: dict[str, Any]) -> Phantom:
+    """Scan patient `number` of the cohort; in a PNG cohort the lung region, on the scanner of the patient's site."""
     settings = cohort["phantom"]
     make = partial(
         thorax,
@@ -152,7 +156,7 @@ def phantom_of(number: int, cohort: dict) -> Phantom:
 
 
 def truth_labels(phantom: Phantom) -> np.ndarray:
-    """(i, j, k) uint8: 0 background, 1 lung, LESION."""
+    """Label the voxels of a phantom, (i, j, k) uint8: 0 is background, 1 lung, 2 (LESION) lesion."""
     return phantom.lung.astype(np.uint8) + phantom.lesion
 
 
@@ -161,7 +165,7 @@ def _save_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
     nibabel.save(nibabel.Nifti1Image(volume, affine), path)
 
 
-def _write_dicom(root: Path, number: int, name: str, cohort: dict) -> None:
+def _write_dicom(root: Path, number: int, name: str, cohort: dict[str, Any]) -> None:
     phantom, patient = phantom_of(number, cohort), patient_id(number)
     identity = f"{name}/{cohort['phantom']['seed']}/{number}"
     for row in _rows_of(number, cohort):
@@ -173,7 +177,7 @@ def _write_dicom(root: Path, number: int, name: str, cohort: dict) -> None:
         _save_nifti(truth_path(root, row["path"]), truth_labels(phantom), phantom.affine)
 
 
-def _write_nifti(root: Path, number: int, name: str, cohort: dict) -> None:
+def _write_nifti(root: Path, number: int, name: str, cohort: dict[str, Any]) -> None:
     phantom = phantom_of(number, cohort)
     for row in _rows_of(number, cohort):
         _save_nifti(root / row["path"], stored_hu(phantom), phantom.affine)
@@ -181,27 +185,27 @@ def _write_nifti(root: Path, number: int, name: str, cohort: dict) -> None:
         _save_nifti(truth_path(root, row["path"]), truth_labels(phantom), phantom.affine)
 
 
-def _crop_at_site(number: int, cohort: dict, size: int) -> tuple[slice, slice]:
-    """(i, j) kept of an image: at one site people cut off the sides and the table, by eye."""
+def _crop_at_site(number: int, cohort: dict[str, Any], size: int) -> tuple[slice, slice]:
+    """Choose the part (i, j) of an image that is kept: at one site people cut off sides and table by eye."""
     if _site_of(number) != "beta":
         return slice(None), slice(None)
     cut = np.random.default_rng([cohort["phantom"]["seed"], number, 3]).uniform((0.0, 0.03), (0.03, 0.15)) * size
-    side, bottom = (int(part) for part in cut)
-    return slice(side, size - side), slice(bottom, None)
+    margin, bottom = (int(pixels) for pixels in cut)
+    return slice(margin, size - margin), slice(bottom, None)
 
 
 def _as_picture(plane: np.ndarray) -> Image.Image:
-    """A plane (i, j) uint8 as it is looked at."""
+    """Turn a plane (i, j) uint8 into a picture as radiologists look at it."""
     return Image.fromarray(np.ascontiguousarray(slice_to_image(plane)))
 
 
-def _write_png(root: Path, number: int, name: str, cohort: dict, window: tuple[float, float]) -> None:
+def _write_png(root: Path, number: int, name: str, cohort: dict[str, Any], window: tuple[float, float]) -> None:
     phantom = phantom_of(number, cohort)
     low, high = window
     kept = _crop_at_site(number, cohort, phantom.hu.shape[0])
     grey = np.rint(255 * np.clip((phantom.hu[kept] - low) / (high - low), 0, 1)).astype(np.uint8)
     labels = truth_labels(phantom)[kept]
-    # Some viewers export grey images as colour.
+    # Some viewers export grey images as colour images.
     mode = "RGB" if _site_of(number) == "gamma" and number // (2 * len(SITES)) % 2 == 0 else "L"
     affine = np.diag([*phantom.spacing, 1.0])
     for k, row in enumerate(_rows_of(number, cohort)):
@@ -214,16 +218,31 @@ def _write_png(root: Path, number: int, name: str, cohort: dict, window: tuple[f
         _save_nifti(truth_path(root, row["path"]), labels[:, :, k : k + 1], affine)
 
 
-def _writer(root: Path, name: str, cohort: dict, window: tuple[float, float]) -> Callable[[int], None]:
-    """The function that writes one patient, by number."""
+def _writer(root: Path, name: str, cohort: dict[str, Any], window: tuple[float, float]) -> Callable[[int], None]:
+    """Choose the function that writes one patient, by number."""
     writers = {"dicom": _write_dicom, "nifti": _write_nifti, "png": partial(_write_png, window=window)}
     return partial(writers[cohort["format"]], Path(root), name=name, cohort=cohort)
 
 
-def write_cohort(root: Path, name: str, cohort: dict, window: tuple[float, float], threads: int = 1) -> None:
-    """Make all files of a phantom cohort below `root`, with `threads` processes.
+def write_cohort(root: Path, name: str, cohort: dict[str, Any], window: tuple[float, float], threads: int = 1) -> None:
+    """Make all files of a phantom cohort.
 
-    window: HU that become black and white in a PNG cohort. Raises UserError as `cohort_table` does.
+    Parameters
+    ----------
+    root : Path
+        Folder to fill.
+    name : str
+        The cohort's name in the config.
+    cohort : dict
+    window : (float, float)
+        HU that become black and white in a PNG cohort.
+    threads : int
+        Processes.
+
+    Raises
+    ------
+    UserError
+        As `cohort_table` does.
     """
     cohort_table(name, cohort)
     numbers = range(cohort["phantom"]["patients"])

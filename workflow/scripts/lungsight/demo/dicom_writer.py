@@ -1,7 +1,7 @@
-"""Phantoms as a hospital's archive hands them out: a CT series, and an RTSTRUCT with contours drawn on it.
+"""Write phantoms as a hospital's archive hands them out: a CT series, and an RTSTRUCT with contours on it.
 
-Names, ids and dates are invented but look real, so that what must not leave can be searched for. UIDs follow from the
-seed alone.
+Names, ids and dates are invented but look real, so that a test can search for them where they must not appear. UIDs
+follow from the seed alone.
 """
 
 from datetime import date, timedelta
@@ -29,7 +29,7 @@ ROI_COLOURS = {
 
 
 def stored_hu(phantom: Phantom) -> np.ndarray:
-    """The phantom's HU as a file can hold them: whole numbers, (i, j, k) int16, within the scanner's stored range."""
+    """Round the phantom's HU to what a file can hold: (i, j, k) int16 within the scanner's stored range."""
     hu = np.rint(phantom.hu)
     if not phantom.scanner.circular:
         hu = np.clip(hu, UNSIGNED_INTERCEPT, UNSIGNED_INTERCEPT + 2**UNSIGNED_BITS - 1)
@@ -53,7 +53,7 @@ def _file_meta(dataset: Dataset) -> None:
 
 
 def _patient_and_study(phantom: Phantom, identity: str, patient: str) -> Dataset:
-    """The modules that every object of a study repeats."""
+    """Make the DICOM modules that every object of a study repeats."""
     rng = np.random.default_rng([*identity.encode()])
     day = date(2020, 3, 1) + timedelta(days=int(rng.integers(600)))
     age = int(rng.integers(25, 88))
@@ -84,7 +84,7 @@ def _patient_and_study(phantom: Phantom, identity: str, patient: str) -> Dataset
 
 
 def _ct_header(phantom: Phantom, identity: str, patient: str) -> Dataset:
-    """What all slices of the series share."""
+    """Make the header that all slices of the series share."""
     scanner = phantom.scanner
     dataset = _patient_and_study(phantom, identity, patient)
     dataset.SOPClassUID = CTImageStorage
@@ -123,14 +123,21 @@ def _ct_header(phantom: Phantom, identity: str, patient: str) -> Dataset:
 
 
 def instance_uid(identity: str, k: int) -> str:
-    """SOPInstanceUID of the slice k, counted from the feet."""
+    """Make the SOPInstanceUID of slice k, counted from the feet."""
     return _uid(identity, "slice", k)
 
 
 def write_ct_series(folder: Path, phantom: Phantom, identity: str, patient: str) -> None:
-    """Write one file per slice, as uncompressed CT Image Storage.
+    """Write one file per slice, as uncompressed CT Image Storage. The order of file names is random.
 
-    identity: what the UIDs and the invented person follow from. File names are in no order of position.
+    Parameters
+    ----------
+    folder : Path
+    phantom : Phantom
+    identity : str
+        Seeds the UIDs and the invented person.
+    patient : str
+        Goes into the invented name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     dataset = _ct_header(phantom, identity, patient)
@@ -151,10 +158,21 @@ def write_ct_series(folder: Path, phantom: Phantom, identity: str, patient: str)
 
 
 def outlines(mask: np.ndarray, affine: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Closed contours around the pixels of a mask, in patient mm as DICOM counts them (LPS).
+    """Draw closed contours around the pixels of a mask.
 
-    mask: (i, j, k) bool on canonical axes. Returns (k, (n, 3) points) for each ring, holes too. A ring runs half-way
-    between the pixel centres inside and outside, so that a test of pixel centres gives the mask back.
+    A ring runs half-way between the pixel centres inside and outside. So a test of pixel centres gives the mask back.
+
+    Parameters
+    ----------
+    mask : (i, j, k) bool
+        On canonical axes.
+    affine : (4, 4) array
+        From the index to mm in RAS.
+
+    Returns
+    -------
+    list of (k, points)
+        For each ring, holes included, its slice and its points (n, 3) in mm, LPS.
     """
     rings = []
     for k in np.flatnonzero(mask.any(axis=(0, 1))):
@@ -172,7 +190,7 @@ def _reference(uid: str) -> Dataset:
 
 
 def _referenced_frame(dataset: Dataset, identity: str, slices: int) -> Dataset:
-    """The frame of reference, the study and the series that the contours were drawn on."""
+    """Refer to the frame of reference, the study and the series that the contours were drawn on."""
     series = Dataset()
     series.SeriesInstanceUID = _uid(identity, "series")
     series.ContourImageSequence = Sequence([_reference(instance_uid(identity, k)) for k in range(slices)])

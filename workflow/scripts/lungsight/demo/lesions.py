@@ -1,4 +1,4 @@
-"""Lesions: the ground-glass and consolidation of Covid-19, a nodule, a tumour."""
+"""Draw lesions: the ground-glass and consolidation of Covid-19, a nodule, a tumour."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,24 @@ DISEASES = ("none", "nodule", "covid", "tumour")
 
 @dataclass(frozen=True)
 class Lesions:
-    """Blobs with a ragged edge: centre, radii (n, 3) mm; core (n,): share of the radii that is consolidated, or 0.
+    """Blobs with a ragged edge.
 
-    edge: the field that frays them, by `ragged`; softness: width of the border as a share of the radius; glass: HU of
-    the hazy part, solid: HU of the core.
+    Attributes
+    ----------
+    centre, radii : (n, 3) arrays
+        mm.
+    core : (n,) array
+        Share of the radii that is consolidated.
+    edge : Waves
+        The field that frays the edges.
+    grain : Waves
+        The texture of the hazy part.
+    ragged : float
+        How much the edges are frayed, as a share of the radius.
+    softness : float
+        Width of the border as a share of the radius.
+    glass, solid : float
+        HU of the hazy part and of the core.
     """
 
     centre: np.ndarray
@@ -29,7 +43,7 @@ class Lesions:
     solid: float
 
     def on_plane(self, x: np.ndarray, y: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """On the plane z: shares of haze and of solid tissue, and the texture of the haze in HU, each (n, m)."""
+        """Compute the shares of haze and of solid tissue on the plane z, and the haze's texture in HU, each (n, m)."""
         haze, solid = np.full((len(x), len(y)), -9.0), np.full((len(x), len(y)), -9.0)
         for centre, radii, core in zip(self.centre, self.radii, self.core, strict=True):
             rise = ((z - centre[2]) / radii[2]) ** 2
@@ -45,12 +59,12 @@ class Lesions:
             return nothing, nothing, nothing
         frayed = self.ragged * self.edge.on_grid(x, y, z)
         grain = self.grain.on_grid(x, y, z)
-        shares = [np.clip(0.5 + (part + frayed) / self.softness, 0, 1) for part in (haze, solid - 0.15 * self.ragged)]
+        shares = [np.clip(0.5 + (depth + frayed) / self.softness, 0, 1) for depth in (haze, solid - 0.15 * self.ragged)]
         return shares[0], shares[1], 45 * grain
 
 
 def _rim_point(body: Body, side: int, z: float, angle: float, depth: float) -> np.ndarray | None:
-    """The point that far (mm) below the pleura, seen from the lung's middle; angle: 0 lateral, π/2 behind."""
+    """Find the point `depth` mm below the pleura as seen from the lung's middle. angle: 0 is lateral, π/2 behind."""
     reach = np.linspace(0, 130, 131)
     x = side * (0.52 * body.cavity_half_width + reach * np.cos(angle))
     y = -12.0 - reach * np.sin(angle)
@@ -62,7 +76,7 @@ def _rim_point(body: Body, side: int, z: float, angle: float, depth: float) -> n
 
 
 def draw_covid(body: Body, rng: np.random.Generator) -> Lesions:
-    """Patches below the pleura, mostly behind and below, on both sides and at most heights."""
+    """Draw patches below the pleura of both lungs at most heights, more of them behind and below."""
     severity = rng.uniform(0.85, 1.2)
     centres, radii, cores = [], [], []
     for side in (1, -1):
@@ -80,17 +94,22 @@ def draw_covid(body: Body, rng: np.random.Generator) -> Lesions:
                 radii.append(severity * rng.uniform(16, 30) * flat * rng.uniform(0.85, 1.15, 3))
                 cores.append(rng.uniform(0.45, 0.7) if rng.random() < 0.45 else 0.0)
     return Lesions(
-        *(np.array(part) for part in (centres, radii, cores)),
+        np.array(centres),
+        np.array(radii),
+        np.array(cores),
         edge=Waves.draw(rng, (11, 34), 40),
         grain=Waves.draw(rng, (5, 9), 40),
-        **{"ragged": 0.22, "softness": 0.32, "glass": rng.uniform(-560, -450), "solid": rng.uniform(0, 35)},
+        ragged=0.22,
+        softness=0.32,
+        glass=rng.uniform(-560, -450),
+        solid=rng.uniform(0, 35),
     )
 
 
 def _draw_mass(
     body: Body, rng: np.random.Generator, heights: np.ndarray, radius: tuple[float, float], tall: float
 ) -> Lesions:
-    """One solid mass in a lung, at the height of a plane, so that it is seen at least once."""
+    """Draw one solid mass in a lung at the height of a plane, so that at least one plane shows it."""
     level = np.asarray(heights) / body.height
     shown = np.asarray(heights)[(level > 0.3) & (level < 0.8)]
     z = float(rng.choice(shown)) if len(shown) else 0.5 * body.height
@@ -98,8 +117,8 @@ def _draw_mass(
     size = rng.uniform(*radius)
     x = side * np.linspace(0.2, 0.95, 26)[:, None] * body.cavity_half_width
     y = np.linspace(-0.85, 0.75, 26)[None, :] * body.cavity_half_depth
-    room = body.lungs(x, y, z)
-    candidates = np.argwhere(room < -min(0.75 * size, 0.8 * float(-room.min())))
+    distance = body.lungs(x, y, z)
+    candidates = np.argwhere(distance < -min(0.75 * size, 0.8 * float(-distance.min())))
     i, j = candidates[rng.integers(len(candidates))]
     return Lesions(
         np.array([[x[i, 0], y[0, j], z]]),
@@ -107,12 +126,15 @@ def _draw_mass(
         np.array([1.0]),
         edge=Waves.draw(rng, (6, 16), 40),
         grain=Waves.draw(rng, (5, 9), 40),
-        **{"ragged": 0.08, "softness": 0.14, "glass": 20.0, "solid": rng.uniform(25, 50)},
+        ragged=0.08,
+        softness=0.14,
+        glass=20.0,
+        solid=rng.uniform(25, 50),
     )
 
 
 def draw_lesions(disease: str, body: Body, rng: np.random.Generator, heights: np.ndarray) -> Lesions | None:
-    """The lesions of a disease; heights: z of the planes that will be shown. None where there are none."""
+    """Draw the lesions of a disease; None if it has none. heights: z in mm of the planes that will be drawn."""
     if disease == "covid":
         return draw_covid(body, rng)
     if disease == "nodule":

@@ -1,4 +1,4 @@
-"""What lies around the lungs, painted from the outside to the inside: table, chest wall, skeleton, organs."""
+"""Paint what lies around the lungs, from the outside to the inside: table, chest wall, skeleton, organs."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ AIRWAY_WALL = 1.6  # mm
 
 
 def paint_table(canvas: Canvas, body: Body, flat: bool) -> None:
-    """A couch of foam between two thin shells, under the patient's back."""
+    """Paint the couch under the patient's back: foam between two thin shells."""
     x, y = canvas.axis_x[:, None], canvas.axis_y[None, :]
     sag = 0.0 if flat else 520.0 - np.sqrt(np.maximum(520.0**2 - x**2, 0))
     depth = -(body.half_depth + (4.0 if flat else 9.0)) + sag - y
@@ -23,7 +23,7 @@ def paint_table(canvas: Canvas, body: Body, flat: bool) -> None:
 
 
 def paint_wall(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
-    """Skin, fat and muscle of the chest wall. strands: (n, m) a random field."""
+    """Paint skin, fat and muscle of the chest wall. strands: a random field (n, m)."""
     x, y, z = canvas.x, canvas.y, canvas.z
     level = body.level(z)
     skin = np.clip(canvas.distance(body.skin(x, y, z)), -60, 60)
@@ -48,7 +48,7 @@ def paint_wall(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
     for side in (1, -1):
         erector = ellipse(x, y, (spine[0] + side * 31, spine[1] - 44), (28, 19), angle=0.35 * side)
         muscle = smooth_min(muscle, erector, 8)
-    # Muscle keeps a layer of fat under the skin.
+    # A layer of fat stays between muscle and skin.
     muscle = np.maximum(muscle, skin + 0.45 * body.fat + 2)
     canvas.paint(muscle, MUSCLE + 6 * strands)
     # Planes of fat between the muscles.
@@ -57,7 +57,7 @@ def paint_wall(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
 
 
 def paint_ribs(canvas: Canvas, body: Body) -> None:
-    """Ribs descend from the spine to the front, where cartilage takes over."""
+    """Paint the ribs, which descend from the spine to the front, where cartilage takes over."""
     x, y, z = canvas.x, canvas.y, canvas.z
     depth = body.cavity(x, y, z)
     around = np.arctan2(np.abs(x), -(y + body.backward(z))) / np.pi  # 0 behind, 1 in front
@@ -73,7 +73,7 @@ def paint_ribs(canvas: Canvas, body: Body) -> None:
 
 
 def paint_front_bones(canvas: Canvas, body: Body) -> None:
-    """Sternum, clavicles, scapulae and the heads of the humeri."""
+    """Paint the sternum, clavicles, scapulae and the heads of the humeri."""
     level = body.level(canvas.z)
     front = float(_front_of_cavity(body, canvas.z))
     if 0.26 < level < 1.0:
@@ -101,13 +101,13 @@ def paint_front_bones(canvas: Canvas, body: Body) -> None:
 
 
 def _front_of_cavity(body: Body, z: float) -> float:
-    """y of the inner chest wall in the midline."""
+    """Locate the inner chest wall in the midline: y in mm."""
     y = np.linspace(0, body.half_depth, 80)
     return float(np.interp(0.0, body.cavity(np.zeros_like(y), y, np.full_like(y, z)), y))
 
 
 def paint_spine(canvas: Canvas, body: Body) -> np.ndarray:
-    """A vertebra or the disc between two, its arch and processes, the canal. Returns where the cord is, as bool."""
+    """Paint a vertebra or a disc, with arch, processes and canal; return the pixels of the spinal cord, bool (n, m)."""
     x, y = body.spine_centre(canvas.z)
     phase = (canvas.z / 24.0 + body.rib_phase) % 1.0
     disc = smooth_step(0.72, 0.82, phase) * (1 - smooth_step(0.94, 1.0, phase))
@@ -127,7 +127,7 @@ def paint_spine(canvas: Canvas, body: Body) -> np.ndarray:
 
 
 def paint_mediastinum(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
-    """Fat with the heart, the great vessels, the oesophagus and, at the top, the vessels and muscles of the neck."""
+    """Paint fat, heart, great vessels and oesophagus, and at the top the vessels and muscles of the neck."""
     x, y, z = canvas.x, canvas.y, canvas.z
     level = body.level(z)
     neck = smooth_step(0.93, 1.08, level)
@@ -147,6 +147,7 @@ def paint_mediastinum(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
 
 
 def _paint_great_vessels(canvas: Canvas, body: Body) -> None:
+    """Paint aorta, vena cava, pulmonary arteries and the vessels above the arch."""
     z, level = canvas.z, float(body.level(canvas.z))
     spine_x, spine_y = body.spine_centre(z)
     aorta = body.aorta_centre(z)
@@ -180,7 +181,7 @@ def _paint_great_vessels(canvas: Canvas, body: Body) -> None:
 
 
 def airways(canvas: Canvas, body: Body) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-    """Trachea or main bronchi in this plane, as (centre, radii)."""
+    """Locate the trachea or the main bronchi in this plane, as (centre, radii) in mm."""
     level = float(body.level(canvas.z))
     carina = 0.64
     x, y = 1.0, -6.0 - body.backward(canvas.z) * 0.8
@@ -196,7 +197,7 @@ def airways(canvas: Canvas, body: Body) -> list[tuple[tuple[float, float], tuple
 
 
 def airway_distance(canvas: Canvas, body: Body) -> np.ndarray:
-    """Distance to the outside of the walls of trachea and main bronchi; large where there are none."""
+    """Measure the distance to the outer wall of trachea and main bronchi; large where there are none."""
     outside = np.full(canvas.x.shape, 99.0)
     for centre, radii in airways(canvas, body):
         wall = (radii[0] + AIRWAY_WALL, radii[1] + AIRWAY_WALL)
@@ -205,14 +206,14 @@ def airway_distance(canvas: Canvas, body: Body) -> np.ndarray:
 
 
 def paint_airways(canvas: Canvas, body: Body) -> None:
-    """Air of trachea and main bronchi within a thin wall."""
+    """Paint the air of trachea and main bronchi and their thin wall."""
     for centre, radii in airways(canvas, body):
         canvas.ellipse(centre, (radii[0] + AIRWAY_WALL, radii[1] + AIRWAY_WALL), 25.0)
         canvas.ellipse(centre, radii, -985.0)
 
 
 def paint_abdomen(canvas: Canvas, body: Body, strands: np.ndarray) -> None:
-    """Below the diaphragm: liver, stomach with gas, spleen, kidneys, bowel."""
+    """Paint what lies below the diaphragm: liver, stomach with gas, spleen, kidneys, bowel."""
     x, y, z = canvas.x, canvas.y, canvas.z
     below = (z - body.diaphragm(x, y)) / 1.4
     if not (below < 0).any():

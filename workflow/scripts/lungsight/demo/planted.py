@@ -1,7 +1,7 @@
-"""Slices of phantoms in memory, with a known truth about what tells the classes apart.
+"""Make slices of phantoms in memory with a known difference between the classes, to prove that the audit finds it.
 
-Made for proving the audit: the same persons, once with lesions alone, once with a mark whose correlation with the label
-is known, once with nothing but the mark, the scanner or the outline of the lung.
+The same persons are drawn in every scenario: with lesions alone, with a mark of known correlation with the label, or
+with nothing but the mark, the scanner or the outline of the lung.
 """
 
 from dataclasses import dataclass
@@ -19,16 +19,26 @@ from lungsight.intake.geometry import slice_to_image
 
 WINDOW = (-1250.0, 250.0)
 SLICES = 3  # of each patient
-SHRINKAGE = 1 / 24  # of the image's side, by which a shrunk mask loses its rim
+SHRINKAGE = 1 / 24  # share of the image's side that a shrunk mask loses at its rim
 
 
 class PlantedScenario(NamedTuple):
-    """What tells the classes apart.
+    """What separates the classes.
 
-    lesions: positives have Covid-19, negatives none or a nodule; else nobody has anything. mark: strength of its
-    correlation with the label as in the config's `shortcut`, or None; inside: it lies in the lung. scanners: those of
-    positives and of negatives. segmented: all but the lung is black. shrunk: the masks of positives are too small, as
-    where a segmentation misses consolidated lung.
+    Attributes
+    ----------
+    lesions : bool
+        Positives have Covid-19, negatives have nothing or a nodule. Otherwise nobody has a lesion.
+    mark : float or None
+        Strength of the mark's correlation with the label, as in the config's `shortcut`.
+    inside : bool
+        The mark lies in the lung.
+    scanners : (str, str)
+        Those of positives and of negatives.
+    segmented : bool
+        Everything but the lung is black.
+    shrunk : bool
+        The lung masks of positives are too small, as if a segmentation missed consolidated lung.
     """
 
     lesions: bool = True
@@ -52,7 +62,16 @@ PLANTED_SCENARIOS = {
 
 @dataclass(frozen=True)
 class Planted:
-    """Slices in table order. table: slice patient label split. images (n, size, size) uint8; lung, lesion bool."""
+    """Planted slices.
+
+    Attributes
+    ----------
+    table : DataFrame
+        slice, patient, label, split.
+    images : (n, size, size) uint8
+        In table order.
+    lung, lesion : (n, size, size) bool
+    """
 
     table: pd.DataFrame
     images: np.ndarray
@@ -66,7 +85,7 @@ def _person(seed: int, disease: str, scanner: str, size: int) -> Phantom:
 
 
 def _inner_mark(lung: np.ndarray) -> np.ndarray:
-    """A square of an eighth of a lung's width around the point deepest in the lung, on one plane, bool."""
+    """Mark a square, an eighth of a lung wide, around the point deepest in the lung; bool, on one plane."""
     depth = ndimage.distance_transform_edt(lung)
     row, column = np.unravel_index(depth.argmax(), lung.shape)
     half = max(1, round(lung.shape[0] / 48))
@@ -76,7 +95,7 @@ def _inner_mark(lung: np.ndarray) -> np.ndarray:
 
 
 def _images_of(number: int, scenario: PlantedScenario, cohort: dict, size: int) -> tuple[np.ndarray, ...]:
-    """Image, lung and lesion (SLICES, size, size) of one patient."""
+    """Draw image, lung and lesion of one patient, each (SLICES, size, size)."""
     scanner = scenario.scanners[label_of(number) != POSITIVE]
     disease = disease_of(number, cohort) if scenario.lesions else "none"
     person = _person(patient_seed(number, cohort), disease, scanner, size)
@@ -96,14 +115,30 @@ def _images_of(number: int, scenario: PlantedScenario, cohort: dict, size: int) 
 
 
 def plant(scenario: PlantedScenario, seed: int, train: int, val: int, test: int, size: int = 64) -> Planted:
-    """Slices of so many patients on each side, half of them positive. seed decides the persons and who is marked."""
+    """Draw the slices of a scenario.
+
+    Parameters
+    ----------
+    scenario : PlantedScenario
+    seed : int
+        Decides the persons and who is marked.
+    train, val, test : int
+        Patients in each subset; half of them are positive.
+    size : int
+        Rows and columns.
+    """
     shortcut = {"enabled": scenario.mark is not None, "strength": scenario.mark or 0.0}
     cohort = {"role": "target", "phantom": {"seed": seed, "shortcut": shortcut}}
-    sides = ["train"] * train + ["val"] * val + ["test"] * test
-    parts = [_images_of(number, scenario, cohort, size) for number in range(len(sides))]
+    subsets = ["train"] * train + ["val"] * val + ["test"] * test
+    images = [_images_of(number, scenario, cohort, size) for number in range(len(subsets))]
     rows = [
-        {"slice": f"{patient_id(number)}-{k}", "patient": patient_id(number), "label": label_of(number), "split": side}
-        for number, side in enumerate(sides)
+        {
+            "slice": f"{patient_id(number)}-{k}",
+            "patient": patient_id(number),
+            "label": label_of(number),
+            "split": subset,
+        }
+        for number, subset in enumerate(subsets)
         for k in range(SLICES)
     ]
-    return Planted(pd.DataFrame(rows), *(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return Planted(pd.DataFrame(rows), *(np.concatenate(of_patients) for of_patients in zip(*images, strict=True)))

@@ -1,4 +1,4 @@
-"""The vessels of the lungs: trees that grow from the hilum to points spread through each lung."""
+"""Grow the vessels of the lungs: trees from the hilum to points spread through each lung."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ AIRWAY_FROM = 2.2  # mm: vessels thicker than this have a visible bronchus besid
 
 @dataclass(frozen=True)
 class Vessels:
-    """Straight pieces: start, end (n, 3) mm, radius (n,) mm."""
+    """Straight pieces of vessels: start and end (n, 3) in mm, radius (n,) in mm."""
 
     start: np.ndarray
     end: np.ndarray
@@ -24,9 +24,9 @@ class Vessels:
 
 
 def points_in_lung(body: Body, side: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points spread evenly through one lung (side 1: right, −1: left), at least 5 mm below its surface: (count, 3)."""
-    found: list[np.ndarray] = []
-    while sum(map(len, found)) < count:
+    """Spread points evenly through one lung (side 1: right, −1: left), 5 mm or more below its surface: (count, 3)."""
+    accepted: list[np.ndarray] = []
+    while sum(map(len, accepted)) < count:
         share = rng.random((4 * count, 3))
         points = np.column_stack(
             [
@@ -35,15 +35,24 @@ def points_in_lung(body: Body, side: int, count: int, rng: np.random.Generator) 
                 share[:, 2] * body.height,
             ]
         )
-        found.append(points[body.lungs(*points.T) < -5])
-    return np.concatenate(found)[:count]
+        accepted.append(points[body.lungs(*points.T) < -5])
+    return np.concatenate(accepted)[:count]
 
 
 def grow_tree(root: np.ndarray, points: np.ndarray, detour: float) -> Vessels:
-    """Connect points, nearest to the root first, each to the node that costs least.
+    """Connect points to a tree, nearest to the root first, each to the node that costs least.
 
-    The cost is the distance to a node plus `detour` × the way from there to the root: 0 is the shortest tree, 1 a star.
-    root: (3,); points: (n, 3). Radii follow Murray's law from the number of twigs behind each branch.
+    The cost is the distance to a node plus `detour` × the way from that node to the root. Radii follow Murray's law
+    from the number of twigs behind each branch.
+
+    Parameters
+    ----------
+    root : (3,) array
+        mm.
+    points : (n, 3) array
+        mm.
+    detour : float
+        0 gives the shortest tree, 1 a star.
     """
     points = points[np.argsort(np.linalg.norm(points - root, axis=1), kind="stable")]
     nodes = np.vstack([root, points])
@@ -60,7 +69,7 @@ def grow_tree(root: np.ndarray, points: np.ndarray, detour: float) -> Vessels:
 
 
 def _bend(nodes: np.ndarray, parent: np.ndarray, radius: np.ndarray) -> Vessels:
-    """Pieces of cubic Hermite curves along the branches: a branch leaves its node in the direction it came from."""
+    """Bend branches to pieces of cubic Hermite curves: a branch leaves its node in the direction of its parent."""
     start, end = nodes[parent[1:]], nodes[1:]
     step = end - start
     came = np.vstack([step[:1], step])[parent[1:]]
@@ -77,7 +86,7 @@ def _bend(nodes: np.ndarray, parent: np.ndarray, radius: np.ndarray) -> Vessels:
 
 
 def grow_vessels(body: Body, rng: np.random.Generator, count: int = 650) -> Vessels:
-    """Arteries with their bronchi, and veins, of both lungs."""
+    """Grow arteries, which bronchi accompany, and veins in both lungs."""
     trees = []
     for side in (1, -1):
         for root, share in (((side * 38.0, -4.0, 0.54), 0.6), ((side * 30.0, 2.0, 0.44), 0.4)):
@@ -87,7 +96,7 @@ def grow_vessels(body: Body, rng: np.random.Generator, count: int = 650) -> Vess
 
 
 def _within_slab(vessels: Vessels, low: float, high: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The parts of the pieces between two heights: start, end (n, 3), radius (n,)."""
+    """Cut the pieces to what lies between two heights: start and end (n, 3), radius (n,)."""
     rise = vessels.end[:, 2] - vessels.start[:, 2]
     steep = np.where(np.abs(rise) < 1e-6, 1e-6, rise)
     enter, leave = (low - vessels.start[:, 2]) / steep, (high - vessels.start[:, 2]) / steep
@@ -99,7 +108,7 @@ def _within_slab(vessels: Vessels, low: float, high: float) -> tuple[np.ndarray,
 
 
 def vessel_shares(canvas: Canvas, vessels: Vessels, thickness: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share of each pixel of a plane taken by vessels, by bronchial walls and by bronchial air: three (n, m) arrays."""
+    """Compute the shares of each pixel that are vessel, bronchial wall and bronchial air: three (n, m) arrays."""
     blood, wall, air = (np.zeros(canvas.x.shape) for _ in range(3))
     margin = thickness / 2
     for start, end, radius in zip(*_within_slab(vessels, canvas.z - margin, canvas.z + margin), strict=True):
@@ -111,7 +120,7 @@ def vessel_shares(canvas: Canvas, vessels: Vessels, thickness: float) -> tuple[n
             max(start[1], end[1]) + reach,
         )
         x, y = canvas.x[part], canvas.y[part]
-        # A vessel thinner than the slab or the pixel fills only a part of them.
+        # A vessel thinner than the slab or the pixel fills them only in part.
         filled = min(1.0, (1.6 * radius + abs(end[2] - start[2])) / thickness) * min(1.0, 2 * radius / canvas.pixel)
         distance = capsule(x, y, start[:2], end[:2], radius)
         np.maximum(blood[part], filled * coverage(distance, canvas.pixel), out=blood[part])

@@ -1,129 +1,204 @@
-"""From slices to a patient's answer: how slices are put together, and the threshold, both fitted on validation alone.
+"""Combine the slices of a patient into one score, and choose the threshold; validation alone decides.
 
-pooled: the network's own answer, of one that pools the slices of a patient · mean: the mean probability of a patient's
-slices · top_k: the mean of the k highest · fraction: the share of slices at
-or above a cut. k and the cut are those that rank the validation patients best (AUC); the threshold is the one with the
-highest sensitivity + specificity − 1 there (Youden 1950). What is fitted goes with the model: it comes from the
-validation side of the cohort that the model was trained on, and is used as it is on every other.
+Four ways to score a patient:
+
+- `pooled`: the model's own probability for the patient, of a model that pools the slices (`training.bags`)
+- `mean`: the mean probability of the slices
+- `top_k`: the mean of the k highest probabilities
+- `fraction`: the share of slices at or above a cut
+
+k and the cut are those with the highest AUC over the validation patients. The threshold is the one with the highest
+sensitivity + specificity − 1 on validation (Youden's index). Both are chosen on the validation subset of the cohort
+that the model was trained on, and are applied unchanged to every other cohort.
+
+References
+----------
+Youden, W. J. (1950). Index for rating diagnostic tests. Cancer 3, 32-35.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from lungsight.evaluation.metrics import (
-    PATIENT_PREDICTION,
     THRESHOLD,
-    mean_of_slices,
+    Row,
     metrics_row,
-    patient_predictions,
+    select_test_rows,
+    truth_and_probability,
     weighted_metrics,
 )
+from lungsight.training.pipelines import PATIENT_PREDICTION
 
 SLICES, POOLED = "slice", "pooled"
 FIXED, VALIDATION = "fixed", "validation"
-LEFT_OUT = ("brier", "ece")  # a share of slices is no probability
+LEFT_OUT = ("brier", "ece")  # the share of slices above a cut is not a probability
+
+Parameter = float | None
 
 
-class Aggregation(NamedTuple):
-    """score: (slices with patient, label and probability; parameter) → a row per patient. parameters: in the order in
-    which they are preferred where validation cannot tell them apart; None stands for "there is none"."""
+def _mean_by_patient(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return patient, label and the mean of a column as `probability`; a row per patient and label, in table order."""
+    means = table.groupby(["patient", "label"], sort=False)[column].mean()
+    return means.rename("probability").reset_index()
 
-    score: Callable[[pd.DataFrame, float | None], pd.DataFrame]
-    parameters: tuple[float | None, ...]
+
+def mean_of_slices(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each patient by the mean probability of their slices.
+
+    Returns patient, label and probability; a row per patient and label, in table order.
+    """
+    return _mean_by_patient(predictions, "probability")
+
+
+def patient_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each patient by the model's own prediction for the patient; returns columns as `mean_of_slices`.
+
+    Folds by slice, once pooled, may hold several predictions for one patient: then it is their mean over slices.
+    """
+    return _mean_by_patient(predictions, PATIENT_PREDICTION)
+
+
+def patient_level(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each patient by the model's own prediction where there is one, else by the mean of the slices."""
+    return patient_predictions(predictions) if PATIENT_PREDICTION in predictions else mean_of_slices(predictions)
 
 
 def top_k(slices: pd.DataFrame, k: float) -> pd.DataFrame:
-    """As `mean_of_slices`, of the k slices with the highest probability; of all where a patient has fewer."""
+    """Score each patient by the mean of the k highest probabilities; of all where a patient has fewer slices."""
     ranks = slices.groupby(["patient", "label"], sort=False)["probability"].rank(method="first", ascending=False)
     return mean_of_slices(slices[ranks <= k])
 
 
 def fraction(slices: pd.DataFrame, cut: float) -> pd.DataFrame:
-    """As `mean_of_slices`, with the share of slices whose probability is at least `cut`."""
+    """Score each patient by the share of slices whose probability is at least `cut`."""
     return mean_of_slices(slices.assign(probability=(slices["probability"] >= cut).astype(float)))
 
 
+class Aggregation(NamedTuple):
+    """A way to score patients.
+
+    Attributes
+    ----------
+    score
+        Slices with patient, label and probability, and a parameter → a row per patient.
+    parameters
+        In order of preference, for ties on validation. (None,) where there is no parameter.
+    """
+
+    score: Callable[[pd.DataFrame, Parameter], pd.DataFrame]
+    parameters: tuple[Parameter, ...]
+
+
+def _without_parameter(score: Callable[[pd.DataFrame], pd.DataFrame]) -> Aggregation:
+    def scored(slices: pd.DataFrame, parameter: Parameter) -> pd.DataFrame:
+        return score(slices)
+
+    return Aggregation(scored, (None,))
+
+
+def _with_parameter(score: Callable[[pd.DataFrame, float], pd.DataFrame], *parameters: float) -> Aggregation:
+    def scored(slices: pd.DataFrame, parameter: Parameter) -> pd.DataFrame:
+        return score(slices, parameters[0] if parameter is None else parameter)
+
+    return Aggregation(scored, parameters)
+
+
 AGGREGATIONS = {
-    POOLED: Aggregation(lambda slices, _: patient_predictions(slices), (None,)),
-    "mean": Aggregation(lambda slices, _: mean_of_slices(slices), (None,)),
-    "top_k": Aggregation(top_k, (3, 1, 2, 5, 10)),
-    "fraction": Aggregation(fraction, (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)),
+    POOLED: _without_parameter(patient_predictions),
+    "mean": _without_parameter(mean_of_slices),
+    "top_k": _with_parameter(top_k, 3, 1, 2, 5, 10),
+    "fraction": _with_parameter(fraction, 0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9),
 }
 
 
-def best_parameter(name: str, validation: pd.DataFrame, positive: str) -> float | None:
-    """The parameter of an aggregation with the highest AUC over validation patients; the first of equals.
+def _auc(table: pd.DataFrame, positive: str) -> float:
+    """Compute the AUC of a table of scores; NaN for one class."""
+    truth, scores = truth_and_probability(table, positive)
+    return float(weighted_metrics(truth, scores, np.ones((1, len(table))))["roc_auc"][0])
 
-    Where validation has one class alone no AUC is defined, and the first is taken.
+
+def best_parameter(name: str, validation: pd.DataFrame, positive: str) -> Parameter:
+    """Choose the parameter with the highest AUC over the validation patients.
+
+    Of equal parameters, and where validation has one class only, the first is taken.
     """
     score, parameters = AGGREGATIONS[name]
-
-    def auc(parameter: float | None) -> float:
-        table = score(validation, parameter)
-        truth, scores = (table["label"] == positive).to_numpy(), table["probability"].to_numpy(np.float64)
-        return float(np.nan_to_num(weighted_metrics(truth, scores, np.ones((1, len(table))))["roc_auc"][0], nan=-1))
-
-    return max(parameters, key=auc) if len(parameters) > 1 and len(validation) else parameters[0]
+    if len(parameters) == 1 or validation.empty:
+        return parameters[0]
+    aucs = [float(np.nan_to_num(_auc(score(validation, parameter), positive), nan=-1)) for parameter in parameters]
+    return parameters[aucs.index(max(aucs))]
 
 
 def best_threshold(table: pd.DataFrame, positive: str) -> float | None:
-    """The threshold with the highest sensitivity + specificity − 1, halfway between two scores; None for one class.
+    """Choose the threshold with the highest sensitivity + specificity − 1, halfway between two scores.
 
-    table: columns label, probability. Of equals the one nearest to 0.5 is taken.
+    Parameters
+    ----------
+    table
+        Columns label and probability.
+    positive
+        Label of the positive class.
+
+    Returns
+    -------
+    Of equal thresholds the one nearest to 0.5; None where there is one class only.
     """
-    truth, scores = (table["label"] == positive).to_numpy(), table["probability"].to_numpy(np.float64)
+    truth, scores = truth_and_probability(table, positive)
     if truth.all() or not truth.any():
         return None
-    known = np.unique(scores)
-    candidates = np.r_[known[0], (known[1:] + known[:-1]) / 2]
-    called = scores >= candidates[:, None]
-    youden = called[:, truth].mean(axis=1) - called[:, ~truth].mean(axis=1)
+    distinct = np.unique(scores)
+    candidates = np.r_[distinct[0], (distinct[1:] + distinct[:-1]) / 2]
+    predicted = scores >= candidates[:, None]
+    youden = predicted[:, truth].mean(axis=1) - predicted[:, ~truth].mean(axis=1)
     best = candidates[np.isclose(youden, youden.max())]
     return float(best[np.argmin(np.abs(best - THRESHOLD))])
 
 
-class Fitted(NamedTuple):
-    """What validation chose for one way of answering: the aggregation ("slice": none), its parameter, a threshold."""
+class FittedAggregation(NamedTuple):
+    """An aggregation ("slice" for none) with the parameter and the threshold that validation chose."""
 
     aggregation: str
-    parameter: float | None
+    parameter: Parameter
     threshold: float | None
 
     def scores(self, slices: pd.DataFrame) -> pd.DataFrame:
-        """The rows that are classified: the slices themselves, or one per patient."""
+        """Return the rows that are classified: the slices themselves, or a row per patient."""
         if self.aggregation == SLICES:
             return slices
         return AGGREGATIONS[self.aggregation].score(slices, self.parameter)
 
 
-def fit_aggregations(predictions: pd.DataFrame, positive: str) -> list[Fitted]:
-    """Slices and every aggregation that the table allows, fitted on the validation rows of one prediction table."""
+def fit_aggregations(predictions: pd.DataFrame, positive: str) -> list[FittedAggregation]:
+    """Fit single slices and every aggregation that the table allows on the validation rows of a prediction table."""
     validation = predictions[predictions["split"] == "val"]
-    chosen = [Fitted(SLICES, None, None)]
     names = [name for name in AGGREGATIONS if name != POOLED or PATIENT_PREDICTION in predictions]
-    chosen += [Fitted(name, best_parameter(name, validation, positive), None) for name in names]
+    chosen = [FittedAggregation(SLICES, None, None)]
+    chosen += [FittedAggregation(name, best_parameter(name, validation, positive), None) for name in names]
     return [fitted._replace(threshold=best_threshold(fitted.scores(validation), positive)) for fitted in chosen]
 
 
 def evaluate_aggregations(
-    predictions: pd.DataFrame, fitted: list[Fitted], positive: str, resamples: int, seed: int
-) -> list[dict[str, Any]]:
-    """Rows of report/aggregation.tsv for the test slices of one prediction table: each way at 0.5 and at its threshold.
+    predictions: pd.DataFrame, aggregations: list[FittedAggregation], positive: str, resamples: int, seed: int
+) -> list[Row]:
+    """Compute the rows of report/aggregation.tsv for the test slices of one prediction table.
 
-    Where validation could not give a threshold there is no row for it.
+    Each aggregation has a row at threshold 0.5 and a row at its fitted threshold, where it has one.
     """
-    test = predictions[predictions["split"] == "test"]
-    rows = []
-    for one in fitted:
-        scores = one.scores(test)
-        for source, threshold in ((FIXED, THRESHOLD), (VALIDATION, one.threshold)):
+    test = select_test_rows(predictions)
+    rows: list[Row] = []
+    for fitted in aggregations:
+        scores = fitted.scores(test)
+        identity: Row = {
+            "unit": "slice" if fitted.aggregation == SLICES else "patient",
+            "aggregation": fitted.aggregation,
+            "parameter": fitted.parameter,
+        }
+        for source, threshold in ((FIXED, THRESHOLD), (VALIDATION, fitted.threshold)):
             if threshold is not None:
-                found = metrics_row(scores, positive, resamples, seed, threshold)
-                kept = {name: value for name, value in found.items() if not name.startswith(LEFT_OUT)}
-                unit = "slice" if one.aggregation == SLICES else "patient"
-                identity = {"unit": unit, "aggregation": one.aggregation, "parameter": one.parameter}
+                row = metrics_row(scores, positive, resamples, seed, threshold)
+                kept = {name: value for name, value in row.items() if not name.startswith(LEFT_OUT)}
                 rows.append({**identity, "threshold_from": source, **kept})
     return rows

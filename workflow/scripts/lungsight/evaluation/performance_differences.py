@@ -1,20 +1,35 @@
-"""Whether one model is better than another: paired differences, tested on the same patients.
+"""Compare pairs of models: differences of metrics on the same patients, with intervals and p-values.
 
-Both models are evaluated on the test rows that both have, under the same draws of patients, so that what makes a
-patient hard for both cancels. The interval is the 95 % percentile interval of the difference, the p-value the smallest
-level at which such an interval leaves 0 out (two-sided, Davison and Hinkley 1997, with 1 added to both counts). Of the
-p-values that belong together, Holm's (1979) correction bounds the chance of a single false claim.
+Both models are evaluated on the test rows that both have, under the same draws of patients. What makes a patient hard
+for both models therefore cancels.
+
+- Interval: the 95 % percentile interval of the resampled differences.
+- p-value: two-sided, the smallest level at which such an interval leaves 0 out, with 1 added to both counts.
+- Correction: Holm's, over the p-values of one comparison, cohort, unit and metric. It bounds the chance that any claim
+  of the family is false.
+
+References
+----------
+Davison, A. C. and Hinkley, D. V. (1997). Bootstrap Methods and their Application.
+Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, 65-70.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from lungsight.evaluation.intervals import percentile_interval
-from lungsight.evaluation.metrics import METRICS, patient_level, resampled_metrics, weighted_metrics
+from lungsight.evaluation.aggregation import patient_level
+from lungsight.evaluation.intervals import FloatArray, percentile_interval
+from lungsight.evaluation.metrics import (
+    METRICS,
+    resampled_metrics,
+    select_test_rows,
+    truth_and_probability,
+    weighted_metrics,
+)
 from lungsight.tables import columns_of
 from lungsight.training import published_models
 from lungsight.training.pipelines import TARGET_ONLY, Pipeline
@@ -32,37 +47,56 @@ class Model(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two models that differ in one thing; a difference is second − first."""
+    """Two models that differ in one thing, named by `comparison`; a difference is second − first."""
 
     comparison: str
     first: Model
     second: Model
 
 
-def model_pairs(models: Iterable[Model]) -> Iterator[Pair]:
-    """Pairs that differ in the framework, the backbone, the start weights, or the stage alone, in the models' order.
+class DifferenceRow(TypedDict):
+    """One metric of a pair on one cohort, by slice or by patient, as report/differences.tsv has it."""
 
-    What differs is called the system where a published one is among the two: it may differ in more than the backbone.
+    metric: str
+    n: int
+    n_patients: int
+    first: float
+    second: float
+    difference: float
+    difference_lo: float
+    difference_hi: float
+    p: float
+
+
+def _starting_with(stage: str, first: Model, second: Model) -> tuple[Model, Model]:
+    """Order two models of different stages: that of `stage` comes first."""
+    return (first, second) if first.stage == stage else (second, first)
+
+
+def model_pairs(models: Iterable[Model]) -> Iterator[Pair]:
+    """Yield the pairs that differ in input view, architecture, start weights or stage alone, in the models' order.
+
+    A comparison has the name of the column that differs. Where one of two architectures is a published model it is
+    `system`: a published model may differ from a backbone in more than the network.
     """
     published = set(published_models.names())
     for first, second in combinations(models, 2):
         columns = first.pipeline.columns
         differ = [name for name, word in second.pipeline.columns.items() if word != columns[name]]
-        if not differ and {first.stage, second.stage} == {"1", "2"}:
-            yield Pair("adaptation", *sorted((first, second), key=lambda model: model.stage))
-        elif not differ and {first.stage, second.stage} == {"2", TARGET_ONLY}:
-            yield Pair("stage 1 first", *sorted((first, second), key=lambda model: model.stage, reverse=True))
-        elif len(differ) == 1 and first.stage == second.stage:
-            of_system = differ == ["backbone"] and published & {
-                first.pipeline.architecture,
-                second.pipeline.architecture,
-            }
-            yield Pair("system" if of_system else differ[0], first, second)
+        stages = {first.stage, second.stage}
+        if not differ and stages == {"1", "2"}:
+            yield Pair("adaptation", *_starting_with("1", first, second))
+        elif not differ and stages == {"2", TARGET_ONLY}:
+            yield Pair("stage 1 first", *_starting_with(TARGET_ONLY, first, second))
+        elif len(differ) == 1 and len(stages) == 1:
+            architectures = {first.pipeline.architecture, second.pipeline.architecture}
+            is_published = differ == ["backbone"] and published & architectures
+            yield Pair("system" if is_published else differ[0], first, second)
 
 
 def shared_rows(first: pd.DataFrame, second: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The test rows that two prediction tables share, in the same order, by slice or by patient (mean)."""
-    tables = [table[table["split"] == "test"] for table in (first, second)]
+    """Return the test rows that two prediction tables share, in the same order, by slice or by patient."""
+    tables = [select_test_rows(table) for table in (first, second)]
     if unit == "patient":
         tables = [patient_level(table) for table in tables]
     key = [unit, "label"] if unit == "patient" else [unit]
@@ -70,8 +104,11 @@ def shared_rows(first: pd.DataFrame, second: pd.DataFrame, unit: str) -> tuple[p
     return shared, shared.assign(probability=shared["probability_second"])
 
 
-def p_value(differences: np.ndarray) -> float:
-    """Two-sided bootstrap p-value of resampled differences (b,), NaN left out; NaN where none is left."""
+def p_value(differences: FloatArray) -> float:
+    """Compute the two-sided bootstrap p-value of resampled differences (b,).
+
+    NaN differences do not count. Returns NaN where none is left.
+    """
     defined = differences[~np.isnan(differences)]
     if not len(defined):
         return np.nan
@@ -79,8 +116,8 @@ def p_value(differences: np.ndarray) -> float:
     return float(min(1.0, 2 * (1 + min(tails)) / (1 + len(defined))))
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values, (n,) float64; NaN stays and does not count."""
+def holm(p: FloatArray) -> FloatArray:
+    """Adjust p-values (n,) by Holm's step-down correction; NaN stays NaN and does not count."""
     adjusted = np.full(len(p), np.nan)
     order = np.flatnonzero(~np.isnan(p))[np.argsort(p[~np.isnan(p)], kind="stable")]
     factors = np.arange(len(order), 0, -1)
@@ -90,58 +127,90 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 def paired_rows(
     first: pd.DataFrame, second: pd.DataFrame, unit: str, positive: str, resamples: int, seed: int
-) -> list[dict[str, Any]]:
-    """One row per metric of COMPARED: both values, their difference, its interval and p-value.
+) -> list[DifferenceRow]:
+    """Compare two prediction tables: a row per metric of COMPARED.
 
-    first, second: prediction tables. NaN where a metric is undefined, or without two patients. No row without a shared
-    test row.
+    Parameters
+    ----------
+    first, second
+        Prediction tables of two models on one cohort.
+    unit
+        "slice" or "patient".
+    positive
+        Label of the positive class.
+    resamples, seed
+        Of the intervals.
+
+    Returns
+    -------
+    Both values, second − first, its interval and p-value. NaN where a metric is undefined, and in the interval and the
+    p-value without two patients. Empty where the tables share no test row.
     """
     tables = shared_rows(first, second, unit)
     if tables[0].empty:
         return []
-    truth = (tables[0]["label"] == positive).to_numpy()
+    truth, _ = truth_and_probability(tables[0], positive)
     ones = np.ones((1, len(truth)))
     values = [weighted_metrics(truth, table["probability"].to_numpy(np.float64), ones) for table in tables]
     columns = [METRICS.index(metric) for metric in COMPARED]
     drawn = [resampled_metrics(table, positive, resamples, seed)[:, columns] for table in tables]
-    differences = drawn[1] - drawn[0]
+    differences: FloatArray = drawn[1] - drawn[0]
     low, high = percentile_interval(differences) if len(differences) else np.full((2, len(COMPARED)), np.nan)
-    rows = []
+    rows: list[DifferenceRow] = []
     for number, metric in enumerate(COMPARED):
-        before, after = (float(value[metric][0]) for value in values)
+        value_of_first, value_of_second = (float(value[metric][0]) for value in values)
         rows.append(
             {
-                **{"metric": metric, "n": len(truth), "n_patients": tables[0]["patient"].nunique()},
-                **{"first": before, "second": after, "difference": after - before},
-                **{"difference_lo": float(low[number]), "difference_hi": float(high[number])},
+                "metric": metric,
+                "n": len(truth),
+                "n_patients": tables[0]["patient"].nunique(),
+                "first": value_of_first,
+                "second": value_of_second,
+                "difference": value_of_second - value_of_first,
+                "difference_lo": float(low[number]),
+                "difference_hi": float(high[number]),
                 "p": p_value(differences[:, number]),
             }
         )
     return rows
 
 
+def _holm_of_family(p: "pd.Series[float]") -> FloatArray:
+    return holm(np.asarray(p, dtype=np.float64))
+
+
 def difference_table(
     predictions: Mapping[tuple[Model, str], pd.DataFrame], positive: str, resamples: int, seed: int
 ) -> pd.DataFrame:
-    """report/differences.tsv from the prediction tables by (model, cohort): every pair on every cohort that both have.
+    """Compute report/differences.tsv: every pair of models on every cohort that both predict.
 
-    Holm's correction counts the pairs of one comparison, cohort, unit and metric together.
+    Parameters
+    ----------
+    predictions
+        Prediction tables by (model, cohort).
+    positive
+        Label of the positive class.
+    resamples, seed
+        Of the intervals.
     """
     cohorts = list(dict.fromkeys(cohort for _, cohort in predictions))
-    rows = []
+    rows: list[dict[str, object]] = []
     for pair in model_pairs(dict.fromkeys(model for model, _ in predictions)):
         identity = {
-            **{"comparison": pair.comparison, "first_pipeline": pair.first.pipeline.name},
-            **{"first_stage": pair.first.stage, "second_pipeline": pair.second.pipeline.name},
+            "comparison": pair.comparison,
+            "first_pipeline": pair.first.pipeline.name,
+            "first_stage": pair.first.stage,
+            "second_pipeline": pair.second.pipeline.name,
             "second_stage": pair.second.stage,
         }
         for cohort in cohorts:
-            tables = [predictions.get((model, cohort)) for model in pair[1:]]
-            if all(table is not None for table in tables):
-                for unit in UNITS:
-                    found = paired_rows(*tables, unit, positive, resamples, seed)
-                    rows += [{**identity, "cohort": cohort, "unit": unit, **row} for row in found]
+            first, second = predictions.get((pair.first, cohort)), predictions.get((pair.second, cohort))
+            if first is None or second is None:
+                continue
+            for unit in UNITS:
+                compared = paired_rows(first, second, unit, positive, resamples, seed)
+                rows += [{**identity, "cohort": cohort, "unit": unit, **row} for row in compared]
     if not rows:
         return pd.DataFrame(columns=columns_of("differences"))
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=table.groupby(FAMILY, sort=False)["p"].transform(lambda p: holm(p.to_numpy())))
+    return table.assign(p_holm=table.groupby(FAMILY, sort=False)["p"].transform(_holm_of_family))

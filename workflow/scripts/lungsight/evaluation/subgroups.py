@@ -1,32 +1,39 @@
-"""The same metrics by where a scan comes from: a model that works in one source only has learned the source."""
+"""Compute metrics by where a scan comes from: a model that works in one source only has learned the source."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 
-from lungsight.evaluation.metrics import mean_of_slices, metrics_with_intervals
+from lungsight.evaluation.aggregation import mean_of_slices
+from lungsight.evaluation.metrics import ENDS, Row, metrics_with_intervals, select_test_rows
 
 MEASURED = ("roc_auc", "accuracy", "recall", "specificity")
-COLUMNS = {"source": "source", "scanner": "manufacturer", "kernel": "kernel"}  # of cases.tsv
+COLUMNS = {"source": "source", "scanner": "manufacturer", "kernel": "kernel"}  # grouping → column of cases.tsv
 UNKNOWN = "unknown"
 
 
 def groupings_of(slices: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """What every slice belongs to: source, scanner (manufacturer), kernel (its class) and contrast (with, without).
+    """Assign every slice to a source, a scanner (its manufacturer), a kernel class, and with or without contrast.
 
-    slices, cases: as slices.tsv and cases.tsv of one cohort. Returns text columns by slice, "unknown" where empty.
+    Parameters
+    ----------
+    slices, cases
+        slices.tsv and cases.tsv of one cohort.
+
+    Returns
+    -------
+    A text column per grouping, indexed by slice; "unknown" where cases.tsv is empty.
     """
-    facts = cases.set_index("case")
-    groups = {name: facts[column] for name, column in COLUMNS.items() if column in facts}
-    groups["contrast"] = facts["contrast"].map({0: "without", 1: "with"}).astype(object)
-    table = pd.DataFrame({name: slices["case"].map(fact) for name, fact in groups.items()})
+    acquisition = cases.set_index("case")
+    columns = {name: acquisition[column] for name, column in COLUMNS.items() if column in acquisition}
+    columns["contrast"] = acquisition["contrast"].map({0: "without", 1: "with"}).astype(object)
+    table = pd.DataFrame({name: slices["case"].map(column) for name, column in columns.items()})
     return table.fillna(UNKNOWN).replace("", UNKNOWN).set_index(slices["slice"])
 
 
-def _parts(test: pd.DataFrame, groups: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(grouping, value, its test rows), of the groupings that tell test slices apart."""
-    for grouping in groups:
+def _subgroups(test: pd.DataFrame, groups: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield (grouping, value, its test rows) for the groupings with more than one value among the test slices."""
+    for grouping in map(str, groups.columns):
         values = test["slice"].map(groups[grouping])
         if values.nunique() > 1:
             for value in sorted(values.unique()):
@@ -35,18 +42,36 @@ def _parts(test: pd.DataFrame, groups: pd.DataFrame) -> Iterator[tuple[str, str,
 
 def subgroup_rows(
     predictions: pd.DataFrame, groups: pd.DataFrame, positive: str, resamples: int, seed: int
-) -> list[dict[str, Any]]:
-    """Rows of report/subgroups.tsv for the test slices of one prediction table, by slice and by patient (mean).
+) -> list[Row]:
+    """Compute the rows of report/subgroups.tsv for the test slices of one prediction table.
 
-    Also where a network has an answer of its own for a patient: that one is of all slices, in whatever group.
-    groups: as `groupings_of`. A grouping with one value among the test slices has no row.
+    A patient's score is the mean of their slices in the subgroup. A model's own prediction for a patient is not used:
+    it comes from all slices of the patient, in whatever subgroup.
+
+    Parameters
+    ----------
+    predictions
+        The prediction table.
+    groups
+        As `groupings_of` returns it. A grouping with one value among the test slices has no row.
+    positive
+        Label of the positive class.
+    resamples, seed
+        Of the intervals.
     """
-    rows = []
-    for grouping, value, part in _parts(predictions[predictions["split"] == "test"], groups):
-        for unit, table in (("slice", part), ("patient", mean_of_slices(part))):
-            found = metrics_with_intervals(table, positive, resamples, seed)
-            measured = {f"{name}{end}": found[f"{name}{end}"] for name in MEASURED for end in ("", "_lo", "_hi")}
-            positives = int((table["label"] == positive).sum())
-            counts = {"n": len(table), "n_positive": positives, "n_patients": part["patient"].nunique()}
-            rows.append({"grouping": grouping, "value": value, "unit": unit, **counts, **measured})
+    rows: list[Row] = []
+    for grouping, value, subgroup in _subgroups(select_test_rows(predictions), groups):
+        for unit, table in (("slice", subgroup), ("patient", mean_of_slices(subgroup))):
+            metrics = metrics_with_intervals(table, positive, resamples, seed)
+            rows.append(
+                {
+                    "grouping": grouping,
+                    "value": value,
+                    "unit": unit,
+                    "n": len(table),
+                    "n_positive": int((table["label"] == positive).sum()),
+                    "n_patients": subgroup["patient"].nunique(),
+                    **{f"{name}{end}": metrics[f"{name}{end}"] for name in MEASURED for end in ENDS},
+                }
+            )
     return rows

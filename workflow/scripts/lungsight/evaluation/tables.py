@@ -1,12 +1,13 @@
-"""Join the metrics of every model in report/metrics.tsv, beside the numbers that the thesis prints."""
+"""Join the metrics of all models in report/metrics.tsv, beside the numbers that the thesis prints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from lungsight.evaluation.metrics import Row
 from lungsight.tables import columns_of
-from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
+from lungsight.training.pipelines import ROLE_OF_STAGE, model_columns
 
 # What the thesis prints as precision is the Covid row of its confusion matrix, the recall, and the other way round.
 THESIS_COLUMNS = {
@@ -18,31 +19,39 @@ THESIS_COLUMNS = {
 
 
 def thesis_numbers(thesis: pd.DataFrame) -> pd.DataFrame:
-    """The thesis's numbers under their right names.
+    """Return the thesis's numbers under their right names: pipeline, stage and the columns of THESIS_COLUMNS.
 
-    thesis: as config/thesis.tsv. Returns pipeline, stage and the columns of THESIS_COLUMNS.
+    Parameters
+    ----------
+    thesis
+        config/thesis.tsv.
     """
     names = thesis["framework"] + "-" + thesis["backbone"] + "-" + thesis["weights"]
     return thesis[["stage", *THESIS_COLUMNS]].rename(columns=THESIS_COLUMNS).assign(pipeline=names)
 
 
 def metrics_table(
-    evaluated: Iterable[tuple[str, int, list[dict]]],
+    models: Iterable[tuple[str, int, Sequence[Row]]],
     thesis: pd.DataFrame,
     roles: Mapping[str, str],
     origins: Mapping[str, str],
 ) -> pd.DataFrame:
-    """report/metrics.tsv: the rows of every metrics.json, with the thesis's numbers on the slice rows that it has.
+    """Compute report/metrics.tsv: the `rows` of every metrics.json, with the thesis's numbers beside them.
 
-    evaluated: (pipeline, stage, rows of its metrics.json), in the order that the table shall have. thesis: as
-    config/thesis.tsv. roles: cohort → role; the thesis has stage 1 on the public, stage 2 on the target cohort.
-    origins: pipeline → what its stage 1 started from.
+    The thesis evaluates slices, stage 1 on its public cohort and stage 2 on its target cohort: other rows have none.
+
+    Parameters
+    ----------
+    models
+        (pipeline, stage, `rows` of its metrics.json), in the order of the table.
+    thesis
+        config/thesis.tsv.
+    roles
+        Cohort → role.
+    origins
+        Pipeline → what its stage 1 started from.
     """
-    rows = [
-        {"pipeline": name, **Pipeline.parse(name).columns, "stage": stage} | row
-        for name, stage, found in evaluated
-        for row in found
-    ]
+    rows = [model_columns(pipeline, stage) | row for pipeline, stage, metrics in models for row in metrics]
     columns = columns_of("metrics")
     measured = [name for name in columns if not name.startswith("thesis_") and name != "weights_origin"]
     table = pd.DataFrame(rows, columns=measured)

@@ -1,7 +1,13 @@
-"""Gradient CAM methods on a flat Keras model: one forward pass, a gradient of only what lies behind a layer.
+"""Compute gradient CAM methods on a flat Keras model: one forward pass, and the gradient from the output to a layer.
 
-Behind a global average pooling the gradient is the same at every pixel of a channel. There Grad-CAM++ and LayerCAM
-weigh each channel alike, by its positive gradient, and their maps are the same up to a factor.
+At a layer that feeds a global average pooling, the gradient is the same at every pixel of a channel. There Grad-CAM++
+and LayerCAM both weight each channel by its positive gradient, and their maps are equal up to a factor.
+
+References
+----------
+Selvaraju, R. R. et al. (2017). Grad-CAM: visual explanations from deep networks via gradient-based localization.
+Chattopadhay, A. et al. (2018). Grad-CAM++: generalized gradient-based visual explanations.
+Jiang, P.-T. et al. (2021). LayerCAM: exploring hierarchical class activation maps for localization.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,15 +26,19 @@ PRIMARY, THESIS = "gradcam", "gradcam_thesis"
 
 
 def grad_cam(features: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """Channels weighed by their mean gradient (Selvaraju 2017). (n, h, w, c) twice → (n, h, w), before the ReLU."""
+    """Weight channels by their mean gradient (Selvaraju 2017).
+
+    features, gradient: (n, h, w, c). Returns (n, h, w), before the ReLU.
+    """
     return tf.reduce_sum(tf.reduce_mean(gradient, axis=(1, 2), keepdims=True) * features, axis=-1)
 
 
 def grad_cam_plus_plus(features: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """Channels weighed by their positive gradient, pixels by its higher derivatives (Chattopadhay 2018).
+    """Weight channels by their positive gradient, and pixels by its higher derivatives (Chattopadhay 2018).
 
-    The paper explains exp(score), which only multiplies a map by exp(score); that factor is left out, since it
-    overflows. Its second over its other derivatives, g² / (2g² + g³ Σ features), is written as 1 / (2 + g Σ features).
+    Arguments and result as for `grad_cam`. The paper explains exp(score), which multiplies a map by exp(score); that
+    factor is left out, since it overflows. The weight of a pixel, g² / (2g² + g³ Σ features), is computed as
+    1 / (2 + g Σ features).
     """
     below = 2 + gradient * tf.reduce_sum(features, axis=(1, 2), keepdims=True)
     defined = (gradient != 0) & (below != 0)
@@ -40,7 +50,7 @@ def grad_cam_plus_plus(features: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 
 def layer_cam(features: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """Every pixel of every channel weighed by its own positive gradient (Jiang 2021); as `grad_cam`."""
+    """Weight every pixel of every channel by its own positive gradient (Jiang 2021); arguments as for `grad_cam`."""
     return tf.reduce_sum(tf.nn.relu(gradient) * features, axis=-1)
 
 
@@ -48,10 +58,18 @@ Weighting = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Target(NamedTuple):
-    """What a map explains: the layer whose channels are weighed, the output that is differentiated, and its sign.
+    """What a map explains.
 
-    signed: take −output for predicted negatives, so that the map shows what speaks for the prediction that was made.
-    weighting: features and gradient → map; None for a method that takes no gradient.
+    Attributes
+    ----------
+    layer
+        The layer whose channels are weighted.
+    output
+        The layer whose output is differentiated.
+    signed
+        Take −output for slices predicted negative: the map then shows the evidence for the prediction.
+    weighting
+        Features and gradient → map. None for a method without gradients.
     """
 
     layer: str
@@ -61,7 +79,7 @@ class Target(NamedTuple):
 
     @property
     def sign_rule(self) -> str:
-        """What is explained of which slice, in words."""
+        """The explained output for positive and negative predictions, in words."""
         if not self.signed:
             return f"+{self.output} for every slice"
         return (
@@ -71,20 +89,22 @@ class Target(NamedTuple):
 
 
 class Explainer(Protocol):
-    """What explains batches of images as GradCam does; `methods` says by name what each map explains."""
+    """One or more methods that explain a batch of images; `methods` has what each explains."""
 
     methods: dict[str, Target]
 
-    def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]: ...
+    def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]:
+        """Explain a batch, as `GradCam` does."""
+        ...
 
 
 def primary_target(layer: str) -> Target:
-    """Grad-CAM as it is measured here: at the layer that the head sees, on the logit, signed by the prediction."""
+    """Return the primary method: Grad-CAM at the layer that the head pools, on the logit, signed by the prediction."""
     return Target(layer, LOGIT, signed=True)
 
 
 def thesis_target(model: keras.Model) -> Target:
-    """Grad-CAM as the thesis had it from tf-keras-vis: the last convolution, on the sigmoid, never signed."""
+    """Return the thesis's Grad-CAM, the default of tf-keras-vis: at the last convolution, on the sigmoid, unsigned."""
     convolutions = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     if not convolutions:
         raise UserError("The model has no convolution among its own layers: Grad-CAM needs a flat model.")
@@ -92,7 +112,7 @@ def thesis_target(model: keras.Model) -> Target:
 
 
 def methods_for(model: keras.Model, layer: str) -> dict[str, Target]:
-    """The methods that every model is explained by, PRIMARY first. layer: the one whose maps the head pools."""
+    """Return the methods that explain every model, PRIMARY first. layer: the layer whose maps the head pools."""
     return {PRIMARY: primary_target(layer), THESIS: thesis_target(model)}
 
 
@@ -105,27 +125,38 @@ def _layer(model: keras.Model, name: str) -> keras.Layer:
     return model.get_layer(name)
 
 
+def _output_shape(model: keras.Model, name: str) -> tuple[int | None, ...]:
+    output = _layer(model, name).output
+    if isinstance(output, list):
+        raise UserError(f"The model's layer {name} has {len(output)} outputs; one is expected.")
+    return tuple(output.shape)
+
+
 def _check(model: keras.Model, targets: Iterable[Target]) -> None:
     for name in {LOGIT, PROBABILITY, *(target.output for target in targets)}:
-        shape = _layer(model, name).output.shape
+        shape = _output_shape(model, name)
         if len(shape) != 2 or shape[1] != 1:
             raise UserError(f"The model's layer {name} gives {shape[1:]} values an image; one is expected.")
     for target in targets:
-        shape = _layer(model, target.layer).output.shape
+        shape = _output_shape(model, target.layer)
         if len(shape) != 4:
-            raise UserError(f"The model's layer {target.layer} is no stack of feature maps: shape {shape[1:]}.")
+            raise UserError(f"The model's layer {target.layer} gives no feature maps: its shape is {shape[1:]}.")
 
 
 class GradCam:
     """One or more gradient methods that share the forward pass and the gradient.
 
-    The graph is traced once, for batches of any length. `tf.gradients` builds only the operations between a layer and
-    the output, so the backbone is never differentiated.
+    The graph is traced once, for batches of any length. `tf.gradients` differentiates only the operations between the
+    layer and the output, never the backbone.
     """
 
     def __init__(self, model: keras.Model, methods: Mapping[str, Target]) -> None:
-        """model: flat, with layers "logit" and "probability". Raises UserError for a model that cannot be explained."""
+        """Trace the methods for a flat model with layers "logit" and "probability".
+
+        Raises UserError for a model that cannot be explained.
+        """
         self.methods = dict(methods)
+        self._weightings = {name: target.weighting or grad_cam for name, target in methods.items()}
         targets = self.methods.values()
         _check(model, targets)
         names = {name for target in targets for name in (target.layer, target.output)}
@@ -149,23 +180,30 @@ class GradCam:
             for method in methods:
                 target = self.methods[method]
                 features, gradient = outputs[target.layer], gradient_of[target.layer]
-                maps[method] = tf.nn.relu(
-                    target.weighting(tf.cast(features, tf.float32), tf.cast(gradient, tf.float32))
-                )
+                weighting = self._weightings[method]
+                maps[method] = tf.nn.relu(weighting(tf.cast(features, tf.float32), tf.cast(gradient, tf.float32)))
         return {method: maps[method] for method in self.methods}
 
     def _by_score(self) -> dict[tuple[str, bool], list[str]]:
-        """Methods that differentiate the same score: one backward pass serves them all."""
+        """Group the methods that differentiate the same score: one backward pass serves a group."""
         groups: dict[tuple[str, bool], list[str]] = {}
         for method, target in self.methods.items():
             groups.setdefault((target.output, target.signed), []).append(method)
         return groups
 
     def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]:
-        """Explain a batch: by method the raw ReLU maps, (n, h, w) float32.
+        """Explain a batch.
 
-        images: (n, rows, columns, channels) float32, preprocessed as the model expects. positive: (n,) bool, the slices
-        that were predicted positive; the prediction that is explained is the recorded one, not this pass's.
+        Parameters
+        ----------
+        images
+            (n, rows, columns, channels) float32, preprocessed as the model expects.
+        positive
+            (n,) bool, whether the recorded prediction is positive; the prediction of this pass is not used.
+
+        Returns
+        -------
+        Raw maps after the ReLU by method, (n, h, w) float32.
         """
         maps = self._explain(tf.convert_to_tensor(images, tf.float32), tf.convert_to_tensor(positive, tf.bool))
-        return {method: found.numpy() for method, found in maps.items()}
+        return {method: tensor.numpy() for method, tensor in maps.items()}

@@ -1,4 +1,4 @@
-"""Maps against the lesions, where a mask of them was given with the case: how much of a map lies on them."""
+"""Measure how much of a map lies on lesions, where a case came with a lesion mask."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,44 +18,67 @@ MEASURED = tuple(column for column in (*ON_LESIONS.values(), IN_LUNG) if column 
 class Lesions:
     """The lesions of n slices.
 
-    masks: (n, size, size) bool. known: (n,) bool, whether there is a mask at all; it may show none.
+    Attributes
+    ----------
+    masks
+        (n, size, size) bool.
+    has_mask
+        (n,) bool, whether there is a lesion mask at all; it may be empty on the slice.
     """
 
     masks: np.ndarray
-    known: np.ndarray
+    has_mask: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Lesions":
-        """Some of the slices."""
-        return Lesions(self.masks[rows], self.known[rows])
+        """Return some of the slices."""
+        return Lesions(self.masks[rows], self.has_mask[rows])
 
 
 def measure_on_lesions(
     maps: np.ndarray, lungs: np.ndarray, lesions: Lesions, measurable: np.ndarray, iou_level: float
 ) -> dict[str, np.ndarray]:
-    """The columns of saliency.tsv about lesions, each (n,) float64.
+    """Compute the columns of saliency.tsv about lesions, (n,) float64 each.
 
-    maps: (n, h, w) raw. lungs: (n, H, W) bool. measurable: (n,) bool, the maps that have metrics. FRACTION is NaN where
-    no lesion is known, and the others also where none shows or the map is not measurable. IN_LUNG compares lesions with
-    the rest of the lung; what the lung mask misses of a lesion counts to the lung.
+    FRACTION is NaN without a lesion mask. The other columns are NaN also where the mask is empty on the slice, or the
+    map is not measurable. IN_LUNG compares lesions with the rest of the lung; lesion pixels outside the lung mask are
+    added to the lung first.
+
+    Parameters
+    ----------
+    maps
+        (n, h, w), raw.
+    lungs
+        (n, H, W) bool.
+    lesions
+        Of the same slices.
+    measurable
+        (n,) bool, the maps that have metrics.
+    iou_level
+        Share of a map's maximum from which on a pixel counts for the IoU.
     """
-    fraction = np.where(lesions.known, lesions.masks.mean(axis=(1, 2)), np.nan)
+    fraction = np.where(lesions.has_mask, lesions.masks.mean(axis=(1, 2)), np.nan)
     columns = {FRACTION: fraction} | {name: np.full(len(maps), np.nan) for name in MEASURED}
     rows = np.flatnonzero(measurable & (fraction > 0))
-    found = measure_in_batches(maps[rows], lesions.masks[rows], iou_level)
+    metrics = measure_in_batches(maps[rows], lesions.masks[rows], iou_level)
     for name, column in ON_LESIONS.items():
         if column != FRACTION:
-            columns[column][rows] = found[name]
+            columns[column][rows] = metrics[name]
     for row in rows:
         large = upsample_bilinear(maps[row : row + 1], lungs.shape[1:])
-        one = lesions.masks[row : row + 1]
-        columns[IN_LUNG][row] = enrichment_within(large, one, lungs[row : row + 1] | one)[0]
+        mask = lesions.masks[row : row + 1]
+        columns[IN_LUNG][row] = enrichment_within(large, mask, lungs[row : row + 1] | mask)[0]
     return columns
 
 
 def summarise_lesions(table: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """Of a table as saliency.tsv: how many slices have a lesion mask, and the means over those that show a lesion.
+    """Summarise the columns about lesions of a table as saliency.tsv.
 
-    `outcomes`: as `summarise`, of the columns about lesions; empty where no lesion shows.
+    Returns
+    -------
+    known
+        Number of slices with a lesion mask.
+    outcomes
+        As `summarise` returns them, over the slices that show a lesion; empty where none does.
     """
     if FRACTION not in table:
         return {"known": 0, "outcomes": []}

@@ -1,4 +1,4 @@
-"""The lung with a margin of a few millimetres: a map that spills a little over its edge still looks at the lung."""
+"""Dilate the lung by a few millimetres: a map that reaches slightly over its edge still shows the lung."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,27 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import distance_transform_edt
 
-# Where the size of a pixel is from: the scan, the width that images without spacing are taken to show, or nowhere.
-FROM_SPACING, ASSUMED, UNKNOWN = "spacing", "assumed", "unknown"
+# Source of a pixel's size: the scan's spacing, the width assumed for images without spacing, or none.
+FROM_SPACING, ASSUMED, UNKNOWN = "spacing", "assumed", "unhas_spacing"
 
 
 @dataclass(frozen=True)
 class NearLung:
-    """The lung and what lies within the margin, of n slices.
+    """The lung with its margin, of n slices.
 
-    masks: (n, size, size) bool. origin: (n,) str, FROM_SPACING, ASSUMED or UNKNOWN; where unknown a mask is empty.
+    Attributes
+    ----------
+    masks
+        (n, size, size) bool; empty where the size of a pixel is unhas_spacing.
+    origin
+        (n,) str, FROM_SPACING, ASSUMED or UNKNOWN.
     """
 
     masks: np.ndarray
     origin: np.ndarray
 
     def take(self, rows: np.ndarray) -> "NearLung":
-        """Some of the slices."""
+        """Return some of the slices."""
         return NearLung(self.masks[rows], self.origin[rows])
 
 
@@ -33,25 +38,49 @@ def pixel_sizes(
     assumed_width: float | None,
     extent: np.ndarray | float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How large a pixel is once a slice has `size` rows and columns: (n, 2) mm by row and column, and (n,) its origin.
+    """Compute the size of a pixel of slices that are resized to `size` rows and columns.
 
-    names: of n slices. slices, cases: as slices.tsv and cases.tsv. assumed_width: mm that rows and columns of an image
-    without spacing, a picture say, are taken to show; None leaves them unknown, NaN. extent: (n, 2) shares of rows and
-    columns that are shown.
+    Parameters
+    ----------
+    names
+        Of n slices.
+    slices, cases
+        slices.tsv and cases.tsv of their cohort.
+    size
+        Rows and columns of the resized slices.
+    assumed_width
+        Height and width in mm that an image without spacing is assumed to show; None leaves its pixels unhas_spacing.
+    extent
+        (n, 2) share of rows and columns that the resized slice shows.
+
+    Returns
+    -------
+    pixels
+        (n, 2) mm, by row and column; NaN where unhas_spacing.
+    origin
+        (n,) str, FROM_SPACING, ASSUMED or UNKNOWN.
     """
     case = slices.set_index("slice")["case"].reindex(names)
-    facts = cases.set_index("case").reindex(case)
-    pixels = facts[["rows", "columns"]].to_numpy(float) * facts[["spacing_row", "spacing_column"]].to_numpy(float)
-    known = ((pixels > 0) & np.isfinite(pixels)).all(axis=1)
+    acquisition = cases.set_index("case").reindex(case)
+    spacing = acquisition[["spacing_row", "spacing_column"]].to_numpy(float)
+    pixels = acquisition[["rows", "columns"]].to_numpy(float) * spacing
+    has_spacing = ((pixels > 0) & np.isfinite(pixels)).all(axis=1)
     assumed = np.nan if assumed_width is None else assumed_width
-    pixels[~known] = assumed
-    return pixels * extent / size, np.where(known, FROM_SPACING, UNKNOWN if assumed_width is None else ASSUMED)
+    pixels[~has_spacing] = assumed
+    return pixels * extent / size, np.where(has_spacing, FROM_SPACING, UNKNOWN if assumed_width is None else ASSUMED)
 
 
 def dilate(mask: np.ndarray, pixel: np.ndarray, margin: float) -> np.ndarray:
-    """A mask and every pixel whose centre lies within `margin` mm of one of its pixels' centres.
+    """Add to a mask every pixel whose centre lies within `margin` mm of the centre of one of its pixels.
 
-    mask: (H, W) bool. pixel: mm by row and column; NaN gives an empty mask.
+    Parameters
+    ----------
+    mask
+        (H, W) bool.
+    pixel
+        Size in mm by row and column; NaN gives an empty mask.
+    margin
+        In mm.
     """
     if np.isnan(pixel).any() or not mask.any():
         return np.zeros_like(mask)
@@ -59,6 +88,16 @@ def dilate(mask: np.ndarray, pixel: np.ndarray, margin: float) -> np.ndarray:
 
 
 def near_lung(masks: np.ndarray, pixels: np.ndarray, origin: np.ndarray, margin: float) -> NearLung:
-    """masks: (n, size, size) bool, the lung. pixels, origin: of `pixel_sizes`. margin: mm."""
+    """Dilate the lung of n slices.
+
+    Parameters
+    ----------
+    masks
+        (n, size, size) bool, the lung.
+    pixels, origin
+        As `pixel_sizes` returns them.
+    margin
+        In mm.
+    """
     dilated = [dilate(mask, pixel, margin) for mask, pixel in zip(masks, pixels, strict=True)]
     return NearLung(np.stack(dilated) if dilated else masks, origin)

@@ -1,4 +1,4 @@
-"""Which methods explain a model: Grad-CAM every test slice, the others a sample of them."""
+"""Choose the methods that explain a model: Grad-CAM for every test slice, the others for a sample of them."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,7 +28,7 @@ def _on_logit(layer: str, weighting: Weighting) -> Target:
 
 
 def gradient_methods(backbone: Backbone, chosen: Sequence[str]) -> dict[str, Target]:
-    """Targets of the chosen gradient methods; LayerCAM once for each stride that the backbone names a layer for."""
+    """Return the targets of the chosen gradient methods; LayerCAM has one per stride of `Backbone.layers_by_stride`."""
     methods = {}
     if PLUS_PLUS in chosen:
         methods[PLUS_PLUS] = _on_logit(backbone.explained_layer, grad_cam_plus_plus)
@@ -39,7 +39,7 @@ def gradient_methods(backbone: Backbone, chosen: Sequence[str]) -> dict[str, Tar
 
 
 def sampled_explainers(model: keras.Model, backbone: Backbone, settings: dict[str, Any]) -> list[Explainer]:
-    """Explainers for the methods beside Grad-CAM. settings: the config's `explain`."""
+    """Return explainers for the methods beside Grad-CAM. settings: the config's `explain` section."""
     explainers: list[Explainer] = []
     targets = gradient_methods(backbone, settings["methods"])
     if targets:
@@ -52,17 +52,31 @@ def sampled_explainers(model: keras.Model, backbone: Backbone, settings: dict[st
 def explain_by_all(
     model: keras.Model, backbone: Backbone, slices: SliceImages, positive: str, settings: dict[str, Any]
 ) -> tuple[dict[str, Explanation], dict[str, Target]]:
-    """Explain all slices by Grad-CAM, ours and the thesis's, and a sample of them by the other methods.
+    """Explain all slices by the primary and the thesis's Grad-CAM, and a sample of them by the other methods.
 
-    positive: the label of the positive class. settings: the config's `explain`. Returns by method, PRIMARY first, the
-    explanation and what it explains.
+    Parameters
+    ----------
+    model
+        The trained classifier.
+    backbone
+        Its backbone.
+    slices
+        All test slices.
+    positive
+        Label of the positive class.
+    settings
+        The config's `explain` section.
+
+    Returns
+    -------
+    By method, PRIMARY first: the explanations, and what each method explains.
     """
     work: list[tuple[Explainer, SliceImages]] = [(GradCam(model, methods_for(model, backbone.explained_layer)), slices)]
     if settings["sample"]:
         sample = slices.sample(settings["sample"])
         work += [(explainer, sample) for explainer in sampled_explainers(model, backbone, settings)]
     explained, targets = {}, {}
-    for explainer, some in work:
-        explained |= explain_slices(explainer, some, partial(to_input, backbone), positive, settings["iou_level"])
+    for explainer, subset in work:
+        explained |= explain_slices(explainer, subset, partial(to_input, backbone), positive, settings["iou_level"])
         targets |= explainer.methods
     return explained, targets

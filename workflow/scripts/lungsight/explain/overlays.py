@@ -1,10 +1,11 @@
-"""Pictures of maps over slices: which are drawn is a rule, not a choice by hand."""
+"""Draw maps over slices, and the mean maps of classes."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -14,50 +15,17 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from lungsight.explain.mean_map import BEYOND, MeanMap
+from lungsight.explain.resample import upsample_bilinear
 
 # Perceptually uniform, and read alike with every kind of colour vision.
 COLOURS = "viridis"
 LUNG_COLOUR = "#ff9ecf"
-SAMPLING_RULE = (
-    "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
-    " half-way between"
-)
-_NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
-
-
-def _quantiles() -> Iterator[float]:
-    """0.5, 0, 1, then ever finer: 0.25, 0.75, 0.125, 0.375, …"""
-    yield from (0.5, 0.0, 1.0)
-    step = 4
-    while True:
-        yield from (odd / step for odd in range(1, step, 2))
-        step *= 2
-
-
-def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The slices of saliency.tsv to draw: at most `count` of each outcome, by SAMPLING_RULE.
-
-    Only slices that have an enrichment. Ties keep the table's order. Returns rows of `table`, with its index, and a
-    column `position`: median, lowest, highest, or "quantile 0.25" and so on.
-    """
-    chosen: dict[int, str] = {}
-    for _, group in table[table["enrichment"].notna()].groupby("outcome", sort=False):
-        ordered = group.sort_values("enrichment", kind="stable").index
-        taken = 0
-        for quantile in _quantiles():
-            if taken == min(count, len(ordered)):
-                break
-            row = ordered[round(quantile * (len(ordered) - 1))]
-            if row not in chosen:
-                chosen[row] = _NAMES.get(quantile, f"quantile {quantile:g}")
-                taken += 1
-    return table.loc[list(chosen)].assign(position=list(chosen.values()))
 
 
 def draw_overlay(
     image: np.ndarray, mask: np.ndarray, heat: np.ndarray, title: str, detail: str, sided: bool = False
 ) -> bytes:
-    """The slice with the lung's outline, and beside it the same with the map over it, as the bytes of a PNG.
+    """Draw the slice with the lung's outline, and beside it the same with the map over it, as the bytes of a PNG.
 
     image: (H, W) uint8. mask: (H, W) bool, the lung. heat: (H, W) non-negative, shown as a share of its maximum; the
     colour is the more opaque the higher it is. sided: write R at the image's left, the patient's right.
@@ -84,8 +52,40 @@ def draw_overlay(
     return _png(canvas)
 
 
+def draw_overlays(
+    folder: Path,
+    pictures: Sequence[dict[str, Any]],
+    images: np.ndarray,
+    masks: np.ndarray,
+    maps: np.ndarray,
+    sided: Sequence[bool],
+) -> None:
+    """Draw n slices into `folder`, each into the file of its name.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing.
+    pictures
+        Of n slices, as summary.json lists them.
+    images, masks
+        (n, size, size) uint8, as the network sees the slices, and bool, the lung.
+    maps
+        (n, h, w) raw maps.
+    sided
+        Of n slices, whether it is known which side is the patient's right.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    heats = upsample_bilinear(maps, masks.shape[1:])
+    for picture, image, mask, heat, known in zip(pictures, images, masks, heats, sided, strict=True):
+        title = f"{picture['outcome']} · {picture['label']} · p = {picture['probability']:.2f}"
+        numbers = f"enrichment {picture['enrichment']:.2f} · lung mass {picture['lung_mass']:.2f}"
+        drawn = draw_overlay(image, mask, heat, title, f"{picture['position']} · {numbers}", known)
+        (folder / picture["file"]).write_bytes(drawn)
+
+
 def draw_mean_maps(maps: list[MeanMap]) -> bytes:
-    """The mean map of each class in the frame around the lung's box, on one colour scale, as the bytes of a PNG."""
+    """Draw the mean map of each class around the lung's box, on one colour scale, as the bytes of a PNG."""
     figure = Figure(figsize=(5.4, 2.85), dpi=100, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     if not maps:

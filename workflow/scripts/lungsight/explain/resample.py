@@ -1,4 +1,4 @@
-"""Resampling of batches of images by separable weights, half-pixel centres throughout."""
+"""Resample batches of images by separable weights; pixel centres lie at half pixels."""
 
 from functools import cache
 
@@ -7,10 +7,10 @@ import numpy as np
 
 @cache
 def bilinear_weights(size_in: int, size_out: int) -> np.ndarray:
-    """Weights (size_out, size_in), float64, that interpolate linearly between pixel centres.
+    """Return weights (size_out, size_in) float64 that interpolate linearly between pixel centres.
 
-    Pixel k of `size` covers [k, k + 1] / size; beyond the outermost centres the edge value holds. The same convention
-    as `tf.image.resize(method="bilinear")` without antialiasing.
+    Pixel k of `size` covers [k, k + 1] / size. Beyond the outermost centres the edge value holds. The convention is
+    that of `tf.image.resize(method="bilinear")` without antialiasing.
     """
     centres = (np.arange(size_out) + 0.5) * size_in / size_out - 0.5
     centres = np.clip(centres, 0, size_in - 1)
@@ -26,7 +26,7 @@ def bilinear_weights(size_in: int, size_out: int) -> np.ndarray:
 
 @cache
 def area_weights(size_in: int, size_out: int) -> np.ndarray:
-    """Weights (size_out, size_in), float64, that average over the area of each output pixel; sizes need not divide."""
+    """Return weights (size_out, size_in) float64 that average over each output pixel; sizes need not divide."""
     edges_out = np.arange(size_out + 1) * size_in / size_out
     start, end = edges_out[:-1, None], edges_out[1:, None]
     pixel = np.arange(size_in)
@@ -39,10 +39,10 @@ def _resample(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.n
 
 
 def upsample_bilinear(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge (n, h, w) images to (n, *size), float32."""
+    """Enlarge images (n, h, w) to (n, *size) float32."""
     return _resample(images, bilinear_weights(images.shape[1], size[0]), bilinear_weights(images.shape[2], size[1]))
 
 
 def average_area(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Shrink (n, H, W) images, or masks, to the mean over each of (n, *size) pixels, float32."""
+    """Shrink images or masks (n, H, W) to (n, *size) float32, the mean over each output pixel."""
     return _resample(images, area_weights(images.shape[1], size[0]), area_weights(images.shape[2], size[1]))

@@ -1,8 +1,15 @@
-"""How much of a saliency map lies in the lung.
+"""Measure how much of a saliency map lies in the lung.
 
-All functions take `maps`, (n, H, W) non-negative floats (raw ReLU maps at the network's input size), and `masks`,
-(n, H, W) bool (the lung), and return (n,) float64. A map that is zero everywhere, or a mask without a pixel, gives NaN.
-None depends on the scale of a map. Where pixels tie, a rank metric is its expectation over random orders of the ties.
+Every metric takes `maps`, (n, H, W) non-negative floats (ReLU maps, enlarged to the network's input size), and `masks`,
+(n, H, W) bool (the lung), and returns (n,) float64. It is NaN where the map is zero everywhere or the mask is empty. No
+metric depends on the scale of a map. Where pixels tie, a rank metric is its expectation over random orders of the ties.
+
+References
+----------
+Arras, L., Osman, A. and Samek, W. (2022). CLEVR-XAI: a benchmark dataset for the ground truth evaluation of neural
+network explanations.
+Wang, H. et al. (2020). Score-CAM: score-weighted visual explanations for convolutional neural networks.
+Zhang, J. et al. (2018). Top-down neural attention by excitation backprop.
 """
 
 import numpy as np
@@ -15,12 +22,12 @@ METRICS = (
     *("lung_mass", "lung_mass_reference", "enrichment", "rank_accuracy"),
     *(*TOP_SHARES, "iou", "auc"),
 )
-# Levels of the IoU sweep: iou_10 is that of the pixels from a tenth of a map's maximum on.
+# Levels of the IoU sweep: iou_10 counts the pixels of at least a tenth of the map's maximum.
 IOU_SWEEP = {f"iou_{percent}": percent / 100 for percent in range(10, 100, 10)}
 ADDITIONAL = ("pointing", *IOU_SWEEP)
-# What is measured against the lung with a margin as well, and the column that has it.
+# Metrics that are also measured against the lung with a margin, and their columns.
 WITH_MARGIN = {name: f"{name}_margin" for name in ("lung_fraction", *METRICS, "pointing")}
-# What is measured against lesions as well, and the column that has it.
+# Metrics that are also measured against lesions, and their columns.
 ON_LESIONS = {
     name: name.replace("lung_", "lesion_") if name.startswith("lung_") else f"lesion_{name}" for name in WITH_MARGIN
 }
@@ -33,7 +40,7 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 
 def _measurable(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Which maps have a positive pixel and which masks have one: (n,) bool."""
+    """Return where both the map has a positive pixel and the mask has a pixel, (n,) bool."""
     return (_flat(maps).max(axis=1) > 0) & _flat(masks).any(axis=1)
 
 
@@ -42,14 +49,14 @@ def _or_nan(values: np.ndarray, maps: np.ndarray, masks: np.ndarray) -> np.ndarr
 
 
 def lung_fraction(masks: np.ndarray) -> np.ndarray:
-    """Share of the image that is lung, (n,) float64; 0 for an empty mask."""
+    """Compute the share of the image that is lung, (n,) float64; 0 for an empty mask."""
     return _flat(masks).mean(axis=1)
 
 
 def lung_mass(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Share of a map's sum that lies in the lung.
+    """Compute the share of a map's sum that lies in the lung.
 
-    The energy pointing game of Score-CAM (Wang 2020), the relevance mass accuracy of Arras 2022.
+    It is the energy-based pointing game of Score-CAM (Wang 2020) and the relevance mass accuracy of Arras 2022.
     """
     flat = _flat(maps).astype(np.float64)
     total = flat.sum(axis=1)
@@ -58,15 +65,22 @@ def lung_mass(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 
 def enrichment(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Lung mass over lung fraction: 1 is what a map without any preference scores."""
+    """Compute lung mass over lung fraction; a map without any preference scores 1."""
     fraction = lung_fraction(masks)
     return lung_mass(maps, masks) / np.where(fraction > 0, fraction, 1)
 
 
 def enrichment_within(maps: np.ndarray, masks: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Enrichment of `masks` were `regions` all of the image: 1 is what a map scores that is the same all over a region.
+    """Compute the enrichment of `masks` as if `regions` were the whole image; a map that is even there scores 1.
 
-    regions: (n, H, W) bool. Of a mask counts what lies in its region. NaN as well where a map is zero in its region.
+    Only the part of a mask inside its region counts. NaN also where the map is zero in the region.
+
+    Parameters
+    ----------
+    maps, masks
+        As for every metric.
+    regions
+        (n, H, W) bool.
     """
     inside, of_mask = maps * regions, masks & regions
     share = _flat(of_mask).sum(axis=1) / np.maximum(_flat(regions).sum(axis=1), 1)
@@ -74,17 +88,16 @@ def enrichment_within(maps: np.ndarray, masks: np.ndarray, regions: np.ndarray) 
 
 
 def lung_mass_reference(masks: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """The lung mass of the lung itself, seen through the map's resolution.
+    """Compute the lung mass that a map of exactly the lung would score at the resolution of the raw map.
 
-    The mask is averaged over the pixels of `grid` (rows, columns of the raw map) and upsampled like a map: what a map
-    of exactly the lung would score.
+    The mask is averaged over the pixels of `grid` (rows and columns of the raw map) and enlarged like a map.
     """
     blurred = upsample_bilinear(average_area(masks, grid), masks.shape[1:])
     return lung_mass(blurred, masks)
 
 
 def hits_among_top(maps: np.ndarray, masks: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Expected number of lung pixels among the `count` (n,) highest pixels of each map, ties in random order."""
+    """Compute the expected number of lung pixels among the `count` (n,) highest pixels, ties in random order."""
     flat, inside = _flat(maps), _flat(masks)
     count = np.maximum(count, 1)
     ascending = np.sort(flat, axis=1)
@@ -95,34 +108,34 @@ def hits_among_top(maps: np.ndarray, masks: np.ndarray, count: np.ndarray) -> np
 
 
 def rank_accuracy(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Share of the K highest pixels that lie in the lung, K the number of lung pixels (Arras 2022)."""
+    """Compute the share of the K highest pixels that lie in the lung; K is the number of lung pixels (Arras 2022)."""
     area = _flat(masks).sum(axis=1)
     return _or_nan(hits_among_top(maps, masks, area) / np.maximum(area, 1), maps, masks)
 
 
 def top_share(maps: np.ndarray, masks: np.ndarray, share: float) -> np.ndarray:
-    """Share of the highest `share` of all pixels (at least one pixel) that lies in the lung."""
+    """Compute how much of the highest `share` of all pixels (at least one pixel) lies in the lung."""
     pixels = _flat(maps).shape[1]
     count = np.full(len(maps), max(1, round(share * pixels)))
     return _or_nan(hits_among_top(maps, masks, count) / count, maps, masks)
 
 
 def pointing_game(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """1 where the highest pixel lies in the lung, 0 where not (Zhang 2018); ties give the share that does."""
+    """Return 1 where the highest pixel lies in the lung, else 0 (Zhang 2018); of tied pixels, the share in the lung."""
     return _or_nan(hits_among_top(maps, masks, np.ones(len(maps), int)), maps, masks)
 
 
 def iou(maps: np.ndarray, masks: np.ndarray, level: float) -> np.ndarray:
-    """Intersection over union of the lung with {map ≥ level · its maximum}; level in (0, 1]."""
+    """Compute the intersection over union of the lung with {map ≥ level · maximum of the map}; level in (0, 1]."""
     flat, inside = _flat(maps), _flat(masks)
     hot = flat >= level * flat.max(axis=1, keepdims=True)
     return _or_nan((hot & inside).sum(axis=1) / np.maximum((hot | inside).sum(axis=1), 1), maps, masks)
 
 
 def localisation_auc(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Chance that a random lung pixel is hotter than a random other one, ties count half.
+    """Compute the chance that a random lung pixel is higher than a random other one; ties count half.
 
-    The area under the ROC curve of the map as a score for the mask, by the Mann–Whitney statistic. NaN as well where
+    It is the area under the ROC curve of the map as a score for the mask, by the Mann-Whitney statistic. NaN also where
     the whole image is lung.
     """
     inside = _flat(masks)
@@ -134,10 +147,20 @@ def localisation_auc(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 
 def measure(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[str, np.ndarray]:
-    """Every metric of a batch of raw maps.
+    """Compute every metric of a batch of raw maps.
 
-    raw_maps: (n, h, w) at the layer's resolution. masks: (n, H, W) bool at the network's input size. Returns
-    `lung_fraction`, METRICS and ADDITIONAL, each (n,) float64.
+    Parameters
+    ----------
+    raw_maps
+        (n, h, w) at the layer's resolution.
+    masks
+        (n, H, W) bool at the network's input size.
+    iou_level
+        Share of a map's maximum from which on a pixel counts for `iou`.
+
+    Returns
+    -------
+    lung_fraction, METRICS and ADDITIONAL, (n,) float64 each.
     """
     maps = upsample_bilinear(raw_maps, masks.shape[1:])
     return {
@@ -155,7 +178,7 @@ def measure(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[s
 
 
 def measure_in_batches(raw_maps: np.ndarray, masks: np.ndarray, iou_level: float) -> dict[str, np.ndarray]:
-    """As `measure`, some maps at a time; a value that is not finite counts as zero."""
+    """Compute as `measure`, some maps at a time; a value that is not finite counts as zero."""
     finite = np.where(np.isfinite(raw_maps), raw_maps, 0)
     measured = [
         measure(finite[start : start + MEASURED_AT_ONCE], masks[start : start + MEASURED_AT_ONCE], iou_level)

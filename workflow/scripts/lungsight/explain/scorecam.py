@@ -1,4 +1,9 @@
-"""Score-CAM by tf-keras-vis, made right for a classifier with one logit."""
+"""Compute Score-CAM by tf-keras-vis, corrected for a classifier with one logit.
+
+References
+----------
+Wang, H. et al. (2020). Score-CAM: score-weighted visual explanations for convolutional neural networks.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,32 +19,45 @@ from lungsight.training.network import LOGIT, run_in_batches
 
 
 def _traced_predict(model: keras.Model) -> Callable[..., np.ndarray]:
-    """What tf-keras-vis calls `predict` for, traced once with fused operations and without a progress bar an image."""
+    """Return a replacement for the `predict` that tf-keras-vis calls: traced once, fused, without progress bars."""
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
     with fused_batch_norm(model):
         outputs = tf.function(partial(model, training=False), autograph=False, input_signature=signature)
         traced = outputs.get_concrete_function()
 
     def predict(images: list[np.ndarray], batch_size: int) -> np.ndarray:
-        (only,) = images
-        return run_in_batches(lambda batch: traced(tf.constant(batch, tf.float32)).numpy(), only, np.arange(len(only)))
+        (inputs,) = images
+        rows = np.arange(len(inputs))
+        return run_in_batches(lambda batch: traced(tf.constant(batch, tf.float32)).numpy(), inputs, rows)
 
     return predict
 
 
 class ScoreCam:
-    """Score-CAM (Wang 2020), of the channels that vary most ("faster Score-CAM").
+    """Score-CAM (Wang 2020) over the channels that vary most ("faster Score-CAM").
 
-    Each channel's map, upsampled and scaled to [0, 1], masks the image; the channel's weight is the probability that
-    the network then gives to the class that was predicted for the slice.
+    Each channel's map, enlarged and scaled to [0, 1], masks the image. The channel's weight is the probability that the
+    network then gives to the class that was predicted for the slice.
 
-    tf-keras-vis takes a softmax over the network's outputs. Over one output that is always 1, and every channel would
-    weigh the same, whatever the network says; so it is given two logits, 0 and the network's own, whose softmax are the
-    probabilities of the two classes.
+    tf-keras-vis takes a softmax over the network's outputs. Over one output the softmax is always 1, so that all
+    channels would have the same weight. The library therefore gets two logits, 0 and the network's: their softmax is
+    the probability of each class.
     """
 
     def __init__(self, model: keras.Model, name: str, layer: str, channels: int) -> None:
-        """model: flat, with a layer "logit". name: of the method. channels: how many of the layer's maps to try."""
+        """Prepare Score-CAM.
+
+        Parameters
+        ----------
+        model
+            Flat, with a layer "logit".
+        name
+            Of the method.
+        layer
+            The layer whose channels are used.
+        channels
+            How many of them.
+        """
         logit = model.get_layer(LOGIT).output
         two = keras.Model(model.inputs, keras.layers.Concatenate()([keras.ops.zeros_like(logit), logit]))
         two.predict = _traced_predict(two)
@@ -54,9 +72,10 @@ class ScoreCam:
         }
 
     def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]:
-        """Raw maps (n, h, w) float32 of images (n, rows, columns, channels) float32; positive: (n,) bool.
+        """Explain a batch, as `GradCam` does.
 
-        One image at a time: the library pools the most varying channels of a batch, so that maps would depend on it.
+        The library gets one image at a time: it chooses channels by their variation over the batch, so that a map would
+        depend on the other images.
         """
         images = np.asarray(images, dtype=np.float32)
         maps = [self._explain(image, int(column)) for image, column in zip(images, positive, strict=True)]

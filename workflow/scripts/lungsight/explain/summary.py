@@ -1,6 +1,7 @@
-"""Saliency of one model in a few numbers: means by outcome, with patient-clustered intervals."""
+"""Summarise the saliency of one model: means by outcome, with patient-clustered intervals."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,16 +10,27 @@ from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 
 OUTCOMES = ("all", "TP", "TN", "FP", "FN")
-
-
 AGAINST_LUNG = (*METRICS, *ADDITIONAL, *WITH_MARGIN.values())
 
 
-def summarise(table: pd.DataFrame, resamples: int, seed: int, columns: Sequence[str] = AGAINST_LUNG) -> list[dict]:
-    """One row per outcome that occurs, "all" first.
+def summarise(
+    table: pd.DataFrame, resamples: int, seed: int, columns: Sequence[str] = AGAINST_LUNG
+) -> list[dict[str, Any]]:
+    """Average columns over the slices of each outcome that occurs, "all" first.
 
-    table: as saliency.tsv. Each row has outcome, n, n_patients, n_empty and for each of the columns that the table has
-    the mean over slices that have it, with _lo and _hi; NaN where there is none.
+    Parameters
+    ----------
+    table
+        saliency.tsv.
+    resamples, seed
+        Of the intervals.
+    columns
+        To average; a column that the table lacks is left out.
+
+    Returns
+    -------
+    A row per outcome: outcome, n, n_patients, n_empty, and for each column the mean over the slices that have a value,
+    with `_lo` and `_hi`; NaN where no slice has one.
     """
     metrics = [name for name in columns if name in table]
     rows = []
@@ -43,6 +55,6 @@ def summarise(table: pd.DataFrame, resamples: int, seed: int, columns: Sequence[
 
 
 def paired_differences(table: pd.DataFrame, primary: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """patient and the difference of `metric` from the primary method's, of the slices of `table` that both measured."""
+    """Return the patient, and `metric` minus the primary method's, for the slices that both methods measured."""
     other = primary.set_index("slice")[metric].reindex(table["slice"]).to_numpy()
     return pd.DataFrame({"patient": table["patient"], metric: table[metric].to_numpy() - other}).dropna()

@@ -1,4 +1,4 @@
-"""Join the saliency of every model in report/saliency.tsv: how much it looks at the lung."""
+"""Join the saliency of all models in report/saliency.tsv: how much of their maps lies in the lung."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,20 +6,26 @@ import pandas as pd
 
 from lungsight.explain.summary import summarise
 from lungsight.tables import columns_of
-from lungsight.training.pipelines import Pipeline
+from lungsight.training.pipelines import model_columns
 
 
 def saliency_table(
     explained: Iterable[tuple[str, int, pd.DataFrame]], origins: Mapping[str, str], resamples: int, seed: int
 ) -> pd.DataFrame:
-    """report/saliency.tsv: means of every model's saliency.tsv by outcome, with patient-clustered intervals.
+    """Compute report/saliency.tsv: means of every model's saliency.tsv by outcome, with patient-clustered intervals.
 
-    explained: (pipeline, stage, its saliency.tsv), in the order that the table shall have. origins: pipeline → what
-    its stage 1 started from.
+    Parameters
+    ----------
+    explained
+        (pipeline, stage, its saliency.tsv), in the order of the table.
+    origins
+        Pipeline → what its stage 1 started from.
+    resamples, seed
+        Of the intervals.
     """
     rows = [
-        {"pipeline": name, **Pipeline.parse(name).columns, "stage": stage, "weights_origin": origins[name]} | row
-        for name, stage, table in explained
+        model_columns(pipeline, stage) | {"weights_origin": origins[pipeline]} | row
+        for pipeline, stage, table in explained
         for row in summarise(table, resamples, seed)
     ]
     return pd.DataFrame(rows, columns=columns_of("report_saliency"))

@@ -1,14 +1,14 @@
-"""How a scan was acquired, in small closed sets of words: free text of a header may name a hospital or a person.
+"""Map free text of a header to closed sets of words: the text itself may name a hospital or a person.
 
-"" says that the header is silent, "other" that it says something no table here knows.
+In every set "" means that the header is silent, and "other" that no table here knows what it holds.
 """
 
 import re
 
 KERNELS = ("soft", "lung", "bone", "other")
 
-# First words of ConvolutionKernel, whole word, by manufacturer's naming: GE; Canon and Toshiba (FC..); Philips (single
-# letters, Y.); Siemens (letters and a number that grows with sharpness: B30f, Br40d, I70f).
+# First word of ConvolutionKernel, matched whole, by the manufacturers' naming: GE; Canon and Toshiba (FC..); Philips
+# (single letters, Y.); Siemens (letters and a number that grows with sharpness: B30f, Br40d, I70f).
 _KERNELS = (
     ("soft", r"STANDARD|STND|SOFT|DETAIL|SMOOTH|FC[01]\d|[ABC]|SIEMENS:[1-3]\d|SIEMENS:4[0-5]"),
     ("lung", r"LUNG|CHEST|CHST|FC5\d|FC8\d|L|Y[ABC]|SIEMENS:4[6-9]|SIEMENS:[56]\d"),
@@ -42,27 +42,30 @@ _LOSSY_SYNTAXES = {f"{_JPEG}50", f"{_JPEG}51", f"{_JPEG}81"}
 
 
 def kernel_class(kernel: str) -> str:
-    """Class of a ConvolutionKernel (in capitals, several values as one text): one of KERNELS, or ""."""
+    """Classify a ConvolutionKernel (capitals, several values as one text) as one of KERNELS, or ""."""
     words = re.findall(r"[A-Z0-9+]+", kernel)
     if not words:
         return ""
     siemens = _SIEMENS.fullmatch(words[0])
     name = f"SIEMENS:{siemens[1]}" if siemens else words[0]
-    return next((known for known, pattern in _KERNELS if re.fullmatch(pattern, name)), "other")
+    return next((word for word, pattern in _KERNELS if re.fullmatch(pattern, name)), "other")
 
 
 def manufacturer_class(manufacturer: str) -> str:
-    """Class of a Manufacturer (in capitals): one of MANUFACTURERS, or ""."""
+    """Classify a Manufacturer (capitals) as one of MANUFACTURERS, or ""."""
     if not manufacturer:
         return ""
-    return next((known for known, pattern in _MANUFACTURERS if re.search(pattern, manufacturer)), "other")
+    return next((word for word, pattern in _MANUFACTURERS if re.search(pattern, manufacturer)), "other")
 
 
 def syntax_class(syntax: str) -> str:
-    """Class of a TransferSyntaxUID: one of SYNTAXES, or ""."""
+    """Classify a TransferSyntaxUID as one of SYNTAXES, or ""."""
     return _SYNTAXES.get(syntax, "other") if syntax else ""
 
 
 def is_lossy(syntax: str, lossy_compression: str) -> bool:
-    """Whether pixels were compressed with loss: by LossyImageCompression ("01"), or by a syntax that always loses."""
+    """Tell whether pixels were compressed with loss.
+
+    They were if LossyImageCompression is "01", or if the transfer syntax always loses.
+    """
     return lossy_compression == "01" or syntax in _LOSSY_SYNTAXES

@@ -1,4 +1,4 @@
-"""One shard of a cohort, case by case: a bad case gets its row and the cohort goes on."""
+"""Convert one shard of a cohort, case by case. A bad case gets its row with the reason, and the cohort goes on."""
 
 import logging
 import traceback
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pydicom
+from pydicom import config as pydicom_config
 
 from lungsight.errors import BadCase, UserError
 from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of
@@ -32,24 +33,53 @@ from lungsight.intake.volume import (
 from lungsight.parallel import WorkerKilled, in_processes
 from lungsight.program import keep_private, log, progress
 
-KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}
+KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}  # format of a cohort → column `kind` of its cases
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Intake:
-    """How a cohort is taken in. settings: the config's `intake`; key: of the pseudonyms."""
+    """How to convert the scans of a cohort.
+
+    Attributes
+    ----------
+    cohort : str
+        Its name in the config.
+    format : {"dicom", "nifti", "png"}
+    root : Path
+        The folder that its table's paths start from.
+    min_slices : int
+        Series and volumes with fewer slices are refused.
+    settings : dict
+        The config's `intake`.
+    key : bytes
+        Of the pseudonyms.
+    """
 
     cohort: str
     format: str
     root: Path
     min_slices: int
-    settings: dict
+    settings: dict[str, Any]
     key: bytes
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a shard's images go: volumes, and 8-bit slices and lesion masks, or lung masks, where a cohort has them."""
+    """Where a shard's images go; None for what the cohort does not have.
+
+    Attributes
+    ----------
+    nifti : Path
+        Volumes.
+    png : Path
+        8-bit slices of a labelled cohort.
+    truth : Path
+        Lung masks of a segmentation cohort.
+    lesions : Path
+        Lesion masks of a labelled cohort.
+    """
 
     nifti: Path
     png: Path | None = None
@@ -57,20 +87,26 @@ class Folders:
     lesions: Path | None = None
 
     def make(self) -> None:
-        """Make the folders, so that a shard without a usable case has them too."""
+        """Make all folders, so that a shard without a usable case has them as well."""
         for folder in filter(None, (self.nifti, self.png, self.truth, self.lesions)):
             folder.mkdir(parents=True, exist_ok=True)
 
 
 def quiet() -> None:
-    """Silence what readers say about odd files: their warnings quote values, names and dates among them."""
+    """Silence the warnings and logs of file readers: they quote header values, names and dates among them."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
 
 
 def read_case(row: TableRow, intake: Intake) -> Volume:
-    """The windowed volume of a row's scan. Raises BadCase with the reason why there is none."""
+    """Read the scan of a row as a windowed volume.
+
+    Raises
+    ------
+    BadCase
+        With the reason why it cannot be converted.
+    """
     path = intake.root / row.path
     window = Window(*intake.settings["window"])
     if intake.format == "dicom":
@@ -86,9 +122,9 @@ def read_case(row: TableRow, intake: Intake) -> Volume:
 
 
 def lesion_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray | None:
-    """The case's lesion mask, None where none is given.
+    """Read the lesion mask of a case; None if the table names none.
 
-    It is an instrument of the audit alone: one that cannot be used is left out, which is noted, and the scan stays.
+    Only the audit uses lesion masks. So a mask that cannot be used is left out with a note, and the scan stays.
     """
     if not row.lesion:
         return None
@@ -102,14 +138,20 @@ def lesion_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray | Non
     return None
 
 
-def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict, list[dict]]:
-    """Convert one case and write its files. Returns its row of `converted_cases` and its rows of `converted_slices`.
+def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, list[Row]]:
+    """Convert one case and write its files.
 
-    Whatever goes wrong with this case becomes its reason; an unforeseen error leaves its traceback in the private
-    folder.
+    Whatever is wrong with the case becomes its reason. An unforeseen error leaves its traceback in the private folder.
+
+    Returns
+    -------
+    case : dict
+        Its row of the table `converted_cases`.
+    slices : list of dict
+        Its rows of the table `converted_slices`.
     """
     case = case_of(intake.key, intake.cohort, row.path)
-    result = {"case": case, "kind": KINDS[intake.format], "n_slices": 0, "status": "rejected"}
+    result: Row = {"case": case, "kind": KINDS[intake.format], "n_slices": 0, "status": "rejected"}
     if row.skip:
         return result | {"status": "skipped", "reason": row.skip, **asdict(AcquisitionMetadata())}, []
     try:
@@ -127,15 +169,27 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[dict,
         return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(AcquisitionMetadata())}, []
     slices = write_case(case, volume, masks, folders)
     reason = "; ".join(filter(None, [row.note, *volume.notes]))
-    return result | {"n_slices": len(slices), "status": "ok", "reason": reason, **asdict(volume.facts)}, slices
+    return result | {"n_slices": len(slices), "status": "ok", "reason": reason, **asdict(volume.acquisition)}, slices
 
 
-def write_case(case: str, volume: Volume, masks: dict[Path, np.ndarray | None], folders: Folders) -> list[dict]:
-    """Write the volume and its slices into the shard's folders, and each mask into its own where there is one.
+def write_case(case: str, volume: Volume, masks: dict[Path, np.ndarray | None], folders: Folders) -> list[Row]:
+    """Write a case's volume, its 8-bit slices and its masks.
 
-    Returns rows of `converted_slices`.
+    Parameters
+    ----------
+    case : str
+        Pseudonym.
+    volume : Volume
+    masks : dict
+        Folder → the mask that goes there, or None.
+    folders : Folders
+
+    Returns
+    -------
+    list of dict
+        Rows of the table `converted_slices`, from the feet up.
     """
-    write_nifti(folders.nifti / f"{case}.nii.gz", volume.codes, volume.affine, slope_of(volume.full))
+    write_nifti(folders.nifti / f"{case}.nii.gz", volume.voxels, volume.affine, slope_of(volume.max_code))
     for folder, mask in masks.items():
         if mask is not None:
             write_nifti(folder / f"{case}.nii.gz", mask, volume.affine)
@@ -146,32 +200,53 @@ def write_case(case: str, volume: Volume, masks: dict[Path, np.ndarray | None], 
         if folders.png is not None:
             png = f"png/{folders.png.name}/{name}.png"
             write_png(folders.png / f"{name}.png", image)
-        blank = int(image.min() == image.max())
-        facts = {"sha256": sha256_of_image(image), "perceptual_hash": perceptual_hash(image), "blank": blank}
-        rows.append({"slice": name, "case": case, "z_index": z_index, "png": png, **facts})
+        rows.append(
+            {
+                **{"slice": name, "case": case, "z_index": z_index, "png": png},
+                **{"sha256": sha256_of_image(image), "perceptual_hash": perceptual_hash(image)},
+                "blank": int(image.min() == image.max()),
+            }
+        )
     return rows
 
 
 def convert_shard(
     rows: Sequence[TableRow], intake: Intake, folders: Folders, threads: int = 1
-) -> tuple[list[dict], list[dict]]:
-    """Convert the cases of a shard, in table order; `threads` cases are in memory at a time.
+) -> tuple[list[Row], list[Row]]:
+    """Convert the cases of a shard in table order. The log names what is refused, by row of the table.
 
-    Returns rows of `converted_cases` and of `converted_slices`. The log names what was refused, by row of the table.
+    Parameters
+    ----------
+    rows : sequence of TableRow
+    intake : Intake
+    folders : Folders
+    threads : int
+        Processes; so many cases are in memory at a time. The files do not depend on it.
+
+    Returns
+    -------
+    cases, slices : list of dict
+        Rows of the tables `converted_cases` and `converted_slices`.
+
+    Raises
+    ------
+    UserError
+        If a process is killed, with the row from which to look for the file that did it.
     """
     folders.make()
-    cases, slices = [], []
+    cases: list[Row] = []
+    slices: list[Row] = []
     convert = partial(convert_case, intake=intake, folders=folders)
     results = progress(in_processes(convert, rows, threads, prepare=quiet), "cases", total=len(rows))
     try:
-        for row, (case, its_slices) in zip(rows, results, strict=True):
+        for row, (case, slices_of_case) in zip(rows, results, strict=True):
             if case["status"] != "ok" or LESION_LEFT_OUT in case["reason"]:
                 log(f"row {row.row} {case['status']}: {case['reason']}")
             cases.append(case)
-            slices += its_slices
+            slices += slices_of_case
     except WorkerKilled as error:
         raise UserError(
-            f"{error} A damaged file can do it too, where it ends its decoder: look at row {rows[len(cases)].row} of"
-            " the table and those of this shard behind it. The column skip leaves a row out."
+            f"{error} A damaged file can cause this too, if it ends its decoder: look at row {rows[len(cases)].row} of"
+            " the table and at the rows of this shard after it. The column skip leaves a row out."
         ) from error
     return cases, slices

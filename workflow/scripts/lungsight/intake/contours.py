@@ -1,11 +1,13 @@
-"""RTSTRUCT contours → masks, by a pixel-centre test on the grid of the image.
+"""Fill RTSTRUCT contours to masks by a pixel-centre test on the grid of the image.
 
-Written here because the packages at hand swap row and column spacing or give empty masks for CLOSEDPLANAR_XOR.
+This is our own code because the packages that we tried swap row and column spacing, or give empty masks for
+CLOSEDPLANAR_XOR.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pydicom
@@ -18,17 +20,34 @@ SAME_PLANE = 0.01  # of a slice
 
 @dataclass(frozen=True)
 class Contour:
-    """points: (n, 3) mm, LPS. kind: ContourGeometricType."""
+    """One contour of a region.
+
+    Attributes
+    ----------
+    points : (n, 3) array
+        mm in LPS.
+    geometric_type : str
+        ContourGeometricType.
+    """
 
     points: np.ndarray
-    kind: str
+    geometric_type: str
 
 
 def fill(polygons: Iterable[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Even-odd filling of closed polygons: which pixel centres lie inside an odd number of them.
+    """Fill closed polygons by the even-odd rule: mark the pixel centres that lie inside an odd number of them.
 
-    polygons: each (n, 2), index coordinates [i, j], pixel centres at whole numbers. Returns bool (ni, nj). Edges are
-    half open, so neighbouring polygons share no pixel and a channel of no width (keyhole) leaves no trace.
+    Edges are half open. So neighbouring polygons share no pixel, and a channel of no width (keyhole) leaves no trace.
+
+    Parameters
+    ----------
+    polygons : iterable of (n, 2) arrays
+        Index coordinates [i, j]; pixel centres are whole numbers.
+    shape : (int, int)
+
+    Returns
+    -------
+    (ni, nj) bool
     """
     toggles = np.zeros((shape[0], shape[1] + 1), np.int32)
     for polygon in polygons:
@@ -52,9 +71,20 @@ def _area(polygon: np.ndarray) -> float:
 
 
 def fill_rings(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Filling of CLOSED_PLANAR contours of one plane: a ring inside what is filled so far is a hole, others add.
+    """Fill the CLOSED_PLANAR contours of one plane.
 
-    polygons: each (n, 2) index coordinates. Returns bool (ni, nj). A ring that is there twice counts once.
+    Rings are taken from the largest to the smallest. A ring that lies inside the filled area is a hole, any other ring
+    adds its area. A repeated ring counts once.
+
+    Parameters
+    ----------
+    polygons : sequence of (n, 2) arrays
+        Index coordinates [i, j].
+    shape : (int, int)
+
+    Returns
+    -------
+    (ni, nj) bool
     """
     filled = np.zeros(shape, bool)
     earlier: list[np.ndarray] = []
@@ -70,63 +100,114 @@ def fill_rings(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.nda
 def rasterise(contours: Sequence[Contour], shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
     """Fill the contours of one region on the grid of a canonical volume.
 
-    shape: (ni, nj, nk); affine: (4, 4) index → mm in RAS. Returns bool of that shape. POINT contours and those with
-    fewer than 3 points have no area and are skipped. Where several planes of contours fall on one slice, the nearest
-    counts. Raises BadCase for open contours and for contours more than half a slice off the grid or off their plane.
+    POINT contours, and contours of fewer than 3 points, have no area and are skipped. If several planes of contours
+    fall on one slice, the nearest plane counts.
+
+    Parameters
+    ----------
+    contours : sequence of Contour
+    shape : (int, int, int)
+    affine : (4, 4) array
+        From the index to mm in RAS.
+
+    Returns
+    -------
+    (ni, nj, nk) bool
+
+    Raises
+    ------
+    BadCase
+        For open contours, and for contours more than half a slice off the grid or off their own plane.
     """
-    to_index = np.linalg.inv(affine) @ LPS_TO_RAS
-    planes: dict[tuple[float, bool], list[np.ndarray]] = {}
-    for contour in contours:
-        if contour.kind == "POINT" or len(contour.points) < 3:
-            continue
-        if contour.kind not in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
-            raise BadCase(f"a contour of type {contour.kind or 'unknown'} encloses no area")
-        index = contour.points @ to_index[:3, :3].T + to_index[:3, 3]
-        k = float(index[:, 2].mean())
-        if np.abs(index[:, 2] - k).max() > 0.5 or not -0.5 <= k <= shape[2] - 0.5:
-            raise BadCase("a contour lies more than half a slice off the image's slices")
-        xor = contour.kind == "CLOSEDPLANAR_XOR"
-        plane = next((key for key in planes if abs(key[0] - k) < SAME_PLANE and key[1] == xor), (k, xor))
-        planes.setdefault(plane, []).append(index[:, :2])
+    planes = _planes_of(contours, shape[2], affine)
     mask = np.zeros(shape, bool)
     for k in range(shape[2]):
-        near = [key for key in planes if k - 0.5 <= key[0] < k + 0.5 or (k == shape[2] - 1 and key[0] == k + 0.5)]
-        nearest = min((abs(key[0] - k) for key in near), default=0.0)
-        for key in near:
-            if abs(key[0] - k) - nearest < SAME_PLANE:
-                mask[:, :, k] |= (fill if key[1] else fill_rings)(planes[key], shape[:2])
+        near = [plane for plane in planes if k - 0.5 <= plane.k < k + 0.5 or (k == shape[2] - 1 and plane.k == k + 0.5)]
+        nearest = min((abs(plane.k - k) for plane in near), default=0.0)
+        for plane in near:
+            if abs(plane.k - k) - nearest < SAME_PLANE:
+                mask[:, :, k] |= (fill if plane.xor else fill_rings)(planes[plane], shape[:2])
     return mask
 
 
+class _Plane(NamedTuple):
+    """Contours that are filled together: their height as an index, and whether they are CLOSEDPLANAR_XOR."""
+
+    k: float
+    xor: bool
+
+
+def _planes_of(contours: Sequence[Contour], slices: int, affine: np.ndarray) -> dict[_Plane, list[np.ndarray]]:
+    """Group contours by plane, as polygons (n, 2) in index coordinates [i, j]."""
+    to_index = np.linalg.inv(affine) @ LPS_TO_RAS
+    planes: dict[_Plane, list[np.ndarray]] = {}
+    for contour in contours:
+        if contour.geometric_type == "POINT" or len(contour.points) < 3:
+            continue
+        if contour.geometric_type not in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
+            raise BadCase(f"a contour of type {contour.geometric_type or 'unknown'} encloses no area")
+        index = contour.points @ to_index[:3, :3].T + to_index[:3, 3]
+        k = float(index[:, 2].mean())
+        if np.abs(index[:, 2] - k).max() > 0.5 or not -0.5 <= k <= slices - 0.5:
+            raise BadCase("a contour lies more than half a slice off the image's slices")
+        xor = contour.geometric_type == "CLOSEDPLANAR_XOR"
+        same = (plane for plane in planes if abs(plane.k - k) < SAME_PLANE and plane.xor == xor)
+        planes.setdefault(next(same, _Plane(k, xor)), []).append(index[:, :2])
+    return planes
+
+
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a region's name is fully matched by one of the regular expressions, case ignored."""
+    """Tell whether one of the regular expressions matches the whole name of a region, case ignored."""
     return any(re.fullmatch(pattern, name.strip(), re.IGNORECASE) for pattern in patterns)
 
 
 def choose_regions(names: Sequence[str], roi_names: dict[str, list[str]]) -> dict[str, list[int]]:
-    """Which regions make up the lung: all that are called left and right, else those that are called both.
+    """Choose the regions that make up the lung: all left and right ones, else those that hold both lungs.
 
-    names: of the regions that have contours. Returns positions in `names` for "lung" and "tumour".
-    Raises BadCase that says which lung is not contoured.
+    Parameters
+    ----------
+    names : sequence of str
+        Of the regions that have contours.
+    roi_names : dict
+        Regular expressions for "left", "right", "both" and "tumour".
+
+    Returns
+    -------
+    dict
+        Positions in `names` of "lung" and "tumour".
+
+    Raises
+    ------
+    BadCase
+        That names the lung without contours.
     """
-    found = {
-        side: [position for position, name in enumerate(names) if matches(name, patterns)]
-        for side, patterns in roi_names.items()
+    positions = {
+        region: [position for position, name in enumerate(names) if matches(name, patterns)]
+        for region, patterns in roi_names.items()
     }
-    if found["left"] and found["right"]:
-        lung = found["left"] + found["right"]
-    elif found["both"]:
-        lung = found["both"]
+    if positions["left"] and positions["right"]:
+        lung = positions["left"] + positions["right"]
+    elif positions["both"]:
+        lung = positions["both"]
     else:
-        missing = [side for side in ("left", "right") if not found[side]]
+        missing = [side for side in ("left", "right") if not positions[side]]
         raise BadCase("no lung contoured" if len(missing) == 2 else f"{missing[0]} lung not contoured")
-    return {"lung": lung, "tumour": found["tumour"]}
+    return {"lung": lung, "tumour": positions["tumour"]}
 
 
 def read_contours(dataset: pydicom.Dataset, frame_of_reference: str) -> dict[str, list[Contour]]:
-    """The contours of an RTSTRUCT by region name, regions without a contour left out.
+    """Read the contours of an RTSTRUCT by the name of their region. Regions without a contour are left out.
 
-    Raises BadCase if a region lies in another frame of reference than the image, where both say which.
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+    frame_of_reference : str
+        FrameOfReferenceUID of the image, "" if it has none.
+
+    Raises
+    ------
+    BadCase
+        If a region names another frame of reference than the image.
     """
     frames, names = {}, {}
     for region in dataset.StructureSetROISequence:

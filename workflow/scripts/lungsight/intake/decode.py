@@ -1,11 +1,11 @@
-"""Stored pixel values of DICOM files, whatever their transfer syntax."""
+"""Decode the stored pixel values of a DICOM slice in any transfer syntax."""
 
 import io
 
 import numpy as np
 import pydicom
 from pydicom.encaps import generate_frames
-from pydicom.pixels import pixel_array
+from pydicom.pixels import pixel_array  # pyright: ignore[reportPrivateImportUsage]  # documented here
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 from lungsight.errors import BadCase
@@ -16,17 +16,24 @@ JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
 
 
 def stored_values(header: SliceHeader) -> np.ndarray:
-    """Decode one slice through pydicom's plugins; no presentation state and no colour map is applied.
+    """Decode one slice through pydicom's plugins, without presentation state or colour map.
 
-    JPEG Lossless streams are checked first, since gdcm ends the process on some that are damaged. imagecodecs reads
-    them in a third of the time, but makes an image of damaged ones that gdcm refuses (docs/peers.md).
+    JPEG Lossless streams are checked first, since gdcm ends the process on some damaged ones. imagecodecs decodes them
+    in a third of the time, but makes an image of damaged streams that gdcm refuses (docs/peers.md).
 
-    Returns integers (rows, columns) as stored, sign extended. Raises BadCase for pixels that are absent, truncated or
-    cannot be decoded.
+    Returns
+    -------
+    (rows, columns) integers
+        As stored, sign extended.
+
+    Raises
+    ------
+    BadCase
+        If the pixels are absent, truncated or cannot be decoded.
     """
     where = f"(file {header.ordinal})"
     try:
-        # From memory: of an element that says it has 4 GB no more is allocated than the file has.
+        # From memory: an element that claims 4 GB then allocates no more than the file has.
         dataset = pydicom.dcmread(io.BytesIO(header.path.read_bytes()), force=True)
         if "PixelData" not in dataset:
             raise BadCase(f"PixelData {tag_of('PixelData')} is missing or cut off {where}")
@@ -38,7 +45,7 @@ def stored_values(header: SliceHeader) -> np.ndarray:
         stored = pixel_array(dataset, raw=True)
     except (BadCase, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # decoders raise what they like on damaged data; a panic in Rust is no Exception
+    except BaseException as error:  # decoders raise anything on damaged data; a panic in Rust is no Exception
         raise BadCase(f"the pixels cannot be decoded: {type(error).__name__} {where}") from error
     if stored.shape != (header.rows, header.columns):
         raise BadCase(f"the decoded pixels are not Rows × Columns {where}")
@@ -48,9 +55,26 @@ def stored_values(header: SliceHeader) -> np.ndarray:
 
 
 def sign_extended(stored: np.ndarray, bits: int, signed: bool, where: str = "") -> np.ndarray:
-    """Give values of `bits` bits their sign, whether the decoder filled the bits above or not.
+    """Extend the sign of stored values to the whole integer, whether or not the decoder has done so.
 
-    Raises BadCase if those bits hold something else (an overlay, say). Source: DICOM PS3.5 8.1.1.
+    Parameters
+    ----------
+    stored : integer array
+    bits : int
+        BitsStored.
+    signed : bool
+        PixelRepresentation is 1.
+    where : str
+        Names the file in a message.
+
+    Raises
+    ------
+    BadCase
+        If the bits above those stored hold something else, an overlay for instance.
+
+    References
+    ----------
+    DICOM PS3.5 8.1.1.
     """
     width = 8 * stored.dtype.itemsize
     if bits >= width:
@@ -60,9 +84,9 @@ def sign_extended(stored: np.ndarray, bits: int, signed: bool, where: str = "") 
         stored = stored.astype(f"i{stored.dtype.itemsize}", copy=False)
         shift = width - bits
         extended = np.right_shift(np.left_shift(stored, shift), shift)
-        plain = (stored == extended) | (stored == (extended & mask))
+        fits = (stored == extended) | (stored == (extended & mask))
     else:
-        extended, plain = stored, stored <= mask
-    if not plain.all():
+        extended, fits = stored, stored <= mask
+    if not fits.all():
         raise BadCase(f"pixel values do not fit BitsStored {tag_of('BitsStored')} {where}".rstrip())
     return extended

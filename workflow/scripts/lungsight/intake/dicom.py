@@ -1,4 +1,4 @@
-"""A DICOM series folder or single file → a windowed volume."""
+"""Convert a DICOM series folder or a single file to a windowed volume."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,16 +11,17 @@ from lungsight.errors import BadCase
 from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.decode import stored_values
 from lungsight.intake.geometry import LPS_TO_RAS, is_axial, to_canonical, voxel_spacing
-from lungsight.intake.headers import SliceHeader, scan
+from lungsight.intake.headers import SliceHeader, read_headers
 from lungsight.intake.hounsfield import check_range, jumps, percentiles, sampled, to_hounsfield
 from lungsight.intake.series import (
     ANY_SERIES,
+    PlacedSlice,
     SeriesRule,
     Stack,
-    check_header,
     check_pixels_described,
     check_spacing,
     choose_series,
+    place_slice,
     same_place,
     sort_by_position,
     stack_slices,
@@ -33,11 +34,25 @@ def read_dicom(
 ) -> Volume:
     """Convert the series in a folder, or one file, to a canonical volume.
 
-    root: links may not lead out of it. min_slices: fewer are refused. burned_in: take slices with BurnedInAnnotation.
-    rule: which of several series.
-    Raises BadCase with a reason that names file ordinals and tags only.
+    Parameters
+    ----------
+    path : Path
+    root : Path
+        Links may not lead out of it.
+    window : Window
+    min_slices : int
+        Series with fewer slices are refused.
+    burned_in : bool
+        Accept slices whose BurnedInAnnotation is YES.
+    rule : SeriesRule
+        How to choose among several series.
+
+    Raises
+    ------
+    BadCase
+        With a reason that names file ordinals and tags only.
     """
-    slices, others = scan(path, root)
+    slices, others = read_headers(path, root)
     if not slices:
         raise BadCase("; ".join(["no CT slice", *_in_words(others)]))
     chosen, notes = choose_series(slices, rule)
@@ -46,10 +61,11 @@ def read_dicom(
         raise BadCase("BurnedInAnnotation (0028,0301) is YES")
     if chosen[0].enhanced or chosen[0].frames > 1:
         return _read_multiframe(chosen[0], window, min_slices, notes)
+    placed = []
     for header in chosen:
         check_pixels_described(header)
-        check_header(header)
-    kept, dropped = drop_duplicates(chosen)
+        placed.append(place_slice(header))
+    kept, dropped = drop_duplicates(placed)
     if dropped:
         notes.append(f"left out {dropped} × identical duplicate slice")
     check_number(len(kept), min_slices)
@@ -57,7 +73,7 @@ def read_dicom(
 
 
 def _in_words(others: Counter[str]) -> list[str]:
-    return [f"left out {count} × {what}" for what, count in sorted(others.items())]
+    return [f"left out {count} × {description}" for description, count in sorted(others.items())]
 
 
 def check_number(slices: int, min_slices: int) -> None:
@@ -66,13 +82,25 @@ def check_number(slices: int, min_slices: int) -> None:
         raise BadCase(f"{slices} slices, min_slices is {min_slices}")
 
 
-def drop_duplicates(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], int]:
-    """Drop slices that repeat the place and the pixels of another; returns the rest and how many went.
+def drop_duplicates(slices: Sequence[PlacedSlice]) -> tuple[list[PlacedSlice], int]:
+    """Drop slices that repeat the place and the pixels of another.
 
-    UIDs have no say: there are series in which all files share one. Raises BadCase for one place with two images.
+    UIDs do not count: in some series all files share one.
+
+    Returns
+    -------
+    kept : list of PlacedSlice
+        Sorted by position.
+    dropped : int
+        How many slices were dropped.
+
+    Raises
+    ------
+    BadCase
+        If two slices have one place and different pixels.
     """
     ordered, along = sort_by_position(slices)
-    kept: list[SliceHeader] = []
+    kept: list[PlacedSlice] = []
     for header, repeated in zip(ordered, same_place(along), strict=True):
         if not repeated:
             kept.append(header)
@@ -81,7 +109,7 @@ def drop_duplicates(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], i
     return kept, len(ordered) - len(kept)
 
 
-def _hounsfield(header: SliceHeader) -> np.ndarray:
+def _hounsfield(header: PlacedSlice) -> np.ndarray:
     return to_hounsfield(stored_values(header), header.slope, header.intercept, f"(file {header.ordinal})")
 
 
@@ -92,15 +120,27 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
     for index, header in enumerate(stack.slices):
         hounsfield = _hounsfield(header)
         samples.append(sampled(hounsfield))
-        planes[index] = window.codes(hounsfield)
+        planes[index] = window.encode(hounsfield)
     notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
-    facts = _facts(first, (*first.spacing, stack.spacing_slice), samples)
-    codes, affine = to_canonical(planes.T, stack.affine)
-    return Volume(codes, window.full, affine, facts, first.frame_of_reference, notes)
+    acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
+    voxels, affine = to_canonical(planes.T, stack.affine)
+    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, notes)
 
 
-def _facts(header: SliceHeader, spacing: Sequence[float], samples: Sequence[np.ndarray]) -> AcquisitionMetadata:
-    """spacing: mm between rows, columns and slices; samples: sampled HU of every slice."""
+def _acquisition(
+    header: SliceHeader, spacing: Sequence[float] | np.ndarray, samples: Sequence[np.ndarray]
+) -> AcquisitionMetadata:
+    """Collect how a series was acquired.
+
+    Parameters
+    ----------
+    header : SliceHeader
+        Of its first slice.
+    spacing : (3,)
+        mm between rows, columns and slices.
+    samples : sequence of arrays
+        Sampled HU of every slice.
+    """
     p01, p50, p99 = percentiles(samples)
     return AcquisitionMetadata(
         rows=header.rows,
@@ -122,7 +162,7 @@ def _facts(header: SliceHeader, spacing: Sequence[float], samples: Sequence[np.n
 
 
 def _read_multiframe(header: SliceHeader, window: Window, min_slices: int, notes: list[str]) -> Volume:
-    """An Enhanced CT file through highdicom, which sorts the frames and refuses those that form no even stack."""
+    """Convert an Enhanced CT file with highdicom, which sorts the frames and refuses those that form no even stack."""
     if not header.enhanced:
         raise BadCase("a multi-frame file that is no Enhanced CT")
     check_number(header.frames, min_slices)
@@ -130,7 +170,7 @@ def _read_multiframe(header: SliceHeader, window: Window, min_slices: int, notes
     try:
         image = highdicom.imread(header.path)
         volume = image.get_volume(apply_real_world_transform=False, apply_modality_transform=True, dtype=np.float32)
-    except Exception as error:  # highdicom raises many kinds on frames that form no volume
+    except Exception as error:  # highdicom raises many types on frames that form no volume
         raise BadCase(f"the frames of an Enhanced CT form no volume ({type(error).__name__})") from error
     affine = LPS_TO_RAS @ volume.affine[:, [2, 1, 0, 3]]
     if not is_axial(affine):
@@ -139,6 +179,6 @@ def _read_multiframe(header: SliceHeader, window: Window, min_slices: int, notes
     check_spacing(spacing)
     check_range(volume.array)
     samples = [sampled(plane) for plane in volume.array]
-    facts = _facts(header, spacing[[1, 0, 2]], samples)
-    codes, affine = to_canonical(np.stack([window.codes(plane) for plane in volume.array]).T, affine)
-    return Volume(codes, window.full, affine, facts, header.frame_of_reference, notes)
+    acquisition = _acquisition(header, spacing[[1, 0, 2]], samples)
+    voxels, affine = to_canonical(np.stack([window.encode(plane) for plane in volume.array]).T, affine)
+    return Volume(voxels, window.max_code, affine, acquisition, header.frame_of_reference, notes)

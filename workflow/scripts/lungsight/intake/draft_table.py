@@ -1,4 +1,4 @@
-"""A first cohort table from a folder of scans, for the user to fill in."""
+"""Draft a cohort table from a folder of scans, for the user to complete."""
 
 import os
 from collections import Counter
@@ -9,7 +9,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from lungsight.errors import UserError
-from lungsight.intake.guess import IMAGES, VOLUMES, guess_patient
+from lungsight.intake.file_names import PICTURE_ENDINGS, VOLUME_ENDINGS, guess_patient
 from lungsight.intake.headers import files_below
 from lungsight.intake.masks import RTSTRUCT, SEGMENTATION
 
@@ -18,14 +18,22 @@ _TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]
 
 @dataclass
 class Draft:
-    """rows: dicts of patient path label mask, paths relative to the root. found: how many of what."""
+    """A drafted table.
+
+    Attributes
+    ----------
+    rows : list of dict
+        patient, path, label, mask; paths relative to the root.
+    found : Counter
+        How many of each format, of masks and of other things the folder holds.
+    """
 
     rows: list[dict[str, str]] = field(default_factory=list)
     found: Counter[str] = field(default_factory=Counter)
 
     @property
     def formats(self) -> list[str]:
-        """The cohort formats that the rows need, commonest first."""
+        """The cohort formats that the rows need, the most frequent first."""
         return [name for name, _ in self.found.most_common() if name in ("dicom", "nifti", "png")]
 
 
@@ -38,15 +46,22 @@ def _header(path: Path) -> pydicom.Dataset | None:
 
 @dataclass
 class _Folder:
+    """UIDs of the CT series and studies in one folder."""
+
     series: set[str] = field(default_factory=set)
     studies: set[str] = field(default_factory=set)
 
 
 def draft_table(root: Path) -> Draft:
-    """Look through a folder and propose a row for every DICOM series folder, NIfTI volume and picture in it.
+    """Propose a row for every DICOM series folder, NIfTI volume and picture below a folder.
 
-    Folders with several series become one row. An RTSTRUCT or SEG becomes the mask of the folder of its study.
-    Patients are guessed from folder names; labels are left empty. Raises UserError if nothing is found.
+    A folder with several series gets one row. An RTSTRUCT or SEG becomes the mask of the folder of its study. Patients
+    are guessed from folder names. Labels stay empty.
+
+    Raises
+    ------
+    UserError
+        If the folder does not exist or holds nothing to convert.
     """
     if not root.is_dir():
         raise UserError(f"the folder {root} does not exist.")
@@ -56,7 +71,7 @@ def draft_table(root: Path) -> Draft:
     files: list[Path] = []
     for path in files_below(root, root):
         name = path.name.lower()
-        if name.endswith((*IMAGES, *VOLUMES)):
+        if name.endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):
             files.append(path)
         elif (dataset := _header(path)) is None:
             draft.found["other files"] += 1
@@ -73,7 +88,7 @@ def draft_table(root: Path) -> Draft:
         _add(draft, path, root, "dicom", mask)
         draft.found["folders with several series"] += len(folder.series) > 1
     for path in files:
-        _add(draft, path, root, "png" if path.name.lower().endswith(IMAGES) else "nifti")
+        _add(draft, path, root, "png" if path.name.lower().endswith(PICTURE_ENDINGS) else "nifti")
     if not draft.rows:
         raise UserError(f"no DICOM series, NIfTI volume or picture lies below {root}.")
     draft.rows.sort(key=lambda row: row["path"])
@@ -81,7 +96,8 @@ def draft_table(root: Path) -> Draft:
     return draft
 
 
-def _add(draft: Draft, path: Path, root: Path, kind: str, mask: Path | None = None) -> None:
+def _add(draft: Draft, path: Path, root: Path, format: str, mask: Path | None = None) -> None:
+    """Add the row of one scan to a draft and count it."""
     places = {"path": os.path.relpath(path, root), "mask": os.path.relpath(mask, root) if mask else ""}
-    draft.rows.append({"patient": guess_patient(path, root, kind), "label": "", **places})
-    draft.found[kind] += 1
+    draft.rows.append({"patient": guess_patient(path, root, format), "label": "", **places})
+    draft.found[format] += 1

@@ -1,6 +1,12 @@
-"""Slices that are in the data twice, under two patients: copies of one picture that a split must keep together."""
+"""Find slices that are in the data twice, under two patients or two labels.
+
+A split must keep copies of one picture together. Equal pixels are exact duplicates. Pictures are near duplicates if
+their perceptual hashes differ in few bits and their detail agrees: chests are so alike that the hash alone takes one
+patient for another.
+"""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,39 +16,52 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from lungsight.intake.perceptual_hash import BITS, hashes_as_integers
+from lungsight.tables import columns_of, read_table
 
-ALIKE = 0.85  # correlation of the detail: copies have 0.89 and more, phantoms of two patients 0.71 and less
+MIN_CORRELATION = 0.85  # of the detail: copies have 0.89 and more, phantoms of two patients 0.71 and less
 DETAIL_SIZE = 64
-SEVERAL = -1  # instead of a patient's number: a picture that several patients have
+SEVERAL = -1  # in place of a patient's number: several patients have the picture
 _HASHES_AT_ONCE, _PAIRS_AT_ONCE = 1024, 2048  # 200 MB and 64 MB at 25,000 pictures
 
 
 def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], np.ndarray]) -> pd.DataFrame:
-    """Find the slices that have a twin in another patient or under another label.
+    """Find the slices that have a duplicate in another patient or under another label.
 
-    slices: in table order, with slice, cohort, patient, label, sha256 (of the pixels) and perceptual_hash (16
-    hexadecimal digits). load: the place of a slice in this table → its image (rows, columns). Two pictures are near
-    twins if their hashes differ in at most `distance` bits and their detail agrees: the hash alone takes one chest for
-    another.
+    Parameters
+    ----------
+    slices : DataFrame
+        In table order, with slice, cohort, patient, label, sha256 (of the pixels) and perceptual_hash (16 hexadecimal
+        digits).
+    distance : int
+        Bits in which the hashes of near duplicates may differ.
+    load : callable
+        Position of a slice in `slices` → its image (rows, columns).
 
-    Returns the rows of `duplicates` in the same order. `kind`: exact where the pixels are equal, else near. `distance`:
-    bits to the nearest twin. `label_conflict`: 1 where equal pixels have another label. `group`: the first slice of all
-    that are linked by twins, so that two slices of one patient, never twins themselves, may share a group through a
-    third.
+    Returns
+    -------
+    DataFrame
+        The table `duplicates`, in the order of `slices`, with these columns:
+
+        - kind: "exact" if the pixels are equal, else "near".
+        - distance: bits to the nearest duplicate.
+        - label_conflict: 1 if equal pixels have another label.
+        - group: the first of all slices that are linked through duplicates. Two slices of one patient, which are no
+          duplicates themselves, may share a group through a third.
     """
-    of_slice, pictures = pd.factorize(slices["sha256"])
-    first_with = np.unique(of_slice, return_index=True)[1]
-    hashes = hashes_as_integers(slices["perceptual_hash"].to_numpy()[first_with])
-    owner = _owners(of_slice, pd.factorize(slices["patient"])[0], len(pictures))
-    details = _Details(len(pictures), lambda picture: load(int(first_with[picture])))
+    picture_of_slice, pictures = pd.factorize(slices["sha256"])
+    first_slice = np.unique(picture_of_slice, return_index=True)[1]
+    hashes = hashes_as_integers(slices["perceptual_hash"].to_numpy()[first_slice])
+    owner = _owners(picture_of_slice, pd.factorize(slices["patient"])[0], len(pictures))
+    details = _Details(len(pictures), lambda picture: load(int(first_slice[picture])))
     nearest, component = _link(hashes, owner, distance, details)
     label_conflict = slices.groupby("sha256")["label"].transform("nunique").to_numpy() > 1
-    # One person in two cohorts, with a label in each: no twin of another patient, and a contradiction all the same.
-    own = label_conflict & (nearest[of_slice] > distance)
+    # One patient with one picture under two labels: no other patient has a duplicate, but the labels conflict.
+    within_patient = label_conflict & (nearest[picture_of_slice] > distance)
+    exact = (owner[picture_of_slice] == SEVERAL) | within_patient
     table = slices[["slice", "cohort", "patient"]].assign(
-        kind=np.where((owner[of_slice] == SEVERAL) | own, "exact", "near"),
-        distance=np.where(own, 0, nearest[of_slice]),
-        component=np.where(own, len(pictures) + of_slice, component[of_slice]),
+        kind=np.where(exact, "exact", "near"),
+        distance=np.where(within_patient, 0, nearest[picture_of_slice]),
+        component=np.where(within_patient, len(pictures) + picture_of_slice, component[picture_of_slice]),
         label_conflict=label_conflict.astype(int),
     )
     table = table[table["distance"] <= distance]
@@ -51,10 +70,38 @@ def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], n
     return table[columns].reset_index(drop=True)
 
 
-def detail_of(image: np.ndarray) -> np.ndarray:
-    """What is left of an image, seen at 64 × 64, without its soft shapes: (4096,) float32 of length 1.
+def read_duplicates(path: Path | None) -> pd.DataFrame:
+    """Read duplicates.tsv. Without a path, as in a run without labelled cohorts, return no row."""
+    return read_table(path, schema="duplicates") if path else pd.DataFrame(columns=columns_of("duplicates"))
 
-    The scalar product of two is the correlation of vessels, fissures and edges, which no two chests share.
+
+def groups_with_two_labels(duplicates: pd.DataFrame, labels: pd.Series) -> int:
+    """Count the groups of duplicates that hold more than one label.
+
+    Parameters
+    ----------
+    duplicates : DataFrame
+        A table `duplicates`.
+    labels : Series
+        Label by case.
+    """
+    label_of_slice = duplicates["slice"].str.split("-").str[0].map(labels)
+    return int((label_of_slice.groupby(duplicates["group"]).nunique() > 1).sum())
+
+
+def detail_of(image: np.ndarray) -> np.ndarray:
+    """Keep the vessels, fissures and edges of an image at 64 × 64, without its soft shapes.
+
+    The scalar product of two results is the correlation of such detail, which no two chests share.
+
+    Parameters
+    ----------
+    image : (rows, columns) uint8
+
+    Returns
+    -------
+    (4096,) float32
+        Of length 1.
     """
     size = (DETAIL_SIZE, DETAIL_SIZE)
     small = np.asarray(Image.fromarray(image).convert("F").resize(size, Image.Resampling.BOX))
@@ -64,58 +111,87 @@ def detail_of(image: np.ndarray) -> np.ndarray:
 
 
 class _Details:
-    """The detail of pictures by their number, each loaded when it is first asked for."""
+    """The detail of pictures by their number. A picture is loaded when it is first compared."""
 
     def __init__(self, count: int, load: Callable[[int], np.ndarray]) -> None:
         self._load = load
-        self._known = np.zeros(count, bool)
+        self._loaded = np.zeros(count, bool)
         self._details = np.empty((count, DETAIL_SIZE**2), np.float32)
 
     def agree(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Whether the details of two pictures agree, bool for each pair; first and second: numbers (n,)."""
+        """Tell for each pair of pictures, numbers (n,) and (n,), whether their details agree; bool (n,)."""
         for picture in np.unique(np.concatenate([first, second])):
-            if not self._known[picture]:
+            if not self._loaded[picture]:
                 self._details[picture] = detail_of(self._load(picture))
-                self._known[picture] = True
+                self._loaded[picture] = True
         agreeing = np.empty(len(first), bool)
         for start in range(0, len(first), _PAIRS_AT_ONCE):
-            part = slice(start, start + _PAIRS_AT_ONCE)
-            products = np.einsum("ij,ij->i", self._details[first[part]], self._details[second[part]])
-            agreeing[part] = products >= ALIKE
+            block = slice(start, start + _PAIRS_AT_ONCE)
+            products = np.einsum("ij,ij->i", self._details[first[block]], self._details[second[block]])
+            agreeing[block] = products >= MIN_CORRELATION
         return agreeing
 
 
-def _owners(of_slice: np.ndarray, patients: np.ndarray, count: int) -> np.ndarray:
-    """The number of the patient that has a picture alone, or SEVERAL; int (count,). Arguments are numbers by slice."""
+def _owners(picture_of_slice: np.ndarray, patients: np.ndarray, count: int) -> np.ndarray:
+    """Find the patient of every picture.
+
+    Parameters
+    ----------
+    picture_of_slice, patients : (n,) int
+        Number of the picture and of the patient, by slice.
+    count : int
+        How many pictures there are.
+
+    Returns
+    -------
+    (count,) int
+        Number of the only patient with the picture, or SEVERAL.
+    """
     lowest, highest = np.full(count, len(patients)), np.full(count, -1)
-    np.minimum.at(lowest, of_slice, patients)
-    np.maximum.at(highest, of_slice, patients)
+    np.minimum.at(lowest, picture_of_slice, patients)
+    np.maximum.at(highest, picture_of_slice, patients)
     return np.where(lowest == highest, lowest, SEVERAL)
 
 
 def _link(hashes: np.ndarray, owner: np.ndarray, distance: int, details: _Details) -> tuple[np.ndarray, np.ndarray]:
-    """Bits between each picture and its nearest twin (65 where it has none), and which pictures twins link.
+    """Link the pictures that are duplicates of one another in different patients.
 
-    Where two alike pictures belong to several patients together, every slice of both has a twin among them: so
-    pictures can be linked instead of slices, however often one is there.
+    Pictures are linked instead of slices, however often a picture is there. That is the same: if two similar pictures
+    belong to several patients together, every slice of both has a duplicate among them.
+
+    Parameters
+    ----------
+    hashes : (n,) uint64
+    owner : (n,) int
+        As from `_owners`.
+    distance : int
+        Bits in which the hashes may differ.
+    details : _Details
+
+    Returns
+    -------
+    nearest : (n,) int
+        Bits between a picture and its nearest duplicate; 65 if it has none.
+    component : (n,) int
+        Equal for pictures that are linked.
     """
     nearest = np.where(owner == SEVERAL, 0, BITS + 1)
-    ends = [np.empty((2, 0), int)]
+    links = [np.empty((2, 0), int)]
     for pairs, bits in _near_pairs(hashes, distance):
         apart = (owner[pairs[0]] != owner[pairs[1]]) | (owner[pairs[0]] == SEVERAL)
         pairs, bits = pairs[:, apart], bits[apart]
-        alike = details.agree(*pairs)
-        pairs, bits = pairs[:, alike], bits[alike]
+        similar = details.agree(*pairs)
+        pairs, bits = pairs[:, similar], bits[similar]
         for end in pairs:
             np.minimum.at(nearest, end, bits)
-        ends.append(pairs)
-    first, second = np.concatenate(ends, axis=1)
+        links.append(pairs)
+    first, second = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(hashes), len(hashes)))
     return nearest, connected_components(graph, directed=False)[1]
 
 
 def _near_pairs(hashes: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of pictures whose hashes differ in at most `distance` bits: their numbers (2, n), and in how many (n,)."""
+    """Yield blocks of pairs whose hashes differ in at most `distance` bits: their numbers (2, n), the bits (n,)."""
     for start in range(0, len(hashes), _HASHES_AT_ONCE):
         bits = np.bitwise_count(hashes[start : start + _HASHES_AT_ONCE, None] ^ hashes[None, start:])
         pairs = np.stack(np.nonzero(bits <= distance))

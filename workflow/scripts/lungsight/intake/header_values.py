@@ -1,8 +1,9 @@
-"""Values of a DICOM header as plain numbers and text, straight from its bytes."""
+"""Read values of a DICOM header as plain numbers and text, straight from its bytes."""
 
 import math
 import struct
 from functools import cache
+from typing import Any, overload
 
 import pydicom
 from pydicom.datadict import dictionary_VR
@@ -16,7 +17,7 @@ _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 
 @cache
 def tag_of_keyword(keyword: str) -> BaseTag:
-    """The tag of a DICOM keyword."""
+    """Look up the tag of a DICOM keyword."""
     return Tag(keyword)
 
 
@@ -26,19 +27,20 @@ def _representation(keyword: str) -> str:
 
 
 class HeaderValues:
-    """The attributes of a data set by keyword, None or "" where it is silent.
+    """The attributes of a data set by keyword; None or "" where the header is silent.
 
-    pydicom's own conversion of an element builds several objects; for the thirty of every slice of a cohort that takes
-    longer than reading them.
+    pydicom's own conversion builds several objects per element. For the thirty elements of every slice of a cohort that
+    takes longer than reading the files.
     """
 
     def __init__(self, dataset: pydicom.Dataset) -> None:
         self._dataset = dataset
 
-    def _parts(self, keyword: str) -> list:
-        """What an attribute lists: numbers where it is binary, else bytes; as pydicom has it where it is stored oddly.
+    def _parts(self, keyword: str) -> list[Any]:
+        """List the values of an attribute: numbers if it is binary, else bytes.
 
-        Raises what pydicom does for a damaged element, and struct.error for a binary value that is cut off.
+        An attribute that is stored in an unusual way is left to pydicom's conversion. Raises what pydicom raises for a
+        damaged element, and struct.error for a binary value that is cut off.
         """
         tag = tag_of_keyword(keyword)
         element = self._dataset.get_item(tag)
@@ -51,13 +53,13 @@ class HeaderValues:
             return []
         if not isinstance(value, bytes):
             return list(value) if isinstance(value, list | MultiValue) else [value]
-        if representation in _BINARY:
+        if representation in _BINARY and isinstance(element, RawDataElement):
             order = "<" if element.is_little_endian else ">"
             return [number for (number,) in struct.iter_unpack(order + _BINARY[representation], value)]
         return [part.strip(_PADDING.encode()) for part in value.split(b"\\")]
 
     def numbers(self, keyword: str, count: int) -> list[float] | None:
-        """`count` values, None where the attribute is absent, has another number of values, or they are not finite."""
+        """Return `count` values; None if the attribute is absent, has another number of values, or not all finite."""
         try:
             values = [float(part) for part in self._parts(keyword)]
         except (TypeError, ValueError):
@@ -65,25 +67,29 @@ class HeaderValues:
         return values if len(values) == count and all(map(math.isfinite, values)) else None
 
     def number(self, keyword: str) -> float | None:
-        """The one value of an attribute, None as by `numbers`."""
+        """Return the one value of an attribute; None as in `numbers`."""
         values = self.numbers(keyword, 1)
         return None if values is None else values[0]
 
     def positive(self, keyword: str) -> float | None:
-        """As `number`, None also for 0 and below."""
+        """Return what `number` does; None also for 0 and below."""
         value = self.number(keyword)
         return value if value is not None and value > 0 else None
 
+    @overload
+    def whole(self, keyword: str) -> int | None: ...
+    @overload
+    def whole(self, keyword: str, default: int) -> int: ...
     def whole(self, keyword: str, default: int | None = None) -> int | None:
-        """As `number`, without what is behind the point."""
+        """Return what `number` does, without its decimals; the default where that is None."""
         value = self.number(keyword)
         return default if value is None else int(value)
 
     def text(self, keyword: str) -> str:
-        r"""The text of an attribute, several values with \ between them."""
+        r"""Return the text of an attribute, several values joined by \."""
         parts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in self._parts(keyword)]
         return "\\".join(parts).strip(_PADDING)
 
     def word(self, keyword: str) -> str:
-        """The text of an attribute in capitals."""
+        """Return the text of an attribute in capitals."""
         return self.text(keyword).upper()

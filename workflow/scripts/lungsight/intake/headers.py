@@ -1,4 +1,4 @@
-"""Which files of a folder are CT slices, told by their headers alone."""
+"""Read the headers of a series folder and tell which of its files are CT slices."""
 
 import mmap
 import os
@@ -22,7 +22,7 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 MAX_PIXELS = 4096 * 4096
 MAX_INFLATED = 128 << 20  # bytes; the largest slice that MAX_PIXELS allows has 32 MiB
 
-# Words of ImageType that say a picture was projected, resliced or computed, not reconstructed as an axial slice.
+# Words of ImageType for pictures that were projected, resliced or computed, not reconstructed as an axial slice.
 _PROJECTED = {"LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "AVERAGE", "PROJECTION"}
 _COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
 _NO_HOUNSFIELD = {"OD", "Z_EFF", "ED", "EDW", "MGML", "PCT"}  # RescaleType of material and perfusion maps
@@ -62,10 +62,49 @@ _TAGS = [tag_of_keyword(keyword) for keyword in _KEYWORDS]
 
 @dataclass(frozen=True)
 class SliceHeader:
-    """What the header of one CT file says, None or empty where it is silent. `ordinal` names the file in messages.
+    """The header of one CT file; None or "" where it is silent.
 
-    position: (3,) ImagePositionPatient, orientation: (6,) ImageOrientationPatient, both LPS; spacing: PixelSpacing
-    (between rows, between columns) in mm; manufacturer, syntax: classes of `acquisition`.
+    Attributes
+    ----------
+    path : Path
+    ordinal : int
+        Number of the file in its folder, from 1. It names the file in messages, which must not show the path.
+    series, frame_of_reference : str
+        SeriesInstanceUID and FrameOfReferenceUID.
+    kernel : str
+        ConvolutionKernel in capitals.
+    frames : int
+        NumberOfFrames.
+    enhanced : bool
+        The file is an Enhanced CT.
+    rows, columns : int
+    position : (3,) array
+        ImagePositionPatient, mm in LPS.
+    orientation : (6,) array
+        ImageOrientationPatient, LPS.
+    spacing : (float, float)
+        PixelSpacing: mm between rows, mm between columns.
+    thickness : float
+        SliceThickness in mm.
+    acquisition, instance : int
+        AcquisitionNumber and InstanceNumber.
+    slope, intercept : float
+        RescaleSlope and RescaleIntercept.
+    kvp : float
+    contrast : bool
+        The header names a contrast agent.
+    manufacturer, syntax : str
+        Words of `acquisition`.
+    lossy : bool
+        The pixels were compressed with loss.
+    burned_in : bool
+        BurnedInAnnotation is YES.
+    samples : int
+        SamplesPerPixel.
+    photometric : str
+        PhotometricInterpretation.
+    uncompressed_bytes : int
+        Size of the pixels, if they are stored uncompressed.
     """
 
     path: Path
@@ -95,33 +134,28 @@ class SliceHeader:
     photometric: str
     uncompressed_bytes: int | None
 
-    def require(self, value: object, keyword: str) -> None:
-        """Raise BadCase that names the tag and the file unless the header has the value."""
-        if value is None:
-            raise BadCase(f"{keyword} {tag_of(keyword)} is missing (file {self.ordinal})")
-
 
 def tag_of(keyword: str) -> str:
-    """A DICOM keyword's tag as people write it: (0028,0030)."""
+    """Write the tag of a DICOM keyword as people do: (0028,0030)."""
     tag = tag_of_keyword(keyword)
     return f"({tag.group:04X},{tag.element:04X})"
 
 
 def files_below(path: Path, root: Path) -> list[Path]:
-    """The file itself, or every file of a folder, sorted by path.
+    """List the file itself, or every file of a folder and its subfolders, sorted by path.
 
-    Left out are links that lead out of `root` and what is no file: a pipe would never end.
+    Links that lead out of `root` are left out. So is anything that is not a file: a pipe would never end.
     """
     if path.is_file():
         return [path]
     inside = root.resolve()
-    found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    inner = (file for file in found if not file.is_symlink() or Path(os.path.realpath(file)).is_relative_to(inside))
+    places = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+    inner = (file for file in places if not file.is_symlink() or Path(os.path.realpath(file)).is_relative_to(inside))
     return sorted(file for file in inner if file.is_file())
 
 
 def check_inflated_size(path: Path, head: bytes) -> None:
-    """Raise BadCase if a deflated file would inflate beyond any slice's size. head: its first bytes."""
+    """Raise BadCase if a deflated file would inflate beyond the size of any slice. head: its first bytes."""
     if DEFLATED not in head:
         return
     start = 144 + int.from_bytes(head[140:144], "little")
@@ -131,20 +165,34 @@ def check_inflated_size(path: Path, head: bytes) -> None:
 
 
 def _looks_like_dicom(head: bytes) -> bool:
-    """With the preamble, or without one but starting with group 0002 or 0008 as old archives do."""
+    """Recognise a file with the preamble, or one without that starts with group 0002 or 0008, as in old archives."""
     return head[128:132] == b"DICM" or head[:4] in _FIRST_TAGS
 
 
 def read_header(path: Path, ordinal: int) -> SliceHeader | str:
-    """The header of a CT slice, or what the file is instead.
+    """Read the header of a CT slice.
 
-    Raises BadCase for an empty file that is called like a slice and for a deflate bomb.
+    Parameters
+    ----------
+    path : Path
+    ordinal : int
+        Number of the file in its folder.
+
+    Returns
+    -------
+    SliceHeader or str
+        A string describes what the file is instead of a CT slice.
+
+    Raises
+    ------
+    BadCase
+        For an empty file that is named like a slice, and for a deflate bomb.
     """
     if not path.stat().st_size:
         if path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
             raise BadCase(f"file {ordinal} is empty")
         return "not DICOM"
-    # Mapped, a file gives no more bytes than it has; an element that says it has 4 GB would have them allocated.
+    # A mapped file gives no more bytes than it has. Otherwise an element that claims 4 GB would get them allocated.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         head = mapped[:1024]
         if not _looks_like_dicom(head):
@@ -152,17 +200,22 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
         try:
             check_inflated_size(path, head)
             force = head[128:132] != b"DICM"
-            dataset = pydicom.dcmread(mapped, stop_before_pixels=True, specific_tags=_TAGS, force=force)
+            dataset = pydicom.dcmread(
+                mapped,  # pyright: ignore[reportArgumentType]  # pydicom reads anything with `read` and `seek`
+                stop_before_pixels=True,
+                specific_tags=_TAGS,
+                force=force,
+            )
             header, meta = HeaderValues(dataset), dataset.file_meta
-            return _left_out(header, meta) or _to_slice_header(header, meta, path, ordinal)
+            return _kind_of_other(header, meta) or _to_slice_header(header, meta, path, ordinal)
         except BadCase:
             raise
         except Exception:  # a damaged header fails in any of pydicom's many ways
             return "unreadable"
 
 
-def _left_out(header: HeaderValues, meta: FileMetaDataset) -> str:
-    """Why a DICOM file is no CT slice, "" if it is one."""
+def _kind_of_other(header: HeaderValues, meta: FileMetaDataset) -> str:
+    """Describe a DICOM file that is not a CT slice; "" for a CT slice."""
     sop_class = header.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID") or "")
     modality = header.word("Modality")
     if not sop_class and not modality:
@@ -212,11 +265,26 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
     )
 
 
-def scan(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str]]:
-    """Read the headers of a series folder or one file.
+def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str]]:
+    """Read the headers of a series folder or of one file.
 
-    Returns the CT slices in path order, and how many other files there were by what they are.
-    Raises BadCase as `read_header` does.
+    Parameters
+    ----------
+    path : Path
+    root : Path
+        Links may not lead out of it.
+
+    Returns
+    -------
+    slices : list of SliceHeader
+        In path order.
+    others : Counter
+        How many other files there are, by what they are.
+
+    Raises
+    ------
+    BadCase
+        As `read_header` does.
     """
     slices: list[SliceHeader] = []
     others: Counter[str] = Counter()

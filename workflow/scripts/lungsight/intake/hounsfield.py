@@ -1,4 +1,4 @@
-"""Stored CT values → Hounsfield units, and what HU say about a series."""
+"""Rescale stored CT values to Hounsfield units and check what the HU of a series look like."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,14 +9,22 @@ from lungsight.errors import BadCase
 
 SAMPLING = 4  # every fourth row and column is enough for percentiles and jumps
 MOST = 32768.0  # HU; scanners with an extended range end at about 30,700
-LEAST = -65536.0  # HU; padding may be the least that 16 bits hold, below which the intercept leads
+LEAST = -65536.0  # HU; padding may be the smallest value of 16 bits, and the intercept leads below that
 JUMP = 50.0  # HU; noise and anatomy move the median difference of neighbouring slices by a few HU
 
 
 def check_range(values: np.ndarray, slope: float = 1.0, intercept: float = 0.0, where: str = "") -> None:
-    """Raise BadCase unless slope × values + intercept are HU that a scanner can write: finite, within LEAST … MOST.
+    """Raise BadCase unless slope × values + intercept are HU that a scanner can write: finite, in LEAST … MOST.
 
-    Others come from padding of −2000 read without its sign, or from a rescale that is none.
+    HU beyond that come from padding of −2000 that was read without its sign, or from a wrong rescale.
+
+    Parameters
+    ----------
+    values : array
+        Stored values, or HU with the default slope and intercept.
+    slope, intercept : float
+    where : str
+        Names the file in the message.
     """
     ends = [float(end) * slope + intercept for end in (values.min(), values.max())]
     if not (min(ends) >= LEAST and max(ends) <= MOST):
@@ -29,8 +37,27 @@ def check_range(values: np.ndarray, slope: float = 1.0, intercept: float = 0.0, 
 def to_hounsfield(stored: np.ndarray, slope: float, intercept: float, where: str = "") -> np.ndarray:
     """Rescale stored CT values to Hounsfield units.
 
-    stored: (rows, columns) integers as stored. Returns float32 HU of the same shape.
-    Raises BadCase if slope is zero and as `check_range` does. Source: DICOM PS3.3 C.11.1.1.2.
+    Parameters
+    ----------
+    stored : (rows, columns) integers
+    slope, intercept : float
+        RescaleSlope and RescaleIntercept of this slice.
+    where : str
+        Names the file in a message.
+
+    Returns
+    -------
+    (rows, columns) float32
+        HU.
+
+    Raises
+    ------
+    BadCase
+        If the slope is 0, and as `check_range` does.
+
+    References
+    ----------
+    DICOM PS3.3 C.11.1.1.2.
     """
     if slope == 0:
         raise BadCase("RescaleSlope (0028,1053) is 0")
@@ -43,21 +70,31 @@ def to_hounsfield(stored: np.ndarray, slope: float, intercept: float, where: str
 
 
 def sampled(hounsfield: np.ndarray) -> np.ndarray:
-    """Every fourth row and column of a slice: (rows, columns) → a copy of a sixteenth of it."""
+    """Copy every fourth row and column of a slice (rows, columns)."""
     return hounsfield[::SAMPLING, ::SAMPLING].copy()
 
 
 def percentiles(samples: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """1st, 50th and 99th percentile of the sampled HU of all slices, before any window."""
+    """Compute the 1st, 50th and 99th percentile of the sampled HU of all slices, before any window."""
     p01, p50, p99 = np.percentile(np.stack(samples), [1, 50, 99])
     return float(p01), float(p50), float(p99)
 
 
 def jumps(samples: Sequence[np.ndarray]) -> list[int]:
-    """Indices of slices whose HU are shifted as a whole against the slice before (an intercept out of line).
+    """Find slices whose HU are shifted as a whole against the slice before: one intercept is wrong.
 
-    samples: sampled HU of the slices in order. Air, table and most of the body hardly differ from one slice to the
-    next, so the median of the pixel-wise difference is near 0 unless one of them is shifted.
+    Air, table and most of the body hardly differ between neighbouring slices. So the median of the pixel-wise
+    difference is near 0 unless one of the two is shifted.
+
+    Parameters
+    ----------
+    samples : sequence of arrays
+        Sampled HU of the slices in order.
+
+    Returns
+    -------
+    list of int
+        Indices of the shifted slices, from 1.
     """
     steps = [abs(np.median(after - before)) for before, after in pairwise(samples)]
     return [k for k, step in enumerate(steps, start=1) if step > JUMP]

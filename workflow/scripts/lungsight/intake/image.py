@@ -1,7 +1,7 @@
-"""A PNG or JPEG slice, already windowed by whoever made it → a volume of one slice.
+"""Read a PNG or JPEG slice, which its maker has windowed already, as a volume of one slice.
 
-One 8-bit channel, by this rule: EXIF rotation is applied; transparency is laid over black; colours become Rec. 601 luma
-(grey pictures saved as RGB keep their values); 16 bits are scaled by 255 / 65535; 1 bit becomes 0 and 255.
+The result has one 8-bit channel. EXIF rotation is applied. Transparency is laid over black. Colours become Rec. 601
+luma, so grey pictures saved as RGB keep their values. 16 bits are scaled by 255 / 65535. 1 bit becomes 0 and 255.
 """
 
 import warnings
@@ -19,7 +19,13 @@ _COLOURS = ("RGB", "RGBA", "P", "LA", "PA", "RGBa", "La")
 
 
 def to_grey(image: Image.Image) -> np.ndarray:
-    """One 8-bit channel (rows, columns) by the rule above. Raises BadCase for another pixel type (CMYK, float)."""
+    """Reduce a picture to one 8-bit channel (rows, columns) by the rule above.
+
+    Raises
+    ------
+    BadCase
+        For another pixel type (CMYK, float).
+    """
     image = ImageOps.exif_transpose(image)
     if image.mode in ("L", "1"):
         return np.asarray(image.convert("L"))
@@ -35,9 +41,12 @@ def to_grey(image: Image.Image) -> np.ndarray:
 
 
 def load_grey(path: Path) -> np.ndarray:
-    """Decode a PNG or JPEG, whatever its name ends in, to (rows, columns) uint8.
+    """Decode a PNG or JPEG to (rows, columns) uint8. Its content counts, not the ending of its name.
 
-    Raises BadCase for anything else, for damaged or animated files and for sizes beyond any slice.
+    Raises
+    ------
+    BadCase
+        For any other file, for damaged or animated pictures, and for sizes beyond any slice.
     """
     try:
         with warnings.catch_warnings():
@@ -56,12 +65,19 @@ def load_grey(path: Path) -> np.ndarray:
 
 
 def read_image(path: Path, size: int) -> Volume:
-    """Convert a picture; where it has not `size` rows and columns it is resized to them, bilinearly.
+    """Convert a picture to a volume of one slice.
 
-    Its place is unknown: the affine is 1 mm along each axis, origin 0.
+    A picture of another size is resized, bilinearly. Its place in the body is unknown: the affine is 1 mm along each
+    axis, with origin 0.
+
+    Parameters
+    ----------
+    path : Path
+    size : int
+        Rows and columns of the volume.
     """
     grey = load_grey(path)
-    facts = AcquisitionMetadata(rows=grey.shape[0], columns=grey.shape[1])
+    acquisition = AcquisitionMetadata(rows=grey.shape[0], columns=grey.shape[1])
     if grey.shape != (size, size):
         grey = np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR))
-    return Volume(image_to_slice(grey)[:, :, None], 255, np.eye(4), facts)
+    return Volume(image_to_slice(grey)[:, :, None], 255, np.eye(4), acquisition)

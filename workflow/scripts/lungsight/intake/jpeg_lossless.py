@@ -1,7 +1,7 @@
-"""Whether a JPEG Lossless stream is built as the standard says, before a decoder sees it.
+"""Check that a JPEG Lossless stream is built as the standard says, before a decoder sees it.
 
-Decoders trust a stream: gdcm's and others' end the whole process on some damaged headers, and make an image of streams
-that are cut short. No check finds a changed bit of the coded pixels: this code has no checksum.
+Decoders trust a stream. On some damaged headers gdcm and others end the whole process, and they make an image of a
+stream that is cut short. No check finds a changed bit of the coded pixels, since the format has no checksum.
 """
 
 import re
@@ -10,15 +10,26 @@ from lungsight.errors import BadCase
 
 _SOI, _EOI, _SOS, _DHT, _SOF3 = 0xD8, 0xD9, 0xDA, 0xC4, 0xC3
 _PASSED_OVER = {*range(0xE0, 0xF0), 0xFE, 0xDD, 0xDB}  # APPn, COM, DRI, DQT
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # a stuffed 0xFF and a restart belong to the coded pixels
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # not a stuffed 0xFF, not a restart: those are coded pixels
 _END, _PADDING = bytes((0xFF, _EOI)), b"\0\n"
 _MOST_CATEGORIES = 17  # a difference of neighbours has 0 to 16 bits
 
 
 def check_stream(stream: bytes, rows: int, columns: int, where: str = "") -> None:
-    """Raise BadCase, saying where, unless a stream is one grey scan of rows × columns, with sound tables and an end.
+    """Raise BadCase unless a stream is one grey scan of rows × columns with sound tables and an end.
 
-    Source: ITU-T T.81, annexes B, C and H.
+    Parameters
+    ----------
+    stream : bytes
+        From start of image to end of image.
+    rows, columns : int
+        As the DICOM header has them.
+    where : str
+        Names the file in the message.
+
+    References
+    ----------
+    ITU-T T.81, annexes B, C and H.
     """
     try:
         _check(stream, rows, columns)
@@ -27,6 +38,7 @@ def check_stream(stream: bytes, rows: int, columns: int, where: str = "") -> Non
 
 
 def _check(stream: bytes, rows: int, columns: int) -> None:
+    """Walk through the segments of a stream up to its scan and check each."""
     tables: set[int] = set()
     frame: bytes = b""
     place = 2
@@ -47,9 +59,9 @@ def _check(stream: bytes, rows: int, columns: int) -> None:
 
 
 def _check_coded_pixels(stream: bytes, place: int) -> None:
-    """Raise BadCase unless what is from `place` on runs to the end of image, with no marker but restarts before it.
+    """Raise BadCase unless the coded pixels from `place` on run to the end of image, with restart markers only.
 
-    Behind the end only what writers pad with may stand: more says that the marker was made by damage.
+    Only the bytes that writers pad with may follow the end. Anything else means that damage made that marker.
     """
     if stream.count(b"\xff", place) == stream.count(b"\xff\x00", place) + 1:
         ends = stream.rstrip(_PADDING).endswith(_END)  # its marker is the only one
@@ -60,12 +72,12 @@ def _check_coded_pixels(stream: bytes, place: int) -> None:
         raise _damaged("the coded pixels do not run to the end of image")
 
 
-def _damaged(what: str) -> BadCase:
-    return BadCase(f"the JPEG Lossless stream is damaged: {what}")
+def _damaged(fault: str) -> BadCase:
+    return BadCase(f"the JPEG Lossless stream is damaged: {fault}")
 
 
 def _segment(stream: bytes, place: int) -> tuple[int, bytes, int]:
-    """The marker at a place, its segment, and the place behind it."""
+    """Return the marker at a place, its segment, and the place behind it."""
     while stream[place : place + 2] == b"\xff\xff":
         place += 1
     marker, length = stream[place : place + 2], int.from_bytes(stream[place + 2 : place + 4], "big")
@@ -76,31 +88,31 @@ def _segment(stream: bytes, place: int) -> tuple[int, bytes, int]:
 
 
 def _huffman_tables(segment: bytes) -> set[int]:
-    """Numbers of the tables that a DHT segment defines: each a prefix code of at most 17 categories."""
-    found = set()
+    """Return the numbers of the tables that a DHT segment defines: each a prefix code of at most 17 categories."""
+    numbers = set()
     while segment:
-        counts, of_table = segment[1:17], segment[0]
+        counts, number = segment[1:17], segment[0]
         symbols = segment[17 : 17 + sum(counts)]
-        # Codes of n bits take 2^-n of the whole each.
+        # Each code of n bits takes 2^-n of the code space.
         taken = sum(count << 16 - bits for bits, count in enumerate(counts, start=1))
         sound = len(counts) == 16 and 0 < len(symbols) == sum(counts) <= _MOST_CATEGORIES and taken <= 1 << 16
-        if not sound or of_table > 3 or max(symbols) >= _MOST_CATEGORIES or len(set(symbols)) < len(symbols):
+        if not sound or number > 3 or max(symbols) >= _MOST_CATEGORIES or len(set(symbols)) < len(symbols):
             raise _damaged("a Huffman table")
-        found.add(of_table)
+        numbers.add(number)
         segment = segment[17 + len(symbols) :]
-    return found
+    return numbers
 
 
 def _frame_header(segment: bytes, rows: int, columns: int) -> bytes:
-    """A SOF3 segment of one component and the size that the DICOM header says."""
-    said = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
-    if len(segment) != 9 or segment[5] != 1 or said != (rows, columns) or not 2 <= segment[0] <= 16:
+    """Return a SOF3 segment, checked: one component, and the size of the DICOM header."""
+    size = int.from_bytes(segment[1:3], "big"), int.from_bytes(segment[3:5], "big")
+    if len(segment) != 9 or segment[5] != 1 or size != (rows, columns) or not 2 <= segment[0] <= 16:
         raise _damaged("the frame is not one of Rows × Columns")
     return segment
 
 
 def _check_scan(segment: bytes, frame: bytes, tables: set[int]) -> None:
-    """Raise BadCase unless a SOS segment names the frame's component, a table that is there, and a prediction."""
+    """Raise BadCase unless a SOS segment names the component of the frame, a defined table and a predictor."""
     if len(segment) != 6 or not frame or segment[0] != 1 or segment[1] != frame[6] or segment[2] >> 4 not in tables:
         raise _damaged("the scan does not fit the frame")
     if not 1 <= segment[3] <= 7 or segment[5] >= frame[0]:

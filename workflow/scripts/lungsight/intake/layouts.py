@@ -1,6 +1,7 @@
-"""Public data sets as they are distributed → a cohort table, so that nobody has to write one.
+"""Make the cohort table of a public data set from the files as they are distributed.
 
-Each layout reads names and the set's own tables, no image. Standard library only: it runs while the workflow is parsed.
+A layout reads file names and the data set's own tables, no image. Standard library only: it runs while the workflow is
+parsed.
 """
 
 import csv
@@ -16,7 +17,8 @@ from lungsight.files import write_text
 from lungsight.intake.raw_table import read_raw_table
 from lungsight.privacy import make_private_folder
 
-# What the columns `skip` and `note` of a table may say in public; any other word there says only that it is there.
+# Words of the columns `skip` and `note` and the sentences that results print for them. Of any other word results only
+# print that there is one, since it may name a person.
 SKIPPED = {
     "cap": "community-acquired pneumonia, which no class of labels names",
     "no_file": "in the data set's metadata, but there is no such file",
@@ -26,12 +28,12 @@ NOTES = {
     "mismatch": "known for a mismatch of image and contours",
     "no_tumour": "known to have no tumour contoured",
 }
-MOST_ABSENT = 0.05  # share of the files that metadata name; more absent ones are an incomplete download
+MOST_ABSENT = 0.05  # share of the files that the metadata name; if more are absent, the download is incomplete
 
 
 @dataclass(frozen=True)
 class LayoutRow:
-    """A row of the table that a layout makes; `skip` and `note` are keys of SKIPPED and NOTES."""
+    """A row of the table that a layout makes. `skip` and `note` are keys of SKIPPED and NOTES, or ""."""
 
     patient: str
     path: str
@@ -44,7 +46,16 @@ class LayoutRow:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set is distributed. rows: (root, labels) → its rows, or UserError with all that is wrong."""
+    """How a data set is distributed.
+
+    Attributes
+    ----------
+    format : str
+    roles : tuple of str
+        Roles that a cohort of this layout may have.
+    rows : callable
+        (root, labels) → the rows of its table. Raises UserError with everything that is wrong.
+    """
 
     format: str
     roles: tuple[str, ...]
@@ -52,10 +63,25 @@ class Layout:
 
 
 def write_layout_table(table: Path, layout: str, root: Path, labels: dict[str, list[str]]) -> None:
-    """Write the cohort table of a data set below `root`, unless it is there already; it names patients, so it is
-    private.
+    """Write the cohort table of a data set into the private folder, since it names patients.
 
-    Raises UserError that lists all in which the tree is not that of the layout.
+    A table that would not change is not written again.
+
+    Parameters
+    ----------
+    table : Path
+        Where to write it.
+    layout : str
+        A key of LAYOUTS.
+    root : Path
+        Folder of the data set.
+    labels : dict
+        Class name → the user's words.
+
+    Raises
+    ------
+    UserError
+        With every difference between the files and the layout.
     """
     columns = [field.name for field in fields(LayoutRow)]
     text = io.StringIO()
@@ -67,8 +93,8 @@ def write_layout_table(table: Path, layout: str, root: Path, labels: dict[str, l
         write_text(table, text.getvalue())
 
 
-def _names(folder: Path) -> list[os.DirEntry]:
-    """What lies in a folder, sorted by name, hidden entries and links that lead out of the folder left out."""
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """List a folder, sorted by name, without hidden entries and links that lead out of the folder."""
     inside = folder.resolve()
     with os.scandir(folder) as entries:
         kept = [entry for entry in entries if not entry.name.startswith(".")]
@@ -77,22 +103,22 @@ def _names(folder: Path) -> list[os.DirEntry]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _names(folder) if entry.is_dir()]
+    return [Path(entry.path) for entry in _entries(folder) if entry.is_dir()]
 
 
-def _refuse(layout: str, root: Path, wrong: list[str]) -> None:
-    """Raise UserError if anything is wrong with the tree, all of it listed."""
-    if wrong:
-        shown = [*wrong[:20], *([f"… and {len(wrong) - 20} more."] if len(wrong) > 20 else [])]
-        raise UserError("\n".join([f"{root} is not laid out as {layout}:", *(f"  {line}" for line in shown)]))
+def _refusal(wrong: list[str], layout: str, root: Path) -> UserError:
+    """Make the error that lists everything in which the files differ from the layout."""
+    shown = [*wrong[:20], *([f"… and {len(wrong) - 20} more."] if len(wrong) > 20 else [])]
+    return UserError("\n".join([f"{root} is not laid out as {layout}:", *(f"  {line}" for line in shown)]))
 
 
-def _what_lies_there(root: Path) -> str:
-    names = [entry.name for entry in _names(root)]
+def _content_of(folder: Path) -> str:
+    """Name the first entries of a folder, for a message."""
+    names = [entry.name for entry in _entries(folder)]
     return f"{', '.join(names[:5])}{', …' if len(names) > 5 else ''}" if names else "nothing"
 
 
-# Curated Covid CT (Maftouni et al. 2021): PNG slices of seven sources in three folders, three tables beside them.
+# Curated COVID CT (Maftouni et al. 2021): PNG slices from seven sources in three folders, with three tables.
 
 _CURATED = "curated-covid-ct"
 _NON_COVID, _COVID, _CAP = "1NonCOVID", "2COVID", "3CAP"
@@ -103,15 +129,13 @@ _SERIES_ENDING = re.compile(r"_SR_\d+.*$", re.IGNORECASE)  # several series of o
 
 
 def curated_covid_ct(root: Path, labels: dict[str, list[str]]) -> list[LayoutRow]:
-    """Rows of Curated Covid CT: covid is the first class of `labels`, normal the second, CAP the one that names it.
+    """List the rows of Curated COVID CT.
 
-    The source is the prefix of a file's name. Patients are those of the metadata, within their source.
+    Its class "covid" is the first class of `labels`, "normal" the second. Community-acquired pneumonia (CAP) belongs to
+    the class whose words include "cap", else it is skipped. A slice's source is the prefix of its file name. Patients
+    are those of the metadata, counted separately in each source.
     """
-    places = [root / "curated_data" / "curated_data", root / "curated_data", root]
-    base = next((place for place in places if any((place / name).is_dir() for name in _METADATA)), None)
-    if base is None:
-        looked_for = f"no folder {', '.join(_METADATA)} in it, in curated_data or in curated_data/curated_data"
-        _refuse(_CURATED, root, [f"{looked_for}; it holds {_what_lies_there(root)}."])
+    base = _base_of_curated(root)
     positive, negative = labels
     class_of = {_NON_COVID: negative, _COVID: positive, _CAP: _class_of_cap(labels)}
     rows, wrong = [], []
@@ -122,28 +146,49 @@ def curated_covid_ct(root: Path, labels: dict[str, list[str]]) -> list[LayoutRow
             rows += _rows_of_class(root, base, folder, class_of[folder])
         except UserError as error:
             wrong += str(error).splitlines()
-    _refuse(_CURATED, root, wrong)
+    if wrong:
+        raise _refusal(wrong, _CURATED, root)
     return rows
 
 
+def _base_of_curated(root: Path) -> Path:
+    """Find the folder that holds the folders of the classes; archives nest it once or twice."""
+    for place in (root / "curated_data" / "curated_data", root / "curated_data", root):
+        if any((place / name).is_dir() for name in _METADATA):
+            return place
+    looked_for = f"no folder {', '.join(_METADATA)} in it, in curated_data or in curated_data/curated_data"
+    raise _refusal([f"{looked_for}; it holds {_content_of(root)}."], _CURATED, root)
+
+
 def _class_of_cap(labels: dict[str, list[str]]) -> str:
+    """Find the class whose words include "cap"; "" if there is none."""
     return next((name for name, words in labels.items() if "cap" in {word.lower() for word in (name, *words)}), "")
 
 
 def _rows_of_class(root: Path, base: Path, folder: str, label: str) -> list[LayoutRow]:
-    """Rows of one folder's files, then of those that its metadata name and that are absent."""
+    """List the rows of one class: those of its files, then those of files that only its metadata name.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data set.
+    base : Path
+        Folder that holds the folders of the classes.
+    folder : str
+        The class's folder.
+    label : str
+        Name of the class; "" if all its rows are skipped.
+    """
     metadata = next((path for path in _ancestors(base, root, _METADATA[folder]) if path.is_file()), None)
-    wrong = []
-    if metadata is None:
-        wrong.append(f"{_METADATA[folder]} is missing; it belongs into {root}.")
+    wrong = [] if metadata else [f"{_METADATA[folder]} is missing; it belongs into {root}."]
     if not (base / folder).is_dir():
         wrong.append(f"the folder {folder} is missing beside the others.")
-    if wrong:
+    if metadata is None or wrong:
         raise UserError("\n".join(wrong))
     patients = _patients(metadata)
-    files = [entry.name for entry in _names(base / folder) if entry.name.lower().endswith(_PICTURES)]
+    files = [entry.name for entry in _entries(base / folder) if entry.name.lower().endswith(_PICTURES)]
     if not files:
-        raise UserError(f"{folder} holds no picture; it holds {_what_lies_there(base / folder)}.")
+        raise UserError(f"{folder} holds no picture; it holds {_content_of(base / folder)}.")
     absent = sorted(patients.keys() - set(files))
     if len(absent) > MOST_ABSENT * len(patients):
         raise UserError(
@@ -160,7 +205,7 @@ def _rows_of_class(root: Path, base: Path, folder: str, label: str) -> list[Layo
 
 
 def _ancestors(base: Path, root: Path, name: str) -> Iterator[Path]:
-    """`name` in the folder of the classes and in every folder above it, up to the root."""
+    """Yield the path of a file called `name` in `base` and in every folder above it, up to the root."""
     for folder in (base, *base.parents):
         yield folder / name
         if folder == root:
@@ -168,8 +213,13 @@ def _ancestors(base: Path, root: Path, name: str) -> Iterator[Path]:
 
 
 def _patients(metadata: Path) -> dict[str, str]:
-    """File name → patient of one metadata table. Raises UserError if its columns are others or a name is there twice
-    for two patients."""
+    """Read one metadata table: file name → patient.
+
+    Raises
+    ------
+    UserError
+        If a column is missing or a file belongs to two patients.
+    """
     table = read_raw_table(metadata)
     missing = [column for column in ("file name", "patient id") if column not in table.header]
     if missing:
@@ -178,18 +228,18 @@ def _patients(metadata: Path) -> dict[str, str]:
         )
     patients, wrong = {}, []
     for number, record in enumerate(table.records, start=1):
-        given = table.given(record)
-        patient = _SERIES_ENDING.sub("", given["patient id"])
-        if patients.setdefault(given["file name"], patient) != patient:
-            wrong.append(f"{metadata.name}, row {number}: {given['file name']} belongs to two patients.")
+        fields = table.by_column(record)
+        patient = _SERIES_ENDING.sub("", fields["patient id"])
+        if patients.setdefault(fields["file name"], patient) != patient:
+            wrong.append(f"{metadata.name}, row {number}: {fields['file name']} belongs to two patients.")
     if wrong:
         raise UserError("\n".join(wrong))
     return patients
 
 
 def _row(name: str, place: str, label: str, patient: str, skip: str) -> LayoutRow:
-    found = _SOURCE.match(name)
-    source = found[1] if found else "other"
+    prefix = _SOURCE.match(name)
+    source = prefix[1] if prefix else "other"
     return LayoutRow(
         patient=f"{source} {patient}" if patient else "",
         path=f"{place}/{name}",
@@ -199,7 +249,7 @@ def _row(name: str, place: str, label: str, patient: str, skip: str) -> LayoutRo
     )
 
 
-# NSCLC-Radiomics (Aerts et al. 2014): a folder per patient, in it CT, RTSTRUCT and SEG, told apart by their headers.
+# NSCLC-Radiomics (Aerts et al. 2014): a folder per patient with CT, RTSTRUCT and SEG, which their headers distinguish.
 
 _NSCLC = "nsclc-radiomics"
 _PATIENT = re.compile(r"LUNG1-\d{3}")
@@ -208,18 +258,21 @@ _NO_TUMOUR = {"LUNG1-128"}
 
 
 def nsclc_radiomics(root: Path, labels: dict[str, list[str]]) -> list[LayoutRow]:
-    """Rows of NSCLC-Radiomics: the patient's folder is both the path and the mask; intake finds what is in it."""
+    """List the rows of NSCLC-Radiomics.
+
+    A patient's folder is both the path and the mask: intake finds the CT and the contours in it.
+    """
     places = [root, *_folders(root), *(inner for folder in _folders(root) for inner in _folders(folder))]
-    found = [place for place in places if any(_PATIENT.fullmatch(folder.name) for folder in _folders(place))]
-    if not found:
-        lies = _what_lies_there(root)
-        _refuse(_NSCLC, root, [f"no folder LUNG1-001 … in it or one or two folders deeper; it holds {lies}."])
-    if len(found) > 1:
-        named = " and in ".join(str(place.relative_to(root)) for place in found[:3])
-        _refuse(_NSCLC, root, [f"patients lie in {named}; make one of them the root."])
-    patients = [folder for folder in _folders(found[0]) if _PATIENT.fullmatch(folder.name)]
-    empty = [folder for folder in patients if not _names(folder)]
-    _refuse(_NSCLC, root, [f"{folder.name} is empty: an incomplete download?" for folder in empty])
+    bases = [place for place in places if any(_PATIENT.fullmatch(folder.name) for folder in _folders(place))]
+    if not bases:
+        content = _content_of(root)
+        raise _refusal([f"no folder LUNG1-001 … in it or one or two folders deeper; it holds {content}."], _NSCLC, root)
+    if len(bases) > 1:
+        named = " and in ".join(str(place.relative_to(root)) for place in bases[:3])
+        raise _refusal([f"patients lie in {named}; make one of them the root."], _NSCLC, root)
+    patients = [folder for folder in _folders(bases[0]) if _PATIENT.fullmatch(folder.name)]
+    if empty := [folder for folder in patients if not _entries(folder)]:
+        raise _refusal([f"{folder.name} is empty: an incomplete download?" for folder in empty], _NSCLC, root)
     rows = []
     for folder in patients:
         note = "mismatch" if folder.name in _MISMATCH else "no_tumour" if folder.name in _NO_TUMOUR else ""

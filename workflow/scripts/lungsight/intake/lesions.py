@@ -1,4 +1,7 @@
-"""The lesion mask that a user may give with a case: NIfTI on the grid of the image, of a picture a PNG of its size."""
+"""Read the lesion mask that may come with a case.
+
+It is a NIfTI on the grid of the image; for a picture it is a PNG of the picture's size.
+"""
 
 import warnings
 from pathlib import Path
@@ -12,15 +15,31 @@ from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.masks import labelled_voxels
 from lungsight.intake.volume import Volume
 
-MOST_LABELS = 16  # of a picture, background included: with more it is no mask
-MOST_OF_IMAGE = 0.5  # a lesion lies in a lung, and around the lungs is a body
+MOST_LABELS = 16  # grey values or colours of a PNG mask, background included; a picture has more
+MOST_OF_IMAGE = 0.5  # share of the image; lesions lie in the lungs, and the body around them is larger
 _GREY = ("1", "L", "I", "I;16")
 
 
 def read_lesion(path: Path, volume: Volume, format: str) -> np.ndarray:
-    """The lesions of a case as uint8 0/1, shape of `volume.codes`. All labels above 0 are lesion; there may be none.
+    """Read the lesions of a case. All labels above 0 are lesion; a mask may be empty.
 
-    format: of the cohort. Raises BadCase for a mask that does not fit the image, holds no labels or cannot be read.
+    Parameters
+    ----------
+    path : Path
+    volume : Volume
+        The case.
+    format : {"dicom", "nifti", "png"}
+        Of the cohort.
+
+    Returns
+    -------
+    uint8 array of the shape of `volume.voxels`
+        1 is lesion.
+
+    Raises
+    ------
+    BadCase
+        For a mask that does not fit the image, is no mask, or cannot be read.
     """
     mask = _lesion_of_picture(path, volume) if format == "png" else labelled_voxels(path, volume)
     if mask.mean() > MOST_OF_IMAGE:
@@ -31,21 +50,22 @@ def read_lesion(path: Path, volume: Volume, format: str) -> np.ndarray:
 
 
 def _lesion_of_picture(path: Path, volume: Volume) -> np.ndarray:
+    """Read a PNG mask and resize it as the picture was resized."""
     labels = _labels_of_png(path)
-    shown = (volume.facts.rows, volume.facts.columns)
+    shown = (volume.acquisition.rows, volume.acquisition.columns)
     if labels.shape != shown:
         raise BadCase(f"the mask has {labels.shape[0]} × {labels.shape[1]} pixels, the picture {shown[0]} × {shown[1]}")
     mask = Image.fromarray((labels > 0).astype(np.uint8))
-    columns, rows, _ = volume.codes.shape
+    columns, rows, _ = volume.voxels.shape
     return image_to_slice(np.asarray(mask.resize((columns, rows), Image.Resampling.NEAREST)))[:, :, None]
 
 
 def _labels_of_png(path: Path) -> np.ndarray:
-    """(rows, columns) int, 0 where there is no lesion: black or transparent in a coloured mask."""
+    """Read a PNG mask as (rows, columns) integers. 0 is no lesion: black or transparent in a coloured mask."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # A JPEG blurs the edges of its labels.
+            # PNG alone: a JPEG blurs the edges of its labels.
             with Image.open(path, formats=("PNG",)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise BadCase("the mask is larger than any CT slice")

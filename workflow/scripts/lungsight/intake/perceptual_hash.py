@@ -1,4 +1,4 @@
-"""A perceptual hash: pictures that look alike have hashes that differ in few bits."""
+"""Compute a perceptual hash: pictures that look alike have hashes that differ in few bits."""
 
 import numpy as np
 from PIL import Image
@@ -6,16 +6,29 @@ from scipy.fft import dctn
 
 BITS = 64
 SIZE = 32
-# (row frequency, column frequency) of the lowest 64 after the mean, along the diagonals.
+# Row and column frequency of the lowest 64 frequencies after the mean, along the diagonals.
 _ROWS, _COLUMNS = np.transpose(sorted(np.ndindex(SIZE, SIZE), key=lambda place: (sum(place), place))[1 : BITS + 1])
 
 
 def perceptual_hash(image: np.ndarray) -> str:
-    """Which of an image's lowest 64 DCT frequencies lie above their median, as 16 hexadecimal digits.
+    """Mark which of an image's lowest 64 DCT frequencies lie above their median.
 
-    image: (rows, columns) uint8, averaged to 32 × 32 first. Another size of the same picture, another encoding,
-    brightness or contrast moves few bits; a mirrored or turned picture has another hash. Source: Zauner, Implementation
-    and benchmarking of perceptual image hash functions (2010), 3.2.
+    Another size, encoding, brightness or contrast of the same picture changes few bits. A mirrored or turned picture
+    has another hash.
+
+    Parameters
+    ----------
+    image : (rows, columns) uint8
+        It is averaged to 32 × 32 first.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+
+    References
+    ----------
+    Zauner, Implementation and benchmarking of perceptual image hash functions (2010), 3.2.
     """
     small = Image.fromarray(image).convert("F").resize((SIZE, SIZE), Image.Resampling.BOX)
     lowest = dctn(np.asarray(small), type=2)[_ROWS, _COLUMNS]
@@ -23,5 +36,5 @@ def perceptual_hash(image: np.ndarray) -> str:
 
 
 def hashes_as_integers(hashes: np.ndarray) -> np.ndarray:
-    """Hexadecimal hashes (n,) as uint64 (n,)."""
+    """Convert hexadecimal hashes (n,) to uint64 (n,)."""
     return np.array([int(text, 16) for text in hashes], dtype=np.uint64)

@@ -1,4 +1,7 @@
-"""A table as some program saved it, split into fields. Standard library only: it runs while the workflow is parsed."""
+"""Split a table that any common program saved into fields, without a check.
+
+Standard library only: it runs while the workflow is parsed.
+"""
 
 import csv
 import io
@@ -8,8 +11,8 @@ from pathlib import Path
 from lungsight.errors import UserError
 
 
-def decode(raw: bytes) -> str:
-    """Text of a table saved by any common program: UTF-8, UTF-16 with its mark, Windows-1252, Latin-1."""
+def decode_text(raw: bytes) -> str:
+    """Decode the bytes of a table: UTF-8, UTF-16 with its byte order mark, Windows-1252, else Latin-1."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16", errors="replace")
     for encoding in ("utf-8-sig", "cp1252"):
@@ -21,25 +24,39 @@ def decode(raw: bytes) -> str:
 
 
 def _separator(header: str) -> str:
-    """The most frequent of tab, comma and semicolon in the header line."""
+    """Choose the most frequent of tab, comma and semicolon in the header line."""
     return max("\t,;", key=header.count)
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table as the user wrote it: column names in lower case, and the fields of each row that is not empty."""
+    """A table as the user wrote it.
+
+    Attributes
+    ----------
+    header : list of str
+        Column names in lower case.
+    records : list of list of str
+        The fields of each row that is not empty.
+    """
 
     header: list[str]
     records: list[list[str]]
 
-    def given(self, fields: list[str]) -> dict[str, str]:
-        """One row's fields by column; a row that is too short has empty fields."""
-        return dict.fromkeys(self.header, "") | dict(zip(self.header, fields, strict=False))
+    def by_column(self, record: list[str]) -> dict[str, str]:
+        """Name the fields of one record by column. A short record has empty fields at its end."""
+        return dict.fromkeys(self.header, "") | dict(zip(self.header, record, strict=False))
 
 
 def read_raw_table(table: Path) -> RawTable:
-    """Split a table into fields, unchecked: tab, comma or semicolon, in any common encoding; fields are stripped."""
-    text = decode(table.read_bytes()).lstrip()
+    """Split a table at tabs, commas or semicolons and strip its fields.
+
+    Raises
+    ------
+    UserError
+        If the table is empty or cannot be split.
+    """
+    text = decode_text(table.read_bytes()).lstrip()
     if not text:
         raise UserError(f"{table} is empty.")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text.splitlines()[0]))

@@ -1,10 +1,10 @@
-"""From the CT slices of a folder to one stack: grouped, chosen by rule, sorted by position, with a geometry that holds.
+"""Choose one series among the CT slices of a folder and stack its slices, if their geometry allows it.
 
-A series is right or it is refused: nothing is interpolated, averaged or assumed. Tolerances: 1 % of the slice spacing,
-1e-3 on unit vectors.
+A series is right or it is refused: nothing is interpolated, averaged or assumed. Tolerances are 1 % of the slice
+spacing and 1e-3 on unit vectors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,25 +18,29 @@ from lungsight.intake.headers import MAX_PIXELS, SliceHeader, tag_of
 SPACING_TOLERANCE = 0.01
 VECTOR_TOLERANCE = 1e-3
 MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm; micro-CT has some hundredths, slices lie some millimetres apart
-MIN_COVER = 0.5  # of the longest series: a thin one through a part of the chest is no scan of it
+MIN_COVER = 0.5  # of the longest series: a thin series through a part of the chest does not show the chest
 MOST_DESCRIBED = 5
 MIN_INTERLEAVED = 8  # the numbers of fewer slices can look interleaved by chance
 
 
 @dataclass(frozen=True)
 class SeriesRule:
-    """Which of several series is taken.
+    """How to choose among several series: the config's `intake.series`.
 
-    contrast: "with", "without" or "any"; kernels: classes, the preferred one first; prefer: "thinnest" or
-    "most_slices".
+    Attributes
+    ----------
+    contrast : {"with", "without", "any"}
+    kernels : tuple of str
+        Words of `acquisition.KERNELS`, the preferred one first.
+    prefer : {"thinnest", "most_slices"}
     """
 
     contrast: str = "any"
     kernels: tuple[str, ...] = ()
     prefer: str = "thinnest"
 
-    def rank(self, group: list[SliceHeader]) -> tuple:
-        """Sorts series, the best first."""
+    def rank(self, group: list[SliceHeader]) -> tuple[float, ...]:
+        """Compute a sort key for a series; the best series has the lowest."""
         kernel = kernel_class(group[0].kernel)
         wanted = self.kernels.index(kernel) if kernel in self.kernels else len(self.kernels)
         thickness, slices = group[0].thickness or np.inf, -_number_of_slices(group)
@@ -48,36 +52,73 @@ ANY_SERIES = SeriesRule()
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Slices in the order of their normal, the last axis of `affine` (4, 4): [column, row, slice] → mm in RAS."""
+class PlacedSlice(SliceHeader):
+    """A slice whose header gives its place and its rescale; see `place_slice`."""
 
-    slices: list[SliceHeader]
+    position: np.ndarray
+    orientation: np.ndarray
+    spacing: tuple[float, float]
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices that form an even stack.
+
+    Attributes
+    ----------
+    slices : list of PlacedSlice
+        In the order of their normal.
+    affine : (4, 4) array
+        From the index [column, row, slice] to mm in RAS.
+    spacing_slice : float
+        mm between slices.
+    """
+
+    slices: list[PlacedSlice]
     affine: np.ndarray
     spacing_slice: float
 
 
-def check_header(header: SliceHeader) -> None:
-    """Raise BadCase that names the tag and the file if a slice lacks what its HU or its place need."""
-    header.require(header.spacing, "PixelSpacing")
-    header.require(header.position, "ImagePositionPatient")
-    header.require(header.orientation, "ImageOrientationPatient")
-    header.require(header.slope, "RescaleSlope")
-    header.require(header.intercept, "RescaleIntercept")
-    where = f"(file {header.ordinal})"
-    if header.slope == 0:
+_NEEDED = {
+    "spacing": "PixelSpacing",
+    "position": "ImagePositionPatient",
+    "orientation": "ImageOrientationPatient",
+    "slope": "RescaleSlope",
+    "intercept": "RescaleIntercept",
+}
+
+
+def place_slice(header: SliceHeader) -> PlacedSlice:
+    """Check that a header has what HU and place need.
+
+    Raises
+    ------
+    BadCase
+        With the tag and the file, if a value is missing or impossible.
+    """
+    for attribute, keyword in _NEEDED.items():
+        if getattr(header, attribute) is None:
+            raise BadCase(f"{keyword} {tag_of(keyword)} is missing (file {header.ordinal})")
+    placed = PlacedSlice(**vars(header))
+    where = f"(file {placed.ordinal})"
+    if placed.slope == 0:
         raise BadCase(f"RescaleSlope {tag_of('RescaleSlope')} is 0 {where}")
-    check_spacing(header.spacing, where)
-    row, column = header.orientation[:3], header.orientation[3:]
+    check_spacing(placed.spacing, where)
+    row, column = placed.orientation[:3], placed.orientation[3:]
     lengths = np.linalg.norm([row, column], axis=1)
     if np.abs(lengths - 1).max() > VECTOR_TOLERANCE or abs(row @ column) > VECTOR_TOLERANCE:
         raise BadCase(
             f"ImageOrientationPatient {tag_of('ImageOrientationPatient')} is no pair of perpendicular unit vectors"
             f" {where}"
         )
+    return placed
 
 
-def check_spacing(spacing: Sequence[float], where: str = "") -> None:
-    """Raise BadCase unless distances of pixels, in mm, are those of a CT of anything."""
+def check_spacing(spacing: Iterable[float], where: str = "") -> None:
+    """Raise BadCase unless distances between voxels, in mm, are possible for a CT."""
+    spacing = list(spacing)
     if min(spacing) <= 0:
         raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} is not positive {where}".rstrip())
     if min(spacing) < MIN_SPACING or max(spacing) > MAX_SPACING:
@@ -85,7 +126,7 @@ def check_spacing(spacing: Sequence[float], where: str = "") -> None:
 
 
 def check_pixels_described(header: SliceHeader) -> None:
-    """Raise BadCase unless rows, columns and pixel format are those of one grey slice that the file can hold."""
+    """Raise BadCase unless the header describes one grey slice of a possible size that the file can hold."""
     where = f"(file {header.ordinal})"
     if header.rows < 1 or header.columns < 1:
         raise BadCase(f"Rows {tag_of('Rows')} or Columns {tag_of('Columns')} is missing {where}")
@@ -104,8 +145,8 @@ def _same_orientation(first: SliceHeader, second: SliceHeader) -> bool:
 
 
 def group_slices(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
-    """Group by SeriesInstanceUID, kernel, size and orientation; a multi-frame file is a group of its own."""
-    groups: dict[tuple, list[list[SliceHeader]]] = {}
+    """Group slices by SeriesInstanceUID, kernel, size and orientation; a multi-frame file forms its own group."""
+    groups: dict[tuple[object, ...], list[list[SliceHeader]]] = {}
     for header in slices:
         alone = header.ordinal if header.enhanced or header.frames > 1 else 0
         candidates = groups.setdefault((header.series, header.kernel, header.rows, header.columns, alone), [])
@@ -120,28 +161,44 @@ def group_slices(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
 def _is_axial_group(group: list[SliceHeader]) -> bool:
     orientation = group[0].orientation
     if orientation is None or np.linalg.norm(np.cross(orientation[:3], orientation[3:])) < VECTOR_TOLERANCE:
-        return True  # not told by the header: refused later, with the tag named
+        return True  # the header is silent: `place_slice` refuses it later and names the tag
     return is_axial(affine_of_planes(orientation, np.zeros(3), slice_normal(orientation), (1.0, 1.0)))
 
 
 def _extent(group: list[SliceHeader]) -> float:
-    """Millimetres that a group covers along its normal, as far as its headers say."""
+    """Compute the mm that a group covers along its normal, as far as its headers allow."""
     first = group[0]
     if first.frames > 1:
         return first.frames * (first.thickness or 1.0)
-    if first.orientation is None or any(header.position is None for header in group):
+    positions = [header.position for header in group if header.position is not None]
+    if first.orientation is None or len(positions) < len(group):
         return len(group) * (first.thickness or 1.0)
-    along = np.array([header.position @ np.cross(first.orientation[:3], first.orientation[3:]) for header in group])
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    along = np.array([position @ normal for position in positions])
     return float(np.nan_to_num(np.ptp(along))) + (first.thickness or 1.0)
 
 
 def choose_series(slices: Sequence[SliceHeader], rule: SeriesRule = ANY_SERIES) -> tuple[list[SliceHeader], list[str]]:
-    """Pick the series to convert by the rule.
+    """Choose the series to convert.
 
-    Of the axial series with or without contrast, as wanted, that cover at least half of what the longest of them
-    covers: the one whose kernel's class is named first; then the thinnest, or the one with most slices; then the other
-    of these two; then the one of the first file. Returns its slices and notes on what was left out. Raises BadCase when
-    no series is axial or has the contrast that is wanted, or when the chosen one has slices of another size.
+    Candidates are the axial series with the wanted contrast that cover at least half of what the longest of them
+    covers. The first of these criteria that differs decides:
+
+    1. the kernel that `rule.kernels` names first;
+    2. the thinnest slices, or the most slices (`rule.prefer`);
+    3. the other one of these two;
+    4. the first file.
+
+    Returns
+    -------
+    chosen : list of SliceHeader
+    notes : list of str
+        What was left out.
+
+    Raises
+    ------
+    BadCase
+        If no series is axial or has the wanted contrast, or if the chosen one also has slices of another size.
     """
     groups = group_slices(slices)
     axial = [group for group in groups if _is_axial_group(group)]
@@ -150,11 +207,11 @@ def choose_series(slices: Sequence[SliceHeader], rule: SeriesRule = ANY_SERIES) 
         notes.append(f"left out {resliced} × not axial")
     if not axial:
         raise BadCase("no axial CT slice")
-    able = [group for group in axial if rule.contrast == "any" or group[0].contrast == (rule.contrast == "with")]
-    if not able:
+    wanted = [group for group in axial if rule.contrast == "any" or group[0].contrast == (rule.contrast == "with")]
+    if not wanted:
         raise BadCase(f"no series {rule.contrast} contrast, as intake.series wants it")
-    longest = max(map(_extent, able))
-    chosen = min((group for group in able if _extent(group) >= MIN_COVER * longest), key=rule.rank)
+    longest = max(map(_extent, wanted))
+    chosen = min((group for group in wanted if _extent(group) >= MIN_COVER * longest), key=rule.rank)
     others = [group for group in axial if group is not chosen]
     first = chosen[0]
     for group in others:
@@ -174,6 +231,7 @@ def _number_of_slices(group: list[SliceHeader]) -> int:
 
 
 def _described(group: list[SliceHeader]) -> str:
+    """Describe a series in a note, without any text of its headers."""
     first = group[0]
     kernel = kernel_class(first.kernel)
     parts = [
@@ -185,8 +243,15 @@ def _described(group: list[SliceHeader]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def sort_by_position(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], np.ndarray]:
-    """Sort by ImagePositionPatient projected on the slice normal; returns the slices and their positions in mm."""
+def sort_by_position(slices: Sequence[PlacedSlice]) -> tuple[list[PlacedSlice], np.ndarray]:
+    """Sort slices by ImagePositionPatient projected on their normal.
+
+    Returns
+    -------
+    slices : list of PlacedSlice
+    along : (n,) array
+        Their positions on the normal in mm, ascending.
+    """
     normal = slice_normal(slices[0].orientation)
     along = np.array([header.position @ normal for header in slices])
     order = np.argsort(along, kind="stable")
@@ -194,7 +259,7 @@ def sort_by_position(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], 
 
 
 def same_place(along: np.ndarray) -> np.ndarray:
-    """Which sorted positions (n,) repeat the one before them; bool (n,), the first is False."""
+    """Mark the sorted positions (n,) that repeat the one before; bool (n,), the first is False."""
     steps = np.diff(along)
     apart = steps[steps > 1e-3]
     repeated = steps <= (SPACING_TOLERANCE * np.median(apart) if apart.size else 1e-3)
@@ -205,18 +270,18 @@ def _is_monotonic(numbers: Sequence[int]) -> bool:
     return list(numbers) in (sorted(numbers), sorted(numbers, reverse=True))
 
 
-def _check_interleaved(slices: list[SliceHeader]) -> None:
-    """Raise BadCase if two acquisitions alternate along the normal, evenly spaced as they may be.
+def _check_interleaved(slices: list[PlacedSlice]) -> None:
+    """Raise BadCase if two acquisitions alternate along the normal, even if their slices are evenly spaced.
 
-    They are told by AcquisitionNumber, or by InstanceNumber: every other slice from one run of numbers.
+    AcquisitionNumber shows it, or InstanceNumber: every other slice belongs to one run of numbers.
     """
     if len(slices) < MIN_INTERLEAVED:
         return
     acquisitions = [header.acquisition for header in slices]
     changes = sum(before != after for before, after in pairwise(acquisitions))
     alternating = changes >= len(set(acquisitions)) > 1
-    instances = [header.instance for header in slices]
-    if not alternating and None not in instances:
+    instances = [header.instance for header in slices if header.instance is not None]
+    if not alternating and len(instances) == len(slices):
         even, odd = instances[::2], instances[1::2]
         apart = max(even) < min(odd) or max(odd) < min(even)
         alternating = apart and _is_monotonic(even) and _is_monotonic(odd)
@@ -224,10 +289,13 @@ def _check_interleaved(slices: list[SliceHeader]) -> None:
         raise BadCase("two acquisitions are interleaved")
 
 
-def stack_slices(slices: Sequence[SliceHeader]) -> Stack:
-    """Sort slices, of which no two share a place, and check that they form a straight, even stack.
+def stack_slices(slices: Sequence[PlacedSlice]) -> Stack:
+    """Sort slices and check that they form a straight, even stack. No two may share a place.
 
-    Raises BadCase for a missing slice, uneven spacing, gantry tilt, interleaved acquisitions, changing pixel spacing.
+    Raises
+    ------
+    BadCase
+        For a missing slice, uneven spacing, gantry tilt, interleaved acquisitions or changing pixel spacing.
     """
     ordered, along = sort_by_position(slices)
     first = ordered[0]
@@ -255,8 +323,8 @@ def stack_slices(slices: Sequence[SliceHeader]) -> Stack:
     return Stack(ordered, affine_of_planes(first.orientation, first.position, step, first.spacing), spacing)
 
 
-def _check_straight(ordered: list[SliceHeader], along: np.ndarray, spacing: float) -> None:
-    """Raise BadCase if slices are shifted in their plane against the first: tilted gantry, moved table."""
+def _check_straight(ordered: list[PlacedSlice], along: np.ndarray, spacing: float) -> None:
+    """Raise BadCase if slices are shifted in their plane against the first, by a tilted gantry or a moved table."""
     normal = slice_normal(ordered[0].orientation)
     offsets = np.array([header.position - ordered[0].position for header in ordered])
     sideways = np.linalg.norm(offsets - np.outer(offsets @ normal, normal), axis=1)

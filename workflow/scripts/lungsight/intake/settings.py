@@ -1,12 +1,13 @@
-"""Say what the config asks of intake, checked while the workflow is parsed. Standard library alone."""
+"""Check the intake's part of the config while the workflow is parsed. Standard library only."""
 
 import re
+from typing import Any
 
 from lungsight.intake.layouts import LAYOUTS
 
 
-def _layout_problems(name: str, cohort: dict) -> list[str]:
-    """Whether a cohort has either a table or a layout, and a layout that fits it."""
+def _layout_problems(name: str, cohort: dict[str, Any]) -> list[str]:
+    """List what is wrong with a cohort's `table` and `layout`: it needs exactly one, and a layout must fit it."""
     if ("table" in cohort) == ("layout" in cohort):
         return [f"cohorts.{name}: give either table or layout{', not both' if 'table' in cohort else ''}."]
     if "table" in cohort:
@@ -21,14 +22,15 @@ def _layout_problems(name: str, cohort: dict) -> list[str]:
     return wrong
 
 
-def name_layout_tables(config: dict) -> None:
-    """Say where the table of each data set with a layout is written: it names patients, so in the private folder."""
+def name_layout_tables(config: dict[str, Any]) -> None:
+    """Set `table` of each cohort with a layout: a file in the private folder, since it names patients."""
     for name, cohort in config["cohorts"].items():
         if "layout" in cohort:
             cohort["table"] = f"{config['results'].rstrip('/')}.private/layouts/{name}.tsv"
 
 
 def _expression_problems(roi_names: dict[str, list[str]]) -> list[str]:
+    """List the regular expressions of `intake.roi_names` that do not compile."""
     wrong = []
     for region, expressions in roi_names.items():
         for expression in expressions:
@@ -39,8 +41,8 @@ def _expression_problems(roi_names: dict[str, list[str]]) -> list[str]:
     return wrong
 
 
-def intake_problems(config: dict) -> list[str]:
-    """List what a schema cannot say of the intake's settings, a sentence each."""
+def intake_problems(config: dict[str, Any]) -> list[str]:
+    """List what is wrong with the intake's settings beyond what a schema can check, a sentence each."""
     low, high = config["intake"]["window"]
     wrong = [] if low < high else [f"intake.window: {low} is not below {high}."]
     for name, cohort in config["cohorts"].items():

@@ -1,4 +1,4 @@
-"""A case after the window: codes that stand for [0, 1], the grid they lie on, and what was recorded on the way."""
+"""Hold a case after the window: its voxels as integer codes, their grid, its acquisition; write it as NIfTI and PNG."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,46 +14,54 @@ from isal import igzip
 from lungsight.intake.geometry import slice_to_image
 
 COMPRESSION = 1  # of volumes: much faster than the default, files about a tenth larger
-# Of slices: half the time of level 1 alone, and smaller: in CT a neighbour says more than an earlier string.
+# Half the time of level 1 alone, and smaller files: in CT a neighbour predicts a pixel better than an earlier string.
 _PNG_ENCODING = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.PAETH}
 
 
 @dataclass(frozen=True)
 class Window:
-    """HU that become 0 and 1, and how values between them are coded as integers.
+    """The HU that become 0 and 1, and the integer codes between them.
 
-    Integers 0 … `full` stand for 0 … 1. Where both limits are whole numbers and the width allows it, `full` is a
-    multiple of the width, so every integer HU has a code of its own and comes back exactly; other HU come back
-    within half a code.
+    The codes 0 … `max_code` stand for 0 … 1. If both limits are whole numbers and the width allows it, `max_code` is a
+    multiple of the width. Every whole HU then has its own code and reads back exactly. Other HU read back within half
+    a code.
+
+    Attributes
+    ----------
+    low, high : float
+        HU.
     """
 
     low: float
     high: float
 
     @cached_property
-    def full(self) -> int:
+    def max_code(self) -> int:
+        """The code that stands for 1, at most 65535."""
         width = self.high - self.low
         exact = float(self.low).is_integer() and float(self.high).is_integer() and width <= 65535
         return int(65535 // width * width) if exact else 65535
 
-    def codes(self, hounsfield: np.ndarray) -> np.ndarray:
-        """Clip float32 HU to the window; returns uint16 codes of the same shape."""
+    def encode(self, hounsfield: np.ndarray) -> np.ndarray:
+        """Clip float32 HU to the window and code them as uint16, in the same shape."""
         scaled = np.clip(hounsfield, self.low, self.high)
         scaled -= np.float32(self.low)
-        scaled *= np.float32(self.full / (self.high - self.low))
+        scaled *= np.float32(self.max_code / (self.high - self.low))
         return np.rint(scaled, out=scaled).astype(np.uint16)
 
 
-def slope_of(full: int) -> np.float32:
-    """The largest float32 that times `full` is at most 1."""
-    slope = np.float32(1 / full)
-    return slope if float(slope) * full <= 1 else np.nextafter(slope, np.float32(0))
+def slope_of(max_code: int) -> np.float32:
+    """Find the largest float32 that, times `max_code`, is at most 1: the scl_slope of a NIfTI in [0, 1]."""
+    slope = np.float32(1 / max_code)
+    return slope if float(slope) * max_code <= 1 else np.nextafter(slope, np.float32(0))
 
 
 @dataclass
 class AcquisitionMetadata:
-    """Acquisition facts of a case, None or "" where unknown; columns of `converted_cases`. The words are those of
-    `acquisition`.
+    """How a case was acquired: columns of the table `converted_cases`.
+
+    Unknown values are None or "". Lengths are in mm, `hu_p01`, `hu_p50` and `hu_p99` are percentiles in HU before the
+    window. `kernel`, `manufacturer` and `transfer_syntax` are words of `acquisition`.
     """
 
     rows: float | None = None
@@ -75,39 +83,61 @@ class AcquisitionMetadata:
 
 @dataclass
 class Volume:
-    """codes: (i, j, k) uint16 or uint8, canonical axes, 0 … full for [0, 1]; affine: (4, 4) to mm in RAS.
+    """A case after the window, on canonical axes.
 
-    frame_of_reference: the DICOM UID that contours must name, "" where there is none. notes: what was left out.
+    Attributes
+    ----------
+    voxels : (i, j, k) uint16 or uint8
+        Codes 0 … `max_code`, which stand for 0 … 1.
+    max_code : int
+    affine : (4, 4) array
+        From the index to mm in RAS.
+    acquisition : AcquisitionMetadata
+    frame_of_reference : str
+        The DICOM UID that contours must name; "" if there is none.
+    notes : list of str
+        What was left out or looks odd. Notes reach `cases.tsv` and name nobody.
     """
 
-    codes: np.ndarray
-    full: int
+    voxels: np.ndarray
+    max_code: int
     affine: np.ndarray
-    facts: AcquisitionMetadata
+    acquisition: AcquisitionMetadata
     frame_of_reference: str = ""
     notes: list[str] = field(default_factory=list)
 
     def images(self) -> Iterator[np.ndarray]:
-        """The slices from the feet up as 8-bit images (rows, columns) in LPS order: round(255 · value read back)."""
-        grey = np.rint(255 * (np.arange(self.full + 1) * float(slope_of(self.full)))).astype(np.uint8)
-        for k in range(self.codes.shape[2]):
-            yield grey[np.ascontiguousarray(slice_to_image(self.codes[:, :, k]))]
+        """Yield the slices from the feet up as 8-bit images (rows, columns) in LPS order.
+
+        A pixel is round(255 · v), where v is what the written NIfTI reads back as.
+        """
+        grey = np.rint(255 * (np.arange(self.max_code + 1) * float(slope_of(self.max_code)))).astype(np.uint8)
+        for k in range(self.voxels.shape[2]):
+            yield grey[np.ascontiguousarray(slice_to_image(self.voxels[:, :, k]))]
 
 
 def sha256_of_image(image: np.ndarray) -> str:
-    """SHA-256 of an 8-bit image's shape and pixels, 64 hexadecimal digits: equal for equal pictures only."""
+    """Hash the shape and the pixels of an 8-bit image: 64 hexadecimal digits, the same for equal images only."""
     return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write an 8-bit image (rows, columns) without any text or time in the file."""
+    """Write an 8-bit image (rows, columns), with no text and no time in the file."""
     Path(path).write_bytes(imagecodecs.png_encode(image, **_PNG_ENCODING))
 
 
-def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, slope: float = 1.0) -> None:
-    """Write an integer volume (i, j, k) as .nii.gz that reads back as array × slope.
+def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, slope: float | np.float32 = 1.0) -> None:
+    """Write an integer volume as .nii.gz that reads back as `array` × `slope`.
 
-    The same volume always gives the same bytes: no time, file name or description goes into the file.
+    The same volume always gives the same bytes: the file holds no time, file name or description.
+
+    Parameters
+    ----------
+    path : Path
+    array : (i, j, k) integers
+    affine : (4, 4) array
+        From the index to mm in RAS.
+    slope : float
     """
     header = nibabel.Nifti1Header()
     header.set_data_dtype(array.dtype)

@@ -12,8 +12,8 @@ import pandas as pd
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from lungsight.evaluation.aggregation import best_threshold
-from lungsight.evaluation.metrics import THRESHOLD, patient_level
+from lungsight.evaluation.aggregation import best_threshold, patient_level
+from lungsight.evaluation.metrics import THRESHOLD
 
 MIN_PATIENTS = 3  # of each class among the validation patients; with fewer, probabilities stay as they are
 _EDGE = 1e-6  # probabilities of exactly 0 and 1 have no logit

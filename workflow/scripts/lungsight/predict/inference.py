@@ -19,12 +19,10 @@ SAID = ("probability", "reason", "lung_mass", "enrichment")
 
 @dataclass(frozen=True)
 class Answer:
-    """Of n slices: slices, a table with the columns of SAID beside its own; features (n, channels); what was shown, and
-    raw maps (n, h, w)."""
+    """Of n slices: a table with the columns of SAID beside its own; features (n, channels); raw maps (n, h, w)."""
 
     slices: pd.DataFrame
     features: np.ndarray
-    shown: SliceImages
     maps: np.ndarray
 
 
@@ -41,12 +39,10 @@ def ask(
     rows = images.rows_of(slices["slice"])
     pixels, lungs = np.asarray(images.pixels[rows]), np.asarray(masks.pixels[rows]) > 0
     if slices.empty:
-        return Answer(
-            slices.assign(**dict.fromkeys(SAID)), np.zeros((0, 0)), SliceImages(slices, pixels, lungs), pixels
-        )
+        return Answer(slices.assign(**dict.fromkeys(SAID)), np.zeros((0, 0)), pixels)
     probability, features = PredictionNetwork(model, backbone)(images.pixels, rows)
-    shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.is_given(rows))
+    shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.mask_exists(rows))
     explainer = GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
     explained = explain_slices(explainer, shown, partial(to_input, backbone), positive, iou_level)[PRIMARY]
     said = {name: explained.table[name] for name in SAID}
-    return Answer(slices.assign(**said), features, shown, explained.maps)
+    return Answer(slices.assign(**said), features, explained.maps)

@@ -1,28 +1,45 @@
-"""Pictures of where a model looks in new scans."""
+"""Draw where a model looks in new scans."""
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lungsight.explain.overlays import draw_overlay
 from lungsight.explain.resample import upsample_bilinear
-from lungsight.predict.cases import pictured
-from lungsight.predict.inference import Answer
+from lungsight.training.image_cache import CachedImages
 from lungsight.wording import number
 
 
-def draw_pictures(folder: Path, answer: Answer, cases: pd.DataFrame) -> None:
-    """Draw `cases.pictured` slices into `folder`, as <slice>-<position>.png; a page finds them by that name.
+def draw_pictures(
+    folder: Path,
+    slices: pd.DataFrame,
+    images: CachedImages,
+    masks: CachedImages,
+    maps: np.ndarray,
+    cases: pd.DataFrame,
+) -> None:
+    """Draw n slices into `folder`, as <slice>-<position>.png; a page finds them by that name.
 
-    cases: the table `cases`; of a scan, not of a picture, it is known which side is the patient's right.
+    Parameters
+    ----------
+    folder
+        Made where it is missing.
+    slices
+        Of n slices the rows that `cases.pictured` chose.
+    images, masks
+        The cache of the scans.
+    maps
+        (n, h, w) raw maps of these slices.
+    cases
+        The table `cases`. Of a scan, not of a picture, it is known which side is the patient's right.
     """
     scans = set(cases.loc[cases["kind"] != "image", "case"])
     folder.mkdir(parents=True, exist_ok=True)
-    shown = answer.shown
-    for row in pictured(answer.slices).itertuples():
-        heat = upsample_bilinear(answer.maps[[row.Index]], shown.masks.shape[1:])[0]
-        title = f"slice {row.z_index} · p = {row.probability:.2f}"
-        detail = f"enrichment {number(row.enrichment)} · lung mass {number(row.lung_mass)}"
-        sided = row.case in scans
-        picture = draw_overlay(shown.images[row.Index], shown.masks[row.Index], heat, title, detail, sided)
-        (folder / f"{row.slice}-{row.position}.png").write_bytes(picture)
+    for row, place, one in zip(slices.to_dict("records"), images.rows_of(slices["slice"]), maps, strict=True):
+        mask = np.asarray(masks.pixels[place]) > 0
+        heat = upsample_bilinear(one[None], mask.shape)[0]
+        title = f"slice {row['z_index']} · p = {row['probability']:.2f}"
+        detail = f"enrichment {number(row['enrichment'])} · lung mass {number(row['lung_mass'])}"
+        picture = draw_overlay(np.asarray(images.pixels[place]), mask, heat, title, detail, row["case"] in scans)
+        (folder / f"{row['slice']}-{row['position']}.png").write_bytes(picture)

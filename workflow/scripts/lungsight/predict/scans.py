@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lungsight.intake.guess import IMAGES, VOLUMES, guess_patient
+from lungsight.intake.file_names import PICTURE_ENDINGS, VOLUME_ENDINGS, guess_patient
 
 _DICOM_NAMES = (".dcm", ".ima")
 _MAGIC_AT, _MAGIC = 128, b"DICM"
@@ -22,9 +22,9 @@ def _is_dicom(path: Path) -> bool:
 
 def _kind(path: Path) -> str | None:
     name = path.name.lower()
-    if name.endswith(IMAGES):
+    if name.endswith(PICTURE_ENDINGS):
         return "png"
-    if name.endswith(VOLUMES):
+    if name.endswith(VOLUME_ENDINGS):
         return "nifti"
     return "dicom" if _is_dicom(path) else None
 
@@ -42,7 +42,7 @@ def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder) / name
             # One DICOM file tells what a folder of hundreds is.
-            if has_dicom and not name.lower().endswith((*IMAGES, *VOLUMES)):
+            if has_dicom and not name.lower().endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):
                 continue
             kind = _kind(path)
             if kind == "dicom":

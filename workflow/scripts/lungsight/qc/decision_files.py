@@ -1,4 +1,4 @@
-"""Which decision files concern which cohort, found while the workflow is parsed. Standard library only."""
+"""Find the decision files of each cohort while the workflow is parsed. Standard library alone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +7,8 @@ from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.privacy import read_key
 
 
-def _first_words(path: Path, column: str) -> list[str]:
-    """The field of the named column in every row of a tab-separated table; empty where it has no such column."""
+def _read_column(path: Path, column: str) -> list[str]:
+    """Read one column of a tab-separated table; a table without that column gives an empty list."""
     lines = Path(path).read_text(encoding="utf-8-sig", errors="replace").splitlines()
     header = lines[0].split("\t") if lines else []
     if column not in header:
@@ -18,44 +18,59 @@ def _first_words(path: Path, column: str) -> list[str]:
 
 
 def cases_named(decisions: Path) -> set[str]:
-    """Cases whose slices a file of decisions names."""
-    return {name.split("-", 1)[0] for name in _first_words(decisions, "slice")}
+    """Return the cases whose slices a file of decisions names."""
+    return {name.split("-", 1)[0] for name in _read_column(decisions, "slice")}
 
 
 def cases_of_table(table: Path) -> set[str]:
-    """The cases of a table `cases`; none where it is not made yet."""
-    return set(_first_words(table, "case")) if Path(table).is_file() else set()
+    """Return the cases of a table `cases`; a table that is not made yet has none."""
+    return set(_read_column(table, "case")) if Path(table).is_file() else set()
 
 
 def known_cases(cohort: str, table: Path, key: Path, rows: Sequence[TableRow]) -> set[str]:
-    """Pseudonyms of a cohort's cases: as its table `cases` has them, or as the key will make them; none without either.
+    """Return the pseudonyms of a cohort's cases.
 
-    rows: of the user's table.
+    They come from its table `cases`. Before that table is made, they are computed with the key. Without either, there
+    are none.
+
+    Parameters
+    ----------
+    table
+        File of the table `cases`.
+    key
+        File of the key of the pseudonyms.
+    rows
+        Rows of the user's table.
     """
-    found = cases_of_table(table)
-    if found or not Path(key).is_file():
-        return found
-    made = read_key(key)
-    return {case_of(made, cohort, row.path) for row in rows}
+    cases = cases_of_table(table)
+    if cases or not Path(key).is_file():
+        return cases
+    key_bytes = read_key(key)
+    return {case_of(key_bytes, cohort, row.path) for row in rows}
 
 
 def no_files(folder: str) -> list[str]:
-    """What is named like a table in the folder of decisions and is no file: a folder, or a link that leads nowhere."""
+    """List what is named *.tsv in the folder of decisions but is not a file: a folder or a broken link."""
     return [path.name for path in sorted(Path(folder).glob("*.tsv")) if not path.is_file()]
 
 
 def files_of_cohort(folder: str, cohort: str, cases: dict[str, set[str]]) -> list[str]:
-    """Files of decisions that the manifest of a cohort is made from, sorted.
+    """List the files of decisions that the manifest of a cohort is made from, sorted.
 
-    folder: where every `*.tsv` counts. cases: the cases of every labelled cohort; none of one that is not known yet.
+    A file counts for the cohorts whose cases it names, so that a decision reruns nothing of another cohort. A file that
+    names an unknown case, or none, counts for all cohorts: the program that makes the manifest then reports the error.
 
-    A file counts for the cohorts whose cases it names, so that a decision reruns nothing of another cohort. One that
-    names a case which no cohort is known to have counts for all of them: the manifest says what is wrong with it.
+    Parameters
+    ----------
+    folder
+        Folder of the decisions. Every *.tsv in it counts.
+    cases
+        The cases of every labelled cohort; an empty set where they are not known yet.
     """
-    everywhere = set().union(*cases.values())
+    all_cases = set().union(*cases.values())
     chosen = []
     for path in filter(Path.is_file, sorted(Path(folder).glob("*.tsv"))):
         named = cases_named(path)
-        if not cases[cohort] or named & cases[cohort] or not named or named - everywhere:
+        if not cases[cohort] or named & cases[cohort] or not named or named - all_cases:
             chosen.append(str(path))
     return chosen

@@ -1,4 +1,4 @@
-"""The review page: one static folder, a picture per slice and one HTML file that opens from disk."""
+"""Make the review page: a folder with one HTML file, which opens from disk, and a picture of every slice."""
 
 import json
 from pathlib import Path
@@ -33,14 +33,22 @@ REASONS = {
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
-    """The pixels of a mask that have a 4-neighbour outside it; (rows, columns) bool."""
+    """Return the pixels of a mask that have a 4-neighbour outside it; (rows, columns) bool."""
     return mask & ~ndimage.binary_erosion(mask, border_value=1)
 
 
 def picture(image: np.ndarray, mask: np.ndarray) -> Image.Image:
-    """Two square panes side by side: the slice with the outline of its mask, and the slice × mask.
+    """Draw two square panes side by side: the slice with the outline of its mask, and the slice × mask.
 
-    image: (rows, columns) uint8, mask: bool of the same shape. A pane is at most 320 pixels wide.
+    Parameters
+    ----------
+    image : (rows, columns) uint8
+    mask : (rows, columns) bool
+
+    Returns
+    -------
+    Image
+        Each pane is at most 320 pixels wide.
     """
     height, width = image.shape
     scale = min(1.0, PANE / max(height, width))
@@ -58,17 +66,23 @@ def picture(image: np.ndarray, mask: np.ndarray) -> Image.Image:
 
 
 def save_picture(path: Path, image: np.ndarray, mask: np.ndarray) -> None:
-    """Write `picture` as JPEG; colour at full resolution, so that the outline stays sharp."""
+    """Write `picture` as JPEG, with colour at full resolution, so that the outline stays sharp."""
     picture(image, mask).save(path, quality=85, subsampling=0)
 
 
-def page_data(cohort: str, scores: pd.DataFrame, decided: pd.DataFrame, sided: bool) -> dict:
-    """What the page's script works on, column by column, the most suspicious slice first.
+def page_data(cohort: str, scores: pd.DataFrame, decisions: pd.DataFrame, sided: bool) -> dict:
+    """Return the data of the page's script, column by column, the most suspicious slice first.
 
-    scores and decided: as the table `scores` and `rules.decide`, on one index in table order. sided: whether the
-    pictures' left is known to be the patient's right, as it is of scans and not of pictures.
+    Parameters
+    ----------
+    scores
+        The table `scores`.
+    decisions
+        As `rules.decide` returns them, on the index of `scores`.
+    sided
+        Whether the left of an image is known to be the patient's right. It is for scans, but not for pictures.
     """
-    order = decided["suspicion"].sort_values(ascending=False, kind="stable").index
+    order = decisions["suspicion"].sort_values(ascending=False, kind="stable").index
     values = scores.loc[order, list(SCORES)].astype(float).round(3)
     return {
         "cohort": cohort,
@@ -77,20 +91,20 @@ def page_data(cohort: str, scores: pd.DataFrame, decided: pd.DataFrame, sided: b
         "scoreNames": list(SCORES.values()),
         "slices": scores.loc[order, "slice"].tolist(),
         "position": scores.index.get_indexer(order).tolist(),
-        "whole": decided.loc[order, "whole_keep"].tolist(),
-        "segmented": decided.loc[order, "segmented_keep"].tolist(),
-        "reason": decided.loc[order, "reason"].tolist(),
+        "whole": decisions.loc[order, "whole_keep"].tolist(),
+        "segmented": decisions.loc[order, "segmented_keep"].tolist(),
+        "reason": decisions.loc[order, "reason"].tolist(),
         "scores": [[None if np.isnan(value) else value for value in row] for row in values.to_numpy().tolist()],
     }
 
 
 def template_files() -> list[Path]:
-    """The parts of the page, beside this module."""
+    """List the parts of the page, which lie beside this module."""
     return [Path(__file__).with_name(f"page.{ending}") for ending in ("html", "css", "js")]
 
 
 def render(data: dict) -> str:
-    """The page as one HTML text, style, script and data inside."""
+    """Render the page as one HTML text with style, script and data inside."""
     html, style, script = (path.read_text(encoding="utf-8") for path in template_files())
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     # "</" would end the script element that holds the data.

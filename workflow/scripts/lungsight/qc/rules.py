@@ -1,4 +1,4 @@
-"""Automatic decisions: which slices show lung, and which masks keep the lung's shape and nothing else."""
+"""Decide automatically which slices show lung, and which masks keep the shape of the lung and nothing else."""
 
 import re
 from typing import NamedTuple
@@ -12,9 +12,20 @@ LOST = "the mask misses the lung"
 
 
 class Limit(NamedTuple):
-    """One limit of the config section `qc.rules`: what a score may be at most, or must be at least.
+    """A limit of the config section `qc.rules`: the highest or lowest value that a score may have.
 
-    brief: the fault in a few words; words: with its value.
+    Attributes
+    ----------
+    name
+        Key of `qc.rules`. One that starts with max_ is an upper limit.
+    score
+        Column of the table `scores`.
+    brief
+        The fault in a few words.
+    words
+        The fault with the value of the score.
+    percent
+        Whether the value is shown in percent.
     """
 
     name: str
@@ -25,6 +36,7 @@ class Limit(NamedTuple):
 
     @property
     def upper(self) -> bool:
+        """Whether the score may not exceed the limit; else it may not be below it."""
         return self.name.startswith("max_")
 
 
@@ -72,13 +84,16 @@ MASK_LIMITS = (
 
 
 def in_words(limit: Limit, value: float, allowed: float) -> str:
-    """What is wrong with one score: "97 % of the mask is soft tissue, limit 50 %"."""
+    """Name the fault that a score shows: "97 % of the mask is soft tissue, limit 50 %"."""
     shown, bound = (f"{100 * number:.0f} %" if limit.percent else f"{number:.0f}" for number in (value, allowed))
     return f"{limit.words.format(value=shown)}, limit {bound}"
 
 
 def in_brief(reason: str) -> str:
-    """The first fault of a reason that `decide` or a person gave, without numbers: like ones can be counted."""
+    """Return the first fault of a reason, without its numbers, so that equal faults can be counted.
+
+    reason: as `decide` or a person wrote it.
+    """
     first = reason.split("; ")[0]
     if first.startswith(LOST):
         return LOST
@@ -89,7 +104,7 @@ def in_brief(reason: str) -> str:
 
 
 def broken_limits(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
-    """Which limits of the mask each slice breaks: bool, a column per limit; a score that is missing breaks none."""
+    """Return which limits the mask of each slice breaks: bool, a column per limit. A missing score breaks none."""
     return pd.DataFrame(
         {
             limit.name: scores[limit.score] > rules[limit.name]
@@ -102,12 +117,12 @@ def broken_limits(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
 
 
 def has_mask(scores: pd.DataFrame) -> pd.Series:
-    """Whether each slice has a lung mask at all, bool; a mask may be empty."""
+    """Return whether each slice has a lung mask, bool. The mask may be empty."""
     return scores["lung_fraction"].notna()
 
 
 def strain(scores: pd.DataFrame, rules: dict) -> pd.Series:
-    """How near each slice comes to the limit that it comes nearest to: 1 is at a limit, above 1 beyond it."""
+    """Return how near each slice comes to its nearest limit: 1 is at the limit, more is beyond it."""
     ratios = []
     for limit in MASK_LIMITS:
         value, allowed = scores[limit.score].astype(float), max(rules[limit.name], 1e-6)
@@ -118,26 +133,39 @@ def strain(scores: pd.DataFrame, rules: dict) -> pd.Series:
 def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     """Decide on every slice.
 
-    scores: the table `scores`. rules: the config section `qc.rules`.
+    Parameters
+    ----------
+    scores
+        The table `scores`.
+    rules
+        The config section `qc.rules`.
 
-    Returns `whole_keep` (lung is visible: the mask is a plausible lung of some size, or there is as much air in the
-    body as only lung has, whatever the mask says), `segmented_keep` (visible, and there is a mask that breaks no
-    limit), `reason` (in words, empty when both are kept) and `suspicion` (the more, the sooner a person should look),
-    on the index of `scores`.
+    Returns
+    -------
+    DataFrame
+        On the index of `scores`:
+
+        - `whole_keep`: 1 if lung is visible. Either the mask is a plausible lung of some size, or the body holds so
+          much air that it must be lung, whatever the mask shows.
+        - `segmented_keep`: 1 if lung is visible and the mask breaks no limit.
+        - `reason`: the faults, empty if both are kept.
+        - `suspicion`: the higher it is, the sooner a person should look.
     """
     masked = has_mask(scores)
     broken = broken_limits(scores, rules)
     plausible = ~broken.any(axis=1)
-    found = scores["lung_fraction"] >= rules["min_lung_fraction"]
-    visible = (found & plausible) | (scores["air_fraction"] >= rules["min_air_fraction"])
-    segmented = visible & found & plausible
+    large_enough = scores["lung_fraction"] >= rules["min_lung_fraction"]
+    visible = (large_enough & plausible) | (scores["air_fraction"] >= rules["min_air_fraction"])
+    segmented = visible & large_enough & plausible
 
     def reason(row: int) -> str:
         if not masked.iloc[row]:
             return NO_MASK
         if not visible.iloc[row]:
             return NO_LUNG
-        faults = [] if found.iloc[row] else [f"{LOST} ({100 * scores['lung_fraction'].iloc[row]:.1f} % of the image)"]
+        faults = (
+            [] if large_enough.iloc[row] else [f"{LOST} ({100 * scores['lung_fraction'].iloc[row]:.1f} % of the image)"]
+        )
         faults += [
             in_words(limit, scores[limit.score].iloc[row], rules[limit.name])
             for limit in MASK_LIMITS
@@ -146,12 +174,10 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
         return "; ".join(faults)
 
     reasons = [reason(row) for row in range(len(scores))]
-    evidence = np.fmax(
-        scores["lung_fraction"] / max(rules["min_lung_fraction"], 1e-6),
-        scores["air_fraction"] / max(rules["min_air_fraction"], 1e-6),
-    ).clip(upper=1.0)
-    suspicion = strain(scores, rules).where(visible, evidence)
-    suspicion = suspicion.where(found | ~visible, np.inf)
+    shares = [scores[score] / max(rules[f"min_{score}"], 1e-6) for score in ("lung_fraction", "air_fraction")]
+    evidence_of_lung = pd.concat(shares, axis=1).max(axis=1).clip(upper=1.0)
+    suspicion = strain(scores, rules).where(visible, evidence_of_lung)
+    suspicion = suspicion.where(large_enough | ~visible, np.inf)
     return pd.DataFrame(
         {
             "whole_keep": visible.astype(int),

@@ -1,6 +1,6 @@
-"""Scores that say whether a mask is a plausible lung, one set per slice.
+"""Score every slice of a mask, to find masks that are not a plausible lung.
 
-Images are (rows, columns) floats in [0, 1], the windowed intensity; masks are bool of the same shape.
+An image is (rows, columns) float in [0, 1], the windowed intensity. A mask is bool of the same shape.
 """
 
 from itertools import pairwise
@@ -13,7 +13,7 @@ from lungsight.segmentation.agreement import dice
 from lungsight.segmentation.classical import air_in_body, largest_component
 
 SMALLEST_SHARE = 0.01  # of the mask: smaller pieces are specks, not components
-SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side is no lung of its own
+SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side of the body is not a lung of its own
 COMPARED_SIZE = 256  # pixels: larger images are compared with the classical lung at every second, third, … pixel
 OF_SHAPE = ("largest_share", "border_contact", "solidity", "holes", "mean_intensity", "soft_fraction")
 OF_AGREEMENT = ("missed_air", "neighbour_dice", "classical_dice", "classical_kept", "gas_fraction")
@@ -21,7 +21,7 @@ AIRWAY_SHARE = 0.006  # of the body: a trachea has 2 to 4 cm² of some 600
 
 
 def components_of(mask: np.ndarray) -> list[np.ndarray]:
-    """The 4-connected components of at least 1 % of the mask, the largest first, each cut to its bounding box."""
+    """Return the 4-connected components of at least 1 % of the mask, largest first, each cut to its bounding box."""
     labels, _ = ndimage.label(mask)
     boxes = ndimage.find_objects(labels)
     areas = np.bincount(labels.ravel())[1:]
@@ -31,7 +31,7 @@ def components_of(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """The mask with every region that it encloses; a region that touches the image border is not enclosed."""
+    """Fill every region that the mask encloses. A region that touches the image border is not enclosed."""
     labels, _ = ndimage.label(~mask)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     outside = np.zeros(labels.max() + 1, dtype=bool)
@@ -41,22 +41,26 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
 
 
 def border_contact(mask: np.ndarray) -> float:
-    """Share of the image's outermost pixels that the mask covers."""
+    """Return the share of the image's outermost pixels that the mask covers."""
     on_border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
     return float(on_border.mean())
 
 
 def solidity(components: list[np.ndarray]) -> float:
-    """Area of the components over the area of their convex hulls."""
+    """Return the area of the components over the area of their convex hulls."""
     hulls = sum(int(convex_hull_image(part).sum()) for part in components)
     return sum(int(part.sum()) for part in components) / hulls
 
 
 def enclosed_air(image: np.ndarray, level: float) -> np.ndarray:
-    """Pixels below `level` inside the body, found without any mask: lung and large gas.
+    """Find lung and other large pieces of air inside the body, without a mask.
 
-    The body is the largest connected region at or above `level`, with what it encloses; pieces of air below 0.6 % of
-    its area are airways and bowel.
+    The body is the largest connected region at or above `level`, with what it encloses. Air is what lies below `level`
+    in it. Pieces of less than 0.6 % of the area of the body count as airways and bowel, and are left out.
+
+    Returns
+    -------
+    (rows, columns) bool
     """
     bright = image >= level
     body = fill_holes(largest_component(bright))
@@ -67,25 +71,36 @@ def enclosed_air(image: np.ndarray, level: float) -> np.ndarray:
 
 
 def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_level: float) -> dict[str, float]:
-    """Scores of one slice by itself, of those in the table `scores`.
+    """Score one slice by itself.
 
-    soft_level: intensity from which a pixel counts as soft tissue. air_level: intensity below which it counts as air.
-    Scores that an empty mask does not have are NaN.
+    Parameters
+    ----------
+    image : (rows, columns) float
+    mask : (rows, columns) bool
+    soft_level
+        Intensity from which a pixel counts as soft tissue.
+    air_level
+        Intensity below which a pixel counts as air.
+
+    Returns
+    -------
+    dict
+        Columns of the table `scores`. Scores that an empty mask does not have are NaN.
     """
     area = int(mask.sum())
     air = enclosed_air(image, air_level)
     either = int((air | mask).sum())
-    found = {
+    scores = {
         "lung_fraction": area / mask.size,
         "air_fraction": int(air.sum()) / mask.size,
         "missed_air": int((air & ~mask).sum()) / either if either else float("nan"),
         "components": 0,
     }
     if area == 0:
-        return found | dict.fromkeys(OF_SHAPE, float("nan"))
+        return scores | dict.fromkeys(OF_SHAPE, float("nan"))
     components = components_of(mask)
     inside = image[mask]
-    return found | {
+    return scores | {
         "components": len(components),
         "largest_share": int(components[0].sum()) / area,
         "border_contact": border_contact(mask),
@@ -97,16 +112,25 @@ def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_lev
 
 
 def scores_without_mask(image: np.ndarray, air_level: float) -> dict[str, float]:
-    """The scores of a slice whose case has no mask: the air in the body, and NaN for all that is about a mask."""
+    """Score a slice whose case has no mask: the air in the body, and NaN for every score of a mask."""
     unknown = dict.fromkeys(("lung_fraction", *OF_SHAPE, *OF_AGREEMENT), float("nan"))
     return unknown | {"components": 0, "air_fraction": float(enclosed_air(image, air_level).mean())}
 
 
 def neighbour_dices(masks: np.ndarray) -> np.ndarray:
-    """For every slice of a volume the better of its Dice coefficients with the slice below and the slice above.
+    """Return for every slice the better of its Dice coefficients with the slices below and above.
 
-    masks: (slices, rows, columns) bool, feet first. The better one, because the first and last slices of a lung differ
-    rightly from their outer neighbour. Returns (slices,) floats; NaN where there is no neighbour or all are empty.
+    The better one counts, because the first and last slices of a lung rightly differ from their outer neighbour.
+
+    Parameters
+    ----------
+    masks : (slices, rows, columns) bool
+        Feet first.
+
+    Returns
+    -------
+    (slices,) float
+        NaN where there is no neighbour, or where all of them are empty.
     """
     steps = np.array([dice(lower, upper) for lower, upper in pairwise(masks)])
     padded = np.concatenate([[np.nan], steps, [np.nan]])
@@ -114,7 +138,10 @@ def neighbour_dices(masks: np.ndarray) -> np.ndarray:
 
 
 def _kept_of_worse_side(lung: np.ndarray, mask: np.ndarray, middle: int) -> float:
-    """Share of a slice's lung that the mask covers, of the side of the body where it covers less; NaN without lung."""
+    """Return the share of the lung that the mask covers, on the side of the body where it covers less.
+
+    It is NaN in a slice without lung. middle: the first column of the right half.
+    """
     sides = [slice(None, middle), slice(middle, None)]
     areas = [int(lung[:, side].sum()) for side in sides]
     kept = [
@@ -126,13 +153,22 @@ def _kept_of_worse_side(lung: np.ndarray, mask: np.ndarray, middle: int) -> floa
 
 
 def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) -> list[dict[str, float]]:
-    """How each mask of a case agrees with what threshold and connected components find in the image.
+    """Compare each mask of a case with the lung that threshold and connected components find in the image.
 
-    images: (slices, rows, columns) floats in [0, 1], masks: bool of the same shape. Only pixels below `air_level` are
-    compared: consolidated lung, which a threshold cannot find, counts neither for a mask nor against it.
+    Only pixels below `air_level` are compared. A threshold cannot find consolidated lung, so consolidation counts
+    neither for a mask nor against it.
 
-    classical_dice: Dice with the classical lung. classical_kept: share of the classical lung that the mask keeps, of
-    the worse side of the body. gas_fraction: share of the mask that is gas in airways, stomach or bowel.
+    Parameters
+    ----------
+    images : (slices, rows, columns) float in [0, 1]
+    masks : (slices, rows, columns) bool
+
+    Returns
+    -------
+    list of dict
+        For each slice: `classical_dice`, the Dice coefficient with the classical lung; `classical_kept`, the share of
+        the classical lung that the mask keeps, on the worse side of the body; `gas_fraction`, the share of the mask
+        that is gas in airways, stomach or bowel.
     """
     step = max(1, min(images.shape[1:]) // COMPARED_SIZE)
     images, masks = images[:, ::step, ::step], masks[:, ::step, ::step]
@@ -154,10 +190,21 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
 def volume_scores(
     images: np.ndarray, masks: np.ndarray | None, soft_level: float, air_level: float
 ) -> list[dict[str, float]]:
-    """Scores of every slice of a case.
+    """Score every slice of a case.
 
-    images: (slices, rows, columns) floats in [0, 1]. masks: bool of the same shape, feet first; None where there are
-    none. Raises ValueError when the shapes differ.
+    Parameters
+    ----------
+    images : (slices, rows, columns) float in [0, 1]
+        Feet first.
+    masks : (slices, rows, columns) bool, or None
+        None if the case has no mask.
+    soft_level, air_level
+        As for `slice_scores`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
     """
     if masks is None:
         return [scores_without_mask(image, air_level) for image in images]

@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lungsight import __version__
+from lungsight.intake.aspects import NUMBERS
 from lungsight.intake.cohort_summary import cohort_counts, usable_cases
+from lungsight.intake.duplicates import groups_with_two_labels
 from lungsight.intake.geometry import slice_to_image
-from lungsight.intake.summary_tables import NUMBERS, groups_with_two_labels
 from lungsight.report.charts import BLUE, ORANGE, STYLE, as_svg, whole_numbers
 from lungsight.report.components import PageTable, Row, Statement, decimal, text, whole
 from lungsight.report.headings import COHORT, SOURCE

@@ -1,7 +1,12 @@
-"""A lung mask without a trained network: threshold, body, air inside it, connected components, closing.
+"""Find the lungs without a trained network: threshold, body, air inside it, connected components, closing.
 
-For users without contours to train on, and as a second opinion on a network's masks. After Hu, Hoffman & Reinhardt,
-IEEE Trans Med Imaging 20:490 (2001), with the body found slice by slice instead of from the volume's border.
+It serves users without contours to train on, and quality control as a second opinion on a network's masks. All volumes
+and masks are (i, j, k).
+
+References
+----------
+After Hu, Hoffman & Reinhardt, IEEE Trans Med Imaging 20:490 (2001). Here the body is found slice by slice, not from the
+border of the volume.
 """
 
 from typing import NamedTuple
@@ -13,20 +18,30 @@ from skimage.measure import label
 from skimage.morphology import isotropic_closing, isotropic_opening
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
-SMALLEST_OF_LARGEST = 0.1  # of the largest component of a volume: less is bowel gas or airway
-SMALLEST_OF_BODY = 0.006  # of the body's area in a single slice: less is an airway
-GAS = 0.35  # of the way from the air around the body to the lungs: a darker piece is bowel gas or airway,
-LARGEST_GAS = 0.05  # unless it has more of the body's area in a slice: a whole lung can be emphysematous
-SMALLEST_TOUCHING = 0.001  # of the body's area: gas that touches the lung and is smaller may be a bulla
-NARROWEST_GAP = 0.025  # of the root of that area, some 6 mm: where gas touches the lung by less, the two are parted
-BLUR = 0.004  # of that root, some 1 mm: noise of thin slices would part the lung as well
-WALL = 0.04  # of the way from lung to tissue: the thin wall of stomach or bowel is brighter, though often no tissue
-LEAST_CONTRAST = 0.1  # of the way from air to tissue lies the lung at least; else that "air" is lung cut off by a crop
+# Smaller pieces of air are bowel gas or airways: as a share of the largest piece of a volume, and of the body's area in
+# a single slice.
+SMALLEST_OF_LARGEST = 0.1
+SMALLEST_OF_BODY = 0.006
+# Gas is darker than lung: its grey value lies below this share of the way from the air around the body to the lungs. A
+# piece with more than LARGEST_GAS of the body's area is lung all the same: a whole lung can be emphysematous.
+GAS = 0.35
+LARGEST_GAS = 0.05
+# Gas that touches the lung: a piece with less of the body's area may be a bulla. The others are cut off where they
+# touch the lung over less than NARROWEST_GAP, a share of the root of that area, some 6 mm.
+SMALLEST_TOUCHING = 0.001
+NARROWEST_GAP = 0.025
+BLUR = 0.004  # share of that root, some 1 mm: without it, the noise of thin slices would divide the lung as well
+# The thin wall of stomach or bowel is brighter than lung by at least this share of the way from lung to tissue, though
+# often too dark to count as tissue.
+WALL = 0.04
+# The lung is brighter than air by at least this share of the way from air to tissue. Otherwise the "air" around the
+# body is lung that a crop cut off.
+LEAST_CONTRAST = 0.1
 ASSUMED_FIELD_OF_VIEW_MM = 350.0  # of an image without a known spacing
 
 
 def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The largest 4-connected component of a mask (rows, columns), as bool of its shape; empty for an empty mask."""
+    """Return the largest 4-connected component of a mask (rows, columns); nothing of an empty mask."""
     labels, count = ndimage.label(mask)
     if count == 0:
         return np.zeros_like(mask)
@@ -34,9 +49,9 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
 
 
 def body_mask(tissue: np.ndarray) -> np.ndarray:
-    """The body in every axial slice: the largest piece of tissue, opened to cut off the table, holes filled.
+    """Find the body in every axial slice: the largest piece of tissue, with its holes filled.
 
-    tissue: (i, j, k) bool. Returns the same shape.
+    An opening first cuts off the table. tissue: (i, j, k) bool. Returns the same shape.
     """
     body = np.zeros_like(tissue)
     for k in range(tissue.shape[2]):
@@ -46,8 +61,8 @@ def body_mask(tissue: np.ndarray) -> np.ndarray:
 
 
 def _lung_components(air: np.ndarray, body: np.ndarray) -> np.ndarray:
-    """Of the air inside the body, the pieces that are lung: in a volume the large ones, in a slice all but airways."""
-    labels = label(air, connectivity=1)
+    """Choose the pieces of air inside the body that are lung: the large ones; in a single slice all but airways."""
+    labels = np.asarray(label(air, connectivity=1))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     smallest = SMALLEST_OF_LARGEST * sizes.max() if air.shape[2] > 1 else SMALLEST_OF_BODY * np.count_nonzero(body)
@@ -55,27 +70,28 @@ def _lung_components(air: np.ndarray, body: np.ndarray) -> np.ndarray:
 
 
 def tissue_of(volume: np.ndarray) -> np.ndarray:
-    """What is brighter than air, (i, j, k) bool; nothing in an image of one value."""
+    """Find what is brighter than air, (i, j, k) bool; nothing in an image of one value."""
     if volume.min() == volume.max():
         return np.zeros(volume.shape, dtype=bool)
     return volume >= threshold_otsu(volume.ravel())
 
 
 def pixel_of(shape: tuple[int, ...], spacing: tuple[float, float, float] | None) -> float:
-    """The smaller edge of a pixel in mm; of an image without a known spacing an assumed one."""
+    """Return the smaller edge of a pixel in mm; an assumed one for an image without a known spacing."""
     return min(spacing[:2]) if spacing else ASSUMED_FIELD_OF_VIEW_MM / max(shape[:2])
 
 
 class _Levels(NamedTuple):
-    """Grey values: below `gas` lies air that is in no tissue; from `wall` on what parts such air from the lung."""
+    """Two grey values: gas without tissue is darker than `gas`; a wall between gas and lung is at least `wall`."""
 
     gas: float
     wall: float
 
 
 def _levels(volume: np.ndarray, tissue: np.ndarray, body: np.ndarray, lungs: np.ndarray) -> _Levels | None:
-    """None where no air around the body shows how dark gas is. What padding left black is no air around the body."""
+    """Measure the two grey values. Return None if no air around the body shows how dark gas is."""
     around = volume[~body]
+    # The darkest value may be padding, which is not air.
     around = around[around > volume.min()] if (around > volume.min()).any() else around
     if not around.size or not lungs.any():
         return None
@@ -88,9 +104,9 @@ def _levels(volume: np.ndarray, tissue: np.ndarray, body: np.ndarray, lungs: np.
 def _hollow(
     plane: np.ndarray, labels: np.ndarray, inner: np.ndarray, level: float, smallest: float, largest: float
 ) -> np.ndarray:
-    """The pieces of a slice, bool, with a median below `level` and an area (pixels) between the two bounds.
+    """Choose the pieces of a slice with a median below `level` and an area between two bounds, in pixels.
 
-    labels: the pieces, numbered. inner: the same without their rim, which shares its pixels with tissue.
+    labels: the numbered pieces. inner: the same without their rims, where a pixel is partly tissue. Returns bool.
     """
     numbers = np.unique(inner[inner > 0])
     dark = ndimage.median(plane, inner, numbers) < level
@@ -99,12 +115,12 @@ def _hollow(
 
 
 def _gas(air: np.ndarray, volume: np.ndarray, levels: _Levels, body: np.ndarray) -> np.ndarray:
-    """Of the air in the body, (i, j, k) bool, the pieces of each slice that are not large and hold no tissue.
+    """Find the gas in each slice: pieces of the air in the body that are not large and hold no tissue.
 
-    A piece is what lies apart from other air; and, of what touches the lung, what a wall parts from it but for narrow
-    gaps. Hyperinflated lung, as dark as gas, has no wall towards the rest of the lung.
+    A piece lies apart from other air, or a wall with narrow gaps at most separates it from the lung. Hyperinflated lung
+    is as dark as gas, but has no wall towards the rest of the lung. air: (i, j, k) bool. Returns the same shape.
     """
-    found = np.zeros_like(air)
+    gas = np.zeros_like(air)
     for k in np.flatnonzero(air.any(axis=(0, 1))):
         plane, area = volume[:, :, k], np.count_nonzero(body[:, :, k])
         labels, _ = ndimage.label(air[:, :, k])
@@ -112,16 +128,16 @@ def _gas(air: np.ndarray, volume: np.ndarray, levels: _Levels, body: np.ndarray)
         apart = _hollow(plane, labels, inner, levels.gas, 0, LARGEST_GAS * area)
         unit = np.sqrt(area)
         open_air = air[:, :, k] & ~apart & (ndimage.gaussian_filter(plane, BLUR * unit) < levels.wall)
-        # The frame keeps what is not there from counting as air.
+        # With a frame, what lies outside the image does not count as air.
         wide = isotropic_opening(np.pad(open_air, 1), NARROWEST_GAP * unit)[1:-1, 1:-1]
         labels, _ = ndimage.label(wide)
         touching = _hollow(plane, labels, labels, levels.gas, SMALLEST_TOUCHING * area, LARGEST_GAS * area)
-        found[:, :, k] = apart | ndimage.binary_dilation(touching) & air[:, :, k]
-    return found
+        gas[:, :, k] = apart | ndimage.binary_dilation(touching) & air[:, :, k]
+    return gas
 
 
 class Air(NamedTuple):
-    """The air inside the body, (i, j, k) bool: body with all that it encloses, lungs, and gas in airways and bowel."""
+    """Three (i, j, k) bool: the body with all that it encloses, the lungs, and gas in airways, stomach and bowel."""
 
     body: np.ndarray
     lungs: np.ndarray
@@ -129,9 +145,9 @@ class Air(NamedTuple):
 
 
 def air_in_body(volume: np.ndarray) -> Air:
-    """Find the body, and in it lungs and gas by what they are made of: gas holds no tissue, so it is darker than lung.
+    """Find the body, and in it lungs and gas. Gas holds no tissue, so it is darker than lung.
 
-    volume: (i, j, k), any linear grey scale, air dark. Gas that is open to the lung in a slice counts as lung.
+    Gas that is open to the lung in a slice counts as lung. volume: (i, j, k), any linear grey scale with dark air.
     """
     tissue = tissue_of(volume)
     body = body_mask(tissue)
@@ -143,10 +159,19 @@ def air_in_body(volume: np.ndarray) -> Air:
 
 
 def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = None) -> np.ndarray:
-    """The lungs of a CT volume or of a single slice.
+    """Find the lungs of a CT volume or of a single slice.
 
-    volume: (i, j, k), any linear grey scale, air dark. spacing: mm along i, j, k; None where it is unknown.
-    Returns (i, j, k) bool, empty where no air is enclosed.
+    Parameters
+    ----------
+    volume : (i, j, k) float
+        Any linear grey scale with dark air.
+    spacing
+        mm along i, j, k; None if it is unknown.
+
+    Returns
+    -------
+    (i, j, k) bool
+        Empty if the body encloses no air.
     """
     body, lungs, _ = air_in_body(volume)
     pixel = pixel_of(volume.shape, spacing)

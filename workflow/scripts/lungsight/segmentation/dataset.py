@@ -1,9 +1,10 @@
-"""From cases with masks to an nnU-Net dataset that is planned, preprocessed and ready to train on."""
+"""Turn cases with masks into an nnU-Net dataset that is planned and preprocessed."""
 
 import os
 import shutil
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -15,12 +16,13 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerp
 from lungsight.errors import UserError
 from lungsight.files import read_json, write_json
 from lungsight.segmentation.nnunet import CONFIGURATION, DATASET, DATASET_ID, LUNG, PLANS, nnunet_environment
-from lungsight.segmentation.volumes import read_mask
+from lungsight.segmentation.volumes import load_nifti_image, read_mask
 
 ENDING = ".nii.gz"
-SHORTEST_EDGE = 4  # of the deepest feature map; this and the widest stage are nnU-Net's own for two dimensions
+# The shortest edge of the deepest feature map, and the most channels of a stage: nnU-Net's values in two dimensions.
+SHORTEST_EDGE = 4
 MOST_FEATURES = 512
-# Intake has windowed to [0, 1]: nnU-Net must not normalise again. Its NIfTI reader of that name keeps axes as they are.
+# Intake has windowed to [0, 1], so nnU-Net must not normalise again. Its reader NibabelIO keeps the axes as they are.
 DATASET_JSON = {
     "channel_names": {"0": "noNorm"},
     "labels": {"background": 0, "lung": LUNG},
@@ -30,7 +32,7 @@ DATASET_JSON = {
 
 
 def training_names(cases: pd.DataFrame) -> list[str]:
-    """Names inside nnU-Net, which samples in their order: by table row (and slice), so that no key has a say."""
+    """Name cases for nnU-Net by table row (and slice). nnU-Net samples in this order, which no key changes."""
     names = [f"row_{row:06d}" for row in cases["row"]]
     if "z_index" not in cases:
         return names
@@ -40,31 +42,41 @@ def training_names(cases: pd.DataFrame) -> list[str]:
 def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without links
+    except OSError:  # the target is on another file system, or on one without links
         shutil.copyfile(source, target)
 
 
 def write_raw_dataset(raw: Path, cases: pd.DataFrame, images: Path, masks: Path) -> None:
-    """Write `raw`/Dataset001_Lung as nnU-Net wants it.
+    """Write `raw`/Dataset001_Lung in nnU-Net's format.
 
-    cases: case, row, shard of train and val, and z_index where every row is a slice, to be a case of its own. images,
-    masks: folders that hold <shard>/<case>.nii.gz.
+    Parameters
+    ----------
+    cases
+        The columns `case row shard` of train and val. With a column `z_index`, every row is a slice, which becomes a
+        case of its own.
+    images, masks
+        Folders with a file <shard>/<case>.nii.gz for each case.
     """
     folder = raw / DATASET
-    for kind, source, ending in (("imagesTr", images, f"_0000{ENDING}"), ("labelsTr", masks, ENDING)):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        for (shard, case), rows in cases.groupby(["shard", "case"], sort=False):
-            targets = [folder / kind / f"{name}{ending}" for name in training_names(rows)]
+    for part, source, ending in (("imagesTr", images, f"_0000{ENDING}"), ("labelsTr", masks, ENDING)):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        for _, rows in cases.groupby(["shard", "case"], sort=False):
+            targets = [folder / part / f"{name}{ending}" for name in training_names(rows)]
             if "z_index" in cases:
-                _write_slices(source / shard / f"{case}{ENDING}", rows["z_index"], targets)
+                _write_slices(source / _file_of(rows), rows["z_index"], targets)
             else:
-                _link_or_copy(source / shard / f"{case}{ENDING}", targets[0])
+                _link_or_copy(source / _file_of(rows), targets[0])
     write_json(folder / "dataset.json", DATASET_JSON | {"numTraining": len(cases)})
 
 
+def _file_of(rows: pd.DataFrame) -> Path:
+    """Return where the file of a case lies below a folder of volumes. rows: of this case alone."""
+    return Path(rows["shard"].iloc[0]) / f"{rows['case'].iloc[0]}{ENDING}"
+
+
 def _write_slices(source: Path, z_indices: pd.Series, targets: list[Path]) -> None:
-    """Write slices of a volume as volumes of one slice, at their place in space."""
-    image = nibabel.load(source)
+    """Write slices of a volume as volumes of one slice, at the same place in space."""
+    image = load_nifti_image(source)
     values = np.asanyarray(image.dataobj)
     values = values if values.dtype == np.uint8 else values.astype(np.float32)
     for k, target in zip(z_indices, targets, strict=True):
@@ -73,30 +85,38 @@ def _write_slices(source: Path, z_indices: pd.Series, targets: list[Path]) -> No
 
 
 def check_masks(cases: pd.DataFrame, masks: Path) -> None:
-    """Raise UserError unless at least one mask of train holds lung: nothing can be learnt from empty ones."""
+    """Raise UserError unless at least one mask of train holds lung: a network learns nothing from empty masks."""
     train = cases[cases["split"] == "train"]
-    if not any(_holds_lung(place, rows, masks) for place, rows in train.groupby(["shard", "case"], sort=False)):
+    if not any(_holds_lung(rows, masks) for _, rows in train.groupby(["shard", "case"], sort=False)):
         rows = ", ".join(map(str, train["row"].unique()))
         raise UserError(f"No training mask of the segmentation cohort holds any lung (table rows {rows}).")
 
 
-def _holds_lung(place: tuple[str, str], rows: pd.DataFrame, masks: Path) -> bool:
-    shard, case = place
-    mask, _ = read_mask(masks / shard / f"{case}{ENDING}")
+def _holds_lung(rows: pd.DataFrame, masks: Path) -> bool:
+    mask, _ = read_mask(masks / _file_of(rows))
     return bool(mask[:, :, rows["z_index"]].any() if "z_index" in rows else mask.any())
 
 
-def own_configuration(
+def derived_configuration(
     plan: dict, batch_size: int | None, patch_size: list[int] | None, max_features: int | None
-) -> dict:
-    """Our batch, patch and width as a configuration that inherits from nnU-Net's 2d plan.
+) -> dict[str, Any]:
+    """Make a configuration that inherits from nnU-Net's 2d plan. A setting of None stays as planned.
 
-    plan: the configuration 2d. patch_size: (rows, columns), rounded up to what the pooling divides; strides, kernels
-    and number of stages follow by nnU-Net's own rule. max_features: cap on the channels of a stage. None: as planned.
+    Parameters
+    ----------
+    plan
+        The configuration 2d.
+    patch_size
+        Rows and columns, rounded up to what the pooling divides. Strides, kernels and number of stages follow by
+        nnU-Net's own rule.
+    max_features
+        The most channels of a stage.
     """
-    own = {"inherits_from": "2d"} | ({} if batch_size is None else {"batch_size": batch_size})
+    configuration: dict[str, Any] = {"inherits_from": "2d"}
+    if batch_size is not None:
+        configuration["batch_size"] = batch_size
     if patch_size is None and max_features is None:
-        return own
+        return configuration
     architecture = deepcopy(plan["architecture"])
     network = architecture["arch_kwargs"]
     if patch_size is not None:
@@ -110,10 +130,10 @@ def own_configuration(
             "n_conv_per_stage": network["n_conv_per_stage"][:1] * stages,
             "n_conv_per_stage_decoder": network["n_conv_per_stage_decoder"][:1] * (stages - 1),
         }
-        own["patch_size"] = [int(edge) for edge in patch]
+        configuration["patch_size"] = [int(edge) for edge in patch]
     if max_features is not None:
         network["features_per_stage"] = [min(max_features, width) for width in network["features_per_stage"]]
-    return own | {"architecture": architecture}
+    return configuration | {"architecture": architecture}
 
 
 def plan_and_preprocess(
@@ -121,21 +141,24 @@ def plan_and_preprocess(
 ) -> None:
     """Plan the dataset below `folder`/raw and preprocess it for training into `folder`/preprocessed.
 
-    workers: processes that read and resample cases.
+    batch_size, patch_size, max_features: as for `derived_configuration`. workers: processes that read and resample
+    cases.
     """
     with nnunet_environment(raw=folder / "raw", preprocessed=folder / "preprocessed"):
         extract_fingerprint_dataset(DATASET_ID, num_processes=workers, verbose=False)
-        # nnU-Net would lay its slices across the axis of the largest spacing, which need not be the axial one.
+        # nnU-Net would cut slices across the axis of the largest spacing, which need not be the axial one.
         plans = ExperimentPlanner(DATASET_ID, suppress_transpose=True, plans_name=PLANS).plan_experiment()
-        own = own_configuration(plans["configurations"]["2d"], batch_size, patch_size, max_features)
+        planned = plans["configurations"]["2d"]
+        derived = derived_configuration(planned, batch_size, patch_size, max_features)
         path = folder / "preprocessed" / DATASET / f"{PLANS}.json"
-        write_json(
-            path, read_json(path) | {"configurations": {"2d": plans["configurations"]["2d"], CONFIGURATION: own}}
-        )
+        write_json(path, read_json(path) | {"configurations": {"2d": planned, CONFIGURATION: derived}})
         preprocess_dataset(DATASET_ID, PLANS, ["2d"], [workers])
 
 
 def write_split(folder: Path, cases: pd.DataFrame) -> None:
-    """Write splits_final.json, whose only fold is ours, so that nnU-Net does not draw its own. cases: row, split."""
-    names = {side: training_names(cases[cases["split"] == side]) for side in ("train", "val")}
+    """Write splits_final.json with our split as its only fold, so that nnU-Net draws none.
+
+    cases: the columns `row split`, and `z_index` if slices are split.
+    """
+    names = {subset: training_names(cases[cases["split"] == subset]) for subset in ("train", "val")}
     write_json(folder / "preprocessed" / DATASET / "splits_final.json", [names])

@@ -1,4 +1,4 @@
-"""The run's own model folder: of a network that was trained here, or adopted from a folder of the user's."""
+"""Write the model folder of the run, with a network that was trained here or adopted from a folder of the user."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -15,20 +15,26 @@ KEPT_OF_DATASET = ("channel_names", "modality", "labels", "file_ending", "overwr
 
 
 def versions() -> dict[str, str]:
-    """The packages that decide what a network learns and predicts."""
+    """Return the versions of the packages that decide what a network learns and predicts."""
     return {name: version(name) for name in ("nnunetv2", "torch")}
 
 
 def load_checkpoint(path: Path) -> dict:
-    """Read a checkpoint of nnU-Net's: a pickle, which can run code, so only from a source that is trusted."""
+    """Read a checkpoint of nnU-Net. It is a pickle and can run code: read none from a source that is not trusted."""
     return torch.load(path, map_location="cpu", weights_only=False)
 
 
-def write_model_folder(model: Path, descriptions: dict[str, dict], checkpoints: list[dict], facts: dict) -> None:
-    """Write a model folder that nnU-Net predicts from, atomically.
+def write_model_folder(model: Path, descriptions: dict[str, dict], checkpoints: list[dict], origin: dict) -> None:
+    """Write a model folder that nnU-Net can predict from, atomically.
 
-    descriptions: file name → content of the JSON files. checkpoints: of the folds; of each only what prediction needs
-    is kept, so no optimizer state, times or paths. facts: how the model came about, for training.json.
+    Parameters
+    ----------
+    descriptions
+        File name → content of the JSON files.
+    checkpoints
+        One for each fold. What prediction does not need is left out: optimizer state, times, paths.
+    origin
+        How the model was made, for training.json.
     """
     with atomic_path(model) as folder:
         folder.mkdir()
@@ -37,19 +43,22 @@ def write_model_folder(model: Path, descriptions: dict[str, dict], checkpoints: 
         for number, checkpoint in enumerate(checkpoints):
             kept = {name: checkpoint.get(name) for name in KEPT_OF_CHECKPOINT}
             kept["init_args"] = {"configuration": checkpoint["init_args"]["configuration"]}
-            # A trainer of another name may be nowhere installed; what it changes beside the training is checked.
+            # The trainer of another model may not be installed. `check_weights` checks that its network is nnU-Net's.
             (folder / f"fold_{number}").mkdir()
             torch.save(kept | {"trainer_name": TRAINER}, folder / f"fold_{number}" / CHECKPOINT)
-        write_json(folder / "training.json", facts | versions())
+        write_json(folder / "training.json", origin | versions())
 
 
-def adopt_model(given: Path, model: Path) -> None:
-    """Make a user's nnU-Net model folder the run's own: checked, its finished folds, what prediction needs of each.
+def adopt_model(source: Path, model: Path) -> None:
+    """Check an nnU-Net model folder of the user and copy what prediction needs into the model folder of the run.
 
-    Raises UserError where the weights are of another kind of model than this workflow can use.
+    Raises
+    ------
+    UserError
+        If this workflow cannot use the weights.
     """
-    plans, dataset = read_descriptions(given)
-    folds = [fold / CHECKPOINT for fold in folds_of(given)]
+    plans, dataset = read_descriptions(source)
+    folds = [fold / CHECKPOINT for fold in folds_of(source)]
     try:
         checkpoints = [load_checkpoint(path) for path in folds]
         configurations = {checkpoint["init_args"]["configuration"] for checkpoint in checkpoints}
@@ -58,10 +67,10 @@ def adopt_model(given: Path, model: Path) -> None:
     if len(configurations) > 1:
         raise UserError(f"segmentation.model: its folds are of different configurations, {sorted(configurations)}.")
     [configuration] = configurations
-    check_configuration(given, plans, dataset, configuration)
+    check_configuration(source, plans, dataset, configuration)
     descriptions = {
         "plans.json": plans,
         "dataset.json": {name: dataset[name] for name in KEPT_OF_DATASET if name in dataset},
     }
-    facts = {"trained": "elsewhere", "configuration": configuration, "sha256": [sha256_of(path) for path in folds]}
-    write_model_folder(model, descriptions, checkpoints, facts)
+    origin = {"trained": "elsewhere", "configuration": configuration, "sha256": [sha256_of(path) for path in folds]}
+    write_model_folder(model, descriptions, checkpoints, origin)

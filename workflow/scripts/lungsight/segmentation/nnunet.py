@@ -1,4 +1,4 @@
-"""How nnU-Net is called: folders and settings through its environment variables, its messages through a scrubber."""
+"""Call nnU-Net: pass folders and settings through environment variables, and remove paths from its messages."""
 
 import os
 import sys
@@ -20,30 +20,36 @@ LUNG = 1
 
 
 def device_of_this_machine() -> torch.device:
-    """The GPU where there is one."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class ScrubbedStream:
-    """A text stream that hands whole lines on without paths, dates and UIDs; a progress bar's states become lines."""
+    """A text stream that passes whole lines on, without paths, dates and UIDs.
+
+    Each state of a progress bar becomes a line.
+    """
 
     def __init__(self, stream: TextIO):
         self.stream = stream
         self.line = ""
 
     def write(self, text: str) -> int:
+        """Take text and pass on the lines that are complete."""
         *lines, self.line = (self.line + text.replace("\r", "\n")).split("\n")
         self.stream.writelines(f"{scrub(line)}\n" for line in lines if line.strip())
         return len(text)
 
     def flush(self) -> None:
+        """Flush the stream behind."""
         self.stream.flush()
 
     def isatty(self) -> bool:
+        """Return False: a progress bar must not redraw its line."""
         return False
 
     def close_line(self) -> None:
-        """Hand on what has no line end yet."""
+        """Pass on a last line that has no line end yet."""
         if self.line:
             self.write("\n")
 
@@ -56,10 +62,16 @@ def nnunet_environment(
     augmentation_workers: int = 1,
     **settings: object,
 ) -> Iterator[None]:
-    """Call nnU-Net with these folders; `settings` become LUNGSIGHT_… variables, which our trainers read.
+    """Set the environment in which nnU-Net is called. After the block, everything is as before.
 
-    augmentation_workers: processes that augment beside training. nnU-Net's planning needs 1 at least, whatever it does
-    with them. Everything is as before after the block.
+    Parameters
+    ----------
+    raw, preprocessed, results
+        nnU-Net's folders.
+    augmentation_workers
+        Processes that augment beside the training. nnU-Net's planning needs at least 1, though it does not use it.
+    settings
+        Each becomes a variable LUNGSIGHT_…, which our trainers read.
     """
     folders = {"nnUNet_raw": raw, "nnUNet_preprocessed": preprocessed, "nnUNet_results": results}
     variables = {name: str(folder) for name, folder in folders.items() if folder is not None}

@@ -1,6 +1,6 @@
-"""Mending predicted masks: airways taken out, small pieces dropped, holes filled. Each is an option, off by default.
+"""Correct predicted masks: remove airways, drop small pieces, fill holes. Each is an option, off by default.
 
-Masks are (i, j, k) bool, volumes (i, j, k) floats on the same grid, any linear grey scale with air dark.
+A mask is (i, j, k) bool. A volume is (i, j, k) float on the same grid, in any linear grey scale with dark air.
 """
 
 import numpy as np
@@ -9,16 +9,21 @@ from scipy import ndimage
 from lungsight.segmentation.classical import air_in_body, pixel_of
 
 WIDEST_AIRWAY_CM2 = 8.0  # a trachea has 2 to 4 cm²; with the main bronchi at the carina up to 7
-MIDLINE_SHARE = 0.15  # of the body's width: so near its middle lie trachea and main bronchi
+MIDLINE_SHARE = 0.15  # of the width of the body: trachea and main bronchi lie so near to its middle
 
 
 def airways(volume: np.ndarray, spacing: tuple[float, float, float] | None) -> np.ndarray:
-    """Trachea and main bronchi, (i, j, k) bool: of the gas in the body, small pieces of a slice near the midline."""
+    """Find trachea and main bronchi: in each slice, small pieces of gas near the midline of the body.
+
+    Returns
+    -------
+    (i, j, k) bool
+    """
     body, _, gas = air_in_body(volume)
     across = np.flatnonzero(body.any(axis=(1, 2)))
-    found = np.zeros_like(gas)
+    airway = np.zeros_like(gas)
     if not across.size:
-        return found
+        return airway
     middle, width = (across[0] + across[-1]) / 2, across[-1] - across[0] + 1
     widest = WIDEST_AIRWAY_CM2 * 100 / pixel_of(volume.shape, spacing) ** 2
     for k in np.flatnonzero(gas.any(axis=(0, 1))):
@@ -26,14 +31,14 @@ def airways(volume: np.ndarray, spacing: tuple[float, float, float] | None) -> n
         numbers = np.arange(1, count + 1)
         places = np.array(ndimage.center_of_mass(gas[:, :, k], labels, numbers))[:, 0]
         small = ndimage.sum_labels(gas[:, :, k], labels, numbers) <= widest
-        found[:, :, k] = np.isin(labels, numbers[small & (abs(places - middle) <= MIDLINE_SHARE * width)])
-    return found
+        airway[:, :, k] = np.isin(labels, numbers[small & (abs(places - middle) <= MIDLINE_SHARE * width)])
+    return airway
 
 
 def without_airways(mask: np.ndarray, volume: np.ndarray, spacing: tuple[float, float, float] | None) -> np.ndarray:
-    """The mask without trachea and main bronchi and their walls, as far as the image shows them apart from the lungs.
+    """Remove trachea, main bronchi and their walls from a mask, as far as the image separates them from the lungs.
 
-    spacing: mm along i, j, k; None where it is unknown.
+    spacing: mm along i, j, k; None if it is unknown.
     """
     wall = ndimage.generate_binary_structure(3, 1)
     wall[1, 1, [0, 2]] = False  # in the plane of the slice alone
@@ -41,7 +46,7 @@ def without_airways(mask: np.ndarray, volume: np.ndarray, spacing: tuple[float, 
 
 
 def keep_largest(mask: np.ndarray, pieces: int) -> np.ndarray:
-    """So many of the largest pieces of a mask, connected through the faces of voxels."""
+    """Keep the largest pieces of a mask, so many. A piece is connected through the faces of voxels."""
     labels, count = ndimage.label(mask)
     if count <= pieces:
         return mask
@@ -50,7 +55,7 @@ def keep_largest(mask: np.ndarray, pieces: int) -> np.ndarray:
 
 
 def fill_slices(mask: np.ndarray) -> np.ndarray:
-    """The mask with everything that it encloses in a slice."""
+    """Fill everything that the mask encloses in a slice."""
     return np.stack([ndimage.binary_fill_holes(mask[:, :, k]) for k in range(mask.shape[2])], axis=-1)
 
 
@@ -63,7 +68,7 @@ def postprocess(
     largest_components: int | None = None,
     fill_holes: bool = False,
 ) -> np.ndarray:
-    """Apply what the config section `segmentation.postprocessing` asks for, in the order of its keys."""
+    """Apply the options of the config section `segmentation.postprocessing`, in the order of its keys."""
     if remove_airways:
         mask = without_airways(mask, volume, spacing)
     if largest_components is not None:

@@ -1,17 +1,21 @@
 """Predict lung masks with a trained two-dimensional nnU-Net, many cases in one process.
 
-Preprocessing, network and way back to the image are nnU-Net's own functions. Its predictor is not used: it takes
-seconds to import a compiler and every trainer that nnU-Net has, and gives all cores to one slice after the other. The
-sliding window here does the same sums in the same precision, for a slice on every core.
-Source: nnunetv2/inference/predict_from_raw_data.py of https://github.com/MIC-DKFZ/nnUNet, version 2.8.
+Preprocessing, the network and the way back to the image grid are nnU-Net's own functions. Its predictor is not used.
+It imports a compiler and every trainer of nnU-Net, which takes seconds, and it gives all cores to one slice after the
+other. The sliding window here computes the same sums in the same precision, with a slice on every core.
+
+References
+----------
+nnunetv2/inference/predict_from_raw_data.py of https://github.com/MIC-DKFZ/nnUNet, version 2.8.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import combinations, product
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -30,16 +34,25 @@ from lungsight.segmentation.volumes import Image
 
 MOST_SLICES_STACKED = 64
 SLICES_AT_ONCE_ON_GPU = 16
-# nnU-Net's: windows overlap by half, and count less towards their edges.
+# nnU-Net's values: windows overlap by half, and count less towards their edges.
 WINDOW_STEP, SIGMA, HIGHEST_WEIGHT = 0.5, 1 / 8, 10
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model folder in memory: the networks of its folds, and what nnU-Net's functions want to know.
+    """A model folder in memory.
 
-    mirrored: the axes (of batch, channel, row, column) of every mirrored input that the prediction averages with the
-    plain one.
+    Attributes
+    ----------
+    networks
+        One for each fold.
+    plans, configuration, labels, dataset
+        Arguments of nnU-Net's functions.
+    mirrored
+        The prediction averages over the plain input and over mirrored ones. Each entry holds the axes of one mirrored
+        input, of a batch (slice, channel, row, column).
+    device, threads
+        Where the networks run, and on how many cores of a CPU.
     """
 
     networks: list[torch.nn.Module]
@@ -53,16 +66,27 @@ class Predictor:
 
 
 def _mirrored(axes: Sequence[int]) -> list[tuple[int, ...]]:
-    """Every combination of nnU-Net's mirroring axes (0: rows, 1: columns), as axes of a batch."""
+    """List every combination of nnU-Net's mirroring axes (0: rows, 1: columns), as axes of a batch."""
     counts = range(1, len(axes) + 1)
-    return [tuple(axis + 2 for axis in some) for count in counts for some in combinations(axes, count)]
+    return [tuple(axis + 2 for axis in chosen) for count in counts for chosen in combinations(axes, count)]
 
 
 def load_predictor(model: Path, mirroring: bool, threads: int) -> Predictor:
-    """A predictor with the weights of the nnU-Net model folder `model`, built from its plans.
+    """Build the networks of an nnU-Net model folder from its plans and load their weights.
 
-    mirroring: average over mirrored inputs, for four times the time. threads: of PyTorch, on a CPU. Raises
-    RuntimeError, KeyError or TypeError where the weights are not of the network that the plans describe.
+    Parameters
+    ----------
+    model
+        The model folder.
+    mirroring
+        Average over mirrored inputs too, which takes four times as long.
+    threads
+        Of PyTorch, on a CPU.
+
+    Raises
+    ------
+    RuntimeError, KeyError, TypeError
+        If the weights are not of the network that the plans describe.
     """
     torch.set_num_threads(threads)
     device = device_of_this_machine()
@@ -72,7 +96,7 @@ def load_predictor(model: Path, mirroring: bool, threads: int) -> Predictor:
         plans = PlansManager(descriptions)
         configuration = plans.get_configuration(checkpoints[0]["init_args"]["configuration"])
         labels = plans.get_label_manager(dataset)
-        networks = [_network(configuration, labels, one["network_weights"]).to(device) for one in checkpoints]
+        networks = [_network(configuration, labels, fold["network_weights"]).to(device) for fold in checkpoints]
     axes = checkpoints[0]["inference_allowed_mirroring_axes"] if mirroring else None
     return Predictor(networks, plans, configuration, labels, dataset, _mirrored(axes or ()), device, threads)
 
@@ -92,7 +116,7 @@ def _network(configuration: ConfigurationManager, labels: LabelManager, weights:
 
 
 def check_weights(model: Path) -> int:
-    """Raise UserError unless the weights of every fold of a model folder fit its plans. Returns the number of folds."""
+    """Check that the weights of every fold fit the plans of a model folder, and return the number of folds."""
     try:
         return len(load_predictor(model, mirroring=False, threads=1).networks)
     except (KeyError, RuntimeError, TypeError) as error:
@@ -103,22 +127,25 @@ def check_weights(model: Path) -> int:
 
 
 def assumed_spacing(predictor: Predictor, shape: tuple[int, ...]) -> tuple[float, float, float]:
-    """Spacing, in mm along i, j, k, of an image that has none: its longer edge shows what a training image shows."""
+    """Return the spacing in mm along i, j, k that an image without one is assumed to have.
+
+    Its longer edge is taken to show as much as that of a training image.
+    """
     plan = predictor.configuration
     field_of_view = max(np.multiply(plan.median_image_size_in_voxels, plan.spacing))
     pixel = float(field_of_view / max(shape[:2]))
     return (pixel, pixel, pixel)
 
 
-def _windows(predictor: Predictor, shape: tuple[int, int]) -> Iterator[tuple]:
-    """The places of the network's window on slices of `shape`, as indices of the last two axes."""
-    patch = predictor.configuration.patch_size
+def _windows(predictor: Predictor, shape: tuple[int, ...]) -> Iterator[tuple]:
+    """Yield the places of the network's window on slices of `shape`, as indices of the last two axes."""
+    patch = tuple(predictor.configuration.patch_size)
     for corner in product(*compute_steps_for_sliding_window(shape, patch, WINDOW_STEP)):
         yield (..., *(slice(start, start + size) for start, size in zip(corner, patch, strict=True)))
 
 
 def _window_logits(predictor: Predictor, network: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-    """The network's logits of one window of slices, (slices, 1, rows, columns) → (slices, labels, rows, columns)."""
+    """Compute the logits of one window: (slices, 1, rows, columns) → (slices, labels, rows, columns)."""
     logits = network(inputs)
     for axes in predictor.mirrored:
         logits += torch.flip(network(torch.flip(inputs, axes)), axes)
@@ -126,10 +153,11 @@ def _window_logits(predictor: Predictor, network: torch.nn.Module, inputs: torch
 
 
 def _fold_logits(predictor: Predictor, network: torch.nn.Module, slices: torch.Tensor) -> torch.Tensor:
-    """One network's logits of slices, float32 (slices, 1, rows, columns) → float16 (slices, labels, rows, columns)."""
-    patch = predictor.configuration.patch_size
+    """Compute one network's logits: float32 (slices, 1, rows, columns) → float16 (slices, labels, rows, columns)."""
+    patch = tuple(predictor.configuration.patch_size)
     padded, inside = pad_nd_image(slices, patch, "constant", {"value": 0}, return_slicer=True)
-    weight = compute_gaussian(tuple(patch), SIGMA, HIGHEST_WEIGHT, device=slices.device)
+    padded = cast("torch.Tensor", padded)  # as `slices` is
+    weight = compute_gaussian(patch, SIGMA, HIGHEST_WEIGHT, device=slices.device)
     shape = padded.shape[2:]
     summed = weight.new_zeros((len(slices), predictor.labels.num_segmentation_heads, *shape))
     weights = weight.new_zeros(shape)
@@ -141,59 +169,73 @@ def _fold_logits(predictor: Predictor, network: torch.nn.Module, slices: torch.T
 
 @torch.inference_mode()
 def _slice_logits(predictor: Predictor, slices: torch.Tensor) -> torch.Tensor:
-    """The mean logits of all folds, for slices as in `_fold_logits`."""
+    """Average the logits of all folds; slices as for `_fold_logits`."""
     slices = slices.to(predictor.device)
     with torch.autocast(predictor.device.type, enabled=predictor.device.type == "cuda"):
         folds = [_fold_logits(predictor, network, slices) for network in predictor.networks]
-    return (sum(folds) / len(folds)).cpu()
+    return (reduce(torch.add, folds) / len(folds)).cpu()
 
 
 def predict_logits(predictor: Predictor, data: torch.Tensor) -> torch.Tensor:
-    """The logits, float16 (labels, k, rows, columns), of a preprocessed volume, float32 (1, k, rows, columns).
+    """Compute the logits of a preprocessed volume: float32 (1, k, rows, columns) → float16 (labels, k, rows, columns).
 
-    nnU-Net sums in float16 too, so that ties fall the same way. On a CPU every slice has one thread: several that share
-    a slice wait for each other, and far longer where other jobs use the cores.
+    nnU-Net sums in float16 too, so that ties are broken the same way. On a CPU every slice has one thread. Several
+    threads of one slice would wait for each other, and far longer where other jobs use the cores.
     """
     on_cpu = predictor.device.type == "cpu"
     batches = data[0, :, None].split(1 if on_cpu else SLICES_AT_ONCE_ON_GPU)
     workers = predictor.threads if on_cpu else 1
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        found = list(pool.map(partial(_slice_logits, predictor), batches))
-    return torch.cat(found).transpose(0, 1)
+        logits = list(pool.map(partial(_slice_logits, predictor), batches))
+    return torch.cat(logits).transpose(0, 1)
 
 
 def predict_mask(predictor: Predictor, volume: np.ndarray, spacing: tuple[float, float, float] | None) -> np.ndarray:
-    """The lung mask of a volume, (i, j, k) bool, as nnU-Net's own prediction gives it.
+    """Predict the lung mask of a volume, equal to that of nnU-Net's own prediction.
 
-    Raises BadCase where the network's answer is not finite.
+    Parameters
+    ----------
+    volume : (i, j, k) float32 in [0, 1]
+    spacing
+        mm along i, j, k; None if it is unknown.
+
+    Returns
+    -------
+    (i, j, k) bool
+
+    Raises
+    ------
+    BadCase
+        If an output of the network is not finite.
     """
-    if not volume.any():  # nnU-Net crops to what is not zero, and fails where nothing is left
+    if not volume.any():  # nnU-Net crops to what is not zero, and fails if nothing is left
         return np.zeros(volume.shape, dtype=bool)
     spacing = spacing or assumed_spacing(predictor, volume.shape)
     plans, configuration = predictor.plans, predictor.configuration
-    data, _, facts = configuration.preprocessor_class(verbose=False).run_case_npy(
+    data, _, properties = configuration.preprocessor_class(verbose=False).run_case_npy(
         volume.transpose(2, 1, 0)[None], None, {"spacing": list(spacing[::-1])}, plans, configuration, predictor.dataset
     )
     logits = predict_logits(predictor, torch.from_numpy(data))
     if not logits.sum(dtype=torch.float32).isfinite():
         raise BadCase("The network's answer is not finite.")
     labels = convert_predicted_logits_to_segmentation_with_correct_shape(
-        logits, plans, configuration, predictor.labels, facts, num_threads_torch=predictor.threads
+        logits, plans, configuration, predictor.labels, properties, num_threads_torch=predictor.threads
     )
+    labels = cast("np.ndarray", labels)  # a pair only where probabilities are asked for
     return np.isin(labels.transpose(2, 1, 0), lung_labels(predictor.dataset))
 
 
 def _extent(plane: np.ndarray) -> tuple[int, ...]:
-    """First and last row and column that are not zero: nnU-Net crops to them."""
+    """Return the first and last row and column that are not zero: nnU-Net crops to them."""
     edges = [np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0)]
     return tuple(int(edge[end]) for edge in edges for end in (0, -1)) if plane.any() else ()
 
 
 def predict_masks(predictor: Predictor, images: Iterable[Image]) -> Iterator[tuple[Image, np.ndarray]]:
-    """Every image with its mask, (i, j, k) bool; single slices alike in size come after the volumes, in stacks.
+    """Yield every image with its mask, (i, j, k) bool.
 
-    Only slices that nnU-Net would crop and resample in the same way share a stack, so that their masks are the same as
-    one by one.
+    Single slices come last: those of equal size are predicted together, in stacks. Only slices that nnU-Net would crop
+    and resample in the same way share a stack, so that each mask is the same as if it was predicted alone.
     """
     stacks: dict[tuple, list[Image]] = {}
     for image in images:

@@ -1,4 +1,4 @@
-"""The cases of a shard, segmented so that one that fails costs its own mask and no other."""
+"""Segment the cases of a shard, so that a case that fails loses its own mask alone."""
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,11 +15,21 @@ Segmented = tuple[Image, np.ndarray]
 def segment_cases(
     cases: Sequence[str], read: Callable[[str], Image], segment: Callable[[Iterable[Image]], Iterator[Segmented]]
 ) -> Iterator[Segmented]:
-    """Every case's image with its mask, without the cases that fail, which the log names.
+    """Yield the image of every case with its mask. The log names the cases that fail; they are left out.
 
-    segment: images to images with masks, in any order. It is given all cases together; from a failure on, when nobody
-    knows whose it was, the cases that are left one by one. Raises UserError where all of several cases fail: that is
-    hardly the scans' fault.
+    All cases are segmented together. After a failure, which may be of any case, the remaining ones follow one by one.
+
+    Parameters
+    ----------
+    read
+        Reads the image of a case.
+    segment
+        Turns images into images with masks, in any order.
+
+    Raises
+    ------
+    UserError
+        If several cases fail and no case succeeds: the cause is hardly in the scans.
     """
     left = dict.fromkeys(cases)
     try:
@@ -43,6 +53,6 @@ def segment_cases(
             log(f"case {case}: no lung mask: its segmentation failed ({type(error).__name__})")
     if failed == len(cases) > 1:
         raise UserError(
-            f"None of the {failed} cases of this shard could be segmented, which is hardly their fault. The lines above"
-            " say with which error, and errors/ in the private folder where; mend it and run again."
+            f"None of the {failed} cases of this shard could be segmented; the cause is hardly in the scans. The lines"
+            " above name the error, and errors/ in the private folder its place. Correct it and run again."
         )

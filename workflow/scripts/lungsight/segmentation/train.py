@@ -1,4 +1,4 @@
-"""Train the lung segmentation with nnU-Net, from wherever an interrupted training stopped."""
+"""Train the lung segmentation with nnU-Net, and go on where an interrupted training stopped."""
 
 import hashlib
 import json
@@ -26,25 +26,32 @@ FOLD = 0
 
 
 def training_digest(preprocessed: Path, settings: dict) -> str:
-    """What a training depends on, as a short digest: every preprocessed file, the settings, trainers and versions.
+    """Return a short digest of what a training depends on: preprocessed files, settings, trainers and versions.
 
-    A half-done training goes on only under the same digest.
+    An interrupted training goes on only under the same digest.
     """
     files = {str(path.relative_to(preprocessed)): sha256_of(path) for path in preprocessed.rglob("*") if path.is_file()}
     trainers = {path.name: sha256_of(path) for path in TRAINERS.glob("*.py")}
-    known = json.dumps([files, trainers, versions(), settings], sort_keys=True)
-    return hashlib.sha256(known.encode()).hexdigest()[:16]
+    dependencies = json.dumps([files, trainers, versions(), settings], sort_keys=True)
+    return hashlib.sha256(dependencies.encode()).hexdigest()[:16]
 
 
 def train(preprocessed: Path, results: Path, settings: dict, threads: int) -> nnUNetTrainer:
-    """Train until the last epoch, starting from the last checkpoint below `results` if there is one.
+    """Train until the last epoch, from the last checkpoint below `results` if there is one.
 
-    settings: trainer (thesis or nnunet), learning_rate, epochs, iterations, validation_iterations, seed.
-    Returns the finished trainer.
+    Parameters
+    ----------
+    settings
+        trainer (thesis or nnunet), learning_rate, epochs, iterations, validation_iterations, seed.
+
+    Returns
+    -------
+    nnUNetTrainer
+        The finished trainer.
     """
     device = device_of_this_machine()
     torch.set_num_threads(threads)
-    # On a CPU the network is the bottleneck, and augmentation in the same process draws the same numbers every time.
+    # On a CPU the network is the bottleneck. Augmentation in the same process draws the same numbers every time.
     workers = threads if device.type == "cuda" else 0
     resumed = any(results.rglob("checkpoint_*.pth"))
     variables = {name: value for name, value in settings.items() if name != "trainer"}
@@ -66,7 +73,7 @@ def train(preprocessed: Path, results: Path, settings: dict, threads: int) -> nn
 
 
 def training_table(trainer: nnUNetTrainer) -> pd.DataFrame:
-    """One row per epoch: losses, Dice of the validation patches taken together, learning rate, seconds."""
+    """Return one row per epoch: losses, Dice of all validation patches together, learning rate, seconds."""
     log = {name: trainer.logger.get_value(name, step=None) for name in trainer.logger.local_logger.my_fantastic_logging}
     table = pd.DataFrame(
         {
@@ -83,10 +90,11 @@ def training_table(trainer: nnUNetTrainer) -> pd.DataFrame:
 
 
 def publish_model(trainer: nnUNetTrainer, model: Path, settings: dict) -> None:
-    """Write the model folder that nnU-Net predicts from, and training.json with how it was trained.
+    """Write the model folder that nnU-Net can predict from, and training.json with how it was trained.
 
-    It works wherever nnU-Net is installed: it names nnU-Net's own trainer, whose network ours trained.
+    The folder names nnU-Net's own trainer, whose network ours trained, so it works wherever nnU-Net is installed.
     """
+    assert trainer.output_folder_base is not None and trainer.output_folder is not None, "a trainer of a dataset"
     source = Path(trainer.output_folder_base)
     names = ("plans.json", "dataset.json", "dataset_fingerprint.json")
     descriptions = {name: read_json(source / name) for name in names}

@@ -1,4 +1,4 @@
-"""The picture of the segmentation: how training went, and the Dice of every case."""
+"""Draw the training of the segmentation, and the Dice of every case."""
 
 from pathlib import Path
 
@@ -17,12 +17,13 @@ WIDTH_OF_STRIP = 0.25
 
 
 def draw_curve(path: Path, metrics: pd.DataFrame, training: pd.DataFrame | None) -> None:
-    """Draw curve.png from the tables metrics.tsv and training.tsv; training is None where no network was trained."""
-    panels = [_draw_losses, _draw_epoch_dice] if training is not None else []
-    figure = Figure(figsize=(4.2 * (len(panels) + 1), 3.6), layout="constrained", dpi=144)
-    axes = np.atleast_1d(figure.subplots(1, len(panels) + 1))
-    for draw, axis in zip(panels, axes, strict=False):
-        draw(axis, training)
+    """Draw curve.png from the tables metrics.tsv and training.tsv. training: None if no network was trained."""
+    panels = 1 if training is None else 3
+    figure = Figure(figsize=(4.2 * panels, 3.6), layout="constrained", dpi=144)
+    axes = np.atleast_1d(figure.subplots(1, panels))
+    if training is not None:
+        _draw_losses(axes[0], training)
+        _draw_epoch_dice(axes[1], training)
     _draw_case_dice(axes[-1], metrics)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -33,18 +34,18 @@ def draw_curve(path: Path, metrics: pd.DataFrame, training: pd.DataFrame | None)
 
 
 def _marker(epochs: pd.Series) -> str:
-    """Dots where there are few epochs, else a bare line."""
+    """Mark every epoch with a dot if there are few; else draw the line alone."""
     return "o" if len(epochs) <= 20 else ""
 
 
 def _draw_losses(axis: Axes, training: pd.DataFrame) -> None:
-    for side in ("train", "val"):
+    for subset in ("train", "val"):
         axis.plot(
             training["epoch"],
-            training[f"{side}_loss"],
-            color=COLOURS[side],
+            training[f"{subset}_loss"],
+            color=COLOURS[subset],
             marker=_marker(training["epoch"]),
-            label=side,
+            label=subset,
         )
     axis.set(title="Loss (cross-entropy − Dice)", xlabel="epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -58,27 +59,27 @@ def _draw_epoch_dice(axis: Axes, training: pd.DataFrame) -> None:
 
 
 def _draw_case_dice(axis: Axes, metrics: pd.DataFrame) -> None:
-    """Every row a dot, the mean of a side a bar; rows side by side in their order, so that no dot hides another."""
-    for position, side in enumerate(SUBSETS):
-        values = metrics.loc[metrics["split"] == side, "dice"].dropna()
+    """Draw every row as a dot and the mean of a subset as a bar. Dots stand side by side: none hides another."""
+    for position, subset in enumerate(SUBSETS):
+        values = metrics.loc[metrics["split"] == subset, "dice"].dropna()
         if values.empty:
             continue
         places = position + np.linspace(-WIDTH_OF_STRIP, WIDTH_OF_STRIP, len(values) + 2)[1:-1]
-        axis.scatter(places, values, s=18, color=COLOURS[side], alpha=0.7, linewidths=0)
+        axis.scatter(places, values, s=18, color=COLOURS[subset], alpha=0.7, linewidths=0)
         axis.hlines(
-            values.mean(), position - WIDTH_OF_STRIP, position + WIDTH_OF_STRIP, color=COLOURS[side], linewidth=2
+            values.mean(), position - WIDTH_OF_STRIP, position + WIDTH_OF_STRIP, color=COLOURS[subset], linewidth=2
         )
         axis.annotate(
             f"{values.mean():.3f}", (position + WIDTH_OF_STRIP, values.mean()), (3, 0), textcoords="offset points",
             va="center", color=GREY, fontsize=9,
         )  # fmt: skip
-    what = "slice" if "z_index" in metrics else "case"
-    axis.set(title=f"Dice of each {what}, against its contours", ylim=_dice_limits(metrics["dice"]), xlim=(-0.6, 2.8))
+    unit = "slice" if "z_index" in metrics else "case"
+    axis.set(title=f"Dice of each {unit}, against its contours", ylim=_dice_limits(metrics["dice"]), xlim=(-0.6, 2.8))
     counts = metrics["split"].value_counts()
-    axis.set_xticks(range(len(SUBSETS)), [f"{side}\n({counts.get(side, 0)})" for side in SUBSETS])
+    axis.set_xticks(range(len(SUBSETS)), [f"{subset}\n({counts.get(subset, 0)})" for subset in SUBSETS])
 
 
 def _dice_limits(dice: pd.Series) -> tuple[float, float]:
-    """From a round value below the worst Dice to 1, so that good ones can still be told apart."""
+    """Return an axis from a round value below the worst Dice to 1, so that small differences stay visible."""
     worst = dice.min() if dice.notna().any() else 0.0
     return np.floor(worst * 10 - 1e-9).clip(0) / 10, 1.005

@@ -1,4 +1,4 @@
-"""The picture of the cases that went worst: both outlines on the slice where they differ most."""
+"""Draw the cases with the lowest Dice: both outlines, on the slice where they differ most."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,10 @@ COLUMNS = 2
 
 
 class Comparison(NamedTuple):
-    """A row of metrics.tsv to show; its image, contours and prediction, (i, j, k), which start at the slice `first`."""
+    """A row of metrics.tsv to draw, with its image, contours and prediction.
+
+    The three arrays are (i, j, k); their first slice is number `first` of the case.
+    """
 
     row: pd.Series
     first: int
@@ -28,26 +31,21 @@ class Comparison(NamedTuple):
 
 
 def worst_cases(metrics: pd.DataFrame, count: int = SHOWN) -> pd.DataFrame:
-    """The rows of metrics.tsv with the lowest Dice, of test cases first; a case without a Dice is none."""
+    """Return the rows of metrics.tsv with the lowest Dice, test cases first, without rows that have no Dice."""
     measured = metrics[metrics["dice"].notna()]
     ranked = measured.assign(later=measured["split"] != "test").sort_values(["later", "dice"], kind="stable")
     return ranked.head(count).drop(columns="later")
 
 
-def slices_of(row: pd.Series) -> slice:
-    """Which slices of its case a row of metrics.tsv is about: all, or the one of `z_index`."""
-    return slice(row["z_index"], row["z_index"] + 1) if "z_index" in row else slice(None)
-
-
 def most_different_slice(truth: np.ndarray, predicted: np.ndarray) -> int:
-    """The index along k at which two masks differ by most voxels."""
+    """Return the index along k at which two masks differ by most voxels."""
     return int(np.argmax((truth ^ predicted).sum(axis=(0, 1))))
 
 
 def _draw_case(axis: Axes, comparison: Comparison) -> None:
     k = most_different_slice(comparison.truth, comparison.predicted)
     image, truth, predicted = (
-        slice_to_image(part[:, :, k]) for part in (comparison.volume, comparison.truth, comparison.predicted)
+        slice_to_image(array[:, :, k]) for array in (comparison.volume, comparison.truth, comparison.predicted)
     )
     axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="bilinear")
     for mask, colour, style in ((truth, TRUTH, "solid"), (predicted, PREDICTED, "dashed")):
@@ -60,7 +58,7 @@ def _draw_case(axis: Axes, comparison: Comparison) -> None:
 
 
 def draw_worst(path: Path, comparisons: list[Comparison]) -> None:
-    """Draw worst.png; says so where there is nothing to compare."""
+    """Draw worst.png. Without any comparison, the picture says so."""
     lines = max(1, -(-len(comparisons) // COLUMNS))
     figure = Figure(figsize=(3.4 * COLUMNS, 3.5 * lines + 0.4), layout="constrained", dpi=144)
     axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()

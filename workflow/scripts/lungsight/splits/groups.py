@@ -1,4 +1,4 @@
-"""Which slices stay on one side of a split together: those of a patient, of patients who share images, of a source."""
+"""Group the slices that stay in one subset together: of a patient, of patients who share images, or of a source."""
 
 from typing import NamedTuple
 
@@ -11,28 +11,44 @@ from lungsight.errors import UserError
 
 
 class Unit(NamedTuple):
-    """A unit of splitting. columns: slices that agree in one of them stay together. remedy: of a torn group."""
+    """A unit of splitting.
+
+    columns: slices that agree in one of these columns stay together. noun, rule: of the message about a group that is
+    in two subsets.
+    """
 
     columns: tuple[str, ...]
-    what: str
-    remedy: str
+    noun: str
+    rule: str
 
 
 UNITS = {
-    "patient": Unit(("patient",), "the patient", "all slices of a patient must be on one side"),
+    "patient": Unit(("patient",), "the patient", "all slices of a patient must be in one subset"),
     "patient+duplicates": Unit(
         ("patient", "duplicates"), "the group of patients who share images", "patients who share images stay together"
     ),
-    "source": Unit(("patient", "place"), "the source", "all patients of a source must be on one side"),
+    "source": Unit(("patient", "place"), "the source", "all patients of a source must be in one subset"),
     "slice": Unit((), "the slice", ""),
 }
 
 
 def groups_of(slices: pd.DataFrame, unit: str) -> pd.Series:
-    """The group of every slice, numbered 0, 1, … in order of first appearance; int on the index of `slices`.
+    """Find the groups of slices that stay together, and number them.
 
-    slices: the columns of the unit; an empty field links nothing. Two slices are in one group when a chain of equal
-    fields leads from one to the other: the connected components of the graph of slices and fields.
+    Two slices are in one group if a chain of equal fields leads from one to the other. The groups are the connected
+    components of the graph of slices and fields.
+
+    Parameters
+    ----------
+    slices
+        The columns of the unit. An empty field links nothing.
+    unit
+        A key of `UNITS`.
+
+    Returns
+    -------
+    Series of int
+        The group of every slice, on the index of `slices`: 0, 1, … in order of first appearance.
     """
     columns = UNITS[unit].columns
     if not columns:
@@ -40,10 +56,10 @@ def groups_of(slices: pd.DataFrame, unit: str) -> pd.Series:
     rows, fields, n = [], [], len(slices)
     for column in columns:
         present = np.flatnonzero(slices[column] != "")
-        numbers, known = pd.factorize(slices[column].to_numpy()[present])
+        numbers, values = pd.factorize(slices[column].to_numpy()[present])
         rows.append(present)
         fields.append(numbers + n)
-        n += len(known)
+        n += len(values)
     edges = np.concatenate(rows), np.concatenate(fields)
     graph = coo_array((np.ones(len(edges[0]), dtype=bool), edges), shape=(n, n))
     _, component = connected_components(graph, directed=False)
@@ -51,15 +67,20 @@ def groups_of(slices: pd.DataFrame, unit: str) -> pd.Series:
 
 
 def with_duplicates(slices: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
-    """Add `duplicates`, the group of twins that a slice belongs to, or "".
+    """Add the column `duplicates`: the group of duplicate images that a slice belongs to, or "".
 
-    duplicates: the table of that name, of all labelled cohorts. A twin that QC left out links no patients.
+    Slices that QC left out are not in `slices`, so they link no patients.
+
+    Parameters
+    ----------
+    duplicates
+        The table of that name, of all labelled cohorts.
     """
     return slices.assign(duplicates=slices["slice"].map(duplicates.set_index("slice")["group"]).fillna(""))
 
 
-def _rows_in_words(slices: pd.DataFrame) -> str:
-    """ "rows 3 and 9 of cohort hospital", of slices with `cohort` and `row`."""
+def _name_rows(slices: pd.DataFrame) -> str:
+    """Name the table rows of slices with `cohort` and `row`: "rows 3 and 9 of cohort hospital"."""
     parts = []
     for cohort, rows in slices.groupby("cohort", sort=False)["row"]:
         numbers = sorted(set(rows))
@@ -69,18 +90,23 @@ def _rows_in_words(slices: pd.DataFrame) -> str:
 
 
 def check_one_subset(slices: pd.DataFrame, groups: pd.Series, column: str, unit: str) -> None:
-    """Raise UserError when slices of one group have two sides.
+    """Raise UserError if slices of one group are in two subsets.
 
-    slices: `cohort row` and the side in `column`; an empty side counts for none. groups: as from `groups_of`.
+    Parameters
+    ----------
+    slices
+        The columns `cohort row` and the one that names the subset. An empty field counts as none.
+    groups
+        As `groups_of` returns them.
     """
-    sided = slices.assign(group=groups)[slices[column] != ""]
-    sides = sided.groupby("group", sort=False)[column].unique()
-    torn = sides[sides.map(len) > 1]
-    if len(torn):
-        own = sided[sided["group"] == torn.index[0]].drop_duplicates(["cohort", "row", column])
-        more = f" ({len(torn) - 1} more are torn as well.)" if len(torn) > 1 else ""
+    assigned = slices.assign(group=groups)[slices[column] != ""]
+    subsets = assigned.groupby("group", sort=False)[column].unique()
+    divided = subsets[subsets.map(len) > 1]
+    if len(divided):
+        first = assigned[assigned["group"] == divided.index[0]].drop_duplicates(["cohort", "row", column])
+        more = f" ({len(divided) - 1} more are divided as well.)" if len(divided) > 1 else ""
         raise UserError(
-            f"{UNITS[unit].what.capitalize()} of table {_rows_in_words(own)} is in"
-            f" {' and '.join(sorted(torn.iloc[0]))}. Under splits.unit: {unit} {UNITS[unit].remedy}: give these rows"
+            f"{UNITS[unit].noun.capitalize()} of table {_name_rows(first)} is in"
+            f" {' and '.join(sorted(divided.iloc[0]))}. Under splits.unit: {unit} {UNITS[unit].rule}: give these rows"
             f" one split, or leave it empty.{more}"
         )

@@ -1,8 +1,8 @@
-"""Leave whole sources out: which source tests, which one validates.
+"""Choose the whole sources that are held out: one for test, one for validation.
 
-The rule: a source can test or validate when it holds both classes. Of these, the one whose number of patients is
-nearest to the wanted share of test becomes test; of the rest, the one nearest to the share of val becomes val; all
-others train. Of two that are as near the earlier in the table is taken. The config may name both instead.
+A source can be test or val if it holds both classes. Of these sources, the one whose number of patients is nearest to
+the fraction of test becomes test. Of the rest, the one nearest to the fraction of val becomes val. All others are
+train. Of two that are equally near, the earlier one in the table is taken. The config may name both instead.
 """
 
 import pandas as pd
@@ -11,14 +11,21 @@ from lungsight.errors import UserError
 from lungsight.subsets import SUBSETS
 
 
-def _in_words(sources: pd.DataFrame) -> str:
-    return "; ".join(f"{row.names} ({row.patients} patients, {row.classes})" for row in sources.itertuples())
+def _list_sources(sources: pd.DataFrame) -> str:
+    columns = (sources[name] for name in ("names", "patients", "classes"))
+    return "; ".join(
+        f"{names} ({patients} patients, {classes})" for names, patients, classes in zip(*columns, strict=True)
+    )
 
 
 def describe_sources(slices: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
-    """One row per group of sources, in table order: `names`, `patients`, `classes` in words and `both`.
+    """Describe the sources of one cohort. Sources that share a patient are one group, named "A + B".
 
-    slices: of one cohort. Sources that share a patient are one group, named "A + B".
+    Returns
+    -------
+    DataFrame
+        One row per group, in table order: `names`, number of `patients`, `classes` in words, and whether it holds
+        `both` classes.
     """
     by_group = slices.groupby(groups)
     return pd.DataFrame(
@@ -32,48 +39,61 @@ def describe_sources(slices: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
 
 
 def subsets_by_source(
-    slices: pd.DataFrame, groups: pd.Series, given: pd.Series, fractions: list[float], wanted: dict[str, str]
+    slices: pd.DataFrame, groups: pd.Series, prior: pd.Series, fractions: list[float], named: dict[str, str]
 ) -> pd.Series:
-    """The side of every group of sources, by the rule above.
+    """Assign every group of sources to a subset, by the rule above.
 
-    slices: `cohort patient label source` of one cohort. given: the side that a group has by the user's table, or "".
-    wanted: side → the source that the config names, or "". Raises UserError where three sides cannot be filled.
+    Parameters
+    ----------
+    slices
+        The columns `cohort patient label source` of one cohort.
+    prior
+        The subset of each group by the user's table, or "".
+    fractions
+        Of train, val and test.
+    named
+        For test and val, the source that the config names, or "".
+
+    Raises
+    ------
+    UserError
+        If the three subsets cannot be filled.
     """
-    sides = given.copy()
+    subsets = prior.copy()
     cohort, sources = slices["cohort"].iloc[0], describe_sources(slices, groups)
-    if (sides == "test").all():  # an external cohort
-        return sides
+    if (subsets == "test").all():  # an external cohort
+        return subsets
     if len(sources) < len(SUBSETS):
         raise UserError(
-            f"cohort {cohort}: splits.unit: source needs three sources at least, one for each side. The column source"
-            f" of its table has {len(sources)}: {_in_words(sources)}. Name more, or give the cohort another split_unit."
+            f"cohort {cohort}: splits.unit: source needs at least three sources, one for each subset. The column"
+            f" source of its table has {len(sources)}: {_list_sources(sources)}. Name more, or give the cohort another"
+            " split_unit."
         )
-    shares = dict(zip(SUBSETS, fractions, strict=True))
-    for side in ("test", "val"):
-        if (sides == side).any():
+    shares: dict[str, float] = dict(zip(SUBSETS, fractions, strict=True))
+    place_of = {subset: _index_of(sources, named[subset]) for subset in ("test", "val")}
+    for subset, other in (("test", "val"), ("val", "test")):
+        if (subsets == subset).any():
             continue
-        named_for = {other: _index_of(sources, wanted[other]) for other in ("test", "val")}
-        others = named_for["val" if side == "test" else "test"]
-        able = sources[sources["both"] & (sides == "") & ~sources.index.isin(others)]
-        if wanted[side]:
-            named = named_for[side]
-            if named.empty or sides[named[0]] not in ("", side):
+        candidates = sources[sources["both"] & (subsets == "") & ~sources.index.isin(place_of[other])]
+        if named[subset]:
+            place = place_of[subset]
+            if place.empty or subsets[place[0]] not in ("", subset):
                 raise UserError(
-                    f"splits.{side}_source: {wanted[side]} is no free source of cohort {cohort}; it has"
-                    f" {_in_words(sources)}. cohorts.{cohort}.{side}_source names one for this cohort alone."
+                    f"splits.{subset}_source: {named[subset]} is not a free source of cohort {cohort}; it has"
+                    f" {_list_sources(sources)}. cohorts.{cohort}.{subset}_source names one for this cohort alone."
                 )
-            sides[named[0]] = side
-        elif able.empty:
+            subsets[place[0]] = subset
+        elif candidates.empty:
             raise UserError(
-                f"cohort {cohort}: no source is left that could be {side}: it must hold both classes. The sources are"
-                f" {_in_words(sources)}. Give the cohort another split_unit."
+                f"cohort {cohort}: no source is left that could be {subset}: it must hold both classes. The sources are"
+                f" {_list_sources(sources)}. Give the cohort another split_unit."
             )
         else:
-            distance = (able["patients"] / sources["patients"].sum() - shares[side]).abs().round(9)
-            sides[distance.idxmin()] = side
-    return sides.mask(sides == "", "train")
+            distance = (candidates["patients"] / sources["patients"].sum() - shares[subset]).abs().round(9)
+            subsets[distance.idxmin()] = subset
+    return subsets.mask(subsets == "", "train")
 
 
 def _index_of(sources: pd.DataFrame, name: str) -> pd.Index:
-    """Where the source that the config names stands; several may have been joined into one."""
-    return sources.index[sources["names"].str.split(" + ", regex=False).map(lambda names: name in names)]
+    """Find the group with a source that the config names: a group may join several sources."""
+    return sources.index[[name in names.split(" + ") for names in sources["names"]]]

@@ -1,4 +1,4 @@
-"""A cohort as it would be if every row of the user's table were usable: what shows early that a split is impossible."""
+"""Build a cohort from the user's table alone, as if every row were usable, to find an impossible split early."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -10,9 +10,14 @@ from lungsight.splits.cohort_split import CohortTables
 
 
 def cohort_of_rows(name: str, role: str, rows: Sequence[TableRow], shared_ids: bool) -> CohortTables:
-    """A cohort of one slice per row, all kept but the skipped ones.
+    """Build a cohort of one slice per row. QC keeps all of them; skipped rows are left out.
 
-    shared_ids: a patient's name means the same person in every cohort. A row without a patient counts as its own.
+    A row without a patient counts as its own patient.
+
+    Parameters
+    ----------
+    shared_ids
+        Whether one name means one patient in all cohorts.
     """
     scope = "" if shared_ids else name
     table = pd.DataFrame(

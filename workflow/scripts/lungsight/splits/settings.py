@@ -1,74 +1,88 @@
-"""What the config says about splits, checked while the workflow is parsed: standard library alone."""
+"""Read and check what the config says about splits, while the workflow is parsed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
+from lungsight.segmentation.settings import trains_segmentation
 
-JOINT = "patient+duplicates"
-SOURCES = ("val_source", "test_source")
+WITH_DUPLICATES = "patient+duplicates"  # the unit that links patients of several cohorts
+SOURCE_KEYS = ("val_source", "test_source")
 
 
 def split_unit_of(config: dict, cohort: str) -> str:
-    """The unit that a cohort is split by: its own, else the run's."""
+    """Return the unit that a cohort is split by: its own, else that of the run."""
     return config["cohorts"][cohort].get("split_unit", config["splits"]["unit"])
 
 
 def split_settings_of(config: dict, cohort: str) -> dict:
-    """The config's `splits` as they count for a cohort: it may name sources of its own."""
-    own = config["cohorts"][cohort]
-    return config["splits"] | {name: own[name] for name in SOURCES if name in own}
+    """Return the config's `splits` for one cohort, which may name sources of its own."""
+    settings = config["cohorts"][cohort]
+    return config["splits"] | {key: settings[key] for key in SOURCE_KEYS if key in settings}
 
 
 def subsets_preassigned_elsewhere(config: dict, rows: Mapping[str, Sequence[TableRow]], cohort: str) -> dict[int, str]:
-    """Sides that patients of a cohort have by other cohorts' tables, where they share patients: table row → side.
+    """Return the subsets that other cohorts' tables assign to patients of a cohort, if cohorts share patients.
 
-    rows: of every cohort's table.
+    Parameters
+    ----------
+    rows
+        The rows of every cohort's table.
+
+    Returns
+    -------
+    dict
+        Number of the table row of `cohort` → subset.
     """
     if not config["shared_ids"]:
         return {}
-    sides = {}
-    for name, own in config["cohorts"].items():
-        if own["role"] == "segmentation":
+    subset_of: dict[str, str] = {}
+    for name, settings in config["cohorts"].items():
+        if settings["role"] == "segmentation":
             continue
-        given = [(row.patient, "test" if own["role"] == "external" else row.split) for row in rows[name] if row.patient]
-        sides |= {patient: side for patient, side in given if side}
-    return {row.row: sides[row.patient] for row in rows[cohort] if row.patient in sides and not row.split}
+        for row in rows[name]:
+            subset = "test" if settings["role"] == "external" else row.split
+            if row.patient and subset:
+                subset_of[row.patient] = subset
+    return {row.row: subset_of[row.patient] for row in rows[cohort] if row.patient in subset_of and not row.split}
 
 
 def assigned_together(config: dict, cohort: str, labelled: list[str]) -> list[str]:
-    """Cohorts whose patients are assigned in one go with a cohort's, in the config's order.
+    """Return the cohorts that are split jointly with a cohort, in the order of the config.
 
-    All labelled ones where they share patients; those that keep twins together, since a twin may lie in another cohort;
-    else the cohort alone.
+    If cohorts share patients, these are all labelled ones. If the unit links patients by duplicate images, these are
+    all cohorts of that unit, because a duplicate may lie in another cohort. Else it is the cohort alone.
     """
     if config["shared_ids"]:
         return labelled
-    unit = split_unit_of(config, cohort)
-    return [name for name in labelled if split_unit_of(config, name) == unit] if unit == JOINT else [cohort]
+    if split_unit_of(config, cohort) != WITH_DUPLICATES:
+        return [cohort]
+    return [name for name in labelled if split_unit_of(config, name) == WITH_DUPLICATES]
 
 
 def has_network_on_contours(config: dict) -> bool:
-    """Whether patients of a segmentation cohort train the lung segmentation of this run."""
-    segmentation, roles = config["segmentation"], {cohort["role"] for cohort in config["cohorts"].values()}
-    return segmentation["method"] == "nnunet" and not segmentation["model"] and "segmentation" in roles
+    """Return whether patients of a segmentation cohort train the lung segmentation of this run."""
+    return trains_segmentation(config) and bool(cohorts_with_role(config, "segmentation"))
 
 
 def split_problems(config: dict) -> list[str]:
-    """What a schema cannot say about `splits`, of a config with its defaults filled in."""
+    """List what a schema cannot find wrong with `splits`, one sentence each. config: with its defaults filled in."""
     splits, wrong = config["splits"], []
     if abs(sum(splits["fractions"]) - 1) > 1e-6:
         wrong.append(f"splits.fractions: {splits['fractions']} do not sum to 1.")
-    named = [name for name, cohort in config["cohorts"].items() if cohort["role"] != "segmentation"]
-    units = {split_unit_of(config, name) for name in named}
+    units = {split_unit_of(config, name) for name in cohorts_with_role(config, *LABELLED_ROLES)}
     for name, cohort in config["cohorts"].items():
         if "split_unit" in cohort and cohort["role"] == "segmentation":
             wrong.append(f"cohorts.{name}.split_unit: a segmentation cohort is split by patient.")
-        for key in (key for key in SOURCES if key in cohort and split_unit_of(config, name) != "source"):
-            wrong.append(f"cohorts.{name}.{key} is for the unit source; this cohort is not split by it.")
+        wrong += [
+            f"cohorts.{name}.{key} is for the unit source; this cohort is not split by it."
+            for key in SOURCE_KEYS
+            if key in cohort and split_unit_of(config, name) != "source"
+        ]
     if splits["folds"] == 1:
-        wrong.append("splits.folds: 1 is no cross-validation; 0 switches it off.")
+        wrong.append("splits.folds: 1 is not a cross-validation; 0 switches it off.")
     if splits["folds"] and splits["fold"] > splits["folds"]:
         wrong.append(f"splits.fold: {splits['fold']} of {splits['folds']} folds; they count from 1.")
     if splits["folds"] and "source" in units:
@@ -93,7 +107,7 @@ def split_problems(config: dict) -> list[str]:
 
 
 def earlier_files(config: dict) -> list[str]:
-    """Split and private tables of the earlier run that this one follows. Raises UserError where one is absent."""
+    """List the split and private tables of the earlier run that this run follows. Raise UserError if one is absent."""
     previous = config["splits"]["previous"].rstrip("/")
     if not previous:
         return []
@@ -108,8 +122,8 @@ def earlier_files(config: dict) -> list[str]:
     for path in (Path(f"{previous}.private/{name}.tsv") for name in cohorts):
         if not path.is_file():
             raise UserError(
-                f"splits.previous: {path} does not exist. Patients of two runs can only be told to be the same by the"
-                " private tables of both."
+                f"splits.previous: {path} does not exist. The private tables of both runs alone can show that patients"
+                " are the same."
             )
     contours = sorted(Path(previous).glob("segmentation/split.tsv"))
     return [str(path) for path in [*splits, *contours, *sorted(Path(f"{previous}.private").glob("*.tsv"))]]

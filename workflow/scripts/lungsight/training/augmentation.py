@@ -1,32 +1,49 @@
-"""Augmentation of training images: flips, rotation and brightness, drawn by NumPy, applied inside the training step.
+"""Augment training images: flips, rotation and brightness, drawn by NumPy, applied inside the training step.
 
-Intensities stay 0–255 until the backbone's own preprocessing, in training as in prediction: a brightness factor of 1
-leaves an image as it is.
+Intensities stay in 0-255 until the backbone's own preprocessing, in training as in prediction. A brightness factor of
+1 leaves an image as it is.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 
 class Augmentation(NamedTuple):
-    """Of n images: transforms (n, 8) float32, output (column, row) → input, and brightness (n,) float32 factors."""
+    """The augmentation of n images.
+
+    Attributes
+    ----------
+    transforms
+        (n, 8) float32, mapping an output pixel (column, row) to the input; see `transforms_about_centre`.
+    brightness
+        (n,) float32 factors.
+    """
 
     transforms: np.ndarray
     brightness: np.ndarray
 
 
-def generator(seed: int, *where: int) -> np.random.Generator:
-    """The generator of one place in the training (stage, epoch, step), the same for every pipeline."""
-    return np.random.default_rng([seed, *where])
+def generator(seed: int, *place: int) -> np.random.Generator:
+    """Return the random generator of one place in the training (stage, epoch, step), the same for every pipeline."""
+    return np.random.default_rng([seed, *place])
 
 
-def draw_augmentation(rng: np.random.Generator, n: int, size: int, settings: dict) -> Augmentation:
-    """Draw for n images of (size, size) pixels; settings: the config's `training.augmentation`, rotation in degrees.
+def draw_augmentation(rng: np.random.Generator, n: int, size: int, settings: dict[str, Any]) -> Augmentation:
+    """Draw the augmentation of n images of (size, size) pixels.
 
-    Each switched-on flip is done with probability ½; angle and factor are drawn evenly from their ranges. The same
-    numbers are drawn whatever is switched on, so that switching one off moves no other.
+    Each enabled flip has probability ½. Angle and brightness are uniform over their ranges. The same random numbers are
+    drawn whatever is enabled, so that disabling one augmentation changes no other.
+
+    Parameters
+    ----------
+    rng
+        Of this step, by `generator`.
+    n, size
+        Number of images, and their rows and columns.
+    settings
+        The config's `training.augmentation`; rotation in degrees.
     """
     flips = rng.random((2, n)) < 0.5
     turns, factors = rng.random((2, n))
@@ -46,10 +63,21 @@ def no_augmentation(n: int) -> Augmentation:
 
 
 def transforms_about_centre(horizontal: np.ndarray, vertical: np.ndarray, angles: np.ndarray, size: int) -> np.ndarray:
-    """Flip (−1) or not (1) and turn about the image's centre.
+    """Compute flips and rotations about the image's centre as projective transforms.
 
-    horizontal, vertical, angles: (n,), angles in radians. Returns (n, 8) float32 [a0 a1 a2 b0 b1 b2 0 0]: the output
-    pixel (x, y) = (column, row) shows the input at (a0 x + a1 y + a2, b0 x + b1 y + b2).
+    Parameters
+    ----------
+    horizontal, vertical
+        (n,), −1 to flip, 1 to leave.
+    angles
+        (n,) in radians.
+    size
+        Rows and columns of an image.
+
+    Returns
+    -------
+    (n, 8) float32 [a0 a1 a2 b0 b1 b2 0 0]: the output pixel (x, y) = (column, row) shows the input at
+    (a0 x + a1 y + a2, b0 x + b1 y + b2).
     """
     cosine, sine = np.cos(angles), np.sin(angles)
     matrix = np.array([[horizontal * cosine, -horizontal * sine], [vertical * sine, vertical * cosine]])
@@ -61,11 +89,22 @@ def transforms_about_centre(horizontal: np.ndarray, vertical: np.ndarray, angles
 
 
 def augment(images: tf.Tensor, transforms: tf.Tensor, brightness: tf.Tensor) -> tf.Tensor:
-    """Apply an `Augmentation` to images (n, size, size) in 0–255; returns float32 of the same shape and range.
+    """Apply an `Augmentation` to images.
 
-    Bilinear between pixels; outside the image its nearest pixel.
+    Values between pixels are bilinear. Outside the image the nearest pixel holds.
+
+    Parameters
+    ----------
+    images
+        (n, size, size) in 0-255.
+    transforms, brightness
+        As `Augmentation` has them.
+
+    Returns
+    -------
+    (n, size, size) float32 in 0-255.
     """
-    gray = tf.cast(images, tf.float32)[..., None]
+    gray = tf.cast(images, tf.float32)[..., None]  # pyright: ignore[reportArgumentType]  # the stub knows no `...`
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=gray,
         transforms=transforms,

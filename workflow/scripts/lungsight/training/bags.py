@@ -1,10 +1,11 @@
-"""Bags: slices of one patient that are answered together, from the mean of their pooled features.
+"""Pool the slices of a patient: one prediction from the mean of their pooled features.
 
-The network stays one of slices: what stands before the pooled features sees one slice at a time, what stands behind
-them sees their mean. A bag of one slice is that slice.
+A bag is a number of slices of one patient. The layers before the pooled features see one slice at a time; the layers
+behind them see the mean of the bag. A bag of one slice is that slice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,62 +18,96 @@ Head = Callable[[np.ndarray], np.ndarray]
 
 
 def in_two_parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """A classifier as images → pooled features (n, channels), and those → its outputs; both share its weights."""
+    """Split a classifier at its pooled features; both parts share its weights.
+
+    Returns
+    -------
+    images → pooled features (n, channels), and pooled features → the classifier's outputs.
+    """
     pooled = model.get_layer(POOLED).output
     return keras.Model(model.input, pooled), keras.Model(pooled, model.output)
 
 
 def draw_bags(rng: np.random.Generator, groups: np.ndarray, size: int) -> np.ndarray:
-    """Positions 0 … n−1 in bags of `size`, (bags, size) int, all of one group each.
+    """Draw bags of `size` slices of one group each.
 
-    groups: (n,) int, the patient of each. Every slice is in a bag; a group whose number does not divide by `size` fills
-    its last bag up with slices drawn from all of its own.
+    Every slice is in a bag. Where `size` does not divide a group's number of slices, the last bag is filled up with
+    slices drawn from the whole group.
+
+    Parameters
+    ----------
+    rng
+        Of this epoch.
+    groups
+        (n,) int, the patient of each slice.
+    size
+        Slices of a bag.
+
+    Returns
+    -------
+    (bags, size) int, positions 0 … n − 1.
     """
     bags = []
     for group in np.unique(groups):
-        own = rng.permutation(np.flatnonzero(groups == group))
-        missing = -len(own) % size
-        bags.append(np.concatenate([own, rng.choice(own, missing)]).reshape(-1, size))
+        members = rng.permutation(np.flatnonzero(groups == group))
+        missing = -len(members) % size
+        bags.append(np.concatenate([members, rng.choice(members, missing)]).reshape(-1, size))
     return np.concatenate(bags)
 
 
 def count_bags(groups: np.ndarray, size: int) -> int:
-    """How many bags `draw_bags` makes."""
+    """Count the bags that `draw_bags` makes."""
     _, counts = np.unique(groups, return_counts=True)
     return int((-(-counts // size)).sum())
 
 
 def mean_by_group(features: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Mean features of each group, (g, channels), in the order of the groups' numbers 0 … g−1."""
+    """Average features (n, channels) over each group; returns (g, channels) for the groups numbered 0 … g − 1."""
     sums = np.zeros((groups.max() + 1, features.shape[1]))
     np.add.at(sums, groups, features)
     return sums / np.bincount(groups)[:, None]
 
 
 def predict_bags(model: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function for training: inputs (bags · size, …), a bag's one after the other → outputs (bags, k)."""
+    """Return the forward pass of a training step on bags.
+
+    Returns
+    -------
+    A function of inputs (bags · size, …), a bag's slices one after the other. It returns the outputs (bags, k).
+    """
     if size == 1:
         return lambda inputs: model(inputs, training=True)
     features, head = in_two_parts(model)
 
-    def answer(inputs: tf.Tensor) -> tf.Tensor:
+    def predict(inputs: tf.Tensor) -> tf.Tensor:
         pooled = features(inputs, training=True)
         return head(tf.reduce_mean(tf.reshape(pooled, (-1, size, pooled.shape[1])), axis=1), training=True)
 
-    return answer
+    return predict
 
 
 def numpy_head(model: keras.Model) -> Head:
-    """What stands behind the pooled features as a function (n, channels) → outputs (n, k), float64."""
+    """Return the layers behind the pooled features as a function (n, channels) → outputs (n, k), float64."""
     _, head = in_two_parts(model)
     return lambda features: head(tf.constant(features, tf.float32), training=False).numpy().astype(np.float64)
 
 
-def predict_patient(model: keras.Model, provenance: dict) -> Callable[[np.ndarray, np.ndarray], float]:
-    """How a patient is answered: a function of the slices' probabilities (n,) and pooled features (n, channels).
+def predict_patient(model: keras.Model, provenance: dict[str, Any]) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Return how a model predicts a patient.
 
-    model: ends in the probability. Trained on bags, by its provenance, the answer is what the network says of the mean
-    features; else it is the mean probability.
+    A model that was trained on bags, by its provenance, predicts a patient from the mean features of the slices.
+    Any other model predicts a patient by the mean probability of the slices.
+
+    Parameters
+    ----------
+    model
+        Ends in the probability.
+    provenance
+        As provenance.json has it.
+
+    Returns
+    -------
+    A function of the slices' probabilities (n,) and pooled features (n, channels).
     """
     if bag_size_of(provenance) == 1:
         return lambda probability, features: float(probability.mean())
@@ -80,7 +115,7 @@ def predict_patient(model: keras.Model, provenance: dict) -> Callable[[np.ndarra
     return lambda probability, features: float(head(features.mean(axis=0, keepdims=True))[0, 0])
 
 
-def numbered(*columns: Sequence) -> np.ndarray:
-    """(n,) int: the group of each row, rows alike in all columns, numbered in order of first appearance."""
-    known: dict[tuple, int] = {}
-    return np.array([known.setdefault(row, len(known)) for row in zip(*columns, strict=True)], dtype=int)
+def group_numbers(*columns: Iterable[Any]) -> np.ndarray:
+    """Return the group of each row, (n,) int: 0, 1, … for each distinct row, in order of first appearance."""
+    numbers: dict[tuple[Any, ...], int] = {}
+    return np.array([numbers.setdefault(row, len(numbers)) for row in zip(*columns, strict=True)], dtype=int)

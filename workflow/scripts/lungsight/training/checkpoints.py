@@ -13,7 +13,7 @@ import numpy as np
 from lungsight.files import atomic_path
 from lungsight.program import log
 from lungsight.training.adam import Adam
-from lungsight.training.early_stopping import BestEpoch
+from lungsight.training.early_stopping import EarlyStopping
 
 # Of the provenance, what a training may go on without: a run is often resumed with another number of cores.
 NOT_DEPENDED_ON = ("threads",)
@@ -41,15 +41,15 @@ class Checkpoint:
         """The file."""
         return self.folder / f"{self.digest}.npz"
 
-    def save(self, model: keras.Model, optimizer: Adam, history: list[dict], best: BestEpoch) -> None:
+    def save(self, model: keras.Model, optimizer: Adam, history: list[dict], stopping: EarlyStopping) -> None:
         """Write the state after the last epoch of `history`, whole or not at all."""
         arrays = {f"model_{number}": variable.numpy() for number, variable in enumerate(model.variables)}
         arrays |= {f"optimizer_{number}": value for number, value in enumerate(optimizer.state())}
-        arrays |= {f"best_{number}": value for number, value in enumerate(best.weights)}
+        arrays |= {f"best_{number}": value for number, value in enumerate(stopping.best_weights or [])}
         with atomic_path(self.path) as temporary:
             np.savez(temporary, digest=self.digest, history=json.dumps(history), **arrays)
 
-    def restore(self, model: keras.Model, optimizer: Adam, best: BestEpoch) -> list[dict]:
+    def restore(self, model: keras.Model, optimizer: Adam, stopping: EarlyStopping) -> list[dict]:
         """Go back to the last finished epoch; returns the history so far, empty where there is nothing to go back to.
 
         A file that is damaged or of another training is refused with a message, and the training starts over.
@@ -67,7 +67,7 @@ class Checkpoint:
         for variable, value in zip(model.variables, weights, strict=True):
             variable.assign(value)
         optimizer.restore(state)
-        best.weights = best_weights
+        stopping.resume(history, best_weights)
         log(f"Going on after epoch {len(history)}.")
         return history
 

@@ -1,4 +1,4 @@
-"""How TensorFlow is set up before anything is built: deterministic, on as many cores as the rule was given."""
+"""Set up TensorFlow before anything is built: deterministic, on the cores that the rule was given."""
 
 import os
 
@@ -9,11 +9,15 @@ from lungsight.errors import UserError
 
 
 def prepare_device(threads: int, seed: int) -> str:
-    """Set threads, seeds and determinism; call it once, first. Returns the device class, "gpu" or "cpu".
+    """Set threads, seeds and determinism. Call it once, first.
 
     Two operations may run at once: on two cores DenseNet-201 trains a tenth faster, with the same numbers, since the
     order of sums is fixed within an operation. On a CPU, Grappler's graph rewriting is left out: it takes seconds for
     DenseNet-201 and gains nothing there.
+
+    Returns
+    -------
+    The device class, "gpu" or "cpu".
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(min(threads, 2))

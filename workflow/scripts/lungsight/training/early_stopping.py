@@ -1,6 +1,8 @@
-"""Early stopping: which epoch a training keeps, and when it has waited long enough for a better one."""
+"""Stop a training whose validation loss no longer falls, and keep its best epoch."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,36 +10,56 @@ import numpy as np
 PLANNED, EARLY = "all epochs done", "validation loss no longer fell"
 
 
-def best_epoch(history: Sequence[dict]) -> int:
-    """The epoch (1-based) with the lowest validation loss, the first of equals."""
-    return min(history, key=lambda row: row["val_loss"])["epoch"]
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras's early stopping on the validation loss, for a training that can be resumed.
 
-
-class BestEpoch:
-    """Keeps the weights of the epoch with the lowest validation loss.
-
-    patience: epochs to wait for a lower one; None keeps nothing, and a training runs to its end.
+    Parameters
+    ----------
+    model : keras.Model
+        The network that is trained.
+    patience : int or None
+        Epochs to wait for a lower validation loss. None trains all epochs and keeps the last one.
     """
 
-    def __init__(self, patience: int | None) -> None:
-        self.patience = patience
-        self.weights: list[np.ndarray] = []
+    def __init__(self, model: keras.Model, patience: int | None) -> None:
+        stops = patience is not None
+        super().__init__("val_loss", mode="min", patience=patience if stops else math.inf, restore_best_weights=stops)
+        self.set_model(model)
+        self.on_train_begin()
 
-    def see(self, model: keras.Model, history: Sequence[dict]) -> None:
-        """Take the model's weights if the last epoch is the best so far."""
-        if self.patience is not None and best_epoch(history) == history[-1]["epoch"]:
-            self.weights = [variable.numpy() for variable in model.variables]
-
-    def is_over(self, history: Sequence[dict]) -> bool:
+    @property
+    def is_over(self) -> bool:
         """Whether the best epoch lies `patience` epochs back."""
-        return self.patience is not None and bool(history) and len(history) - best_epoch(history) >= self.patience
+        return self.stopped_epoch > 0
 
-    def finish(self, model: keras.Model, history: Sequence[dict]) -> list[dict]:
-        """Give the model the best epoch's weights; returns the history with `kept` (0/1) and `stopped` (last row)."""
-        for variable, value in zip(model.variables, self.weights, strict=False):
-            variable.assign(value)
-        kept = best_epoch(history) if self.patience is not None else history[-1]["epoch"]
-        reason = EARLY if self.is_over(history) else PLANNED
+    def see(self, row: dict[str, Any]) -> None:
+        """Take note of an epoch that has just ended. The model still has the weights of that epoch.
+
+        Parameters
+        ----------
+        row : dict
+            Row of the history, with at least `epoch` (from 1) and `val_loss`.
+        """
+        self.on_epoch_end(row["epoch"] - 1, row)
+
+    def resume(self, history: Sequence[dict[str, Any]], best_weights: list[np.ndarray] | None) -> None:
+        """Go on after the epochs of `history`, whose best one had these weights."""
+        for row in history:
+            self.see(row)
+        self.best_weights = best_weights
+
+    def finish(self, history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give the model the weights of the epoch that is kept.
+
+        Returns
+        -------
+        list of dict
+            The history with two more columns. `kept` is 1 for the epoch that is kept, else 0. `stopped` says in the
+            last row why the training ended, and is empty before.
+        """
+        self.on_train_end()
+        kept = self.best_epoch + 1 if self.restore_best_weights else history[-1]["epoch"]
+        reason = EARLY if self.is_over else PLANNED
         return [
             {**row, "kept": int(row["epoch"] == kept), "stopped": reason if row is history[-1] else ""}
             for row in history

@@ -1,8 +1,13 @@
-"""Extreme learning machines (Huang et al. 2006) on the pooled features of a backbone, solved in closed form.
+"""Solve extreme learning machines on the pooled features of a backbone in closed form.
 
 A machine has random neurons, H = g(XW + b), which are never trained, and weights β = (I/C + HᵀH)⁻¹HᵀT of its one
-output, where T is 1 for the positive class and −1 for the other. X are the features, standardised over the training
-images: that is folded into W and b, so that the saved network takes features as they are.
+output. T is 1 for the positive class and −1 for the other. X are the features, standardised over the training images.
+The standardisation is folded into W and b, so that the saved network takes features as they are.
+
+References
+----------
+Huang, G.-B., Zhu, Q.-Y. and Siew, C.-K. (2006). Extreme learning machine: theory and applications.
+Platt, J. (1999). Probabilistic outputs for support vector machines.
 """
 
 import time
@@ -22,21 +27,35 @@ from lungsight.training.losses import Objective
 from lungsight.training.network import LOGIT, POOLED, make_inference, run_in_batches
 
 SOLVED = "solved in closed form"
-SLOPES = (0.1, 20.0)  # of the logit over the margin; a margin of 1 is what the machines aim at
+SLOPES = (0.1, 20.0)  # of the logit over the margin; the machines aim at margins of ±1
 
 
 def ridge(hidden: np.ndarray, targets: np.ndarray, c: float) -> np.ndarray:
-    """β = (I/C + HᵀH)⁻¹HᵀT. hidden: H (n, neurons). targets: T (n,). Returns (neurons,) float64."""
+    """Compute β = (I/C + HᵀH)⁻¹HᵀT.
+
+    Parameters
+    ----------
+    hidden
+        H, (n, neurons).
+    targets
+        T, (n,).
+    c
+        C.
+
+    Returns
+    -------
+    (neurons,) float64.
+    """
     hidden = hidden.astype(np.float64)
     gram = hidden.T @ hidden + np.eye(hidden.shape[1]) / c
     return solve(gram, hidden.T @ targets, assume_a="pos")
 
 
 def random_neurons(rng: np.random.Generator, features: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
-    """W (channels, units) and b (units,) for features (n, channels) as they are.
+    """Draw W (channels, units) and b (units,) for features (n, channels) as they are.
 
-    On standardised features the weights would be drawn evenly from ±√(3/channels), so that a neuron's sum has variance
-    1, and the offsets from ±1.
+    On standardised features the weights are uniform over ±√(3/channels), so that a neuron's sum has variance 1, and the
+    offsets are uniform over ±1.
     """
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
@@ -46,9 +65,9 @@ def random_neurons(rng: np.random.Generator, features: np.ndarray, units: int) -
 
 
 def slope_of_logit(margins: np.ndarray, labels: np.ndarray) -> float:
-    """The factor within SLOPES by which margins (n,) become logits with the least cross-entropy against labels (n,).
+    """Fit the factor within SLOPES that turns margins (n,) into the logits of least cross-entropy against labels (n,).
 
-    It is Platt's scaling without an offset, which would move the majority's decision.
+    This is Platt's scaling without an offset: an offset would change the majority's decision.
     """
     signed = margins * np.where(labels == 1, 1.0, -1.0)
     return float(minimize_scalar(lambda slope: np.logaddexp(0, -slope * signed).mean(), bounds=SLOPES).x)
@@ -59,23 +78,25 @@ def _features(model: keras.Model, backbone: Backbone, images: LabelledImages) ->
     return run_in_batches(make_inference(pooled, backbone), images.pixels, images.rows)
 
 
-def _part(model: keras.Model, name: str, features: np.ndarray) -> np.ndarray:
-    """What a layer of the head says of features, float64."""
+def _layer_output(model: keras.Model, name: str, features: np.ndarray) -> np.ndarray:
+    """Compute the output of a layer of the head from pooled features, float64."""
     part = keras.Model(model.get_layer(POOLED).output, model.get_layer(name).output)
-    return part.predict(features, verbose=0).astype(np.float64)
+    # Keras documents 0 as well as "auto"; its stub has the string only.
+    output = part.predict(features, verbose=0)  # pyright: ignore[reportArgumentType]
+    return output.astype(np.float64)
 
 
 def solve_head(model: keras.Model, features: np.ndarray, labels: np.ndarray, c: float, seed: int) -> None:
-    """Give the machines of a classifier their weights, in place. features: (n, channels) of the training images."""
+    """Set the weights of a classifier's machines, in place. features: (n, channels) of the training images."""
     for number, name in enumerate(MACHINES):
         layer = model.get_layer(f"{RANDOM}{name}")
         layer.set_weights(random_neurons(np.random.default_rng([seed, number]), features, layer.units))
-    hidden = _part(model, HIDDEN, features)
+    hidden = _layer_output(model, HIDDEN, features)
     blocks = np.array_split(np.arange(hidden.shape[1]), len(MACHINES))
     targets = np.where(labels == 1, 1.0, -1.0)
-    for name, own in zip(MACHINES, blocks, strict=True):
+    for name, neurons in zip(MACHINES, blocks, strict=True):
         weights = np.zeros((hidden.shape[1], 1))
-        weights[own, 0] = ridge(hidden[:, own], targets, c)
+        weights[neurons, 0] = ridge(hidden[:, neurons], targets, c)
         model.get_layer(f"{MARGIN}{name}").set_weights([weights])
 
 
@@ -88,25 +109,34 @@ def solve_machines(
     plan: TrainingPlan,
     checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
-    """Solve the head of `model`, whose output is the logit, in place; the backbone stays as it is.
+    """Solve the head of `model` in place; the backbone stays as it is. A solver of `solvers.SOLVERS`.
 
-    The slope of the logit is fitted on the validation images. Returns a history of one epoch, over images as they are.
-    There is nothing to go on from: a solution that was cut short starts over.
+    The slope of the logit is fitted on the validation images. An interrupted solution starts over: the checkpoint is
+    not used.
+
+    Returns
+    -------
+    A history of one epoch, over images without augmentation.
+
+    Raises
+    ------
+    UserError
+        A feature of the backbone is not finite.
     """
     started = time.monotonic()
     features = [_features(model, backbone, images) for images in (training, validation)]
     log(f"{features[0].shape[1]} features of {len(training)} training images")
-    if not all(np.isfinite(own).all() for own in features):
+    if not all(np.isfinite(values).all() for values in features):
         raise UserError(
             "Some features of the backbone are not numbers, so no extreme learning machine can be solved on them."
             " training.precision: float32 computes them in the range that they need."
         )
     solve_head(model, features[0], training.labels, plan.elm_c, plan.seed)
-    slope = slope_of_logit(_part(model, MEDIAN, features[1])[:, 0], validation.labels)
+    slope = slope_of_logit(_layer_output(model, MEDIAN, features[1])[:, 0], validation.labels)
     model.get_layer(LOGIT).set_weights([np.array([[slope]]), np.zeros(1)])
     measured = [
-        objective(images.labels, _part(model, LOGIT, own).astype(np.float32))
-        for images, own in zip((training, validation), features, strict=True)
+        objective(images.labels, _layer_output(model, LOGIT, values).astype(np.float32))
+        for images, values in zip((training, validation), features, strict=True)
     ]
     loss, val_loss = (float(np.mean(each.loss)) for each in measured)
     accuracy, val_accuracy = (float(np.mean(each.correct)) for each in measured)

@@ -16,7 +16,7 @@ from lungsight.training.augmentation import augment, draw_augmentation, generato
 from lungsight.training.backbones import Backbone
 from lungsight.training.bags import count_bags, draw_bags, in_two_parts, mean_by_group, numpy_head, predict_bags
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.early_stopping import BestEpoch
+from lungsight.training.early_stopping import EarlyStopping
 from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.loss_scale import optimizer_of
 from lungsight.training.losses import Objective
@@ -196,13 +196,13 @@ def fit(
     """
     with frozen_batch_norm(model) if plan.freeze_batch_norm else nullcontext():
         optimizer = optimizer_of(model, plan.weight_decay)
-        best = BestEpoch(plan.patience)
-        history = checkpoint.restore(model, optimizer, best) if checkpoint else []
+        stopping = EarlyStopping(model, plan.patience)
+        history = checkpoint.restore(model, optimizer, stopping) if checkpoint else []
         step = make_train_step(model, backbone, objective, optimizer, plan.bag_size)
         validate = make_validation(model, backbone, validation, plan.bag_size)
         recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
         for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
-            if best.is_over(history):
+            if stopping.is_over:
                 break
             started = time.monotonic()
             loss, accuracy = train_epoch(step, training, plan, epoch)
@@ -220,10 +220,10 @@ def fit(
             check_finite(row, kept=bool(checkpoint and history))
             log(in_words(row))
             history.append(row)
-            best.see(model, history)
+            stopping.see(row)
             if checkpoint and epoch < plan.epochs:
-                checkpoint.save(model, optimizer, history, best)
-    return best.finish(model, history)
+                checkpoint.save(model, optimizer, history, stopping)
+    return stopping.finish(history)
 
 
 def check_finite(row: dict, kept: bool) -> None:

@@ -1,31 +1,36 @@
-"""What stands between a backbone's pooled features and the logit.
+"""Build the head: the layers between a backbone's pooled features and the logit.
 
-A head of the config is an entry of HEADS and a word under `training.head` in the config's schema. It takes the pooled
-features (n, channels) and the config's `training`, and returns what the logit is computed from.
+To add a head, add an entry to HEADS, and its word under `training.head` in the config's schema. A head takes the pooled
+features (n, channels) and the config's `training` section, and returns the tensor that the logit is computed from.
+
+References
+----------
+He, K. et al. (2015). Delving deep into rectifiers.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
 HIDDEN = "hidden"  # the last hidden layer, where a head has one
-# Of the extreme learning machines: prefixes of a machine's random neurons and its margin, and the margins' median.
+# Layers of the extreme learning machines: prefixes of random neurons and margin, and the median of the margins.
 RANDOM, MARGIN, MEDIAN = "random_", "margin_", "median"
-NEGATIVE_SLOPE = 0.25  # of PReLU, what He et al. (2015) start it from; a random neuron does not learn it
+NEGATIVE_SLOPE = 0.25  # of PReLU: the initial value of He et al. (2015), which a random neuron keeps
 
 
-def dense(pooled: keras.KerasTensor, settings: dict) -> keras.KerasTensor:
-    """One dense layer, as in the thesis."""
+def dense(pooled: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
+    """Add one dense layer, as in the thesis."""
     return keras.layers.Dense(settings["head_units"], activation=settings["head_activation"], name=HIDDEN)(pooled)
 
 
-def linear(pooled: keras.KerasTensor, settings: dict) -> keras.KerasTensor:
-    """Nothing: logistic regression on the pooled features."""
+def linear(pooled: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
+    """Add no layer: the classifier is a logistic regression on the pooled features."""
     return pooled
 
 
 def tanh_relu(sums: keras.KerasTensor) -> keras.KerasTensor:
-    """x where it is positive, else tanh x."""
+    """Compute x where it is positive, else tanh x."""
     positive = keras.layers.ReLU()(sums)
     negative = keras.layers.Activation("tanh")(keras.layers.Subtract()([sums, positive]))
     return keras.layers.Add()([positive, negative])
@@ -38,11 +43,12 @@ MACHINES: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
 }
 
 
-def extreme_learning_machines(pooled: keras.KerasTensor, settings: dict) -> keras.KerasTensor:
-    """Three machines of random neurons that differ in their activation, and the median of their margins.
+def extreme_learning_machines(pooled: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
+    """Add three machines of random neurons that differ in their activation, and the median of their margins.
 
-    The sign of the median is the vote of the majority. Unlike the vote, it can be ranked, and it has a gradient: that
-    of the machine whose voice decides. A margin sees the neurons of all machines; its weights of the others' are 0.
+    The sign of the median is the vote of the majority. Unlike the vote, the median ranks images and has a gradient:
+    that of the machine with the median margin. Each margin layer sees the neurons of all machines; its weights on the
+    other machines' neurons are 0.
     """
     sums = {name: keras.layers.Dense(settings["head_units"], name=f"{RANDOM}{name}")(pooled) for name in MACHINES}
     hidden = keras.layers.Concatenate(name=HIDDEN)([activate(sums[name]) for name, activate in MACHINES.items()])
@@ -51,7 +57,7 @@ def extreme_learning_machines(pooled: keras.KerasTensor, settings: dict) -> kera
     return keras.layers.Maximum(name=MEDIAN)([lower, keras.layers.Minimum()([upper, third])])
 
 
-HEADS: dict[str, Callable[[keras.KerasTensor, dict], keras.KerasTensor]] = {
+HEADS: dict[str, Callable[[keras.KerasTensor, dict[str, Any]], keras.KerasTensor]] = {
     "dense": dense,
     "linear": linear,
     "extreme_learning_machines": extreme_learning_machines,

@@ -1,4 +1,4 @@
-"""The training curve as a picture."""
+"""Draw the training curve."""
 
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,22 @@ from lungsight.files import atomic_path
 
 
 def title_of(pipeline: str, stage: int, weights: dict[str, Any]) -> str:
-    """The heading of a model's curve; stand-ins for ImageNet weights are called so, and so is a skipped stage 1.
+    """Return the title of a model's curve; it names stand-in weights, and a stage 2 without stage 1.
 
-    weights: as provenance.json has it.
+    Parameters
+    ----------
+    pipeline, stage
+        Of the model.
+    weights
+        As provenance.json has them.
     """
-    direct = " without stage 1" if stage == 2 and weights["kind"] != "parent" else ""
+    without_stage_1 = " without stage 1" if stage == 2 and weights["kind"] != "parent" else ""
     stand_in = " (from stand-in weights, not ImageNet)" if weights["origin"] == "stand-in" else ""
-    return f"{pipeline}, stage {stage}{direct}{stand_in}"
+    return f"{pipeline}, stage {stage}{without_stage_1}{stand_in}"
 
 
 def draw_curve(path: Path, history: list[dict], title: str) -> None:
-    """Draw loss and accuracy, of training (augmented images) and validation, learning rate and seconds by epoch."""
+    """Draw loss and accuracy of training (augmented images) and validation, learning rate and seconds, by epoch."""
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     loss, accuracy, rate, seconds = figure.subplots(1, 4, width_ratios=[3, 3, 2, 2])
     for axis, quantity in ((loss, "loss"), (accuracy, "accuracy")):

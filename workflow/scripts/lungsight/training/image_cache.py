@@ -1,4 +1,4 @@
-"""The slices of a cohort at the network's size, decoded once for all trainings."""
+"""Decode the slices of a cohort once for all trainings, at the network's size, into memory-mapped arrays."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,25 +18,38 @@ from lungsight.segmentation.volumes import mask_that_fits
 from lungsight.tables import read_table
 from lungsight.training.regions import REGIONS, WHOLE_IMAGE
 
-MASKS = ("masks", "lesions")  # of the lung, and of lesions where they are known; columns of the index too
+MASKS = ("masks", "lesions")  # of the lung, and of lesions; also columns of the index
 ARRAYS = ("whole", "segmented", *MASKS)
 EXTENT = ("height", "width")
+INDEX = "index.tsv"  # of the arrays of a folder: the slice of each row
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
-    """(rows, columns) uint8 → (size, size) uint8, bilinear, averaging where it shrinks (Pillow's triangle filter)."""
+    """Resize (rows, columns) uint8 to (size, size) uint8: bilinear, averaging where it shrinks (triangle filter)."""
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """(rows, columns) uint8 0/1 → (size, size) uint8 0/1, the nearest pixel."""
+    """Resize (rows, columns) uint8 0/1 to (size, size) uint8 0/1 by the nearest pixel."""
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))
 
 
 def slice_arrays(image: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One slice as the cache has it: whole, segmented (image × mask, then resized) and mask, each (size, size) uint8.
+    """Make the cached arrays of one slice.
 
-    image: (rows, columns) uint8. mask: the same shape, 0/1.
+    Parameters
+    ----------
+    image
+        (rows, columns) uint8.
+    mask
+        The lung, of the same shape, 0/1.
+    size
+        Rows and columns of the arrays.
+
+    Returns
+    -------
+    whole, segmented, mask
+        (size, size) uint8 each. The segmented image is masked first and then resized.
     """
     mask = mask.astype(np.uint8)
     return resize_image(image, size), resize_image(image * mask, size), resize_mask(mask, size)
@@ -50,19 +63,19 @@ def _read_png(path: Path) -> np.ndarray:
 
 
 def _masks_of(case: str, file: Path, folders: dict[str, Path], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Those masks of a case that there are and that fit its image, (i, j, k) bool; what is wrong with one is said.
+    """Read the masks of a case that exist and fit its image, (i, j, k) bool; log what is wrong with any other.
 
-    file: below the folder of each of MASKS. A case need not have a mask of its lesions.
+    file: relative to the folder of each of MASKS. A case without a mask of its lesions is normal.
     """
-    found = {}
+    volumes = {}
     for name, folder in folders.items():
         if name == "lesions" and not (folder / file).is_file():
             continue
         try:
-            found[name] = mask_that_fits(folder / file, shape)
+            volumes[name] = mask_that_fits(folder / file, shape)
         except BadCase as error:
             log(f"case {case}: no {'lesion' if name == 'lesions' else 'lung'} mask: {error}")
-    return found
+    return volumes
 
 
 def write_image_cache(
@@ -75,13 +88,29 @@ def write_image_cache(
 ) -> dict[str, np.ndarray]:
     """Fill the arrays of ARRAYS, (n, size, size) uint8, in the order of `slices`, one case at a time.
 
-    slices: as slices.tsv, every slice of a case, its shard's cases together. cohort: the folder that `png` starts from.
-    masks: by MASKS the folder of <shard>/<case>.nii.gz. arrays: where each .npy goes; they are written memory-mapped,
-    whole or not at all. region: an entry of REGIONS; image and masks are cropped alike. Where a mask is missing or does
-    not fit, the array is zero. Returns columns of the index: by EXTENT what part of the image's height and width is
-    shown, (n,) float64, and by MASKS whether there is such a mask, (n,) int.
+    A missing or unfitting mask leaves its array zero.
+
+    Parameters
+    ----------
+    slices
+        slices.tsv: every slice of a case, and the cases of a shard together.
+    cohort
+        The folder that the column `png` starts from.
+    masks
+        By MASKS, the folder of <shard>/<case>.nii.gz.
+    size
+        Rows and columns of a cached image.
+    arrays
+        By ARRAYS, the path of the .npy file. Files are written memory-mapped, whole or not at all.
+    region
+        An entry of REGIONS. Image and masks are cropped alike.
+
+    Returns
+    -------
+    Columns of the index. By EXTENT: the share of the image's height and width that is shown, (n,) float64. By MASKS:
+    whether the slice has such a mask, (n,) int.
     """
-    extents, given = np.ones((len(slices), 2)), {name: np.zeros(len(slices), int) for name in MASKS}
+    extents, has_mask = np.ones((len(slices), 2)), {name: np.zeros(len(slices), int) for name in MASKS}
     with ExitStack() as stack:
         opened = {
             name: np.lib.format.open_memmap(
@@ -89,72 +118,87 @@ def write_image_cache(
             )
             for name in ARRAYS
         }
-        for (case, shard), rows in progress(list(_by_case(slices)), "cases"):
+        for case, shard, rows in progress(list(_by_case(slices)), "cases"):
             images = _images_of(rows, cohort)
             first = next(images)
             volumes = _masks_of(case, Path(shard) / f"{case}.nii.gz", masks, (*first.shape[::-1], len(rows)))
-            for row, image in zip(rows.itertuples(), chain([first], images), strict=True):
-                planes = {name: slice_to_image(volume[:, :, row.z_index]) for name, volume in volumes.items()}
+            for row, z_index, image in zip(rows.index, rows["z_index"], chain([first], images), strict=True):
+                planes = {name: slice_to_image(volume[:, :, z_index]) for name, volume in volumes.items()}
                 lung = planes.get("masks", np.zeros(image.shape, bool))
                 box = REGIONS[region](lung)
-                extents[row.Index] = box.extent(image.shape)
+                extents[row] = box.extent(image.shape)
                 shown = slice_arrays(box.crop(image), box.crop(lung), size)
                 for name, array in zip(("whole", "segmented", "masks"), shown, strict=True):
-                    opened[name][row.Index] = array
-                # Left alone where there is none: a file of nothing but zeros takes no room on the disk.
+                    opened[name][row] = array
+                # Without lesions nothing is written: a file of nothing but zeros takes no room on the disk.
                 if "lesions" in planes:
-                    opened["lesions"][row.Index] = resize_mask(box.crop(planes["lesions"]).astype(np.uint8), size)
+                    opened["lesions"][row] = resize_mask(box.crop(planes["lesions"]).astype(np.uint8), size)
                 for name in planes:
-                    given[name][row.Index] = 1
+                    has_mask[name][row] = 1
         for array in opened.values():
             array.flush()
-    return dict(zip(EXTENT, extents.T, strict=True)) | given
+    return dict(zip(EXTENT, extents.T, strict=True)) | has_mask
 
 
 def _images_of(rows: pd.DataFrame, cohort: Path) -> Iterator[np.ndarray]:
-    """The 8-bit slices of a case. Raises UserError where they differ in size."""
+    """Yield the 8-bit slices of a case. Raises UserError where they differ in size."""
     shape = None
-    for row in rows.itertuples():
-        image = _read_png(cohort / row.png)
+    for name, png in zip(rows["slice"], rows["png"], strict=True):
+        image = _read_png(cohort / png)
         if image.shape != (shape or image.shape):
-            raise UserError(f"slice {row.slice}: the image is {image.shape}, another of its case {shape}.")
+            raise UserError(f"slice {name}: the image is {image.shape}, another of its case {shape}.")
         shape = image.shape
         yield image
 
 
-def _by_case(slices: pd.DataFrame):
-    """((case, shard), its rows) in table order; the shard is the folder of the slice's png."""
+def _by_case(slices: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield (case, shard, its rows) in table order; the shard is the folder of the slice's png."""
     shards = slices["png"].str.split("/").str[-2]
-    return slices.reset_index(drop=True).groupby([slices["case"].to_numpy(), shards.to_numpy()], sort=False)
+    groups = slices.reset_index(drop=True).groupby([slices["case"].to_numpy(), shards.to_numpy()], sort=False)
+    for (case, shard), rows in groups:
+        yield str(case), str(shard), rows
 
 
 @dataclass(frozen=True)
 class CachedImages:
-    """Cached pixels (n, size, size) uint8, memory-mapped, and the slice name of each.
+    """One array of a cache, memory-mapped.
 
-    extents: (n, 2) shares of each slice's height and width that its pixels show. given: (n,) bool, of an array of masks
-    the slices that have a mask at all; None: all of them.
+    Attributes
+    ----------
+    pixels
+        (n, size, size) uint8.
+    names
+        The slice of each row.
+    extents
+        (n, 2) share of the slice's height and width that the pixels show.
+    has_mask
+        (n,) bool, for an array of masks: whether the slice has such a mask. None for an array of images.
     """
 
     pixels: np.ndarray
     names: pd.Index
     extents: np.ndarray = field(default_factory=lambda: np.ones((0, 2)))
-    given: np.ndarray | None = None
+    has_mask: np.ndarray | None = None
 
     @classmethod
     def open(cls, array: Path, index: Path) -> "CachedImages":
-        """Open one array of a cache with its index. Raises UserError when they do not belong together."""
+        """Open one array of a cache with its index. Raises UserError where they do not belong together."""
         pixels = np.load(array, mmap_mode="r", allow_pickle=False)
         table = read_table(index, "image_index")
         if len(table) != len(pixels):
             raise UserError(f"{index} has {len(table)} slices, {array} {len(pixels)}; run image_cache again.")
-        extents = table.reindex(columns=EXTENT, fill_value=1).to_numpy(float)
-        given = table[array.stem].to_numpy() == 1 if array.stem in table else None
-        return cls(pixels, pd.Index(table["slice"]), extents, given)
+        extents = table.reindex(columns=list(EXTENT), fill_value=1).to_numpy(float)
+        has_mask = table[array.stem].to_numpy() == 1 if array.stem in table else None
+        return cls(pixels, pd.Index(table["slice"]), extents, has_mask)
 
-    def is_given(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) bool: whether there is a mask for each of these rows."""
-        return np.ones(len(rows), bool) if self.given is None else self.given[rows]
+    @classmethod
+    def of(cls, folder: Path, array: str) -> "CachedImages":
+        """Open one array, of ARRAYS, of a folder of cached images. Raises UserError as `open` does."""
+        return cls.open(folder / f"{array}.npy", folder / INDEX)
+
+    def mask_exists(self, rows: np.ndarray) -> np.ndarray:
+        """Return whether the slices of these rows have a mask, (n,) bool; all of them for an array of images."""
+        return np.ones(len(rows), bool) if self.has_mask is None else self.has_mask[rows]
 
     @property
     def size(self) -> int:
@@ -162,8 +206,8 @@ class CachedImages:
         return self.pixels.shape[1]
 
     def rows_of(self, slices: pd.Series) -> np.ndarray:
-        """(n,) int: where each slice lies. Raises UserError for one that is not there."""
-        rows = self.names.get_indexer(slices)
+        """Return the row of each slice, (n,) int. Raises UserError for a slice that is not cached."""
+        rows = self.names.get_indexer(pd.Index(slices))
         if (rows < 0).any():
             missing = slices[rows < 0]
             raise UserError(f"{len(missing)} slices of the split have no cached image, {missing.iloc[0]} first.")

@@ -1,28 +1,34 @@
-"""What a training minimises and what it counts as right, from the network's raw outputs.
+"""Compute the loss that a training minimises, and which images it classifies correctly, from the network's outputs.
 
-A loss of the config is an entry of LOSSES and a word under `training.loss` in the config's schema. The loss is always
-computed from the logit, which a sigmoid that saturates cannot spoil; Keras does the same for a sigmoid output.
+To add a loss, add an entry to LOSSES, and its word under `training.loss` in the config's schema. A loss is always
+computed from the logit, where a saturated sigmoid costs no precision; Keras does the same for a sigmoid output.
+
+References
+----------
+Szegedy, C. et al. (2016). Rethinking the Inception architecture for computer vision.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 
 class Measured(NamedTuple):
-    """Of n images: loss (n,) float32 and correct (n,) bool."""
+    """The loss (n,) float32 of n images, and whether each is classified correctly (n,) bool."""
 
     loss: tf.Tensor
     correct: tf.Tensor
 
 
 class Objective(Protocol):
-    """labels (n,), outputs (n, k) → `Measured`."""
+    """A loss with its settings: labels (n,) and outputs (n, k) → `Measured`."""
 
-    def __call__(self, labels: np.ndarray | tf.Tensor, outputs: np.ndarray | tf.Tensor) -> Measured: ...
+    def __call__(self, labels: np.ndarray | tf.Tensor, outputs: np.ndarray | tf.Tensor) -> Measured:
+        """Compute the loss of each image, and whether it is classified correctly."""
+        ...
 
 
 def binary_crossentropy(
@@ -31,10 +37,18 @@ def binary_crossentropy(
     smoothing: float = 0.0,
     class_weights: tuple[float, float] = (1.0, 1.0),
 ) -> Measured:
-    """labels 0 or 1 against one logit (n, 1); right is a logit ≥ 0 for 1, that is a probability ≥ 0.5.
+    """Compute the binary cross-entropy of one logit; a logit ≥ 0, that is a probability ≥ 0.5, predicts label 1.
 
-    smoothing: the targets are smoothing / 2 and 1 − smoothing / 2 (Szegedy 2016). class_weights: factors of the loss of
-    label 0 and 1.
+    Parameters
+    ----------
+    labels
+        (n,), 0 or 1.
+    outputs
+        (n, 1) logits.
+    smoothing
+        The targets are smoothing / 2 and 1 − smoothing / 2 (Szegedy 2016).
+    class_weights
+        Factors of the loss of label 0 and of label 1.
     """
     truth, logits = tf.cast(labels, tf.float32), outputs[:, 0]
     targets = truth * (1.0 - smoothing) + smoothing / 2
@@ -42,40 +56,46 @@ def binary_crossentropy(
     return Measured(loss * tf.gather(class_weights, tf.cast(labels, tf.int32)), tf.equal(logits >= 0, truth > 0.5))
 
 
-def class_costs(labels: np.ndarray, given: Sequence[float] | None) -> tuple[float, float]:
-    """Costs w of label 0 and 1 in the cost-sensitive cross-entropy −w_y log p_y.
+def class_costs(labels: np.ndarray, configured: Sequence[float] | None) -> tuple[float, float]:
+    """Return the costs w of label 0 and label 1 in the cost-sensitive cross-entropy −w_y log p_y.
 
-    given: of the positive and the negative class; None: each costs as much as the other one is frequent among `labels`.
+    Parameters
+    ----------
+    labels
+        (n,) of the training images.
+    configured
+        Costs of the positive and the negative class. None: the cost of a class is the share of the other class among
+        `labels`.
     """
-    if given is not None:
-        positive, negative = given
+    if configured is not None:
+        positive, negative = configured
         return negative, positive
     share = float(np.mean(labels))
     return share, 1.0 - share
 
 
 def categorical_crossentropy(labels: np.ndarray | tf.Tensor, outputs: np.ndarray | tf.Tensor) -> Measured:
-    """labels 0 … k−1 against k logits (n, k)."""
+    """Compute the cross-entropy of k logits (n, k) against labels 0 … k−1."""
     truth = tf.cast(labels, tf.int64)
     loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=truth, logits=outputs)
     return Measured(loss, tf.equal(tf.argmax(outputs, axis=1), truth))
 
 
 def balanced_weights(labels: np.ndarray) -> tuple[float, float]:
-    """n / (2 n_class) for label 0 and 1: both classes weigh the same, and the mean weight is 1."""
+    """Return n / (2 n_class) for label 0 and label 1: both classes weigh the same, and the mean weight is 1."""
     counts = np.bincount(labels, minlength=2)
     negative, positive = len(labels) / (2 * np.maximum(counts, 1))
     return float(negative), float(positive)
 
 
-# By the word of the config: (labels of the training images, the config's `training`) → objective.
-LOSSES: dict[str, Callable[[np.ndarray, dict], Objective]] = {
+# By the word of the config: (labels of the training images, the config's `training` section) → objective.
+LOSSES: dict[str, Callable[[np.ndarray, dict[str, Any]], Objective]] = {
     "binary_crossentropy": lambda labels, settings: weighted(settings, (1.0, 1.0)),
     "class_weighted": lambda labels, settings: weighted(settings, balanced_weights(labels)),
     "cost_sensitive": lambda labels, settings: weighted(settings, class_costs(labels, settings.get("class_costs"))),
 }
 
 
-def weighted(settings: dict, class_weights: tuple[float, float]) -> Objective:
-    """The binary cross-entropy with the label smoothing of the config's `training` and these class weights."""
+def weighted(settings: dict[str, Any], class_weights: tuple[float, float]) -> Objective:
+    """Return the binary cross-entropy with the configured label smoothing and these class weights."""
     return partial(binary_crossentropy, smoothing=settings["label_smoothing"], class_weights=class_weights)

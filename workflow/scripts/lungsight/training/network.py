@@ -1,9 +1,13 @@
-"""The classifier: a backbone, global average pooling, a head, one logit, its sigmoid. Flat."""
+"""Build the classifier and run it: backbone, global average pooling, head, one logit, its sigmoid.
+
+The model is flat: all layers are its own, none hides in a nested model.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,16 +22,28 @@ POOLED, LOGIT, PROBABILITY = "pooled", "logit", "probability"
 INFERENCE_BATCH = 32
 
 
-def build_classifier(backbone: Backbone, settings: dict, weights: Path | None = None) -> keras.Model:
-    """Build the network, (n, size, size, 3) preprocessed images → (n, 1) float32 probability.
+def build_classifier(backbone: Backbone, settings: dict[str, Any], weights: Path | None = None) -> keras.Model:
+    """Build the network: (n, size, size, 3) preprocessed images → (n, 1) float32 probability.
 
-    settings: the config's `training`. weights: of the backbone without top, else it is randomly initialised. The head
-    is built on the base's output, not around a nested model, which would hide the layers from CAM methods. Raises
-    UserError for weights of another network.
+    The head is built on the backbone's output. A nested model would hide its layers from CAM methods.
+
+    Parameters
+    ----------
+    backbone
+        The convolutional network.
+    settings
+        The config's `training` section.
+    weights
+        Of the backbone without its classifier; None for random weights.
+
+    Raises
+    ------
+    UserError
+        The weights are of another network.
     """
     base = backbone.build(settings["image_size"])
     if weights is not None:
-        load_weights(base, weights, what="weights without top of this backbone")
+        load_weights(base, weights, content="weights without top of this backbone")
     pooled = keras.layers.GlobalAveragePooling2D(name=POOLED)(base.output)
     hidden = HEADS[settings.get("head", DEFAULT_HEAD)](pooled, settings)
     logit = keras.layers.Dense(1, dtype="float32", name=LOGIT)(hidden)
@@ -39,7 +55,7 @@ def build_classifier(backbone: Backbone, settings: dict, weights: Path | None = 
 
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Networks built inside compute in this precision by Keras's word for it; variables are float32 in any."""
+    """Make networks built inside compute in this precision, a dtype policy of Keras; variables stay float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -49,19 +65,19 @@ def precision(policy: str) -> Iterator[None]:
 
 
 def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """The batch normalisations of a flat model."""
+    """List the batch normalisations of a flat model."""
     return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
-    """Set the momentum of the running statistics in every batch normalisation; before a step is traced."""
+    """Set the momentum of every batch normalisation's running statistics. Call it before a step is traced."""
     for layer in batch_norms(model):
         layer.momentum = momentum
 
 
 @contextmanager
 def frozen_batch_norm(model: keras.Model) -> Iterator[None]:
-    """While inside, batch normalisations stay in inference mode and their scales and offsets are not trained."""
+    """Keep batch normalisations in inference mode inside, and do not train their scales and offsets."""
     layers = [layer for layer in batch_norms(model) if layer.trainable]
     try:
         for layer in layers:
@@ -72,38 +88,60 @@ def frozen_batch_norm(model: keras.Model) -> Iterator[None]:
             layer.trainable = True
 
 
-def load_weights(model: keras.Model, path: Path, what: str) -> None:
-    """Load weights that fit `model` exactly. Raises UserError, saying that the file does not hold `what`, otherwise.
+def load_weights(model: keras.Model, path: Path, content: str) -> None:
+    """Load weights that fit `model` exactly.
 
-    Keras only warns of layers that it finds no weights for, and leaves them as they are; here that is an error.
+    Keras only warns where it finds no weights for a layer, and leaves the layer as it is. Here that is an error.
+
+    Parameters
+    ----------
+    model
+        Gets the weights.
+    path
+        The file.
+    content
+        What the file should hold, for the message.
+
+    Raises
+    ------
+    UserError
+        The weights do not fit.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
     except (UserWarning, ValueError, OSError, KeyError) as error:
-        raise UserError(f"{path} does not hold {what}: {str(error).splitlines()[0][:200]}") from error
+        raise UserError(f"{path} does not hold {content}: {str(error).splitlines()[0][:200]}") from error
+
+
+def load_classifier(path: Path) -> keras.Model:
+    """Load a trained network (model.keras). Raises UserError where the file holds something else."""
+    model = keras.models.load_model(path, compile=False)
+    if not isinstance(model, keras.Model):
+        raise UserError(f"{path} does not hold a network.")
+    return model
 
 
 def logits_of(model: keras.Model) -> keras.Model:
-    """The same network up to the logit, sharing its weights."""
+    """Return the network up to the logit; it shares the weights."""
     return keras.Model(model.input, model.get_layer(LOGIT).output)
 
 
 def last_hidden(model: keras.Model) -> keras.KerasTensor:
-    """The last hidden layer's output, (n, k); the pooled features where the head has none."""
+    """Return the output of the last hidden layer, (n, k); the pooled features where the head has no hidden layer."""
     names = [layer.name for layer in model.layers]
     return model.get_layer(HIDDEN if HIDDEN in names else POOLED).output
 
 
 def to_input(backbone: Backbone, images: np.ndarray | tf.Tensor) -> tf.Tensor:
-    """8-bit images (n, size, size), or floats in 0–255, → (n, size, size, 3) float32 as the backbone takes them."""
+    """Preprocess images (n, size, size), 8-bit or floats in 0-255, to (n, size, size, 3) float32 for the backbone."""
     gray = tf.cast(images, tf.float32)
     return backbone.preprocess(tf.stack([gray] * 3, axis=-1))
 
 
 def make_inference(model: keras.Model, backbone: Backbone) -> Callable[[np.ndarray], np.ndarray]:
-    """A function (n, size, size) uint8 → the model's outputs, float32, in inference mode; traced once for any n."""
+    """Return the model in inference mode: (n, size, size) uint8 → outputs float32; traced once for any n."""
     size = model.input_shape[1]
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, size, size), tf.uint8)])
@@ -111,11 +149,12 @@ def make_inference(model: keras.Model, backbone: Backbone) -> Callable[[np.ndarr
         return tf.cast(model(to_input(backbone, images), training=False), tf.float32)
 
     with fused_batch_norm(model):
-        traced = outputs.get_concrete_function()
+        # The stub of tf.function returns a plain function.
+        traced = outputs.get_concrete_function()  # pyright: ignore[reportFunctionMemberAccess]
     return lambda images: traced(tf.constant(images)).numpy()
 
 
 def run_in_batches(inference: Callable[[np.ndarray], np.ndarray], images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Outputs (n, k) float32 for the given rows of `images`, which may be memory-mapped."""
+    """Compute the outputs (n, k) float32 for some rows of `images`, which may be memory-mapped."""
     starts = range(0, len(rows), INFERENCE_BATCH)
     return np.concatenate([inference(images[rows[start : start + INFERENCE_BATCH]]) for start in starts])

@@ -1,19 +1,30 @@
-"""Name the pipelines of a run, and the stages that they are trained in. Standard library alone."""
+"""Name the pipelines of a run, and the stages that they are trained in. It imports no TensorFlow.
+
+A pipeline has three parts:
+
+- The input view: "whole" shows the network the whole slice, "segmented" the slice with everything but the lung set to
+  zero. Tables call the column `framework`; so does the config (`pipelines.frameworks`).
+- The architecture: a backbone, or a published model, which has a backbone of its own. Tables call the column
+  `backbone`. The backbone of an architecture is `published_models.recipe_of(architecture).backbone`.
+- The weights that stage 1 starts from: "scratch" or "imagenet".
+"""
 
 import itertools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.training import backbones, published_models
 
-ROLE_OF_STAGE = {1: "public", 2: "target"}  # of the cohort that a stage is trained on
+ROLE_OF_STAGE = {1: "public", 2: "target"}  # role of the cohort that a stage is trained on
 TARGET_ONLY = "2-target-only"  # the stage that is trained on the target cohort without stage 1
+# Column of a table of predictions, by a network that predicts a patient from all slices at once.
+PATIENT_PREDICTION = "patient_probability"
 
 
 class Pipeline(NamedTuple):
-    """One of the configured combinations, named `framework-backbone-weights`; for the backbone may stand a system."""
+    """One combination of input view, architecture and weights, named by the three words."""
 
     input_view: str
     architecture: str
@@ -21,46 +32,64 @@ class Pipeline(NamedTuple):
 
     @property
     def name(self) -> str:
+        """The name in tables and paths: the three words, joined by hyphens."""
         return "-".join(self)
 
     @property
     def columns(self) -> dict[str, str]:
-        """The three words as the columns `framework backbone weights` that every table of results has."""
+        """The three words under the columns that tables of results have: framework, backbone and weights."""
         return {"framework": self.input_view, "backbone": self.architecture, "weights": self.weights}
 
     @classmethod
     def parse(cls, name: str) -> "Pipeline":
-        """The inverse of `name`."""
+        """Read a pipeline from its name."""
         return cls(*name.split("-"))
 
 
-def pipelines_of(config: dict) -> list[Pipeline]:
-    """The configured pipelines, in the config's order: every combination, then the systems."""
+def pipeline_and_stage(folder: Path) -> tuple[Pipeline, int]:
+    """Read the pipeline and the stage, 1 or 2, from the path of a folder …/<pipeline>/stage<k>.
+
+    The folder `stage2-target-only` is of stage 2.
+    """
+    return Pipeline.parse(folder.parent.name), int(folder.name.removeprefix("stage")[0])
+
+
+def model_columns(pipeline: str, stage: int | str) -> dict[str, Any]:
+    """Return the columns that identify a model in a table: pipeline, framework, backbone, weights and stage."""
+    return {"pipeline": pipeline, **Pipeline.parse(pipeline).columns, "stage": stage}
+
+
+def pipelines_of(config: dict[str, Any]) -> list[Pipeline]:
+    """List the configured pipelines in the config's order: every combination, then the published models."""
     chosen = config["pipelines"]
     combined = itertools.product(chosen["frameworks"], chosen["backbones"], chosen["weights"])
-    known = ((name, published_models.load(name)) for name in chosen["systems"])
+    published = ((name, published_models.load(name)) for name in chosen["systems"])
     return [
-        *(Pipeline(*parts) for parts in combined),
-        *(Pipeline(system.framework, name, system.weights) for name, system in known),
+        *(Pipeline(*words) for words in combined),
+        *(Pipeline(model.input_view, name, model.weights) for name, model in published),
     ]
 
 
-def input_views_of(config: dict) -> list[str]:
-    """The frameworks of the configured pipelines, in their order."""
+def input_views_of(config: dict[str, Any]) -> list[str]:
+    """List the input views of the configured pipelines, in their order."""
     return list(dict.fromkeys(pipeline.input_view for pipeline in pipelines_of(config)))
 
 
 def section_of(pipeline: Pipeline) -> dict[str, list[str]]:
-    """The config's `pipelines` section that gives this one pipeline."""
+    """Return the config's `pipelines` section that configures this one pipeline."""
     if pipeline.architecture in published_models.names():
         return {"frameworks": [], "backbones": [], "weights": [], "systems": [pipeline.architecture]}
     return {"frameworks": [pipeline.input_view], "backbones": [pipeline.architecture], "weights": [pipeline.weights]}
 
 
-def check_pipelines(config: dict) -> None:
-    """Raise UserError where no pipeline is chosen, a word is not known, images are too small, or weights are absent.
+def check_pipelines(config: dict[str, Any]) -> None:
+    """Check the configured pipelines before any job.
 
-    Absent weights: a local file of ImageNet weights that a pipeline would start from and that does not exist.
+    Raises
+    ------
+    UserError
+        No pipeline is chosen, an architecture is unknown or cannot be trained as configured, or a local file of
+        ImageNet weights that a pipeline would start from does not exist.
     """
     for name in config["pipelines"]["backbones"]:
         backbones.module_file(name)
@@ -68,27 +97,27 @@ def check_pipelines(config: dict) -> None:
     if not pipelines:
         raise UserError("pipelines: nothing is chosen: give frameworks, backbones and weights, or systems.")
     for pipeline in pipelines:
-        check_word(pipeline.architecture, config)
-    of_imagenet = [pipeline.architecture for pipeline in pipelines if pipeline.weights == "imagenet"]
-    wanted = {published_models.recipe_of(word).backbone for word in of_imagenet}
+        check_architecture(pipeline.architecture, config)
+    from_imagenet = [pipeline.architecture for pipeline in pipelines if pipeline.weights == "imagenet"]
+    wanted = {published_models.recipe_of(architecture).backbone for architecture in from_imagenet}
     for name, weights in config["training"]["imagenet"].items():
         if name in wanted and not Path(weights["file"]).is_file():
             raise UserError(f"training.imagenet.{name}.file: {weights['file']} does not exist.")
 
 
-def check_word(word: str, config: dict) -> None:
-    """Raise UserError where the middle word of a pipeline's name is not known, or cannot be trained as configured."""
-    backbones.check_image_size(published_models.recipe_of(word).backbone, config["training"]["image_size"])
-    training = published_models.training_settings(word, config["training"])
+def check_architecture(architecture: str, config: dict[str, Any]) -> None:
+    """Raise UserError where an architecture is not known, or cannot be trained as configured."""
+    backbones.check_image_size(published_models.recipe_of(architecture).backbone, config["training"]["image_size"])
+    training = published_models.training_settings(architecture, config["training"])
     if (training["solver"] == "closed_form") != (training["head"] == "extreme_learning_machines"):
         raise UserError(
             "training.solver: closed_form is for head: extreme_learning_machines, and that head for no other;"
-            f" {word} has {training['solver']} and {training['head']}."
+            f" {architecture} has {training['solver']} and {training['head']}."
         )
 
 
-def stages_of(config: dict) -> list[int]:
-    """The stages that the config's cohorts allow: 1 needs a public cohort, 2 a target cohort as well."""
+def stages_of(config: dict[str, Any]) -> list[int]:
+    """List the stages that the config's cohorts allow: 1 needs a public cohort, 2 a target cohort as well."""
     if not cohorts_with_role(config, "public"):
         return []
     return [1, 2] if cohorts_with_role(config, "target") else [1]

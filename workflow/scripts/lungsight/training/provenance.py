@@ -1,4 +1,7 @@
-"""Where a model comes from, in a file beside it; and whether two models, or a model and images, fit together."""
+"""Describe where a model comes from, and check that two models, or a model and images, fit together.
+
+The description lies beside the model, in provenance.json.
+"""
 
 import platform
 from collections.abc import Iterable
@@ -15,17 +18,17 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pillow")
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of what a training's numbers depend on."""
+    """Return the versions of the packages that a training's numbers depend on."""
     return {name: metadata.version(name) for name in PACKAGES}
 
 
 def hardware_class(device: str) -> dict[str, str]:
-    """What kind of machine trains: the device ("cpu", "gpu") and the processor's architecture; no host name."""
+    """Describe the machine: the device ("cpu", "gpu") and the processor's architecture; no host name."""
     return {"device": device, "machine": platform.machine()}
 
 
-def describe_training(name: str, backbone: Backbone, settings: dict, seed: int, code: str) -> dict[str, Any]:
-    """The part of a provenance that is known before the training: what it will do, with which code."""
+def describe_training(name: str, backbone: Backbone, settings: dict[str, Any], seed: int, code: str) -> dict[str, Any]:
+    """Return the part of a provenance that is known before the training: backbone, settings, seed, code, packages."""
     return {
         "backbone": name,
         "image_size": settings["image_size"],
@@ -39,35 +42,41 @@ def describe_training(name: str, backbone: Backbone, settings: dict, seed: int, 
     }
 
 
-def bag_size_of(provenance: dict) -> int:
-    """Slices that were answered together when the model with this provenance was trained."""
+def bag_size_of(provenance: dict[str, Any]) -> int:
+    """Return how many slices of a patient were pooled when the model with this provenance was trained."""
     return provenance.get("settings", {}).get("bag_size", 1)
 
 
 def check_parent(path: Path, backbone_name: str, preprocessing: str, image_size: int) -> None:
-    """Raise UserError unless the parent model, by its provenance, was trained on such images with this backbone."""
-    _compare(
+    """Raise UserError unless the parent model, by its provenance, has this backbone and takes such images."""
+    _check(
         read_json(path),
         {"backbone": backbone_name, "preprocessing": preprocessing, "image_size": image_size},
         "The stage-1 model does not fit stage 2",
     )
 
 
-def check_images(provenance: dict, preprocessing: str, image_size: int) -> None:
-    """Raise UserError unless a model, by its provenance, takes images of this size preprocessed in this way."""
-    _compare(
-        provenance, {"preprocessing": preprocessing, "image_size": image_size}, "The model does not fit the images"
-    )
+def check_images(provenance: dict[str, Any], preprocessing: str, image_size: int) -> None:
+    """Raise UserError unless a model, by its provenance, takes images of this size and preprocessing."""
+    _check(provenance, {"preprocessing": preprocessing, "image_size": image_size}, "The model does not fit the images")
 
 
-def _compare(provenance: dict, expected: dict, what: str) -> None:
+def _check(provenance: dict[str, Any], expected: dict[str, Any], problem: str) -> None:
     for key, value in expected.items():
         if provenance.get(key) != value:
-            raise UserError(f"{what}: its {key} is {provenance.get(key)!r}, {value!r} is wanted. Train it again.")
+            raise UserError(f"{problem}: its {key} is {provenance.get(key)!r}, {value!r} is wanted. Train it again.")
 
 
 def origins_of(results: Path, models: Iterable[tuple[str, int]]) -> dict[str, str]:
-    """Pipeline → what its stage 1 started from, by the provenance of its models: scratch, imagenet or stand-in."""
+    """Return what stage 1 of each pipeline started from: scratch, imagenet or stand-in.
+
+    Parameters
+    ----------
+    results
+        The run's folder.
+    models
+        (pipeline, stage) of the models whose provenance is read.
+    """
     return {
         name: read_json(results / f"models/{name}/stage{stage}/provenance.json")["weights"]["origin"]
         for name, stage in models

@@ -1,6 +1,7 @@
-"""Which part of a slice a network is shown: the whole image, or a box that follows from the lung mask.
+"""Choose the part of a slice that the network sees: the whole image, or a box around the lung.
 
-A region of the config is an entry of REGIONS and a word under `training.region` in the config's schema.
+To add a region, add an entry to REGIONS, and its word under `training.region` in the config's schema. A region takes
+the lung mask of a slice (rows, columns) bool, and returns a `Box`.
 """
 
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 WHOLE_IMAGE = "image"
-MARGIN = 0.05  # around the lung, of the box's longer side
-SMALLEST = 0.25  # side of a box, of the image's longer side: what is smaller is a fragment of a mask that failed
+MARGIN = 0.05  # on each side of the lung, as a share of its longer side
+# Smallest length of a box, as a share of the image's longer side. A smaller lung is a fragment of a failed mask.
+SMALLEST = 0.25
 
 
 class Box(NamedTuple):
@@ -22,44 +24,47 @@ class Box(NamedTuple):
     right: int
 
     def crop(self, image: np.ndarray) -> np.ndarray:
-        """The pixels of the box, of an image (rows, columns)."""
+        """Return the pixels of the box from an image (rows, columns)."""
         return image[self.top : self.bottom, self.left : self.right]
 
-    def extent(self, shape: tuple[int, int]) -> tuple[float, float]:
-        """Height and width of the box as shares of an image of this shape."""
+    def extent(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """Return height and width of the box as shares of an image of this shape."""
         return (self.bottom - self.top) / shape[0], (self.right - self.left) / shape[1]
 
 
 def whole_image(mask: np.ndarray) -> Box:
-    """All of it."""
+    """Return the box of the whole image."""
     return Box(0, mask.shape[0], 0, mask.shape[1])
 
 
 def _span(low: int, high: int, length: int, available: int) -> tuple[int, int]:
-    """A span of `length` about low … high, moved inwards where it leaves 0 … available, and at most as long as that."""
+    """Return a span of `length` centred on low … high, shortened and moved to fit into 0 … available."""
     length = min(length, available)
     start = round((low + high - length) / 2)
     start = min(max(start, 0), available - length)
     return start, start + length
 
 
-def lung_box(mask: np.ndarray) -> Box:
-    """The smallest square about the lung with a margin, mask (rows, columns) bool.
+def bounding_box(mask: np.ndarray) -> Box:
+    """Return the smallest box that holds a mask (rows, columns) bool with at least one pixel."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
-    It is square so that the lung keeps its proportions, unless the image itself is narrower. It is all of the image
-    without a lung, and where it would be smaller than SMALLEST.
+
+def lung_box(mask: np.ndarray) -> Box:
+    """Return the smallest square around the lung with a margin.
+
+    The square keeps the proportions of the lung; it is cut off where the image is narrower. The box is the whole image
+    where the mask is empty, and where the square would be smaller than SMALLEST.
     """
     if not mask.any():
         return whole_image(mask)
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    ends = [(int(found[0]), int(found[-1]) + 1) for found in (rows, columns)]
-    side = round(max(high - low for low, high in ends) * (1 + 2 * MARGIN))
-    if side < SMALLEST * max(mask.shape):
+    lung = bounding_box(mask)
+    length = round(max(lung.bottom - lung.top, lung.right - lung.left) * (1 + 2 * MARGIN))
+    if length < SMALLEST * max(mask.shape):
         return whole_image(mask)
-    vertical, horizontal = (
-        _span(low, high, side, available) for (low, high), available in zip(ends, mask.shape, strict=True)
-    )
-    return Box(*vertical, *horizontal)
+    rows, columns = mask.shape
+    return Box(*_span(lung.top, lung.bottom, length, rows), *_span(lung.left, lung.right, length, columns))
 
 
 REGIONS: dict[str, Callable[[np.ndarray], Box]] = {WHOLE_IMAGE: whole_image, "lung_box": lung_box}

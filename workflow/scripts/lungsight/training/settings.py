@@ -1,6 +1,10 @@
-"""What the config says of one stage's training, and which files it starts from: standard library alone."""
+"""Read the settings of one stage's training from the config, and the files that it starts from.
 
-from collections.abc import Mapping
+It imports no TensorFlow.
+
+A stage is named "1", "2" or "2-target-only". The last is stage 2 without stage 1 before it.
+"""
+
 from typing import Any
 
 from lungsight.config import cohorts_with_role
@@ -8,76 +12,92 @@ from lungsight.training.pipelines import TARGET_ONLY, Pipeline, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 
 BY_STAGE = ("epochs", "learning_rate")
-# What decides how, where or from what a training runs, and is told to it otherwise; the rest are its settings.
-ELSEWHERE = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
+# Keys of `training` that choose how, where, or from which files a training runs. All other keys are its settings.
+NOT_SETTINGS = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
 
 
 def stage_number(stage: int | str) -> int:
-    """1 or 2, of the name of a stage: "1", "2", or "2-target-only", which is stage 2 without stage 1 before it."""
+    """Return 1 or 2 from the name of a stage."""
     return int(str(stage)[0])
 
 
-def cohorts_predicted(config: dict, stage: int | str) -> list[str]:
-    """Cohorts that a stage's model is evaluated on: stage 1 also before adaptation, on the target cohort."""
+def cohorts_predicted(config: dict[str, Any], stage: int | str) -> list[str]:
+    """List the cohorts that a stage's model predicts; stage 1 predicts the target cohort too, before adaptation."""
     roles = {1: ("public", "target", "external"), 2: ("target", "external")}
     return cohorts_with_role(config, *roles[stage_number(stage)])
 
 
-def stages_with_controls(config: dict) -> list[int | str]:
-    """The stages, and 2-target-only where the config asks for the controls of adaptation."""
+def stages_with_controls(config: dict[str, Any]) -> list[int | str]:
+    """List the stages, and 2-target-only where `training.adaptation_controls` asks for it."""
     stages = stages_of(config)
-    return [*stages, TARGET_ONLY] if config["training"]["adaptation_controls"] and 2 in stages else stages
+    controls = [TARGET_ONLY] if config["training"]["adaptation_controls"] and 2 in stages else []
+    return [*stages, *controls]
 
 
-def settings_of_stage(config: dict, pipeline: str, stage: str) -> dict[str, Any]:
-    """The settings that a pipeline's stage depends on; epochs and learning rate are the stage's own."""
+def settings_of_stage(config: dict[str, Any], pipeline: str, stage: str) -> dict[str, Any]:
+    """Return the settings of a pipeline's stage, with the epochs and the learning rate of that stage."""
     training = training_settings(Pipeline.parse(pipeline).architecture, config["training"])
-    own = {name: training[name][f"stage{stage_number(stage)}"] for name in BY_STAGE}
-    return {name: value for name, value in training.items() if name not in (*BY_STAGE, *ELSEWHERE)} | own
+    of_stage = {name: training[name][f"stage{stage_number(stage)}"] for name in BY_STAGE}
+    return {name: value for name, value in training.items() if name not in (*BY_STAGE, *NOT_SETTINGS)} | of_stage
 
 
-def imagenet_source(config: dict, backbone: str) -> str:
-    """Where weights for `imagenet` come from: a local `file` of the config's, a `stand-in`, or Keras's `download`."""
+def imagenet_source(config: dict[str, Any], backbone: str) -> str:
+    """Return where ImageNet weights come from: "file" (a local one), "stand-in", or "download" (Keras's)."""
     if backbone in config["training"]["imagenet"]:
         return "file"
     return "stand-in" if config["training"]["stand_in"] is not None else "download"
 
 
-def start_files(config: dict, results: str, pipeline: str, stage: str) -> dict[str, str]:
-    """What a stage starts from, by the names of rule inputs: the parent model, weights of the backbone, or nothing.
+def start_of(config: dict, results: str, pipeline: str, stage: str) -> dict[str, Any]:
+    """Say what a training starts from: the model of stage 1, weights of the network, or nothing.
 
-    stage: "1", "2", or "2-target-only", which starts as stage 1 does. results: the run's folder.
+    Parameters
+    ----------
+    config
+        Complete config.
+    results
+        Folder of the run.
+    pipeline
+        Name of the pipeline.
+    stage
+        "1", "2", or "2-target-only", which starts as stage 1 does.
+
+    Returns
+    -------
+    dict
+        `parent`, the folder of the model of stage 1; or `weights`, a file, its `kind` ("imagenet" or "stand-in") and
+        its `sha256`, None where it is in a file beside the weights; empty where training starts from nothing.
     """
     if stage == "2":
-        parent = f"{results}/models/{pipeline}/stage1"
-        return {"parent": f"{parent}/model.keras", "parent_provenance": f"{parent}/provenance.json"}
+        return {"parent": f"{results}/models/{pipeline}/stage1"}
     _, word, weights = Pipeline.parse(pipeline)
     if weights == "scratch":
         return {}
     backbone = recipe_of(word).backbone
     source = imagenet_source(config, backbone)
     if source == "file":
-        given = config["training"]["imagenet"][backbone]["file"]
-        return {"weights": given, "verified": f"{results}/training/imagenet/{backbone}.verified"}
-    made = {"stand-in": f"stand_in/{backbone}.weights.h5", "download": f"training/imagenet/{backbone}.h5"}[source]
-    return {"weights": f"{results}/{made}", "sha256": f"{results}/{made}.sha256"}
+        given = config["training"]["imagenet"][backbone]
+        return {"weights": given["file"], "kind": "imagenet", "sha256": given["sha256"]}
+    if source == "stand-in":
+        return {"weights": f"{results}/stand_in/{backbone}.weights.h5", "kind": "stand-in", "sha256": None}
+    return {"weights": f"{results}/training/imagenet/{backbone}.h5", "kind": "imagenet", "sha256": None}
 
 
-def start_words(config: dict, pipeline: str, stage: str, files: Mapping[str, str]) -> list[str]:
-    """The arguments of a training that say what it starts from. files: as `start_files` names them."""
-    if stage == "2":
-        return ["--parent", files["parent"], "--parent-provenance", files["parent_provenance"]]
-    if not files.get("weights"):
+def start_files(config: dict, results: str, pipeline: str, stage: str) -> list[str]:
+    """List the files that a training needs for its start, as `start_of` describes it."""
+    start = start_of(config, results, pipeline, stage)
+    if "parent" in start:
+        return [f"{start['parent']}/model.keras", f"{start['parent']}/provenance.json"]
+    if not start:
         return []
+    if start["sha256"] is None:
+        return [start["weights"], f"{start['weights']}.sha256"]
     backbone = recipe_of(Pipeline.parse(pipeline).architecture).backbone
-    source = imagenet_source(config, backbone)
-    known = ["--weights-sha256", config["training"]["imagenet"][backbone]["sha256"]] if source == "file" else []
-    kind = "stand-in" if source == "stand-in" else "imagenet"
-    return ["--weights", files["weights"], "--weights-kind", kind, *known]
+    return [start["weights"], f"{results}/training/imagenet/{backbone}.verified"]
 
 
-def training_problems(config: dict) -> list[str]:
-    """List what a schema cannot say of the training's settings, a sentence each."""
+def training_problems(config: dict[str, Any]) -> list[str]:
+    """List the problems of the training's settings that a schema cannot express, a sentence each."""
     training, wrong = config["training"], []
     low, high = training["augmentation"]["brightness"]
     if low > high:

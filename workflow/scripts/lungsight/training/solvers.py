@@ -1,7 +1,7 @@
-"""How a network gets its weights.
+"""Choose how a network gets its weights.
 
-A solver of the config is an entry of SOLVERS and a word under `training.solver` in the config's schema. It takes what
-`fit` takes, trains the network in place and returns the history, a row per epoch.
+To add a solver, add an entry to SOLVERS, and its word under `training.solver` in the config's schema. A solver takes
+what `fit` takes, trains the network in place, and returns the history, a row per epoch.
 """
 
 from collections.abc import Callable

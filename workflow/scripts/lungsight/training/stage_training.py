@@ -1,4 +1,4 @@
-"""One stage of a pipeline: the images and labels of its cohort, the network it starts from, the training itself."""
+"""Train one stage of a pipeline: read its cohort, build the network that it starts from, train it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,11 @@ import pandas as pd
 
 from lungsight.errors import UserError
 from lungsight.files import read_json, sha256_of
+from lungsight.layout import MODEL, PROVENANCE
 from lungsight.program import log
 from lungsight.tables import read_table
 from lungsight.training.backbones import Backbone
-from lungsight.training.bags import numbered
+from lungsight.training.bags import group_numbers
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.device import check_gpu
 from lungsight.training.fit import LabelledImages, TrainingPlan
@@ -21,52 +22,83 @@ from lungsight.training.losses import LOSSES, Objective
 from lungsight.training.network import build_classifier, load_weights, logits_of, precision
 from lungsight.training.provenance import check_parent
 from lungsight.training.solvers import SOLVERS
-from lungsight.training.weights import WeightsFile
+from lungsight.training.weights import WeightsFile, read_sidecar
 
 
 @dataclass(frozen=True)
 class TrainingCohort:
-    """The files that a stage is trained on: split table, image array, and the array's index."""
+    """The files that a stage is trained on: split table, image array, and the index of the array."""
 
     split: Path
     images: Path
     index: Path
 
-    def sides(self, positive: str, image_size: int) -> tuple[LabelledImages, LabelledImages]:
-        """Training and validation images; label 1 is `positive`. Raises UserError for an empty side, other sizes."""
+    def subsets(self, positive: str, image_size: int) -> tuple[LabelledImages, LabelledImages]:
+        """Read the training and the validation images.
+
+        Parameters
+        ----------
+        positive
+            The label that becomes 1; the other becomes 0.
+        image_size
+            Rows and columns that the images must have.
+
+        Raises
+        ------
+        UserError
+            A subset is empty, or the images have another size.
+        """
         cached = CachedImages.open(self.images, self.index)
         if cached.size != image_size:
             raise UserError(f"The cached images have {cached.size} rows, training.image_size is {image_size}.")
         table = read_table(self.split, "split")
-        return _side(table, "train", positive, cached), _side(table, "val", positive, cached)
+        return _labelled(table, "train", positive, cached), _labelled(table, "val", positive, cached)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of each file."""
+        """Compute the SHA-256 of each file."""
         return {name: sha256_of(path) for name, path in vars(self).items()}
 
 
-def _side(table: pd.DataFrame, side: str, positive: str, cached: CachedImages) -> LabelledImages:
-    rows = table[table["split"] == side]
+def _labelled(table: pd.DataFrame, subset: str, positive: str, cached: CachedImages) -> LabelledImages:
+    rows = table[table["split"] == subset]
     if rows.empty:
-        raise UserError(f"The split has no {side} slice: nothing can be trained. Check splits.fractions.")
+        raise UserError(f"The split has no {subset} slice: nothing can be trained. Check splits.fractions.")
     labels = (rows["label"] == positive).to_numpy(int)
-    return LabelledImages(cached.pixels, cached.rows_of(rows["slice"]), labels, numbered(rows["patient"], labels))
+    return LabelledImages(cached.pixels, cached.rows_of(rows["slice"]), labels, group_numbers(rows["patient"], labels))
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a network starts from: nothing, weights of the backbone, or the parent model with its provenance."""
+    """What a network starts from: nothing, weights of the backbone, or the parent model with its provenance."""
 
     weights: WeightsFile | None = None
     parent: Path | None = None
     parent_provenance: Path | None = None
 
-    def describe(self) -> dict[str, Any]:
-        """As provenance.json has it: kind, the file's SHA-256, and the kind that the first stage started from (origin).
+    @classmethod
+    def of(cls, described: dict[str, Any]) -> "Start":
+        """Read what the workflow says of a training's start, in the words of `settings.start_of`."""
+        if "parent" in described:
+            parent = Path(described["parent"])
+            return cls(None, parent / MODEL, parent / PROVENANCE)
+        if "weights" in described:
+            weights = Path(described["weights"])
+            return cls(WeightsFile(weights, described["kind"], described["sha256"] or read_sidecar(weights)))
+        return cls()
 
-        kind is "scratch", "imagenet", "stand-in" or "parent"; origin is never "parent".
+    def describe(self) -> dict[str, Any]:
+        """Describe the start as provenance.json has it.
+
+        Returns
+        -------
+        kind
+            "scratch", "imagenet", "stand-in" or "parent".
+        sha256
+            Of the file.
+        origin
+            The kind that stage 1 started from; never "parent".
         """
-        if self.parent is not None:
+        if self.parent is not None and self.parent_provenance is not None:
             origin = read_json(self.parent_provenance)["weights"]["origin"]
             return {"kind": "parent", "sha256": sha256_of(self.parent), "origin": origin}
         if self.weights is not None:
@@ -75,25 +107,34 @@ class Start:
 
     @property
     def fine_tunes(self) -> bool:
-        """Whether there is something to start from."""
+        """Whether the network starts from weights."""
         return self.parent is not None or self.weights is not None
 
-    def build(self, name: str, backbone: Backbone, settings: dict) -> keras.Model:
-        """The network with these weights, in the precision that it trains in. Raises UserError when they do not fit."""
+    def build(self, name: str, backbone: Backbone, settings: dict[str, Any]) -> keras.Model:
+        """Build the network with these weights, in its training precision. Raises UserError where they do not fit."""
         weights = self.weights.checked() if self.weights else None
-        if self.parent is not None:
+        if self.parent_provenance is not None:
             check_parent(self.parent_provenance, name, backbone.preprocessing, settings["image_size"])
         with precision(settings["precision"]):
             model = build_classifier(backbone, settings, weights)
         if self.parent is not None:
-            load_weights(model, self.parent, what="the model of stage 1")
+            load_weights(model, self.parent, content="the model of stage 1")
         return model
 
 
-def plan_of(settings: dict, stage: int, seed: int, fine_tunes: bool) -> TrainingPlan:
-    """The training plan of a stage. settings: the config's `training`, epochs and learning_rate of this stage alone.
+def plan_of(settings: dict[str, Any], stage: int, seed: int, fine_tunes: bool) -> TrainingPlan:
+    """Make the training plan of a stage.
 
-    fine_tunes: the training starts from weights, so that batch normalisation has statistics to freeze.
+    Parameters
+    ----------
+    settings
+        As `training.settings.settings_of_stage` returns them.
+    stage
+        1 or 2.
+    seed
+        Of the run.
+    fine_tunes
+        Whether the training starts from weights: then batch normalisation has statistics to freeze.
     """
     freeze = fine_tunes and settings["batch_norm_frozen"]
     return TrainingPlan(
@@ -115,13 +156,13 @@ def plan_of(settings: dict, stage: int, seed: int, fine_tunes: bool) -> Training
     )
 
 
-def objective_of(settings: dict, training: LabelledImages) -> Objective:
-    """What a training minimises, by the config's words. settings: the config's `training`."""
+def objective_of(settings: dict[str, Any], training: LabelledImages) -> Objective:
+    """Return the configured loss. settings: the config's `training` section. training: for the class weights."""
     return LOSSES[settings["loss"]](training.labels, settings)
 
 
-def in_float32(model: keras.Model, backbone: Backbone, settings: dict) -> keras.Model:
-    """The same network computing in float32: predictions and maps do not depend on the precision of the training."""
+def in_float32(model: keras.Model, backbone: Backbone, settings: dict[str, Any]) -> keras.Model:
+    """Return the same network computing in float32, so that predictions and maps have full precision."""
     if settings["precision"] == "float32":
         return model
     same = build_classifier(backbone, settings)
@@ -129,8 +170,8 @@ def in_float32(model: keras.Model, backbone: Backbone, settings: dict) -> keras.
     return same
 
 
-def what_came_of(history: list[dict]) -> dict[str, Any]:
-    """As provenance.json has it: epochs done, the epoch whose weights were kept, and what stopped the training."""
+def training_outcome(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return epochs, kept_epoch (whose weights the model has) and stopped (why it ended), for provenance.json."""
     kept = next(row["epoch"] for row in history if row["kept"])
     return {"epochs": len(history), "kept_epoch": kept, "stopped": history[-1]["stopped"]}
 
@@ -143,10 +184,13 @@ def train(
     validation: LabelledImages,
     plan: TrainingPlan,
     checkpoint: Checkpoint,
-) -> list[dict]:
-    """Train the classifier in place on its logit, by the plan's solver; returns the history.
+) -> list[dict[str, Any]]:
+    """Train the classifier in place on its logit, by the plan's solver; returns the history, a row per epoch.
 
-    Raises UserError without the GPU that was asked for.
+    Raises
+    ------
+    UserError
+        The config asks for a GPU, and there is none.
     """
     check_gpu()
     log(f"{len(training)} training and {len(validation)} validation images, at most {plan.epochs} epochs")

@@ -1,27 +1,35 @@
-"""Stand-ins for ImageNet weights where those cannot be had: a short pre-training on generated textures."""
+"""Pre-train stand-ins for ImageNet weights on generated textures, where ImageNet weights are not available."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from lungsight.demo.textures import CLASSES, draw_textures
 from lungsight.files import atomic_path
 from lungsight.training.backbones import Backbone
 from lungsight.training.fit import LabelledImages, TrainingPlan, fit
 from lungsight.training.losses import categorical_crossentropy
 from lungsight.training.network import set_batch_norm_momentum
+from lungsight.training.textures import CLASSES, draw_textures
 from lungsight.training.weights import write_sidecar
 
 LEARNING_RATE = 5e-4
 VALIDATION_SHARE = 0.125
 
 
-def pretrain(backbone: Backbone, settings: dict, seed: int) -> keras.Model:
-    """Train the backbone to tell textures apart; returns it without the classifier used for that.
+def pretrain(backbone: Backbone, settings: dict[str, Any], seed: int) -> keras.Model:
+    """Train the backbone to classify textures, and return it without the classifier.
 
-    settings: images, epochs, size (rows and columns of a texture, more where the backbone needs more), batch_size,
-    batch_norm_momentum.
+    Parameters
+    ----------
+    backbone
+        The network.
+    settings
+        images, epochs, batch_size, batch_norm_momentum, and size: rows and columns of a texture, raised to the smallest
+        size that the backbone takes.
+    seed
+        Of the textures and the training.
     """
     size = max(settings["size"], backbone.min_size)
     pixels, classes = draw_textures(settings["images"], size, seed)
@@ -31,9 +39,9 @@ def pretrain(backbone: Backbone, settings: dict, seed: int) -> keras.Model:
     set_batch_norm_momentum(model, settings["batch_norm_momentum"])
     rows = np.arange(len(pixels))
     held_out = rows < max(1, round(VALIDATION_SHARE * len(rows)))
-    sides = [LabelledImages(pixels, rows[side], classes[side]) for side in (~held_out, held_out)]
+    training, validation = (LabelledImages(pixels, rows[subset], classes[subset]) for subset in (~held_out, held_out))
     plan = TrainingPlan(settings["epochs"], settings["batch_size"], LEARNING_RATE, seed, recalibrate=True)
-    fit(model, backbone, categorical_crossentropy, *sides, plan)
+    fit(model, backbone, categorical_crossentropy, training, validation, plan)
     return base
 
 

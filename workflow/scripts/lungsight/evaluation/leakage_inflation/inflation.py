@@ -1,78 +1,121 @@
-"""What a split by slice adds to the numbers: metrics of the arms, each on its own test side, and their difference."""
+"""Compute report/leakage_inflation.tsv: metrics of each condition on its own test subset, and the inflation of the AUC.
 
-from typing import Any
+Inflation is the AUC under the split by slice minus the AUC under the split by patient.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from lungsight.evaluation.intervals import draw_patients, percentile_interval
+from lungsight.evaluation.intervals import FloatArray, IntArray, draw_patients, percentile_interval
 from lungsight.evaluation.leakage_inflation.settings import LABELS, LEAKAGE_CONDITIONS, LeakageCondition
-from lungsight.evaluation.metrics import metrics_row, ranking_metrics
+from lungsight.evaluation.metrics import ENDS, Row, metrics_row, ranking_metrics, truth_and_probability
 
 METRICS = ("accuracy", "roc_auc")
-ENDS = ("", "_lo", "_hi")
+
+
+class Inflation(NamedTuple):
+    """A difference of AUCs, with the ends of its 95 % interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+UNDEFINED = Inflation(np.nan, np.nan, np.nan)
 
 
 def row_of_condition(
     tested: pd.DataFrame, condition: LeakageCondition, positive: str, resamples: int, seed: int
-) -> dict[str, Any]:
-    """One row of report/leakage_inflation.tsv without pipeline, cohort and price; by slice, clustered by patient.
+) -> Row:
+    """Compute one row of report/leakage_inflation.tsv without pipeline, cohort and inflation.
 
-    tested: `patient label probability` of the arm's test side; empty where the arm could not be trained.
+    Metrics are by slice; their intervals draw patients.
+
+    Parameters
+    ----------
+    tested
+        Columns patient, label and probability of the condition's test subset; empty where it could not be trained.
+    condition
+        The condition.
+    positive
+        Label of the positive class.
+    resamples, seed
+        Of the intervals.
     """
-    found = metrics_row(tested, positive, resamples, seed)
+    metrics = metrics_row(tested, positive, resamples, seed)
     return {
-        **{
-            "labels": condition.labels,
-            "unit": condition.unit,
-            "slices": len(tested),
-            "patients": tested["patient"].nunique(),
-        },
-        **{f"{metric}{end}": found[f"{metric}{end}"] for metric in METRICS for end in ENDS},
+        "labels": condition.labels,
+        "unit": condition.unit,
+        "slices": len(tested),
+        "patients": tested["patient"].nunique(),
+        **{f"{metric}{end}": metrics[f"{metric}{end}"] for metric in METRICS for end in ENDS},
     }
 
 
-def _auc(tested: pd.DataFrame, numbers: np.ndarray, positive: str, drawn: np.ndarray) -> np.ndarray:
-    truth, probability = (tested["label"] == positive).to_numpy(), tested["probability"].to_numpy(np.float64)
+def _auc(tested: pd.DataFrame, numbers: IntArray, positive: str, drawn: IntArray) -> FloatArray:
+    """Compute the AUC under each draw of patients, (b,). numbers: the patient of each row. drawn: (b, patients)."""
+    truth, probability = truth_and_probability(tested, positive)
     return ranking_metrics(truth, probability, drawn[:, numbers].astype(np.float64))["roc_auc"]
 
 
 def inflation_of(
     by_slice: pd.DataFrame, by_patient: pd.DataFrame, positive: str, resamples: int, seed: int
-) -> tuple[float, float, float]:
-    """AUC under the split by slice minus AUC under the split by patient, with the ends of its 95 % interval.
+) -> Inflation:
+    """Compute the AUC under the split by slice minus the AUC under the split by patient.
 
-    Patients are drawn once for both: one who is in both test sides counts in both. NaN where undefined.
+    Each draw of patients serves both test subsets: a patient who is in both counts in both.
+
+    Parameters
+    ----------
+    by_slice, by_patient
+        Columns patient, label and probability of the two test subsets. An empty one leaves the inflation undefined.
+    positive
+        Label of the positive class.
+    resamples, seed
+        Of the interval.
     """
     if by_slice.empty or by_patient.empty:
-        return np.nan, np.nan, np.nan
+        return UNDEFINED
     numbers, patients = pd.factorize(pd.concat([by_slice["patient"], by_patient["patient"]]))
-    parts = numbers[: len(by_slice)], numbers[len(by_slice) :]
+    numbers_by_slice, numbers_by_patient = numbers[: len(by_slice)], numbers[len(by_slice) :]
 
-    def difference(drawn: np.ndarray) -> np.ndarray:
-        first, second = (_auc(t, n, positive, drawn) for t, n in zip((by_slice, by_patient), parts, strict=True))
-        return first - second
+    def difference(drawn: IntArray) -> FloatArray:
+        first = _auc(by_slice, numbers_by_slice, positive, drawn)
+        return first - _auc(by_patient, numbers_by_patient, positive, drawn)
 
-    point = difference(np.ones((1, len(patients))))[0]
+    value = float(difference(np.ones((1, len(patients)), np.int64))[0])
     if not resamples:
-        return point, np.nan, np.nan
+        return Inflation(value, np.nan, np.nan)
     low, high = percentile_interval(difference(draw_patients(len(patients), resamples, seed))[:, None])
-    return point, low[0], high[0]
+    return Inflation(value, float(low[0]), float(high[0]))
 
 
 def inflation_rows(
     predictions: pd.DataFrame, pipeline: str, cohort: str, positive: str, resamples: int, seed: int
-) -> list[dict[str, Any]]:
-    """The four rows of one pipeline in report/leakage_inflation.tsv; the price stands in the rows by slice.
+) -> list[Row]:
+    """Compute the four rows of one pipeline in report/leakage_inflation.tsv.
 
-    predictions: `labels unit patient label probability` of the test sides of all arms.
+    The rows of the split by slice hold the inflation; it is NaN in those of the split by patient.
+
+    Parameters
+    ----------
+    predictions
+        Columns labels, unit, patient, label and probability: the test subsets of all conditions.
+    pipeline, cohort
+        Their names.
+    positive
+        Label of the positive class.
+    resamples, seed
+        Of the intervals.
     """
     tested = {
         condition: predictions[(predictions["labels"] == condition.labels) & (predictions["unit"] == condition.unit)]
         for condition in LEAKAGE_CONDITIONS
     }
     inflations = {
-        labels: inflation_of(
+        LeakageCondition(labels, "slice"): inflation_of(
             tested[LeakageCondition(labels, "slice")],
             tested[LeakageCondition(labels, "patient")],
             positive,
@@ -81,13 +124,15 @@ def inflation_rows(
         )
         for labels in LABELS
     }
-    rows = []
+    rows: list[Row] = []
     for condition in LEAKAGE_CONDITIONS:
-        inflation = inflations[condition.labels] if condition.unit == "slice" else (np.nan,) * len(ENDS)
-        row = {
-            "pipeline": pipeline,
-            "cohort": cohort,
-            **row_of_condition(tested[condition], condition, positive, resamples, seed),
-        }
-        rows.append(row | {f"inflation{end}": float(value) for end, value in zip(ENDS, inflation, strict=True)})
+        inflation = inflations.get(condition, UNDEFINED)
+        rows.append(
+            {
+                "pipeline": pipeline,
+                "cohort": cohort,
+                **row_of_condition(tested[condition], condition, positive, resamples, seed),
+                **{f"inflation{end}": value for end, value in zip(ENDS, inflation, strict=True)},
+            }
+        )
     return rows

@@ -1,7 +1,8 @@
-"""One arm of the experiment: the training of a pipeline, and its predictions on the arm's own test side."""
+"""Train a pipeline under one condition, and predict the condition's own test subset."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,48 +21,75 @@ STAGE = 1
 
 
 def can_be_trained(split: pd.DataFrame) -> bool:
-    """Whether every side has both classes. split: the table `split` of an arm."""
-    return all(split.loc[split["split"] == side, "label"].nunique() == 2 for side in SUBSETS)
+    """Return whether every subset of a split table has both classes."""
+    return all(split.loc[split["split"] == subset, "label"].nunique() == 2 for subset in SUBSETS)
 
 
 @dataclass(frozen=True)
 class LeakageTraining:
-    """What all arms of a pipeline share. settings: as a stage has them. code: digest that checkpoints depend on."""
+    """What the trainings of one pipeline share.
+
+    Attributes
+    ----------
+    backbone
+        Name of the network.
+    start
+        What the network starts from.
+    positive
+        Label of the positive class.
+    settings
+        Of the training, as a stage has them.
+    seed
+        Of the training.
+    checkpoints
+        Folder for unfinished trainings.
+    code
+        Digest of the code that checkpoints depend on.
+    """
 
     backbone: str
     start: Start
     positive: str
-    settings: dict
+    settings: dict[str, Any]
     seed: int
     checkpoints: Path
     code: str
 
     def checkpoint(self, cohort: TrainingCohort, backbone: backbones.Backbone) -> Checkpoint:
-        """An arm's checkpoint, tied to all that its training depends on."""
+        """Return the checkpoint of one condition; it is tied to everything that the training depends on."""
         described = describe_training(self.backbone, backbone, self.settings, self.seed, self.code)
         described |= {"weights": self.start.describe(), "inputs": cohort.digests(), "positive": self.positive}
         return Checkpoint.of(self.checkpoints / cohort.split.stem, described)
 
 
 def train_condition(training: LeakageTraining, cohort: TrainingCohort) -> pd.DataFrame:
-    """Train on an arm and predict its test side: `slice patient label probability`, empty where it cannot be tried.
+    """Train under one condition and predict its test subset.
 
-    cohort: split table of the arm, cached images and their index. The training is the one of every stage, and resumes
-    from its last finished epoch as those do.
+    The network is trained as in any stage, and an interrupted training resumes from its last finished epoch.
+
+    Parameters
+    ----------
+    training
+        What all conditions of the pipeline share.
+    cohort
+        Split table of the condition, cached images and their index.
+
+    Returns
+    -------
+    slice, patient, label and probability; empty where a subset lacks a class, so that nothing can be trained.
     """
     split = read_table(cohort.split, "split")
     tested = split.loc[split["split"] == "test", ["slice", "patient", "label"]]
     if not can_be_trained(split):
-        log(f"{cohort.split.stem}: too few patients, a side has one class only; this arm stays empty")
+        log(f"{cohort.split.stem}: too few patients, a subset has one class only; this condition stays empty")
         return tested.iloc[:0].assign(probability=np.array([], dtype=np.float64))
     backbone, settings = backbones.load(training.backbone), training.settings
-    sides = cohort.sides(training.positive, settings["image_size"])
-    model, checkpoint = (
-        training.start.build(training.backbone, backbone, settings),
-        training.checkpoint(cohort, backbone),
-    )
+    training_images, validation_images = cohort.subsets(training.positive, settings["image_size"])
+    model = training.start.build(training.backbone, backbone, settings)
+    checkpoint = training.checkpoint(cohort, backbone)
+    objective = objective_of(settings, training_images)
     plan = plan_of(settings, STAGE, training.seed, training.start.fine_tunes)
-    train(model, backbone, objective_of(settings, sides[0]), *sides, plan, checkpoint)
+    train(model, backbone, objective, training_images, validation_images, plan, checkpoint)
     inference = make_inference(in_float32(model, backbone, settings), backbone)
     cached = CachedImages.open(cohort.images, cohort.index)
     outputs = run_in_batches(inference, cached.pixels, cached.rows_of(tested["slice"]))

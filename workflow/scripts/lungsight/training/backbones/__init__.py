@@ -1,7 +1,7 @@
-"""The networks, a file each: what the rest of the workflow knows of a backbone is its name.
+"""Define the backbones, one file each; the rest of the workflow knows a backbone by its file's name.
 
-A module of this folder defines `BACKBONE`. Names come from listing the folder, and no module imports TensorFlow before
-a network is built: a config is checked against a backbone's smallest image while the workflow is parsed.
+To add a backbone, add a module to this folder that defines `BACKBONE`. It must not import TensorFlow before a network
+is built: a config is checked against a backbone's smallest image size while the workflow is parsed.
 """
 
 import importlib
@@ -17,11 +17,22 @@ from lungsight.errors import UserError
 class Backbone:
     """A convolutional network without its classifier.
 
-    build: image size → flat functional keras.Model from (size, size, 3), freshly initialised.
-    preprocess: (n, size, size, 3) float32 in 0–255, RGB → what the network takes. preprocessing: that, in words.
-    explained_layer: the layer whose maps the head pools. layers_by_stride: input pixels per map pixel → the last layer
-    of that resolution, the coarsest first. min_size: smallest rows and columns that it takes.
-    imagenet_url, imagenet_md5: Keras's file of ImageNet weights without top; empty where there is none.
+    Attributes
+    ----------
+    build
+        Image size → flat functional keras.Model from (size, size, 3), randomly initialised.
+    preprocess
+        (n, size, size, 3) float32 in 0-255, RGB → input of the network.
+    preprocessing
+        The same in words.
+    explained_layer
+        The layer whose maps the head pools.
+    min_size
+        Smallest number of rows and columns that the network takes.
+    layers_by_stride
+        Input pixels per map pixel → the last layer of that resolution, the coarsest first.
+    imagenet_url, imagenet_md5
+        Keras's file of ImageNet weights without top; empty where there is none.
     """
 
     build: Callable[[int], Any]
@@ -35,37 +46,44 @@ class Backbone:
 
     @property
     def imagenet_file(self) -> str:
-        """File name of the ImageNet weights."""
+        """The file name of the ImageNet weights."""
         return self.imagenet_url.rpartition("/")[2]
 
 
 def names() -> list[str]:
-    """The known backbones, sorted."""
+    """List the backbones, sorted."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
 
 
 def module_file(name: str) -> Path:
-    """The file that defines a backbone. Raises UserError that lists the known ones for a name that is none."""
+    """Return the file that defines a backbone. Raises UserError, which lists the known names, for any other name."""
     if name not in names():
         raise UserError(f"pipelines.backbones: {name!r} is not known; known are {', '.join(names())}.")
     return Path(__file__).with_name(f"{name}.py")
 
 
 def load(name: str) -> Backbone:
-    """The backbone `name`. Raises UserError as `module_file`."""
+    """Load a backbone. Raises UserError as `module_file` does."""
     return importlib.import_module(f"{__name__}.{module_file(name).stem}").BACKBONE
 
 
 def check_image_size(name: str, size: int) -> None:
-    """Raise UserError for images of fewer rows and columns than a backbone takes."""
+    """Raise UserError for images that are smaller than a backbone takes."""
     smallest = load(name).min_size
     if size < smallest:
         raise UserError(f"training.image_size: {size} is too small for {name}, which takes {smallest} and more.")
 
 
 def application(build: str, module: str) -> dict[str, Callable]:
-    """`build` and `preprocess` of a Backbone that Keras has: keras.applications.<build>, randomly initialised and
-    without top, and keras.applications.<module>.preprocess_input. Keras is imported when they are called."""
+    """Return `build` and `preprocess` of a backbone of keras.applications; Keras is imported when they are called.
+
+    Parameters
+    ----------
+    build
+        Name of the constructor, keras.applications.<build>.
+    module
+        Of its preprocessing, keras.applications.<module>.preprocess_input.
+    """
 
     def built(size: int) -> Any:
         import keras

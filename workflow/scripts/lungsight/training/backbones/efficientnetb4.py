@@ -1,8 +1,8 @@
 """EfficientNet-B4 (Tan and Le 2019).
 
-The network takes raw intensities: it divides by 255 and standardises by itself. With its own download of the ImageNet
-weights, and only then, Keras adds a division by the root of ImageNet's deviation, which the weights were trained with.
-That factor is part of the preprocessing here, so that it is there wherever the weights come from.
+The network takes raw intensities: it divides by 255 and standardises by itself. The ImageNet weights were trained with
+one more factor, the root of ImageNet's deviation. Keras divides by it only with its own download of the weights. Here
+the division is part of the preprocessing, so that it holds wherever the weights come from.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of
 
 
 def preprocess(images: Any) -> Any:
-    """(n, size, size, 3) in 0–255 → the same about ImageNet's mean, divided by the root of its deviation."""
+    """Divide the distance from ImageNet's mean by the root of its deviation; images (n, size, size, 3) in 0-255."""
     mean, root = ([255 * value for value in MEAN], [value**0.5 for value in DEVIATION])
     return (images - mean) / root + mean
 

@@ -1,4 +1,4 @@
-"""A small convolutional network for quick experiments: four blocks of convolution, batch normalisation and ReLU."""
+"""A small network for quick experiments: four blocks of convolution, batch normalisation and ReLU."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ FILTERS = (16, 32, 64, 128)
 
 
 def build(size: int) -> Any:
-    """Four blocks, a 2×2 maximum between them, randomly initialised, from (size, size, 3) images: a keras.Model."""
-    import keras  # not before a network is built: a config is checked without TensorFlow
+    """Build four blocks with a 2×2 maximum between them, randomly initialised; a keras.Model from (size, size, 3)."""
+    import keras  # here, not above: a config is checked without TensorFlow
 
     images = features = keras.Input((size, size, 3), name="images")
     for number, filters in enumerate(FILTERS, start=1):
@@ -22,7 +22,7 @@ def build(size: int) -> Any:
 
 
 def preprocess(images: Any) -> Any:
-    """0–255 → [−1, 1]."""
+    """Scale 0-255 to [−1, 1]."""
     return images / 127.5 - 1.0
 
 

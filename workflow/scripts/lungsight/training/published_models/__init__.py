@@ -1,9 +1,10 @@
-"""Systems of the literature, a file each: pipelines that are named after a paper.
+"""Define models of the literature, one file each: a backbone and training settings, named after a paper.
 
-A module of this folder defines `SYSTEM`; its docstring says in its first line what the paper did, and below it what is
-a substitution here, and goes into the report as it is. What a system does differently is said in words of the config's
-`training` section, so that everything behind it works for any pipeline. Nothing else names a system: the config takes
-the file's name as a word of `pipelines.systems`. Standard library alone: a config is checked without TensorFlow.
+To add a published model, add a module to this folder that defines `PUBLISHED_MODEL`. The first line of its docstring
+says what the paper did; the rest says what is substituted here. The report prints both as they are. A published model
+differs from its backbone only by keys of the config's `training` section, so the code that trains, evaluates and
+explains knows no published model. The config takes the file's name as a word of `pipelines.systems`. Nothing here
+imports TensorFlow.
 """
 
 import importlib
@@ -19,23 +20,33 @@ from lungsight.errors import UserError
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """What a pipeline is made of, beyond its name.
+    """What an architecture stands for.
 
-    backbone: by its file. paper: authors and year. citation: where it appeared. framework, weights: as a pipeline has
-    them. training: keys of the config's `training` section that this system sets, whatever the config says.
+    Attributes
+    ----------
+    backbone
+        Name of the network, a file of `training.backbones`.
+    paper
+        Authors and year.
+    citation
+        Where it appeared.
+    input_view, weights
+        Of the pipeline.
+    training
+        Keys of the config's `training` section that this model sets, whatever the config says.
     """
 
     backbone: str
     paper: str = ""
     citation: str = ""
-    framework: str = "whole"
+    input_view: str = "whole"
     weights: str = "imagenet"
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
 @cache
 def names() -> list[str]:
-    """The known systems, sorted."""
+    """List the published models, sorted."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
 
 
@@ -46,21 +57,21 @@ def _module(name: str) -> Any:
 
 
 def load(name: str) -> PublishedModel:
-    """The system `name`. Raises UserError that lists the known ones for a name that is none."""
+    """Load a published model. Raises UserError, which lists the known names, for any other name."""
     return _module(name).PUBLISHED_MODEL
 
 
 def description_of(name: str) -> tuple[str, str]:
-    """What a system is, in one line, and what is a substitution here, in one paragraph; from its file's docstring."""
+    """Return what the paper did, in one line, and what is substituted here, in one paragraph."""
     title, _, rest = inspect.cleandoc(_module(name).__doc__).partition("\n")
     return title, " ".join(rest.split())
 
 
-def recipe_of(word: str) -> PublishedModel:
-    """What stands behind the middle word of a pipeline's name: a system, or a backbone as it is."""
-    return load(word) if word in names() else PublishedModel(word)
+def recipe_of(architecture: str) -> PublishedModel:
+    """Return what an architecture stands for: a published model, or a backbone without settings of its own."""
+    return load(architecture) if architecture in names() else PublishedModel(architecture)
 
 
-def training_settings(word: str, training: Mapping[str, Any]) -> dict[str, Any]:
-    """The config's `training` section as it holds for a pipeline with this word."""
-    return {**training, **recipe_of(word).training}
+def training_settings(architecture: str, training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config's `training` section with the changes of an architecture."""
+    return {**training, **recipe_of(architecture).training}

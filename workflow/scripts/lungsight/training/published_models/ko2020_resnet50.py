@@ -1,7 +1,7 @@
 """FCONet: one whole slice, no segmentation; ResNet-50, the one that the paper prefers.
 
-Substituted: the classes, which were three in the paper (COVID-19, other pneumonia, no pneumonia) and are two here. Head
-and training are the run's.
+Substituted: the classes. The paper has three (COVID-19, other pneumonia, no pneumonia); here there are two. Head and
+training are the run's.
 """
 
 from lungsight.training.published_models import PublishedModel

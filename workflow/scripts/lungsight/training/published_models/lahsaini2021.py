@@ -1,7 +1,7 @@
 """DenseNet-201, fine-tuned, with Grad-CAM.
 
-Substituted: nothing that the thesis reports of it. Grad-CAM is taken at the last ReLU, whose maps the head pools, and
-on the logit, as for every pipeline here. Head and training are the run's.
+Substituted: nothing that the thesis reports. Grad-CAM is computed at the last ReLU, whose maps the head pools, and on
+the logit, as for every pipeline here. Head and training are the run's.
 """
 
 from lungsight.training.published_models import PublishedModel

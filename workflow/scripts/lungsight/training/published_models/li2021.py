@@ -1,7 +1,8 @@
 """DenseNet-121, weights of CheXNet fine-tuned to CT.
 
-Substituted: the start. CheXNet's weights were learned on chest X-rays; here it is ImageNet, unless the config names a
-file of CheXNet's convolutional part under training.imagenet.densenet121. Head and training are the run's.
+Substituted: the start weights. The paper starts from CheXNet, trained on chest X-rays; here the start is ImageNet,
+unless the config names a file of CheXNet's convolutional part under training.imagenet.densenet121. Head and training
+are the run's.
 """
 
 from lungsight.training.published_models import PublishedModel

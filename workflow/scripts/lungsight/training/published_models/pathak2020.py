@@ -1,8 +1,8 @@
 """ResNet-50 with a cost-sensitive cross-entropy.
 
-Substituted: the costs, of which the thesis gives none. A class costs as much as the other one is frequent among the
-training slices, unless the config sets training.class_costs. The paper's smoothing of the two best classes (top 2) is
-without meaning where there are two. Head and training are the run's.
+Substituted: the costs, which the thesis does not print. The cost of a class is the share of the other class among the
+training slices, unless the config sets training.class_costs. The paper's smoothing over the two best classes (top 2)
+has no effect with two classes. Head and training are the run's.
 """
 
 from lungsight.training.published_models import PublishedModel

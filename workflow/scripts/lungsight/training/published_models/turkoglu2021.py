@@ -1,9 +1,9 @@
 """Features of DenseNet-201, three extreme learning machines (ReLU, PReLU, TanhReLU), majority vote.
 
 Substituted: the number of random neurons, which is the run's head_units, and the constant C, which is the run's elm_c.
-The features are those that the network pools, standardised. The vote is taken as the median of the three margins, whose
-sign is the majority's: so there is one number to rank by and to explain. In stage 2 the machines are solved anew on the
-target cohort; the network that gives the features stays as it is.
+The features are those that the network pools, standardised. The vote is the sign of the median of the three margins, so
+that one number ranks the images and can be explained. Stage 2 solves the machines anew on the target cohort; the
+network that computes the features stays as it is.
 """
 
 from lungsight.training.published_models import PublishedModel

@@ -1,7 +1,7 @@
-"""Inception v3 on regions of interest that were chosen by features of COVID-19.
+"""Inception v3 on regions of interest, chosen by features of COVID-19.
 
-Substituted: the regions. The paper chose them by features of COVID-19; here they are automatic lung boxes, a square
-about the lung mask of each slice with a margin. Maps and overlays show that box. Head and training are the run's.
+Substituted: the regions. The paper chose them by features of COVID-19; here each is an automatic lung box, a square
+with a margin around the lung mask of the slice. Maps and overlays show that box. Head and training are the run's.
 """
 
 from lungsight.training.published_models import PublishedModel

@@ -1,0 +1,62 @@
+"""Where lungsight lies and where its results go, also as a module of another workflow. No rules here."""
+
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.path_modifier import PathModifier
+from snakemake.sourcecache import LocalSourceFile
+
+
+def checked_out(source):
+    """Lay the files of a commit into a folder below .snakemake, and name it after the module.
+
+    Snakemake reads from a forge the files that it needs itself; the programs need their library beside them. The name
+    stays when the commit changes, so that only what the change affects runs again.
+    """
+    import tarfile
+    from contextlib import suppress
+    from io import BytesIO
+    from tempfile import TemporaryDirectory
+
+    from git import Repo
+
+    repository = source.hosted_repo.repo if hasattr(source, "hosted_repo") else Repo(source.repo_path)
+    commit = repository.commit(source.ref).hexsha
+    store = Path.cwd() / ".snakemake" / "lungsight"
+    store.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=store) as unfinished:
+        files, link = Path(unfinished) / "files", Path(unfinished) / "link"
+        if not (store / commit).is_dir():
+            archive = BytesIO()
+            repository.archive(archive, commit)
+            with tarfile.open(fileobj=BytesIO(archive.getvalue())) as tar:
+                tar.extractall(files, filter="data")
+            with suppress(OSError):  # another job of this run was faster
+                files.rename(store / commit)
+        link.symlink_to(commit)
+        return link.replace(store / (workflow.modifier.namespace or "main"))
+
+
+def repository_folder():
+    """The folder of the repository, above workflow/. `workflow.basedir` would be that of the user's own workflow."""
+    rules = workflow.current_basedir
+    if isinstance(rules, LocalSourceFile):
+        return Path(rules.path).parents[1]
+    return checked_out(rules)
+
+
+def below_prefix(config):
+    """Put the `prefix` of a module statement before the results folder, and before no other path.
+
+    Snakemake would put it before every relative input and output, the user's scans and the programs included, but not
+    before the paths that a rule passes as parameters.
+    """
+    modifier = workflow.modifier.path_modifier
+    workflow.modifier.path_modifier = PathModifier(None, None, workflow)
+    folders = {key: config[key] for key in ("results", "out") if isinstance(config.get(key), str)}
+    return config | {key: str(modifier.replace_prefix(folder)) for key, folder in folders.items()}
+
+
+REPOSITORY = repository_folder()
+SCRIPTS = REPOSITORY / "workflow" / "scripts"
+config = below_prefix(config)

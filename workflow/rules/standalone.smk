@@ -1,0 +1,51 @@
+"""Targets that need no cohorts: a first cohort table from a folder of scans, and the folds of a cross-validation joined.
+
+snakemake --cores 1 draft_table --config root=DIR [table=FILE]
+snakemake --cores 1 pool_folds --config folds_of="[results/fold1, results/fold2]" out=DIR
+"""
+
+import os
+import sys
+from pathlib import Path
+
+# The interpreter that Snakemake runs in, unless a conda environment is activated over it.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+if "root" in config:
+
+    # No output is declared: Snakemake would delete a table that the user has filled in, where the program refuses. No
+    # log: the program speaks to the user, and names of folders belong on the terminal alone.
+    rule draft_table:
+        input:
+            program=ancient(os.path.relpath(SCRIPTS / "draft_table.py")),
+        localrule: True
+        conda:
+            "../../envs/intake.yaml"
+        params:
+            root=config["root"],
+            table=config.get("table", "cohort.tsv"),
+        shell:
+            "python {input.program} --root {params.root:q} --table {params.table:q}"
+
+else:
+
+    POOLED = str(config.get("out", "results/pooled")).rstrip("/")
+
+    rule pool_folds:
+        default_target: True
+        input:
+            program=ancient(os.path.relpath(SCRIPTS / "pool_folds.py")),
+            metrics=[file for run in config["folds_of"] for file in Path(run).glob("models/*/stage*/metrics.json")],
+        output:
+            metrics=f"{POOLED}/metrics.tsv",
+            predictions=directory(f"{POOLED}/predictions"),
+        log:
+            f"{POOLED}/logs/pool_folds.log",
+        localrule: True
+        conda:
+            "../../envs/report.yaml"
+        params:
+            runs=config["folds_of"],
+        shell:
+            "python {input.program} --runs {params.runs:q} --predictions {output.predictions}"
+            " --metrics {output.metrics} > {log} 2>&1"

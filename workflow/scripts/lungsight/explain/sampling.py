@@ -1,0 +1,63 @@
+"""Choose the slices that are drawn: by a rule, not by hand."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+SAMPLING_RULE = (
+    "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
+    " half-way between"
+)
+PICTURE_FACTS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
+_NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
+
+
+def _quantiles() -> Iterator[float]:
+    """Yield 0.5, 0 and 1, then ever finer steps: 0.25, 0.75, 0.125, 0.375 and so on."""
+    yield from (0.5, 0.0, 1.0)
+    step = 4
+    while True:
+        yield from (odd / step for odd in range(1, step, 2))
+        step *= 2
+
+
+def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Choose the slices of saliency.tsv to draw: at most `count` of each outcome, by SAMPLING_RULE.
+
+    Only slices that have an enrichment count. Ties keep the table's order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `table`, with its index, and a column `position`: median, lowest, highest, or "quantile 0.25" and so on.
+    """
+    chosen: dict[int, str] = {}
+    for _, group in table[table["enrichment"].notna()].groupby("outcome", sort=False):
+        ordered = group.sort_values("enrichment", kind="stable").index
+        taken = 0
+        for quantile in _quantiles():
+            if taken == min(count, len(ordered)):
+                break
+            row = ordered[round(quantile * (len(ordered) - 1))]
+            if row not in chosen:
+                chosen[row] = _NAMES.get(quantile, f"quantile {quantile:g}")
+                taken += 1
+    return table.loc[list(chosen)].assign(position=list(chosen.values()))
+
+
+def pictures_of(table: pd.DataFrame, count: int) -> list[dict[str, Any]]:
+    """List the pictures of a model: for each its file name, slice, outcome and numbers.
+
+    Parameters
+    ----------
+    table
+        As saliency.tsv.
+    count
+        Pictures of each outcome, at most.
+    """
+    return [
+        {"file": f"{row['outcome']}-{row['position'].replace(' ', '-')}-{row['slice']}.png"}
+        | {key: row[key] for key in PICTURE_FACTS}
+        for row in sample(table, count).to_dict("records")
+    ]

@@ -1,0 +1,858 @@
+"""The type of a row of every table, as `lungsight.tables.rows_of` returns it.
+
+Generated from workflow/schemas/*.table.yaml by tools/table_rows.py; do not edit. A number that may be empty is a float,
+NaN where it is empty. Columns that a table need not have are `NotRequired`.
+"""
+
+from typing import NotRequired, TypedDict
+
+
+class AggregationRow(TypedDict):
+    """Row of the table `aggregation`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    unit: str
+    aggregation: str
+    parameter: float
+    threshold_from: str
+    threshold: float
+    n: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    accuracy: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    roc_auc: float
+    pr_auc: float
+    accuracy_lo: float
+    accuracy_hi: float
+    precision_lo: float
+    precision_hi: float
+    recall_lo: float
+    recall_hi: float
+    specificity_lo: float
+    specificity_hi: float
+    f1_lo: float
+    f1_hi: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    pr_auc_lo: float
+    pr_auc_hi: float
+
+
+class AuditRow(TypedDict):
+    """Row of the table `audit`."""
+
+    test: str
+    variant: str
+    measure: str
+    unit: str
+    n: int
+    value: float
+    value_lo: float
+    value_hi: float
+    chance: float
+    reason: str
+
+
+class CasesRow(TypedDict):
+    """Row of the table `cases`."""
+
+    row: int
+    case: str
+    patient: str
+    label: str
+    source: str
+    kind: str
+    n_slices: int
+    status: str
+    reason: str
+    shard: str
+    preassigned_split: str
+    rows: float
+    columns: float
+    spacing_row: float
+    spacing_column: float
+    spacing_slice: float
+    slice_thickness: float
+    kvp: float
+    contrast: float
+    hu_p01: float
+    hu_p50: float
+    hu_p99: float
+    kernel: NotRequired[str]
+    manufacturer: NotRequired[str]
+    transfer_syntax: NotRequired[str]
+    lossy: NotRequired[float]
+
+
+class ComparisonsRow(TypedDict):
+    """Row of the table `comparisons`."""
+
+    compared: str
+    stage: int
+    first_pipeline: str
+    second_pipeline: str
+    measure: str
+    patients: int
+    first: float
+    second: float
+    difference: float
+    difference_lo: float
+    difference_hi: float
+    reason: str
+
+
+class ConvertedCasesRow(TypedDict):
+    """Row of the table `converted_cases`."""
+
+    case: str
+    kind: str
+    n_slices: int
+    status: str
+    reason: str
+    rows: float
+    columns: float
+    spacing_row: float
+    spacing_column: float
+    spacing_slice: float
+    slice_thickness: float
+    kvp: float
+    contrast: float
+    hu_p01: float
+    hu_p50: float
+    hu_p99: float
+    kernel: str
+    manufacturer: str
+    transfer_syntax: str
+    lossy: float
+
+
+class ConvertedSlicesRow(TypedDict):
+    """Row of the table `converted_slices`."""
+
+    slice: str
+    case: str
+    z_index: int
+    png: str
+    sha256: str
+    perceptual_hash: str
+    blank: int
+
+
+class DecisionsRow(TypedDict):
+    """Row of the table `decisions`."""
+
+    slice: str
+    whole_keep: int
+    segmented_keep: int
+    reason: str
+    reviewer: str
+    time: str
+
+
+class DifferencesRow(TypedDict):
+    """Row of the table `differences`."""
+
+    comparison: str
+    first_pipeline: str
+    first_stage: str
+    second_pipeline: str
+    second_stage: str
+    cohort: str
+    unit: str
+    metric: str
+    n: int
+    n_patients: int
+    first: float
+    second: float
+    difference: float
+    difference_lo: float
+    difference_hi: float
+    p: float
+    p_holm: float
+
+
+class DuplicatesRow(TypedDict):
+    """Row of the table `duplicates`."""
+
+    slice: str
+    cohort: str
+    patient: str
+    kind: str
+    group: str
+    distance: int
+    label_conflict: int
+
+
+class HistoryRow(TypedDict):
+    """Row of the table `history`."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+    kept: int
+    stopped: str
+
+
+class ImageIndexRow(TypedDict):
+    """Row of the table `image_index`."""
+
+    slice: str
+    height: NotRequired[float]
+    width: NotRequired[float]
+    masks: NotRequired[int]
+    lesions: NotRequired[int]
+
+
+class IntakeRow(TypedDict):
+    """Row of the table `intake`."""
+
+    cohort: str
+    aspect: str
+    value: str
+    label: str
+    cases: int
+    patients: int
+    slices: int
+
+
+class IntakeLabelsRow(TypedDict):
+    """Row of the table `intake_labels`."""
+
+    cohort: str
+    aspect: str
+    patients: int
+    balanced_accuracy: float
+
+
+class InterventionLogitsRow(TypedDict):
+    """Row of the table `intervention_logits`."""
+
+    slice: str
+    patient: str
+    label: str
+    intact: float
+    background_only_mean: float
+    background_only_blur: float
+    background_only_other: float
+    lung_only_mean: float
+    lung_only_blur: float
+    lung_only_other: float
+    silhouette: float
+    border_only: float
+    central_crop: float
+    low_pass: float
+
+
+class LeakageRow(TypedDict):
+    """Row of the table `leakage`."""
+
+    cohort: str
+    framework: str
+    unit: str
+    slices: int
+    patients: int
+    patients_on_two_sides: int
+    test_slices_of_trained_patients: float
+    identical_images_on_two_sides: int
+    test_images_in_other_cohorts: int
+    test_slices_of_patients_in_other_cohorts: int
+    near_duplicates_on_two_sides: int
+    patients_known: int
+
+
+class LeakageInflationRow(TypedDict):
+    """Row of the table `leakage_inflation`."""
+
+    pipeline: str
+    cohort: str
+    labels: str
+    unit: str
+    slices: int
+    patients: int
+    accuracy: float
+    accuracy_lo: float
+    accuracy_hi: float
+    roc_auc: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    inflation: float
+    inflation_lo: float
+    inflation_hi: float
+
+
+class LeakagePredictionsRow(TypedDict):
+    """Row of the table `leakage_predictions`."""
+
+    labels: str
+    unit: str
+    slice: str
+    patient: str
+    label: str
+    probability: float
+
+
+class ManifestRow(TypedDict):
+    """Row of the table `manifest`."""
+
+    slice: str
+    whole_keep: int
+    segmented_keep: int
+    reason: str
+    lung_fraction: float
+    components: int
+    largest_share: float
+    border_contact: float
+    solidity: float
+    holes: float
+    mean_intensity: float
+    soft_fraction: float
+    neighbour_dice: float
+    air_fraction: NotRequired[float]
+    missed_air: NotRequired[float]
+    classical_dice: NotRequired[float]
+    classical_kept: NotRequired[float]
+    gas_fraction: NotRequired[float]
+    decided_by: str
+
+
+class MetricsRow(TypedDict):
+    """Row of the table `metrics`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    unit: str
+    threshold: float
+    n: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    accuracy: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    roc_auc: float
+    pr_auc: float
+    brier: float
+    ece: float
+    accuracy_lo: float
+    accuracy_hi: float
+    precision_lo: float
+    precision_hi: float
+    recall_lo: float
+    recall_hi: float
+    specificity_lo: float
+    specificity_hi: float
+    f1_lo: float
+    f1_hi: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    pr_auc_lo: float
+    pr_auc_hi: float
+    brier_lo: float
+    brier_hi: float
+    ece_lo: float
+    ece_hi: float
+    thesis_accuracy: float
+    thesis_precision: float
+    thesis_recall: float
+    thesis_f1: float
+    weights_origin: str
+
+
+class NewPredictionsRow(TypedDict):
+    """Row of the table `new_predictions`."""
+
+    row: int
+    case: str
+    patient: str
+    label: str
+    probability: float
+    threshold: float
+    outcome_note: str
+    lung_mass: float
+    enrichment: float
+    out_of_range: str
+    probability_raw: float
+    positive_share: float
+    n_slices: int
+    n_used: int
+
+
+class NewSlicePredictionsRow(TypedDict):
+    """Row of the table `new_slice_predictions`."""
+
+    slice: str
+    case: str
+    z_index: int
+    probability: float
+    reason: str
+    lung_mass: float
+    enrichment: float
+
+
+class PooledMetricsRow(TypedDict):
+    """Row of the table `pooled_metrics`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    folds: int
+    unit: str
+    threshold: float
+    n: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    accuracy: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    roc_auc: float
+    pr_auc: float
+    brier: float
+    ece: float
+    accuracy_lo: float
+    accuracy_hi: float
+    precision_lo: float
+    precision_hi: float
+    recall_lo: float
+    recall_hi: float
+    specificity_lo: float
+    specificity_hi: float
+    f1_lo: float
+    f1_hi: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    pr_auc_lo: float
+    pr_auc_hi: float
+    brier_lo: float
+    brier_hi: float
+    ece_lo: float
+    ece_hi: float
+
+
+class PredictionsRow(TypedDict):
+    """Row of the table `predictions`."""
+
+    slice: str
+    patient: str
+    label: str
+    split: str
+    probability: float
+    patient_probability: NotRequired[float]
+
+
+class PrintedRow(TypedDict):
+    """Row of the table `printed`."""
+
+    system: str
+    metric: str
+    value: float
+    note: str
+
+
+class ReliabilityRow(TypedDict):
+    """Row of the table `reliability`."""
+
+    pipeline: str
+    stage: int
+    cohort: str
+    low: float
+    high: float
+    n: int
+    mean_probability: float
+    share_positive: float
+
+
+class ReportAuditRow(TypedDict):
+    """Row of the table `report_audit`."""
+
+    pipeline: str
+    framework: str
+    stage: float
+    cohort: str
+    test: str
+    variant: str
+    measure: str
+    unit: str
+    n: int
+    value: float
+    value_lo: float
+    value_hi: float
+    chance: float
+    reason: str
+
+
+class ReportSaliencyRow(TypedDict):
+    """Row of the table `report_saliency`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    outcome: str
+    n: int
+    n_patients: int
+    n_empty: int
+    lung_mass: float
+    lung_mass_lo: float
+    lung_mass_hi: float
+    lung_mass_reference: float
+    lung_mass_reference_lo: float
+    lung_mass_reference_hi: float
+    enrichment: float
+    enrichment_lo: float
+    enrichment_hi: float
+    rank_accuracy: float
+    rank_accuracy_lo: float
+    rank_accuracy_hi: float
+    top10: float
+    top10_lo: float
+    top10_hi: float
+    iou: float
+    iou_lo: float
+    iou_hi: float
+    auc: float
+    auc_lo: float
+    auc_hi: float
+    weights_origin: str
+
+
+class SaliencyRow(TypedDict):
+    """Row of the table `saliency`."""
+
+    slice: str
+    patient: str
+    label: str
+    probability: float
+    outcome: str
+    empty: int
+    reason: str
+    lung_fraction: float
+    lung_mass: float
+    lung_mass_reference: float
+    enrichment: float
+    rank_accuracy: float
+    top1: float
+    top5: float
+    top10: float
+    top20: float
+    iou: float
+    auc: float
+    pointing: NotRequired[float]
+    iou_10: NotRequired[float]
+    iou_20: NotRequired[float]
+    iou_30: NotRequired[float]
+    iou_40: NotRequired[float]
+    iou_50: NotRequired[float]
+    iou_60: NotRequired[float]
+    iou_70: NotRequired[float]
+    iou_80: NotRequired[float]
+    iou_90: NotRequired[float]
+    margin_from: NotRequired[str]
+    lung_fraction_margin: NotRequired[float]
+    lung_mass_margin: NotRequired[float]
+    lung_mass_reference_margin: NotRequired[float]
+    enrichment_margin: NotRequired[float]
+    rank_accuracy_margin: NotRequired[float]
+    top1_margin: NotRequired[float]
+    top5_margin: NotRequired[float]
+    top10_margin: NotRequired[float]
+    top20_margin: NotRequired[float]
+    iou_margin: NotRequired[float]
+    auc_margin: NotRequired[float]
+    pointing_margin: NotRequired[float]
+    lesion_fraction: NotRequired[float]
+    lesion_mass: NotRequired[float]
+    lesion_mass_reference: NotRequired[float]
+    lesion_enrichment: NotRequired[float]
+    lesion_rank_accuracy: NotRequired[float]
+    lesion_top1: NotRequired[float]
+    lesion_top5: NotRequired[float]
+    lesion_top10: NotRequired[float]
+    lesion_top20: NotRequired[float]
+    lesion_iou: NotRequired[float]
+    lesion_auc: NotRequired[float]
+    lesion_pointing: NotRequired[float]
+    lesion_enrichment_in_lung: NotRequired[float]
+
+
+class SaliencyMethodsRow(TypedDict):
+    """Row of the table `saliency_methods`."""
+
+    method: str
+    slice: str
+    patient: str
+    label: str
+    probability: float
+    outcome: str
+    empty: int
+    reason: str
+    lung_fraction: float
+    lung_mass: float
+    lung_mass_reference: float
+    enrichment: float
+    rank_accuracy: float
+    top1: float
+    top5: float
+    top10: float
+    top20: float
+    iou: float
+    auc: float
+    pointing: NotRequired[float]
+    iou_10: NotRequired[float]
+    iou_20: NotRequired[float]
+    iou_30: NotRequired[float]
+    iou_40: NotRequired[float]
+    iou_50: NotRequired[float]
+    iou_60: NotRequired[float]
+    iou_70: NotRequired[float]
+    iou_80: NotRequired[float]
+    iou_90: NotRequired[float]
+    margin_from: NotRequired[str]
+    lung_fraction_margin: NotRequired[float]
+    lung_mass_margin: NotRequired[float]
+    lung_mass_reference_margin: NotRequired[float]
+    enrichment_margin: NotRequired[float]
+    rank_accuracy_margin: NotRequired[float]
+    top1_margin: NotRequired[float]
+    top5_margin: NotRequired[float]
+    top10_margin: NotRequired[float]
+    top20_margin: NotRequired[float]
+    iou_margin: NotRequired[float]
+    auc_margin: NotRequired[float]
+    pointing_margin: NotRequired[float]
+    lesion_fraction: NotRequired[float]
+    lesion_mass: NotRequired[float]
+    lesion_mass_reference: NotRequired[float]
+    lesion_enrichment: NotRequired[float]
+    lesion_rank_accuracy: NotRequired[float]
+    lesion_top1: NotRequired[float]
+    lesion_top5: NotRequired[float]
+    lesion_top10: NotRequired[float]
+    lesion_top20: NotRequired[float]
+    lesion_iou: NotRequired[float]
+    lesion_auc: NotRequired[float]
+    lesion_pointing: NotRequired[float]
+    lesion_enrichment_in_lung: NotRequired[float]
+
+
+class ScoresRow(TypedDict):
+    """Row of the table `scores`."""
+
+    slice: str
+    lung_fraction: float
+    components: int
+    largest_share: float
+    border_contact: float
+    solidity: float
+    holes: float
+    mean_intensity: float
+    soft_fraction: float
+    neighbour_dice: float
+    air_fraction: float
+    missed_air: float
+    classical_dice: float
+    classical_kept: float
+    gas_fraction: float
+
+
+class SegmentationMetricsRow(TypedDict):
+    """Row of the table `segmentation_metrics`."""
+
+    split: str
+    case: str
+    dice: float
+    surface_distance_95: float
+    true_ml: float
+    predicted_ml: float
+    volume_error: float
+    reason: str
+    z_index: NotRequired[int]
+
+
+class SegmentationSplitRow(TypedDict):
+    """Row of the table `segmentation_split`."""
+
+    case: str
+    patient: str
+    split: str
+    z_index: NotRequired[int]
+
+
+class SegmentationTrainingRow(TypedDict):
+    """Row of the table `segmentation_training`."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    dice: float
+    learning_rate: float
+    seconds: float
+
+
+class SlicesRow(TypedDict):
+    """Row of the table `slices`."""
+
+    slice: str
+    case: str
+    patient: str
+    label: str
+    source: str
+    z_index: int
+    png: str
+    sha256: str
+
+
+class SplitRow(TypedDict):
+    """Row of the table `split`."""
+
+    slice: str
+    patient: str
+    label: str
+    split: str
+
+
+class SubgroupsRow(TypedDict):
+    """Row of the table `subgroups`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    grouping: str
+    value: str
+    unit: str
+    n: int
+    n_positive: int
+    n_patients: int
+    roc_auc: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    accuracy: float
+    accuracy_lo: float
+    accuracy_hi: float
+    recall: float
+    recall_lo: float
+    recall_hi: float
+    specificity: float
+    specificity_lo: float
+    specificity_hi: float
+
+
+class SystemsRow(TypedDict):
+    """Row of the table `systems`."""
+
+    stage: int
+    cohort: str
+    rank: int
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    network: str
+    region: str
+    answer: str
+    n: int
+    roc_auc: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    accuracy: float
+    accuracy_lo: float
+    accuracy_hi: float
+    brier: float
+    ece: float
+    difference: float
+    difference_lo: float
+    difference_hi: float
+    p: float
+    p_holm: float
+    enrichment: float
+    enrichment_lo: float
+    enrichment_hi: float
+    lung_mass: float
+    verdict: str
+    parameters: int
+    paper: str
+    printed_accuracy: float
+    printed_precision: float
+    printed_recall: float
+    printed_unnamed: float
+    printed_note: str
+
+
+class ThesisRow(TypedDict):
+    """Row of the table `thesis`."""
+
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    accuracy: float
+    precision_printed: float
+    recall_printed: float
+    f1_printed: float
+    cm_covid_covid: float
+    cm_covid_non: float
+    cm_non_covid: float
+    cm_non_non: float
+    note: str
+
+
+class VerdictsRow(TypedDict):
+    """Row of the table `verdicts`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    verdict: str
+    rule: str
+    sentence: str
+    patients: int
+    auc: float
+    auc_lo: float
+    auc_hi: float
+    background: float
+    background_lo: float
+    background_hi: float
+    swap: float
+    swap_lo: float
+    swap_hi: float
+    enrichment: float
+    enrichment_lo: float
+    enrichment_hi: float
+    similarity: float
+    similarity_lo: float
+    similarity_hi: float
+    maps_pass: int
