@@ -19,5 +19,5 @@ def test_adaptation_is_stage_two_minus_stage_one_on_the_target(results: RunResul
     assert gain.note == f"{pair['difference_lo']:+.2f} to {pair['difference_hi']:+.2f}".replace("-", "−")
     stronger = differences.assign(difference=0.2, difference_lo=0.1, difference_hi=0.3, p_holm=0.001)
     sentence = texts(adaptation_statements(changed(results, evaluation={"differences": stronger})))
-    assert "rose in 2 of 2 pipelines, by 0.20 in the median. In 2 the whole interval" in sentence
+    assert "rose in 2 of 2 pipelines, by 0.20 in the median. In 2 of them the whole interval" in sentence
     assert "In 2 the gain is significant at the 5 % level" in sentence

@@ -17,12 +17,12 @@ FIRST, SECOND = ("whole-resnet50-scratch", 1), ("whole-resnet50-scratch", 2)
 TARGETS = {PRIMARY: Target("relu", "logit", True)}
 
 
-def saliency(enrichment: list[float], in_lung: float, known: bool = True) -> pd.DataFrame:
+def saliency(enrichment: list[float], in_lung: float, annotated: bool = True) -> pd.DataFrame:
     """Slices of as many patients, the first half rightly positive, the others rightly negative."""
     n = len(enrichment)
     columns = dict.fromkeys((*METRICS, *ADDITIONAL, *MEASURED), 0.5)
     columns |= {
-        FRACTION: 0.1 if known else np.nan,
+        FRACTION: 0.1 if annotated else np.nan,
         "lesion_enrichment": enrichment,
         "lesion_enrichment_in_lung": in_lung,
     }
@@ -65,7 +65,7 @@ def test_each_model_is_compared_with_chance_and_with_the_rest_of_the_lung() -> N
 def test_slices_that_show_no_lesion_do_not_count_and_a_model_without_any_is_left_out() -> None:
     table = saliency([2.0, 4.0, 2.0, 4.0], in_lung=2.0)
     table.loc[0, FRACTION] = 0.0
-    values = section(results({FIRST: table, SECOND: saliency([9.0, 9.0], in_lung=9.0, known=False)}))
+    values = section(results({FIRST: table, SECOND: saliency([9.0, 9.0], in_lung=9.0, annotated=False)}))
     (row,) = values["lesions"].rows
     assert row[2].text == "3"
     assert values["statements"][0].text == "In 1 of 1 model the maps lie on the lesions more than by chance."
@@ -73,12 +73,12 @@ def test_slices_that_show_no_lesion_do_not_count_and_a_model_without_any_is_left
 
 
 def test_without_lesion_masks_there_is_no_such_part_of_the_page() -> None:
-    assert section(results({FIRST: saliency([1.0, 1.0], 1.0, known=False)}, clinic=["", "a note"])) is None
+    assert section(results({FIRST: saliency([1.0, 1.0], 1.0, annotated=False)}, clinic=["", "a note"])) is None
 
 
 def test_masks_that_were_left_out_are_counted() -> None:
     bad = f"a note; {LESION_LEFT_OUT}: it is torn"
-    values = section(results({FIRST: saliency([1.0, 1.0], 1.0, known=False)}, clinic=["", bad, bad], public=[""]))
+    values = section(results({FIRST: saliency([1.0, 1.0], 1.0, annotated=False)}, clinic=["", bad, bad], public=[""]))
     assert not values["lesions"].rows
     (statement,) = values["statements"]
     assert statement.tone == "warn" and "left out: clinic (2)." in statement.text

@@ -16,4 +16,4 @@ def test_verdicts_of_the_last_stage_are_counted(results: RunResults) -> None:
     first = (verdicts["stage"] == 2) & (verdicts["pipeline"] == "whole-resnet50-scratch")
     verdicts.loc[first, "verdict"] = "looks elsewhere"
     sentence = attention_sentences(changed(results, verdicts=verdicts))[0]
-    assert sentence.startswith("Of 2 models of stage 2, 1 look at the lung and 1 look elsewhere: ")
+    assert sentence.startswith("Of 2 models of stage 2, 1 look at the lung and 1 look elsewhere. ")

@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from lungsight.audit.interventions import BACKGROUND_ONLY
 from lungsight.audit.rows import Statistic, auc_statistic, clustered_interval
+from lungsight.rows import ComparisonsRow
 from lungsight.training.pipelines import Pipeline
 
 Model = tuple[str, int]
@@ -41,16 +42,6 @@ class AttentionDifference(TypedDict):
     difference_lo: float
     difference_hi: float
     reason: str
-
-
-class ComparisonRow(AttentionDifference):
-    """A row of report/comparisons.tsv."""
-
-    compared: str
-    stage: int
-    first_pipeline: str
-    second_pipeline: str
-    measure: str
 
 
 def patients_of(logits: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
@@ -130,10 +121,10 @@ def _statistic(values: "pd.Series[float]", truth: np.ndarray, measure: str) -> S
 
 def comparison_rows(
     models: Mapping[Model, pd.DataFrame], positive: str, resamples: int, seed: int
-) -> list[ComparisonRow]:
+) -> list[ComparisonsRow]:
     """Make report/comparisons.tsv. models: (pipeline, stage) → as `patients_of`, in the config's order."""
     return [
-        ComparisonRow(
+        ComparisonsRow(
             compared=pair.compared,
             stage=pair.stage,
             first_pipeline=pair.first,

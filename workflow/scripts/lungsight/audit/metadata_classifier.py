@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from lungsight.audit.linear_classifier import fit_and_predict
-from lungsight.audit.rows import AuditRow, auc_row, audit_row, by_unit
+from lungsight.audit.rows import auc_row, audit_row, by_unit
+from lungsight.rows import AuditRow
 
 TEST = "metadata"
 BINS = 16

@@ -8,11 +8,12 @@ import pandas as pd
 
 from lungsight.audit.interventions import Extents, InterventionBatch, donors_of
 from lungsight.audit.occlusion_tests import intervention_logits, occlusion_rows
-from lungsight.audit.rows import UNMODIFIED, AuditRow, audit_row
+from lungsight.audit.rows import UNMODIFIED, audit_row
 from lungsight.audit.sanity_checks import RandomisableModel, deletion_insertion_rows, randomisation_rows
 from lungsight.audit.source_classifier import source_row
 from lungsight.errors import UserError
 from lungsight.explain.explanation import SliceImages
+from lungsight.rows import AuditRow
 
 NO_LUNG = "no test slice has a lung in its mask"
 IDENTITY = ["slice", "patient", "label"]

@@ -19,7 +19,6 @@ from lungsight.audit.interventions import BACKGROUND_ONLY, FILLS, INTERVENTIONS,
 from lungsight.audit.predictions import Predictions, Predictor
 from lungsight.audit.rows import (
     UNMODIFIED,
-    AuditRow,
     Statistic,
     auc_row,
     auc_statistic,
@@ -28,6 +27,7 @@ from lungsight.audit.rows import (
     clustered_interval,
 )
 from lungsight.program import progress
+from lungsight.rows import AuditRow
 
 RELIANCE, RELIANCE_CHANCE = "lung_reliance", 0.5
 

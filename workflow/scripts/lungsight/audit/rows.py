@@ -1,7 +1,6 @@
 """The rows of the audit's tables: one number each, with its interval, its value at chance, or why it is missing."""
 
 from collections.abc import Callable
-from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import pandas as pd
 from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
 from lungsight.evaluation.metrics import ranking_metrics
+from lungsight.rows import AuditRow
 
 Interval = tuple[float, float]
 # A statistic of n weighted rows: weights (b, n) → (b,), NaN where a weighting leaves it undefined.
@@ -20,21 +20,6 @@ FULLY_RANDOMISED = "all"  # the variant of parameter randomisation in which noth
 # Maps depend on the model where their rank correlation with those of a network with random weights lies below this.
 SIMILAR = 0.5
 _ELEMENTS_AT_ONCE = 1 << 22  # of a weights matrix, to bound memory
-
-
-class AuditRow(TypedDict):
-    """A row of shortcuts.tsv, sanity.tsv or a metadata classifier's table. reason: why there is no value, or ""."""
-
-    test: str
-    variant: str
-    measure: str
-    unit: str
-    n: int
-    value: float
-    value_lo: float
-    value_hi: float
-    chance: float
-    reason: str
 
 
 def audit_row(
@@ -49,7 +34,7 @@ def audit_row(
     chance: float = np.nan,
     reason: str = "",
 ) -> AuditRow:
-    """Make one row of an audit table."""
+    """Make one row of an audit table. reason: why there is no value."""
     return AuditRow(
         test=test,
         variant=variant,

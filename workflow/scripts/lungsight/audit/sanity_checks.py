@@ -31,11 +31,12 @@ from scipy.stats import rankdata
 
 from lungsight.audit.interventions import InterventionBatch, blurred, flat_level
 from lungsight.audit.predictions import Predictions, Predictor
-from lungsight.audit.rows import FULLY_RANDOMISED, AuditRow, audit_row
+from lungsight.audit.rows import FULLY_RANDOMISED, audit_row
 from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.evaluation.metrics import THRESHOLD
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
+from lungsight.rows import AuditRow
 
 DIFFERENCE = "map − random"
 

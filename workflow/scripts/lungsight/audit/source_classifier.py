@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lungsight.audit.linear_classifier import cross_validated
-from lungsight.audit.rows import AuditRow, Statistic, audit_row, clustered_interval
+from lungsight.audit.rows import Statistic, audit_row, clustered_interval
+from lungsight.rows import AuditRow
 
 FOLDS = 5
 TEST, CLASSIFIER, MEASURE = "source_from_features", "logistic regression", "balanced_accuracy"

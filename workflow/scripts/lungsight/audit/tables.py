@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lungsight.audit.attention_differences import ComparisonRow, Model, comparison_rows, patients_of
+from lungsight.audit.attention_differences import Model, comparison_rows, patients_of
 from lungsight.audit.verdict import CONCLUSIONS, Estimate, decide, evidence_of
+from lungsight.rows import ComparisonsRow
 from lungsight.run_description import RunDescription, cohort_of_stage, metadata_tables, models_of
 from lungsight.tables import columns_of, read_table
 from lungsight.training.pipelines import Pipeline
@@ -106,7 +107,7 @@ def read_audit(results: Path, run: RunDescription) -> pd.DataFrame:
     return audit_table(of_models, of_metadata)
 
 
-def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonRow]:
+def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonsRow]:
     """Make report/comparisons.tsv from what every model predicts for every test patient. Arguments: `read_audit`'s."""
     patients = {model: _read_patients(results, model) for model in models_of(run)}
     return comparison_rows(patients, run["labels"][0], run["bootstrap"], run["seed"])

@@ -106,7 +106,7 @@ def _about_duplicates(results: IntakeResults) -> list[Statement]:
         return [Statement("good", sentence)]
     kinds = duplicates["kind"].value_counts()
     shown = ", ".join(f"{kinds[kind]} {kind}" for kind in ("exact", "near") if kind in kinds)
-    found = [
+    sentences = [
         Statement(
             "warn",
             f"{count(len(duplicates), 'slice')} ({shown}) have a duplicate in another patient or under another label,"
@@ -118,8 +118,8 @@ def _about_duplicates(results: IntakeResults) -> list[Statement]:
     conflicts = groups_with_two_labels(duplicates, labels)
     if conflicts:
         sentence = f"{count(conflicts, 'group')} of duplicates hold both labels: one of them must be wrong."
-        found.append(Statement("bad", sentence))
-    return found
+        sentences.append(Statement("bad", sentence))
+    return sentences
 
 
 def _about_predictability(predictability: pd.DataFrame) -> list[Statement]:

@@ -25,13 +25,14 @@ def adaptation_statements(results: RunResults) -> list[Statement]:
     if pairs.empty:
         return []
     gain = pairs["difference"]
+    shown, significant = (pairs["difference_lo"] > 0).sum(), ((pairs["p_holm"] < SIGNIFICANT) & (gain > 0)).sum()
     return [
         Statement(
             "plain",
             f"By patient, the AUC on the target cohort rose in {(gain > 0).sum()} of {count(len(gain), 'pipeline')}, by"
-            f" {number(gain.median())} in the median. In {(pairs['difference_lo'] > 0).sum()} the whole interval of the"
-            f" paired difference lies above 0. In {((pairs['p_holm'] < SIGNIFICANT) & (gain > 0)).sum()} the gain is"
-            " significant at the 5 % level after correction for their number.",
+            f" {number(gain.median())} in the median. In {shown} of them the whole interval of the paired difference"
+            f" lies above 0. In {significant} the gain is significant at the 5 % level after correction for their"
+            " number.",
         )
     ]
 

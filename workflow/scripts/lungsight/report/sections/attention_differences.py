@@ -28,7 +28,11 @@ def attention_difference_table(results: RunResults) -> PageTable:
         rows.append([*names, whole(row["stage"]), text(MEASURES[row["measure"]]), whole(row["patients"]), *numbers])
     headings = [
         *(("First", ""), ("Second", ""), STAGE, ("Measure", ""), ("Patients", "in both")),
-        *(("First's", ""), ("Second's", ""), ("Difference", "second − first; marked where its interval leaves 0 out")),
+        *(
+            ("Value, first", ""),
+            ("Value, second", ""),
+            ("Difference", "second − first; marked where its interval leaves 0 out"),
+        ),
     ]
     caption = "Where they look: pairs that differ in nothing else, on the same test patients"
     return PageTable("attention-differences", caption, headings, rows)

@@ -32,11 +32,11 @@ def settings(results: RunResults) -> list[tuple[str, str]]:
 
 def versions(results: RunResults) -> list[tuple[str, str]]:
     """List the versions of lungsight, of Python, and of the libraries of this page and of the models."""
-    found = {"lungsight": __version__, "Python": platform.python_version()}
-    found |= {name: version(name) for name in OWN_LIBRARIES}
+    by_name = {"lungsight": __version__, "Python": platform.python_version()}
+    by_name |= {name: version(name) for name in OWN_LIBRARIES}
     for provenance in results.provenance.values():
-        found |= provenance["packages"]
-    return sorted(found.items(), key=lambda item: item[0].lower())
+        by_name |= provenance["packages"]
+    return sorted(by_name.items(), key=lambda item: item[0].lower())
 
 
 def model_table(results: RunResults) -> PageTable:

@@ -113,8 +113,8 @@ def attention_sentences(results: RunResults) -> list[str]:
         if by_verdict[CONCLUSIONS[key]]
     ]
     sentences = [
-        f"Of {count(len(verdicts), 'model')} of stage {verdicts['stage'].iloc[0]}, {listed(counted)}: judged by which"
-        " part of the slice the predictions follow, and by the maps."
+        f"Of {count(len(verdicts), 'model')} of stage {verdicts['stage'].iloc[0]}, {listed(counted)}. A verdict"
+        " rests on which part of the slice the predictions follow, and on the maps."
     ]
     overall = last_stage(results.saliency[results.saliency["outcome"] == "all"])
     empty, total = int(overall["n_empty"].sum()), int(overall["n"].sum())
