@@ -55,9 +55,9 @@ def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float
     import tensorflow as tf
 
     from lungsight.training import backbones
+    from lungsight.training.adam import optimizer_of
     from lungsight.training.device import prepare_device
     from lungsight.training.fit import LabelledImages, Plan, batches_of_epoch, make_train_step
-    from lungsight.training.loss_scale import optimizer_of
     from lungsight.training.network import build_classifier, logits_of, precision
     from lungsight.training.objectives import binary_crossentropy
 
