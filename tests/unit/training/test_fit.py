@@ -16,7 +16,7 @@ from lungsight.config import config_schema, presets_of
 from lungsight.errors import UserError
 from lungsight.explain.gradcam import GradCam, methods_for
 from lungsight.training import backbones
-from lungsight.training.adam import Adam
+from lungsight.training.adam import optimizer_of
 from lungsight.training.augmentation import no_augmentation
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.early_stopping import EARLY, PLANNED, EarlyStopping
@@ -125,8 +125,7 @@ def test_a_damaged_checkpoint_is_refused_and_training_starts_over(
         checkpoint.path.write_bytes(damaged)
         model = new_model()
         before = model.get_weights()
-        adam = Adam([v.value for v in model.trainable_variables])
-        assert checkpoint.restore(model, adam, EarlyStopping(model, None)) == []
+        assert checkpoint.restore(model, optimizer_of(model, 0.0), EarlyStopping(model, None)) == []
         assert "is refused" in capsys.readouterr().err
         assert not checkpoint.path.exists()
         assert all((one == other).all() for one, other in zip(model.get_weights(), before, strict=True))
@@ -143,7 +142,7 @@ def test_a_checkpoint_of_another_training_is_not_used(
     first, second = (Checkpoint.of(tmp_path, {"learning_rate": rate}) for rate in (1, 2))
     stop_after_first_epoch(monkeypatch, first)
     model = new_model()
-    adam = Adam([v.value for v in model.trainable_variables])
+    adam = optimizer_of(model, 0.0)
     assert second.restore(model, adam, EarlyStopping(model, None)) == []
     assert "is of other settings, images or code: the training starts at epoch 1." in capsys.readouterr().err
     first.path.rename(second.path)
@@ -162,7 +161,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_epoch_kept(
     assert checkpoint.path.read_bytes() == kept
 
 
-def test_objectives_equal_keras_and_count_what_is_right() -> None:
+def test_losses_equal_keras_and_count_what_is_right() -> None:
     logits = np.array([[2.0], [0.0], [-1.0], [-3.0]], np.float32)
     labels = np.array([1, 0, 1, 0])
     found = binary_crossentropy(labels, logits)

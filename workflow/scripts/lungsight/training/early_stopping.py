@@ -1,6 +1,6 @@
 """Stop a training whose validation loss no longer falls, and keep its best epoch."""
 
-import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,8 +22,8 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     """
 
     def __init__(self, model: keras.Model, patience: int | None) -> None:
-        stops = patience is not None
-        super().__init__("val_loss", mode="min", patience=patience if stops else math.inf, restore_best_weights=stops)
+        wait, keep_best = (sys.maxsize, False) if patience is None else (patience, True)
+        super().__init__("val_loss", mode="min", patience=wait, restore_best_weights=keep_best)
         self.set_model(model)
         self.on_train_begin()
 

@@ -1,9 +1,10 @@
-"""The training loop: one step, traced once, and an epoch's worth of bookkeeping."""
+"""Train a network by gradient descent: the step, the epoch, and the loop over epochs."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,14 +12,13 @@ import tensorflow as tf
 
 from lungsight.errors import UserError
 from lungsight.program import log, progress
-from lungsight.training.adam import Adam
+from lungsight.training.adam import Optimizer, optimizer_of
 from lungsight.training.augmentation import augment, draw_augmentation, generator, no_augmentation
 from lungsight.training.backbones import Backbone
 from lungsight.training.bags import count_bags, draw_bags, in_two_parts, mean_by_group, numpy_head, predict_bags
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.early_stopping import EarlyStopping
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.loss_scale import optimizer_of
 from lungsight.training.losses import Objective
 from lungsight.training.network import frozen_batch_norm, make_inference, run_in_batches, to_input
 from lungsight.training.recalibration import make_recalibration
@@ -29,9 +29,18 @@ Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Some rows of an image array: pixels (N, size, size) uint8, may be memory-mapped; rows and labels (n,) int.
+    """Labelled images: some rows of an image array.
 
-    patients: (n,) int, 0, 1, …; needed for bags.
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Images (N, size, size) uint8, which may be memory-mapped.
+    rows : numpy.ndarray
+        Rows (n,) int of `pixels` that are used.
+    labels : numpy.ndarray
+        Their labels (n,) int.
+    patients : numpy.ndarray, optional
+        The patient of each, (n,) int from 0. Only bags need it.
     """
 
     pixels: np.ndarray
@@ -43,27 +52,56 @@ class LabelledImages:
         return len(self.rows)
 
     def batch(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images and labels at the positions `chosen`."""
+        """Read the images and labels at the positions `chosen`."""
         return self.pixels[self.rows[chosen]], self.labels[chosen]
 
+    def groups(self) -> np.ndarray:
+        """Return the patients. Raise ValueError where they are not known."""
+        if self.patients is None:
+            raise ValueError("bags need the patient of every image")
+        return self.patients
+
     def bags(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """All positions in bags of `size`, (bags, size) int; each by itself where that is 1."""
-        return np.arange(len(self))[:, None] if size == 1 else draw_bags(rng, self.patients, size)
+        """Draw all positions in bags of `size`, (bags, size) int. With size 1, each position is a bag of its own."""
+        return np.arange(len(self))[:, None] if size == 1 else draw_bags(rng, self.groups(), size)
 
     def count(self, size: int) -> int:
-        """How many bags there are."""
-        return len(self) if size == 1 else count_bags(self.patients, size)
+        """Count the bags of `size`."""
+        return len(self) if size == 1 else count_bags(self.groups(), size)
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train. augmentation: the config's `training.augmentation`, or None. stage: counts for the seeds only.
+    """How to train a network.
 
-    recalibrate: measure batch normalisation's statistics anew after each epoch, on that epoch's training images.
-    freeze_batch_norm: keep batch normalisation in inference mode. weight_decay: AdamW's, 0 for Adam. schedule: as
-    `learning_rate_at` has it, after `warmup_epochs`. patience: epochs to wait for a lower validation loss; None: train
-    to the end. bag_size: slices of a patient that are answered together. solver: a word of SOLVERS, which calls this
-    plan; elm_c: the constant C of the closed form.
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Epochs at most, and images of a step.
+    learning_rate : float
+        Learning rate after the warm-up.
+    seed, stage : int
+        Seeds of everything that is drawn. The stage has no other effect.
+    augmentation : dict or None
+        The config's `training.augmentation`. None: images as they are.
+    recalibrate : bool
+        Measure batch normalisation's statistics anew after each epoch, on that epoch's training images.
+    freeze_batch_norm : bool
+        Keep batch normalisation in inference mode.
+    weight_decay : float
+        Weight decay of AdamW. 0 is Adam.
+    schedule : str
+        "constant" or "cosine", as `learning_rate_at` has it.
+    warmup_epochs : float
+        Epochs in which the learning rate rises.
+    patience : int or None
+        Epochs to wait for a lower validation loss. None: train all epochs.
+    bag_size : int
+        Slices of a patient that are answered together.
+    solver : str
+        A word of SOLVERS, the function that carries out this plan.
+    elm_c : float
+        Constant C of the closed form, for that solver.
     """
 
     epochs: int
@@ -84,11 +122,11 @@ class TrainingPlan:
 
     @property
     def bags_at_once(self) -> int:
-        """Bags of a step."""
+        """Number of bags of a step."""
         return max(1, self.batch_size // self.bag_size)
 
     def rates(self, epoch: int, n_bags: int) -> list[float]:
-        """The learning rate of every step of an epoch (1-based)."""
+        """List the learning rate of every step of an epoch, numbered from 1."""
         steps = -(-n_bags // self.bags_at_once)
         warmup = round(self.warmup_epochs * steps)
         return [
@@ -98,20 +136,38 @@ class TrainingPlan:
 
 
 def equal_batches(rng: np.random.Generator, n: int, batch_size: int) -> list[np.ndarray]:
-    """Positions 0 … n−1, shuffled, in ⌈n / batch_size⌉ batches whose sizes differ by one at most.
+    """Shuffle positions 0 … n−1 into ⌈n / batch_size⌉ batches whose sizes differ by at most one.
 
-    Every image counts once an epoch, and there is no last batch of a few images with batch statistics of its own.
+    Every image counts once in an epoch. No last batch of a few images has batch statistics of its own.
     """
     return np.array_split(rng.permutation(n), -(-n // batch_size))
 
 
 def make_train_step(
-    model: keras.Model, backbone: Backbone, objective: Objective, optimizer: Adam, bag_size: int = 1
+    model: keras.Model, backbone: Backbone, objective: Objective, optimizer: Optimizer, bag_size: int = 1
 ) -> Step:
-    """A function (images, labels, transforms, brightness, learning rate) → (sum of losses, number correct).
+    """Make the function that takes one training step: augment, preprocess, and move the weights.
 
-    It augments, preprocesses, and moves the model's weights by one step of `optimizer`. Traced once, for batches of
-    any length. There is a label for each bag.
+    It is traced once, for batches of any length.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Network whose outputs are logits. Its weights are moved.
+    backbone : Backbone
+        Its backbone, which says how images are preprocessed.
+    objective : Objective
+        What is minimised.
+    optimizer : Optimizer
+        Made for this network by `optimizer_of`.
+    bag_size : int
+        Slices that are answered together.
+
+    Returns
+    -------
+    callable
+        Takes images (n, size, size) uint8, labels (n / bag_size,) int32, transforms (n, 8) float32, brightness (n,)
+        float32 and the learning rate. Returns the sum of the losses and the number of correct answers.
     """
     answer = predict_bags(model, bag_size)
     size = model.input_shape[1]
@@ -123,23 +179,23 @@ def make_train_step(
         tf.TensorSpec((), tf.float32),
     ]
 
-    @tf.function(autograph=False, input_signature=signature)
     def step(
         images: tf.Tensor, labels: tf.Tensor, transforms: tf.Tensor, brightness: tf.Tensor, learning_rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         inputs = to_input(backbone, augment(images, transforms, brightness))
         with tf.GradientTape() as tape:
             measured = objective(labels, answer(inputs))
-            loss = tf.reduce_mean(measured.loss)
-        optimizer.minimise(tape, loss, learning_rate)
+            loss: Any = optimizer.scale_loss(tf.reduce_mean(measured.loss))
+        optimizer.learning_rate = learning_rate
+        optimizer.apply(tape.gradient(loss, [variable.value for variable in model.trainable_variables]))
         return tf.reduce_sum(measured.loss), tf.reduce_sum(tf.cast(measured.correct, tf.int32))
 
     with fused_batch_norm(model):
-        return step.get_concrete_function()
+        return tf.function(step, autograph=False, input_signature=signature).get_concrete_function()
 
 
 def batches_of_epoch(images: LabelledImages, plan: TrainingPlan, epoch: int) -> Iterator[tuple[tf.Tensor, ...]]:
-    """An epoch's batches (images, labels, transforms, brightness), shuffled and drawn by seed, stage and epoch."""
+    """Make an epoch's batches: images, labels, transforms and brightness, drawn by seed, stage and epoch."""
     size, rng = images.pixels.shape[1], generator(plan.seed, plan.stage, epoch)
     bags = images.bags(rng, plan.bag_size)
     for number, chosen in enumerate(equal_batches(rng, len(bags), plan.bags_at_once), start=1):
@@ -153,7 +209,7 @@ def batches_of_epoch(images: LabelledImages, plan: TrainingPlan, epoch: int) -> 
 
 
 def train_epoch(step: Step, images: LabelledImages, plan: TrainingPlan, epoch: int) -> tuple[float, float]:
-    """Run one epoch (1-based); returns the mean loss and accuracy over its bags of augmented images."""
+    """Run one epoch, numbered from 1. Return the mean loss and accuracy over its bags of augmented images."""
     n_bags = images.count(plan.bag_size)
     rates = plan.rates(epoch, n_bags)
     batches = progress(batches_of_epoch(images, plan, epoch), f"steps of epoch {epoch}", total=len(rates))
@@ -165,12 +221,30 @@ def train_epoch(step: Step, images: LabelledImages, plan: TrainingPlan, epoch: i
 def make_validation(
     model: keras.Model, backbone: Backbone, validation: LabelledImages, bag_size: int
 ) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
-    """A function → labels and outputs: of every image, or, where there are bags, of every patient with all slices."""
+    """Make a function that answers the validation images.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Network whose outputs are logits.
+    backbone : Backbone
+        Its backbone, which says how images are preprocessed.
+    validation : LabelledImages
+        Images to answer.
+    bag_size : int
+        Slices that are answered together in training.
+
+    Returns
+    -------
+    callable
+        Takes nothing and returns labels (n,) and outputs (n, k) float32: of every image, or, where there are bags, of
+        every patient with all slices.
+    """
     if bag_size == 1:
         inference = make_inference(model, backbone)
         return lambda: (validation.labels, run_in_batches(inference, validation.pixels, validation.rows))
     features, head = in_two_parts(model)[0], numpy_head(model)
-    inference, patients = make_inference(features, backbone), validation.patients
+    inference, patients = make_inference(features, backbone), validation.groups()
     labels = validation.labels[np.unique(patients, return_index=True)[1]]
 
     def answers() -> tuple[np.ndarray, np.ndarray]:
@@ -189,10 +263,35 @@ def fit(
     plan: TrainingPlan,
     checkpoint: Checkpoint | None = None,
 ) -> list[dict]:
-    """Train `model`, whose outputs are logits, in place; returns the history, a row per epoch as history.tsv has it.
+    """Train a network in place.
 
-    With a checkpoint, each epoch's end is kept and a training that was cut short goes on from there, with the numbers
-    that it would have had. Raises UserError when a loss is not a number; the checkpoint then holds the last good epoch.
+    A checkpoint keeps the end of each epoch. A training that was cut short goes on from there, with the numbers that
+    it would have had.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Network whose outputs are logits.
+    backbone : Backbone
+        Its backbone, which says how images are preprocessed.
+    objective : Objective
+        What is minimised.
+    training, validation : LabelledImages
+        Images to train on, and images that only measure.
+    plan : TrainingPlan
+        How to train.
+    checkpoint : Checkpoint, optional
+        Where the end of each epoch is kept.
+
+    Returns
+    -------
+    list of dict
+        The history: a row per epoch, as history.tsv has it.
+
+    Raises
+    ------
+    UserError
+        A loss is not a number. The checkpoint then holds the last good epoch.
     """
     with frozen_batch_norm(model) if plan.freeze_batch_norm else nullcontext():
         optimizer = optimizer_of(model, plan.weight_decay)
@@ -227,7 +326,7 @@ def fit(
 
 
 def check_finite(row: dict, kept: bool) -> None:
-    """Raise UserError for an epoch whose loss is not a number. kept: the epoch before it is in a checkpoint."""
+    """Raise UserError for an epoch whose loss is not a number. `kept`: a checkpoint holds the epoch before it."""
     if not np.isfinite([row["loss"], row["val_loss"]]).all():
         earlier = f" What was learned up to epoch {row['epoch'] - 1} is kept." if kept else ""
         raise UserError(
@@ -237,7 +336,7 @@ def check_finite(row: dict, kept: bool) -> None:
 
 
 def in_words(row: dict) -> str:
-    """An epoch as a line of the log."""
+    """Write an epoch as a line of the log."""
     return (
         f"epoch {row['epoch']}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.3f};"
         f" validation {row['val_loss']:.4f}, {row['val_accuracy']:.3f}"

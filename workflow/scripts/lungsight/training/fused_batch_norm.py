@@ -17,9 +17,8 @@ import tensorflow as tf
 _LOCK = threading.RLock()
 
 
-def _fused_call(
-    layer: keras.layers.BatchNormalization, inputs: Any, training: bool | None = None, mask: None = None
-) -> tf.Tensor:
+# Keras's source declares the variables of a layer as None, hence Any.
+def _fused_call(layer: Any, inputs: Any, training: bool | None = None, mask: None = None) -> tf.Tensor:
     # Mixed precision casts what a layer reads; scale and offset of the fused operation are float32.
     gamma, beta = tf.cast(layer.gamma.value, tf.float32), tf.cast(layer.beta.value, tf.float32)
     mean, variance = layer.moving_mean.value, layer.moving_variance.value
@@ -50,7 +49,7 @@ def _fused_call(
     return fused.y
 
 
-def _is_expressible(layer: keras.layers.BatchNormalization) -> bool:
+def _is_expressible(layer: Any) -> bool:
     # The fused operation wants scale and offset, and maps (n, h, w, channels).
     return layer.scale and layer.center and not layer.renorm and layer.axis in (-1, 3) and len(layer.input.shape) == 4
 
@@ -82,4 +81,4 @@ def fused_batch_norm(model: keras.Model) -> Iterator[None]:
             yield
         finally:
             for layer in own:
-                vars(layer).pop("call", None)
+                layer.__dict__.pop("call", None)

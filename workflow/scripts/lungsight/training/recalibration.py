@@ -1,11 +1,12 @@
-"""Batch normalisation's statistics measured anew at fixed weights ("precise batch norm", Wu and Johnson 2021).
+"""Measure batch normalisation's statistics anew at fixed weights ("precise batch norm", Wu and Johnson 2021).
 
-Running averages lag behind weights that move fast: after some dozen steps from scratch a DenseNet-201 that ranks its
-training images with an AUC of 0.77 by batch statistics was seen to rank them with 0.22 by its running averages.
+Running averages lag behind weights that move fast. A DenseNet-201 was seen some dozen steps after a start from scratch:
+by batch statistics it ranked its training images with an AUC of 0.77, by its running averages with 0.22.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,11 +17,12 @@ from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.network import batch_norms, to_input
 
-Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+# Images, transforms and brightness, as a training step takes them.
+Batch = Sequence[tf.Tensor]
 
 
 @contextmanager
-def _without_memory(layers: list[keras.layers.BatchNormalization]):
+def _without_memory(layers: list[keras.layers.BatchNormalization]) -> Iterator[None]:
     """While a function is traced inside, running statistics become those of the batch just seen."""
     momentums = [layer.momentum for layer in layers]
     try:
@@ -33,12 +35,25 @@ def _without_memory(layers: list[keras.layers.BatchNormalization]):
 
 
 def make_recalibration(model: keras.Model, backbone: Backbone) -> Callable[[Iterable[Batch]], None]:
-    """A function that sets the running statistics to the means over the given batches; weights stay as they are.
+    """Make a function that measures the running statistics of a network anew.
 
-    A batch is (images, transforms, brightness), as a training step takes them: the statistics are those of augmented
-    images. Traced once, for batches of any length.
+    It sets them to the means over the batches that it gets. The weights stay as they are. It is traced once, for
+    batches of any length.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Flat model that takes preprocessed images.
+    backbone : Backbone
+        Its backbone, which says how images are preprocessed.
+
+    Returns
+    -------
+    callable
+        Takes an iterable of batches. A batch is images (n, size, size) uint8, transforms (n, 8) float32 and brightness
+        (n,) float32, so that the statistics are those of augmented images.
     """
-    layers = batch_norms(model)
+    layers: list[Any] = batch_norms(model)  # Keras's source declares their variables as None
     variables = [variable.value for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     size = model.input_shape[1]
     signature = [
@@ -47,13 +62,12 @@ def make_recalibration(model: keras.Model, backbone: Backbone) -> Callable[[Iter
         tf.TensorSpec((None,), tf.float32),
     ]
 
-    @tf.function(autograph=False, input_signature=signature)
     def observe(images: tf.Tensor, transforms: tf.Tensor, brightness: tf.Tensor) -> list[tf.Tensor]:
         model(to_input(backbone, augment(images, transforms, brightness)), training=True)
         return [tf.identity(variable) for variable in variables]
 
     with fused_batch_norm(model), _without_memory(layers):
-        traced = observe.get_concrete_function()
+        traced = tf.function(observe, autograph=False, input_signature=signature).get_concrete_function()
 
     def recalibrate(batches: Iterable[Batch]) -> None:
         seen = [traced(*batch) for batch in batches]
