@@ -15,6 +15,8 @@ OPERATORS = {
 }
 DROPPED = (ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.If, ast.For, ast.With, ast.Continue)
 
+ARITHMETIC = {"number", "operator", "comparison", "condition"}  # tried more often: others often stop the program
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -83,7 +85,8 @@ def edits_of(tree: ast.AST, line: int = 0) -> Iterator[Edit]:
         return
     line = getattr(tree, "lineno", line)
     if isinstance(tree, ast.Constant) and isinstance(tree.value, bool | int | float | str):
-        yield Edit("constant", line, _other_constant(tree))
+        kind = {bool: "flag", str: "word"}.get(type(tree.value), "number")
+        yield Edit(kind, line, _other_constant(tree))
     if isinstance(tree, ast.BinOp | ast.AugAssign | ast.BoolOp | ast.UnaryOp) and type(tree.op) in OPERATORS:
         yield Edit("operator", line, _replace(tree, "op", OPERATORS[type(tree.op)]()))
     if isinstance(tree, ast.Compare):
@@ -112,13 +115,18 @@ def edits_of(tree: ast.AST, line: int = 0) -> Iterator[Edit]:
         yield from edits_of(child, line)
 
 
-def edited(text: str, rng: random.Random) -> tuple[str, str]:
-    """A module with one random edit, and what it was; formatting and comments are gone. Text that differs by more."""
+def edited(text: str, rng: random.Random, lines: frozenset[int] = frozenset()) -> tuple[str, str]:
+    """A module with one random edit, in one of some lines if any are named, and what the edit was in words.
+
+    Formatting and comments of the module are gone.
+    """
     while True:
         tree = ast.parse(text)
         before = ast.unparse(tree)
-        edits = list(edits_of(tree))
-        edit = edits[rng.randrange(len(edits))]
+        edits = [edit for edit in edits_of(tree) if not lines or edit.line in lines]
+        kinds = sorted({edit.kind for edit in edits})
+        kind = rng.choices(kinds, [3 if kind in ARITHMETIC else 1 for kind in kinds])[0]
+        edit = rng.choice([edit for edit in edits if edit.kind == kind])
         edit.make(rng)
         try:
             after = ast.unparse(ast.fix_missing_locations(tree))

@@ -9,6 +9,7 @@ import ast
 import contextlib
 import gc
 import importlib
+import inspect
 import json
 import os
 import random
@@ -18,17 +19,21 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 
 from lungsight.code import Code, Library, Walk, digest_of_walk
-from tests.unit.code.edits import edited, edits_of
+from tests.unit.code.edits import Edit, edited, edits_of
 from tests.unit.code.tiny_run import stand_in_for_classify
 from tests.workspace import ROOT
 
 WORKFLOW = ROOT / "workflow"
-SECONDS = 20  # longer than any of these programs takes; an edit may make a loop endless
+# More than any of these programs takes, of the processor and on the clock: an edit may make a loop endless.
+PROCESSOR_SECONDS, SECONDS = 10, 120
+IN_LINES_THAT_RUN = 0.75  # of the edits; the others are anywhere in the modules that a program loads
 LEFT_OUT = ("logs", "benchmarks", "libraries", "errors")
 
 
@@ -73,44 +78,67 @@ class Laboratory:
         """The digest of a program of the copy as it is now."""
         return digest_of_walk(Walk(Code(Library(self.scripts)), program, {}))
 
-    def execute(self, command: dict, where: Path) -> tuple[int, list[str]]:
-        """Run a command in a folder, with the copy's library. Returns its exit status and the modules it loaded."""
-        report, to_report = os.pipe()
+    def execute(self, command: dict, where: Path, follow: bool = False) -> tuple[int, dict]:
+        """Run a command in a folder, with the copy's library.
+
+        Returns its exit status; and, if it is followed, the modules that it loaded and the lines of the library that
+        ran, by module.
+        """
+        report = self.workflow.parent / "report.json"
         child = os.fork()
         if not child:
-            os.close(report)
-            self._run_and_exit(command, where, to_report)
-        os.close(to_report)
+            os.setsid()
+            resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+            resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, 1)
+            os.dup2(nothing, 2)
+            os.chdir(where)
+            lines: dict[str, set[int]] = {}
+            status = self._run(command, lines if follow else None)
+            if follow:
+                seen = {"modules": list(sys.modules), "lines": {name: sorted(ran) for name, ran in lines.items()}}
+                report.write_text(json.dumps(seen))
+            os._exit(status)
         status = _wait(child)
-        with open(report, encoding="utf-8") as file:
-            return status, file.read().split()
+        return status, json.loads(report.read_text()) if follow else {}
 
-    def _run_and_exit(self, command: dict, where: Path, to_report: int) -> None:
-        os.setsid()
-        resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
-        os.chdir(where)
+    def _run(self, command: dict, lines: dict[str, set[int]] | None) -> int:
+        """Run a program in this process; no error leaves it. lines: where to note what ran."""
         for name in [name for name in sys.modules if name.partition(".")[0] == "lungsight"]:
             del sys.modules[name]
         sys.path[:] = [str(self.scripts), *(path for path in sys.path if path != str(WORKFLOW / "scripts"))]
         program = str(self.scripts / f"{command['program']}.py")
         sys.argv = [program, *command["arguments"]]
         sys.dont_write_bytecode = True
-        status = 1
-        with contextlib.suppress(BaseException):
-            try:
-                runpy.run_path(program, run_name="__main__")
-                status = 0
-            except SystemExit as stop:
-                status = 0 if stop.code in (None, 0) else 1
-        with contextlib.suppress(BaseException):
-            os.write(to_report, "\n".join(sys.modules).encode())
-        os._exit(status)
+        if lines is not None:
+            sys.settrace(lambda frame, event, _: self._note(frame, lines))
+        try:
+            runpy.run_path(program, run_name="__main__")
+        except SystemExit as stop:
+            return 0 if stop.code in (None, 0) else 1
+        except BaseException:
+            return 1
+        finally:
+            sys.settrace(None)
+        return 0
 
-    def outputs_of(self, command: dict) -> tuple[int, dict[str, bytes], list[str]]:
-        """Run a command in a fresh copy of the run, its outputs gone. Returns status, all files and loaded modules.
+    def _note(self, frame: FrameType, lines: dict[str, set[int]]) -> Callable | None:
+        """Note every line that runs in a function of the library."""
+        path = Path(frame.f_code.co_filename)
+        if not path.is_relative_to(self.scripts) or not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+            return None
+        parts = path.relative_to(self.scripts).with_suffix("").parts
+        ran = lines.setdefault(".".join(parts[:-1] if parts[-1] == "__init__" else parts), set())
+
+        def note(frame: FrameType, event: str, _: object) -> Callable:
+            ran.add(frame.f_lineno)
+            return note
+
+        return note
+
+    def outputs_of(self, command: dict, follow: bool = False) -> tuple[int, dict[str, bytes], dict]:
+        """Run a command in a fresh copy of the run, its outputs gone. Returns status, all files and what `execute` saw.
 
         The status is not 0 where an output is missing, as Snakemake has it.
         """
@@ -118,12 +146,12 @@ class Laboratory:
         shutil.copytree(self.run, self.place, copy_function=os.link)
         for output in command["outputs"]:
             remove(self.place / output)
-        status, modules = self.execute(command, self.place)
+        status, seen = self.execute(command, self.place, follow)
         if not all((self.place / output).exists() for output in command["outputs"]):
             status = 1
         files = files_below(self.place)
         self._mend(files)
-        return status, files, modules
+        return status, files, seen
 
     def _mend(self, files: dict[str, bytes]) -> None:
         """Give the run back what a program wrote into one of its files: the copy shares them with it."""
@@ -187,12 +215,15 @@ def examine(laboratory: Laboratory, commands: list[dict]) -> list[dict]:
     for command in commands:
         if command["program"] == "classify":
             continue
-        status, files, modules = laboratory.outputs_of(command)
+        status, files, seen = laboratory.outputs_of(command, follow=True)
         if status or files != laboratory.results:
             continue
-        own = [name for name in modules if name.partition(".")[0] == "lungsight"]
-        found.append(command | {"modules": [name for name in own if can_be_edited(laboratory, name)]})
-        for name in modules:
+        own = [name for name in seen["modules"] if name.partition(".")[0] == "lungsight"]
+        edits = {name: {edit.line for edit in edits_in(laboratory, name)} for name in [command["program"], *own]}
+        ran = {name: sorted(edits[name] & set(seen["lines"].get(name, ()))) for name in edits}
+        modules = [name for name in edits if edits[name]]
+        found.append(command | {"modules": modules, "lines": {name: ran[name] for name in modules if ran[name]}})
+        for name in seen["modules"]:
             if name.partition(".")[0] not in ("lungsight", "__main__"):
                 with contextlib.suppress(Exception):
                     importlib.import_module(name)
@@ -205,23 +236,23 @@ def file_of(laboratory: Laboratory, module: str) -> Path:
     return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
 
 
-def can_be_edited(laboratory: Laboratory, module: str) -> bool:
-    """Whether there is more in a module than sentences."""
-    return next(edits_of(ast.parse(file_of(laboratory, module).read_text(encoding="utf-8"))), None) is not None
+def edits_in(laboratory: Laboratory, module: str) -> list[Edit]:
+    """All edits that can be made to a module."""
+    return list(edits_of(ast.parse(file_of(laboratory, module).read_text(encoding="utf-8"))))
 
 
 def try_edit(laboratory: Laboratory, commands: list[dict], seed: int) -> Outcome:
-    """Make one random edit in a module that a random program loads, and run that program."""
+    """Make one random edit in a module that a random program loads, more often in a line that runs; run the program."""
     rng = random.Random(seed)
     program = rng.choice(sorted({command["program"] for command in commands}))
     command = rng.choice([command for command in commands if command["program"] == program])
-    names = [program, *command["modules"]]
-    sizes = [file_of(laboratory, name).stat().st_size for name in names]
-    name = rng.choices(names, [size**0.5 for size in sizes])[0]
+    lines = command["lines"] if rng.random() < IN_LINES_THAT_RUN else dict.fromkeys(command["modules"], ())
+    sizes = [len(lines[name]) or file_of(laboratory, name).stat().st_size ** 0.5 for name in lines]
+    name = rng.choices(list(lines), sizes)[0]
     path = file_of(laboratory, name)
     text = path.read_text(encoding="utf-8")
     before = laboratory.digest_before(program)
-    after_edit, edit = edited(text, rng)
+    after_edit, edit = edited(text, rng, frozenset(lines[name]))
     path.write_text(after_edit, encoding="utf-8")
     try:
         changed = laboratory.digest(program) != before

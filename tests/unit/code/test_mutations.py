@@ -49,7 +49,7 @@ def outcomes_of(folder: Path, edits: int, first: int) -> list[dict]:
 
 
 def check(folder: Path, outcomes: list[dict], edits: int) -> None:
-    count = Counter((outcome["digest"], outcome["stopped"] or outcome["output"] and "other") for outcome in outcomes)
+    count = Counter((outcome["digest"], outcome["stopped"] or (outcome["output"] and "other")) for outcome in outcomes)
     print(
         f"\n{len(outcomes)} edits: {count[True, 'other']} changed a result and the digest,"
         f" {count[False, 'other']} a result and not the digest, {count[True, False]} the digest alone,"
