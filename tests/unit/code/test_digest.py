@@ -400,7 +400,7 @@ TABLES = package(
     "from lungsight.tables import read_table\ndef work(x): return read_table(x, 'cases')\n",
     tables=(
         "from pathlib import Path\nSCHEMAS = Path(__file__).parents[2] / 'schemas'\n"
-        "def read_table(path, name): return (SCHEMAS / f'{name}.table.yaml').read_text()\n"
+        "def read_table(path, schema): return (SCHEMAS / f'{schema}.table.yaml').read_text()\n"
     ),
 ) | {"../schemas/cases.table.yaml": SCHEMA, "../schemas/slices.table.yaml": SCHEMA}
 
@@ -429,6 +429,24 @@ def test_the_order_of_a_table_s_columns_counts(tmp_path):
     files = ({"../schemas/cases.table.yaml": text} for text in (SCHEMA, turned))
     found = {digest_of(write_library(tmp_path / str(number), TABLES | one)) for number, one in enumerate(files)}
     assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "counts"),
+    [
+        ("read_table(x, 'cases')", True),
+        ("read_table(x, schema='cases')", True),
+        ("read_table(x, 'slices')", False),
+        ("x.get('cases'), read_table(x, 'slices')", False),
+        ("[read_table(x, name) for name in ('cases', 'slices')]", True),
+        ("[read_table(x, name) for name in ('slices',)]", False),
+        ("x(read_table, 'cases')", True),
+    ],
+)
+def test_a_schema_counts_where_a_function_is_called_for_it(tmp_path, code, counts):
+    work = f"from lungsight.tables import read_table\ndef work(x): return {code}\n"
+    before, after = digests(tmp_path, TABLES | {WORK: work}, "../schemas/cases.table.yaml", "integer", "number")
+    assert (before != after) is counts
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from lungsight.code.library import library_of
+from lungsight.code.library import Library, library_of
 from lungsight.code.reach import Code, Walk
+
+__all__ = ["Code", "Library", "Walk", "digest_of", "digest_of_walk", "libraries_of"]
 
 Loads = Mapping[str, Iterable[str]]
 

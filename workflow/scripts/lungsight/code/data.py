@@ -8,20 +8,37 @@ from pathlib import Path
 
 Pattern = tuple[str | None, ...]  # an f-string; None for what is filled in
 TABLE_SCHEMA = ".table.yaml"
+# Functions that take the name of a table's schema → at which position, and as which keyword.
+TABLE_FUNCTIONS = {
+    "lungsight.tables.table_schema": (0, "name"),
+    "lungsight.tables.columns_of": (0, "name"),
+    "lungsight.tables.read_table": (1, "schema"),
+    "lungsight.tables.check_table": (1, "schema"),
+    "lungsight.tables.write_table": (2, "schema"),
+}
+
+
+def _last_step(pattern: Pattern) -> list[str | None]:
+    """Of an f-string that is a path, what makes its last step."""
+    name: list[str | None] = []
+    for part in pattern:
+        name = [part.rpartition("/")[2]] if part and "/" in part else [*name, part]
+    return name
 
 
 class DataFiles:
     """The files among the modules below `root`, and those in the folder `schemas` beside it.
 
     A file counts if its name is a string of the code, an f-string that is filled with one, or if a file that counts
-    names it. A name that is put together from arguments or from what a folder holds is not recognised.
+    names it. The schema of a table counts where a function is called for it. A name that is put together from arguments
+    or from what a folder holds is not recognised.
     """
 
     def __init__(self, root: Path):
         folders = (root, root.parent / "schemas")
         found = (path for folder in folders if folder.is_dir() for path in folder.rglob("*.*"))
         self.paths = sorted(path for path in found if path.suffix not in (".py", ".pyc") and path.is_file())
-        self._matches: dict[Pattern, list[tuple[Path, str | None]]] = {}
+        self._matches: dict[Pattern, list[Path]] = {}
         self._digests: dict[Path, str] = {}
 
     @cached_property
@@ -32,29 +49,30 @@ class DataFiles:
         """Those of some strings that may be a file's name, or fill an f-string that is one."""
         return {text for text in strings if text and text in self._all_names}
 
-    def matches(self, pattern: Pattern) -> list[tuple[Path, str | None]]:
-        """Files whose name an f-string can be, with what fills it; None where it is filled at several places."""
+    def matches(self, pattern: Pattern) -> list[Path]:
+        """Files whose name an f-string can be, whatever fills it."""
         if pattern not in self._matches:
-            self._matches[pattern] = self._find(pattern)
+            fixed = [part for part in _last_step(pattern) if part]
+            possible = any(part.strip(".") for part in fixed) and all(part in self._all_names for part in fixed)
+            self._matches[pattern] = self._filled_with(pattern, ".+") if possible else []
         return self._matches[pattern]
 
-    def _find(self, pattern: Pattern) -> list[tuple[Path, str | None]]:
-        name: list[str | None] = []
-        for part in pattern:
-            name = [part.rpartition("/")[2]] if part and "/" in part else [*name, part]
-        fixed = [part for part in name if part]
-        if not any(part.strip(".") for part in fixed) or not all(part in self._all_names for part in fixed):
-            return []
-        expression = re.compile("".join("(.+)" if part is None else re.escape(part) for part in name))
-        found = ((path, expression.fullmatch(path.name)) for path in self.paths)
-        filled_once = name.count(None) == 1
-        return [(path, match[1] if filled_once else None) for path, match in found if match]
+    def _filled_with(self, pattern: Pattern, filling: str) -> list[Path]:
+        expression = "".join(f"(?:{filling})" if part is None else re.escape(part) for part in _last_step(pattern))
+        return [path for path in self.paths if re.fullmatch(expression, path.name)]
 
-    def named(self, strings: set[str], patterns: set[Pattern]) -> list[Path]:
-        """The files that code with these strings and f-strings names, sorted."""
+    def named(self, strings: set[str], patterns: set[Pattern], schemas: set[str | None]) -> list[Path]:
+        """The files that code with these strings and f-strings names, sorted.
+
+        schemas: names of tables; with None among them, a table's schema counts as any other file does.
+        """
         waiting = [path for path in self.paths if path.name in strings]
+        fillings = "|".join(re.escape(text) for text in sorted(strings))
         for pattern in patterns:
-            waiting += [path for path, filled in self.matches(pattern) if filled is None or filled in strings]
+            waiting += self._filled_with(pattern, fillings)
+        if None not in schemas:
+            waiting = [path for path in waiting if not path.name.endswith(TABLE_SCHEMA)]
+        waiting += [path for path in self.paths if path.name in {f"{schema}{TABLE_SCHEMA}" for schema in schemas}]
         found: set[Path] = set()
         while waiting:
             path = waiting.pop()

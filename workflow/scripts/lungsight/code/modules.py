@@ -139,7 +139,7 @@ def parse_module(name: str, is_package: bool, text: str) -> Module:
         module.bindings[DOCSTRING] = [0]
         module.statements.append(body.pop(0))
     for node in body:
-        if not isinstance(node, ast.Import | ast.ImportFrom):
+        if not isinstance(node, ast.Import | ast.ImportFrom | ast.Pass) and not is_docstring(node):
             _add_statement(module, node)
         if not isinstance(node, Scope):
             for inner in _at_import(node):

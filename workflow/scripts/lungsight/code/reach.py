@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lungsight.code.data import DataFiles
+from lungsight.code.data import TABLE_FUNCTIONS, DataFiles
 from lungsight.code.library import ANY_CLASS, FOREIGN_CLASS, Library, Meaning, Place
 from lungsight.code.messages import BOUNDARIES, TEXT_READERS
 from lungsight.code.modules import DOCSTRING, Module
@@ -42,6 +42,7 @@ class Part:
     loads: set[str] = field(default_factory=set)
     strings: set[str] = field(default_factory=set)
     patterns: set[tuple[str | None, ...]] = field(default_factory=set)
+    schemas: set[str | None] = field(default_factory=set)
     reads_text: bool = False
 
 
@@ -123,13 +124,15 @@ class Code:
     def _part(self, module: Module, summary: Summary) -> Part:
         part = Part(b"", strings=self.data.strings_in_names(summary.strings), reads_text=summary.reads_text)
         part.patterns = {pattern for pattern in summary.patterns if self.data.matches(pattern)}
-        part.runs, part.loads = set(summary.imports), set(summary.loads)
+        part.runs, part.loads, part.schemas = set(summary.imports), set(summary.loads), set(summary.schemas)
         lines = [module.name, summary.text]
         for path in sorted(summary.paths):
             meanings = self.library.meanings(module, path)
             lines += [f"{'.'.join(path)} = {meaning.name}" for meaning in meanings]
             for meaning in meanings:
                 self.follow(module, meaning, part)
+                if meaning.name in TABLE_FUNCTIONS and meaning.module != module.name and not part.schemas:
+                    part.schemas = {None}  # it is used in another way than by a call
         part.text = hashlib.sha256("\n".join(lines).encode()).digest()
         return part
 
@@ -336,5 +339,6 @@ class Walk:
         yield "\n".join(sorted(self.reached.for_effect)).encode()
         strings = {text for part in self.reached.parts for text in part.strings}
         patterns = {pattern for part in self.reached.parts for pattern in part.patterns}
-        for path in self.code.data.named(strings, patterns):
+        schemas = {name for part in self.reached.parts for name in part.schemas}
+        for path in self.code.data.named(strings, patterns, schemas):
             yield f"{path.name}: {self.code.data.digest_of(path)}".encode()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from lungsight.code.data import TABLE_FUNCTIONS
 from lungsight.code.messages import (
     BOUNDARIES,
     BOUNDARY_NAMES,
@@ -21,6 +22,7 @@ EVERYTHING = "*"
 
 _NOT_TEXT = frozenset({"ctx", "type_comment", "kind"})
 _FORGET_MESSAGE = frozenset({"type", "isinstance"})  # of an exception they use the class alone
+_TABLE_NAMES = frozenset(name.rpartition(".")[2] for name in TABLE_FUNCTIONS)
 _LOADERS = frozenset({"import_module", "__import__"})
 _QUERIED = re.compile(r"@(\w+)")  # pandas looks up such a name where it evaluates an expression
 _NAMESPACES = frozenset({"vars", "dir"})  # of the module only where they have no argument
@@ -61,7 +63,8 @@ class Summary:
     """A statement as the digest sees it.
 
     parts: its text, with its messages where they stand. paths: names that it uses. strings: its short string constants.
-    patterns: its f-strings, None for what is filled in. imports: modules that its functions import. loads: packages of
+    patterns: its f-strings, None for what is filled in. schemas: names of tables that it calls functions for, None for
+    one that is computed. imports: modules that its functions import. loads: packages of
     which it imports modules by a name that is computed.
     """
 
@@ -70,6 +73,7 @@ class Summary:
     names: set[str] = field(default_factory=set)
     strings: set[str] = field(default_factory=set)
     patterns: set[tuple[str | None, ...]] = field(default_factory=set)
+    schemas: set[str | None] = field(default_factory=set)
     imports: set[str] = field(default_factory=set)
     loads: set[str] = field(default_factory=set)
     handlers: list[Handler] = field(default_factory=list)
@@ -401,6 +405,8 @@ class _Reader:
     def _call(self, node: ast.Call) -> None:
         name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
         boundary = self._boundary(node)
+        if name in _TABLE_NAMES:
+            self._note_schema(node)
         if boundary and boundary.arguments is not None and boundary.arguments <= len(node.args):
             counted = node.args[: boundary.arguments]
             self.out.append("Call(")
@@ -430,6 +436,14 @@ class _Reader:
             self.out.append(")")
         else:
             self._plain(node)
+
+    def _note_schema(self, node: ast.Call) -> None:
+        function = self._stands_for(node.func) or ""
+        if function in TABLE_FUNCTIONS and not function.startswith(f"{self.module.name}."):
+            position, keyword = TABLE_FUNCTIONS[function]
+            values = [*node.args[position : position + 1], *(one.value for one in node.keywords if one.arg == keyword)]
+            known = [value.value for value in values if isinstance(value, ast.Constant)]
+            self.summary.schemas |= set(known) if len(known) == len(values) == 1 else {None}
 
     def _loaded(self, node: ast.Call) -> str | None:
         """The package of which `import_module(f"{__name__}.…")` imports a module; None for any other call."""

@@ -1,0 +1,204 @@
+"""Edits of the real code: which programs' digests they change, and which they must leave."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lungsight.code import Code, Library, Walk, digest_of_walk
+from lungsight.training import backbones
+from tests.workspace import ROOT
+
+SCRIPTS = ROOT / "workflow" / "scripts"
+PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+LIBRARY = "scripts/lungsight"
+NOTHING: set[str] = set()
+TRAINING = {"train_stage", "leakage_trial"}
+INTAKE = {"convert", "convert_annotated"}
+
+# file, text, what it becomes
+IN_WORDS_ALONE = {
+    "a message of the config": (f"{LIBRARY}/config.py", "must be given.", "is missing."),
+    "a message about a split": (f"{LIBRARY}/splits/checks.py", "no slice is left after QC.", "QC left nothing."),
+    "a message of every table": (f"{LIBRARY}/tables.py", "is missing; expected", "is not there; expected"),
+    "a message of training": (f"{LIBRARY}/training/weights.py", "is not the expected file", "is another file"),
+    "a log line of progress": (f"{LIBRARY}/program.py", "s to go", "seconds to go"),
+    "how a log line is written": (f"{LIBRARY}/program.py", "file=sys.stderr, flush=True", "file=sys.stderr"),
+    "how a program ends": (f"{LIBRARY}/program.py", "No half-written file was left", "No file is half-written"),
+    "what is scrubbed": (f"{LIBRARY}/privacy.py", '"[path]"', '"[file]"'),
+    "a log line of a training": (f"{LIBRARY}/training/checkpoints.py", "Going on after epoch", "Continuing after"),
+    "the line of an epoch": (f"{LIBRARY}/training/fit.py", "validation {row", "val {row"),
+    "what a loop counts": (f"{LIBRARY}/training/fit.py", 'f"steps of epoch {epoch}"', 'f"steps in epoch {epoch}"'),
+    "a help text": ("scripts/train_stage.py", "digest of the code, for the provenance", "the code"),
+    "a program's docstring": ("scripts/convert.py", "Convert one shard", "Converts a shard"),
+    "a module's docstring": (f"{LIBRARY}/tables.py", "Tables that leave a room", "Tables"),
+    "a function's docstring": (f"{LIBRARY}/files.py", '"""Write UTF-8 text atomically."""', '"""Write a text."""'),
+    "a comment": (f"{LIBRARY}/training/fit.py", "\ndef in_words", "\n# A line of the log.\ndef in_words"),
+    "an annotation": (f"{LIBRARY}/files.py", "def sha256_of(path: Path)", "def sha256_of(path: str)"),
+    "a helper for the workflow's parser": (f"{LIBRARY}/intake/cohort_table.py", "1 << (wanted", "2 << (wanted"),
+    "a check of the config": (f"{LIBRARY}/config.py", "if low >= high", "if low > high"),
+    "what a run says when it ends": (f"{LIBRARY}/run_summary.py", "MOST_RULES = 12", "MOST_RULES = 20"),
+    "the version": (f"{LIBRARY}/__init__.py", '__version__ = "', '__version__ = "9.'),
+    "what a system sets, which programs have as an argument": (
+        *(f"{LIBRARY}/training/systems/turkoglu2021.py", '"closed_form"', '"gradient"'),
+    ),
+    "the description of a column": ("schemas/slices.table.yaml", "of the 8-bit pixels", "of its pixels"),
+}
+
+# file, text, what it becomes, programs that it must change, programs that it must leave
+IN_NUMBERS = {
+    "a constant of a metric": (
+        *(f"{LIBRARY}/training/metrics.py", "\nTHRESHOLD = 0.5", "\nTHRESHOLD = 0.6"),
+        *({"evaluate"}, INTAKE | TRAINING | {"classify", "make_split", "qc_scores"}),
+    ),
+    "a formula of a loss": (
+        *(f"{LIBRARY}/training/objectives.py", "(1.0 - smoothing)", "(1.0 + smoothing)"),
+        *(TRAINING, INTAKE | {"classify", "evaluate", "explain_stage", "image_cache"}),
+    ),
+    "an entry of the losses": (
+        *(f"{LIBRARY}/training/objectives.py", "weighted(settings, (1.0, 1.0))", "weighted(settings, (1.0, 2.0))"),
+        *(TRAINING, INTAKE | {"classify", "evaluate"}),
+    ),
+    "an entry of the solvers": (
+        *(f"{LIBRARY}/training/solvers.py", '"gradient": fit', '"gradient": solve_machines'),
+        *(TRAINING, {"classify", "evaluate"}),
+    ),
+    "how slices become an answer": (
+        *(f"{LIBRARY}/training/aggregation.py", "(3, 1, 2, 5, 10)", "(3, 1, 2, 5)"),
+        *({"evaluate"}, TRAINING | INTAKE | {"classify", "compare_models"}),
+    ),
+    "the turn of an axis": (
+        *(f"{LIBRARY}/intake/geometry.py", "return plane[::-1, ::-1].T", "return plane[::-1].T"),
+        *(INTAKE | {"qc_scores", "image_cache"}, TRAINING | {"evaluate", "make_split", "classify"}),
+    ),
+    "a default of intake": (
+        *(f"{LIBRARY}/intake/image.py", "> MAX_PIXELS", ">= MAX_PIXELS"),
+        *(INTAKE, TRAINING | {"image_cache", "evaluate", "qc_scores"}),
+    ),
+    "a field's default": (
+        *(f"{LIBRARY}/intake/volume.py", 'kernel: str = ""', 'kernel: str = "unknown"'),
+        *(INTAKE, TRAINING | {"evaluate", "gather_cohort", "qc_scores"}),
+    ),
+    "a message that is a case's reason": (
+        *(f"{LIBRARY}/intake/image.py", "the picture is animated", "the picture moves"),
+        *(INTAKE, TRAINING | {"image_cache", "evaluate", "qc_scores", "gather_cohort"}),
+    ),
+    "one that is a reason of the comparison with contours, and elsewhere a log line": (
+        *(f"{LIBRARY}/segmentation/volumes.py", "there is no file", "no file"),
+        *({"segmentation_metrics"}, {"image_cache", "qc_scores", "segment_shard"} | TRAINING),
+    ),
+    "a threshold of the classical masks": (
+        *(f"{LIBRARY}/segmentation/classical.py", "CLOSING_MM = 6.0", "CLOSING_MM = 5.0"),
+        *({"segment_shard"}, TRAINING | INTAKE | {"evaluate", "image_cache"}),
+    ),
+    "how sides are drawn": (
+        *(f"{LIBRARY}/splits/assignment.py", "FREE = -1", "FREE = -2"),
+        *({"make_split"}, TRAINING | INTAKE | {"evaluate"}),
+    ),
+    "a colour of the curve": (
+        *(f"{LIBRARY}/segmentation/curve.py", 'GREY = "#666666"', 'GREY = "#777777"'),
+        *({"segmentation_metrics"}, TRAINING | INTAKE | {"segment_shard", "nnunet_train", "write_report"}),
+    ),
+    "a colour of the report": (
+        *(f"{LIBRARY}/report/charts.py", "#0072b2", "#0072b3"),
+        *({"write_report"}, TRAINING | INTAKE | {"evaluate", "audit_tables", "explain_stage", "segmentation_metrics"}),
+    ),
+    "a page's template": (
+        *(f"{LIBRARY}/report/page.html.jinja", "<body>", "<body >"),
+        *({"write_report"}, TRAINING | INTAKE | {"evaluate", "qc_page"}),
+    ),
+    "what several templates share": (
+        *(f"{LIBRARY}/report/macros.html.jinja", "macro table", "macro table_"),
+        *({"write_report", "intake_report"}, TRAINING | INTAKE | {"evaluate"}),
+    ),
+    "a type of a column": (
+        *("schemas/split.table.yaml", "label: {type: string}", "label: {type: [string, 'null']}"),
+        *({"make_split", *TRAINING, "classify"}, INTAKE | {"qc_scores"}),
+    ),
+    "an argument of a program": (
+        *("scripts/evaluate.py", '"--resamples", type=int', '"--resamples", type=float'),
+        *({"evaluate"}, set(PROGRAMS) - {"evaluate"}),
+    ),
+    "what progress hands on": (
+        *(f"{LIBRARY}/program.py", "yield item", "yield items"),
+        *({"convert", "qc_scores", "train_stage"}, {"evaluate", "make_split", "run_settings"}),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory) -> Path:
+    """A copy of the code and the schemas."""
+    folder = tmp_path_factory.mktemp("workflow")
+    for part in ("scripts", "schemas"):
+        shutil.copytree(ROOT / "workflow" / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def digests(workflow: Path, **loads: list[str]) -> dict[str, str]:
+    """The digest of every program of a copy, as it is now."""
+    code = Code(Library(workflow / "scripts"))
+    return {name: digest_of_walk(Walk(code, name, {backbones.__name__: ["small_cnn"]} | loads)) for name in PROGRAMS}
+
+
+@pytest.fixture(scope="module")
+def before(workflow) -> dict[str, str]:
+    return digests(workflow)
+
+
+def changed_by(workflow: Path, before: dict[str, str], file: str, old: str, new: str) -> set[str]:
+    """The programs whose digest an edit changes; the copy is afterwards as it was."""
+    path = workflow / file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) >= 1, f"{file} does not hold {old!r}: name what it became"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    try:
+        after = digests(workflow)
+    finally:
+        path.write_text(text, encoding="utf-8")
+    return {name for name in PROGRAMS if after[name] != before[name]}
+
+
+def cases(edits: dict[str, tuple]) -> list:
+    return [pytest.param(*edit, id=name) for name, edit in edits.items()]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), cases(IN_WORDS_ALONE))
+def test_an_edit_of_words_changes_no_digest(workflow, before, file, old, new):
+    assert changed_by(workflow, before, file, old, new) == NOTHING
+
+
+@pytest.mark.parametrize(("file", "old", "new", "must", "must_not"), cases(IN_NUMBERS))
+def test_an_edit_that_may_change_a_number_changes_the_digests_of_what_reaches_it(
+    workflow, before, file, old, new, must, must_not
+):
+    assert (must | must_not) <= set(PROGRAMS)
+    changed = changed_by(workflow, before, file, old, new)
+    assert must <= changed
+    assert changed & must_not == NOTHING
+
+
+def test_a_backbone_counts_where_it_is_loaded(workflow):
+    path = workflow / LIBRARY / "training" / "backbones" / "small_cnn.py"
+    text = path.read_text(encoding="utf-8")
+    edited = text.replace("FILTERS = (", "FILTERS = (8, ")
+    assert edited != text
+    found = {}
+    for when, content in (("before", text), ("after", edited)):
+        path.write_text(content, encoding="utf-8")
+        found[when] = {name: digests(workflow, **{backbones.__name__: [name]}) for name in ("small_cnn", "xception")}
+    path.write_text(text, encoding="utf-8")
+    changed = {
+        name: {program for program in PROGRAMS if found["before"][name][program] != found["after"][name][program]}
+        for name in found["before"]
+    }
+    assert changed["small_cnn"] >= {"train_stage", "classify", "explain_stage", "audit_stage", "leakage_trial"}
+    assert not changed["small_cnn"] & {"evaluate", "convert", "make_split", "compare_models"}
+    assert changed["xception"] == NOTHING
+
+
+def test_the_digest_does_not_depend_on_where_the_workflow_lies_nor_on_blank_lines(workflow, before):
+    real = Code(Library(SCRIPTS))
+    for name in PROGRAMS:
+        assert digest_of_walk(Walk(real, name, {backbones.__name__: ["small_cnn"]})) == before[name], name
+    assert changed_by(workflow, before, f"{LIBRARY}/tables.py", "\n\n\n", "\n\n\n\n\n") == NOTHING

@@ -1,0 +1,76 @@
+"""Random edits of the library: one that changes what a program makes has changed the program's digest.
+
+Each edit is tried on one program of a tiny run that loads the edited module. What stops a program makes no result.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.unit.code.tiny_run import PROGRAMS, commands_of, make_tiny_run
+from tests.workspace import ROOT
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A folder with a tiny run and the commands of its jobs."""
+    folder = tmp_path_factory.mktemp("mutations")
+    (folder / "run").mkdir()
+    commands = commands_of(make_tiny_run(folder / "run"))
+    (folder / "commands.json").write_text(json.dumps([asdict(command) for command in commands]))
+    return folder
+
+
+def outcomes_of(folder: Path, edits: int, first: int) -> list[dict]:
+    """What so many edits did, by the seeds from `first` on."""
+    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "workflow" / "scripts")])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.unit.code.laboratory"),
+            *(str(folder), str(edits), str(os.cpu_count() or 1), str(first)),
+        ],
+        env={name: value for name, value in os.environ.items() if not name.startswith("LUNGSIGHT_")}
+        | one_thread
+        | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    files = sorted(folder.glob("outcomes-*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def check(folder: Path, outcomes: list[dict], edits: int) -> None:
+    count = Counter((outcome["digest"], outcome["stopped"] or (outcome["output"] and "other")) for outcome in outcomes)
+    print(
+        f"\n{len(outcomes)} edits: {count[True, 'other']} changed a result and the digest,"
+        f" {count[False, 'other']} a result and not the digest, {count[True, False]} the digest alone,"
+        f" {count[False, False]} neither, {count[True, True] + count[False, True]} stopped the program"
+    )
+    missed = [outcome for outcome in outcomes if outcome["output"] and not outcome["digest"]]
+    assert not missed, f"a result changed and the digest did not: {json.dumps(missed, indent=1)}"
+    assert len(outcomes) == edits
+    # Neither side is empty: many edits do change a result, and many leave the digest.
+    assert count[True, "other"] >= edits / 6
+    assert count[False, False] >= edits / 6
+    examined = {command["program"] for command in json.loads((folder / "examined.json").read_text())}
+    assert examined == set(PROGRAMS) - {"classify", "pseudonym_key"}, "the others do not make the same twice"
+
+
+def test_an_edit_that_changes_a_result_changes_the_digest(run):
+    check(run, outcomes_of(run, 240, first=0), 240)
+
+
+@pytest.mark.long
+def test_many_edits_that_change_a_result_change_the_digest(run, tmp_path):
+    for name in ("run", "commands.json"):
+        (tmp_path / name).symlink_to(run / name)
+    check(tmp_path, outcomes_of(tmp_path, 4000, first=1000), 4000)

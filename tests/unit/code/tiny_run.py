@@ -1,0 +1,124 @@
+"""A run so small that each of its programs takes a second: its scans, its config, and the commands of its jobs."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from PIL import Image
+
+from tests.dicom_made import made_series, save_series
+from tests.made import NEGATIVE, POSITIVE, made_slice, save_volume
+from tests.workspace import ROOT, Workspace
+
+# Those that take a second and load neither TensorFlow nor PyTorch. `classify` is stood in for.
+PROGRAMS = (
+    *("convert", "convert_annotated", "gather_cohort", "find_duplicates", "segmentation_split", "segment_shard"),
+    *("image_cache", "qc_scores", "qc_manifest", "qc_page", "make_split", "check_split", "leakage", "leakage_arms"),
+    *("metadata_classifier", "evaluate", "compare_models", "evaluate_subgroups", "evaluation_tables", "run_settings"),
+    *("pseudonym_key", "classify"),
+)
+PATIENTS, SLICES, SIZE = 8, 3, 64
+SPACING = (5.0, 5.0, 5.0)
+CONFIG = {
+    "cohorts": {
+        name: {"role": role, "format": kind, "root": f"data/{name}", "table": f"{name}.tsv", "shards": 1}
+        for name, role, kind in (
+            ("lungs", "segmentation", "nifti"),
+            ("open", "public", "png"),
+            ("clinic", "target", "dicom"),
+        )
+    },
+    "min_slices": 3,
+    "intake": {"png_size": SIZE, "threads": 1},
+    "segmentation": {"method": "classical", "fractions": [0.5, 0.25, 0.25]},
+    "splits": {"fractions": [0.5, 0.25, 0.25]},
+    "training": {"image_size": 32},
+    "pipelines": {"backbones": ["small_cnn"], "weights": ["scratch"]},
+    "explain": {"overlays": 1, "margin_mm": 5},
+    "report": {"bootstrap": 20},
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a job runs. arguments: of the program; outputs: paths that are not there before."""
+
+    program: str
+    arguments: list[str]
+    outputs: list[str]
+
+
+def write_table(path: Path, *rows: tuple[str, ...]) -> None:
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def make_scans(folder: Path) -> None:
+    """Three cohorts, one in each format; one case of each cannot be used, and two patients share a picture."""
+    rng = np.random.default_rng(5)
+    for name in CONFIG["cohorts"]:
+        (folder / "data" / name).mkdir(parents=True)
+    rows = {name: [("patient", "path", "label", "source")] for name in CONFIG["cohorts"]}
+    rows["lungs"] = [("patient", "path", "mask")]
+    for number in range(PATIENTS):
+        label = (POSITIVE, NEGATIVE)[number % 2]
+        for name in CONFIG["cohorts"]:
+            drawn = [made_slice(SIZE, label == POSITIVE, rng) for _ in range(SLICES)]
+            images, masks = zip(*drawn, strict=True)
+            place = folder / "data" / name
+            if name == "open":
+                for k, image in enumerate(images if number else images[:1]):
+                    Image.fromarray(image).save(place / f"{number}-{k}.png")
+                    rows[name].append((f"P{number}", f"{number}-{k}.png", label, "north" if number < 4 else "south"))
+            elif name == "clinic":
+                hu = np.stack(images) / 255.0 * 1500 - 1250
+                save_series(place / str(number), made_series(hu, spacing=(5.0, 5.0), step=5.0, series=f"s{number}"))
+                rows[name].append((f"P{number}", str(number), label, "clinic"))
+            else:
+                save_volume(place / f"{number}.nii.gz", list(images), SPACING)
+                save_volume(place / f"mask-{number}.nii.gz", list(masks), SPACING)
+                rows[name].append((f"P{number}", f"{number}.nii.gz", f"mask-{number}.nii.gz"))
+    (folder / "data" / "open" / "torn.png").write_bytes((folder / "data" / "open" / "1-0.png").read_bytes()[:200])
+    Image.open(folder / "data" / "open" / "1-0.png").save(folder / "data" / "open" / "again.png")
+    rows["open"] += [("P1", "torn.png", NEGATIVE, "north"), ("P6", "again.png", POSITIVE, "south")]
+    save_series(folder / "data" / "clinic" / "short", made_series(series="short")[:2])
+    rows["clinic"].append(("P0", "short", POSITIVE, "clinic"))
+    nibabel.save(nibabel.Nifti1Image(np.full((4, 4, 3), 7.0), np.eye(4)), folder / "data" / "lungs" / "odd.nii.gz")
+    rows["lungs"].append(("P0", "odd.nii.gz", "mask-0.nii.gz"))
+    for name, lines in rows.items():
+        write_table(folder / f"{name}.tsv", *lines)
+
+
+def make_tiny_run(folder: Path) -> Workspace:
+    """The scans and the config; nothing has run."""
+    make_scans(folder)
+    return Workspace(folder, CONFIG)
+
+
+def commands_of(workspace: Workspace) -> list[Command]:
+    """The commands of the jobs that run PROGRAMS, in an order in which they can run, as Snakemake prints them."""
+    printed = workspace.snakemake("-n", "-F", "-p", "--", "all").stdout
+    scripts = Path(ROOT / "workflow" / "scripts")
+    found = []
+    for job in re.split(r"^\[.*\]$", printed, flags=re.MULTILINE):
+        command = re.search(r"^Shell command: (.*)", job, flags=re.MULTILINE | re.DOTALL)
+        outputs = re.search(r"^ +output: (.*)$", job, flags=re.MULTILINE)
+        if command and outputs:
+            words = shlex.split(command[1].split(" > ")[0])
+            program, *arguments = words[words.index("python") + 1 :]
+            assert (scripts / Path(program).name).is_file(), command[0]
+            places = [path.removesuffix(" (update)") for path in outputs[1].split(", ")]
+            found.append(Command(Path(program).stem, arguments, places))
+    assert {command.program for command in found} >= set(PROGRAMS), printed[-3000:]
+    return [command for command in found if command.program in PROGRAMS]
+
+
+def stand_in_for_classify(folder: Path, arguments: list[str], output: str) -> None:
+    """Predictions that have some skill, in place of a network's: the split with a column more."""
+    split = arguments[arguments.index("--split") + 1]
+    rng = np.random.default_rng(len(output))
+    header, *lines = (folder / split).read_text(encoding="utf-8").splitlines()
+    rows = [f"{line}\t{min(max(rng.normal(0.6 if POSITIVE in line else 0.4, 0.2), 0), 1):.6f}" for line in lines]
+    (folder / output).write_text("\n".join([f"{header}\tprobability", *rows, ""]), encoding="utf-8")
