@@ -39,8 +39,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 from lungsight.training import backbones, fit, network, recalibration
 from lungsight.training.device import prepare_device
-from lungsight.training.network import build_classifier, logits_of
 from lungsight.training.losses import binary_crossentropy
+from lungsight.training.network import build_classifier, logits_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKBONES = ("small_cnn", "resnet50", "densenet201")
@@ -53,7 +53,7 @@ class Setting:
     training: dict
     images: int
     validation: int
-    plan: fit.Plan
+    plan: fit.TrainingPlan
 
 
 def demo_setting() -> Setting:
@@ -61,7 +61,7 @@ def demo_setting() -> Setting:
     config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
     training, phantom = config["training"], config["cohorts"]["curated"]["phantom"]
     slices, shares = phantom["patients"] * phantom["slices"], config["splits"]["fractions"]
-    plan = fit.Plan(
+    plan = fit.TrainingPlan(
         epochs=training["epochs"]["stage1"],
         batch_size=training["batch_size"],
         learning_rate=training["learning_rate"]["stage1"],
