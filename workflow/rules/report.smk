@@ -69,5 +69,5 @@ rule write_report:
 rule report:
     input:
         rules.write_report.output,
-        # The page is newer than a table that someone deleted: asked for by themselves, tables are made again.
+        # Also request the tables, so that a deleted one is made again.
         [f"{RESULTS}/{path}" for path in page_inputs(RUN) if path.startswith("report/")],

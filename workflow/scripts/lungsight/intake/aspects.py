@@ -5,13 +5,23 @@ import pandas as pd
 
 # Column of a table of cases with aspects → how the report names it. Words first, then numbers.
 WORDS = {
-    **{"source": "source", "size": "rows × columns", "kernel": "kernel", "manufacturer": "manufacturer"},
-    **{"transfer_syntax": "transfer syntax", "lossy": "lossy compression", "contrast": "contrast agent"},
+    "source": "source",
+    "size": "rows × columns",
+    "kernel": "kernel",
+    "manufacturer": "manufacturer",
+    "transfer_syntax": "transfer syntax",
+    "lossy": "lossy compression",
+    "contrast": "contrast agent",
 }
 NUMBERS = {
-    **{"slices": "slices of a patient", "spacing_row": "pixel spacing", "spacing_slice": "slice spacing"},
-    **{"slice_thickness": "slice thickness", "kvp": "kV", "hu_p01": "HU, 1st percentile"},
-    **{"hu_p50": "HU, median", "hu_p99": "HU, 99th percentile"},
+    "slices": "slices of a patient",
+    "spacing_row": "pixel spacing",
+    "spacing_slice": "slice spacing",
+    "slice_thickness": "slice thickness",
+    "kvp": "kV",
+    "hu_p01": "HU, 1st percentile",
+    "hu_p50": "HU, median",
+    "hu_p99": "HU, 99th percentile",
 }
 
 

@@ -15,7 +15,7 @@ NO_MODEL = "No model was trained."
 # Key of a verdict → what that many models do.
 CONCLUSION_PHRASES = {
     "lung": "look at the lung",
-    "chance": "do so no more than chance would",
+    "chance": "show no preference for the lung",
     "elsewhere": "look elsewhere",
     "unknown": "cannot be judged",
 }
