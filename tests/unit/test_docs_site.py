@@ -1,5 +1,6 @@
 """The documentation site: what its build adds to MkDocs. `make docs` builds it whole."""
 
+import re
 import sys
 
 import pytest
@@ -60,3 +61,18 @@ def test_the_navigation_names_pages_that_exist():
     named = docs_site.named_pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
     assert named <= {path.name for path in (ROOT / "docs").glob("*.md")} | set(docs_site.PAGES.values())
     assert {"index.md", "configuration.md", "architecture.md"} <= named
+
+
+def test_where_to_look_names_modules_and_functions_that_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Where to look")[2].partition("\n## ")[0]
+    rows = [line.split("|")[2:4] for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    for modules, functions in rows:
+        paths = [docs_site.LIBRARY / name for name in re.findall(r"`([\w/.]+)`", modules) if "schemas" not in name]
+        sources = [path for path in paths if "<" not in path.name]
+        assert all(path.exists() for path in sources), modules
+        files = [file for path in sources for file in ([path] if path.is_file() else path.glob("*.py"))]
+        code = "".join(file.read_text(encoding="utf-8") for file in files)
+        for name in re.findall(r"`(\w+)`", functions):
+            assert not files or re.search(rf"^(def|class) {name}\b|^{name}\b.*=", code, flags=re.MULTILINE), name
