@@ -40,7 +40,7 @@ import os, time
 from lungsight.parallel import in_processes
 
 def work(number):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # one write, so that two workers cannot mix their lines
     time.sleep(60)
 
 list(in_processes(work, range(2), 2))
