@@ -1,6 +1,7 @@
 """What a run says when it starts and when it ends, as the user sees it."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.factories.tables import made_cohort, made_split
@@ -69,3 +70,17 @@ def test_a_failed_run_ends_with_the_one_log_to_open(tmp_path):
     assert f"Open first: {log}" in said
     assert (tmp_path / log).is_file()
     assert "predictions/hospital.tsv: column slice" in said, said
+
+
+def test_a_run_says_which_library_changed_since_its_results_were_made(tmp_path):
+    space = workspace(tmp_path)
+    write_predictions(space)
+    space.must_run("evaluate", TARGET)
+    (record,) = (space.run_folder / "libraries" / "evaluate").iterdir()
+    made_with = json.loads(record.read_text())
+    assert made_with["output"] == TARGET
+    assert made_with["libraries"]["numpy"] == version("numpy")
+    record.write_text(json.dumps(made_with | {"libraries": made_with["libraries"] | {"numpy": "1.0"}}))
+    again = ("--cores", "1", "--allowed-rules", "evaluate", "--forcerun", "evaluate", "--", f"{space.results}/{TARGET}")
+    assert f"numpy 1.0, now {version('numpy')}: evaluate (1)" in space.snakemake(*again).stdout
+    assert "Libraries changed" not in space.snakemake(*again).stdout, "it is made anew by now"

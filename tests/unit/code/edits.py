@@ -125,7 +125,7 @@ def edited(text: str, rng: random.Random, lines: frozenset[int] = frozenset()) -
         before = ast.unparse(tree)
         edits = [edit for edit in edits_of(tree) if not lines or edit.line in lines]
         kinds = sorted({edit.kind for edit in edits})
-        kind = rng.choices(kinds, [3 if kind in ARITHMETIC else 1 for kind in kinds])[0]
+        kind = rng.choices(kinds, [5 if kind in ARITHMETIC else 1 for kind in kinds])[0]
         edit = rng.choice([edit for edit in edits if edit.kind == kind])
         edit.make(rng)
         try:

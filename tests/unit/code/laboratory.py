@@ -33,20 +33,24 @@ from tests.workspace import ROOT
 WORKFLOW = ROOT / "workflow"
 # More than any of these programs takes, of the processor and on the clock: an edit may make a loop endless.
 PROCESSOR_SECONDS, SECONDS = 10, 120
+TRIED_WITH_ANOTHER_DIGEST = 0.2  # of the edits that change the digest; of those that do not, all are tried
 IN_LINES_THAT_RUN = 0.75  # of the edits; the others are anywhere in the modules that a program loads
 LEFT_OUT = ("logs", "benchmarks", "libraries", "errors")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one edit did. digest, output: whether the program's changed; stopped: it made no output at all."""
+    """What one edit did.
+
+    digest: whether it changed the program's digest. result: what the program then made: "same", "other", "none" where
+    it stopped; "" where it was not run.
+    """
 
     program: str
     module: str
     edit: str
     digest: bool
-    output: bool
-    stopped: bool
+    result: str
 
 
 class Laboratory:
@@ -153,6 +157,11 @@ class Laboratory:
         self._mend(files)
         return status, files, seen
 
+    def result_of(self, command: dict) -> str:
+        """What a command makes now, beside what it made: "same", "other", or "none" where it stopped."""
+        status, files, _ = self.outputs_of(command)
+        return "none" if status else "same" if files == self.results else "other"
+
     def _mend(self, files: dict[str, bytes]) -> None:
         """Give the run back what a program wrote into one of its files: the copy shares them with it."""
         for name, content in self.results.items():
@@ -247,7 +256,7 @@ def try_edit(laboratory: Laboratory, commands: list[dict], seed: int) -> Outcome
     program = rng.choice(sorted({command["program"] for command in commands}))
     command = rng.choice([command for command in commands if command["program"] == program])
     lines = command["lines"] if rng.random() < IN_LINES_THAT_RUN else dict.fromkeys(command["modules"], ())
-    sizes = [len(lines[name]) or file_of(laboratory, name).stat().st_size ** 0.5 for name in lines]
+    sizes = [(len(lines[name]) or file_of(laboratory, name).stat().st_size) ** 0.5 for name in lines]
     name = rng.choices(list(lines), sizes)[0]
     path = file_of(laboratory, name)
     text = path.read_text(encoding="utf-8")
@@ -256,11 +265,10 @@ def try_edit(laboratory: Laboratory, commands: list[dict], seed: int) -> Outcome
     path.write_text(after_edit, encoding="utf-8")
     try:
         changed = laboratory.digest(program) != before
-        status, files, _ = laboratory.outputs_of(command)
+        result = "" if changed and rng.random() > TRIED_WITH_ANOTHER_DIGEST else laboratory.result_of(command)
     finally:
         path.write_text(text, encoding="utf-8")
-    output = not status and files != laboratory.results
-    return Outcome(program, name, edit, changed, output, bool(status))
+    return Outcome(program, name, edit, changed, result)
 
 
 def main() -> None:

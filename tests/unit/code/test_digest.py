@@ -202,6 +202,10 @@ COUNTS_WHOLE = {
         package("import pylibjpeg\ndef work(x): return x\n"),
         *(WORK, "import pylibjpeg", "import gdcm"),
     ),
+    "what all is imported from a library": (
+        package("from scipy.special import *\ndef work(x): return expit(x)\n"),
+        *(WORK, "scipy.special", "scipy.stats"),
+    ),
     "getattr on a module": (
         package("from lungsight import other\ndef work(x): return getattr(other, x)()\n", other=TWO),
         *(OTHER, "return 2", "return 3"),

@@ -210,6 +210,20 @@ COUNTS = {
         package("import inspect\ndef work(x: int): return inspect.signature(work)\n"),
         *(WORK, "int", "float"),
     ),
+    "those of methods that a class's decorator may look at": (
+        package(
+            "from typeguard import typechecked\n@typechecked\n"
+            "class A:\n    def f(self, x: int): return x\ndef work(x): return A()\n"
+        ),
+        *(WORK, "int", "float"),
+    ),
+    "those that a base from outside may look at": (
+        package(
+            "from pydantic import BaseModel\n"
+            "class A(BaseModel):\n    def f(self, x: int): return x\ndef work(x): return A()\n"
+        ),
+        *(WORK, "int", "float"),
+    ),
     "those that a decorator may look at": (
         package("from typer import command\n@command\ndef work(x: int): return x\n"),
         *(WORK, "int", "float"),

@@ -48,6 +48,11 @@ PLAIN_DECORATORS = frozenset(
     | {"functools.wraps", "contextlib.contextmanager", "abc.abstractmethod"}
 )
 
+# Bases and decorators of a class that do not look at the annotations of its methods.
+PLAIN_CLASSES = frozenset(
+    {"abc.ABC", "dataclasses.dataclass", "enum.Enum", "typing.NamedTuple", "typing.Protocol", "object", "Exception"}
+)
+
 # Exceptions whose arguments do more than describe them.
 _WITH_VALUES = (OSError, StopIteration, StopAsyncIteration, UnicodeError, ImportError, AttributeError, NameError)
 

@@ -11,7 +11,8 @@ from lungsight.code.library import ANY_CLASS, FOREIGN_CLASS, Library, Meaning, P
 from lungsight.code.messages import BOUNDARIES, TEXT_READERS
 from lungsight.code.modules import DOCSTRING, Module
 from lungsight.code.pure import Purity
-from lungsight.code.summary import EVERYTHING, Message, Summary, summarise, summarise_nodes
+from lungsight.code.summary import EVERYTHING, Message, Summary, absolute, summarise, summarise_nodes
+from lungsight.code.summary import Path as Name
 
 _NOT_FOLLOWED = frozenset(name for name, boundary in BOUNDARIES.items() if not boundary.body)
 _NAMESPACE = frozenset({"globals", "locals", "vars", "dir"})
@@ -126,7 +127,7 @@ class Code:
         part.patterns = {pattern for pattern in summary.patterns if self.data.matches(pattern)}
         part.runs, part.loads, part.schemas = set(summary.imports), set(summary.loads), set(summary.schemas)
         lines = [module.name, summary.text]
-        for path in sorted(summary.paths):
+        for path in sorted(summary.paths | self._modules_in(summary.strings)):
             meanings = self.library.meanings(module, path)
             lines += [f"{'.'.join(path)} = {meaning.name}" for meaning in meanings]
             for meaning in meanings:
@@ -135,6 +136,12 @@ class Code:
                     part.schemas = {None}  # it is used in another way than by a call
         part.text = hashlib.sha256("\n".join(lines).encode()).digest()
         return part
+
+    def _modules_in(self, strings: set[str]) -> set[Name]:
+        """Strings that name a module of a package of the library, or something in one."""
+        dotted = (text for text in strings if "." in text and text.replace(".", "").isidentifier())
+        packages = ((text, self.library.module(text.partition(".")[0])) for text in dotted)
+        return {absolute(text) for text, package in packages if package is not None and package.is_package}
 
     def follow(self, module: Module, meaning: Meaning, part: Part) -> None:
         if meaning.name in _NOT_FOLLOWED:
@@ -165,7 +172,7 @@ class Code:
         return self._at_import[name]
 
     def imported_for_effect(self, name: str) -> set[str]:
-        """Dotted names from outside the library and Python that a module imports and does not use."""
+        """Dotted names from outside the library and Python that a module imports and does not use by name."""
         if name not in self._for_effect:
             self._for_effect[name] = self._imported_for_effect(name)
         return self._for_effect[name]
@@ -173,9 +180,7 @@ class Code:
     def _imported_for_effect(self, name: str) -> set[str]:
         module = self.library.module(name)
         unused = {
-            bound
-            for bound, names in module.aliases.items()
-            if any(self._is_from_outside(dotted.partition(".")[0]) for dotted in names)
+            bound for bound, names in module.aliases.items() if any(self._is_from_outside(dotted) for dotted in names)
         }
         for position in range(len(module.statements)):
             if unused:
@@ -186,9 +191,11 @@ class Code:
                 unused -= {
                     node.id for message in messages for node in message.all_nodes() if isinstance(node, ast.Name)
                 }
-        return {dotted for bound in unused for dotted in module.aliases[bound]}
+        stars = {f"{star}.*" for star in module.stars if self._is_from_outside(star)}
+        return stars | {dotted for bound in unused for dotted in module.aliases[bound]}
 
-    def _is_from_outside(self, name: str) -> bool:
+    def _is_from_outside(self, dotted: str) -> bool:
+        name = dotted.partition(".")[0]
         return name not in sys.stdlib_module_names and self.library.module(name) is None
 
 

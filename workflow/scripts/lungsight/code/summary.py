@@ -12,6 +12,7 @@ from lungsight.code.messages import (
     BOUNDARY_NAMES,
     HELP_ARGUMENTS,
     HELP_CALLS,
+    PLAIN_CLASSES,
     PLAIN_DECORATORS,
     TEXT_ATTRIBUTES,
 )
@@ -133,6 +134,7 @@ class _Reader:
         self.out = self.summary.parts
         self.frames = [_Frame(hides=False)]
         self.errors: dict[str, int] = {}
+        self.shown = False  # whether a base or decorator of the class may look at the annotations of methods
         self._aliases: dict[str, set[str]] | None = None
 
     def read(self, nodes: Iterable[ast.AST]) -> Summary:
@@ -230,8 +232,6 @@ class _Reader:
             self.summary.strings.add(node.value)
         for name in _QUERIED.findall(node.value):
             self._use((name,))
-        if node.value.startswith(f"{self.module.name.partition('.')[0]}."):
-            self._use(absolute(node.value))
 
     def _f_string(self, node: ast.JoinedStr) -> None:
         self.summary.patterns.add(tuple(part.value if isinstance(part, ast.Constant) else None for part in node.values))
@@ -282,7 +282,7 @@ class _Reader:
         self._defaults(node.args)
         annotations = [argument.annotation for argument in _arguments_of(node.args) if argument.annotation]
         annotations += [node.returns] if node.returns else []
-        if all(self._is_plain_decorator(decorator) for decorator in node.decorator_list):
+        if not self.shown and all(self._is_one_of(PLAIN_DECORATORS, one) for one in node.decorator_list):
             self._message("annotation", annotations)
         else:
             self._list("annotations", annotations)
@@ -292,8 +292,8 @@ class _Reader:
         self._leave()
         self.out.append(")")
 
-    def _is_plain_decorator(self, node: ast.expr) -> bool:
-        return self._stands_for(node.func if isinstance(node, ast.Call) else node) in PLAIN_DECORATORS
+    def _is_one_of(self, known: frozenset[str], node: ast.expr) -> bool:
+        return self._stands_for(node.func if isinstance(node, ast.Call) else node) in known
 
     def _without_docstring(self, body: list[ast.stmt]) -> list[ast.stmt]:
         if body and is_docstring(body[0]):
@@ -335,11 +335,20 @@ class _Reader:
         self.out.append(f"ClassDef({node.name},")
         self._fields(node, "decorator_list", "bases", "keywords", "type_params")
         self._enter(hides=False)  # what a class binds its methods do not see
+        before = self.shown
+        self.shown = bool(node.keywords) or not all(
+            self._is_one_of(PLAIN_CLASSES, one) or self._is_of_this_package(one)
+            for one in (*node.decorator_list, *node.bases)
+        )
         self._body("body", self._without_docstring(node.body))
+        self.shown = before
         if any(isinstance(inner, ast.FunctionDef) and inner.name in TEXT_ATTRIBUTES for inner in node.body):
             self.summary.reads_text = True
         self._leave()
         self.out.append(")")
+
+    def _is_of_this_package(self, node: ast.expr) -> bool:
+        return (self._stands_for(node) or "").startswith(f"{self.module.name.partition('.')[0]}.")
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         """In a class an annotation may make a field; anywhere else it does nothing."""
