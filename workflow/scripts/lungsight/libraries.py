@@ -38,7 +38,7 @@ WORKS_WITH = {
 
 
 def version_of(library: str) -> str | None:
-    """The installed version of a library by the name it is imported with; of Python, its first two numbers."""
+    """Return the installed version of a library by its import name. For Python, return two numbers, as in 3.11."""
     from importlib import metadata  # takes longer than all else here, and most of what imports this never asks
 
     if library == "python":
@@ -50,14 +50,14 @@ def version_of(library: str) -> str | None:
 
 
 def loaded_versions() -> dict[str, str]:
-    """The versions of Python and of every library that this process has loaded, by the names they are imported with."""
+    """Return the versions of Python and of each library that this process has loaded, by import name."""
     loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
     versions = {name: version_of(name) for name in sorted({"python", *loaded}) if not name.startswith("_")}
     return {name: version for name, version in versions.items() if version}
 
 
 def _stamps(words: list[str]) -> dict[str, int | None]:
-    """When each path of a command line was last written; None for what is no path."""
+    """Return when each path of a command line was last written. None: it is no path."""
 
     def stamp(word: str) -> int | None:
         try:
@@ -79,7 +79,7 @@ def recorded_libraries() -> Iterator[None]:
     yield
     after = _stamps(words) if folder else {}
     written = [word for word in words if after.get(word) is not None and after[word] != before[word]]
-    if written:
+    if folder and written:
         output = os.path.relpath(written[0], Path(folder).parent)
         name = output.replace(os.sep, "-").lstrip(".")
         record = {"output": output, "libraries": loaded_versions()}
@@ -87,7 +87,7 @@ def recorded_libraries() -> Iterator[None]:
 
 
 def with_their_own(libraries: frozenset[str]) -> frozenset[str]:
-    """Libraries, and those that they compute with."""
+    """Add to libraries those that they compute with."""
     found, waiting = set(), list(libraries)
     while waiting:
         library = waiting.pop()
@@ -132,7 +132,7 @@ def changed_libraries(
 
 
 def changes_in_words(changed: Mapping[tuple[str, str, str], Mapping[str, int]]) -> str:
-    """What a run says of changed libraries when it starts; "" where none changed."""
+    """Write what a run shows about changed libraries when it starts. "": none changed."""
     if not changed:
         return ""
     lines = []

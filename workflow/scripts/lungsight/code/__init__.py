@@ -26,7 +26,7 @@ def _code_of(root: Path) -> Code:
 
 
 def _place_of(file: Path) -> tuple[Path, str]:
-    """The folder that a file's imports start from, and its module name there."""
+    """Find the folder that a file's imports start from, and its module name there."""
     root = file.resolve().parent
     while (root / "__init__.py").is_file():
         root = root.parent

@@ -62,7 +62,7 @@ class DataFiles:
         return [path for path in self.paths if re.fullmatch(expression, path.name)]
 
     def named(self, strings: set[str], patterns: set[Pattern], schemas: set[str | None]) -> list[Path]:
-        """The files that code with these strings and f-strings names, sorted.
+        """List the files that code with these strings and f-strings names, sorted.
 
         schemas: names of tables; with None among them, a table's schema counts as any other file does.
         """
@@ -88,7 +88,7 @@ class DataFiles:
         return [other for other in self.paths if other.name.encode() in content]
 
     def digest_of(self, path: Path) -> str:
-        """The SHA-256 of a file; of a table's schema, of its columns without what only describes them."""
+        """Return the SHA-256 of a file. In the schema of a table, descriptions do not count."""
         if path not in self._digests:
             content = path.read_bytes()
             content = columns_of_schema(content) if path.name.endswith(TABLE_SCHEMA) else content
@@ -97,7 +97,7 @@ class DataFiles:
 
 
 def columns_of_schema(content: bytes) -> bytes:
-    """The schema of a table as JSON: its columns in their order, without descriptions and comments."""
+    """Write the schema of a table as JSON: its columns in their order, without descriptions and comments."""
     import yaml
 
     schema = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -34,7 +34,8 @@ class Meaning:
 
     @property
     def places(self) -> list[Place]:
-        return [(self.module, position) for position in self.positions or ()]
+        """Return the places of the statements that define the name."""
+        return [(self.module, position) for position in self.positions or ()] if self.module is not None else []
 
 
 def _is_class(meaning: Meaning) -> bool:
@@ -50,10 +51,16 @@ class Library:
         self._known: dict[tuple[str, Name], list[Meaning]] = {}
 
     def module(self, name: str) -> Module | None:
-        """The module with a dotted name; None where it is not of this library. A folder is an empty package."""
+        """Return the module with a dotted name. None: it is not in this library. A folder is an empty package."""
         if name not in self._modules:
             self._modules[name] = self._read(name)
         return self._modules[name]
+
+    def own_module(self, name: str) -> Module:
+        """Return the module with a dotted name that is in this library for certain."""
+        module = self.module(name)
+        assert module is not None, f"{name} is in this library"
+        return module
 
     def _read(self, name: str) -> Module | None:
         place = self.root.joinpath(*name.split("."))
@@ -63,7 +70,7 @@ class Library:
         return Module(name, is_package=True) if place.is_dir() and place.name.isidentifier() else None
 
     def modules_below(self, package: str) -> list[str]:
-        """The names of all modules in a package, not of the package itself, sorted; of the library for ""."""
+        """List the names of all modules in a package without the package itself, sorted. "" is the whole library."""
         folder = self.root.joinpath(*package.split(".")) if package else self.root
         files = (path.relative_to(self.root).with_suffix("") for path in folder.rglob("*.py"))
         names = {".".join(path.parent.parts if path.name == "__init__" else path.parts) for path in files}
@@ -98,7 +105,7 @@ class Library:
         return [Meaning(".".join(parts))] if module is None else self._attribute(module, parts[1:], seen | {parts})
 
     def _attribute(self, module: Module, parts: Name, seen: frozenset[Name]) -> list[Meaning]:
-        """What `module.<parts>` can be: a name of the module, a module in it, or else the whole module."""
+        """List what `module.<parts>` can be: a name of the module, a module in it, or else the whole module."""
         if not parts:
             return [Meaning(module.name, module.name)]
         name, rest = parts[0], parts[1:]
@@ -118,18 +125,18 @@ class Library:
         return self.meanings(module, path) if path else []
 
     def definition(self, meaning: Meaning) -> tuple[Module, ast.stmt] | None:
-        """The one statement that defines a name of the library, and its module; None where it is not one."""
-        if meaning.module is None or meaning.rest or len(meaning.positions or ()) != 1:
+        """Return the statement that defines a name of the library, and its module. None: there is not exactly one."""
+        if meaning.module is None or meaning.rest or meaning.positions is None or len(meaning.positions) != 1:
             return None
-        module = self.module(meaning.module)
+        module = self.own_module(meaning.module)
         return module, module.statements[meaning.positions[0]]
 
     def ancestors(self, meaning: Meaning) -> frozenset[str] | None:
-        """The names of a class and its bases, where all are of the library or built in; None for anything else."""
+        """Name a class and its bases. None: it is no class, or one of them is neither in the library nor built in."""
         if meaning.built_in:
             return ancestors(meaning.name) if _is_class(meaning) else None
         module, node = self.definition(meaning) or (None, None)
-        if not isinstance(node, ast.ClassDef):
+        if module is None or not isinstance(node, ast.ClassDef):
             return None
         found = {meaning.name}
         for base in node.bases:
@@ -144,14 +151,16 @@ class Library:
         if meaning.built_in:
             return only_describes(meaning.name)
         module, node = self.definition(meaning) or (None, None)
-        plain = isinstance(node, ast.ClassDef) and not node.decorator_list and not node.keywords and node.bases
+        if module is None or not isinstance(node, ast.ClassDef):
+            return False
+        plain = not node.decorator_list and not node.keywords and node.bases
         if not plain or not all(isinstance(inner, ast.Pass) or is_docstring(inner) for inner in node.body):
             return False
         bases = [one for base in node.bases for one in self.meanings_of(module, base)]
         return len(bases) == len(node.bases) and all(map(self.only_describes, bases))
 
     def classes_handled(self, module: Module, paths: Iterable[Name | None]) -> set[str]:
-        """The names of the classes that an `except` with these names handles, as `ancestors` has them."""
+        """Name the classes that an `except` with these names handles, as `ancestors` does."""
         paths = list(paths)
         return {name for path in paths for name in self._handled(module, path)} if paths else {ANY_CLASS}
 
@@ -164,7 +173,7 @@ class Library:
                 found.add(meaning.name if _is_class(meaning) else FOREIGN_CLASS)
             elif isinstance(node, ast.ClassDef):
                 found.add(meaning.name)
-            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            elif defining is not None and isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
                 found |= self.classes_handled(defining, map(path_of, node.value.elts))
             else:
                 found.add(ANY_CLASS)
@@ -173,5 +182,5 @@ class Library:
 
 @cache
 def library_of(root: Path) -> Library:
-    """The library below a folder, read once in a process."""
+    """Return the library below a folder. Each process reads it once."""
     return Library(root)

@@ -68,5 +68,5 @@ def only_describes(exception: str) -> bool:
 
 
 def ancestors(exception: str) -> frozenset[str]:
-    """The names of a built-in exception class and of those that it derives from."""
+    """Name a built-in exception class and the classes that it derives from."""
     return frozenset(base.__name__ for base in getattr(builtins, exception).__mro__)

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypeGuard
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -55,7 +56,7 @@ class Module:
             yield alias.asname or alias.name, f"{source}.{alias.name}", source
 
 
-def is_docstring(node: ast.stmt) -> bool:
+def is_docstring(node: ast.stmt) -> TypeGuard[ast.Expr]:
     """Whether a statement is a string by itself."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
@@ -64,8 +65,8 @@ def _is_main(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and "__main__" in ast.dump(node.test)
 
 
-def _at_import(node: ast.stmt) -> Iterator[ast.AST]:
-    """All nodes below a statement that run when the module is imported: not the bodies of functions."""
+def _at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all below it that runs when the module is imported: not the bodies of functions."""
     yield node
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, Scope):
@@ -75,7 +76,7 @@ def _at_import(node: ast.stmt) -> Iterator[ast.AST]:
 
 
 def _targets(node: ast.stmt) -> list[str] | None:
-    """The names that a plain definition binds; None for any other statement."""
+    """Name what a plain definition binds. None: it is another statement."""
     if isinstance(node, Definition):
         return [node.name]
     if isinstance(node, ast.AnnAssign):
@@ -103,7 +104,7 @@ def _bound_inside(node: ast.stmt) -> set[str]:
 
 
 def nodes_below(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all below it; `ast.walk` takes twice as long."""
+    """Yield a node and all below it. `ast.walk` takes twice as long."""
     waiting = [node]
     while waiting:
         node = waiting.pop()
@@ -118,7 +119,7 @@ def nodes_below(node: ast.AST) -> Iterator[ast.AST]:
 
 @cache
 def local_names(node: ast.stmt) -> frozenset[str]:
-    """The names that a statement binds in any scope inside it, but for imports."""
+    """Name what a statement binds in any scope inside it. Imports do not count."""
     names = set()
     for inner in nodes_below(node):
         if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
@@ -132,7 +133,7 @@ def local_names(node: ast.stmt) -> frozenset[str]:
 
 @cache
 def parse_module(name: str, is_package: bool, text: str) -> Module:
-    """The module that a text is. Kept by text, so that each file is parsed once."""
+    """Parse the text of a module. The result is kept by text: each file is parsed once."""
     module = Module(name, is_package)
     body = ast.parse(text).body
     if body and is_docstring(body[0]):

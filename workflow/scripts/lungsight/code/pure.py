@@ -5,10 +5,13 @@ Sound by lists of what is known to be pure; whatever they do not name counts as 
 
 import ast
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from lungsight.code.library import Library, Meaning
 from lungsight.code.modules import Definition, Module, is_docstring, local_names, nodes_below
 from lungsight.code.summary import path_of
+
+Kind = TypeVar("Kind", bound=ast.stmt)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -124,9 +127,10 @@ class Purity:
         """Whether to call this is pure, its arguments aside."""
         path = path_of(function)
         is_method = isinstance(function, ast.Attribute) and function.attr in _METHODS
-        if path is None or (path[0] in local_names(inside) and len(path) > 1):
+        is_local = path is not None and path[0] in local_names(inside)
+        if path is None or (is_local and len(path) > 1):
             return is_method
-        meanings = [] if path[0] in local_names(inside) else self.library.meanings(module, path)
+        meanings = [] if is_local else self.library.meanings(module, path)
         return bool(meanings) and all(
             self._makes_plain_objects(meaning)
             or self._is_pure_function(meaning)
@@ -136,7 +140,7 @@ class Purity:
 
     def _is_attribute_of_value(self, meaning: Meaning) -> bool:
         return bool(meaning.rest) and all(
-            isinstance(self.library.module(module).statements[position], ast.Assign)
+            isinstance(self.library.own_module(module).statements[position], ast.Assign)
             for module, position in meaning.places
         )
 
@@ -149,10 +153,10 @@ class Purity:
         """Whether a name of the library is a class whose objects are made without code of its own."""
         return self._remembered(meaning, ast.ClassDef, self._is_plain_class)
 
-    def _remembered(self, meaning: Meaning, kind: type, question: Callable[[Module, ast.stmt], bool]) -> bool:
-        """The answer for the one definition, of a kind, that a name stands for; False while it is being found."""
+    def _remembered(self, meaning: Meaning, kind: type[Kind], question: Callable[[Module, Kind], bool]) -> bool:
+        """Ask once about the definition of a name. False: none of that kind exists, or the answer is not found yet."""
         module, node = self.library.definition(meaning) or (None, None)
-        if not isinstance(node, kind):
+        if module is None or not isinstance(node, kind):
             return False
         if meaning.name not in self._known:
             self._known[meaning.name] = False

@@ -76,18 +76,21 @@ class Code:
         self._for_effect: dict[str, set[str]] = {}
 
     def statement(self, place: Place) -> Statement:
-        """A statement by its place."""
+        """Return the statement at a place."""
         if place not in self._statements:
             self._statements[place] = self._read(place)
         return self._statements[place]
 
     def _read(self, place: Place) -> Statement:
-        module = self.library.module(place[0])
+        module = self.library.own_module(place[0])
         node = module.statements[place[1]]
         summary = summarise(module, node)
         if module.bindings.get(DOCSTRING) == [place[1]]:
+            assert isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant), "a docstring is a constant"
             summary.parts.append(repr(node.value.value))
-        raised = {message: self._classes_of(module, message) for message in summary.messages if message.exception}
+        raised = {
+            message: self._classes_of(module, message.exception) for message in summary.messages if message.exception
+        }
         return Statement(
             self._part(module, summary),
             module,
@@ -97,9 +100,9 @@ class Code:
             [self.library.classes_handled(module, handler.types) for handler in summary.handlers],
         )
 
-    def _classes_of(self, module: Module, message: Message) -> frozenset[str]:
-        """The class of a raised message and its bases; nothing where its arguments may be more than a message."""
-        meanings = self.library.meanings(module, message.exception)
+    def _classes_of(self, module: Module, exception: Name) -> frozenset[str]:
+        """Name an exception class and its bases. Empty: its arguments may be more than a message."""
+        meanings = self.library.meanings(module, exception)
         if len(meanings) != 1 or not self.library.only_describes(meanings[0]):
             return frozenset()
         classes = self.library.ancestors(meanings[0]) or frozenset()
@@ -113,7 +116,7 @@ class Code:
         )
 
     def message(self, statement: Statement, message: Message) -> Part:
-        """A message that counts, in full."""
+        """Return a message that counts, in full."""
         if message not in self._messages:
             summary = summarise_nodes(statement.module, message.nodes)
             position = statement.summary.parts.index(message)
@@ -144,6 +147,7 @@ class Code:
         return {absolute(text) for text, package in packages if package is not None and package.is_package}
 
     def follow(self, module: Module, meaning: Meaning, part: Part) -> None:
+        """Add to a part what one of its names stands for."""
         if meaning.name in _NOT_FOLLOWED:
             return
         if meaning.positions is not None:
@@ -162,7 +166,7 @@ class Code:
     def at_import(self, name: str) -> set[int]:
         """Positions of the statements that do something when a module is imported, whatever is used of it."""
         if name not in self._at_import:
-            module = self.library.module(name)
+            module = self.library.own_module(name)
             docstring = module.bindings.get(DOCSTRING, [])
             self._at_import[name] = module.always | {
                 position
@@ -178,7 +182,7 @@ class Code:
         return self._for_effect[name]
 
     def _imported_for_effect(self, name: str) -> set[str]:
-        module = self.library.module(name)
+        module = self.library.own_module(name)
         unused = {
             bound for bound, names in module.aliases.items() if any(self._is_from_outside(dotted) for dotted in names)
         }
@@ -221,7 +225,7 @@ class Walk:
         self._whole: set[str] = set()
         self._reads_text = False
         self._import(program)
-        if not code.library.module(program).has_main:
+        if not code.library.own_module(program).has_main:
             self._take_whole(program)
         self._follow_all()
         while self._count_messages():
@@ -305,7 +309,7 @@ class Walk:
                     found = True
         if self._reads_text:
             for name in self.reached.modules:
-                for position in self.code.library.module(name).bindings.get(DOCSTRING, []):
+                for position in self.code.library.own_module(name).bindings.get(DOCSTRING, []):
                     found |= (name, position) not in self.reached.statements
                     self._reach((name, position))
         return found
@@ -322,7 +326,7 @@ class Walk:
         return message in statement.with_effects and (ANY_CLASS in handled or bool(classes & handled))
 
     def _handled(self) -> tuple[set[str], set[str]]:
-        """The exception classes that the code reached so far catches, and those whose messages it uses as results."""
+        """Name the exception classes that the reached code catches, and those whose messages it uses as results."""
         handled: set[str] = {ANY_CLASS} if any(_SUPPRESS in part.outside for part in self.reached.parts) else set()
         used: set[str] = set()
         for place in self.reached.statements:
@@ -335,7 +339,7 @@ class Walk:
         return handled, used
 
     def lines(self) -> Iterator[bytes]:
-        """What is hashed: statements in the order of their modules, messages, imports for effect and data files."""
+        """Yield what is hashed: statements in the order of modules, messages, imports for effect and data files."""
         for place in sorted(self.reached.statements):
             statement = self.code.statement(place)
             yield statement.part.text

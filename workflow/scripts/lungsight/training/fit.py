@@ -49,6 +49,7 @@ class LabelledImages:
     patients: np.ndarray | None = None
 
     def __len__(self) -> int:
+        """Count the images that are used."""
         return len(self.rows)
 
     def batch(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
