@@ -1,10 +1,10 @@
-"""Grad-CAM per image: ours in batches, tf-keras-vis image by image, and the bare forward pass, in the same run.
+"""Time Grad-CAM per image: ours in batches, tf-keras-vis image by image, and the bare forward pass.
 
 python benchmarks/gradcam.py --size 256 --threads 2
 
-Random weights: the time does not depend on them. Each round times the three after one another on the same images, so
-that what else the machine does falls on all of them; a ratio is the median over rounds of that round's ratio. Ratios
-are of the clock's time and of this process's CPU time, which other jobs on the machine disturb less.
+The weights are random: the time does not depend on them. Each round times the three in turn on the same images, so
+other work on the machine slows all of them. A ratio is the median over the rounds. It is given for wall time, and for
+the CPU time of this process, which other work disturbs less.
 """
 
 import argparse
@@ -31,14 +31,14 @@ HEAD = {"head_units": 1024, "head_activation": "sigmoid", "batch_norm_momentum":
 
 
 def seconds(function: Callable[[], object]) -> np.ndarray:
-    """Of one call: the clock's seconds and this process's CPU seconds."""
+    """Measure one call: wall seconds and CPU seconds of this process."""
     start = time.perf_counter(), time.process_time()
     function()
     return np.array([time.perf_counter() - start[0], time.process_time() - start[1]])
 
 
 def library_maps(logits: keras.Model, layer: str, images: tf.Tensor, sign: np.ndarray) -> np.ndarray:
-    """Grad-CAM by tf-keras-vis, one image after the other: (n, h, w), not normalised."""
+    """Compute Grad-CAM by tf-keras-vis, one image at a time: (n, h, w), not normalised."""
     explain = Gradcam(logits, clone=False)
     settings = {"penultimate_layer": layer, "seek_penultimate_conv_layer": False}
     settings |= {"expand_cam": False, "normalize_cam": False}
@@ -50,7 +50,7 @@ def library_maps(logits: keras.Model, layer: str, images: tf.Tensor, sign: np.nd
 
 
 def measure(name: str, size: int, batch: int, alone: int, rounds: int) -> dict[str, object]:
-    """Milliseconds per image of the three, their ratios, and how far our maps are from the library's."""
+    """Measure milliseconds per image of the three, their ratios, and how far our maps are from the library's."""
     backbone = backbones.load(name)
     model = build_classifier(backbone, HEAD | {"image_size": size})
     logits, explainer = logits_of(model), GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
@@ -86,7 +86,7 @@ def measure(name: str, size: int, batch: int, alone: int, rounds: int) -> dict[s
 
 
 def deviation(maps: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference, as a share of a map's maximum; of a map that is zero everywhere, the difference."""
+    """Return the largest difference, as a share of the map's maximum; for a map of zeros, the plain difference."""
     highest = expected.max(axis=(1, 2), keepdims=True)
     return float((np.abs(maps - expected) / np.where(highest > 0, highest, 1)).max())
 

@@ -1,10 +1,10 @@
-"""DICOM → NIfTI and PNG by the workflow, against dcm2niix making the NIfTI alone, in the same run.
+"""Time DICOM → NIfTI and PNG by the workflow against other converters, which mostly make the NIfTI alone.
 
 python benchmarks/intake.py --series 20 --slices 100 --peers DIR
 
 --peers: the bin folder of an environment with the packages dcm2niix, dicom2nifti, SimpleITK and pillow. Wall time is
-given beside CPU time (user and system of all processes), which other work on the machine disturbs less. Each round
-times all after one another on the same files, already read once; a ratio is the median over rounds.
+printed beside CPU time (user and system of all processes), which other work on the machine disturbs less. Each round
+times all programs in turn on the same files, which were already read once. A ratio is the median over the rounds.
 """
 
 import argparse
@@ -53,7 +53,7 @@ SimpleITK.WriteImage(SimpleITK.ReadImage(names), sys.argv[2] + "/volume.nii.gz")
 
 
 def make_series(folder: Path, series: int, slices: int, jpeg: bool, matrix: int = 512) -> list[Path]:
-    """Phantom series, of which each slice has noise of its own."""
+    """Write phantom series; every slice has its own noise."""
     phantom = thorax(1, matrix=matrix, slices=PLANES)
     rng = np.random.default_rng(5)
     folders = []
@@ -69,6 +69,7 @@ def make_series(folder: Path, series: int, slices: int, jpeg: bool, matrix: int 
 
 
 def compress(path: Path) -> None:
+    """Replace the pixels of a DICOM file by JPEG Lossless."""
     dataset = pydicom.dcmread(path)
     stored = dataset.pixel_array.view(np.uint16) & ((1 << dataset.BitsStored) - 1)
     dataset.PixelData = encapsulate([imagecodecs.ljpeg_encode(stored, bitspersample=dataset.BitsStored)])
@@ -78,7 +79,7 @@ def compress(path: Path) -> None:
 
 
 def timed(function: Callable[[], object]) -> tuple[float, float]:
-    """Wall and CPU seconds of a function that starts processes."""
+    """Measure wall and CPU seconds of a function that starts processes."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     function()
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -91,7 +92,7 @@ def in_parallel(commands: list[list[str]], cores: int) -> None:
 
 
 def by_workflow(folders: list[Path], place: Path, cores: int) -> None:
-    """The whole workflow up to the cohort's tables, its start included."""
+    """Run the whole workflow up to the cohort's tables, its start included."""
     table = "".join(f"P{n}\t{folder.name}\tCovid-19\n" for n, folder in enumerate(folders))
     (place / "table.tsv").write_text("patient\tpath\tlabel\n" + table)
     shape = {"role": "target", "format": "dicom", "root": str(folders[0].parent), "table": "table.tsv"}
@@ -103,6 +104,7 @@ def by_workflow(folders: list[Path], place: Path, cores: int) -> None:
 
 
 def by_peer(name: str, folders: list[Path], place: Path, cores: int, peers: Path) -> None:
+    """Convert with another program, as many series at once as there are cores."""
     commands = []
     for folder in folders:
         out = place / folder.name
@@ -116,7 +118,7 @@ def by_peer(name: str, folders: list[Path], place: Path, cores: int, peers: Path
 
 
 def compare(args: argparse.Namespace, kind: str) -> list[dict]:
-    """A row for every program: wall and CPU milliseconds a slice, and the ratios of ours to it."""
+    """Make a row for every program: wall and CPU milliseconds a slice, and the ratios of ours to it."""
     with tempfile.TemporaryDirectory() as name:
         folders = make_series(Path(name) / "data", args.series, args.slices, KINDS[kind])
         few = folders[: max(1, args.series // 10)]
@@ -136,8 +138,8 @@ def compare(args: argparse.Namespace, kind: str) -> list[dict]:
     rows = []
     for program, times in found.items():
         ours = found["lungsight"]
-        ratio = [[a[side] / b[side] for a, b in zip(ours, times, strict=True)] for side in (0, 1)]
-        medians = [statistics.median(time[side] for time in times) for side in (0, 1)]
+        ratio = [[a[which] / b[which] for a, b in zip(ours, times, strict=True)] for which in (0, 1)]
+        medians = [statistics.median(time[which] for time in times) for which in (0, 1)]
         row = {"series": kind, "program": program, "wall ms/slice": medians[0]}
         row |= {"CPU ms/slice": medians[1], "ours/it, wall": statistics.median(ratio[0])}
         rows.append(row | {"ours/it, CPU": statistics.median(ratio[1])})

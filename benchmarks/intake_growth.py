@@ -1,10 +1,12 @@
-"""How the cost of intake grows: with cores, with series, with files; each figure by its name.
+"""Measure how the cost of intake grows with cores, series and files; each figure has a name.
 
 python benchmarks/intake_growth.py [headers] [duplicates] [memory] [cores] [series]
 
-headers: CPU milliseconds a file to read the headers of 10,000 files. duplicates: CPU seconds to search 25,000 slices.
-memory: the peak of a job that converts 10 series, and 40. cores: wall time of the conversion, and of the whole
-workflow up to the cohort's tables, on one core and on two. series: the whole workflow on 100 series and on 1000.
+headers     CPU milliseconds a file to read the headers of 10,000 files
+duplicates  CPU seconds to search 25,000 slices
+memory      the peak of a job that converts 10 series, and of one that converts 40
+cores       wall time on one core and on two, of the conversion and of the whole workflow up to the cohort's tables
+series      the whole workflow on 100 series and on 1000
 """
 
 import argparse
@@ -49,7 +51,7 @@ def headers(place: Path) -> None:
 
 
 def duplicates(_: Path) -> None:
-    """Slices of different patients, one in a hundred of them a copy, in memory."""
+    """Search slices of different patients in memory; one in a hundred is a copy."""
     rng = np.random.default_rng(3)
     pictures = rng.integers(0, 256, (PICTURES, 64, 64), dtype=np.uint8)
     hashes = rng.integers(0, 1 << 63, PICTURES, dtype=np.uint64)
@@ -65,7 +67,7 @@ def duplicates(_: Path) -> None:
 
 
 def workflow_costs(folders: list[Path], cores: int) -> tuple[float, float, float, float]:
-    """Wall and CPU seconds of the whole workflow; wall seconds of its conversion, one shard after the other; peak MB.
+    """Measure the workflow: wall and CPU seconds of all, wall seconds of its convert jobs together, peak MB of a job.
 
     Memory is that of a job with all its processes, as Snakemake samples it.
     """
@@ -84,9 +86,9 @@ def large_series(place: Path) -> list[Path]:
 def cores(place: Path) -> None:
     folders = large_series(place)
     runs = [(workflow_costs(folders, 1), workflow_costs(folders, 2)) for _ in range(ROUNDS)]
-    for what, side in (("whole workflow", 0), ("conversion", 2)):
-        ratio = statistics.median(one[side] / two[side] for one, two in runs)
-        times = [statistics.median(run[cores][side] for run in runs) for cores in (0, 1)]
+    for what, place in (("whole workflow", 0), ("conversion", 2)):
+        ratio = statistics.median(one[place] / two[place] for one, two in runs)
+        times = [statistics.median(run[cores][place] for run in runs) for cores in (0, 1)]
         print(f"one core / two, {what}: {ratio:.2f} ({times[0]:.1f} s, {times[1]:.1f} s)", flush=True)
 
 
@@ -102,8 +104,8 @@ def memory(place: Path) -> None:
 def series(place: Path) -> None:
     folders = make_series(place / "small", 1000, jpeg=False, **SMALL)
     runs = [(workflow_costs(folders[:100], 2), workflow_costs(folders, 2)) for _ in range(ROUNDS)]
-    for what, side in (("whole workflow", 0), ("whole workflow, CPU", 1), ("conversion", 2)):
-        few, many = (statistics.median(run[size][side] for run in runs) for size in (0, 1))
+    for what, place in (("whole workflow", 0), ("whole workflow, CPU", 1), ("conversion", 2)):
+        few, many = (statistics.median(run[size][place] for run in runs) for size in (0, 1))
         print(f"{what}: {few:.1f} s for 100 series, {many:.1f} s for 1000, {many / few:.1f} times", flush=True)
 
 

@@ -1,11 +1,14 @@
-"""On which inputs dcm2niix, dicom2nifti and SimpleITK are right, refuse, or are silently wrong.
+"""Show on which inputs dcm2niix, dicom2nifti and SimpleITK are right, refuse, or are silently wrong.
 
 python benchmarks/intake_peers.py --peers DIR
 
 --peers: the bin folder of an environment with the packages dcm2niix, dicom2nifti and SimpleITK. Every input is a small
-made series of which the HU are known. "right": one volume with the HU of the series in their place and, within 1e-3,
-its spacing; "refused": an error, or no volume; "several": more than one volume, for the user to choose from; "WRONG":
-one volume, and no error, that is another, or where no volume is right.
+made series whose HU are known.
+
+right    one volume, with the HU of the series in the right places, and its affine within 1e-3
+refused  an error, or no volume
+several  more than one volume; the user has to choose
+WRONG    one volume and no error, but the volume is another one, or no volume can be right
 """
 
 import argparse
@@ -102,13 +105,13 @@ def other_sizes() -> Series:
 
 
 def even_hu() -> np.ndarray:
-    """What `own_slopes` stores: every other slice has even distances from -1024 only."""
+    """Return the HU that `own_slopes` stores: in every other slice, HU + 1024 is even."""
     hu = made_hu()
     hu[1::2] = np.rint((hu[1::2] + 1024) / 2).astype(int) * 2 - 1024
     return hu
 
 
-# Input → the files, and the HU that are right, None where no volume is.
+# Input → the files, and the right HU; None where no volume can be right.
 INPUTS: dict[str, tuple[Callable[[], Series], np.ndarray | None]] = {
     "files in reverse order": (lambda: made_series()[::-1], made_hu()),
     "an identical slice twice": (duplicate_slice, made_hu()),
@@ -143,7 +146,7 @@ dicom2nifti.dicom_series_to_nifti(sys.argv[1], sys.argv[2] + "/volume.nii.gz", r
 
 
 def written_by(command: list[str], out: Path) -> list[nibabel.Nifti1Image]:
-    """The volumes that a command leaves; none if it fails."""
+    """Run a command and read the volumes that it wrote; none if it failed."""
     done = subprocess.run(command, capture_output=True, timeout=120, check=False)
     return [] if done.returncode else [nibabel.load(path) for path in sorted(out.glob("*.nii.gz"))]
 
@@ -158,7 +161,7 @@ def by_lungsight(folder: Path) -> list[nibabel.Nifti1Image]:
 
 
 def verdict(images: list[nibabel.Nifti1Image], hu: np.ndarray | None, affine: np.ndarray | None) -> str:
-    """Whether volumes are the one that is right, axes turned and HU windowed; affine: what it should be."""
+    """Compare volumes with the right HU and affine, after turning axes and windowing HU."""
     if not images:
         return "refused"
     if len(images) > 1:
@@ -174,7 +177,7 @@ def verdict(images: list[nibabel.Nifti1Image], hu: np.ndarray | None, affine: np
 
 
 def affine_of(datasets: Series) -> np.ndarray:
-    """Index [column, row, slice] of the datasets in their order of `made_hu` → mm in RAS."""
+    """Return the affine from the index [column, row, slice], in the order of `made_hu`, to mm in RAS."""
     ordered = sorted(datasets, key=lambda dataset: dataset.InstanceNumber)
     first, last = ordered[0], ordered[-1]
     row, column = np.reshape(first.ImageOrientationPatient, (2, 3)).astype(float)

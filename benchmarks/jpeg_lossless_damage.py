@@ -1,10 +1,11 @@
-"""Which damage of JPEG Lossless streams decoders notice, and what our check of a stream's build refuses before them.
+"""Count which damage of JPEG Lossless streams the decoders notice, and which our check of the stream refuses.
 
 python benchmarks/jpeg_lossless_damage.py SLICE.dcm … [--times 60]
 
-A stream of each file is damaged again and again; a damaged one goes to each decoder in a process of its own, since
-some end it. Prints a row for every kind of damage: how often each decoder crashed, refused, made the right image or a
-wrong one; how often the check refused; and of what passed it, how often imagecodecs made an image that gdcm refused.
+The stream of each file is damaged many times. Each damaged stream goes to each decoder, in a separate process, since
+some streams crash it. A row is printed for every kind of damage. It counts how often each decoder crashed, refused,
+made the right image or made a wrong one, and how often the check refused. Of the streams that passed the check, it
+counts those that crash a decoder, and those of which imagecodecs makes an image where gdcm refuses.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from lungsight.intake.cases import quiet
 from lungsight.intake.jpeg_lossless import check_stream
 
 DECODERS = ("gdcm", "imagecodecs")
-# Kind of damage → how many times as often as --times: headers are short, and most of what is in them matters.
+# Kind of damage → factor on --times. Headers get more: they are short, and most of their bytes matter.
 KINDS = {
     "one byte": 1,
     "eight bytes": 1,
@@ -42,6 +43,7 @@ KINDS = {
 
 
 def damage(kind: str, stream: bytes, rng: np.random.Generator) -> bytes:
+    """Return the stream with one damage of this kind, at a random place."""
     coded, end = stream.index(b"\xff\xda") + 12, len(stream) - 2
     changed = bytearray(stream)
     if kind in ("one byte", "eight bytes"):
@@ -60,7 +62,7 @@ def damage(kind: str, stream: bytes, rng: np.random.Generator) -> bytes:
 
 
 def decode(decoder: str, path: Path, stream: bytes) -> np.ndarray | None:
-    """The image as stored, None where the decoder refuses."""
+    """Decode the image as stored; None where the decoder refuses."""
     dataset = pydicom.dcmread(path)
     try:
         if decoder == "imagecodecs":
@@ -75,13 +77,13 @@ def decode(decoder: str, path: Path, stream: bytes) -> np.ndarray | None:
 
 
 def start() -> None:
-    """What a decoding process does first: libraries write of every damaged stream to the terminal."""
+    """Silence a decoding process: the libraries print a message for every damaged stream."""
     quiet()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 class Apart:
-    """Calls in a process of its own, which is replaced when it ends."""
+    """Run calls in a separate process, and replace the process when it crashes."""
 
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, initializer=start)

@@ -1,11 +1,12 @@
-"""Do maps mark the lesions, and only where labels taught it? Networks on phantoms whose lesions are known to the pixel.
+"""Measure whether saliency maps mark known lesions, and only in networks that learned the true labels.
 
 python benchmarks/lesion_maps.py --seeds 101 110
 
-Label randomisation after Adebayo 2018: of each seed one network learns the true labels, a second the same from another
-start, a third, from the first start, labels shuffled among the patients. Grad-CAM of the positive class is
-compared on positive test slices that show a lesion: with the lesion's mask, by the metrics that every run measures
-against the lung, and with the first network's maps, by rank correlation.
+Label randomisation after Adebayo 2018. The lesions of the phantoms are known to the pixel. Each seed trains three
+networks: the first learns the true labels; the second learns them from another start; the third begins like the first
+and learns random labels of the patients. Grad-CAM of the positive class is measured on positive test slices that show a
+lesion. It is compared with the lesion's mask, by the metrics that every run computes against the lung, and with the
+first network's maps, by rank correlation.
 """
 # ruff: noqa: E402
 
@@ -34,25 +35,25 @@ from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 
 IOU_LEVEL = config_schema()["properties"]["explain"]["properties"]["iou_level"]["default"]
-METRICS = ("lung_mass", "lung_mass_reference", "enrichment", "pointing", "auc")  # here of the lesion
+METRICS = ("lung_mass", "lung_mass_reference", "enrichment", "pointing", "auc")  # here against the lesion
 NETWORKS = TRUE, AGAIN, SHUFFLED = "true labels", "true labels, another start", "shuffled labels"
 
 
 def with_shuffled_labels(planted: Planted, seed: int) -> Planted:
-    """The same slices; of train and of val each patient has a label that says nothing about the true one."""
+    """Give each training and validation patient a label that is independent of the true one."""
     table = planted.table
-    labels = pd.concat([random_patient_labels(side, seed) for _, side in table.groupby("split", sort=False)])
+    labels = pd.concat([random_patient_labels(subset, seed) for _, subset in table.groupby("split", sort=False)])
     return replace(planted, table=table.assign(label=labels.where(table["split"] != "test", table["label"])))
 
 
 def train_network(name: str, planted: Planted, seed: int) -> keras.Model:
-    """One of NETWORKS."""
+    """Train one of NETWORKS."""
     slices = with_shuffled_labels(planted, seed) if name == SHUFFLED else planted
     return train_on(slices, seed + 1000 if name == AGAIN else seed)
 
 
 def measured(seed: int, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
-    """A row per network: mean of METRICS against the lesion, and of the rank correlation with the maps of TRUE.
+    """Make a row per network: means of METRICS against the lesion and of the rank correlation with the maps of TRUE.
 
     networks: TRUE first, then any others.
     """
@@ -64,9 +65,9 @@ def measured(seed: int, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
         outputs = ModelOutputs(train_network(name, planted, seed), backbones.load(BACKBONE))
         maps[name] = outputs(planted.images[shown]).maps(np.ones(len(shown)))
         found = measure(maps[name], planted.lesion[shown], IOU_LEVEL)
-        alike = np.nan if name == TRUE else np.nanmean(rank_correlation(maps[TRUE], maps[name]))
+        correlation = np.nan if name == TRUE else np.nanmean(rank_correlation(maps[TRUE], maps[name]))
         means = {metric.replace("lung", "lesion"): np.nanmean(found[metric]) for metric in METRICS}
-        rows.append({"network": name, "seed": seed, "slices": len(shown), **means, "rank_correlation": alike})
+        rows.append({"network": name, "seed": seed, "slices": len(shown), **means, "rank_correlation": correlation})
     return pd.DataFrame(rows)
 
 

@@ -1,4 +1,4 @@
-"""Does the audit find what is known to be there? Small models on phantoms with a planted truth, audited as in a run.
+"""Train small models on phantoms with a planted truth, and measure whether the audit finds it.
 
 python benchmarks/planted_truth.py --scenarios lesions "mark alone" --seeds 101 120 --out planted.tsv
 """
@@ -46,7 +46,7 @@ SETTINGS = AuditSettings(
 
 
 class Examined(NamedTuple):
-    """What the audit said of one model. rows: its audit rows."""
+    """Hold the audit's result for one model. rows: its audit rows."""
 
     evidence: Evidence
     verdict: Verdict
@@ -54,20 +54,20 @@ class Examined(NamedTuple):
 
 
 def train_on(planted: Planted, seed: int) -> keras.Model:
-    """A small network, trained on planted slices by the loop that trains the workflow's models."""
+    """Train a small network on planted slices, by the loop that trains the workflow's models."""
     keras.utils.set_random_seed(seed)
     backbone = backbones.load(BACKBONE)
     model = build_classifier(backbone, HEAD)
     labels = (planted.table["label"] == POSITIVE).to_numpy(int)
-    rows = {side: np.flatnonzero(planted.table["split"] == side) for side in ("train", "val")}
-    training, validation = (LabelledImages(planted.images, each, labels[each]) for each in rows.values())
+    rows = [np.flatnonzero(planted.table["split"] == subset) for subset in ("train", "val")]
+    training, validation = (LabelledImages(planted.images, each, labels[each]) for each in rows)
     plan = TrainingPlan(epochs=EPOCHS, batch_size=16, learning_rate=1e-3, seed=seed, recalibrate=True)
     fit(logits_of(model), backbone, binary_crossentropy, training, validation, plan)
     return model
 
 
 def enrichment_of(outputs: ModelOutputs, slices: SliceImages, seed: int) -> Estimate:
-    """The mean enrichment of Grad-CAM over the slices, as report/saliency.tsv has it."""
+    """Estimate the mean enrichment of Grad-CAM over the slices, as report/saliency.tsv does."""
     predictions = outputs(slices.images)
     maps = upsample_bilinear(predictions.maps(prediction_sign(predictions)), slices.masks.shape[1:])
     values = enrichment(maps, slices.masks)[:, None]
@@ -87,13 +87,13 @@ def examine(planted: Planted, input_view: str, seed: int, settings: AuditSetting
 
 
 def examine_scenario(name: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
-    """`examine` one of ARMS with persons, and a network, of one seed."""
+    """Examine one of PLANTED_SCENARIOS; the seed draws the phantoms and starts the network."""
     scenario = PLANTED_SCENARIOS[name]
     return examine(plant(scenario, seed, **PATIENTS), "segmented" if scenario.segmented else "whole", seed, settings)
 
 
 def as_row(scenario: str, seed: int, examined: Examined, seconds: float) -> dict:
-    """One line of the table that this benchmark writes."""
+    """Make one row of the table that this benchmark writes."""
     numbers = {
         f"{name}{end}": round(value, 3)
         for name, estimate in examined.evidence._asdict().items()
@@ -102,7 +102,7 @@ def as_row(scenario: str, seed: int, examined: Examined, seconds: float) -> dict
     }
     verdict = examined.verdict
     return {
-        "arm": scenario,
+        "scenario": scenario,
         "seed": seed,
         "verdict": verdict.conclusion,
         "rule": verdict.rule,
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenarios", nargs="+", choices=list(PLANTED_SCENARIOS), default=list(PLANTED_SCENARIOS))
     parser.add_argument("--seeds", nargs=2, type=int, default=[101, 120], help="the first and the last")
-    parser.add_argument("--out", type=Path, required=True, help="table, written anew after every model")
+    parser.add_argument("--out", type=Path, required=True, help="table; rewritten after every model")
     args = parser.parse_args()
     prepare_device(threads=1, seed=0)
     rows = []
@@ -125,7 +125,7 @@ def main() -> None:
             rows.append(as_row(scenario, seed, examined, time.monotonic() - started))
             print(f"{scenario}, seed {seed}: {examined.verdict.sentence}", flush=True)
             pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
-    print(pd.crosstab(*(pd.DataFrame(rows)[key] for key in ("arm", "verdict"))).to_string())
+    print(pd.crosstab(*(pd.DataFrame(rows)[key] for key in ("scenario", "verdict"))).to_string())
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What a precision does to a model's metrics: the same training twice, from the same weights, on the images of a run.
+"""Compare a model's metrics in two precisions: the same training twice, from the same weights, on a run's images.
 
 python benchmarks/precision.py results/demo --config config/demo.yaml --pipeline whole-resnet50-scratch [--epochs 8]
     [--precision mixed_float16]
 
-Stage 1 of the pipeline is trained in float32 and with another training.precision; both models answer the test slices
-in float32. Printed are the metrics of both, the paired difference (the other − float32) with its interval over
-patients, the largest difference between two probabilities, and seconds of training.
+Stage 1 of the pipeline is trained in float32 and with another training.precision. Both models predict the test slices
+in float32. The output has the metrics of both, their paired difference (the other − float32) with its interval over
+patients, the largest difference between two probabilities, and the seconds of training.
 """
 
 import argparse
@@ -35,16 +35,16 @@ from lungsight.training.stage_training import Start, TrainingCohort, in_float32,
 def trained(
     cohort: TrainingCohort, pipeline: Pipeline, settings: dict, positive: str, seed: int
 ) -> tuple[pd.DataFrame, float]:
-    """Predictions of a model trained by these settings, and the seconds that its epochs took."""
+    """Train a model with these settings; return its predictions and the seconds that its epochs took."""
     import keras
 
     keras.utils.set_random_seed(seed)
     backbone = backbones.load(pipeline.architecture)
-    sides = cohort.subsets(positive, settings["image_size"])
+    subsets = cohort.subsets(positive, settings["image_size"])
     model = Start().build(pipeline.architecture, backbone, settings)
     plan = plan_of(settings, 1, seed, fine_tunes=False)
     started = time.monotonic()
-    fit(logits_of(model), backbone, objective_of(settings, sides[0]), *sides, plan)
+    fit(logits_of(model), backbone, objective_of(settings, subsets[0]), *subsets, plan)
     seconds = time.monotonic() - started
     cached, split = CachedImages.open(cohort.images, cohort.index), read_table(cohort.split, "split")
     inference = make_inference(in_float32(model, backbone, settings), backbone)

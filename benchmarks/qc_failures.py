@@ -1,9 +1,10 @@
-"""Quality control against planted failures: of each kind the share that is rejected, and of good masks the share kept.
+"""Test quality control on planted failures: the share rejected of each kind, and the share kept of good masks.
 
 python benchmarks/qc_failures.py [--patients 12] [--matrix 128] [--seed 501]
 
-Phantoms of every disease and both scanners; the limits are the schema's defaults. A planted mask counts as a failure
-of a slice where it differs enough from the true one (`differs`): a lost lobe is none in a slice that it does not reach.
+The phantoms have every disease and both scanners. The limits are the schema's defaults. A planted mask counts as a
+failure only in slices where it differs enough from the true mask (`differs`): a lost lobe is no failure in a slice that
+the lobe does not reach.
 """
 
 import argparse
@@ -30,11 +31,11 @@ from lungsight.segmentation.classical import body_mask, tissue_of  # noqa: E402
 LIMITS = config_schema()["properties"]["qc"]["properties"]["rules"]["properties"]
 RULES = {name: limit["default"] for name, limit in LIMITS.items()}
 DISEASES = ("none", "covid", "nodule")
-AIR = 0.3  # windowed intensity, −800 HU: lung tissue is mostly below, gas with its blurred rim always
+AIR = 0.3  # windowed intensity of −800 HU: most lung tissue is below it, and all gas with its blurred rim
 
 
 class Patient(NamedTuple):
-    """images: (slices, rows, columns) float32 in [0, 1], feet first. lungs, gas: bool of the same shape, as drawn."""
+    """Hold one phantom: images (slices, rows, columns) float32 in [0, 1], feet first; lungs and gas bool alike."""
 
     images: np.ndarray
     lungs: np.ndarray
@@ -42,14 +43,14 @@ class Patient(NamedTuple):
 
 
 def patient_of(seed: int, disease: str, matrix: int = 96, slices: int = 12) -> Patient:
-    """A phantom; its gas is all dark air inside the body that is no lung: trachea, main bronchi, stomach."""
+    """Make a phantom; its gas is all dark air in the body outside the lung: trachea, main bronchi, stomach."""
     made = thorax(seed=seed, matrix=matrix, slices=slices, scanner="alpha" if seed % 2 else "beta", disease=disease)
     volume = np.clip((made.hu + 1250) / 1500, 0, 1).astype(np.float32)
     gas = ndimage.binary_opening(body_mask(tissue_of(volume)) & (volume < AIR) & ~made.lung, np.ones((2, 2, 1)))
     return Patient(*(as_images(part) for part in (volume, made.lung, gas)))
 
 
-# Failures of a segmentation, planted in good masks, (slices, rows, columns) bool.
+# Failures of a segmentation, planted in good masks: (slices, rows, columns) bool.
 
 
 def empty(patient: Patient) -> np.ndarray:
@@ -61,14 +62,14 @@ def inverted(patient: Patient) -> np.ndarray:
 
 
 def lost_lung(patient: Patient) -> np.ndarray:
-    """Only the lung on the image's left is kept."""
+    """Keep only the lung on the image's left."""
     kept = patient.lungs.copy()
     kept[:, :, kept.shape[2] // 2 :] = False
     return kept
 
 
 def lost_lobe(patient: Patient) -> np.ndarray:
-    """The lung on the image's right loses what lies behind an oblique fissure: a lower lobe."""
+    """Remove the lower lobe of the lung on the image's right: all that lies behind an oblique fissure."""
     lungs = patient.lungs.copy()
     right = lungs[:, :, lungs.shape[2] // 2 :]
     slices, rows, _ = np.nonzero(right)
@@ -79,13 +80,13 @@ def lost_lobe(patient: Patient) -> np.ndarray:
 
 
 def leak_outside(patient: Patient) -> np.ndarray:
-    """The air around the body is kept with the lung."""
+    """Keep the air around the body with the lung."""
     dark = (patient.images < 0.5) & ~patient.lungs
     return patient.lungs | np.stack([largest_component(plane) for plane in dark])
 
 
 def leak_wall(patient: Patient) -> np.ndarray:
-    """The mask runs over into the chest wall and the mediastinum, until it is 2.5 times as large."""
+    """Grow the mask into the chest wall and the mediastinum until it is 2.5 times as large."""
     grown = []
     for mask in patient.lungs:
         distance = ndimage.distance_transform_edt(~mask)
@@ -94,17 +95,17 @@ def leak_wall(patient: Patient) -> np.ndarray:
 
 
 def leak_gas(patient: Patient) -> np.ndarray:
-    """Trachea, main bronchi and the stomach's gas are kept with the lung."""
+    """Keep trachea, main bronchi and the stomach's gas with the lung."""
     return patient.lungs | patient.gas
 
 
 def wrong_slice(patient: Patient) -> np.ndarray:
-    """The masks lie on the images from the other end: feet for head."""
+    """Reverse the order of the masks, so that they lie on slices from the other end of the body."""
     return patient.lungs[::-1].copy()
 
 
 def lost_slice(patient: Patient) -> np.ndarray:
-    """Every other slice lost its mask but for a speck."""
+    """Leave only a speck of the mask in every other slice."""
     kept = patient.lungs.copy()
     for mask in kept[::2]:
         rows, columns = np.nonzero(mask)
@@ -114,7 +115,7 @@ def lost_slice(patient: Patient) -> np.ndarray:
 
 
 class Failure(NamedTuple):
-    """plant: makes the bad masks. differs: Dice with the true mask below which a slice counts as failed."""
+    """Describe a failure. plant: makes the bad masks. differs: below this Dice with the true mask, a slice failed."""
 
     plant: Callable[[Patient], np.ndarray]
     differs: float = 0.7
@@ -132,15 +133,15 @@ FAILURES = (
 
 
 def decisions(patient: Patient, masks: np.ndarray) -> pd.DataFrame:
-    """What the default rules decide on the slices of a patient with these masks."""
+    """Apply the default rules to the slices of a patient with these masks."""
     scores = pd.DataFrame(volume_scores(patient.images, masks, RULES["soft_level"], RULES["air_level"]))
     return decide(scores, RULES)
 
 
 def quality(patient: Patient) -> pd.DataFrame:
-    """`segmented_keep` of every slice that shows lung, for the true masks and for every planted failure.
+    """Decide on every slice that shows lung, with the true masks and with every planted failure.
 
-    Columns `failure` ("" for the true masks) and `kept`.
+    Columns `failure` ("" for the true masks) and `kept` (`segmented_keep` of the decision).
     """
     shows_lung = patient.lungs.mean(axis=(1, 2)) >= RULES["min_lung_fraction"]
     found = [pd.DataFrame({"failure": "", "kept": decisions(patient, patient.lungs)["segmented_keep"][shows_lung]})]
@@ -154,7 +155,7 @@ def quality(patient: Patient) -> pd.DataFrame:
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """Per failure the slices and the share that is rejected (sensitivity); for true masks the share kept."""
+    """Count the slices and the share rejected (sensitivity) per failure; for true masks the share kept."""
     grouped = found.groupby("failure")["kept"]
     table = pd.DataFrame({"slices": grouped.size(), "sensitivity": 1 - grouped.mean()}).drop(index="")
     good = found.loc[found["failure"] == "", "kept"]
@@ -166,7 +167,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=12, help="of each disease")
     parser.add_argument("--matrix", type=int, default=128)
-    parser.add_argument("--seed", type=int, default=501, help="of the first patient; limits were chosen on other ones")
+    parser.add_argument(
+        "--seed", type=int, default=501, help="of the first patient; the limits were chosen with other seeds"
+    )
     args = parser.parse_args()
     people = [(args.seed + number, disease) for number in range(args.patients) for disease in DISEASES]
     found = pd.concat(

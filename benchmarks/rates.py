@@ -1,13 +1,13 @@
-"""Processor seconds and bytes per slice, on which the estimate before a run stands (lungsight/estimate.py).
+"""Measure CPU seconds and bytes per slice, the rates of the estimate before a run (lungsight/estimate.py).
 
 python benchmarks/rates.py training        one training step per image, each backbone, 256 x 256
-python benchmarks/rates.py explanation     maps, their metrics, predictions of the audit, in passes of the network forward
+python benchmarks/rates.py explanation     maps, their metrics, predictions of the audit, in forward passes
 python benchmarks/rates.py segmentation    one slice through nnU-Net's 2D network for 512 x 512, training and prediction
-python benchmarks/rates.py conversion DIR  a DICOM series: processor time and bytes on disk per slice
-python benchmarks/rates.py thesis          what these add up to for a whole run of the thesis's, by rule
+python benchmarks/rates.py conversion DIR  a DICOM series: CPU time and bytes on disk per slice
+python benchmarks/rates.py thesis          the estimate of a whole run at the thesis's size, by rule
 
-Processor time of the whole process is counted, not time on the clock, so that a machine shared with others gives the
-same figures. Each part is a process of its own: TensorFlow and PyTorch do not meet.
+CPU time of the whole process is counted, not wall time, so that a shared machine gives the same figures. Each part runs
+in its own process, so that TensorFlow and PyTorch are never loaded together.
 """
 
 import argparse
@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 from lungsight.config import config_schema, with_defaults
 
 BACKBONES = ("resnet50", "densenet201")
-PROBE = "small_cnn"  # the network of the leakage experiment, where the config names no other
+SMALL = "small_cnn"  # the network of the leakage experiment, unless the config names another
 BATCH = 8
 SLICES = 2
 
 
 def processor_seconds(work: Callable[[], object], repeats: int = 2) -> float:
-    """The least processor time of a few repeats, after one that is not counted."""
+    """Return the least CPU time of a few repeats, after one that is not counted."""
     work()
     times = []
     for _ in range(repeats):
@@ -42,7 +42,7 @@ def processor_seconds(work: Callable[[], object], repeats: int = 2) -> float:
 
 
 def training() -> None:
-    """A forward pass, and forward and back with an Adam step, per image."""
+    """Time, per image, a forward pass and a training step (forward, backward, Adam)."""
     from lungsight.training.device import prepare_device
 
     prepare_device(threads=1, seed=1)
@@ -60,7 +60,7 @@ def training() -> None:
     size = settings["image_size"]
     images = tf.random.uniform((BATCH, size, size, 3), maxval=255.0)
     labels = tf.cast(tf.reshape(tf.range(BATCH) % 2, (BATCH, 1)), tf.float32)
-    for name in (*BACKBONES, PROBE):
+    for name in (*BACKBONES, SMALL):
         model = build_classifier(load(name), settings)
         optimizer = keras.optimizers.Adam(1e-6)
         optimizer.build(model.trainable_variables)
@@ -82,7 +82,7 @@ def training() -> None:
 
 
 def explanation() -> None:
-    """What explain_stage and audit_stage do to a slice, at 256 x 256: the network in forward passes, the rest in s."""
+    """Time what explain_stage and audit_stage do to a slice at 256 x 256: networks in forward passes, the rest in s."""
     from lungsight.training.device import prepare_device
 
     prepare_device(threads=1, seed=1)
@@ -124,13 +124,13 @@ def explanation() -> None:
     shown, maps = SliceImages(table, images, lungs, near), rng.random((BATCH, 8, 8), np.float32)
     print(f"metrics of a map: {processor_seconds(lambda: measure_maps(table, maps, shown, 0.5)) / BATCH:.4f} s")
     extents = Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1)
-    scene = InterventionBatch(images, lungs, np.roll(np.arange(BATCH), 1), extents)
-    changed = processor_seconds(lambda: [intervene(scene, name) for name in INTERVENTIONS])
+    batch = InterventionBatch(images, lungs, np.roll(np.arange(BATCH), 1), extents)
+    changed = processor_seconds(lambda: [intervene(batch, name) for name in INTERVENTIONS])
     print(f"a changed slice: {changed / BATCH / len(INTERVENTIONS):.4f} s", flush=True)
 
 
 def segmentation() -> None:
-    """nnU-Net's plan for 512 x 512 slices: eight stages of at most 512 features."""
+    """Time the network that nnU-Net plans for 512 x 512 slices: eight stages of at most 512 features."""
     import torch
     from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
@@ -161,7 +161,7 @@ def segmentation() -> None:
 
 
 def conversion(series: Path) -> None:
-    """The intake of one DICOM series, as rule convert does it."""
+    """Time the intake of one DICOM series, as rule convert does it."""
     from lungsight.intake.cases import Folders, Intake, convert_shard, quiet
     from lungsight.intake.cohort_table import TableRow
 
@@ -186,14 +186,15 @@ def conversion(series: Path) -> None:
 
 
 def thesis() -> None:
-    """The estimate of a run on data of the thesis's size, all of it still to be done."""
+    """Print the estimate of a whole run on data of the thesis's size, with nothing done yet."""
     from scale import Scale
 
-    from lungsight.config import complete_config, pipelines_of
+    from lungsight.config_check import complete_config
     from lungsight.estimate import Job, RunPlan, estimate
     from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
     from lungsight.intake.cohort_table import read_cohort_tables
     from lungsight.intake.shards import default_shards
+    from lungsight.training.pipelines import pipelines_of
 
     with tempfile.TemporaryDirectory(prefix="lungsight-rates-") as folder, contextlib.chdir(folder):
         config = complete_config(Scale(Path(folder)).config)
@@ -204,7 +205,7 @@ def thesis() -> None:
     wildcards = [{"cohort": cohort, "shard": shard} for cohort in slices for shard in slices[cohort]]
     labelled = [{"cohort": cohort} for cohort in ("curated", "hospital")]
     models = [{"pipeline": each.name, "stage": stage} for each in pipelines_of(config) for stage in "12"]
-    leakage_pipelines = [{"pipeline": each.name} for each in leakage_pipelines(config)]
+    in_leakage = [{"pipeline": each.name} for each in leakage_pipelines(config)]
     jobs = [
         *(Job("convert" if each["cohort"] != "nsclc" else "convert_annotated", each) for each in wildcards),
         *(Job(rule, {}) for rule in ("nnunet_prepare", "nnunet_train")),
@@ -213,7 +214,7 @@ def thesis() -> None:
         *(Job("train_stage", each) for each in models),
         *(Job("infer_cohort", model | cohort) for model in models for cohort in labelled if model["stage"] == "1"),
         *(Job("infer_cohort", model | {"cohort": "hospital"}) for model in models if model["stage"] == "2"),
-        *(Job("leakage_training", each) for each in leakage_pipelines),
+        *(Job("leakage_training", each) for each in in_leakage),
         *(Job(rule, each) for rule in ("explain_stage", "audit_stage") for each in models),
     ]
     print("| rule | jobs | GB | core-hours |\n|---|---|---|---|")
@@ -227,7 +228,7 @@ def thesis() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["training", "explanation", "segmentation", "conversion", "thesis"])
-    parser.add_argument("series", nargs="?", type=Path)
+    parser.add_argument("series", nargs="?", type=Path, help="folder of a DICOM series, for conversion")
     args = parser.parse_args()
     parts = {"training": training, "explanation": explanation, "segmentation": segmentation, "thesis": thesis}
     if args.part == "conversion":

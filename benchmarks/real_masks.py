@@ -1,10 +1,11 @@
-"""The lungs of real CT by the classical method and by an nnU-Net that was trained on phantoms alone, beside each other.
+"""Compare lung masks of real CT: the classical method against an nnU-Net that was trained on phantoms alone.
 
 python benchmarks/real_masks.py --ct ../shared/ct --model results/demo/segmentation/model --pictures FOLDER
 
-The CT is that of the tests (`real_ct`). Every series goes through intake, then through both methods; printed are Dice
-between the two and, for the one series with a contoured (left) lung, Dice with it. Each series gets a picture of three
-slices with both outlines. Pictures show real people: keep FOLDER out of the repository.
+The CT is that of the tests (`real_ct`). Every series goes through intake, then through both methods. The table has Dice
+between the two methods. One series has a contoured left lung; for it, the table has Dice of each method with the
+contour. Each series gets a picture of three slices with both outlines. The pictures show real people: keep FOLDER out
+of the repository.
 """
 
 import argparse
@@ -34,13 +35,13 @@ from lungsight.segmentation.predict import load_predictor, predict_masks  # noqa
 from lungsight.segmentation.volumes import Image, volume_ml  # noqa: E402
 
 WINDOW = Window(*config_schema()["properties"]["intake"]["properties"]["window"]["default"])
-CONTOURED = "Lt Lung"  # the left lung of thorax_rt; its right one has no contour
-SHOWN = (0.2, 0.5, 0.8)  # of the way from the lowest to the highest slice with lung
+CONTOURED = "Lt Lung"  # the left lung of thorax_rt; the right lung has no contour
+SHOWN = (0.2, 0.5, 0.8)  # places between the lowest (0) and the highest (1) slice with lung
 OUTLINES = {"classical": "#4dc3ff", "nnU-Net": "#ff9d2e"}
 
 
 class Series(NamedTuple):
-    """name: its path below the folder. left: the contoured left lung, (i, j, k) bool, where there is one."""
+    """Hold a series. name: its path below the folder. left: the contoured left lung, (i, j, k) bool, or None."""
 
     name: str
     image: Image
@@ -53,7 +54,7 @@ def image_of(name: str, volume: Volume) -> Image:
 
 
 def series_of(ct: Path) -> Iterator[Series]:
-    """Every real series and slice below the folder of the tests' CT; one that intake refuses is named and left out."""
+    """Read every real series and slice below the folder of the tests' CT; print those that intake refuses."""
     paths = [ct / "lung_dx_A0002", ct / "thorax_rt" / "CT", ct / "edge" / "wg04_chest_CT1" / "CT1_RLE.dcm"]
     for path in [*paths, *sorted((ct / "sbu").rglob("*.dcm"))]:
         name = " ".join(path.relative_to(ct).with_suffix("").parts)
@@ -71,7 +72,7 @@ def series_of(ct: Path) -> Iterator[Series]:
 
 
 def left_half(mask: np.ndarray) -> np.ndarray:
-    """The mask on the patient's left of the middle between its ends, (i, j, k)."""
+    """Keep the patient's left half of a mask (i, j, k), split midway between its ends."""
     across = np.flatnonzero(mask.any(axis=(1, 2)))
     half = mask.copy()
     if across.size:
@@ -80,19 +81,18 @@ def left_half(mask: np.ndarray) -> np.ndarray:
 
 
 def row_of(series: Series, masks: dict[str, np.ndarray]) -> dict:
-    """What is printed of a series: volumes in ml, Dice of both masks, and of each with the contoured lung."""
+    """Make the row of a series: volumes in ml, Dice between the masks, and of each with the contoured lung."""
     affine = series.image.affine
     row = {"series": series.name, "slices": series.image.volume.shape[2]}
     row |= {f"{method}, ml": volume_ml(mask, affine) for method, mask in masks.items()}
     row["Dice of both"] = dice(*masks.values())
     for method, mask in masks.items():
-        known = series.left is not None
-        row[f"{method}, left lung"] = dice(series.left, left_half(mask)) if known else np.nan
+        row[f"{method}, left lung"] = np.nan if series.left is None else dice(series.left, left_half(mask))
     return row
 
 
 def draw(path: Path, series: Series, masks: dict[str, np.ndarray]) -> None:
-    """Three slices (one, where there is only one), each with either outline."""
+    """Draw up to three slices, each once with either outline."""
     filled = np.flatnonzero(np.any([mask.any(axis=(0, 1)) for mask in masks.values()], axis=0))
     if not filled.size:
         return

@@ -1,4 +1,4 @@
-"""Time and peak memory per rule, from the benchmark files that a run left.
+"""Print time and peak memory per rule, from the benchmark files of a run.
 
 python benchmarks/run_summary.py results/demo
 """

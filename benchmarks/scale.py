@@ -1,9 +1,9 @@
-"""What Snakemake itself costs on a data set of the thesis's size: time and memory of a dry run, of a run with nothing
-to do, and of the pictures of the workflow, beside a tenth of that size.
+"""Measure what Snakemake itself costs on a data set of the thesis's size, and on a tenth of it.
 
 python benchmarks/scale.py
 
-The scans are empty files, as many as there would be; no program runs. tests/e2e/test_scale.py uses `Scale` too.
+Time and memory are measured of a dry run, of a run with nothing to do, and of the graphs of the workflow. The scans are
+empty files, as many as the real data set has. No program runs. tests/e2e/test_scale.py uses `Scale` too.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
 
-# The workflow with every program replaced by one that makes its outputs, empty: Snakemake's own book-keeping is real.
+# The workflow, but each program only makes its outputs, empty. Snakemake's own book-keeping is real.
 STAND_IN = """
 import os
 
@@ -55,7 +55,7 @@ for made in workflow.rules:
 
 @dataclass(frozen=True)
 class Size:
-    """How many patients, images and slices a made data set has."""
+    """Count the patients, images and slices of a made data set."""
 
     annotated: int = 422
     annotated_slices: int = 50_854
@@ -67,7 +67,7 @@ class Size:
     scan_slices: int = 9_146
 
     def part(self, share: float) -> "Size":
-        """A data set of the same shape, of a share of this size."""
+        """Scale every count by `share`."""
         return Size(*(round(number * share) for number in vars(self).values()))
 
 
@@ -75,12 +75,12 @@ THESIS = Size()
 
 
 def spread(total: int, over: int) -> list[int]:
-    """`total` things as evenly as can be over `over` places."""
+    """Distribute `total` things over `over` places as evenly as possible."""
     return [total // over + (place < total % over) for place in range(over)]
 
 
 def make_series(folder: Path, slices: int) -> None:
-    """A folder of empty files, one per slice."""
+    """Make a folder of empty files, one per slice."""
     folder.mkdir(parents=True)
     for number in range(slices):
         (folder / f"{number:04d}.dcm").touch()
@@ -94,7 +94,7 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 
 
 def make_annotated(root: Path, size: Size) -> list[dict]:
-    """A segmentation cohort below `root`; returns the rows of its table."""
+    """Make a segmentation cohort below `root`; return the rows of its table."""
     rows = []
     for number, slices in enumerate(spread(size.annotated_slices, size.annotated), start=1):
         name = f"LUNG1-{number:03d}"
@@ -105,7 +105,7 @@ def make_annotated(root: Path, size: Size) -> list[dict]:
 
 
 def make_images(root: Path, size: Size) -> list[dict]:
-    """A public cohort of PNG files below `root`; returns the rows of its table."""
+    """Make a public cohort of PNG files below `root`; return the rows of its table."""
     rows = []
     for label, patients, images in (
         (POSITIVE, size.positive, size.positive_images),
@@ -122,7 +122,7 @@ def make_images(root: Path, size: Size) -> list[dict]:
 
 
 def make_scans(root: Path, size: Size) -> list[dict]:
-    """A target cohort of DICOM series below `root`; returns the rows of its table."""
+    """Make a target cohort of DICOM series below `root`; return the rows of its table."""
     rows = []
     for number, slices in enumerate(spread(size.scan_slices, size.scans), start=1):
         make_series(root / f"scan-{number:03d}", slices)
@@ -132,7 +132,7 @@ def make_scans(root: Path, size: Size) -> list[dict]:
 
 
 class Scale:
-    """A made data set with a copy of the workflow beside it, so that a test may edit either."""
+    """Make a data set and a copy of the workflow beside it, so that a test may edit either."""
 
     def __init__(self, folder: Path, size: Size = THESIS):
         self.folder = folder
@@ -172,13 +172,13 @@ class Scale:
         )
 
     def finish(self) -> None:
-        """Bring the run to its end without a program: all outputs are there, empty, and Snakemake knows why."""
+        """Finish the run without any program: all outputs exist, empty, and Snakemake has recorded their origin."""
         done = self.snakemake("--cores", "8", "--no-hooks", "all", snakefile="stand_in.smk")
         if done.returncode:
             raise RuntimeError(done.stdout[-4000:])
 
     def jobs(self, *arguments: str) -> dict[str, int]:
-        """What a run would do: the number of jobs by rule, none where nothing is to be done."""
+        """Count the jobs of a dry run by rule; empty where nothing is to be done."""
         done = self.snakemake("-n", "--quiet", "rules", *arguments, "--", "all")
         if done.returncode:
             raise RuntimeError(done.stdout[-4000:])
@@ -188,7 +188,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians of the repeats: seconds of a processor, seconds on the clock; the largest resident memory of any."""
+    """Hold the cost of a command: median CPU seconds, median wall seconds, largest resident memory of any repeat."""
 
     processor: float
     clock: float
@@ -196,7 +196,7 @@ class Cost:
 
 
 def cost_of(scale: Scale, arguments: list[str], repeats: int) -> Cost:
-    """Measure a Snakemake command in a process of its own, so that its peak memory is its own."""
+    """Measure a Snakemake command in a separate process, so that the peak memory is its own."""
     processor, clock, peaks = [], [], []
     for _ in range(repeats):
         start = time.monotonic()
@@ -230,7 +230,7 @@ COMMANDS_AFTER = {
 
 
 def measure(size: Size, folder: Path, repeats: int) -> tuple[int, dict[str, Cost]]:
-    """The number of jobs of a whole run, and what each command costs before and after it."""
+    """Count the jobs of a whole run, and measure each command before and after it."""
     scale = Scale(folder, size)
     jobs = sum(scale.jobs().values())
     costs = {name: cost_of(scale, arguments, repeats) for name, arguments in COMMANDS.items()}

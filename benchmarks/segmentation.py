@@ -1,11 +1,11 @@
-"""Prediction of lung masks against nnUNetv2_predict on the same model, and against the bare network's forward passes.
+"""Time our prediction of lung masks against nnU-Net's own program and the bare network, on the same model.
 
 python benchmarks/segmentation.py --model results/demo/segmentation/model [--threads 2] [--cases 200] [--repeats 3]
 
-Both programs start anew, in turn, read the same single-slice phantoms from NIfTI and write masks, without mirroring.
-The bare network gets the same slices one by one, as nnU-Net's sliding window gives them, and is timed in turn with
-ours. Ours runs in its rule's environment, on --threads cores; nnU-Net under its defaults, on every core and
-with three and three worker processes.
+Both programs start anew, in turn. They read the same single-slice phantoms from NIfTI and write masks, without
+mirroring. Ours runs in its rule's environment, on --threads cores. nnU-Net runs with its defaults: on every core, with
+three processes that preprocess and three that export. The bare network gets the same slices one by one, as nnU-Net's
+sliding window passes them, in turn with ours.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from lungsight.tables import columns_of, table_schema, write_table  # noqa: E402
 
 SLICES_PER_PHANTOM = 20
 CASES = "converted_cases"
-# As the workflow and the rule segment_shard set it.
+# Set by the workflow and by the rule segment_shard.
 RULE_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"} | dict.fromkeys(
     ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), "268435456"
 )
@@ -49,7 +49,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def write_slices(folder: Path, count: int, matrix: int) -> list[str]:
-    """Single-slice cases from phantoms, as intake writes them; names as nnU-Net wants them. Returns case names."""
+    """Write single-slice cases from phantoms as intake does, with nnU-Net's file names; return their names."""
     folder.mkdir()
     names = []
     for number in range(count):
@@ -63,7 +63,7 @@ def write_slices(folder: Path, count: int, matrix: int) -> list[str]:
 
 
 def write_cases(path: Path, names: list[str], matrix: int) -> None:
-    """The table of a shard's cases; only those that segment_shard reads say something."""
+    """Write the table of a shard's cases; columns that segment_shard does not read stay empty."""
     kinds = {name: part.get("type", "string") for name, part in table_schema(CASES)["properties"].items()}
     blank = {name: "" if kinds[name] == "string" else np.nan for name in columns_of(CASES)}
     rows = [
@@ -103,8 +103,8 @@ def against_the_program(model: Path, folder: Path, names: list[str], matrix: int
         ratios.append(other / own)
         print(f"{len(names)} single slices of {matrix}²: ours {own:.1f} s, {PEER.name} {other:.1f} s")
     masks = [
-        [np.asanyarray(nibabel.load(folder / side / f"{name}.nii.gz").dataobj) > 0 for name in names]
-        for side in ("ours", "theirs")
+        [np.asanyarray(nibabel.load(folder / written / f"{name}.nii.gz").dataobj) > 0 for name in names]
+        for written in ("ours", "theirs")
     ]
     print(
         f"ratio of the programs: median {np.median(ratios):.2f}, all {np.round(ratios, 2).tolist()}; Dice of all masks"

@@ -1,17 +1,17 @@
-"""How fast a network trains, as ratios against named peers on the same images.
+"""Measure how fast a network trains, as ratios against named peers on the same images.
 
 python benchmarks/training.py [--aucmedi PYTHON] [--size 128] [--batch 16] [--images 128] [--repeats 3]
 
-Each contender trains in a process of its own, in turn, as often as `--repeats` says, so that what else the machine does
-meets all of them. Printed are medians over the repeats: images per second once everything is traced, CPU milliseconds
-an image (which other jobs on the machine disturb less), seconds from the start of building the network to the end of
-the first step, and how many times better lungsight is in each, within a repeat.
+Each contender trains in a separate process, in turn, `--repeats` times, so that other work on the machine slows all of
+them. The table has medians over the repeats: images per second after tracing; CPU milliseconds an image, which other
+work disturbs less; seconds from the start of building the network to the end of the first step. Then it says how many
+times better lungsight is in each, compared within a repeat.
 
 lungsight  images from the memory-mapped cache, shuffled and augmented. A step waits for its batch, so the times add up:
-           `bound` is the rate as a share of that on a batch in memory, step / (step + making a batch), by medians
+           `bound` is the rate as a share of the rate on a batch in memory, step / (step + making a batch), by medians
 bfloat16   the same with training.precision: mixed_bfloat16
 model.fit  Keras's own loop on preprocessed float32 arrays in memory, without augmentation
-aucmedi    AUCMEDI 0.11 (an environment of its own: pip install aucmedi==0.11), its generator with flips and rotation
+aucmedi    AUCMEDI 0.11 (in its own environment: pip install aucmedi==0.11), its generator with flips and rotation
 """
 
 import argparse
@@ -35,12 +35,12 @@ ARCHITECTURES = {"resnet50": "2D.ResNet50", "densenet201": "2D.DenseNet201"}
 
 
 def made_images(n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n, size, size) uint8 noise and labels 0, 1, 0, …"""
+    """Make noise, (n, size, size) uint8, and alternating labels 0 and 1."""
     return np.random.default_rng(0).integers(0, 256, (n, size, size), dtype=np.uint8), np.arange(n) % 2
 
 
 class Clock:
-    """Wall and CPU time of this process."""
+    """Measure wall and CPU time of this process."""
 
     def __init__(self) -> None:
         self.wall, self.cpu = time.monotonic(), time.process_time()
@@ -50,7 +50,7 @@ class Clock:
 
 
 def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float]:
-    """The training step of lungsight, fed from a memory-mapped cache, and in turn with one batch that lies ready."""
+    """Time lungsight's training step, first on batches from a memory-mapped cache, then on one batch in memory."""
     sys.path.insert(0, str(SCRIPTS))
     import tensorflow as tf
 
@@ -87,13 +87,13 @@ def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float
 
 
 def lap_times(items: Iterable) -> list[float]:
-    """Seconds that each item took to make."""
+    """Measure the seconds that each item took to make."""
     ends = [time.monotonic(), *(time.monotonic() for _ in items)]
     return [end - start for start, end in pairwise(ends)]
 
 
 def model_fit(args: argparse.Namespace) -> dict[str, float]:
-    """The same network under Keras's `model.fit`, without augmentation."""
+    """Time the same network under Keras's `model.fit`, without augmentation."""
     sys.path.insert(0, str(SCRIPTS))
     import keras
     import tensorflow as tf
@@ -117,7 +117,7 @@ def model_fit(args: argparse.Namespace) -> dict[str, float]:
 
 
 def aucmedi(args: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """AUCMEDI's network and generator on the same images as PNG files; runs in AUCMEDI's environment."""
+    """Time AUCMEDI's network and generator on the same images as PNG files, in AUCMEDI's environment."""
     import tensorflow as tf
     from aucmedi import DataGenerator, ImageAugmentation, NeuralNetwork
     from PIL import Image
@@ -166,7 +166,7 @@ def aucmedi(args: argparse.Namespace, folder: Path) -> dict[str, float]:
 
 
 def one(args: argparse.Namespace) -> None:
-    """Train as one contender and print what was measured as the last line."""
+    """Train as one contender, and print the measurements as the last line."""
     with tempfile.TemporaryDirectory() as folder:
         if args.contender == "aucmedi":
             found = aucmedi(args, Path(folder))
@@ -179,12 +179,10 @@ def one(args: argparse.Namespace) -> None:
 
 
 def measure(args: argparse.Namespace, backbone: str, contender: str) -> dict[str, float]:
-    """Run one contender in a fresh process."""
+    """Run one contender in a new process."""
     python = args.aucmedi if contender == "aucmedi" else sys.executable
-    given = {"size": args.size, "batch": args.batch, "images": args.images, "epochs": args.epochs}
-    options = [
-        part for name, value in (given | {"threads": args.threads}).items() for part in (f"--{name}", str(value))
-    ]
+    names = ("size", "batch", "images", "epochs", "threads")
+    options = [part for name in names for part in (f"--{name}", str(getattr(args, name)))]
     command = [python, __file__, "--contender", contender, "--backbone", backbone, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

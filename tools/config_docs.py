@@ -26,7 +26,7 @@ def _default_of(schema: dict, required: bool) -> str:
 
 
 def key_rows(schema: dict, prefix: str = "") -> list[tuple[str, str, str, str]]:
-    """(key, type, default, meaning) of every key, depth first; `<name>` stands for a name the user chooses."""
+    """List (key, type, default, meaning) of every key, depth first; `<name>` is a name that the user chooses."""
     rows = []
     parts = {name: (name, part) for name, part in schema.get("properties", {}).items()}
     other = schema.get("additionalProperties")
@@ -49,7 +49,7 @@ def key_table() -> str:
 
 
 def with_key_table(text: str) -> str:
-    """Return the README with its table made anew."""
+    """Return the README with its key table replaced."""
     head, rest = text.split(BEGIN)
     tail = rest.split(END)[1]
     return f"{head}{BEGIN}\n{key_table()}\n{END}{tail}"

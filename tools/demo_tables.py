@@ -1,4 +1,4 @@
-"""Write the tables of a config's phantom cohorts, by default those of config/demo.yaml: config/demo/*.tsv."""
+"""Write the tables of a config's phantom cohorts; for config/demo.yaml, the default, these are config/demo/*.tsv."""
 
 import csv
 import sys
@@ -16,7 +16,7 @@ from lungsight.program import log, parser, run  # noqa: E402
 
 
 def write_tables(config: dict, folder: Path) -> list[Path]:
-    """Write the table of every phantom cohort of a completed config, at its path from `folder`."""
+    """Write the table of every phantom cohort of a completed config; its path starts from `folder`."""
     written = []
     for name, cohort in config["cohorts"].items():
         if "phantom" in cohort:

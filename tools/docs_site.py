@@ -1,7 +1,7 @@
-"""What MkDocs asks while it builds the site: pages from outside docs/, the API pages, and links between all of them.
+"""Extend the MkDocs site by pages from outside docs/ and by API pages, and correct the links between pages.
 
-A page is written once, where the forge shows it. Its links are those of the repository; here they are turned into those
-of the site, and what they name besides pages is laid into the site under files/.
+Each page exists once, in the repository, and its links work there. These functions, called by MkDocs, turn them into
+links of the site. A linked file that is not a page is copied into the site, below files/.
 """
 
 import posixpath
@@ -15,7 +15,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "workflow" / "scripts" / "lungsight"
 
-# Path in the repository → page of the site, of the pages that do not lie in docs/.
+# Pages from outside docs/: path in the repository → page of the site.
 PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -24,13 +24,13 @@ PAGES = {
     "config/README.md": "configuration.md",
 }
 PATHS = {page: path for path, page in PAGES.items()}
-# The rooms in the order in which data walks through them; the library's other packages follow by name.
+# The rooms in the order in which data passes through them. The library's other packages follow by name.
 ROOMS = ("intake", "segmentation", "qc", "splits", "training", "evaluation", "explain", "audit", "report")
 LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)\s#]+)")
 
 
 def page_of(path: str) -> str | None:
-    """Name the site's page of a file of the repository, or None where it has none."""
+    """Name the site's page of a file of the repository; None where it has none."""
     inside_docs = path.removeprefix("docs/") if path.startswith("docs/") else None
     return PAGES.get(path, inside_docs)
 
@@ -41,7 +41,7 @@ def site_link(link: str, page: str, root: Path = ROOT) -> tuple[str, str | None]
     Parameters
     ----------
     link
-        As it is written: relative to the file's folder, without a fragment.
+        As written: relative to the file's folder, without a fragment.
     page
         The page, relative to the site: `index.md`.
     root
@@ -49,8 +49,8 @@ def site_link(link: str, page: str, root: Path = ROOT) -> tuple[str, str | None]
 
     Returns
     -------
-    The link in the site, and the path of a file that the site has to hold for it. What is no file of the repository
-    stays as it is, so that the strict build names it.
+    The link in the site, and the path of a file that the site needs for it, or None. A link to nothing in the
+    repository is returned unchanged; the strict build then reports it.
     """
     path = PATHS.get(page, f"docs/{page}")
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
@@ -79,7 +79,7 @@ def api_pages(library: Path = LIBRARY) -> dict[str, str]:
 
 
 def named_pages(nav: list) -> set[str]:
-    """Collect the pages that a navigation names, at any depth."""
+    """Collect the pages of a navigation, at any depth."""
     pages: set[str] = set()
     for part in nav:
         for entry in part.values():
@@ -88,7 +88,7 @@ def named_pages(nav: list) -> set[str]:
 
 
 def room_pages(named: set[str], docs: Path = ROOT / "docs") -> list[str]:
-    """List the pages of docs/ that are not named elsewhere: those of the rooms in their order, then the others."""
+    """List the pages of docs/ that the navigation does not name: the rooms' pages in order, then the others."""
     pages = sorted({path.name for path in docs.glob("*.md")} - named)
     of_room = [[page for page in pages if re.split(r"[-.]", page)[0] == room] for room in ROOMS]
     in_order = [page for group in of_room for page in group]
@@ -117,7 +117,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn the links of a page into those of the site, and add the files that they name."""
+    """Turn the links of a page into links of the site, and add the files that they name."""
 
     def turned(match: re.Match[str]) -> str:
         link, carried = site_link(match[1], page.file.src_uri)

@@ -1,6 +1,6 @@
 """Write envs/*.yaml, one conda environment per tool, from the exact pins of pyproject.toml.
 
-Python and pip come from conda; the packages from pip, so that the pins are those of the lock.
+Python and pip come from conda. The packages come from pip, so that their versions are those of the lock.
 """
 
 import tomllib
@@ -11,7 +11,7 @@ TOOLS = ("intake", "nnunet", "keras", "report")
 
 
 def environment(tool: str, project: dict) -> str:
-    """Write one environment: what every program needs, and the extra of the tool."""
+    """Return the text of one environment: the packages that every program needs, and those of the tool."""
     pins = sorted(set(project["dependencies"]) | set(project["optional-dependencies"][tool]))
     lines = [
         f"# {tool}: generated from pyproject.toml by `make envs`; do not edit.",
@@ -26,7 +26,7 @@ def environment(tool: str, project: dict) -> str:
 
 
 def environments() -> dict[Path, str]:
-    """Path → text of every environment."""
+    """Return the text of every environment by its path."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return {ROOT / "envs" / f"{tool}.yaml": environment(tool, project) for tool in TOOLS}
 

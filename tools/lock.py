@@ -1,7 +1,7 @@
 """Write requirements.lock from the extras of pyproject.toml: names, versions and hashes only.
 
-`make lock` keeps the versions that are locked already; `make lock UPGRADE=1` takes the newest that pyproject.toml
-allows. One lock serves every Python of PYTHONS: it is resolved on the oldest, and refused where another needs more.
+`make lock` keeps the locked versions. `make lock UPGRADE=1` takes the newest versions that pyproject.toml allows. One
+lock serves every Python of PYTHONS. It is resolved on the oldest; the program stops where another Python needs more.
 """
 
 import os
@@ -18,7 +18,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def compile_command(output: Path, python: str) -> list[str]:
-    """Name the command that resolves EXTRAS into output. The package source is the caller's and is not written down."""
+    """Build the command that resolves EXTRAS into `output`. The lock does not name the package index."""
     extras = [argument for extra in EXTRAS for argument in ("--extra", extra)]
     return [
         *(str(Path(sys.executable).with_name("uv")), "pip", "compile", "pyproject.toml", *extras),
@@ -29,12 +29,12 @@ def compile_command(output: Path, python: str) -> list[str]:
 
 
 def pins(lock: Path) -> set[str]:
-    """Read the `name==version` of every package of a lock."""
+    """Read `name==version` of every package in a lock."""
     return set(re.findall(r"^[a-z0-9._-]+==[^ ]+", lock.read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 
 def missing_pins(lock: Path, python: str) -> set[str]:
-    """Resolve on another Python, by the locked versions where they fit, and list what the lock lacks."""
+    """Resolve on another Python, with the locked versions where they fit, and list what the lock lacks."""
     with TemporaryDirectory() as folder:
         resolved = Path(shutil.copy(lock, folder))
         subprocess.run(compile_command(resolved, python), cwd=ROOT, check=True)

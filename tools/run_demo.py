@@ -1,7 +1,7 @@
-"""Run the whole workflow on the built-in phantom cohorts, say how far it is, and print the report's path last.
+"""Run the whole workflow on the built-in phantom cohorts, print its progress, and print the report's path last.
 
-Snakemake's own output goes to results/demo.log. The estimate weighs each job by the seconds that its rule took when
-tools/demo_seconds.tsv was recorded (`--record` after a run), scaled by how fast this machine has been so far.
+Snakemake's own output goes to results/demo.log. To estimate the time left, each job is weighted by the seconds of its
+rule in tools/demo_seconds.tsv, and scaled by the speed of this machine so far. `--record` writes that file after a run.
 """
 
 import argparse
@@ -19,7 +19,7 @@ SECONDS = ROOT / "tools" / "demo_seconds.tsv"
 RESULTS = Path("results/demo")
 REPORT = RESULTS / "report" / "index.html"
 LOG = Path("results/demo.log")
-SAY_EVERY = 15.0
+PROGRESS_EVERY = 15.0  # seconds
 
 STAT_LINE = re.compile(r"^(\w+)\s+(\d+)$")
 START_LINE = re.compile(r"^(?:local)?rule (\w+):$")
@@ -29,7 +29,7 @@ DONE_LINE = re.compile(r"^Finished jobid: (\d+) \(Rule: (\w+)\)")
 
 
 class Progress:
-    """What Snakemake's output tells: the jobs of the run, the running ones and the finished ones."""
+    """Follow Snakemake's output: the planned, the running and the finished jobs."""
 
     def __init__(self, weights: dict[str, float]):
         self.weights = weights
@@ -41,7 +41,7 @@ class Progress:
         self._counting = False
 
     def read(self, line: str) -> bool:
-        """Take in one line; True when a job has finished."""
+        """Read one line; return True when it reports a finished job."""
         if line.startswith("Job stats:"):
             self._counting = not self.planned
         elif self._counting and (stat := STAT_LINE.match(line.strip())):
@@ -67,7 +67,7 @@ class Progress:
         return self.weights.get(rule, 1.0)
 
     def share_done(self) -> float:
-        """Share of the weighted work that is done, running jobs counted by their time so far."""
+        """Return the finished share of the weighted work; running jobs count by their time so far."""
         total = sum(self._weight(rule) * count for rule, count in self.planned.items())
         done = sum(self._weight(rule) * count for rule, count in self.finished.items())
         now = time.monotonic()
@@ -75,7 +75,7 @@ class Progress:
         return min(done / total, 1.0) if total else 0.0
 
     def sentence(self) -> str:
-        """One line for the person who waits."""
+        """Write the progress in one line, for the person who waits."""
         elapsed, share = time.monotonic() - self.start, self.share_done()
         left = f"about {clock(elapsed * (1 - share) / share)} to go" if share > 0.02 else "estimating"
         jobs = f"{sum(self.finished.values())} of {sum(self.planned.values())} jobs"
@@ -86,18 +86,18 @@ class Progress:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, as 3:07."""
+    """Format seconds as minutes and seconds, such as 3:07."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def available_memory() -> int:
-    """Memory that jobs may use together, in MB: what the kernel says is available now."""
+    """Return the memory that jobs may use together, in MB: what the kernel reports as available now."""
     lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
     return int(lines["MemAvailable"].split()[0]) // 1000
 
 
 def read_weights() -> dict[str, float]:
-    """Seconds per job by rule, as recorded."""
+    """Read the recorded seconds per job by rule."""
     if not SECONDS.is_file():
         return {}
     with open(SECONDS, encoding="utf-8") as file:
@@ -105,7 +105,7 @@ def read_weights() -> dict[str, float]:
 
 
 def record() -> None:
-    """Write the mean seconds per job of each rule, from the benchmarks that the last run left."""
+    """Write the mean seconds per job of each rule, from the benchmark files of the last run."""
     seconds: dict[str, list[float]] = {}
     folder = ROOT / RESULTS / "benchmarks"
     for path in sorted(folder.rglob("*.tsv")):
@@ -117,7 +117,7 @@ def record() -> None:
 
 
 def run(cores: int) -> int:
-    """Run Snakemake and say how far it is; returns its exit code."""
+    """Run Snakemake, print its progress, and return its exit code."""
     progress = Progress(read_weights())
     command = [
         *(str(Path(sys.executable).with_name("snakemake")), "--configfile", "config/demo.yaml"),
@@ -126,7 +126,7 @@ def run(cores: int) -> int:
     finished = threading.Event()
 
     def tick() -> None:
-        while not finished.wait(SAY_EVERY):
+        while not finished.wait(PROGRESS_EVERY):
             print(progress.sentence(), flush=True)
 
     with open(ROOT / LOG, "w", encoding="utf-8") as log:
@@ -148,13 +148,13 @@ def run(cores: int) -> int:
     code = process.wait()
     if code:
         print("".join(tail), file=sys.stderr)
-        print(f"The demo stopped. All of Snakemake's output: {LOG}. Run `make demo` again to go on.", file=sys.stderr)
+        print(f"The demo stopped. Snakemake's output is in {LOG}. Run `make demo` again to continue.", file=sys.stderr)
     else:
         jobs = sum(progress.finished.values())
         print(
             f"{jobs} jobs in {clock(time.monotonic() - progress.start)}."
             if jobs
-            else "Nothing to do: all is up to date."
+            else "Nothing to do: everything is up to date."
         )
         print(ROOT / REPORT)
     return code

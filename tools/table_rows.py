@@ -22,7 +22,7 @@ from typing import NotRequired, TypedDict
 
 
 def type_of(column: dict) -> str:
-    """Name the Python type that a column is read as."""
+    """Name the Python type of a column after reading."""
     types = types_of(column)
     if types == {"integer"}:
         return "int"
@@ -30,7 +30,7 @@ def type_of(column: dict) -> str:
 
 
 def class_of(table: str) -> str:
-    """Define the row of one table."""
+    """Write the class of one table's rows."""
     schema = table_schema(table)
     name = "".join(word.capitalize() for word in table.split("_"))
     lines = [f"class {name}Row(TypedDict):", f'    """Row of the table `{table}`."""', ""]
@@ -47,7 +47,7 @@ def row_types() -> str:
 
 
 def main() -> None:
-    """Write rows.py anew."""
+    """Write rows.py."""
     ROWS.write_text(row_types(), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Set the version everywhere that it stands, and give what is unreleased in CHANGELOG.md its section.
+"""Set the version in every file that holds it, and turn the unreleased part of CHANGELOG.md into its section.
 
 python tools/version.py 0.2.0
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# File → the one line that holds the version, around it.
+# File → the text before and after the version, in the one line that holds it.
 PLACES = {
     "pyproject.toml": (r'^(version = ")', r'(")$'),
     "CITATION.cff": (r"^(version: )", r"()$"),
@@ -22,7 +22,7 @@ UNRELEASED = "## [Unreleased]\n"
 
 
 def versions(root: Path = ROOT) -> dict[str, str]:
-    """File → the version that stands in it."""
+    """Read the version from each file."""
     found = {}
     for name, (before, after) in PLACES.items():
         text = (root / name).read_text(encoding="utf-8")
@@ -32,12 +32,15 @@ def versions(root: Path = ROOT) -> dict[str, str]:
 
 
 def set_version(version: str, day: str, root: Path = ROOT) -> None:
-    """Write the version into each file, and a section of that day into the changelog.
+    """Write the version into each file, and a section with this date into the changelog.
 
-    Raises ValueError for what is no version, or one that is not above the present one.
+    Raises
+    ------
+    ValueError
+        The text is not a version, or not above the present version.
     """
     if not re.fullmatch(NUMBER, version):
-        raise ValueError(f"{version} is no version: three numbers, as 0.2.0.")
+        raise ValueError(f"{version} is no version. A version has three numbers, such as 0.2.0.")
     present = max(versions(root).values(), key=_as_numbers)
     if _as_numbers(version) <= _as_numbers(present):
         raise ValueError(f"{version} is not above {present}.")

@@ -1,4 +1,4 @@
-"""One finished run on tiny phantoms, shared by all that look at it or repeat it."""
+"""Share one finished run on tiny phantoms between the tests that read or repeat it."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.factories.workspace import Workspace
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Workspace:
-    """The finished run. Whoever changes it puts it back."""
+    """Return the finished run. A test that changes it must restore it."""
     workspace = tiny_workspace(tmp_path_factory.mktemp("tiny"))
     done = workspace.snakemake("--cores", "2", "--show-failed-logs", "all")
     assert done.returncode == 0, done.stdout[-8000:]

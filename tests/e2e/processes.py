@@ -1,11 +1,11 @@
-"""Programs of a run, found by the folder that they work in, so that a test may kill one of its own and no other."""
+"""Find the programs of a run by their working folder, so that a test kills only its own."""
 
 import os
 from pathlib import Path
 
 
 def command_of(process: int) -> str:
-    """The command line of a process; nothing where it has ended."""
+    """Read the command line of a process; "" where it has ended."""
     try:
         return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -13,7 +13,7 @@ def command_of(process: int) -> str:
 
 
 def programs_in(folder: Path) -> dict[int, str]:
-    """Process id → name of the rule, of every program of the workflow that works in `folder`."""
+    """Find the workflow's programs that run in `folder`: process id → name of the rule."""
     found = {}
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():

@@ -1,11 +1,11 @@
-"""A one-node Slurm cluster for tests, in a folder of its own but for links in /etc/slurm while it runs.
+"""Run a one-node Slurm cluster for tests, in one folder and with links in /etc/slurm while it runs.
 
 python -m tests.e2e.slurm_cluster FOLDER starts one and waits for Ctrl-C.
 
-Snakemake clears Slurm's variables inside a job, so the configuration has to lie where Slurm looks without them. A
-machine that has a Slurm of its own is left alone. Needs root, and Debian's packages: apt-get install slurm-wlm munge.
-Process tracking and accounting are the plain ones that work in a container. The node claims two GPUs that do not exist,
-so that requests for one are accepted.
+Snakemake clears Slurm's variables inside a job, so the configuration must be where Slurm looks without them. On a
+machine that already has a Slurm, nothing is started. It needs root, and Debian's packages: apt-get install slurm-wlm munge.
+Process tracking and accounting are the simple ones that work in a container. The node declares two GPUs that do not
+exist, so that Slurm accepts requests for one.
 """
 
 import os
@@ -55,7 +55,7 @@ PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 
 def why_not() -> str:
-    """What a cluster on this machine lacks, or nothing."""
+    """Say what a cluster on this machine lacks; "" where nothing."""
     absent = [name for name in PROGRAMS if not shutil.which(name, path=search_path())]
     if absent:
         return f"no Slurm on this machine ({', '.join(absent)} absent): apt-get install slurm-wlm munge"
@@ -65,7 +65,7 @@ def why_not() -> str:
 
 
 def search_path() -> str:
-    """PATH with the folders of the daemons."""
+    """Return PATH with the folders of the daemons."""
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
@@ -76,7 +76,7 @@ def free_port() -> int:
 
 
 class SlurmCluster:
-    """Daemons that run while the `with` block does; `environment` is what a user of the cluster needs."""
+    """Run the daemons during a `with` block; `environment` has the variables that a user of the cluster needs."""
 
     def __init__(self, folder: Path, cpus: int | None = None, memory: int = 200_000):
         self.folder = folder
@@ -98,7 +98,7 @@ class SlurmCluster:
         (folder / "gres.conf").write_text(devices, encoding="utf-8")
 
     def _start(self, name: str, *arguments: str) -> None:
-        log = open(self.folder / f"{name}.out", "ab")  # noqa: SIM115  # the daemon's for as long as it lives
+        log = open(self.folder / f"{name}.out", "ab")  # noqa: SIM115  # the daemon keeps it open
         self._daemons[name] = subprocess.Popen(
             [shutil.which(name, path=search_path()), *arguments],
             env=os.environ | self.environment,
@@ -109,27 +109,27 @@ class SlurmCluster:
         log.close()
 
     def start_node(self) -> None:
-        """Start the node's daemon, also again after it was killed."""
+        """Start the node's daemon, or start it again after a kill."""
         self._start("slurmd", "-D", "-N", self.host)
 
     def kill_node(self) -> None:
-        """kill -9 the node's daemon; what it was running stays alive, as on a real node."""
+        """Kill the node's daemon with kill -9; its jobs stay alive, as on a real node."""
         self._daemons["slurmd"].kill()
         self._daemons["slurmd"].wait()
 
     def command(self, *arguments: str) -> str:
-        """Standard output of one of Slurm's commands."""
+        """Run one of Slurm's commands; return its standard output."""
         done = subprocess.run(
             arguments, env=os.environ | self.environment, capture_output=True, text=True, check=False, timeout=60
         )
         return done.stdout
 
     def jobs(self, *options: str, what: str = "%i") -> list[str]:
-        """One field of every job that squeue lists."""
+        """List one field of every job of squeue."""
         return self.command("squeue", "--noheader", f"--format={what}", *options).split()
 
     def wait_for_node(self, seconds: float = 60) -> None:
-        """Return when the node takes jobs; RuntimeError with the daemons' logs where it does not."""
+        """Wait until the node takes jobs. Raises RuntimeError with the daemons' logs if it does not."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.command("sinfo", "--noheader", "--format=%t").strip() in ("idle", "mix", "alloc"):
@@ -139,7 +139,7 @@ class SlurmCluster:
         raise RuntimeError(f"the Slurm node did not come up:\n{logs}")
 
     def _link(self) -> None:
-        """Let Slurm's commands find the configuration; a link that an earlier test left behind is replaced."""
+        """Link the configuration to where Slurm's commands look; replace links that an earlier test left."""
         SYSTEM_FOLDER.mkdir(exist_ok=True)
         for name in CONFIGURATION_FILES:
             (SYSTEM_FOLDER / name).unlink(missing_ok=True)
@@ -164,7 +164,7 @@ class SlurmCluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Cancel what runs and stop the daemons, the node's before the controller's."""
+        """Cancel all jobs and stop the daemons, the node's before the controller's."""
         self.command("scancel", "--user=root", "--signal=KILL", "--full")
         self.command("scancel", "--user=root")
         end = time.monotonic() + 20

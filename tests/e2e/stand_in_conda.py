@@ -1,8 +1,8 @@
-"""A stand-in for conda, put on PATH under its name where a test asks for --use-conda and no real conda is at hand.
+"""Stand in for conda: tests of --use-conda put this program on PATH, since no real conda is at hand.
 
-It answers what Snakemake 9 asks of conda, and nothing else. `env create` makes a virtual environment of the Python that
-runs this file: with STAND_IN_CONDA=pins the pins of the environment file are installed into it and nothing besides what
-they need; otherwise its python is the one of the tests, and writes down each program that it is asked to run.
+It answers only the commands that Snakemake 9 gives to conda. With STAND_IN_CONDA=pins, `env create` makes a virtual
+environment and installs the pins of the environment file and their dependencies. Without it, the python of the
+environment is the one of the tests, and it records each program that it runs.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-# Like conda's own: sourced by the shell, the environment's folder as its argument.
+# Like conda's own: the shell sources it, with the environment's folder as argument.
 ACTIVATE = 'export CONDA_PREFIX="$1" PATH="$1/bin:$PATH"\n'
 RECORDING_PYTHON = """#!/bin/sh
 echo "$1" >> "{prefix}/programs.txt"
@@ -22,7 +22,7 @@ exec "{python}" "$@"
 
 
 def install(folder: Path) -> Path:
-    """Put the stand-in into `folder`; returns the folder that belongs on PATH."""
+    """Put the stand-in into `folder`; return the folder for PATH."""
     programs = folder / "bin"
     programs.mkdir(parents=True)
     (programs / "conda").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "$@"\n', encoding="utf-8")
@@ -32,13 +32,13 @@ def install(folder: Path) -> Path:
 
 
 def pins_of(file: Path) -> list[str]:
-    """The packages that an environment file asks pip for."""
+    """Read the packages that an environment file gives to pip."""
     dependencies = yaml.safe_load(file.read_text(encoding="utf-8"))["dependencies"]
     return next(part["pip"] for part in dependencies if isinstance(part, dict))
 
 
 def create(file: Path, prefix: Path) -> None:
-    """Make the environment that `conda env create --file FILE --prefix PREFIX` would."""
+    """Make the environment of `conda env create --file FILE --prefix PREFIX`."""
     if os.environ.get("STAND_IN_CONDA") == "pins":
         subprocess.run([sys.executable, "-m", "venv", str(prefix)], check=True)
         pip = [str(prefix / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

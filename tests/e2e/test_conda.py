@@ -1,7 +1,7 @@
-"""--use-conda: the right environment for every rule, and environment files that are enough for their rules.
+"""Test --use-conda: every rule names the right environment, and each environment file suffices for its rules.
 
-No real conda is at hand: stand_in_conda.py answers for it. What is tested is the flag, the files and their pins; that
-conda itself solves and installs them is not.
+No real conda is at hand: stand_in_conda.py takes its place. The tests cover the flag, the files and their pins. They do
+not show that conda itself can install them.
 """
 
 import os
@@ -22,7 +22,7 @@ LARGE = ("nnunet", "keras")  # several GB each
 
 
 def rules_by_tool() -> dict[str, list[str]]:
-    """Environment → the rules that name it."""
+    """List the rules that name each environment."""
     found: dict[str, list[str]] = {tool: [] for tool in TOOLS}
     for name, body in rules_with_a_program():
         named = re.search(r'conda:\s+"../../envs/(\w+)\.yaml"', body)
@@ -32,7 +32,7 @@ def rules_by_tool() -> dict[str, list[str]]:
 
 
 def names_of_tests(rules: list[str]) -> list[str]:
-    """Pytest's names of the tests of these rules, and of no other whose name begins alike."""
+    """List pytest's names of the tests of exactly these rules."""
     return [
         f"{path.relative_to(ROOT)}::test_{rule}"
         for path in sorted((ROOT / "tests" / "rules").glob("test_*.py"))
@@ -47,14 +47,14 @@ def test_every_rule_names_an_environment_that_exists():
 
 
 def conda_environment(folder, pins: bool = False) -> dict[str, str]:
-    """Variables under which the stand-in is the only conda."""
+    """Set the variables so that the stand-in is the only conda."""
     programs = stand_in_conda.install(folder)
     path = os.pathsep.join([str(programs), "/usr/local/bin", "/usr/bin", "/bin"])
     more = {"STAND_IN_CONDA": "pins"} if pins else {}
     return {"PATH": path, "STAND_IN_CONDA_PREFIX": str(folder)} | more
 
 
-def test_without_conda_the_user_is_told_what_to_do(tmp_path):
+def test_without_conda_the_message_says_what_to_do(tmp_path):
     workspace = tiny_workspace(tmp_path)
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -95,7 +95,7 @@ def test_programs_run_in_the_environment_of_their_rule(tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("tool", TOOLS)
 def test_the_pins_of_an_environment_are_enough(tool, tmp_path):
-    """An environment is built from the file's pins alone, and the tests of the rules that name it run in it."""
+    """Build an environment from the file's pins alone, and run the tests of its rules in it."""
     if tool in LARGE and not os.environ.get("LUNGSIGHT_LARGE_ENVIRONMENTS"):
         pytest.skip("several GB to install: set LUNGSIGHT_LARGE_ENVIRONMENTS=1")
     options = f"--use-conda --conda-prefix {tmp_path / 'environments'}"

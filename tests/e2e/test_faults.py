@@ -1,7 +1,7 @@
-"""The tiny run under faults: programs and Snakemake killed at any moment, a full disk, a disk that turns read-only, a
-shard that fails. Run again, it completes with the report of a run that nothing befell.
+"""Test the tiny run under faults: run again, it completes with the same report as an undisturbed run.
 
-LUNGSIGHT_KILLS=N changes the number of kills, LUNGSIGHT_KILLS_SEED the moments.
+Programs and Snakemake are killed at any moment, the disk is full or becomes read-only, or a shard fails.
+LUNGSIGHT_KILLS=N changes the number of kills, LUNGSIGHT_KILLS_SEED their moments.
 """
 
 import os
@@ -23,14 +23,14 @@ KILLS = int(os.environ.get("LUNGSIGHT_KILLS", "30"))
 SEED = int(os.environ.get("LUNGSIGHT_KILLS_SEED", "1"))
 RUN = ("--cores", "2", "--rerun-incomplete", "all")
 SMALL_DISK, LARGE_DISK = "12m", "4g"
-LONGEST_DELAY = 30  # seconds; shorter than the longest job, most kills would meet the same one again and again
-PATIENCE = 600  # seconds for the jobs that still run beside a killed one
+LONGEST_DELAY = 30  # seconds; if it were shorter than the longest job, most kills would hit that job
+PATIENCE = 600  # seconds to wait for the jobs that run beside a killed one
 
 
 def run_with_a_kill(workspace: Workspace, moments: random.Random) -> str:
-    """Run, and kill -9 Snakemake or one of its programs some seconds after a program began; returns what was killed.
+    """Run, kill -9 Snakemake or a program some seconds after the first program began, and return what was killed.
 
-    "nothing" where the run ended by itself before.
+    Return "nothing" where the run ended first.
     """
     workspace.snakemake("--unlock", "all")  # what a user does after a kill
     process = workspace.start(*RUN)
@@ -91,7 +91,7 @@ def test_a_killed_snakemake_leaves_no_program(tiny, tmp_path):
 
 @pytest.fixture
 def small_disk(tiny, tmp_path):
-    """A run whose results lie on a disk of their own, too small for them; returns it and a function that remounts."""
+    """Put the results of a run on a separate disk that is too small; yield the run and a function that remounts."""
     workspace = tiny_under_the_same_key(tmp_path / "run", tiny)
     disk = workspace.folder / "results"
     options = ["-t", "tmpfs", "-o", f"size={SMALL_DISK}", "lungsight-test"]
@@ -121,7 +121,7 @@ def test_a_full_disk_a_read_only_one_and_a_failing_shard(tiny, small_disk):
 
     remount(f"rw,size={LARGE_DISK}")
     masks = workspace.run_folder / "segmentation" / "masks"
-    # Made before the disk was full or not: the shard is wanted again only where what is made of it is missing too.
+    # Snakemake makes the shard again only if its dependants are missing too, whether or not it was made before.
     for made in (masks / "hospital" / "001", workspace.run_folder / "training" / "images" / "hospital"):
         shutil.rmtree(made, ignore_errors=True)
     process = workspace.start("--keep-going", *RUN)
@@ -132,7 +132,7 @@ def test_a_full_disk_a_read_only_one_and_a_failing_shard(tiny, small_disk):
         time.sleep(0.05)
     assert process.returncode != 0
     assert (masks / "hospital" / "000").is_dir() and (masks / "curated" / "000").is_dir(), "the others went on"
-    assert not (masks / "hospital" / "001").exists(), "what the killed job had begun is not taken for whole"
+    assert not (masks / "hospital" / "001").exists(), "the killed job's partial output must not count as complete"
 
     done = workspace.snakemake(*RUN)
     assert done.returncode == 0, done.stdout[-8000:]

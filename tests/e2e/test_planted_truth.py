@@ -1,6 +1,6 @@
-"""The audit on models whose truth is known: phantoms with lesions, with a mark, with nothing but a mark.
+"""Test the audit on models whose truth is known: phantoms with lesions, with a mark, with nothing but a mark.
 
-The verdict's rules were chosen while looking at seeds 1 to 6; the seeds here were not looked at for it.
+The verdict's rules were chosen on seeds 1 to 6. The seeds here played no part in that.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ def test_maps_are_measured_against_lesions() -> None:
 
 @pytest.mark.long
 def test_lesions_are_marked_only_where_labels_taught_it() -> None:
-    """Label randomisation. Of one network alone chance may say otherwise, so means over ten."""
+    """Test label randomisation on means over ten networks, since a single network varies by chance."""
     found = pd.concat([measured(seed) for seed in range(101, 111)]).groupby("network").mean()
     for network in (TRUE, AGAIN):
         assert found.loc[network, "enrichment"] > 2 > 1.6 > found.loc[SHUFFLED, "enrichment"]
@@ -48,7 +48,7 @@ def test_lesions_are_marked_only_where_labels_taught_it() -> None:
 
 @pytest.mark.long
 def test_rates_over_twenty_models() -> None:
-    """False alarms at most 1 in 20, catches at least 19 in 20; strengths rank alike over all models of five seeds."""
+    """Allow 1 false alarm in 20, require 19 catches in 20, and rank the marks' strengths over five seeds."""
     expected = {
         **{"lesions": "lung", "mark 0.0": "lung", "segmented lesions": "lung", "mark in the lung": "lung"},
         **{

@@ -1,4 +1,4 @@
-"""The finished tiny run asked about new scans: folders of DICOM, NIfTI and PNG, from the command line to the page."""
+"""Test predict with a model of the tiny run: folders of DICOM, NIfTI and PNG, from the command line to the page."""
 
 import shutil
 from pathlib import Path
@@ -39,27 +39,27 @@ def six_pictures(tiny: Workspace, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "fill", "scans"), [("dicom", two_dicom_series, 2), ("nifti", two_volumes, 2), ("png", six_pictures, 6)]
 )
-def test_a_folder_of_every_kind_is_answered(tiny, tmp_path, kind, fill, scans):
+def test_a_folder_of_every_format_is_predicted(tiny, tmp_path, kind, fill, scans):
     fill(tiny, tmp_path / "scans")
-    asked = Workspace(tmp_path, {}, results="results/new")
+    new = Workspace(tmp_path, {}, results="results/new")
     model = tiny.run_folder / "models/segmented-small_cnn-scratch/stage2"
     words = ("scans=scans", f"model={model}", "out=results/new")
-    done = asked.snakemake("--cores", "2", "--show-failed-logs", "predict", "--config", *words, configured=False)
+    done = new.snakemake("--cores", "2", "--show-failed-logs", "predict", "--config", *words, configured=False)
     assert done.returncode == 0, done.stdout[-6000:]
-    again = asked.snakemake("-n", "predict", "--config", *words, configured=False)
+    again = new.snakemake("-n", "predict", "--config", *words, configured=False)
     assert "Nothing to be done" in again.stdout, again.stdout[-3000:]
 
-    found = read_table(asked.run_folder / "predictions.tsv", "new_predictions")
+    found = read_table(new.run_folder / "predictions.tsv", "new_predictions")
     assert len(found) == scans and found["patient"].nunique() == len(NAMES)
-    answered = found[found["n_used"] > 0]
-    assert len(answered), found["outcome_note"].tolist()
-    calibration = Calibration(**read_json(asked.run_folder / "reference.json")["calibration"])
-    np.testing.assert_allclose(answered["probability"], calibration(answered["probability_raw"]))
-    np.testing.assert_allclose(answered["threshold"], calibration.threshold)
-    for case in answered["case"]:
-        assert list((asked.run_folder / "overlays").glob(f"{case}-*.png"))
-    page = (asked.run_folder / "index.html").read_text(encoding="utf-8")
+    predicted = found[found["n_used"] > 0]
+    assert len(predicted), found["outcome_note"].tolist()
+    calibration = Calibration(**read_json(new.run_folder / "reference.json")["calibration"])
+    np.testing.assert_allclose(predicted["probability"], calibration(predicted["probability_raw"]))
+    np.testing.assert_allclose(predicted["threshold"], calibration.threshold)
+    for case in predicted["case"]:
+        assert list((new.run_folder / "overlays").glob(f"{case}-*.png"))
+    page = (new.run_folder / "index.html").read_text(encoding="utf-8")
     assert "For research only." in page
-    for path in asked.run_folder.rglob("*"):
+    for path in new.run_folder.rglob("*"):
         if path.suffix in {".tsv", ".json", ".html", ".log"}:
             assert "Example" not in path.read_text(encoding="utf-8"), path

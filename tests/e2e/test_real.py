@@ -1,7 +1,7 @@
-"""The whole chain on real chest CT: intake, segmentation, QC, splits, both stages, Grad-CAM, report.
+"""Run the whole workflow on real chest CT: intake, segmentation, QC, splits, both stages, Grad-CAM, report.
 
-One patient is Non Covid and four are Covid-19, so no number here says anything about medicine; what is asserted is what
-can be known: HU, counts, where lung is, and that a split by patient is refused. nnU-Net is trained on phantoms.
+One patient is Non Covid and four are Covid-19, so no number here says anything about medicine. The tests assert what is
+known: HU, counts, where lung is, and that a split by patient is refused. nnU-Net is trained on phantoms.
 """
 
 import csv
@@ -33,7 +33,7 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 
 
 def hospital_rows(real_ct: Path) -> list[dict]:
-    """A0002 as one series, the sbu slices as one row per file."""
+    """List A0002 as one series, and each sbu slice as a row of its own."""
     rows = [{"patient": "A0002", "path": "lung_dx_A0002", "label": "Non Covid"}]
     for path in sorted((real_ct / "sbu").rglob("*.dcm")):
         rows.append({"patient": path.parent.name, "path": str(path.relative_to(real_ct)), "label": "Covid-19"})
@@ -65,7 +65,7 @@ def annotated_rows(root: Path, real_ct: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, real_ct) -> Workspace:
-    """The finished run on real CT."""
+    """Return the finished run on real CT."""
     folder = tmp_path_factory.mktemp("real")
     write_rows(folder / "nsclc.tsv", annotated_rows(folder / "annotated", real_ct))
     write_rows(folder / "hospital.tsv", hospital_rows(real_ct))
@@ -102,7 +102,7 @@ def test_every_row_is_accounted_for(real, real_ct):
     hospital = table_at(real, "cohorts/hospital/cases.tsv", "cases")
     averaged = hospital["status"] == "rejected"
     assert hospital.loc[averaged, "reason"].str.contains("reformatted image").all(), hospital[["row", "reason"]]
-    assert averaged.sum() == 1  # one sbu slice says in its ImageType that it is an average of others
+    assert averaged.sum() == 1  # the ImageType of one sbu slice says that it averages others
     assert list(hospital.loc[~averaged, "n_slices"]) == [30] + [1] * 7
     curated = table_at(real, "cohorts/curated/cases.tsv", "cases")
     assert len(curated) == 2 * PUBLIC_PER_CLASS
@@ -150,7 +150,7 @@ def test_hu_of_single_files_are_those_of_pydicom(real, real_ct):
 
 
 def test_lung_is_found_where_lung_is(real, capsys):
-    """On real lungs, with a network that has seen phantoms only: found where lung is plenty, and said how much."""
+    """Expect lung in the middle of the thorax, from a network that was trained on phantoms; print how much it found."""
     scores = table_at(real, "qc/hospital/scores.tsv", "scores")
     slices = table_at(real, "cohorts/hospital/slices.tsv", "slices")
     merged = slices.merge(scores, on="slice")
@@ -177,7 +177,7 @@ def test_the_report_counts_what_was_run(real):
 
 
 def test_a_split_by_patient_is_refused(real):
-    """Only one patient is Non Covid: no three sides can have both classes."""
+    """Only one patient is Non Covid, so three subsets cannot all have both classes."""
     workspace = Workspace(real.folder, real.config | {"splits": {"unit": "patient"}})
     try:
         done = workspace.snakemake("--cores", "2", "--show-failed-logs", "split")

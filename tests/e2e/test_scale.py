@@ -1,4 +1,4 @@
-"""The workflow on tables of the thesis's size: how many jobs there are, and which of them an edit runs again.
+"""Test the workflow on tables of the thesis's size: the number of jobs, and which jobs an edit runs again.
 
 No program runs: benchmarks/scale.py makes empty scans and empty results. Time and memory are measured there.
 """
@@ -19,7 +19,7 @@ def test_the_thesis_needs_at_most_400_jobs(tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Scale:
-    """A finished run on a tenth of the thesis's data, with several shards in every cohort."""
+    """Finish a run on a tenth of the thesis's data, with four shards in every cohort."""
     scale = Scale(tmp_path_factory.mktemp("scale"), THESIS.part(0.1))
     for cohort in scale.config["cohorts"].values():
         cohort["shards"] = 4
@@ -29,7 +29,7 @@ def finished(tmp_path_factory) -> Scale:
 
 
 def edited(path: Path, old: str, new: str):
-    """Replace `old` once; returns a function that undoes it."""
+    """Replace `old` once; return a function that undoes it."""
     before = path.read_text(encoding="utf-8")
     assert old in before
     path.write_text(before.replace(old, new, 1), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The tiny run on a real Slurm of one node, through profiles/slurm, while a job and the node's daemon are killed."""
+"""Run the tiny workflow on a real Slurm of one node, while a job and the node's daemon are killed."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def cluster(tmp_path):
 
 
 def wait_for(found, process, seconds: float = AT_MOST):
-    """The first true value of `found()`, asked every half second while the process runs."""
+    """Call `found` every half second while the process runs; return its first true value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         if value := found():

@@ -1,7 +1,7 @@
-"""The whole of config/table-2-2.yaml on tiny phantoms: ten pipelines of the literature, both stages, to the report.
+"""Run config/table-2-2.yaml on tiny phantoms: ten pipelines of the literature, both stages, to the report.
 
-Images are as small as the backbones allow and trainings a few steps long: what is shown is that all goes through, not
-how well. There is stand-in pre-training in place of ImageNet weights.
+Images are as small as the backbones allow, and trainings take a few steps. The tests show that everything runs, not how
+well it learns. Stand-in pre-training replaces ImageNet weights.
 """
 
 import re
@@ -31,7 +31,7 @@ PHANTOMS = {
 
 
 def small_config() -> dict:
-    """config/table-2-2.yaml with phantom cohorts, and what makes it quick."""
+    """Return config/table-2-2.yaml with phantom cohorts and settings that make it quick."""
     config = yaml.safe_load((ROOT / "config/table-2-2.yaml").read_text(encoding="utf-8"))
     cohorts = yaml.safe_load(yaml.safe_dump(PHANTOMS))
     for name, cohort in cohorts.items():
@@ -59,21 +59,21 @@ def table_at(workspace: Workspace, path: str, schema: str):
     return read_table(workspace.run_folder / path, schema)
 
 
-def test_all_systems_are_ranked_with_all_that_is_asked_of_them(finished):
+def test_every_published_model_is_ranked_with_all_its_columns(finished):
     table = table_at(finished, "report/systems.tsv", "systems")
     assert set(table["backbone"]) == set(published_models.names())
     for _, rows in table.groupby("stage"):
         assert len(rows) == 10 and rows["rank"].iloc[0] == 1 and rows["rank"].is_monotonic_increasing
         assert rows["roc_auc"].is_monotonic_decreasing
         assert np.isnan(rows["difference"].iloc[0]) and rows["difference"].iloc[1:].le(0).all()
-    asked = ["accuracy", "accuracy_lo", "accuracy_hi", "ece", "brier", "parameters"]
-    assert table[asked].notna().all(axis=None)
+    filled = ["accuracy", "accuracy_lo", "accuracy_hi", "ece", "brier", "parameters"]
+    assert table[filled].notna().all(axis=None)
     assert set(table["verdict"]) <= {"looks at the lung", "no better than chance", "looks elsewhere", "cannot tell"}
     assert set(table.loc[table["answer"] == "pooled", "backbone"]) == {"bai2020"}
     assert set(table.loc[table["region"] == "lung_box", "backbone"]) == {"wang2021"}
 
 
-def test_a_patient_of_a_pooling_system_has_an_answer_of_its_own(finished):
+def test_a_pooling_model_predicts_each_patient_once(finished):
     predictions = table_at(finished, "models/segmented-bai2020-imagenet/stage2/predictions/hospital.tsv", "predictions")
     assert (predictions.groupby("patient")[PATIENT_PREDICTION].nunique() == 1).all()
     test = predictions[predictions["split"] == "test"].drop_duplicates("patient")
@@ -101,10 +101,10 @@ def test_machines_are_solved_in_closed_form(finished):
     assert (provenance["backbone"], provenance["settings"]["solver"]) == ("densenet201", "closed_form")
 
 
-def test_the_report_shows_papers_substitutions_and_what_they_print(finished):
+def test_the_report_shows_papers_their_figures_and_substitutions(finished):
     page = (finished.run_folder / "report/index.html").read_text(encoding="utf-8")
     text = re.sub(r"\s+", " ", page)
     for name in published_models.names():
         assert published_models.load(name).paper in text
-    assert "automatic lung boxes" in text
+    assert "automatic lung box" in text
     assert "0.895" in text and "0.971" in text

@@ -1,4 +1,4 @@
-"""The whole workflow on tiny phantoms: every room, two small pipelines, both stages."""
+"""Run the whole workflow on tiny phantoms: every room, two small pipelines, both stages."""
 
 import csv
 import re
@@ -39,13 +39,13 @@ CONFIG = {
     },
     "explain": {"threads": 1, "overlays": 1, "sample": 4},
     "audit": {"sample": 4, "randomisations": 1, "steps": 4},
-    "leakage": {"pipelines": []},  # the demo pays for it, and its rules have tests of their own
+    "leakage": {"pipelines": []},  # the demo runs it, and its rules have their own tests
     "report": {"bootstrap": 200},
 }
 
 
 def write_phantom_tables(workspace: Workspace) -> None:
-    """The cohort tables that the demo's tool would write, for this config."""
+    """Write the cohort tables of this config, as tools/demo_tables.py does for the demo."""
     filled = complete_config({"results": workspace.results} | workspace.config)
     for name, cohort in filled["cohorts"].items():
         rows = cohort_table(name, cohort)
@@ -56,7 +56,7 @@ def write_phantom_tables(workspace: Workspace) -> None:
 
 
 def tiny_workspace(folder: Path) -> Workspace:
-    """A folder in which nothing but the tables of the tiny phantoms exists yet."""
+    """Make a workspace that holds only the tables of the tiny phantoms."""
     config = yaml.safe_load(yaml.safe_dump(CONFIG))
     for name, cohort in config["cohorts"].items():
         cohort |= {"root": f"phantoms/{name}", "table": f"{name}.tsv"}
@@ -67,7 +67,7 @@ def tiny_workspace(folder: Path) -> Workspace:
 
 
 def tiny_under_the_same_key(folder: Path, other: Workspace) -> Workspace:
-    """As `tiny_workspace`, in a folder that it makes, with the pseudonyms of another run."""
+    """Make the folder and a tiny workspace in it, with the pseudonym key of another run."""
     folder.mkdir()
     workspace = tiny_workspace(folder)
     workspace.private_folder.mkdir(parents=True, mode=0o700)
@@ -76,7 +76,7 @@ def tiny_under_the_same_key(folder: Path, other: Workspace) -> Workspace:
 
 
 def report_tables(workspace: Workspace) -> dict[str, bytes]:
-    """Name → content of the report's tables."""
+    """Read the report's tables: name → content."""
     return {path.name: path.read_bytes() for path in sorted((workspace.run_folder / "report").glob("*.tsv"))}
 
 
@@ -98,13 +98,13 @@ def test_lungs_are_found_on_test_patients(tiny):
     assert metrics.loc[metrics["split"] == "test", "dice"].min() > 0.8
 
 
-def test_a_patient_is_on_one_side_in_both_frameworks(tiny):
+def test_a_patient_is_in_one_subset_in_both_input_views(tiny):
     for cohort in ("curated", "hospital"):
-        sides = {}
-        for framework in ("whole", "segmented"):
-            split = table_at(tiny, f"splits/{cohort}/{framework}.tsv", "split")
-            for patient, side in zip(split["patient"], split["split"], strict=True):
-                assert sides.setdefault(patient, side) == side
+        subsets = {}
+        for view in ("whole", "segmented"):
+            split = table_at(tiny, f"splits/{cohort}/{view}.tsv", "split")
+            for patient, subset in zip(split["patient"], split["split"], strict=True):
+                assert subsets.setdefault(patient, subset) == subset
             assert set(split["split"]) == {"train", "val", "test"}
 
 
@@ -124,21 +124,21 @@ def test_metrics_follow_from_the_predictions_alone(tiny):
 
 
 def test_predictions_cover_the_split(tiny):
-    for framework in ("whole", "segmented"):
+    for view in ("whole", "segmented"):
         for stage, cohort in ((1, "curated"), (1, "hospital"), (2, "hospital")):
-            path = f"models/{framework}-small_cnn-scratch/stage{stage}/predictions/{cohort}.tsv"
-            split = table_at(tiny, f"splits/{cohort}/{framework}.tsv", "split")
+            path = f"models/{view}-small_cnn-scratch/stage{stage}/predictions/{cohort}.tsv"
+            split = table_at(tiny, f"splits/{cohort}/{view}.tsv", "split")
             predictions = table_at(tiny, path, "predictions")
             assert list(predictions["slice"]) == list(split["slice"])
             assert list(predictions["split"]) == list(split["split"])
 
 
 def test_saliency_has_a_row_for_every_test_slice(tiny):
-    for framework in ("whole", "segmented"):
+    for view in ("whole", "segmented"):
         for stage, cohort in ((1, "curated"), (2, "hospital")):
-            folder = f"explain/{framework}-small_cnn-scratch/stage{stage}"
+            folder = f"explain/{view}-small_cnn-scratch/stage{stage}"
             saliency = table_at(tiny, f"{folder}/saliency.tsv", "saliency")
-            split = table_at(tiny, f"splits/{cohort}/{framework}.tsv", "split")
+            split = table_at(tiny, f"splits/{cohort}/{view}.tsv", "split")
             assert list(saliency["slice"]) == list(split.loc[split["split"] == "test", "slice"])
             with np.load(tiny.run_folder / folder / "maps.npz", allow_pickle=False) as maps:
                 assert list(maps["slices"]) == list(saliency["slice"])
@@ -150,7 +150,7 @@ def test_saliency_has_a_row_for_every_test_slice(tiny):
 
 
 def test_lesions_are_those_of_the_phantoms(tiny):
-    """On every test slice, also of the healthy, whose masks are there and show none."""
+    """Check every test slice; slices of healthy patients have empty lesion masks."""
     cohort = complete_config({"results": tiny.results} | tiny.config)["cohorts"]["hospital"]
     rows = table_at(tiny, "cohorts/hospital/cases.tsv", "cases").set_index("case")["row"]
     slices = table_at(tiny, "cohorts/hospital/slices.tsv", "slices").set_index("slice")
@@ -175,7 +175,7 @@ def test_report_stands_alone(tiny):
 
 
 def test_nothing_identifying_leaves(tiny):
-    """Patient ids, names and paths of the phantoms stand nowhere below the results."""
+    """Search all results for patient ids, names and paths of the phantoms."""
     with open(tiny.folder / "hospital.tsv", encoding="utf-8") as file:
         words = {row["patient"] for row in csv.DictReader(file, delimiter="\t")}
     patterns = [re.compile(rf"\b{re.escape(word)}\b".encode()) for word in words]
@@ -214,7 +214,7 @@ def test_an_explanation_setting_does_not_retrain(tiny):
 
 @pytest.mark.long
 def test_two_runs_under_one_key_agree(tiny, tmp_path):
-    """Same key, config and machine: the report's tables are the same to the byte."""
+    """With the same key, config and machine, the report's tables are equal to the byte."""
     workspace = tiny_under_the_same_key(tmp_path / "again", tiny)
     done = workspace.snakemake("--cores", "2", "--show-failed-logs", "all")
     assert done.returncode == 0, done.stdout[-8000:]

@@ -1,4 +1,4 @@
-"""The commands of docs/tutorial.md, as they stand there, one after the other."""
+"""Run the commands of docs/tutorial.md exactly as written, one block after the other."""
 
 import os
 import re
