@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from lungsight.code.messages import (
     PLAIN_CLASSES,
     PLAIN_DECORATORS,
     TEXT_ATTRIBUTES,
+    Boundary,
 )
 from lungsight.code.modules import Module, is_docstring, local_names, nodes_below
 
@@ -22,7 +23,6 @@ Path = tuple[str, ...]  # a dotted name; one that starts with "" is absolute, an
 EVERYTHING = "*"
 
 _NOT_TEXT = frozenset({"ctx", "type_comment", "kind"})
-_FORGET_MESSAGE = frozenset({"type", "isinstance"})  # of an exception they use the class alone
 _TABLE_NAMES = frozenset(name.rpartition(".")[2] for name in TABLE_FUNCTIONS)
 _LOADERS = frozenset({"import_module", "__import__"})
 _QUERIED = re.compile(r"@(\w+)")  # pandas looks up such a name where it evaluates an expression
@@ -65,8 +65,8 @@ class Summary:
 
     parts: its text, with its messages where they stand. paths: names that it uses. strings: its short string constants.
     patterns: its f-strings, None for what is filled in. schemas: names of tables that it calls functions for, None for
-    one that is computed. imports: modules that its functions import. loads: packages of
-    which it imports modules by a name that is computed.
+    one that is computed. imports: modules that its functions import. loads: packages of which it imports modules by a
+    computed name. reads_text: whether it looks at docstrings, annotations or messages.
     """
 
     parts: list[str | Message] = field(default_factory=list)
@@ -134,7 +134,7 @@ class _Reader:
         self.out = self.summary.parts
         self.frames = [_Frame(hides=False)]
         self.errors: dict[str, int] = {}
-        self.shown = False  # whether a base or decorator of the class may look at the annotations of methods
+        self.annotations_count = False  # those of methods: a base or decorator of their class may look at them
         self._aliases: dict[str, set[str]] | None = None
 
     def read(self, nodes: Iterable[ast.AST]) -> Summary:
@@ -282,7 +282,7 @@ class _Reader:
         self._defaults(node.args)
         annotations = [argument.annotation for argument in _arguments_of(node.args) if argument.annotation]
         annotations += [node.returns] if node.returns else []
-        if not self.shown and all(self._is_one_of(PLAIN_DECORATORS, one) for one in node.decorator_list):
+        if not self.annotations_count and all(self._is_one_of(PLAIN_DECORATORS, one) for one in node.decorator_list):
             self._message("annotation", annotations)
         else:
             self._list("annotations", annotations)
@@ -335,13 +335,13 @@ class _Reader:
         self.out.append(f"ClassDef({node.name},")
         self._fields(node, "decorator_list", "bases", "keywords", "type_params")
         self._enter(hides=False)  # what a class binds its methods do not see
-        before = self.shown
-        self.shown = bool(node.keywords) or not all(
+        before = self.annotations_count
+        self.annotations_count = bool(node.keywords) or not all(
             self._is_one_of(PLAIN_CLASSES, one) or self._is_of_this_package(one)
             for one in (*node.decorator_list, *node.bases)
         )
         self._body("body", self._without_docstring(node.body))
-        self.shown = before
+        self.annotations_count = before
         if any(isinstance(inner, ast.FunctionDef) and inner.name in TEXT_ATTRIBUTES for inner in node.body):
             self.summary.reads_text = True
         self._leave()
@@ -384,18 +384,22 @@ class _Reader:
         start = next(iter(imported)) if imported else f"{self.module.name}.{root}" if defined else root
         return ".".join([start, *rest])
 
-    def _message(self, kind: str, nodes: list[ast.AST], **more: object) -> Message | None:
+    def _message(
+        self,
+        kind: str,
+        nodes: Sequence[ast.AST],
+        exception: Path | None = None,
+        inner: Sequence[Message] = (),
+    ) -> None:
         """Leave nodes out of the text, as a message; outside of a statement's reading they are part of it."""
         if not nodes:
-            return None
+            return
         if self.whole is None:
-            self._list(kind, nodes)
-            return None
+            self._list(kind, list(nodes))
+            return
         quoted = {name for node in nodes for name in _quoted(node)} if self.errors else set()
         handlers = frozenset(self.errors[name] for name in quoted & set(self.errors))
-        message = Message(kind, nodes, handlers=handlers, **more)
-        self.out.append(message)
-        return message
+        self.out.append(Message(kind, list(nodes), exception, handlers, list(inner)))
 
     def _expression(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
@@ -407,7 +411,7 @@ class _Reader:
                 return
         self._plain(node)
 
-    def _boundary(self, node: ast.Call):
+    def _boundary(self, node: ast.Call) -> Boundary | None:
         name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
         return BOUNDARIES.get(self._stands_for(node.func) or "") if name in BOUNDARY_NAMES else None
 
@@ -435,7 +439,7 @@ class _Reader:
             self.out.append("Call(loaded,")
             self._fields(node, "args", "keywords")
             self.out.append(")")
-        elif name in _FORGET_MESSAGE and isinstance(node.func, ast.Name):
+        elif _asks_for_class(node):
             with_errors, self.errors = self.errors, {}
             self._plain(node)
             self.errors = with_errors
@@ -475,9 +479,8 @@ class _Reader:
             self._fields(exception, "func")
             self._message("error", _values(exception), exception=path)
         else:
-            self.errors = (
-                {} if isinstance(exception, ast.Name) else with_errors
-            )  # raised again, its message is not used
+            if isinstance(exception, ast.Name):  # raised again, its message is not used
+                self.errors = {}
             self._fields(node, "exc")
         self.errors = {}
         self._fields(node, "cause")
@@ -534,9 +537,15 @@ def _values(node: ast.Call) -> list[ast.AST]:
     return [*node.args, *(keyword.value for keyword in node.keywords)]
 
 
+def _asks_for_class(node: ast.Call) -> bool:
+    """Whether a call looks at the class of a value and at nothing else of it."""
+    called = isinstance(node.func, ast.Name) and node.func.id in ("type", "isinstance")
+    return called and bool(node.args) and isinstance(node.args[0], ast.Name)
+
+
 def _quoted(node: ast.AST) -> Iterator[str]:
     """The names that an expression uses for more than their class."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FORGET_MESSAGE:
+    if isinstance(node, ast.Call) and _asks_for_class(node):
         return
     if isinstance(node, ast.Name):
         yield node.id
