@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from lungsight.code.library import Library, library_of
-from lungsight.code.reach import Code, Walk
+from lungsight.code.reach import Walk
+from lungsight.code.statements import Code
 
 __all__ = ["Code", "Library", "Walk", "digest_of", "digest_of_walk", "libraries_of"]
 

@@ -40,18 +40,12 @@ class Module:
         """Each name that an import binds, the dotted name that it stands for, and the module to import for it."""
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield (
-                    (alias.asname, alias.name, alias.name)
-                    if alias.asname
-                    else (
-                        (root := alias.name.partition(".")[0]),
-                        root,
-                        alias.name,
-                    )
-                )
+                name = alias.asname or alias.name.partition(".")[0]
+                yield name, alias.name if alias.asname else name, alias.name
             return
-        base = self.package.split(".")[: len(self.package.split(".")) - node.level + 1] if node.level else []
-        source = ".".join([*base, *([node.module] if node.module else [])])
+        above = self.package.split(".")
+        base = above[: len(above) - node.level + 1] if node.level else []
+        source = ".".join([*base, *filter(None, [node.module])])
         for alias in node.names:
             yield alias.asname or alias.name, f"{source}.{alias.name}", source
 

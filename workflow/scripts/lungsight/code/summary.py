@@ -23,7 +23,6 @@ Path = tuple[str, ...]  # a dotted name; one that starts with "" is absolute, an
 EVERYTHING = "*"
 
 _NOT_TEXT = frozenset({"ctx", "type_comment", "kind"})
-_FORGET_MESSAGE = frozenset({"type", "isinstance"})  # of an exception they use the class alone
 _TABLE_NAMES = frozenset(name.rpartition(".")[2] for name in TABLE_FUNCTIONS)
 _LOADERS = frozenset({"import_module", "__import__"})
 _QUERIED = re.compile(r"@(\w+)")  # pandas looks up such a name where it evaluates an expression
@@ -39,13 +38,13 @@ class Message:
     """
 
     kind: str
-    nodes: Sequence[ast.AST]
+    nodes: list[ast.AST]
     exception: Path | None = None
     handlers: frozenset[int] = frozenset()
-    inner: Sequence["Message"] = ()
+    inner: list["Message"] = field(default_factory=list)
 
     def all_nodes(self) -> Iterator[ast.AST]:
-        """Yield the nodes and all below them."""
+        """The nodes and all below them."""
         return (inner for node in self.nodes for inner in nodes_below(node))
 
 
@@ -66,8 +65,8 @@ class Summary:
 
     parts: its text, with its messages where they stand. paths: names that it uses. strings: its short string constants.
     patterns: its f-strings, None for what is filled in. schemas: names of tables that it calls functions for, None for
-    one that is computed. imports: modules that its functions import. loads: packages of
-    which it imports modules by a name that is computed.
+    one that is computed. imports: modules that its functions import. loads: packages of which it imports modules by a
+    computed name. reads_text: whether it looks at docstrings, annotations or messages.
     """
 
     parts: list[str | Message] = field(default_factory=list)
@@ -83,12 +82,11 @@ class Summary:
 
     @cached_property
     def messages(self) -> list[Message]:
-        """List the messages in the order of the text."""
         return [part for part in self.parts if isinstance(part, Message)]
 
     @cached_property
     def text(self) -> str:
-        """Join the text without any message."""
+        """The text without any message."""
         return "".join(part for part in self.parts if isinstance(part, str))
 
 
@@ -103,7 +101,7 @@ class _Frame:
 
 
 def path_of(node: ast.AST) -> Path | None:
-    """Return the dotted name that an expression is. None: it is another expression."""
+    """The dotted name that an expression is; None for any other expression."""
     parts = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -112,17 +110,17 @@ def path_of(node: ast.AST) -> Path | None:
 
 
 def absolute(dotted: str) -> Path:
-    """Mark a dotted name as one that does not depend on the module that uses it."""
+    """A dotted name that does not depend on the module that uses it."""
     return ("", *dotted.split("."))
 
 
 def summarise(module: Module, node: ast.stmt) -> Summary:
-    """Summarise a top-level statement of a module."""
+    """The summary of a top-level statement of a module."""
     return _Reader(module, node).read([node])
 
 
-def summarise_nodes(module: Module, nodes: Iterable[ast.AST]) -> Summary:
-    """Summarise a message that counts: nothing in it is left out."""
+def summarise_nodes(module: Module, nodes: list[ast.AST]) -> Summary:
+    """The summary of a message that counts: nothing in it is left out."""
     return _Reader(module, None).read(nodes)
 
 
@@ -136,7 +134,7 @@ class _Reader:
         self.out = self.summary.parts
         self.frames = [_Frame(hides=False)]
         self.errors: dict[str, int] = {}
-        self.shown = False  # whether a base or decorator of the class may look at the annotations of methods
+        self.annotations_count = False  # those of methods: a base or decorator of their class may look at them
         self._aliases: dict[str, set[str]] | None = None
 
     def read(self, nodes: Iterable[ast.AST]) -> Summary:
@@ -168,7 +166,7 @@ class _Reader:
                 self._list(name, value)
         out.append(")")
 
-    def _list(self, name: str, values: Sequence[object]) -> None:
+    def _list(self, name: str, values: list) -> None:
         self.out.append(f"{name}=[")
         for value in values:
             if isinstance(value, ast.AST):
@@ -179,7 +177,7 @@ class _Reader:
         self.out.append("]")
 
     def _fields(self, node: ast.AST, *names: str) -> None:
-        """Write some fields of a node as `_plain` does."""
+        """Some fields of a node, as `_plain` writes them."""
         for name in names:
             value = getattr(node, name, None)
             if isinstance(value, list):
@@ -236,7 +234,7 @@ class _Reader:
             self._use((name,))
 
     def _f_string(self, node: ast.JoinedStr) -> None:
-        self.summary.patterns.add(tuple(map(_string_of, node.values)))
+        self.summary.patterns.add(tuple(part.value if isinstance(part, ast.Constant) else None for part in node.values))
         self._plain(node)
 
     def _global(self, node: ast.Global) -> None:
@@ -284,7 +282,7 @@ class _Reader:
         self._defaults(node.args)
         annotations = [argument.annotation for argument in _arguments_of(node.args) if argument.annotation]
         annotations += [node.returns] if node.returns else []
-        if not self.shown and all(self._is_one_of(PLAIN_DECORATORS, one) for one in node.decorator_list):
+        if not self.annotations_count and all(self._is_one_of(PLAIN_DECORATORS, one) for one in node.decorator_list):
             self._message("annotation", annotations)
         else:
             self._list("annotations", annotations)
@@ -337,13 +335,13 @@ class _Reader:
         self.out.append(f"ClassDef({node.name},")
         self._fields(node, "decorator_list", "bases", "keywords", "type_params")
         self._enter(hides=False)  # what a class binds its methods do not see
-        before = self.shown
-        self.shown = bool(node.keywords) or not all(
+        before = self.annotations_count
+        self.annotations_count = bool(node.keywords) or not all(
             self._is_one_of(PLAIN_CLASSES, one) or self._is_of_this_package(one)
             for one in (*node.decorator_list, *node.bases)
         )
         self._body("body", self._without_docstring(node.body))
-        self.shown = before
+        self.annotations_count = before
         if any(isinstance(inner, ast.FunctionDef) and inner.name in TEXT_ATTRIBUTES for inner in node.body):
             self.summary.reads_text = True
         self._leave()
@@ -363,23 +361,23 @@ class _Reader:
 
     # Messages
 
-    def _imported_here(self, whole: ast.stmt) -> dict[str, set[str]]:
-        """Map each name that imports in the statement bind to what it stands for."""
+    def _imported_here(self) -> dict[str, set[str]]:
+        """The names that imports in the statement bind, and what they stand for."""
         if self._aliases is None:
             self._aliases = {}
-            for node in nodes_below(whole):
+            for node in nodes_below(self.whole):
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     for name, stands_for, _ in self.module.imported(node):
                         self._aliases.setdefault(name, set()).add(stands_for)
         return self._aliases
 
     def _stands_for(self, node: ast.AST) -> str | None:
-        """Name what an expression is: an import, one definition of this module or a built-in. None: not certain."""
+        """The dotted name of what an expression is for certain: imported, defined once in this module, or built in."""
         path = path_of(node)
         if path is None or self.whole is None:
             return None
         root, rest = path[0], path[1:]
-        imported = self._imported_here(self.whole).get(root, set()) | set(self.module.aliases.get(root, ()))
+        imported = self._imported_here().get(root, set()) | set(self.module.aliases.get(root, ()))
         defined = self.module.bindings.get(root, [])
         if root in local_names(self.whole) or len(imported) + len(defined) > 1:
             return None
@@ -387,19 +385,21 @@ class _Reader:
         return ".".join([start, *rest])
 
     def _message(
-        self, kind: str, nodes: Sequence[ast.AST], exception: Path | None = None, inner: Sequence[Message] = ()
-    ) -> Message | None:
+        self,
+        kind: str,
+        nodes: Sequence[ast.AST],
+        exception: Path | None = None,
+        inner: Sequence[Message] = (),
+    ) -> None:
         """Leave nodes out of the text, as a message; outside of a statement's reading they are part of it."""
         if not nodes:
-            return None
+            return
         if self.whole is None:
-            self._list(kind, nodes)
-            return None
+            self._list(kind, list(nodes))
+            return
         quoted = {name for node in nodes for name in _quoted(node)} if self.errors else set()
         handlers = frozenset(self.errors[name] for name in quoted & set(self.errors))
-        message = Message(kind, nodes, exception, handlers, inner)
-        self.out.append(message)
-        return message
+        self.out.append(Message(kind, list(nodes), exception, handlers, list(inner)))
 
     def _expression(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):
@@ -439,7 +439,7 @@ class _Reader:
             self.out.append("Call(loaded,")
             self._fields(node, "args", "keywords")
             self.out.append(")")
-        elif name in _FORGET_MESSAGE and isinstance(node.func, ast.Name):
+        elif _asks_for_class(node):
             with_errors, self.errors = self.errors, {}
             self._plain(node)
             self.errors = with_errors
@@ -455,16 +455,18 @@ class _Reader:
         if function in TABLE_FUNCTIONS and not function.startswith(f"{self.module.name}."):
             position, keyword = TABLE_FUNCTIONS[function]
             values = [*node.args[position : position + 1], *(one.value for one in node.keywords if one.arg == keyword)]
-            self.summary.schemas.add(_string_of(values[0]) if len(values) == 1 else None)
+            known = [value.value for value in values if isinstance(value, ast.Constant)]
+            self.summary.schemas |= set(known) if len(known) == len(values) == 1 else {None}
 
     def _loaded(self, node: ast.Call) -> str | None:
-        """Name the package that `import_module(f"{__name__}.…")` imports a module of. None: it is another call."""
+        """The package of which `import_module(f"{__name__}.…")` imports a module; None for any other call."""
         parts = node.args[0].values if len(node.args) == 1 and isinstance(node.args[0], ast.JoinedStr) else []
         of_here = (
             len(parts) > 1
             and isinstance(parts[0], ast.FormattedValue)
             and path_of(parts[0].value) == ("__name__",)
-            and (_string_of(parts[1]) or "").startswith(".")
+            and isinstance(parts[1], ast.Constant)
+            and parts[1].value.startswith(".")
         )
         return self.module.name if of_here and self._stands_for(node.func) == "importlib.import_module" else None
 
@@ -473,14 +475,12 @@ class _Reader:
         exception = node.exc
         path = path_of(exception.func) if isinstance(exception, ast.Call) else None
         with_errors = self.errors
-        known = path is not None and self.whole is not None and path[0] not in local_names(self.whole)
-        if known and isinstance(exception, ast.Call):
+        if path is not None and self.whole is not None and path[0] not in local_names(self.whole):
             self._fields(exception, "func")
             self._message("error", _values(exception), exception=path)
         else:
-            self.errors = (
-                {} if isinstance(exception, ast.Name) else with_errors
-            )  # raised again, its message is not used
+            if isinstance(exception, ast.Name):  # raised again, its message is not used
+                self.errors = {}
             self._fields(node, "exc")
         self.errors = {}
         self._fields(node, "cause")
@@ -504,9 +504,8 @@ class _Reader:
         self.out.append(")")
 
     def _if(self, node: ast.If) -> None:
-        """Make a condition part of the messages where nothing else happens under it."""
-        outer = self.out
-        branches: list[list[str | Message]] = []
+        """A condition under which nothing happens but messages is part of them."""
+        outer, branches = self.out, []
         for branch in (node.body, node.orelse):
             self.out = []
             for statement in branch:
@@ -514,7 +513,7 @@ class _Reader:
             branches.append(self.out)
         self.out = outer
         if self.whole is not None and not any(isinstance(part, str) for branch in branches for part in branch):
-            inner = [part for branch in branches for part in branch if isinstance(part, Message)]
+            inner = [part for branch in branches for part in branch]
             self._message("condition", [node.test], inner=inner)
             self.out += inner
             return
@@ -533,19 +532,20 @@ def _arguments_of(arguments: ast.arguments) -> Iterator[ast.arg]:
     yield from (argument for argument in (arguments.vararg, arguments.kwarg) if argument)
 
 
-def _string_of(node: ast.expr) -> str | None:
-    """Return the value of a string constant. None: it is another expression."""
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
-
-
-def _values(node: ast.Call) -> list[ast.expr]:
-    """List all that is passed in a call."""
+def _values(node: ast.Call) -> list[ast.AST]:
+    """All that is passed in a call."""
     return [*node.args, *(keyword.value for keyword in node.keywords)]
 
 
+def _asks_for_class(node: ast.Call) -> bool:
+    """Whether a call looks at the class of a value and at nothing else of it."""
+    called = isinstance(node.func, ast.Name) and node.func.id in ("type", "isinstance")
+    return called and bool(node.args) and isinstance(node.args[0], ast.Name)
+
+
 def _quoted(node: ast.AST) -> Iterator[str]:
-    """Yield the names that an expression uses for more than their class."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FORGET_MESSAGE:
+    """The names that an expression uses for more than their class."""
+    if isinstance(node, ast.Call) and _asks_for_class(node):
         return
     if isinstance(node, ast.Name):
         yield node.id
