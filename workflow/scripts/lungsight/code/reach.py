@@ -33,7 +33,7 @@ class Walk:
         self._whole: set[str] = set()
         self._reads_text = False
         self._import(program)
-        if not code.library.module(program).has_main:
+        if not code.library.own_module(program).has_main:
             self._take_whole(program)
         self._follow_all()
         while self._count_messages():
@@ -117,7 +117,7 @@ class Walk:
                     found = True
         if self._reads_text:
             for name in self.reached.modules:
-                for position in self.code.library.module(name).bindings.get(DOCSTRING, []):
+                for position in self.code.library.own_module(name).bindings.get(DOCSTRING, []):
                     found |= (name, position) not in self.reached.statements
                     self._reach((name, position))
         return found
@@ -134,7 +134,7 @@ class Walk:
         return message in statement.with_effects and (ANY_CLASS in handled or bool(classes & handled))
 
     def _handled(self) -> tuple[set[str], set[str]]:
-        """The exception classes that the code reached so far catches, and those whose messages it uses as results."""
+        """List the exception classes that the reached code catches, and those whose messages it uses as results."""
         handled: set[str] = {ANY_CLASS} if any(_SUPPRESS in part.outside for part in self.reached.parts) else set()
         used: set[str] = set()
         for place in self.reached.statements:
@@ -147,7 +147,7 @@ class Walk:
         return handled, used
 
     def lines(self) -> Iterator[bytes]:
-        """What is hashed: statements in the order of their modules, messages, imports for effect and data files."""
+        """Yield what is hashed: statements in the order of their modules, messages, imports for effect, data files."""
         for place in sorted(self.reached.statements):
             statement = self.code.statement(place)
             yield statement.part.text

@@ -75,18 +75,21 @@ class Code:
         self._for_effect: dict[str, set[str]] = {}
 
     def statement(self, place: Place) -> Statement:
-        """A statement by its place."""
+        """Return the statement at a place."""
         if place not in self._statements:
             self._statements[place] = self._read(place)
         return self._statements[place]
 
     def _read(self, place: Place) -> Statement:
-        module = self.library.module(place[0])
+        module = self.library.own_module(place[0])
         node = module.statements[place[1]]
         summary = summarise(module, node)
         if module.bindings.get(DOCSTRING) == [place[1]]:
+            assert isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant), "a docstring is a constant"
             summary.parts.append(repr(node.value.value))
-        raised = {message: self._classes_of(module, message) for message in summary.messages if message.exception}
+        raised = {
+            message: self._classes_of(module, message.exception) for message in summary.messages if message.exception
+        }
         return Statement(
             self._part(module, summary),
             module,
@@ -96,9 +99,9 @@ class Code:
             [self.library.classes_handled(module, handler.types) for handler in summary.handlers],
         )
 
-    def _classes_of(self, module: Module, message: Message) -> frozenset[str]:
-        """The class of a raised message and its bases; nothing where its arguments may be more than a message."""
-        meanings = self.library.meanings(module, message.exception)
+    def _classes_of(self, module: Module, exception: Name) -> frozenset[str]:
+        """Name an exception class and its bases. Empty: its arguments may be more than a message."""
+        meanings = self.library.meanings(module, exception)
         if len(meanings) != 1 or not self.library.only_describes(meanings[0]):
             return frozenset()
         classes = self.library.ancestors(meanings[0]) or frozenset()
@@ -112,7 +115,7 @@ class Code:
         )
 
     def message(self, statement: Statement, message: Message) -> Part:
-        """A message that counts, in full."""
+        """Return a message that counts, in full."""
         if message not in self._messages:
             summary = summarise_nodes(statement.module, message.nodes)
             position = statement.summary.parts.index(message)
@@ -162,7 +165,7 @@ class Code:
     def at_import(self, name: str) -> set[int]:
         """Positions of the statements that do something when a module is imported, whatever is used of it."""
         if name not in self._at_import:
-            module = self.library.module(name)
+            module = self.library.own_module(name)
             docstring = module.bindings.get(DOCSTRING, [])
             self._at_import[name] = module.always | {
                 position
@@ -178,7 +181,7 @@ class Code:
         return self._for_effect[name]
 
     def _imported_for_effect(self, name: str) -> set[str]:
-        module = self.library.module(name)
+        module = self.library.own_module(name)
         unused = {
             bound for bound, names in module.aliases.items() if any(self._is_from_outside(dotted) for dotted in names)
         }

@@ -38,13 +38,13 @@ class Message:
     """
 
     kind: str
-    nodes: list[ast.AST]
+    nodes: Sequence[ast.AST]
     exception: Path | None = None
     handlers: frozenset[int] = frozenset()
-    inner: list["Message"] = field(default_factory=list)
+    inner: Sequence["Message"] = ()
 
     def all_nodes(self) -> Iterator[ast.AST]:
-        """The nodes and all below them."""
+        """Yield the nodes and all below them."""
         return (inner for node in self.nodes for inner in nodes_below(node))
 
 
@@ -82,11 +82,12 @@ class Summary:
 
     @cached_property
     def messages(self) -> list[Message]:
+        """List the messages in the order of the text."""
         return [part for part in self.parts if isinstance(part, Message)]
 
     @cached_property
     def text(self) -> str:
-        """The text without any message."""
+        """Join the text without any message."""
         return "".join(part for part in self.parts if isinstance(part, str))
 
 
@@ -101,7 +102,7 @@ class _Frame:
 
 
 def path_of(node: ast.AST) -> Path | None:
-    """The dotted name that an expression is; None for any other expression."""
+    """Return the dotted name that an expression is. None: it is another expression."""
     parts = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -110,17 +111,17 @@ def path_of(node: ast.AST) -> Path | None:
 
 
 def absolute(dotted: str) -> Path:
-    """A dotted name that does not depend on the module that uses it."""
+    """Mark a dotted name as one that does not depend on the module that uses it."""
     return ("", *dotted.split("."))
 
 
 def summarise(module: Module, node: ast.stmt) -> Summary:
-    """The summary of a top-level statement of a module."""
+    """Summarise a top-level statement of a module."""
     return _Reader(module, node).read([node])
 
 
-def summarise_nodes(module: Module, nodes: list[ast.AST]) -> Summary:
-    """The summary of a message that counts: nothing in it is left out."""
+def summarise_nodes(module: Module, nodes: Iterable[ast.AST]) -> Summary:
+    """Summarise a message that counts: nothing in it is left out."""
     return _Reader(module, None).read(nodes)
 
 
@@ -166,7 +167,7 @@ class _Reader:
                 self._list(name, value)
         out.append(")")
 
-    def _list(self, name: str, values: list) -> None:
+    def _list(self, name: str, values: Sequence[object]) -> None:
         self.out.append(f"{name}=[")
         for value in values:
             if isinstance(value, ast.AST):
@@ -177,7 +178,7 @@ class _Reader:
         self.out.append("]")
 
     def _fields(self, node: ast.AST, *names: str) -> None:
-        """Some fields of a node, as `_plain` writes them."""
+        """Write some fields of a node as `_plain` does."""
         for name in names:
             value = getattr(node, name, None)
             if isinstance(value, list):
@@ -234,7 +235,7 @@ class _Reader:
             self._use((name,))
 
     def _f_string(self, node: ast.JoinedStr) -> None:
-        self.summary.patterns.add(tuple(part.value if isinstance(part, ast.Constant) else None for part in node.values))
+        self.summary.patterns.add(tuple(map(_string_of, node.values)))
         self._plain(node)
 
     def _global(self, node: ast.Global) -> None:
@@ -361,23 +362,23 @@ class _Reader:
 
     # Messages
 
-    def _imported_here(self) -> dict[str, set[str]]:
-        """The names that imports in the statement bind, and what they stand for."""
+    def _imported_here(self, whole: ast.stmt) -> dict[str, set[str]]:
+        """Map each name that imports in the statement bind to what it stands for."""
         if self._aliases is None:
             self._aliases = {}
-            for node in nodes_below(self.whole):
+            for node in nodes_below(whole):
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     for name, stands_for, _ in self.module.imported(node):
                         self._aliases.setdefault(name, set()).add(stands_for)
         return self._aliases
 
     def _stands_for(self, node: ast.AST) -> str | None:
-        """The dotted name of what an expression is for certain: imported, defined once in this module, or built in."""
+        """Name what an expression is: an import, one definition of this module or a built-in. None: not certain."""
         path = path_of(node)
         if path is None or self.whole is None:
             return None
         root, rest = path[0], path[1:]
-        imported = self._imported_here().get(root, set()) | set(self.module.aliases.get(root, ()))
+        imported = self._imported_here(self.whole).get(root, set()) | set(self.module.aliases.get(root, ()))
         defined = self.module.bindings.get(root, [])
         if root in local_names(self.whole) or len(imported) + len(defined) > 1:
             return None
@@ -455,18 +456,16 @@ class _Reader:
         if function in TABLE_FUNCTIONS and not function.startswith(f"{self.module.name}."):
             position, keyword = TABLE_FUNCTIONS[function]
             values = [*node.args[position : position + 1], *(one.value for one in node.keywords if one.arg == keyword)]
-            known = [value.value for value in values if isinstance(value, ast.Constant)]
-            self.summary.schemas |= set(known) if len(known) == len(values) == 1 else {None}
+            self.summary.schemas.add(_string_of(values[0]) if len(values) == 1 else None)
 
     def _loaded(self, node: ast.Call) -> str | None:
-        """The package of which `import_module(f"{__name__}.…")` imports a module; None for any other call."""
+        """Name the package that `import_module(f"{__name__}.…")` imports a module of. None: it is another call."""
         parts = node.args[0].values if len(node.args) == 1 and isinstance(node.args[0], ast.JoinedStr) else []
         of_here = (
             len(parts) > 1
             and isinstance(parts[0], ast.FormattedValue)
             and path_of(parts[0].value) == ("__name__",)
-            and isinstance(parts[1], ast.Constant)
-            and parts[1].value.startswith(".")
+            and (_string_of(parts[1]) or "").startswith(".")
         )
         return self.module.name if of_here and self._stands_for(node.func) == "importlib.import_module" else None
 
@@ -475,7 +474,8 @@ class _Reader:
         exception = node.exc
         path = path_of(exception.func) if isinstance(exception, ast.Call) else None
         with_errors = self.errors
-        if path is not None and self.whole is not None and path[0] not in local_names(self.whole):
+        known = path is not None and self.whole is not None and path[0] not in local_names(self.whole)
+        if known and isinstance(exception, ast.Call):
             self._fields(exception, "func")
             self._message("error", _values(exception), exception=path)
         else:
@@ -504,8 +504,9 @@ class _Reader:
         self.out.append(")")
 
     def _if(self, node: ast.If) -> None:
-        """A condition under which nothing happens but messages is part of them."""
-        outer, branches = self.out, []
+        """Make a condition part of the messages where nothing else happens under it."""
+        outer = self.out
+        branches: list[list[str | Message]] = []
         for branch in (node.body, node.orelse):
             self.out = []
             for statement in branch:
@@ -513,7 +514,7 @@ class _Reader:
             branches.append(self.out)
         self.out = outer
         if self.whole is not None and not any(isinstance(part, str) for branch in branches for part in branch):
-            inner = [part for branch in branches for part in branch]
+            inner = [part for branch in branches for part in branch if isinstance(part, Message)]
             self._message("condition", [node.test], inner=inner)
             self.out += inner
             return
@@ -532,8 +533,13 @@ def _arguments_of(arguments: ast.arguments) -> Iterator[ast.arg]:
     yield from (argument for argument in (arguments.vararg, arguments.kwarg) if argument)
 
 
-def _values(node: ast.Call) -> list[ast.AST]:
-    """All that is passed in a call."""
+def _string_of(node: ast.expr) -> str | None:
+    """Return the value of a string constant. None: it is another expression."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _values(node: ast.Call) -> list[ast.expr]:
+    """List all that is passed in a call."""
     return [*node.args, *(keyword.value for keyword in node.keywords)]
 
 
@@ -544,7 +550,7 @@ def _asks_for_class(node: ast.Call) -> bool:
 
 
 def _quoted(node: ast.AST) -> Iterator[str]:
-    """The names that an expression uses for more than their class."""
+    """Yield the names that an expression uses for more than their class."""
     if isinstance(node, ast.Call) and _asks_for_class(node):
         return
     if isinstance(node, ast.Name):
