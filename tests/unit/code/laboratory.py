@@ -27,8 +27,8 @@ from types import FrameType
 
 from lungsight.code import Code, Library, Walk, digest_of_walk
 from tests.unit.code.edits import Edit, edited, edits_of
-from tests.unit.code.tiny_run import stand_in_for_classify
-from tests.workspace import ROOT
+from tests.unit.code.tiny_run import stand_in_for_inference
+from tests.factories.workspace import ROOT
 
 WORKFLOW = ROOT / "workflow"
 # More than any of these programs takes, of the processor and on the clock: an edit may make a loop endless.
@@ -207,8 +207,8 @@ def run_all(laboratory: Laboratory, commands: list[dict]) -> None:
     for command in commands:
         for output in command["outputs"]:
             (laboratory.run / output).parent.mkdir(parents=True, exist_ok=True)
-        if command["program"] == "classify":
-            stand_in_for_classify(laboratory.run, command["arguments"], command["outputs"][0])
+        if command["program"] == "infer_cohort":
+            stand_in_for_inference(laboratory.run, command["arguments"], command["outputs"][0])
             continue
         status, _ = laboratory.execute(command, laboratory.run)
         if status:
@@ -222,7 +222,7 @@ def examine(laboratory: Laboratory, commands: list[dict]) -> list[dict]:
     """
     found = []
     for command in commands:
-        if command["program"] == "classify":
+        if command["program"] == "infer_cohort":
             continue
         status, files, seen = laboratory.outputs_of(command, follow=True)
         if status or files != laboratory.results:

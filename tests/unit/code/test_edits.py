@@ -7,13 +7,13 @@ import pytest
 
 from lungsight.code import Code, Library, Walk, digest_of_walk
 from lungsight.training import backbones
-from tests.workspace import ROOT
+from tests.factories.workspace import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 LIBRARY = "scripts/lungsight"
 NOTHING: set[str] = set()
-TRAINING = {"train_stage", "leakage_trial"}
+TRAINING = {"train_stage", "leakage_training"}
 INTAKE = {"convert", "convert_annotated"}
 
 # file, text, what it becomes
@@ -30,17 +30,17 @@ IN_WORDS_ALONE = {
     "the line of an epoch": (f"{LIBRARY}/training/fit.py", "validation {row", "val {row"),
     "what a loop counts": (f"{LIBRARY}/training/fit.py", 'f"steps of epoch {epoch}"', 'f"steps in epoch {epoch}"'),
     "a help text": ("scripts/train_stage.py", "digest of the code, for the provenance", "the code"),
-    "a program's docstring": ("scripts/convert.py", "Convert one shard", "Converts a shard"),
-    "a module's docstring": (f"{LIBRARY}/tables.py", "Tables that leave a room", "Tables"),
+    "a program's docstring": ("scripts/convert.py", "Make windowed volumes", "Makes windowed volumes"),
+    "a module's docstring": (f"{LIBRARY}/tables.py", "Tables between programs", "Tables"),
     "a function's docstring": (f"{LIBRARY}/files.py", '"""Write UTF-8 text atomically."""', '"""Write a text."""'),
     "a comment": (f"{LIBRARY}/training/fit.py", "\ndef in_words", "\n# A line of the log.\ndef in_words"),
     "an annotation": (f"{LIBRARY}/files.py", "def sha256_of(path: Path)", "def sha256_of(path: str)"),
-    "a helper for the workflow's parser": (f"{LIBRARY}/intake/cohort_table.py", "1 << (wanted", "2 << (wanted"),
-    "a check of the config": (f"{LIBRARY}/config.py", "if low >= high", "if low > high"),
+    "a helper for the workflow's parser": (f"{LIBRARY}/intake/shards.py", "1 << (wanted", "2 << (wanted"),
+    "a check of the config": (f"{LIBRARY}/intake/settings.py", "if low < high", "if low <= high"),
     "what a run says when it ends": (f"{LIBRARY}/run_summary.py", "MOST_RULES = 12", "MOST_RULES = 20"),
     "the version": (f"{LIBRARY}/__init__.py", '__version__ = "', '__version__ = "9.'),
-    "what a system sets, which programs have as an argument": (
-        *(f"{LIBRARY}/training/systems/turkoglu2021.py", '"closed_form"', '"gradient"'),
+    "what a published model sets, which programs have as an argument": (
+        *(f"{LIBRARY}/training/published_models/turkoglu2021.py", '"closed_form"', '"gradient"'),
     ),
     "the description of a column": ("schemas/slices.table.yaml", "of the 8-bit pixels", "of its pixels"),
 }
@@ -48,40 +48,40 @@ IN_WORDS_ALONE = {
 # file, text, what it becomes, programs that it must change, programs that it must leave
 IN_NUMBERS = {
     "a constant of a metric": (
-        *(f"{LIBRARY}/training/metrics.py", "\nTHRESHOLD = 0.5", "\nTHRESHOLD = 0.6"),
-        *({"evaluate"}, INTAKE | TRAINING | {"classify", "make_split", "qc_scores"}),
+        *(f"{LIBRARY}/evaluation/metrics.py", "\nTHRESHOLD = 0.5", "\nTHRESHOLD = 0.6"),
+        *({"evaluate_model"}, INTAKE | TRAINING | {"infer_cohort", "make_split", "qc_scores"}),
     ),
     "a formula of a loss": (
-        *(f"{LIBRARY}/training/objectives.py", "(1.0 - smoothing)", "(1.0 + smoothing)"),
-        *(TRAINING, INTAKE | {"classify", "evaluate", "explain_stage", "image_cache"}),
+        *(f"{LIBRARY}/training/losses.py", "(1.0 - smoothing)", "(1.0 + smoothing)"),
+        *(TRAINING, INTAKE | {"infer_cohort", "evaluate_model", "explain_stage", "image_cache"}),
     ),
     "an entry of the losses": (
-        *(f"{LIBRARY}/training/objectives.py", "weighted(settings, (1.0, 1.0))", "weighted(settings, (1.0, 2.0))"),
-        *(TRAINING, INTAKE | {"classify", "evaluate"}),
+        *(f"{LIBRARY}/training/losses.py", "weighted(settings, (1.0, 1.0))", "weighted(settings, (1.0, 2.0))"),
+        *(TRAINING, INTAKE | {"infer_cohort", "evaluate_model"}),
     ),
     "an entry of the solvers": (
         *(f"{LIBRARY}/training/solvers.py", '"gradient": fit', '"gradient": solve_machines'),
-        *(TRAINING, {"classify", "evaluate"}),
+        *(TRAINING, {"infer_cohort", "evaluate_model"}),
     ),
-    "how slices become an answer": (
-        *(f"{LIBRARY}/training/aggregation.py", "(3, 1, 2, 5, 10)", "(3, 1, 2, 5)"),
-        *({"evaluate"}, TRAINING | INTAKE | {"classify", "compare_models"}),
+    "how slices become a patient's prediction": (
+        *(f"{LIBRARY}/evaluation/aggregation.py", "(top_k, 3, 1, 2, 5, 10)", "(top_k, 3, 1, 2, 5)"),
+        *({"evaluate_model"}, TRAINING | INTAKE | {"infer_cohort", "make_split"}),
     ),
     "the turn of an axis": (
         *(f"{LIBRARY}/intake/geometry.py", "return plane[::-1, ::-1].T", "return plane[::-1].T"),
-        *(INTAKE | {"qc_scores", "image_cache"}, TRAINING | {"evaluate", "make_split", "classify"}),
+        *(INTAKE | {"qc_scores", "image_cache"}, TRAINING | {"evaluate_model", "make_split", "infer_cohort"}),
     ),
     "a default of intake": (
         *(f"{LIBRARY}/intake/image.py", "> MAX_PIXELS", ">= MAX_PIXELS"),
-        *(INTAKE, TRAINING | {"image_cache", "evaluate", "qc_scores"}),
+        *(INTAKE, TRAINING | {"image_cache", "evaluate_model", "qc_scores"}),
     ),
     "a field's default": (
         *(f"{LIBRARY}/intake/volume.py", 'kernel: str = ""', 'kernel: str = "unknown"'),
-        *(INTAKE, TRAINING | {"evaluate", "gather_cohort", "qc_scores"}),
+        *(INTAKE, TRAINING | {"evaluate_model", "gather_cohort", "qc_scores"}),
     ),
     "a message that is a case's reason": (
         *(f"{LIBRARY}/intake/image.py", "the picture is animated", "the picture moves"),
-        *(INTAKE, TRAINING | {"image_cache", "evaluate", "qc_scores", "gather_cohort"}),
+        *(INTAKE, TRAINING | {"image_cache", "evaluate_model", "qc_scores", "gather_cohort"}),
     ),
     "one that is a reason of the comparison with contours, and elsewhere a log line": (
         *(f"{LIBRARY}/segmentation/volumes.py", "there is no file", "no file"),
@@ -89,39 +89,49 @@ IN_NUMBERS = {
     ),
     "a threshold of the classical masks": (
         *(f"{LIBRARY}/segmentation/classical.py", "CLOSING_MM = 6.0", "CLOSING_MM = 5.0"),
-        *({"segment_shard"}, TRAINING | INTAKE | {"evaluate", "image_cache"}),
+        *({"segment_shard"}, TRAINING | INTAKE | {"evaluate_model", "image_cache"}),
     ),
-    "how sides are drawn": (
+    "how subsets are drawn": (
         *(f"{LIBRARY}/splits/assignment.py", "FREE = -1", "FREE = -2"),
-        *({"make_split"}, TRAINING | INTAKE | {"evaluate"}),
+        *({"make_split"}, TRAINING | INTAKE | {"evaluate_model"}),
     ),
     "a colour of the curve": (
-        *(f"{LIBRARY}/segmentation/curve.py", 'GREY = "#666666"', 'GREY = "#777777"'),
-        *({"segmentation_metrics"}, TRAINING | INTAKE | {"segment_shard", "nnunet_train", "write_report"}),
+        *(f"{LIBRARY}/segmentation/training_figure.py", 'GREY = "#666666"', 'GREY = "#777777"'),
+        *(
+            {"segmentation_figures"},
+            TRAINING | INTAKE | {"segmentation_metrics", "segment_shard", "nnunet_train", "write_report"},
+        ),
     ),
     "a colour of the report": (
         *(f"{LIBRARY}/report/charts.py", "#0072b2", "#0072b3"),
-        *({"write_report"}, TRAINING | INTAKE | {"evaluate", "audit_tables", "explain_stage", "segmentation_metrics"}),
+        *(
+            {"write_report"},
+            TRAINING | INTAKE | {"evaluate_model", "audit_tables", "explain_stage", "segmentation_metrics"},
+        ),
     ),
     "a page's template": (
         *(f"{LIBRARY}/report/page.html.jinja", "<body>", "<body >"),
-        *({"write_report"}, TRAINING | INTAKE | {"evaluate", "qc_page"}),
+        *({"write_report"}, TRAINING | INTAKE | {"evaluate_model", "qc_page"}),
     ),
     "what several templates share": (
         *(f"{LIBRARY}/report/macros.html.jinja", "macro table", "macro table_"),
-        *({"write_report", "intake_report"}, TRAINING | INTAKE | {"evaluate"}),
+        *({"write_report", "intake_page"}, TRAINING | INTAKE | {"evaluate_model"}),
     ),
     "a type of a column": (
         *("schemas/split.table.yaml", "label: {type: string}", "label: {type: [string, 'null']}"),
-        *({"make_split", *TRAINING, "classify"}, INTAKE | {"qc_scores"}),
+        *({"make_split", *TRAINING, "infer_cohort"}, INTAKE | {"qc_scores"}),
     ),
     "an argument of a program": (
-        *("scripts/evaluate.py", '"--resamples", type=int', '"--resamples", type=float'),
-        *({"evaluate"}, set(PROGRAMS) - {"evaluate"}),
+        *(
+            "scripts/evaluate_model.py",
+            'nargs="+", required=True, help="named',
+            'nargs="*", required=True, help="named',
+        ),
+        *({"evaluate_model"}, set(PROGRAMS) - {"evaluate_model"}),
     ),
     "what progress hands on": (
         *(f"{LIBRARY}/program.py", "yield item", "yield items"),
-        *({"convert", "qc_scores", "train_stage"}, {"evaluate", "make_split", "run_settings"}),
+        *({"convert", "qc_scores", "train_stage"}, {"evaluate_model", "make_split", "run_settings"}),
     ),
 }
 
@@ -192,8 +202,8 @@ def test_a_backbone_counts_where_it_is_loaded(workflow):
         name: {program for program in PROGRAMS if found["before"][name][program] != found["after"][name][program]}
         for name in found["before"]
     }
-    assert changed["small_cnn"] >= {"train_stage", "classify", "explain_stage", "audit_stage", "leakage_trial"}
-    assert not changed["small_cnn"] & {"evaluate", "convert", "make_split", "compare_models"}
+    assert changed["small_cnn"] >= {"train_stage", "infer_cohort", "explain_stage", "audit_stage", "leakage_training"}
+    assert not changed["small_cnn"] & {"evaluate_model", "convert", "make_split", "performance_differences"}
     assert changed["xception"] == NOTHING
 
 

@@ -9,16 +9,32 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from tests.dicom_made import made_series, save_series
-from tests.made import NEGATIVE, POSITIVE, made_slice, save_volume
-from tests.workspace import ROOT, Workspace
+from tests.factories.dicom import made_series, save_series
+from tests.factories.tables import NEGATIVE, POSITIVE, made_slice, save_volume
+from tests.factories.workspace import ROOT, Workspace
 
-# Those that take a second and load neither TensorFlow nor PyTorch. `classify` is stood in for.
+# Those that take a second and load neither TensorFlow nor PyTorch. `infer_cohort` is stood in for.
 PROGRAMS = (
     *("convert", "convert_annotated", "gather_cohort", "find_duplicates", "segmentation_split", "segment_shard"),
-    *("image_cache", "qc_scores", "qc_manifest", "qc_page", "make_split", "check_split", "leakage", "leakage_arms"),
-    *("metadata_classifier", "evaluate", "compare_models", "evaluate_subgroups", "evaluation_tables", "run_settings"),
-    *("pseudonym_key", "classify"),
+    *(
+        "image_cache",
+        "qc_scores",
+        "qc_manifest",
+        "qc_page",
+        "make_split",
+        "check_split",
+        "split_overlap",
+        "leakage_conditions",
+    ),
+    *(
+        "metadata_classifier",
+        "evaluate_model",
+        "performance_differences",
+        "evaluate_subgroups",
+        "evaluation_tables",
+        "run_settings",
+    ),
+    *("pseudonym_key", "infer_cohort"),
 )
 PATIENTS, SLICES, SIZE = 8, 3, 64
 SPACING = (5.0, 5.0, 5.0)
@@ -115,7 +131,7 @@ def commands_of(workspace: Workspace) -> list[Command]:
     return [command for command in found if command.program in PROGRAMS]
 
 
-def stand_in_for_classify(folder: Path, arguments: list[str], output: str) -> None:
+def stand_in_for_inference(folder: Path, arguments: list[str], output: str) -> None:
     """Predictions that have some skill, in place of a network's: the split with a column more."""
     split = arguments[arguments.index("--split") + 1]
     rng = np.random.default_rng(len(output))
