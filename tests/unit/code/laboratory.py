@@ -26,9 +26,9 @@ from pathlib import Path
 from types import FrameType
 
 from lungsight.code import Code, Library, Walk, digest_of_walk
+from tests.factories.workspace import ROOT
 from tests.unit.code.edits import Edit, edited, edits_of
 from tests.unit.code.tiny_run import stand_in_for_inference
-from tests.factories.workspace import ROOT
 
 WORKFLOW = ROOT / "workflow"
 # More than any of these programs takes, of the processor and on the clock: an edit may make a loop endless.

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.code.tiny_run import PROGRAMS, commands_of, make_tiny_run
 from tests.factories.workspace import ROOT
+from tests.unit.code.tiny_run import PROGRAMS, commands_of, make_tiny_run
 
 
 @pytest.fixture(scope="module")
