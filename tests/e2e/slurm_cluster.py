@@ -3,10 +3,9 @@
 python -m tests.e2e.slurm_cluster FOLDER starts one and waits for Ctrl-C.
 
 Snakemake clears Slurm's variables inside a job, so the configuration must be where Slurm looks without them. On a
-machine that already has a Slurm, nothing is started. It needs root, and Debian's packages:
-apt-get install slurm-wlm munge.
-Process tracking and accounting are the simple ones that work in a container. The node declares two GPUs that do not
-exist, so that Slurm accepts requests for one.
+machine that already has a Slurm, nothing is started. The cluster needs root, and Debian's packages:
+apt-get install slurm-wlm munge. Process tracking and accounting are the simple ones that work in a container. The node
+declares two GPUs that do not exist, so that Slurm accepts requests for one.
 """
 
 import os
