@@ -23,6 +23,7 @@ IN_WORDS_ALONE = {
     "a message of every table": (f"{LIBRARY}/tables.py", "is missing; expected", "is not there; expected"),
     "a message of training": (f"{LIBRARY}/training/weights.py", "is not the expected file", "is another file"),
     "a log line of progress": (f"{LIBRARY}/program.py", "s to go", "seconds to go"),
+    "how often progress is shown": (f"{LIBRARY}/program.py", "every: float = 10.0", "every: float = 5.0"),
     "how a log line is written": (f"{LIBRARY}/program.py", "file=sys.stderr, flush=True", "file=sys.stderr"),
     "how a program ends": (f"{LIBRARY}/program.py", "No half-written file was left", "No file is half-written"),
     "what is scrubbed": (f"{LIBRARY}/privacy.py", '"[path]"', '"[file]"'),

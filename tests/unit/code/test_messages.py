@@ -47,6 +47,7 @@ DOES_NOT_COUNT = {
         package("from lungsight.program import progress\ndef work(x): return list(progress(x, 'old', total=3))\n"),
         *(WORK, "'old', total=3", "'new', total=4"),
     ),
+    "a default of what is text": ({}, "lungsight/program.py", "total=None", "total=0"),
     "the line of progress": ({}, "lungsight/program.py", "of {total} {what}", "/ {total} {what}"),
     "a help text": (
         {

@@ -58,7 +58,7 @@ def check(folder: Path, outcomes: list[dict]) -> None:
     missed = [outcome for outcome in outcomes if outcome["result"] == "other" and not outcome["digest"]]
     assert not missed, f"a result changed and the digest did not: {json.dumps(missed, indent=1)}"
     # Neither side is empty: many of the edits change a result, and many leave the digest.
-    assert count[True, "other"] >= len(outcomes) / 40
+    assert count[True, "other"] >= len(outcomes) / 100
     assert count[False, "same"] >= len(outcomes) / 10
     examined = {command["program"] for command in json.loads((folder / "examined.json").read_text())}
     assert examined == set(PROGRAMS) - {"infer_cohort", "pseudonym_key"}, "the others do not make the same twice"

@@ -280,7 +280,7 @@ class _Reader:
         self._bind(node.name)
         self.out.append(f"{type(node).__name__}({node.name},")
         self._fields(node, "decorator_list", "type_params")
-        self._defaults(node.args)
+        self._defaults(node.args, BOUNDARIES.get(f"{self.module.name}.{node.name}"))
         annotations = [argument.annotation for argument in _arguments_of(node.args) if argument.annotation]
         annotations += [node.returns] if node.returns else []
         if not self.annotations_count and all(self._is_one_of(PLAIN_DECORATORS, one) for one in node.decorator_list):
@@ -302,8 +302,15 @@ class _Reader:
             return body[1:]
         return body
 
-    def _defaults(self, arguments: ast.arguments) -> None:
-        self._fields(arguments, "defaults", "kw_defaults")
+    def _defaults(self, arguments: ast.arguments, boundary: Boundary | None = None) -> None:
+        """Read the defaults. Those of arguments that only make text are text themselves."""
+        if boundary is None or boundary.arguments is None:
+            self._fields(arguments, "defaults", "kw_defaults")
+            return
+        without = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+        counted = max(boundary.arguments - without, 0)
+        self._list("defaults", arguments.defaults[:counted])
+        self._message("label", [*arguments.defaults[counted:], *filter(None, arguments.kw_defaults)])
 
     def _arguments(self, arguments: ast.arguments) -> None:
         for name in ("posonlyargs", "args", "vararg", "kwonlyargs", "kwarg"):
