@@ -27,12 +27,12 @@ rule audit_stage:
         mem_mb=3000,
     params:
         code=code_with_backbone("audit_stage"),
-        model=MODEL,
+        model=folder(MODEL),
         cohort=training_cohort_folder,
         images=images_of_stage,
         settings=as_json(config["audit"]),
         statistics=as_json(STATISTICS),
-        explanation=EXPLANATION,
+        explanation=folder(EXPLANATION),
     shell:
         "python {input.program} --model {params.model} --cohort {params.cohort} --images {params.images}"
         " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
@@ -58,8 +58,8 @@ rule metadata_classifier:
         "../../envs/report.yaml"
     params:
         code=code("metadata_classifier"),
-        cohort=COHORT,
-        images=IMAGES,
+        cohort=folder(COHORT),
+        images=folder(IMAGES),
         statistics=as_json(STATISTICS),
     shell:
         "python {input.program} --split {input.split} --cohort {params.cohort} --images {params.images}"
@@ -97,7 +97,7 @@ rule audit_tables:
         "../../envs/report.yaml"
     params:
         code=code("audit_tables"),
-        results=RESULTS,
+        results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {input.program} --results {params.results:q} --run {params.run:q} --audit {output.audit}"
@@ -124,7 +124,7 @@ rule rank_pipelines:
         "../../envs/report.yaml"
     params:
         code=code("rank_pipelines"),
-        results=RESULTS,
+        results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {input.program} --results {params.results:q} --run {params.run:q} --printed {input.printed}"

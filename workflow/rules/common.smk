@@ -102,6 +102,15 @@ def repository_file(path):
     return os.path.relpath(REPOSITORY / path)
 
 
+def folder(pattern):
+    """A parameter: a folder that holds inputs or outputs, with the job's wildcards filled in."""
+
+    def filled(wildcards):
+        return pattern.format(**dict(wildcards.items()))
+
+    return filled
+
+
 def as_json(value):
     """Settings, as one argument of a program."""
     return json.dumps(value, ensure_ascii=False)

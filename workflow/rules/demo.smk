@@ -6,20 +6,7 @@ PHANTOM_COHORTS = {cohort["root"]: name for name, cohort in config["cohorts"].it
 PHANTOM = ("role", "format", "table", "root", "patients", "phantom")
 
 
-def phantom_name(wildcards):
-    """Name of the phantom cohort that is made into a root."""
-    return PHANTOM_COHORTS[wildcards.root]
-
-
-def phantom_table(wildcards):
-    """Table of the phantom cohort that is made into a root."""
-    return config["cohorts"][phantom_name(wildcards)]["table"]
-
-
-def phantom_settings(wildcards):
-    """What the images of a phantom cohort follow from."""
-    cohort = config["cohorts"][phantom_name(wildcards)]
-    return as_json({key: cohort[key] for key in PHANTOM})
+include: "inputs/demo.smk"
 
 
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.

@@ -13,31 +13,7 @@ LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
 CONDITIONS = f"{RESULTS}/leakage_inflation/conditions/{{input_view}}"
 
 
-def cohorts_of_evaluation(wildcards):
-    """Cohorts that a stage's models are evaluated on."""
-    return cohorts_predicted(config, wildcards.stage)
-
-
-def images_of_leakage_training(wildcards):
-    """Folder of the images of the leakage experiment."""
-    return images_folder(Pipeline.parse(wildcards.pipeline), leakage_cohort(config))
-
-
-def start_of_leakage_training(wildcards):
-    """Files that a training of the leakage experiment starts from: those of the pipeline's first stage."""
-    return start_files(config, RESULTS, wildcards.pipeline, "1")
-
-
-def leakage_training_settings(wildcards):
-    """What the config says of the trainings of the leakage experiment, and what they start from."""
-    settings = {
-        "backbone": backbone_of(wildcards),
-        "positive": STATISTICS["positive"],
-        "training": settings_of_leakage_training(config, wildcards.pipeline),
-        "seed": config["seed"],
-        "start": start_of(config, RESULTS, wildcards.pipeline, "1"),
-    }
-    return as_json(settings)
+include: "inputs/evaluation.smk"
 
 
 rule evaluate_model:
@@ -54,7 +30,7 @@ rule evaluate_model:
         "../../envs/report.yaml"
     params:
         code=code("evaluate_model"),
-        model=MODEL,
+        model=folder(MODEL),
         training_cohort=training_cohort,
         statistics=as_json(STATISTICS),
     shell:
@@ -164,7 +140,7 @@ rule metrics_table:
         "../../envs/report.yaml"
     params:
         code=code("metrics_table"),
-        results=RESULTS,
+        results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {input.program} --results {params.results:q} --run {params.run:q} --thesis {input.thesis}"

@@ -29,12 +29,12 @@ rule explain_stage:
     threads: config["explain"]["threads"]
     params:
         code=code_with_backbone("explain_stage"),
-        model=MODEL,
+        model=folder(MODEL),
         cohort=training_cohort_folder,
         images=images_of_stage,
         settings=as_json({name: config["explain"][name] for name in EXPLAIN}),
         statistics=as_json(STATISTICS),
-        explanation=EXPLANATION,
+        explanation=folder(EXPLANATION),
     shell:
         "python {input.program} --model {params.model} --cohort {params.cohort} --images {params.images}"
         " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
@@ -75,7 +75,7 @@ rule draw_overlays:
     params:
         code=code("draw_overlays"),
         images=images_of_stage,
-        explanation=EXPLANATION,
+        explanation=folder(EXPLANATION),
     shell:
         "python {input.program} --images {params.images} --explanation {params.explanation} > {log} 2>&1"
 
@@ -99,7 +99,7 @@ rule saliency_table:
         "../../envs/report.yaml"
     params:
         code=code("saliency_table"),
-        results=RESULTS,
+        results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {input.program} --results {params.results:q} --run {params.run:q} --saliency {output} > {log} 2>&1"

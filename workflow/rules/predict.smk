@@ -21,9 +21,7 @@ rule run_settings:
         "python {input.program} --settings {params.settings:q} --output {output} > {log} 2>&1"
 
 
-def scans_and_model_wanted(wildcards):
-    """The input of a prediction that nobody described."""
-    raise WorkflowError("predict needs scans and a model: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")
+include: "inputs/predict.smk"
 
 
 if REQUEST:
@@ -76,7 +74,7 @@ if REQUEST:
             model=TRAINED.folder,
             cohort=TRAINING_COHORT,
             images=TRAINING_IMAGES,
-            results=RESULTS,
+            results=folder(RESULTS),
         shell:
             "python {input.program} --model {params.model:q} --cohort {params.cohort:q} --images {params.images:q}"
             " --threads {threads} --results {params.results:q} > {log} 2>&1"
@@ -110,7 +108,7 @@ if REQUEST:
             cohort=NEW_COHORT,
             images=NEW_IMAGES,
             iou_level=lookup(dpath="explain/iou_level", within=config),
-            results=RESULTS,
+            results=folder(RESULTS),
         shell:
             "python {input.program} --model {params.model:q} --cohort {params.cohort} --manifest {input.manifest}"
             " --images {params.images} --iou-level {params.iou_level} --threads {threads} --results {params.results:q}"
@@ -159,7 +157,7 @@ if REQUEST:
         params:
             code=code("predict_page"),
             parts=digest(new_page_parts()),
-            results=RESULTS,
+            results=folder(RESULTS),
         shell:
             "python {input.program} --provenance {input.provenance:q} --results {params.results:q} --page {output}"
             " > {log} 2>&1"

@@ -17,22 +17,7 @@ if DECISIONS and no_files(DECISIONS):
     raise WorkflowError(f"qc.decisions: {', '.join(no_files(DECISIONS))} in {DECISIONS} is no file that can be read.")
 
 
-def decision_files(wildcards):
-    """The person's decisions that a cohort's manifest is made from."""
-    if not DECISIONS:
-        return []
-    tables = {cohort: f"{RESULTS}/cohorts/{cohort}/cases.tsv" for cohort in labelled_cohorts()}
-    cases = {cohort: known_cases(cohort, table, KEY, ROWS[cohort]) for cohort, table in tables.items()}
-    return files_of_cohort(DECISIONS, wildcards.cohort, cases)
-
-
-def slices_decided_on(wildcards, input):
-    """Tables of the slices that a decision may name, those of any cohort.
-
-    They are no input: other cohorts' tables may be made later, and a change there is none of this cohort's. Snakemake
-    does not record a parameter that follows from the input: a new cohort is no reason to decide on the old ones again.
-    """
-    return expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()) if input.decisions else []
+include: "inputs/qc.smk"
 
 
 rule qc_scores:
@@ -52,8 +37,8 @@ rule qc_scores:
         "../../envs/report.yaml"
     params:
         code=code("qc_scores"),
-        cohort=COHORT,
-        masks=MASKS,
+        cohort=folder(COHORT),
+        masks=folder(MASKS),
         levels=as_json({name: QC_RULES[name] for name in ("soft_level", "air_level")}),
     shell:
         "python {input.program} --cohort {params.cohort} --masks {params.masks} --levels {params.levels:q}"
@@ -80,8 +65,8 @@ rule qc_page:
     params:
         code=code("qc_page"),
         template=PAGE_TEMPLATE,
-        cohort=COHORT,
-        masks=MASKS,
+        cohort=folder(COHORT),
+        masks=folder(MASKS),
         rules=as_json(QC_RULES),
     shell:
         "python {input.program} --cohort {params.cohort} --scores {input.scores} --masks {params.masks}"

@@ -4,12 +4,7 @@ from lungsight.report.templates import INTAKE_TEMPLATE, digest_of_parts
 from lungsight.run_description import page_inputs
 
 
-def images_of_intake():
-    """Folders of the images that the page of intake shows: slices, or volumes where a cohort has none."""
-    kinds = {cohort: "png" if cohort in labelled_cohorts() else "nifti" for cohort in config["cohorts"]}
-    return [
-        f"{RESULTS}/cohorts/{cohort}/{kind}/{shard}" for cohort, kind in kinds.items() for shard in shards_of(cohort)
-    ]
+include: "inputs/report.smk"
 
 
 rule intake_page:
@@ -31,7 +26,7 @@ rule intake_page:
     params:
         code=code("intake_page"),
         parts=digest_of_parts(INTAKE_TEMPLATE),
-        results=RESULTS,
+        results=folder(RESULTS),
         run=as_json(describe_intake(config)),
     shell:
         "python {input.program} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
@@ -59,7 +54,7 @@ rule write_report:
     params:
         code=code("write_report"),
         parts=digest_of_parts(),
-        results=RESULTS,
+        results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {input.program} --results {params.results:q} --run {params.run:q} --thesis {input.thesis}"

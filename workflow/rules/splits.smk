@@ -8,38 +8,7 @@ INPUT_VIEWS = input_views_of(config)
 FOLLOWS_LUNG_SPLIT = config["shared_ids"] and has_network_on_contours(config)
 
 
-def cohorts_assigned_with(wildcards):
-    """Cohorts that a cohort's split is made with."""
-    return assigned_together(config, wildcards.cohort, labelled_cohorts())
-
-
-def tables_assigned_with(wildcards):
-    """The users' tables of the cohorts that a cohort's split is made with."""
-    return [config["cohorts"][name]["table"] for name in cohorts_assigned_with(wildcards)]
-
-
-def digest_of_rows_assigned(wildcards):
-    """Digest of all that the users' tables say of these cohorts."""
-    return digest([vars(row) for name in cohorts_assigned_with(wildcards) for row in ROWS[name]])
-
-
-def duplicates_to_follow(wildcards):
-    """The table of duplicates, where a cohort's split keeps them together."""
-    joint = split_unit_of(config, wildcards.cohort) == "patient+duplicates"
-    return rules.find_duplicates.output[0] if joint else []
-
-
-def split_settings(wildcards):
-    """What the config says of a cohort's split."""
-    settings = {
-        "cohorts": {name: config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards)},
-        "unit": split_unit_of(config, wildcards.cohort),
-        "splits": split_settings_of(config, wildcards.cohort),
-        "seed": config["seed"],
-        "labels": list(config["labels"]),
-        "shared_ids": config["shared_ids"],
-    }
-    return as_json(settings)
+include: "inputs/splits.smk"
 
 
 # Before everything else: tables that cannot be split stop the run at its start, not after the segmentation.
@@ -87,7 +56,7 @@ rule make_split:
         code=code("make_split"),
         settings=split_settings,
         input_views=INPUT_VIEWS,
-        results=RESULTS,
+        results=folder(RESULTS),
         private=PRIVATE,
     shell:
         "python {input.program} --cohort {wildcards.cohort} --settings {params.settings:q} --results {params.results:q}"
@@ -113,7 +82,7 @@ rule split_overlap:
         "../../envs/report.yaml"
     params:
         code=code("split_overlap"),
-        results=RESULTS,
+        results=folder(RESULTS),
         units=as_json({name: split_unit_of(config, name) for name in labelled_cohorts()}),
         unknown=[name for name in labelled_cohorts() if config["cohorts"][name]["patients"] == "unknown"],
         input_views=INPUT_VIEWS,

@@ -5,26 +5,7 @@ from lungsight.training.regions import REGIONS
 from lungsight.training.settings import settings_of_stage, start_files, start_of
 
 
-def start_of_stage(wildcards):
-    """Files that a stage starts from: the model of stage 1, weights of the network, or none."""
-    return start_files(config, RESULTS, wildcards.pipeline, wildcards.stage)
-
-
-def training_settings_of_stage(wildcards):
-    """What the config says of the training of a stage, and what it starts from."""
-    settings = {
-        "backbone": backbone_of(wildcards),
-        "labels": list(config["labels"]),
-        "training": settings_of_stage(config, wildcards.pipeline, wildcards.stage),
-        "seed": config["seed"],
-        "start": start_of(config, RESULTS, wildcards.pipeline, wildcards.stage),
-    }
-    return as_json(settings)
-
-
-def images_for_inference(wildcards):
-    """Folder of a cohort's images as a pipeline's network sees them."""
-    return images_folder(Pipeline.parse(wildcards.pipeline), wildcards.cohort)
+include: "inputs/training.smk"
 
 
 rule image_cache:
@@ -48,11 +29,11 @@ rule image_cache:
         "../../envs/keras.yaml"
     params:
         code=code("image_cache"),
-        cohort=COHORT,
-        masks=MASKS,
+        cohort=folder(COHORT),
+        masks=folder(MASKS),
         size=lookup(dpath="training/image_size", within=config),
         region=WHOLE_IMAGE,
-        images=IMAGES,
+        images=folder(IMAGES),
     shell:
         "python {input.program} --cohort {params.cohort} --masks {params.masks} --size {params.size}"
         " --region {params.region} --images {params.images} > {log} 2>&1"
@@ -74,7 +55,7 @@ use rule image_cache as image_cache_of_region with:
         region="|".join(name for name in REGIONS if name != WHOLE_IMAGE),
     params:
         region="{region}",
-        images=f"{IMAGES}/{{region}}",
+        images=folder(f"{IMAGES}/{{region}}"),
 
 
 # Before everything else: where the weights cannot be had, that is known in seconds, not after the segmentation.
@@ -147,7 +128,7 @@ rule train_stage:
         images=images_of_stage,
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
-        model=MODEL,
+        model=folder(MODEL),
     shell:
         "python {input.program} --split {input.split} --images {params.images} --settings {params.settings:q}"
         " --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
@@ -200,7 +181,7 @@ rule infer_cohort:
         gpu=config["training"]["gpus"],
     params:
         code=code_with_backbone("infer_cohort"),
-        model=MODEL,
+        model=folder(MODEL),
         images=images_for_inference,
     shell:
         "python {input.program} --model {params.model} --split {input.split} --images {params.images}"

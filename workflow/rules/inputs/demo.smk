@@ -1,0 +1,17 @@
+"""What the rules of demo are asked with: input functions and settings. No rules here."""
+
+
+def phantom_name(wildcards):
+    """Name of the phantom cohort that is made into a root."""
+    return PHANTOM_COHORTS[wildcards.root]
+
+
+def phantom_table(wildcards):
+    """Table of the phantom cohort that is made into a root."""
+    return config["cohorts"][phantom_name(wildcards)]["table"]
+
+
+def phantom_settings(wildcards):
+    """What the images of a phantom cohort follow from."""
+    cohort = config["cohorts"][phantom_name(wildcards)]
+    return as_json({key: cohort[key] for key in PHANTOM})

@@ -1,0 +1,28 @@
+"""What the rules of evaluation are asked with: input functions and settings. No rules here."""
+
+
+def cohorts_of_evaluation(wildcards):
+    """Cohorts that a stage's models are evaluated on."""
+    return cohorts_predicted(config, wildcards.stage)
+
+
+def images_of_leakage_training(wildcards):
+    """Folder of the images of the leakage experiment."""
+    return images_folder(Pipeline.parse(wildcards.pipeline), leakage_cohort(config))
+
+
+def start_of_leakage_training(wildcards):
+    """Files that a training of the leakage experiment starts from: those of the pipeline's first stage."""
+    return start_files(config, RESULTS, wildcards.pipeline, "1")
+
+
+def leakage_training_settings(wildcards):
+    """What the config says of the trainings of the leakage experiment, and what they start from."""
+    settings = {
+        "backbone": backbone_of(wildcards),
+        "positive": STATISTICS["positive"],
+        "training": settings_of_leakage_training(config, wildcards.pipeline),
+        "seed": config["seed"],
+        "start": start_of(config, RESULTS, wildcards.pipeline, "1"),
+    }
+    return as_json(settings)

@@ -1,0 +1,6 @@
+"""What the rules of predict are asked with: input functions and settings. No rules here."""
+
+
+def scans_and_model_wanted(wildcards):
+    """The input of a prediction that nobody described."""
+    raise WorkflowError("predict needs scans and a model: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")

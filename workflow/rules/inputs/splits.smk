@@ -1,0 +1,35 @@
+"""What the rules of splits are asked with: input functions and settings. No rules here."""
+
+
+def cohorts_assigned_with(wildcards):
+    """Cohorts that a cohort's split is made with."""
+    return assigned_together(config, wildcards.cohort, labelled_cohorts())
+
+
+def tables_assigned_with(wildcards):
+    """The users' tables of the cohorts that a cohort's split is made with."""
+    return [config["cohorts"][name]["table"] for name in cohorts_assigned_with(wildcards)]
+
+
+def digest_of_rows_assigned(wildcards):
+    """Digest of all that the users' tables say of these cohorts."""
+    return digest([vars(row) for name in cohorts_assigned_with(wildcards) for row in ROWS[name]])
+
+
+def duplicates_to_follow(wildcards):
+    """The table of duplicates, where a cohort's split keeps them together."""
+    joint = split_unit_of(config, wildcards.cohort) == "patient+duplicates"
+    return rules.find_duplicates.output[0] if joint else []
+
+
+def split_settings(wildcards):
+    """What the config says of a cohort's split."""
+    settings = {
+        "cohorts": {name: config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards)},
+        "unit": split_unit_of(config, wildcards.cohort),
+        "splits": split_settings_of(config, wildcards.cohort),
+        "seed": config["seed"],
+        "labels": list(config["labels"]),
+        "shared_ids": config["shared_ids"],
+    }
+    return as_json(settings)

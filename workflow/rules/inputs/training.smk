@@ -1,0 +1,23 @@
+"""What the rules of training are asked with: input functions and settings. No rules here."""
+
+
+def start_of_stage(wildcards):
+    """Files that a stage starts from: the model of stage 1, weights of the network, or none."""
+    return start_files(config, RESULTS, wildcards.pipeline, wildcards.stage)
+
+
+def training_settings_of_stage(wildcards):
+    """What the config says of the training of a stage, and what it starts from."""
+    settings = {
+        "backbone": backbone_of(wildcards),
+        "labels": list(config["labels"]),
+        "training": settings_of_stage(config, wildcards.pipeline, wildcards.stage),
+        "seed": config["seed"],
+        "start": start_of(config, RESULTS, wildcards.pipeline, wildcards.stage),
+    }
+    return as_json(settings)
+
+
+def images_for_inference(wildcards):
+    """Folder of a cohort's images as a pipeline's network sees them."""
+    return images_folder(Pipeline.parse(wildcards.pipeline), wildcards.cohort)
