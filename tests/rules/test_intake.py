@@ -227,7 +227,7 @@ def test_find_duplicates(tmp_path):
     assert list(found["cohort"]) == ["hospital", "hospital", "public"]
     assert found["patient"].nunique() == 3, "patients of two cohorts are two people, whatever they are called"
     log = (workspace.run_folder / "logs" / "find_duplicates.log").read_text()
-    assert log == "3 of 5 slices have a twin in another patient or under another label\n"
+    assert log == "3 of 5 slices have a duplicate in another patient or under another label\n"
 
 
 def workspace_taken_in(tmp_path):
@@ -253,7 +253,7 @@ def test_intake_page(tmp_path):
     workspace = workspace_taken_in(tmp_path)
     workspace.must_reach(f"{workspace.results}/report/intake.html", "intake_tables", "intake_page")
     page = (workspace.run_folder / "report" / "intake.html").read_text(encoding="utf-8")
-    assert "hospital: 8 of 8 cases taken in." in page and "1 group of twins hold both labels" in page
+    assert "hospital: 8 of 8 cases taken in." in page and "1 group of duplicates hold both labels" in page
 
 
 def test_intake(tmp_path):

@@ -343,7 +343,7 @@ def test_slices_are_split_prepared_and_measured_one_by_one(tmp_path: Path) -> No
     workspace.config["shared_ids"] = True
     workspace.write_config()
     refused = workspace.snakemake("--dry-run", "segment")
-    assert "segmentation.split_unit: slice puts one patient's slices on all sides" in refused.stdout
+    assert "segmentation.split_unit: slice puts one patient's slices into all subsets" in refused.stdout
 
 
 @pytest.mark.parametrize("method", ["nnunet", "classical"])

@@ -42,7 +42,7 @@ def main() -> None:
     files = list(slices["file"])
     duplicates = find_duplicates(slices, args.distance, lambda place: np.asarray(Image.open(files[place])))
     write_table(args.duplicates, duplicates, schema="duplicates")
-    log(f"{len(duplicates)} of {len(slices)} slices have a twin in another patient or under another label")
+    log(f"{len(duplicates)} of {len(slices)} slices have a duplicate in another patient or under another label")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def overruled(manifest: pd.DataFrame, decisions: pd.DataFrame, slices: list[Path
     """Return the manifest with a person's decisions in it; log how far they agree with each other.
 
     slices: tables of all slices that one may decide on. Where one is not made yet, nobody can say that a decision is
-    about no slice; this is asked again once it is there.
+    about no slice; the check is repeated once it is there.
     """
     if all(path.is_file() for path in slices):
         check_known(decisions, set(pd.concat([read_table(path, schema="slices")["slice"] for path in slices])))

@@ -101,7 +101,7 @@ def test_the_iou_stands_under_nine_thresholds(some: RunResults) -> None:
 @pytest.mark.parametrize(
     ("enrichment", "stated"),
     [
-        ([np.nan, np.nan], "1 model, every map is zero everywhere, so where it looks cannot be told"),
+        ([np.nan, np.nan], "1 model, every map is zero everywhere, so where it looks is unknown"),
         ([1.0, np.nan], "whole-resnet50-scratch, stage 1 (1 of 2)"),
     ],
 )

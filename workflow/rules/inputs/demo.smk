@@ -1,4 +1,4 @@
-"""What the rules of demo are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of demo. No rules here."""
 
 
 def phantom_name(wildcards):

@@ -1,4 +1,4 @@
-"""What the rules of evaluation are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of evaluation. No rules here."""
 
 
 def cohorts_of_evaluation(wildcards):

@@ -1,4 +1,4 @@
-"""What the rules of intake are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of intake. No rules here."""
 
 
 def rows_of_shard(wildcards):

@@ -1,4 +1,4 @@
-"""What the rules of predict are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of predict. No rules here."""
 
 
 def scans_and_model_wanted(wildcards):

@@ -1,4 +1,4 @@
-"""What the rules of qc are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of qc. No rules here."""
 
 
 def decision_files(wildcards):

@@ -1,4 +1,4 @@
-"""What the rules of report are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of report. No rules here."""
 
 
 def images_of_intake():

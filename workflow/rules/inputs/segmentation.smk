@@ -1,4 +1,4 @@
-"""What the rules of segmentation are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of segmentation. No rules here."""
 
 
 def annotated_cohort(wildcards):

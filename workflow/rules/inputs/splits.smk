@@ -1,4 +1,4 @@
-"""What the rules of splits are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of splits. No rules here."""
 
 
 def cohorts_assigned_with(wildcards):

@@ -1,4 +1,4 @@
-"""What the rules of training are asked with: input functions and settings. No rules here."""
+"""Input functions and settings of the rules of training. No rules here."""
 
 
 def start_of_stage(wildcards):

@@ -180,7 +180,7 @@ def empty_maps(results: RunResults) -> list[Statement]:
         if 0 < method["n_empty"] < method["n"]
     ]
     causes = {
-        "every map is zero everywhere, so where it looks cannot be told": all_empty,
+        "every map is zero everywhere, so where it looks is unknown": all_empty,
         "the map is zero everywhere for some test slices, which no mean counts": some_empty,
     }
     return [

@@ -1,6 +1,6 @@
 """The style of the page's charts, as SVG text, and the forest plot.
 
-Colours can be told apart by everybody, and shapes work without colours.
+Everybody can distinguish the colours, and shapes work without colours.
 
 References
 ----------

@@ -98,7 +98,7 @@ class TrainingPlan:
     patience : int or None
         Epochs to wait for a lower validation loss. None: train all epochs.
     bag_size : int
-        Slices of a patient that are answered together.
+        Slices of a patient that are classified together.
     solver : str
         A word of SOLVERS, the function that carries out this plan.
     elm_c : float
@@ -162,15 +162,15 @@ def make_train_step(
     optimizer : Optimizer
         Made for this network by `optimizer_of`.
     bag_size : int
-        Slices that are answered together.
+        Slices that are classified together.
 
     Returns
     -------
     callable
         Takes images (n, size, size) uint8, labels (n / bag_size,) int32, transforms (n, 8) float32, brightness (n,)
-        float32 and the learning rate. Returns the sum of the losses and the number of correct answers.
+        float32 and the learning rate. Returns the sum of the losses and the number of correct predictions.
     """
-    answer = predict_bags(model, bag_size)
+    predict = predict_bags(model, bag_size)
     size = model.input_shape[1]
     signature = [
         tf.TensorSpec((None, size, size), tf.uint8),
@@ -185,7 +185,7 @@ def make_train_step(
     ) -> tuple[tf.Tensor, tf.Tensor]:
         inputs = to_input(backbone, augment(images, transforms, brightness))
         with tf.GradientTape() as tape:
-            measured = objective(labels, answer(inputs))
+            measured = objective(labels, predict(inputs))
             loss: Any = optimizer.scale_loss(tf.reduce_mean(measured.loss))
         optimizer.learning_rate = learning_rate
         optimizer.apply(tape.gradient(loss, [variable.value for variable in model.trainable_variables]))
@@ -222,7 +222,7 @@ def train_epoch(step: Step, images: LabelledImages, plan: TrainingPlan, epoch: i
 def make_validation(
     model: keras.Model, backbone: Backbone, validation: LabelledImages, bag_size: int
 ) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
-    """Make a function that answers the validation images.
+    """Make a function that classifies the validation images.
 
     Parameters
     ----------
@@ -231,9 +231,9 @@ def make_validation(
     backbone : Backbone
         Its backbone, which says how images are preprocessed.
     validation : LabelledImages
-        Images to answer.
+        Images to classify.
     bag_size : int
-        Slices that are answered together in training.
+        Slices that are classified together in training.
 
     Returns
     -------
@@ -248,11 +248,11 @@ def make_validation(
     inference, patients = make_inference(features, backbone), validation.groups()
     labels = validation.labels[np.unique(patients, return_index=True)[1]]
 
-    def answers() -> tuple[np.ndarray, np.ndarray]:
+    def predictions() -> tuple[np.ndarray, np.ndarray]:
         found = run_in_batches(inference, validation.pixels, validation.rows)
         return labels, head(mean_by_group(found, patients)).astype(np.float32)
 
-    return answers
+    return predictions
 
 
 def fit(

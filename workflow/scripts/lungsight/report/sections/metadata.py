@@ -26,7 +26,7 @@ def metadata_statements(results: RunResults) -> list[Statement]:
         f"{row['variant']} in {row['cohort']}, {row['framework']} (AUC {with_interval(row, 'value')})"
         for _, row in telling.iterrows()
     ]
-    return [Statement("warn", f"The classes can be told apart without the lung, by {listed(shown)}.")]
+    return [Statement("warn", f"The classes can be separated without the lung, by {listed(shown)}.")]
 
 
 def metadata_table(results: RunResults) -> PageTable:
