@@ -1,8 +1,7 @@
 """Trace batch normalisation as TensorFlow's one fused operation.
 
-Keras 3 composes it of a dozen small operations. The fused one halves the time in which DenseNet-201's training step is
-traced, and the step runs faster on a CPU (docs/benchmarks.md). The numbers agree up to rounding. The saved model is
-untouched.
+Keras 3 composes it of a dozen small operations, which take longer to trace and to run (docs/benchmarks.md). The numbers
+agree up to rounding. The saved model is untouched.
 """
 
 import threading
