@@ -75,12 +75,12 @@ def test_a_failed_run_ends_with_the_one_log_to_open(tmp_path):
 def test_a_run_says_which_library_changed_since_its_results_were_made(tmp_path):
     space = workspace(tmp_path)
     write_predictions(space)
-    space.must_run("evaluate", TARGET)
-    (record,) = (space.run_folder / "libraries" / "evaluate").iterdir()
+    space.must_run("evaluate_model", TARGET)
+    (record,) = (space.run_folder / "libraries" / "evaluate_model").iterdir()
     made_with = json.loads(record.read_text())
     assert made_with["output"] == TARGET
     assert made_with["libraries"]["numpy"] == version("numpy")
     record.write_text(json.dumps(made_with | {"libraries": made_with["libraries"] | {"numpy": "1.0"}}))
-    again = ("--cores", "1", "--allowed-rules", "evaluate", "--forcerun", "evaluate", "--", f"{space.results}/{TARGET}")
-    assert f"numpy 1.0, now {version('numpy')}: evaluate (1)" in space.snakemake(*again).stdout
+    again = ("--cores", "1", "--allowed-rules", "evaluate_model", "--forcerun", "evaluate_model", "--", f"{space.results}/{TARGET}")
+    assert f"numpy 1.0, now {version('numpy')}: evaluate_model (1)" in space.snakemake(*again).stdout
     assert "Libraries changed" not in space.snakemake(*again).stdout, "it is made anew by now"
