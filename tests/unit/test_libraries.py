@@ -21,8 +21,8 @@ from lungsight.libraries import (
     version_of,
     with_their_own,
 )
+from tests.factories.workspace import ROOT
 from tests.unit.code.invented import write_library
-from tests.workspace import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 PROVIDERS = metadata.packages_distributions()  # what can be imported → the distributions that bring it
@@ -96,7 +96,7 @@ def record(run: Path, program: str, output: str, **versions: str) -> None:
     path.write_text(json.dumps({"output": output, "libraries": versions}))
 
 
-NEEDS = {"train_stage": frozenset({"keras", "numpy"}), "evaluate": frozenset({"numpy"}), "gone": frozenset()}
+NEEDS = {"train_stage": frozenset({"keras", "numpy"}), "evaluate_model": frozenset({"numpy"}), "gone": frozenset()}
 NOW = {"numpy": "2.0", "keras": "3.1", "tensorflow": "2.21", "PIL": "13.0", "python": "3.11"}
 
 
@@ -105,37 +105,37 @@ def test_a_changed_version_is_said_with_the_jobs_whose_numbers_depend_on_it(run)
     record(run, "train_stage", "models/a/model.keras", **same | {"keras": "3.0", "PIL": "12.0"})
     record(run, "train_stage", "models/b/model.keras", **same | {"keras": "3.0"})
     record(run, "train_stage", "models/c/model.keras", **same | {"tensorflow": "2.20"})
-    record(run, "evaluate", "models/a/metrics.json", **same | {"keras": "3.0", "numpy": "1.9"})
+    record(run, "evaluate_model", "models/a/metrics.json", **same | {"keras": "3.0", "numpy": "1.9"})
     record(run, "gone", "old.tsv", numpy="1.0")
     changed = changed_libraries(run / "libraries", NEEDS.__getitem__, NOW.get)
     assert changed == {
         ("keras", "3.0", "3.1"): {"train_stage": 2},
         ("tensorflow", "2.20", "2.21"): {"train_stage": 1},
-        ("numpy", "1.9", "2.0"): {"evaluate": 1},
+        ("numpy", "1.9", "2.0"): {"evaluate_model": 1},
     }
     assert changes_in_words(changed).splitlines() == [
         "Libraries changed since results of this run were made (in brackets: results of each rule):",
         "  keras 3.0, now 3.1: train_stage (2)",
-        "  numpy 1.9, now 2.0: evaluate (1)",
+        "  numpy 1.9, now 2.0: evaluate_model (1)",
         "  tensorflow 2.20, now 2.21: train_stage (1)",
-        "These results are kept. To make them anew: --forcerun evaluate train_stage",
+        "These results are kept. To make them anew: --forcerun evaluate_model train_stage",
     ]
 
 
 def test_a_record_whose_result_is_gone_says_nothing(run):
-    record(run, "evaluate", "models/a/metrics.json", numpy="1.9")
+    record(run, "evaluate_model", "models/a/metrics.json", numpy="1.9")
     (run / "models/a/metrics.json").unlink()
     assert changed_libraries(run / "libraries", NEEDS.__getitem__, NOW.get) == {}
 
 
 def test_python_and_a_library_that_is_gone_are_said_too(run):
-    record(run, "evaluate", "models/a/metrics.json", numpy="1.9", python="3.10")
+    record(run, "evaluate_model", "models/a/metrics.json", numpy="1.9", python="3.10")
     changed = changed_libraries(run / "libraries", NEEDS.__getitem__, {"python": "3.11"}.get)
     assert set(changed) == {("numpy", "1.9", "absent"), ("python", "3.10", "3.11")}
 
 
 def test_nothing_is_said_where_nothing_changed(run):
-    record(run, "evaluate", "models/a/metrics.json", numpy="2.0")
+    record(run, "evaluate_model", "models/a/metrics.json", numpy="2.0")
     assert changes_in_words(changed_libraries(run / "libraries", NEEDS.__getitem__, NOW.get)) == ""
     assert changed_libraries(run / "no such folder", NEEDS.__getitem__, NOW.get) == {}
 
@@ -157,13 +157,14 @@ def test_libraries_of_a_program_are_those_that_it_reaches(tmp_path):
 
 def test_libraries_of_real_programs():
     found = {
-        name: libraries_of(SCRIPTS / f"{name}.py") for name in ("train_stage", "evaluate", "convert", "nnunet_train")
+        name: libraries_of(SCRIPTS / f"{name}.py")
+        for name in ("train_stage", "evaluate_model", "convert", "nnunet_train")
     }
     assert found["train_stage"] >= {"keras", "tensorflow", "numpy", "pandas"}
     assert found["convert"] >= {"pydicom", "highdicom", "numpy", "PIL"}
     assert found["nnunet_train"] >= {"nnunetv2", "torch"}
-    assert found["evaluate"] >= {"numpy", "pandas"}
-    assert not found["evaluate"] & {"keras", "tensorflow", "torch", "pydicom", "matplotlib", "scipy"}
+    assert found["evaluate_model"] >= {"numpy", "pandas"}
+    assert not found["evaluate_model"] & {"keras", "tensorflow", "torch", "pydicom", "matplotlib", "scipy"}
 
 
 def test_a_library_brings_those_that_it_computes_with():

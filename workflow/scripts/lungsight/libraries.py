@@ -70,9 +70,10 @@ def _stamps(words: list[str]) -> dict[str, int | None]:
 
 @contextmanager
 def recorded_libraries() -> Iterator[None]:
-    """Record the libraries that are loaded when the block ends, under the first path of the command line it wrote.
+    """Record the libraries that are loaded when the block ends, under the last path of the command line it wrote.
 
-    An error in the block, or a block that writes nothing, leaves no record.
+    Outputs stand last on the command line: a folder before them may be one that another job writes into. An error in
+    the block, or a block that writes nothing, leaves no record.
     """
     folder, words = os.environ.get(FOLDER), sys.argv[1:]
     before = _stamps(words) if folder else {}
@@ -80,7 +81,7 @@ def recorded_libraries() -> Iterator[None]:
     after = _stamps(words) if folder else {}
     written = [word for word in words if after.get(word) is not None and after[word] != before[word]]
     if folder and written:
-        output = os.path.relpath(written[0], Path(folder).parent)
+        output = os.path.relpath(written[-1], Path(folder).parent)
         name = output.replace(os.sep, "-").lstrip(".")
         record = {"output": output, "libraries": loaded_versions()}
         write_json(Path(folder) / Path(sys.argv[0]).stem / f"{name}.json", record)
