@@ -58,6 +58,11 @@ def test_wrong_types_and_values_are_named_with_their_place():
     assert "cohorts.hospital: format, root must be given." in errors(SMALLEST | {"cohorts": cohort})
 
 
+def test_a_word_that_yaml_reads_as_true_or_false_asks_for_quotes():
+    config = yaml.safe_load("labels: {Covid-19: [covid], Non Covid: [no]}")
+    assert "labels.Non Covid.0: write the word in quotes; YAML reads it as false." in errors(SMALLEST | config)
+
+
 def test_everything_wrong_is_listed_at_once():
     message = errors(SMALLEST | {"seed": -1, "splits": {"unit": "x"}, "nonsense": 1})
     assert message.startswith("The config is not right:\n")

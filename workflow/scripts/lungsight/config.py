@@ -70,6 +70,8 @@ def _sentence_of(error: jsonschema.ValidationError) -> str:
     if error.validator == "required":
         missing = [name for name in _rule_of(error) if name not in error.instance]
         return f"{where}: {', '.join(missing)} must be given."
+    if error.validator == "type" and _rule_of(error) == "string" and isinstance(error.instance, bool):
+        return f"{where}: write the word in quotes; YAML reads it as {str(error.instance).lower()}."
     if error.validator == "enum":
         return f"{where}: {error.instance!r} is none of {', '.join(map(str, _rule_of(error)))}."
     if error.validator == "pattern" and where == "results":
