@@ -18,8 +18,9 @@ def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     arguments.add_argument(
-        *("--settings",),
-        **{"type": json.loads, "required": True},
+        "--settings",
+        type=json.loads,
+        required=True,
         help="fractions (null where nothing is trained), unit, seed, preassigned (row → subset, by other cohorts'"
         " tables), shared_ids and previous (results of an earlier run, or empty), as JSON",
     )
