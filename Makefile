@@ -11,8 +11,9 @@ INSTALLED := $(VENV)/installed.lock
 demo: $(INSTALLED)
 	@$(BIN)/python tools/run_demo.py --cores $(CORES)
 
+# Two files of tests at once: most tests keep one core busy.
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not long" $(PYTEST)
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile $(PYTEST)
 
 test-all: $(INSTALLED) lint
 	$(BIN)/python -m pytest $(PYTEST)
