@@ -33,6 +33,7 @@ from tests.unit.code.tiny_run import stand_in_for_inference
 WORKFLOW = ROOT / "workflow"
 # More than any of these programs takes, of the processor and on the clock: an edit may make a loop endless.
 PROCESSOR_SECONDS, SECONDS = 10, 120
+FOLLOWED_SECONDS = 60  # of the processor, while every line is noted: the metadata classifier takes ten
 TRIED_WITH_ANOTHER_DIGEST = 0.2  # of the edits that change the digest; of those that do not, all are tried
 IN_LINES_THAT_RUN = 0.75  # of the edits; the others are anywhere in the modules that a program loads
 LEFT_OUT = ("logs", "benchmarks", "libraries", "errors")
@@ -93,7 +94,8 @@ class Laboratory:
         if not child:
             os.setsid()
             resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
-            resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
+            seconds = FOLLOWED_SECONDS if follow else PROCESSOR_SECONDS
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, 1)
             os.dup2(nothing, 2)
