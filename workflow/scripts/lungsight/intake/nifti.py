@@ -11,6 +11,7 @@ from lungsight.errors import BadCase
 from lungsight.intake.geometry import to_canonical, voxel_spacing
 from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.hounsfield import percentiles, sampled
+from lungsight.intake.plausibility import doubts_about_hounsfield, doubts_about_unit_values
 from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
 MAX_VOXELS = 1 << 30
@@ -139,15 +140,15 @@ def read_nifti(path: Path, window: Window, min_slices: int, values_are: str = "a
     )
     if values_are == "auto":
         values_are = value_range(values)
+    samples = [sampled(values[:, :, k]) for k in range(values.shape[2])]
     if values_are == "hu":
-        acquisition.hu_p01, acquisition.hu_p50, acquisition.hu_p99 = percentiles(
-            [sampled(values[:, :, k]) for k in range(values.shape[2])]
-        )
+        acquisition.hu_p01, acquisition.hu_p50, acquisition.hu_p99 = percentiles(samples)
     elif values.min() < 0 or values.max() > 1:
         raise BadCase("values are not in [0, 1], as intake.nifti_values: unit says")
     else:
         window = Window(0, 1)
+    doubts = doubts_about_hounsfield(samples) if values_are == "hu" else doubts_about_unit_values(samples)
     voxels = np.empty(values.shape, np.uint16, order="F")
     for k in range(values.shape[2]):
         voxels[:, :, k] = window.encode(values[:, :, k])
-    return Volume(voxels, window.max_code, affine, acquisition)
+    return Volume(voxels, window.max_code, affine, acquisition, doubts=doubts)
