@@ -48,7 +48,7 @@ def stored_values(header: SliceHeader) -> Stored:
     """Decode one slice through pydicom's plugins, without presentation state or colour map.
 
     Some damaged streams make a codec end its process. So what a codec has to decode is decoded in a child process,
-    one for all slices of this process: only the slice is lost with it. Uncompressed, deflated and RLE pixels are read
+    one for all slices of this process: only the slice is lost with it. Uncompressed and deflated pixels are read
     here.
 
     Raises

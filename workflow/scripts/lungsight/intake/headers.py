@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import RLELossless
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
@@ -22,6 +21,7 @@ from lungsight.intake.header_values import HeaderValues, tag_of_keyword
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 DEFLATED = b"1.2.840.10008.1.2.1.99"
+HEAD = 1024  # bytes that show what a file is
 MAX_PIXELS = 4096 * 4096
 MAX_INFLATED = 128 << 20  # bytes; the largest slice that MAX_PIXELS allows has 32 MiB
 
@@ -256,7 +256,7 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
         return "not DICOM"
     # A mapped file gives no more bytes than it has. Otherwise an element that claims 4 GB would get them allocated.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        head = mapped[:1024]
+        head = mapped[:HEAD]
         if not looks_like_dicom(head):
             return "not DICOM"
         try:
@@ -269,13 +269,30 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
                 force=force,
             )
             header, meta = HeaderValues(dataset), dataset.file_meta
-            return _kind_of_other(header, meta) or _to_slice_header(header, meta, path, ordinal)
+            kind = _kind_of_other(header, meta)
+            if kind == "no CT image" and _is_cut_ct_class(header.text("SOPClassUID") or _stored_class(meta)):
+                raise _cut(ordinal)
+            return kind or _to_slice_header(header, meta, path, ordinal)
         except BadCase:
             raise
         except Exception as error:  # a damaged header fails in any of pydicom's many ways
             if _says_ct(head):
                 raise BadCase(f"the header of file {ordinal}, a CT image, is damaged or cut off") from error
             return "unreadable"
+
+
+def _stored_class(meta: FileMetaDataset) -> str:
+    return str(meta.get("MediaStorageSOPClassUID") or "")
+
+
+def _is_cut_ct_class(sop_class: str) -> bool:
+    """Tell whether a file ends within the UID of a CT class."""
+    classes = (CT_IMAGE, *ENHANCED_CT)
+    return bool(sop_class) and sop_class not in classes and any(name.startswith(sop_class) for name in classes)
+
+
+def _cut(ordinal: int) -> BadCase:
+    return BadCase(f"the header of file {ordinal}, a CT image, is cut off before its pixels: the file is truncated")
 
 
 def _says_ct(head: bytes) -> bool:
@@ -285,7 +302,7 @@ def _says_ct(head: bytes) -> bool:
 
 def _kind_of_other(header: HeaderValues, meta: FileMetaDataset) -> str:
     """Describe a DICOM file that is not a CT slice; "" for a CT slice."""
-    sop_class = header.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID") or "")
+    sop_class = header.text("SOPClassUID") or _stored_class(meta)
     modality = header.word("Modality")
     if not sop_class and not modality:
         return "unreadable"
@@ -335,7 +352,7 @@ def placement(values_of: Callable[[str], HeaderValues]) -> dict[str, Any]:
 def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, ordinal: int) -> SliceHeader:
     rows, columns = header.whole("Rows", 0), header.whole("Columns", 0)
     if not rows and not columns and header.whole("BitsAllocated") is None:
-        raise BadCase(f"the header of file {ordinal}, a CT image, is cut off before its pixels: the file is truncated")
+        raise _cut(ordinal)
     syntax, frames = meta.get("TransferSyntaxUID"), header.whole("NumberOfFrames", 1)
     raw = syntax is None or not (syntax.is_compressed or syntax.is_deflated)
     return SliceHeader(
@@ -369,7 +386,7 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         samples=header.whole("SamplesPerPixel", 1),
         photometric=header.word("PhotometricInterpretation"),
         uncompressed_bytes=frames * rows * columns * header.whole("BitsAllocated", 16) // 8 if raw else None,
-        coded=syntax is not None and syntax.is_encapsulated and syntax != RLELossless,
+        coded=syntax is not None and syntax.is_encapsulated,
         **placement(lambda _: header),
     )
 

@@ -15,7 +15,8 @@ from lungsight.intake.headers import SliceHeader, tag_of
 MIN_NUMBERED = 8  # the numbers of fewer slices can look interleaved by chance
 MOST_PASSES = 12
 MIN_REPEATED = 0.25  # of the InstanceNumbers; a copied number or two is a slip, a quarter is a second pass
-BREAK = 2.0  # how much more two slices at a seam differ than any neighbours elsewhere
+BREAK = 1.2  # how much more two slices at a seam differ than any neighbours elsewhere
+LIKENESS = 0.7  # how much less the slices of two passes at one place differ than the two at the seam
 
 
 def check_one_pass(slices: Sequence[SliceHeader]) -> None:
@@ -86,7 +87,7 @@ def _is_monotonic(numbers: Sequence[float]) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def check_no_seam(slices: Sequence[SliceHeader], samples: Sequence[np.ndarray]) -> None:
+def check_no_seam(samples: Sequence[np.ndarray]) -> None:
     """Raise BadCase if a second pass follows the first along the stack, as its pixels show.
 
     At the seam two slices differ more than any neighbours elsewhere, and after it the body starts again: the slices
@@ -94,26 +95,20 @@ def check_no_seam(slices: Sequence[SliceHeader], samples: Sequence[np.ndarray]) 
 
     Parameters
     ----------
-    slices : sequence of SliceHeader
-        In the order of the stack.
     samples : sequence of arrays
-        Sampled HU of each.
+        Sampled HU of the slices in the order of the stack.
     """
-    number = len(slices)
+    number = len(samples)
     steps = np.array([_difference(before, after) for before, after in pairwise(samples)])
     for passes in range(2, min(MOST_PASSES, number // 4) + 1):
         length = number // passes
-        seams = [length * k for k in range(1, passes)]
-        if number % passes or steps[[seam - 1 for seam in seams]].min() <= BREAK * _largest_elsewhere(steps, seams):
+        seams = np.arange(length, number, length) - 1
+        if number % passes or steps[seams].min() <= BREAK * np.delete(steps, seams).max():
             continue
         again = [_difference(samples[index], samples[index + length]) for index in range(number - length)]
-        if max(again) < steps[[seam - 1 for seam in seams]].min():
+        if max(again) < LIKENESS * steps[seams].min():
             raise BadCase(f"{_number(passes)} acquisitions are laid end to end: the body starts again in the stack")
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.mean(np.abs(second - first)))
-
-
-def _largest_elsewhere(steps: np.ndarray, seams: Sequence[int]) -> float:
-    return float(np.delete(steps, [seam - 1 for seam in seams]).max())

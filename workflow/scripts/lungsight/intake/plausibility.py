@@ -23,7 +23,7 @@ SOFT = (-250, 300)  # HU; fat, water, muscle, blood with contrast
 SHIFTED_SOFT = (850, 1300)  # HU; where soft tissue lies after 1,024 was added once more
 DENSE = 1400  # HU; cortical bone and metal alone are above
 LEAST_SHARE, LEAST_SOFT = 0.001, 0.01  # of voxels; below, a chest without air, a body without soft tissue
-MOST_DENSE, LEAST_SHIFTED = 0.05, 0.15
+MOST_DENSE, LEAST_SHIFTED = 0.05, 0.06
 LEAST_SPAN = 300  # HU; air and soft tissue alone are 900 apart
 FEW_LEVELS = 8  # a mask or a map of labels has no more
 PICTURE_LEVELS = 4
@@ -78,9 +78,8 @@ class _Histogram:
         self._counts[int(np.clip(value, _LOW, _HIGH)) - _LOW] = 0
 
     def without_padding(self) -> None:
-        """Take out the one or two constants below every measured value; a spread of such values is no padding."""
-        low = self._counts[: int(PADDING) - _LOW]
-        low[np.argsort(low)[-2:]] = 0
+        """Take out what is below every measured value."""
+        self._counts[: int(PADDING) - _LOW + 1] = 0
 
     @property
     def levels(self) -> np.ndarray:
@@ -88,17 +87,12 @@ class _Histogram:
         return np.flatnonzero(self._counts) + _LOW
 
 
-def _corner_constant(values: np.ndarray) -> float | None:
-    """Return the value that most corners of the slices (n, rows, columns) share; None if they have none in common."""
+def _corner_constants(values: np.ndarray) -> np.ndarray:
+    """Return the values that a quarter of the corners of the slices (n, rows, columns) share, the commonest first."""
     corners = values[:, [0, 0, -1, -1], [0, -1, 0, -1]].ravel()
     found, counts = np.unique(corners, return_counts=True)
-    return float(found[counts.argmax()]) if counts.max() > corners.size / 2 else None
-
-
-def _border(values: np.ndarray, corner: float | None) -> np.ndarray:
-    """List the values along the edges of the slices, without padding."""
-    edges = np.concatenate([part.ravel() for part in (values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1])])
-    return edges[(edges > PADDING) & (edges != corner)] if corner is not None else edges[edges > PADDING]
+    order = np.argsort(-counts, kind="stable")
+    return found[order][counts[order] >= max(2, corners.size / 4)]
 
 
 def doubts_about_hounsfield(samples: Sequence[np.ndarray]) -> list[Doubt]:
@@ -119,14 +113,17 @@ def doubts_about_hounsfield(samples: Sequence[np.ndarray]) -> list[Doubt]:
     found = _few_values(histogram)
     if found:
         return [found]
-    corner = _corner_constant(values)
-    if corner is not None and corner > DENSE and histogram.share(corner, corner) > LEAST_SHARE:
-        return [Doubt(f"the corners hold {corner:.0f} HU: padding that PixelPaddingValue (0028,0120) does not name")]
-    padded_with_air = corner is not None and OPEN_AIR[0] <= corner <= OPEN_AIR[1]
-    if corner is not None:
-        histogram.without(corner)
+    constants = _corner_constants(values)
+    if len(constants) and constants[0] > DENSE and histogram.share(constants[0], constants[0]) > LEAST_SHARE:
+        return [
+            Doubt(f"the corners hold {constants[0]:.0f} HU: padding that PixelPaddingValue (0028,0120) does not name")
+        ]
+    padded_with_air = bool(((constants >= OPEN_AIR[0]) & (constants <= OPEN_AIR[1])).any())
+    for constant in constants:
+        histogram.without(constant)
     histogram.without_padding()
-    border = _border(values, corner)
+    border = _edges(values.transpose(1, 2, 0)).ravel()
+    border = border[(border > PADDING) & ~np.isin(border, constants)]
     edge = float(np.median(border)) if border.size else None
     doubt = _misplaced(histogram, edge) or _without_air(histogram, border, padded_with_air)
     return [doubt] if doubt else []
@@ -150,11 +147,11 @@ def _few_values(histogram: _Histogram) -> Doubt | None:
 
 
 def _misplaced(histogram: _Histogram, edge: float | None) -> Doubt | None:
-    """Recognise values that lie elsewhere than HU: shifted by an intercept, wrapped or negated."""
-    shifted, airless = histogram.share(*SHIFTED_SOFT), histogram.share(_LOW, AIR) < LEAST_SHARE
-    if airless and shifted >= LEAST_SHIFTED and histogram.share(*SOFT) < 1 - LEAST_SHIFTED:
-        if edge is not None and edge >= SHIFTED_SOFT[0] - 50:
-            return Doubt("the values are inverted: air is bright, about 1000, and nothing is as dark as air in HU")
+    """Recognise values that lie elsewhere than HU: negated, shifted by an intercept, or wrapped."""
+    shifted = histogram.share(*SHIFTED_SOFT)
+    if edge is not None and edge >= SHIFTED_SOFT[0] - 50 and shifted >= LEAST_SHIFTED:
+        return Doubt("the values are inverted: around the body lies about 1000, and air in HU is −1000")
+    if histogram.share(_LOW, AIR) < LEAST_SHARE and shifted >= LEAST_SHIFTED:
         return Doubt(
             "the values are HU + 1024, soft tissue lies near 1024 and air near 0: RescaleIntercept (0028,1052) is"
             " wrong or was not applied"

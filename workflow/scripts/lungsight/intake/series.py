@@ -18,6 +18,7 @@ from lungsight.intake.passes import check_one_pass
 SPACING_TOLERANCE = 0.01
 VECTOR_TOLERANCE = 1e-3
 MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm; micro-CT has some hundredths, slices lie some millimetres apart
+MAX_SLICE_SPACING = 200.0  # mm; a chest is 300 mm high, and a few slices of it may have been kept
 MIN_COVER = 0.5  # of the longest series: a thin series through a part of the chest does not show the chest
 MOST_DESCRIBED = 5
 
@@ -117,7 +118,7 @@ def check_spacing(spacing: Iterable[float], where: str = "") -> None:
 
 def check_slice_spacing(spacing: float) -> None:
     """Raise BadCase unless a distance between slices, in mm, is possible for a CT."""
-    if not MIN_SPACING <= spacing <= MAX_SPACING:
+    if not MIN_SPACING <= spacing <= MAX_SLICE_SPACING:
         raise BadCase(
             f"the slices lie {spacing:.4g} mm apart, as in no CT: ImagePositionPatient {tag_of('ImagePositionPatient')}"
             " is not in mm"
