@@ -70,7 +70,8 @@ class _Histogram:
 
     def share(self, low: float, high: float) -> float:
         """Return the share of the voxels whose values are in low … high."""
-        counts = self._counts[max(0, int(low) - _LOW) : max(0, int(high) - _LOW + 1)]
+        first, last = (int(np.clip(end, _LOW, _HIGH)) - _LOW for end in (low, high))
+        counts = self._counts[first : last + 1]
         return float(counts.sum() / max(1, self._counts.sum()))
 
     def without(self, value: float) -> None:
