@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lungsight.errors import BadCase
-from lungsight.intake.nifti import load_nifti, read_nifti, value_range
+from lungsight.intake.nifti import load_volume, read_nifti, value_range
 from lungsight.intake.volume import Window
 from tests.factories.dicom import made_hu
 
@@ -104,7 +104,7 @@ def test_a_header_that_lies_about_its_size_is_refused_before_reading(tmp_path):
 def test_load_agrees_with_nibabel_on_a_turned_volume(tmp_path):
     affine = np.array([[0, 0.8, 0, 1], [0, 0, -2.5, 2], [0.7, 0, 0, 3], [0, 0, 0, 1.0]])
     path = save(tmp_path / "v.nii.gz", ijk(), affine)
-    values, turned = load_nifti(path)
+    values, turned, _ = load_volume(path)
     peer = nibabel.as_closest_canonical(nibabel.load(path))
     np.testing.assert_array_equal(values, peer.get_fdata())
     np.testing.assert_allclose(turned, peer.affine)

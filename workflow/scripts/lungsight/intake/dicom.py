@@ -124,7 +124,7 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
     notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
     voxels, affine = to_canonical(planes.T, stack.affine)
-    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, notes)
+    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, first.series, notes)
 
 
 def _acquisition(
@@ -181,4 +181,4 @@ def _read_multiframe(header: SliceHeader, window: Window, min_slices: int, notes
     samples = [sampled(plane) for plane in volume.array]
     acquisition = _acquisition(header, spacing[[1, 0, 2]], samples)
     voxels, affine = to_canonical(np.stack([window.encode(plane) for plane in volume.array]).T, affine)
-    return Volume(voxels, window.max_code, affine, acquisition, header.frame_of_reference, notes)
+    return Volume(voxels, window.max_code, affine, acquisition, header.frame_of_reference, header.series, notes)
