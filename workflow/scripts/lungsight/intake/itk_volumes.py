@@ -1,6 +1,9 @@
 """Read NRRD (.nrrd) and MetaImage (.mha) volumes with SimpleITK."""
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,19 @@ _MOST_HEADER = 1 << 16  # bytes
 # What a header must say: where its voxels are (in the same file) and how they lie. By kind.
 _ELSEWHERE = {NRRD: rb"^data ?file:", META_IMAGE: rb"^ElementDataFile *= *(?! *LOCAL\b)"}
 _LIES = {NRRD: rb"^space( dimension)?:", META_IMAGE: rb"^Element(Spacing|Size) *="}
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep off standard error what the C++ library writes there: it quotes headers, names among them."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def header_of(path: Path, kind: str) -> sitk.ImageFileReader:
@@ -44,7 +60,8 @@ def header_of(path: Path, kind: str) -> sitk.ImageFileReader:
     reader.SetImageIO(_READERS[kind])
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        with _silenced():
+            reader.ReadImageInformation()
     except RuntimeError as error:
         raise BadCase(f"the {kind}'s header is damaged") from error
     if reader.GetNumberOfComponents() != 1:
@@ -55,7 +72,9 @@ def header_of(path: Path, kind: str) -> sitk.ImageFileReader:
 def voxels_of(reader: sitk.ImageFileReader, kind: str) -> np.ndarray:
     """Read the voxels (i, j, k) of a volume as float32."""
     try:
-        return sitk.GetArrayFromImage(reader.Execute()).T.astype(np.float32)
+        with _silenced():
+            image = reader.Execute()
+        return sitk.GetArrayFromImage(image).T.astype(np.float32)
     except (RuntimeError, ValueError) as error:
         raise BadCase(f"the {kind} is truncated or damaged") from error
 

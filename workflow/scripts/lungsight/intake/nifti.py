@@ -105,14 +105,19 @@ def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> 
     """Read a NIfTI from its open files, to their ends. head: its first bytes."""
     try:
         header = _raw_header(kind, head)
-        image = _CLASSES[kind].from_file_map({name: FileHolder(fileobj=file) for name, file in files.items()})
-        shape, dtype = image.shape, np.dtype(image.get_data_dtype())
+        shape, dtype = header.get_data_shape(), np.dtype(header.get_data_dtype())
     except Exception as error:  # a damaged header fails in any of nibabel's many ways
         raise BadCase("the file is no readable NIfTI: its header is damaged") from error
-    if dtype.kind not in "iuf":
+    if dtype.names or dtype.kind == "c":
         raise BadCase("the NIfTI holds colours or complex numbers")
+    if dtype.kind not in "iuf":
+        raise BadCase("the file is no readable NIfTI: its datatype is unknown")
     shape = _three_axes(shape, "NIfTI")
     affine, notes = affine_of_header(header)
+    try:
+        image = _CLASSES[kind].from_file_map({name: FileHolder(fileobj=file) for name, file in files.items()})
+    except Exception as error:  # nibabel looks at more than was read above
+        raise BadCase("the file is no readable NIfTI: its header is damaged") from error
     try:
         if not 0 <= float(header["vox_offset"]) <= MOST_BESIDE_VOXELS:
             raise ValueError("no header is so long")
