@@ -12,7 +12,7 @@ from lungsight.errors import BadCase
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.masks import read_mask
 from lungsight.intake.volume import Window
-from tests.factories.dicom import made_rtstruct, made_series, save_series, uid
+from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series, uid
 
 ROI_NAMES = {"left": ["lung-left"], "right": ["lung-right"], "both": ["lungs"], "tumour": ["gtv.*"]}
 
@@ -45,6 +45,13 @@ def truth(tumour: bool) -> np.ndarray:
     planes[2, 4:16, 2:10] = planes[2, 4:16, 20:28] = planes[3, 5:7, 20:22] = True
     planes[2, 10:18, 25:31] = tumour
     return planes.transpose(2, 1, 0)[::-1, ::-1]
+
+
+def hu_with_lungs(seed: int = 0) -> np.ndarray:
+    """HU of a made series with lung where REGIONS lie."""
+    hu = made_hu(seed=seed)
+    hu[truth(False)[::-1, ::-1].transpose(2, 1, 0)] = -850
+    return hu
 
 
 @pytest.fixture
@@ -99,7 +106,7 @@ def test_contours_of_another_frame_are_refused(volume, tmp_path):
 
 def test_other_files_are_no_mask(volume, tmp_path):
     (tmp_path / "text").write_text("lung")
-    with pytest.raises(BadCase, match="no readable DICOM"):
+    with pytest.raises(BadCase, match="no readable RTSTRUCT, SEG, NIfTI"):
         read_mask(tmp_path / "text", volume, ROI_NAMES, True)
     with pytest.raises(BadCase, match="neither RTSTRUCT nor SEG nor NIfTI"):
         read_mask(tmp_path / "ct" / "001.dcm", volume, ROI_NAMES, True)
@@ -190,7 +197,7 @@ def test_real_left_lung_agrees_with_the_density_inside_it(real_ct):
     """Most of the mask is air, and most air around it is in the mask. thorax_rt has contours of the left lung only."""
     folder = real_ct / "thorax_rt"
     volume = read_dicom(folder / "CT", folder, Window(-1250, 250), 5)
-    with pytest.raises(BadCase, match=r"^right lung not contoured$"):
+    with pytest.raises(BadCase, match=r"^right lung not contoured, or under a name"):
         read_mask(folder / "RTSTRUCT", volume, ROI_NAMES | {"left": ["lt lung"]}, True)
     mask = read_mask(folder / "RTSTRUCT", volume, ROI_NAMES | {"both": ["lt lung"]}, True) == 1
     air = volume.voxels < (1250 - 400) * 43

@@ -32,23 +32,11 @@ WINDOW = (-1250, 250)
 PRIVATE = re.compile(r"PAT-|Roe|Richard|\^|/work|\.dcm|\.nii\b|[12]\.\d+\.\d+\.\d+|\b(19|20)\d{6}\b")
 
 
-UNFINISHED = "NM"  # kinds whose conversion is not yet finished, by the first letter
-FINISHED = ("N01", "N07", "N09", "M01", "M20")
-
-
 def listed_cases():
     if not CASES.is_dir():
         return []
     with open(CASES / "cases.tsv", encoding="utf-8", newline="") as file:
-        return [
-            pytest.param(listed, id=listed["case"], marks=marks(listed))
-            for listed in csv.DictReader(file, delimiter="\t")
-        ]
-
-
-def marks(listed):
-    number = listed["case"].partition("_")[0]
-    return [pytest.mark.xfail(strict=False)] if number[0] in UNFINISHED and number not in FINISHED else []
+        return [pytest.param(listed, id=listed["case"]) for listed in csv.DictReader(file, delimiter="\t")]
 
 
 def convert(folder, rows, format, annotated=False):

@@ -159,8 +159,11 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, 
             masks[folders.lesions] = lesion_of(row, volume, intake)
         if folders.truth is not None:
             roi_names, tumour_in_lung = intake.settings["roi_names"], intake.settings["tumour_in_lung"]
-            masks[folders.truth] = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung)
+            window = Window(*intake.settings["window"])
+            masks[folders.truth] = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung, window)
     except BadCase as error:
+        if error.private:
+            keep_private(f"{intake.cohort}-row-{row.row}.txt", error.private)
         return result | {"reason": str(error), **asdict(AcquisitionMetadata())}, []
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())

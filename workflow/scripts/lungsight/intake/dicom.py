@@ -145,7 +145,7 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
     voxels, affine = to_canonical(planes.T, stack.affine)
     doubts = doubts_about_hounsfield(samples)
-    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, notes, doubts)
+    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, first.series, notes, doubts)
 
 
 def _acquisition(

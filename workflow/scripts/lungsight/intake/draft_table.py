@@ -10,7 +10,7 @@ import pydicom
 from lungsight.errors import UserError
 from lungsight.intake.file_names import PICTURE_ENDINGS, VOLUME_ENDINGS, guess_patient
 from lungsight.intake.headers import HEAD, files_below, looks_like_dicom
-from lungsight.intake.masks import RTSTRUCT, SEGMENTATION
+from lungsight.intake.masks import RTSTRUCT, SEGMENTATIONS
 
 _TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]
 
@@ -92,7 +92,7 @@ def draft_table(root: Path) -> Draft:
             files.append(path)
         elif (dataset := _header(path)) is None:
             draft.found["other files"] += 1
-        elif str(dataset.get("SOPClassUID") or "") in (RTSTRUCT, SEGMENTATION):
+        elif str(dataset.get("SOPClassUID") or "") in (RTSTRUCT, *SEGMENTATIONS):
             masks.setdefault(str(dataset.get("StudyInstanceUID") or ""), path)
         elif str(dataset.get("Modality") or "CT") == "CT":
             folder = folders.setdefault(path.parent, _Folder())

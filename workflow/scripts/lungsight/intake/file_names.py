@@ -6,7 +6,7 @@ Standard library only: `lungsight.predict` reads this while the workflow is pars
 from pathlib import Path
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
-VOLUME_ENDINGS = (".nii", ".nii.gz")
+VOLUME_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
 
 
 def guess_patient(path: Path, root: Path, format: str) -> str:
