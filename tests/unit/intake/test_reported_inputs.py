@@ -29,7 +29,7 @@ FORMATS = {"dicom": "dicom", "nifti": "nifti", "png": "png", "masks": "dicom"}
 CONTROLS = {"dicom": "dicom/D01_control", "nifti": "nifti/N01_control.nii.gz"}
 WINDOW = (-1250, 250)
 # What identifies the made patients: no reason may print it.
-PRIVATE = re.compile(r"PAT-|Roe|Richard|\^|/work|\.dcm|\.nii\b|[12]\.\d+\.\d+\.\d+|\b(19|20)\d{6}\b")
+PRIVATE = re.compile(r"PAT-|Roe|Richard|\^|/\w+/|\.dcm|\.nii\b|[12]\.\d+\.\d+\.\d+|\b(19|20)\d{6}\b")
 
 
 def listed_cases():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import nibabel
 import numpy as np
+from isal import isal_zlib
 from nibabel.fileholders import FileHolder
 
 from lungsight.errors import BadCase
