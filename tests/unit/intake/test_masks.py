@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 from pydicom.sr.codedict import codes
+from pydicom.uid import RLELossless
 
 from lungsight.errors import BadCase
 from lungsight.intake.dicom import read_dicom
@@ -112,7 +113,7 @@ def test_other_files_are_no_mask(volume, tmp_path):
         read_mask(tmp_path / "ct" / "001.dcm", volume, ROI_NAMES, True)
 
 
-def made_segmentation(series, labels):
+def made_segmentation(series, labels, kind=highdicom.seg.SegmentationTypeValues.BINARY, **settings):
     """A DICOM SEG on a series; labels: segment name → bool (slices, rows, columns)."""
     code = codes.SCT.Lung
     described = [
@@ -124,7 +125,7 @@ def made_segmentation(series, labels):
     return highdicom.seg.Segmentation(
         series,
         np.stack(list(labels.values()), axis=-1),
-        highdicom.seg.SegmentationTypeValues.BINARY,
+        kind,
         described,
         uid("seg series"),
         2,
@@ -134,7 +135,27 @@ def made_segmentation(series, labels):
         "made",
         "1",
         "1",
+        **settings,
     )
+
+
+def test_a_compressed_segmentation_is_decoded_and_a_damaged_one_refused(volume, tmp_path, monkeypatch):
+    series = made_series()
+    for dataset in series:
+        dataset.PatientBirthDate, dataset.PatientSex, dataset.ReferringPhysicianName = "", "", ""
+    right, left = np.zeros((2, 8, 24, 32), bool)
+    right[2, 4:16, 2:10] = left[2, 4:16, 20:28] = True
+    labels = {"Lung-Right": right.astype(np.float32), "Lung-Left": left.astype(np.float32)}
+    fractional = highdicom.seg.SegmentationTypeValues.FRACTIONAL
+    path = tmp_path / "seg.dcm"
+    made_segmentation(series, labels, fractional, transfer_syntax_uid=RLELossless).save_as(path)
+    expected = (right | left).transpose(2, 1, 0)[::-1, ::-1]
+    np.testing.assert_array_equal(read_mask(path, volume, ROI_NAMES, True), expected)
+    raw = path.read_bytes()
+    start = raw.index(b"\xe0\x7f\x10\x00")
+    path.write_bytes(raw[: start + 60] + b"\xff" * 200 + raw[start + 260 :])
+    with pytest.raises(BadCase, match="damaged"):
+        read_mask(path, volume, ROI_NAMES, True)
 
 
 def test_segmentation_is_laid_on_the_images_grid(volume, tmp_path):

@@ -26,6 +26,7 @@ from lungsight.intake.quiet import silent
 from lungsight.parallel import Child, ChildDied
 
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
+_CRASHED = "the compressed pixels are so damaged that they cannot be decoded: the decoder crashed"
 _CHILD = Child(prepare=silent)
 
 
@@ -61,9 +62,36 @@ def stored_values(header: SliceHeader) -> Stored:
     try:
         return _CHILD.call(_decoded, header)
     except ChildDied as error:
+        raise BadCase(f"{_CRASHED} {header.where}") from error
+
+
+def decompressed(dataset: pydicom.Dataset) -> pydicom.Dataset:
+    """Return a data set with its pixels uncompressed; a codec works in the child process. Bits stay as they are.
+
+    Raises
+    ------
+    BadCase
+        If the codec refuses the pixels or crashes.
+    """
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if "PixelData" not in dataset or not (syntax and syntax.is_encapsulated):
+        return dataset
+    try:
+        return _CHILD.call(_decompressed, dataset)
+    except ChildDied as error:
         raise BadCase(
-            f"the compressed pixels are so damaged that they cannot be decoded: the decoder crashed {header.where}"
+            "the compressed pixels are so damaged that they cannot be decoded: the decoder crashed"
         ) from error
+
+
+def _decompressed(dataset: pydicom.Dataset) -> pydicom.Dataset:
+    try:
+        dataset.decompress(generate_instance_uid=False)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # as in `_decoded`
+        raise BadCase("the compressed pixels are damaged and cannot be decoded") from error
+    return dataset
 
 
 def _decoded(header: SliceHeader) -> Stored:

@@ -8,8 +8,15 @@ from pathlib import Path
 import pydicom
 
 from lungsight.errors import UserError
-from lungsight.intake.file_names import PICTURE_ENDINGS, VOLUME_ENDINGS, guess_patient
-from lungsight.intake.headers import HEAD, files_below, looks_like_dicom
+from lungsight.intake.file_names import (
+    HEAD,
+    PICTURE_ENDINGS,
+    VOLUME_ENDINGS,
+    guess_patient,
+    is_leftover,
+    looks_like_dicom,
+)
+from lungsight.intake.headers import files_below
 from lungsight.intake.masks import RTSTRUCT, SEGMENTATIONS
 
 _TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]
@@ -34,15 +41,6 @@ class Draft:
     def formats(self) -> list[str]:
         """The cohort formats that the rows need, the most frequent first."""
         return [name for name, _ in self.found.most_common() if name in ("dicom", "nifti", "png")]
-
-
-# What file systems and archivers leave beside the scans: shadow files of macOS, thumbnails of Windows.
-_LEFTOVERS = {"thumbs.db", "desktop.ini"}
-_LEFTOVER_FOLDER = "__MACOSX"
-
-
-def _is_leftover(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.lower() in _LEFTOVERS or _LEFTOVER_FOLDER in path.parts
 
 
 def _header(path: Path) -> pydicom.Dataset | None:
@@ -86,7 +84,7 @@ def draft_table(root: Path) -> Draft:
     files: list[Path] = []
     for path in files_below(root, root):
         name = path.name.lower()
-        if _is_leftover(path.relative_to(root)):
+        if is_leftover(path.relative_to(root)):
             draft.found["other files"] += 1
         elif name.endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):
             files.append(path)

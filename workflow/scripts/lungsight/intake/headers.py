@@ -16,12 +16,12 @@ from pydicom.dataset import FileMetaDataset
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
+from lungsight.intake.file_names import HEAD, looks_like_dicom
 from lungsight.intake.header_values import HeaderValues, tag_of_keyword
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 DEFLATED = b"1.2.840.10008.1.2.1.99"
-HEAD = 1024  # bytes that show what a file is
 MAX_PIXELS = 4096 * 4096
 MAX_INFLATED = 128 << 20  # bytes; the largest slice that MAX_PIXELS allows has 32 MiB
 
@@ -31,7 +31,6 @@ _COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
 # RescaleType: some writers spell HU out, and US means unspecified. Others (Z_EFF, MGML, …) are material maps.
 _HOUNSFIELD = re.compile(r"|US|UNSPECIFIED|NONE|(CT )?HU|HU_MOD|H\.?U\.?|.*HOUNSFIELD.*")
 MODIFIED_HU = "HU_MOD"
-_FIRST_GROUPS = (2, 8)  # of a file without preamble
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
 _KEYWORDS = (
@@ -217,20 +216,6 @@ def check_inflated_size(path: Path, head: bytes) -> None:
         raise BadCase("a deflated file inflates beyond the size of any CT slice")
 
 
-def looks_like_dicom(head: bytes) -> bool:
-    """Recognise a file with the preamble, or one without that starts with group 0002 or 0008, as in old archives.
-
-    An explicit VR or a short length must follow the first tag, in either byte order.
-    """
-    if head[128:132] == b"DICM":
-        return True
-    for order in ("little", "big"):
-        group, element = (int.from_bytes(head[place : place + 2], order) for place in (0, 2))
-        if group in _FIRST_GROUPS and element < 0x3000 and len(head) > 8:
-            return (head[4:6].isalpha() and head[4:6].isupper()) or int.from_bytes(head[4:8], order) < 1024
-    return False
-
-
 def read_header(path: Path, ordinal: int) -> SliceHeader | str:
     """Read the header of a CT slice.
 
@@ -359,7 +344,7 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         path=path,
         ordinal=ordinal,
         frame=0,
-        patient=(header.text("PatientID"), header.text("PatientBirthDate")),
+        patient=(header.word("PatientID"), header.text("PatientBirthDate")),
         series=header.text("SeriesInstanceUID"),
         frame_of_reference=header.text("FrameOfReferenceUID"),
         concatenation=(

@@ -17,6 +17,7 @@ from lungsight.intake.contours import (
     read_regions,
     referenced_series,
 )
+from lungsight.intake.decode import decompressed
 from lungsight.intake.file_kinds import DICOM, HEAD, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
@@ -145,9 +146,11 @@ def _read_dicom(path: Path) -> pydicom.Dataset:
         if "TransferSyntaxUID" not in dataset.file_meta:  # a file without preamble
             implicit = dataset.original_encoding[0]
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        return decompressed(dataset)
+    except BadCase:
+        raise
     except Exception as error:  # a damaged file fails in any of pydicom's many ways
         raise BadCase("the mask is no readable DICOM") from error
-    return dataset
 
 
 def _regions_of_rtstruct(dataset: pydicom.Dataset, volume: Volume, roi_names: dict[str, list[str]]) -> Regions:

@@ -3,7 +3,7 @@
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import nibabel
 import numpy as np
@@ -28,7 +28,8 @@ SQUARE = 0.01  # the sides of a CT pixel are equal
 THICKER, OFF_SQUARE = 1.2, 1.5
 
 _CLASSES = {NIFTI: nibabel.Nifti1Image, PAIR: nibabel.Nifti1Pair, NIFTI2: nibabel.Nifti2Image}
-_DAMAGES = (OSError, EOFError, zlib.error, isal_zlib.error, ValueError, OverflowError)
+_GZIP_DAMAGE = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
+_DAMAGES = (OSError, EOFError, zlib.error, _GZIP_DAMAGE, ValueError, OverflowError)
 
 
 class Grid(NamedTuple):
