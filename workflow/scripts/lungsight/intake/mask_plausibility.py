@@ -14,6 +14,8 @@ from lungsight.intake.volume import Volume, Window
 
 MOST_OF_IMAGE = 0.5  # share of the image; the body around lungs and lesions is larger
 AERATED = (-985.0, -300.0)  # HU; below lies the air around the body, above soft tissue and fluid
+MOST_OF_TISSUE = 0.5  # share of all soft tissue of the image; white lungs hold less of it than the body around them
+MOST_LABELS = 16  # five lobes, lesions, airways; a mask of all organs or a picture has more
 MOSTLY = 0.8  # share of aerated voxels below which a mask gets a note
 HARDLY = 0.1  # share below which it is no lung
 BETTER = 0.1  # more of a mask is aerated if it is turned over; real lungs lose 0.2 or more
@@ -138,6 +140,11 @@ def check_aerated(volume: Volume, window: Window, labels: np.ndarray) -> list[st
     mask = labels > 0
     notes = _check_labels(aerated, labels)
     share = float(aerated[mask].mean())
+    soft = volume.voxels > window.encode(np.array([AERATED[1]], np.float32))
+    if np.count_nonzero(soft & mask) > MOST_OF_TISSUE * np.count_nonzero(soft):
+        raise BadCase(
+            "the mask marks more than half of the body's soft tissue: it is inverted, or shows the body or other organs"
+        )
     if share < HARDLY:
         raise BadCase(
             f"the mask is no lung by its HU: {share:.0%} of it is aerated (is it inverted, upside down, of another scan"
@@ -157,6 +164,11 @@ def _check_labels(aerated: np.ndarray, labels: np.ndarray) -> list[str]:
     values, counts = np.unique(labels[labels > 0], return_counts=True)
     if len(values) == 1:
         return []
+    if len(values) > MOST_LABELS:
+        raise BadCase(
+            f"the mask has {len(values)} labels, and all above 0 would count as lung: write a mask whose labels above 0"
+            " are lung alone"
+        )
     solid = [value for value in values if aerated[labels == value].mean() < HARDLY]
     large = values[counts > SMALL_LABEL * counts.sum()]
     if set(solid) & set(large):
