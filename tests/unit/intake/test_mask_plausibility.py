@@ -31,15 +31,7 @@ def volume(phantom: Phantom) -> Volume:
 
 
 def checked(labels: np.ndarray, volume: Volume) -> list[str]:
-    """Everything that `read_mask` asks of a mask."""
-    mask = labels > 0
-    plausibility.check_extent(mask, "lung")
-    plausibility.check_gaps(mask, "lung mask")
-    plausibility.check_halves(mask)
-    return [
-        *plausibility.check_aerated(volume, WINDOW, labels),
-        *plausibility.notes_of_sides(volume, WINDOW, mask),
-    ]
+    return plausibility.check_mask(volume, WINDOW, labels)
 
 
 @pytest.mark.parametrize("disease", DISEASES)

@@ -25,6 +25,34 @@ _WAYS = ("left and right", "front and back", "head and feet")  # by axis of a ca
 SUDDEN = 0.25  # of the median area of a lung; a lung that ends is smaller in its last slice
 
 
+def check_mask(volume: Volume, window: Window | None, labels: np.ndarray) -> list[str]:
+    """Ask everything about a mask of both lungs.
+
+    Parameters
+    ----------
+    volume : Volume
+    window : Window or None
+        Of the volume. Without it, HU are not looked at.
+    labels : (i, j, k) integers
+        0 is no lung.
+
+    Returns
+    -------
+    list of str
+        Notes.
+
+    Raises
+    ------
+    BadCase
+        As the other functions of this module do.
+    """
+    mask = labels > 0
+    check_extent(mask, "lung")
+    check_gaps(mask, "lung mask")
+    check_halves(mask)
+    return [] if window is None else check_aerated(volume, window, labels) + notes_of_sides(volume, window, mask)
+
+
 def check_extent(mask: np.ndarray, of: str) -> None:
     """Raise BadCase for a mask that marks more than half of the image. of: "lesions", say."""
     if mask.mean() > MOST_OF_IMAGE:

@@ -9,7 +9,6 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lungsight.errors import BadCase
-from lungsight.intake import mask_plausibility as plausibility
 from lungsight.intake.contours import (
     ON_A_SLICE,
     choose_regions,
@@ -20,6 +19,7 @@ from lungsight.intake.contours import (
 from lungsight.intake.file_kinds import DICOM, HEAD, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
+from lungsight.intake.mask_plausibility import check_gaps, check_mask
 from lungsight.intake.nifti import load_volume
 from lungsight.intake.volume import Volume, Window
 
@@ -69,12 +69,7 @@ def read_mask(
         mask = (labels > 0).astype(np.uint8)
     else:
         raise BadCase("the mask is no readable RTSTRUCT, SEG, NIfTI, NRRD or MetaImage")
-    plausibility.check_extent(mask, "lung")
-    plausibility.check_gaps(mask, "lung mask")
-    plausibility.check_halves(mask)
-    if window is not None:
-        volume.notes += plausibility.check_aerated(volume, window, labels)
-        volume.notes += plausibility.notes_of_sides(volume, window, mask)
+    volume.notes += check_mask(volume, window, labels)
     return mask
 
 
@@ -92,7 +87,7 @@ def _mask_of_dicom(file: Path, volume: Volume, roi_names: dict[str, list[str]], 
     if not lung.any():
         raise BadCase("the lung's contours contain no pixel of the image")
     for region, mask in regions.items():
-        plausibility.check_gaps(mask, f"{region} lung" if region in ("left", "right") else "lung")
+        check_gaps(mask, f"{region} lung" if region in ("left", "right") else "lung")
     if tumour_in_lung and "without_tumour" in regions and not tumour.any():
         volume.notes.append("the lungs were contoured without the tumour, and no tumour is contoured")
     mask = lung | tumour if tumour_in_lung else lung & ~tumour
