@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +15,17 @@ from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
+from lungsight.file_stamps import stamp_of_files
+from lungsight.files import sha256_of
 from lungsight.intake.cohort_table import read_cohort_tables
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
+from lungsight.program import log as log_line
 from lungsight.program import set_environment
 from lungsight.run_description import describe_run
+from lungsight.run_record import RunRecord
 from lungsight.segmentation.model_folder import check_given_model
 from lungsight.splits.settings import earlier_files
 from lungsight.training import backbones
@@ -46,6 +51,10 @@ PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
 RUN = describe_run(config)
+RECORD = RunRecord.read(RESULTS)
+
+STARTED = time.time()
+CLOCKS_DIFFER = 60  # seconds, between machines that share a disk
 
 # Folders that a job's wildcards fill in.
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
@@ -65,11 +74,6 @@ wildcard_constraints:
     input_view="whole|segmented",
     pipeline="|".join(pipeline.name for pipeline in PIPELINES),
     stage="[12]",
-
-
-def program(name):
-    """The program of a rule, as its input; edits count through `code`, not through the file's time."""
-    return os.path.relpath(SCRIPTS / f"{name}.py")
 
 
 def code(name, backbone=None):
@@ -97,11 +101,6 @@ def code_with_backbone(name):
     return code_of_program
 
 
-def repository_file(path):
-    """A file that comes with lungsight, from wherever Snakemake runs."""
-    return os.path.relpath(REPOSITORY / path)
-
-
 def folder(pattern):
     """A parameter: a folder that holds inputs or outputs, with the job's wildcards filled in."""
 
@@ -116,9 +115,21 @@ def as_json(value):
     return json.dumps(value, ensure_ascii=False)
 
 
+def digest_of_files(paths):
+    """A short digest of what files hold, in any order and wherever they lie."""
+    return digest(sorted(map(sha256_of, paths)))
+
+
 def digest(value):
     """A short digest of what is too long to be a parameter."""
     return hashlib.sha256(as_json(value).encode()).hexdigest()[:12]
+
+
+def say_if_in_the_future(file, seconds):
+    """Say that a file of the user is dated after now; such a date does no harm, but a clock is wrong."""
+    if seconds > STARTED + CLOCKS_DIFFER and workflow.is_main_process:
+        day = time.strftime("%Y-%m-%d", time.localtime(seconds))
+        log_line(f"{file} is dated in the future ({day}). It counts as it is; set its time right (touch).")
 
 
 def number_of_shards(cohort):
@@ -210,4 +221,5 @@ STATISTICS = {
     "seed": config["seed"],
 }
 
-THESIS = repository_file("config/thesis.tsv")
+# Published results that tables of the run stand beside.
+THESIS, TABLE_2_2 = "config/thesis.tsv", "config/table-2-2.tsv"
