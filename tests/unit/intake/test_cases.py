@@ -22,6 +22,7 @@ from tests.unit.intake.test_masks import REGIONS, ROI_NAMES, hu_with_lungs, trut
 KEY = b"key"
 SETTINGS = {
     **{"window": [-1250, 250], "png_size": 32, "burned_in": "reject", "nifti_values": "auto"},
+    "plausibility": "refuse",
     **{"roi_names": ROI_NAMES, "tumour_in_lung": True},
     "series": {"contrast": "any", "kernels": [], "prefer": "thinnest"},
 }
@@ -31,8 +32,8 @@ def row(number, path, patient="P", label="Covid-19", source="", mask="", lesion=
     return TableRow(number, patient, path, label, source, mask, "", lesion=lesion)
 
 
-def convert(tmp_path, rows, format="dicom", **folders):
-    intake = Intake("hospital", format, tmp_path / "in", 5, SETTINGS, KEY)
+def convert(tmp_path, rows, format="dicom", settings=SETTINGS, **folders):
+    intake = Intake("hospital", format, tmp_path / "in", 5, settings, KEY)
     places = {name: tmp_path / "out" / name / "000" for name in folders.get("names", ("nifti", "png"))}
     return (*convert_shard(rows, intake, Folders(**places)), tmp_path / "out")
 
@@ -180,7 +181,7 @@ def test_pictures_and_volumes(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(out / slices[0]["png"])), picture)
     values = nibabel.load(out / "nifti" / "000" / f"{cases[0]['case']}.nii.gz").get_fdata()
     np.testing.assert_allclose(values[::-1, ::-1, 0].T, picture / 255, atol=1e-6)
-    nibabel.save(nibabel.Nifti1Image(np.full((8, 9, 5), -700, np.int16), np.eye(4)), tmp_path / "in" / "v.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(made_hu(n=5).T.astype(np.int16), np.eye(4)), tmp_path / "in" / "v.nii.gz")
     cases, slices, _ = convert(tmp_path, [row(1, "v.nii.gz")], format="nifti")
     assert (cases[0]["kind"], cases[0]["status"], len(slices)) == ("volume", "ok", 5)
 
@@ -218,7 +219,8 @@ def test_a_slice_of_one_value_is_blank_whatever_the_value_and_the_original_size(
     pictures["dot.png"] = np.pad([[255]], 16)
     for name, picture in pictures.items():
         Image.fromarray(picture.astype(np.uint8)).save(tmp_path / "in" / name)
-    _, slices, _ = convert(tmp_path, [row(n, name) for n, name in enumerate(pictures)], format="png")
+    rows, settings = [row(n, name) for n, name in enumerate(pictures)], SETTINGS | {"plausibility": "off"}
+    _, slices, _ = convert(tmp_path, rows, format="png", settings=settings)
     assert [s["blank"] for s in slices] == [1, 1, 1, 0]
     assert slices[0]["sha256"] == slices[1]["sha256"]
 

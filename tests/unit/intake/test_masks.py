@@ -10,7 +10,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from lungsight.errors import BadCase
 from lungsight.intake.dicom import read_dicom
@@ -193,6 +193,18 @@ def test_fractions_count_from_half_of_their_greatest(volume, tmp_path, fractiona
     settings = {"fractional_type": fractional_type, "max_fractional_value": most}
     made_segmentation(described_series(), labels, "FRACTIONAL", **settings).save_as(tmp_path / "seg.dcm")
     np.testing.assert_array_equal(read_mask(tmp_path / "seg.dcm", volume, ROI_NAMES, True), LUNGS)
+
+
+def test_a_compressed_segmentation_is_decoded_and_a_damaged_one_refused(volume, tmp_path):
+    labels = {name: planes(name) * 1.0 for name in ("Lung-Right", "Lung-Left")}
+    path = tmp_path / "seg.dcm"
+    made_segmentation(described_series(), labels, "FRACTIONAL", transfer_syntax_uid=RLELossless).save_as(path)
+    np.testing.assert_array_equal(read_mask(path, volume, ROI_NAMES, True), LUNGS)
+    raw = path.read_bytes()
+    start = raw.index(b"\xe0\x7f\x10\x00")
+    path.write_bytes(raw[: start + 60] + b"\xff" * 200 + raw[start + 260 :])
+    with pytest.raises(BadCase, match="damaged"):
+        read_mask(path, volume, ROI_NAMES, True)
 
 
 def without_preamble(path, dataset, syntax=ExplicitVRLittleEndian):

@@ -16,6 +16,7 @@ from lungsight.intake.contours import (
     rasterise,
     read_regions,
 )
+from lungsight.intake.decode import decompressed
 from lungsight.intake.file_kinds import DICOM, HEAD, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
@@ -142,9 +143,11 @@ def _read_dicom(path: Path) -> pydicom.Dataset:
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
         for keyword in ("SOPClassUID", "FrameOfReferenceUID"):
             dataset.get(keyword)  # pydicom converts an element when it is asked for, and fails then
+        return decompressed(dataset)
+    except BadCase:
+        raise
     except Exception as error:  # a damaged file fails in any of pydicom's many ways
         raise BadCase("the mask is no readable DICOM") from error
-    return dataset
 
 
 def _regions_of_rtstruct(dataset: pydicom.Dataset, volume: Volume, roi_names: dict[str, list[str]]) -> Regions:

@@ -3,10 +3,11 @@
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import nibabel
 import numpy as np
+from isal import isal_zlib
 from nibabel.fileholders import FileHolder
 
 from lungsight.errors import BadCase
@@ -16,6 +17,7 @@ from lungsight.intake.geometry import to_canonical, voxel_spacing
 from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.hounsfield import percentiles, sampled
 from lungsight.intake.nifti_affine import affine_of_header, check_lies_right, in_mm
+from lungsight.intake.plausibility import doubts_about_hounsfield, doubts_about_unit_values
 from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
 MAX_VOXELS = 1 << 30
@@ -26,7 +28,8 @@ SQUARE = 0.01  # the sides of a CT pixel are equal
 THICKER, OFF_SQUARE = 1.2, 1.5
 
 _CLASSES = {NIFTI: nibabel.Nifti1Image, PAIR: nibabel.Nifti1Pair, NIFTI2: nibabel.Nifti2Image}
-_DAMAGES = (OSError, EOFError, zlib.error, ValueError, OverflowError)
+_GZIP_DAMAGE = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
+_DAMAGES = (OSError, EOFError, zlib.error, _GZIP_DAMAGE, ValueError, OverflowError)
 
 
 class Grid(NamedTuple):
@@ -271,15 +274,15 @@ def read_nifti(path: Path, window: Window, min_slices: int, values_are: str = "a
     )
     if values_are == "auto":
         values_are = value_range(values)
+    samples = [sampled(values[:, :, k]) for k in range(values.shape[2])]
     if values_are == "hu":
-        acquisition.hu_p01, acquisition.hu_p50, acquisition.hu_p99 = percentiles(
-            [sampled(values[:, :, k]) for k in range(values.shape[2])]
-        )
+        acquisition.hu_p01, acquisition.hu_p50, acquisition.hu_p99 = percentiles(samples)
     elif values.min() < 0 or values.max() > 1:
         raise BadCase("values are not in [0, 1], as intake.nifti_values: unit says")
     else:
         window = Window(0, 1)
+    doubts = doubts_about_hounsfield(samples) if values_are == "hu" else doubts_about_unit_values(samples)
     voxels = np.empty(values.shape, np.uint16, order="F")
     for k in range(values.shape[2]):
         voxels[:, :, k] = window.encode(values[:, :, k])
-    return Volume(voxels, window.max_code, affine, acquisition, notes=notes)
+    return Volume(voxels, window.max_code, affine, acquisition, notes=notes, doubts=doubts)

@@ -12,6 +12,7 @@ import numpy as np
 from isal import igzip
 
 from lungsight.intake.geometry import slice_to_image
+from lungsight.intake.plausibility import Doubt
 
 COMPRESSION = 1  # of volumes: much faster than the default, files about a tenth larger
 SAME_FORM = 1e-4  # mm; below it, sform and qform differ by rounding alone
@@ -100,6 +101,8 @@ class Volume:
         SeriesInstanceUID; "" if there is none.
     notes : list of str
         What was left out or looks odd. Notes reach `cases.tsv` and name nobody.
+    doubts : list of Doubt
+        Why its values may not be what they are taken for; `intake.plausibility` says what follows.
     """
 
     voxels: np.ndarray
@@ -109,6 +112,7 @@ class Volume:
     frame_of_reference: str = ""
     series: str = ""
     notes: list[str] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
     def images(self) -> Iterator[np.ndarray]:
         """Yield the slices from the feet up as 8-bit images (rows, columns) in LPS order.
