@@ -28,6 +28,7 @@ from lungsight.intake.dicom import read_dicom  # noqa: E402
 from lungsight.intake.geometry import voxel_spacing  # noqa: E402
 from lungsight.intake.mask_plausibility import AERATED, aerated_voxels, check_mask  # noqa: E402
 from lungsight.intake.masks import read_mask  # noqa: E402
+from lungsight.intake.plausibility import settle  # noqa: E402
 from lungsight.intake.volume import AcquisitionMetadata, Volume, Window, slope_of  # noqa: E402
 from lungsight.segmentation.classical import lung_mask  # noqa: E402
 
@@ -86,7 +87,7 @@ def spoilt(case: Case) -> Iterator[tuple[str, np.ndarray]]:
 
 def outcome(case: Case, mask: np.ndarray) -> str:
     try:
-        return "noted" if check_mask(case.volume, WINDOW, mask.astype(np.uint8)) else "taken"
+        return "noted" if settle(check_mask(case.volume, WINDOW, mask.astype(np.uint8)), "refuse") else "taken"
     except BadCase:
         return "refused"
 
@@ -100,6 +101,7 @@ def main() -> None:
     shares: dict[str, list[float]] = {}
     for case in [*phantoms(), *(real(args.ct) if args.ct else ())]:
         aerated = aerated_voxels(case.volume, WINDOW)
+        assert aerated is not None
         shares.setdefault(case.source, []).append(float(aerated[case.mask].mean()))
         for name, mask in spoilt(case):
             counted[case.source, name, outcome(case, mask)] += 1

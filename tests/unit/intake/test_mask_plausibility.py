@@ -7,6 +7,7 @@ from lungsight.demo.anatomy import Phantom, thorax
 from lungsight.demo.lesions import DISEASES
 from lungsight.errors import BadCase
 from lungsight.intake import mask_plausibility as plausibility
+from lungsight.intake.plausibility import settle
 from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
 WINDOW = Window(-1250, 250)
@@ -31,7 +32,7 @@ def volume(phantom: Phantom) -> Volume:
 
 
 def checked(labels: np.ndarray, volume: Volume) -> list[str]:
-    return plausibility.check_mask(volume, WINDOW, labels)
+    return settle(plausibility.check_mask(volume, WINDOW, labels), "refuse")
 
 
 @pytest.mark.parametrize("disease", DISEASES)
@@ -60,13 +61,12 @@ def test_the_share_is_that_of_the_voxels_between_air_and_tissue():
 @pytest.mark.parametrize("window", [Window(-160, 240), Window(-1400, -500)])
 def test_hu_that_the_window_cuts_off_say_nothing(phantom, window):
     volume = volume_of(phantom.hu, window)
-    assert plausibility.check_aerated(volume, window, 1 - phantom.lung.astype(int)) == []
+    assert plausibility.check_mask(volume, window, phantom.lung_left.astype(int)) == []
 
 
 def test_values_that_are_no_hu_say_nothing(phantom, volume):
     unknown = Volume(volume.voxels, volume.max_code, volume.affine, AcquisitionMetadata())
-    assert plausibility.check_aerated(unknown, WINDOW, 1 - phantom.lung.astype(int)) == []
-    assert plausibility.notes_of_sides(unknown, WINDOW, phantom.lung_left) == []
+    assert plausibility.check_mask(unknown, WINDOW, phantom.lung_left.astype(int)) == []
 
 
 def test_masks_of_anything_else_are_refused(phantom, volume):

@@ -296,6 +296,10 @@ def test_lungs_without_their_tumour(volume, tmp_path):
 def test_a_mask_on_soft_tissue_is_refused_by_its_hu(volume, rtstruct):
     with pytest.raises(BadCase, match="no lung by its HU"):
         read_mask(rtstruct, volume, ROI_NAMES, True, Window(-1250, 250))
+    read_mask(rtstruct, volume, ROI_NAMES, True, Window(-1250, 250), "off")
+    assert volume.notes == []
+    read_mask(rtstruct, volume, ROI_NAMES, True, Window(-1250, 250), "note")
+    assert any("no lung by its HU" in note for note in volume.notes)
 
 
 @pytest.mark.parametrize("ending", ["mha", "nrrd", "NRRD"])

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from lungsight.errors import BadCase
+from lungsight.intake.plausibility import Doubt
 from lungsight.intake.volume import Volume, Window
 
 MOST_OF_IMAGE = 0.5  # share of the image; the body around lungs and lesions is larger
@@ -25,7 +26,7 @@ _WAYS = ("left and right", "front and back", "head and feet")  # by axis of a ca
 SUDDEN = 0.25  # of the median area of a lung; a lung that ends is smaller in its last slice
 
 
-def check_mask(volume: Volume, window: Window | None, labels: np.ndarray) -> list[str]:
+def check_mask(volume: Volume, window: Window | None, labels: np.ndarray) -> list[Doubt]:
     """Ask everything about a mask of both lungs.
 
     Parameters
@@ -38,19 +39,19 @@ def check_mask(volume: Volume, window: Window | None, labels: np.ndarray) -> lis
 
     Returns
     -------
-    list of str
-        Notes.
+    list of Doubt
+        About the HU below the mask.
 
     Raises
     ------
     BadCase
-        As the other functions of this module do.
+        If it marks more than half of the image or has gaps.
     """
     mask = labels > 0
     check_extent(mask, "lung")
     check_gaps(mask, "lung mask")
     check_halves(mask)
-    return [] if window is None else check_aerated(volume, window, labels) + notes_of_sides(volume, window, mask)
+    return [] if window is None else doubts_about_aeration(volume, window, labels)
 
 
 def check_extent(mask: np.ndarray, of: str) -> None:
@@ -131,17 +132,7 @@ def aerated_voxels(volume: Volume, window: Window) -> np.ndarray | None:
     return (volume.voxels >= low) & (volume.voxels <= high)
 
 
-def notes_of_sides(volume: Volume, window: Window, mask: np.ndarray) -> list[str]:
-    """Return a note if a mask lies on one side of the body alone: a lung may be missing."""
-    dense = (volume.voxels > window.encode(np.array([AERATED[1]], np.float32))).sum(axis=(1, 2))
-    if volume.acquisition.hu_p50 is None or not dense.any():
-        return []
-    middle = round(np.average(np.arange(len(dense)), weights=dense))
-    sides = [int(np.count_nonzero(side)) for side in (mask[:middle], mask[middle:])]
-    return ["the lung mask lies on one side of the body alone"] if min(sides) < ONE_SIDE * sum(sides) else []
-
-
-def check_aerated(volume: Volume, window: Window, labels: np.ndarray) -> list[str]:
+def doubts_about_aeration(volume: Volume, window: Window, labels: np.ndarray) -> list[Doubt]:
     """Compare a mask with the HU below it.
 
     Parameters
@@ -154,57 +145,74 @@ def check_aerated(volume: Volume, window: Window, labels: np.ndarray) -> list[st
 
     Returns
     -------
-    list of str
-        Notes.
-
-    Raises
-    ------
-    BadCase
-        If the mask, or a label of it, is hardly aerated.
+    list of Doubt
     """
     aerated = aerated_voxels(volume, window)
     if aerated is None:
         return []
     mask = labels > 0
-    notes = _check_labels(aerated, labels)
-    share = float(aerated[mask].mean())
     soft = volume.voxels > window.encode(np.array([AERATED[1]], np.float32))
+    doubts = _doubts_about_labels(aerated, labels)
     if np.count_nonzero(soft & mask) > MOST_OF_TISSUE * np.count_nonzero(soft):
-        raise BadCase(
-            "the mask marks more than half of the body's soft tissue: it is inverted, or shows the body or other organs"
+        doubts.append(
+            Doubt(
+                "the mask marks more than half of the body's soft tissue: it is inverted, or shows the body or other"
+                " organs"
+            )
         )
+    share = float(aerated[mask].mean())
     if share < HARDLY:
-        raise BadCase(
-            f"the mask is no lung by its HU: {share:.0%} of it is aerated (is it inverted, upside down, of another scan"
-            " or of another organ?)"
+        doubts.append(
+            Doubt(
+                f"the mask is no lung by its HU: {share:.0%} of it is aerated (is it inverted, upside down, of another"
+                " scan or of another organ?)"
+            )
         )
-    if share < MOSTLY:
-        notes.append(f"only {share:.0%} of the lung mask is aerated by its HU: look whether it lies on the lungs")
+    elif share < MOSTLY:
+        words = f"only {share:.0%} of the lung mask is aerated by its HU: look whether it lies on the lungs"
+        doubts.append(Doubt(words, certain=False))
+    return doubts + _doubts_about_place(aerated, soft, mask)
+
+
+def _doubts_about_place(aerated: np.ndarray, soft: np.ndarray, mask: np.ndarray) -> list[Doubt]:
+    """Doubt a mask that would lie better turned over, or that lies on one side of the body alone."""
+    doubts = []
     flipped = {way: float(aerated[np.flip(mask, axis)].mean()) for axis, way in enumerate(_WAYS)}
     best = max(flipped, key=lambda way: flipped[way])
-    if flipped[best] > share + BETTER:
-        notes.append(f"by its HU the lung mask is turned over: {best} swapped, {flipped[best]:.0%} of it is aerated")
-    return notes
+    if flipped[best] > aerated[mask].mean() + BETTER:
+        words = f"by its HU the lung mask is turned over: {best} swapped, {flipped[best]:.0%} of it is aerated"
+        doubts.append(Doubt(words, certain=False))
+    dense = soft.sum(axis=(1, 2))
+    if dense.any():
+        middle = round(np.average(np.arange(len(dense)), weights=dense))
+        sides = [int(np.count_nonzero(side)) for side in (mask[:middle], mask[middle:])]
+        if min(sides) < ONE_SIDE * sum(sides):
+            doubts.append(Doubt("the lung mask lies on one side of the body alone", certain=False))
+    return doubts
 
 
-def _check_labels(aerated: np.ndarray, labels: np.ndarray) -> list[str]:
-    """Check every label of a mask of several, as `check_aerated` does."""
+def _doubts_about_labels(aerated: np.ndarray, labels: np.ndarray) -> list[Doubt]:
+    """Ask of every label of a mask of several whether it can be lung."""
     values, counts = np.unique(labels[labels > 0], return_counts=True)
     if len(values) == 1:
         return []
     if len(values) > MOST_LABELS:
-        raise BadCase(
-            f"the mask has {len(values)} labels, and all above 0 would count as lung: write a mask whose labels above 0"
-            " are lung alone"
-        )
+        return [
+            Doubt(
+                f"the mask has {len(values)} labels, and all above 0 would count as lung: write a mask whose labels"
+                " above 0 are lung alone"
+            )
+        ]
     solid = [value for value in values if aerated[labels == value].mean() < HARDLY]
     large = values[counts > SMALL_LABEL * counts.sum()]
     if set(solid) & set(large):
-        raise BadCase(
-            f"all labels above 0 of a lung mask count as lung, but {_listed(solid)} on soft tissue by the HU: write a"
-            " mask whose labels above 0 are lung alone"
-        )
-    return [f"of the lung mask's labels {_listed(solid)} on soft tissue"] if solid else []
+        return [
+            Doubt(
+                f"all labels above 0 of a lung mask count as lung, but {_listed(solid)} on soft tissue by the HU: write"
+                " a mask whose labels above 0 are lung alone"
+            )
+        ]
+    return [Doubt(f"of the lung mask's labels {_listed(solid)} on soft tissue", certain=False)] if solid else []
 
 
 def _listed(labels: Iterable[float]) -> str:

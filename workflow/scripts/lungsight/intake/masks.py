@@ -22,6 +22,7 @@ from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
 from lungsight.intake.mask_plausibility import check_gaps, check_mask
 from lungsight.intake.nifti import load_volume
+from lungsight.intake.plausibility import settle
 from lungsight.intake.volume import Volume, Window
 
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -33,7 +34,12 @@ Regions = dict[str, np.ndarray]  # "left", "right", "both", "without_tumour", "t
 
 
 def read_mask(
-    path: Path, volume: Volume, roi_names: dict[str, list[str]], tumour_in_lung: bool, window: Window | None = None
+    path: Path,
+    volume: Volume,
+    roi_names: dict[str, list[str]],
+    tumour_in_lung: bool,
+    window: Window | None = None,
+    doubtful: str = "refuse",
 ) -> np.ndarray:
     """Read the lung mask of a case. What looks odd about it becomes a note of the volume.
 
@@ -50,6 +56,8 @@ def read_mask(
         Whether tumour counts as lung.
     window : Window, optional
         Of the volume. With it, the mask is compared with the HU below it.
+    doubtful : {"refuse", "note", "off"}
+        What happens to a mask that is no lung by its HU: the config's `intake.plausibility`.
 
     Returns
     -------
@@ -70,7 +78,7 @@ def read_mask(
         mask = (labels > 0).astype(np.uint8)
     else:
         raise BadCase("the mask is no readable RTSTRUCT, SEG, NIfTI, NRRD or MetaImage")
-    volume.notes += check_mask(volume, window, labels)
+    volume.notes += settle(check_mask(volume, window, labels), doubtful)
     return mask
 
 
