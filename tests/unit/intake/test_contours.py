@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from lungsight.config import config_schema
 from lungsight.errors import BadCase
@@ -12,7 +14,7 @@ from lungsight.intake.contours import (
     fill,
     fill_rings,
     matches,
-    planes_off_slices,
+    off_slices,
     rasterise,
     read_regions,
 )
@@ -219,8 +221,15 @@ def break_number(item):
     item.ContourData = [*list(item.ContourData)[:-1], float("nan")]
 
 
-@pytest.mark.parametrize(("damage", "tag"), [(cut, "3006,0050"), (halve, "3006,0046"), (break_number, "3006,0050")])
-def test_damaged_contours_are_refused_where_they_are_wanted(damage, tag, tmp_path):
+def break_text(item):
+    item["ContourData"] = RawDataElement(Tag("ContourData"), "DS", 7, b"Doe^Jan", 0, False, True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "tag"),
+    [(cut, "3006,0050"), (halve, "3006,0046"), (break_number, "3006,0050"), (break_text, "3006,0050")],
+)
+def test_damaged_contours_are_refused_where_they_are_wanted(damage, tag):
     dataset = made_rtstruct({"Lung-Left": [ring(0, 0, 5, 40)], "Heart": [ring(0, 0, 5, 40)]})
     damage(dataset.ROIContourSequence[1].ContourSequence[0])
     lung, heart = read_regions(dataset, FRAME)
@@ -242,10 +251,11 @@ def test_interpolated_contours_enclose_an_area_and_unknown_types_are_not_quoted(
         slices_of([ring(0, 0, 9, 40)], "DOE^JANE")
 
 
-def test_contours_between_slices_are_recognised():
+def test_the_distance_of_contours_from_the_slices():
     contours = [Contour(ring(0, 0, 9, z), "CLOSED_PLANAR") for z in (40, 42.6, 45)]
-    assert not planes_off_slices(contours, AFFINE)
-    assert planes_off_slices([*contours, Contour(ring(0, 0, 9, 43.6), "CLOSED_PLANAR")], AFFINE)
+    assert off_slices(contours, AFFINE) == pytest.approx(0.04)
+    assert off_slices([*contours, Contour(ring(0, 0, 9, 43.6), "CLOSED_PLANAR")], AFFINE) == pytest.approx(0.44)
+    assert off_slices([], AFFINE) == 0
 
 
 DEFAULT = config_schema()["properties"]["intake"]["properties"]["roi_names"]["properties"]

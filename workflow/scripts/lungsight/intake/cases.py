@@ -119,6 +119,14 @@ def _read_scan(row: TableRow, intake: Intake) -> Volume:
     return read_image(path, intake.settings["png_size"])
 
 
+def lung_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray:
+    """Read the lung mask of a case, as `read_mask` does."""
+    settings = intake.settings
+    window = Window(*settings["window"])
+    names, tumour = settings["roi_names"], settings["tumour_in_lung"]
+    return read_mask(intake.root / row.mask, volume, names, tumour, window, settings["plausibility"])
+
+
 def lesion_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray | None:
     """Read the lesion mask of a case; None if the table names none.
 
@@ -158,9 +166,7 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, 
         if folders.lesions is not None:
             masks[folders.lesions] = lesion_of(row, volume, intake)
         if folders.truth is not None:
-            roi_names, tumour_in_lung = intake.settings["roi_names"], intake.settings["tumour_in_lung"]
-            window = Window(*intake.settings["window"])
-            masks[folders.truth] = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung, window)
+            masks[folders.truth] = lung_of(row, volume, intake)
     except BadCase as error:
         if error.private:
             keep_private(f"{intake.cohort}-row-{row.row}.txt", error.private)

@@ -163,11 +163,11 @@ def _planes_of(contours: Sequence[Contour], slices: int, affine: np.ndarray) -> 
     return planes
 
 
-def planes_off_slices(contours: Iterable[Contour], affine: np.ndarray) -> bool:
-    """Tell whether contours lie between the slices of an image, as those of another series do."""
+def off_slices(contours: Iterable[Contour], affine: np.ndarray) -> float:
+    """Compute how far contours lie beside the slices of an image at most, in slices: 0 … 0.5."""
     to_index = np.linalg.inv(affine) @ LPS_TO_RAS
     heights = [float((contour.points @ to_index[2, :3] + to_index[2, 3]).mean()) for contour in contours]
-    return any(abs(k - round(k)) > ON_A_SLICE for k in heights)
+    return max((abs(k - round(k)) for k in heights), default=0.0)
 
 
 def _folded(text: str) -> str:
@@ -254,7 +254,7 @@ def read_regions(dataset: pydicom.Dataset, frame_of_reference: str) -> list[Regi
                 raise BadCase("two regions of the RTSTRUCT have one ROINumber (3006,0022) and two names")
             frames[number] = str(region.get("ReferencedFrameOfReferenceUID") or "")
         for region in dataset.get("ROIContourSequence") or []:
-            items = [item for item in region.get("ContourSequence") or [] if item.get("ContourData")]
+            items = [item for item in region.get("ContourSequence") or [] if _has_points(item)]
             drawn += [(int(region.ReferencedROINumber), items)] if items else []
     except BadCase:
         raise
@@ -265,18 +265,10 @@ def read_regions(dataset: pydicom.Dataset, frame_of_reference: str) -> list[Regi
     return [Region(names.get(number, ""), items) for number, items in drawn]
 
 
-def referenced_series(dataset: pydicom.Dataset) -> set[str]:
-    """Collect the SeriesInstanceUIDs that an RTSTRUCT says it was drawn on; none where it is silent or damaged."""
-    try:
-        return {
-            str(series.SeriesInstanceUID)
-            for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []
-            for study in frame.get("RTReferencedStudySequence") or []
-            for series in study.get("RTReferencedSeriesSequence") or []
-            if series.get("SeriesInstanceUID")
-        }
-    except Exception:  # a damaged file fails in any of pydicom's many ways
-        return set()
+def _has_points(item: pydicom.Dataset) -> bool:
+    """Tell whether a contour has points, without a look at their numbers: damage to other regions costs no lung."""
+    element = item.get_item("ContourData")
+    return element is not None and bool(element.value)
 
 
 def _to_contour(item: pydicom.Dataset) -> Contour:
@@ -284,13 +276,14 @@ def _to_contour(item: pydicom.Dataset) -> Contour:
     try:
         numbers = np.atleast_1d(np.asarray(item.ContourData, dtype=np.float64))
         said = int(item.get("NumberOfContourPoints") or 0)
+        geometric_type = str(item.get("ContourGeometricType") or "").upper().strip()
     except Exception as error:  # a damaged element fails in any of pydicom's many ways
-        raise BadCase("the ContourData (3006,0050) of a contour is damaged: it holds what is no number") from error
+        raise BadCase("a contour is damaged: its ContourData (3006,0050) holds what is no number") from error
     if len(numbers) % 3 or not np.isfinite(numbers).all():
-        raise BadCase("the ContourData (3006,0050) of a contour is damaged: points have three numbers each")
+        raise BadCase("a contour is damaged: its ContourData (3006,0050) is no list of points of three numbers each")
     if said not in (0, len(numbers) // 3):
         raise BadCase(
             f"a contour is damaged: NumberOfContourPoints (3006,0046) says {said}, ContourData (3006,0050) holds"
             f" {len(numbers) // 3}"
         )
-    return Contour(numbers.reshape(-1, 3), str(item.get("ContourGeometricType") or "").upper().strip())
+    return Contour(numbers.reshape(-1, 3), geometric_type)

@@ -10,10 +10,13 @@ from itertools import pairwise
 import numpy as np
 
 from lungsight.errors import BadCase
+from lungsight.intake.plausibility import Doubt
 from lungsight.intake.volume import Volume, Window
 
 MOST_OF_IMAGE = 0.5  # share of the image; the body around lungs and lesions is larger
 AERATED = (-985.0, -300.0)  # HU; below lies the air around the body, above soft tissue and fluid
+MOST_OF_TISSUE = 0.5  # share of all soft tissue of the image; white lungs hold less of it than the body around them
+MOST_LABELS = 16  # five lobes, lesions, airways; a mask of all organs or a picture has more
 MOSTLY = 0.8  # share of aerated voxels below which a mask gets a note
 HARDLY = 0.1  # share below which it is no lung
 BETTER = 0.1  # more of a mask is aerated if it is turned over; real lungs lose 0.2 or more
@@ -21,6 +24,34 @@ SMALL_LABEL = 0.05  # share of a mask; a label below it gets a note, not a refus
 ONE_SIDE = 0.02  # share of a mask on one side of the body, at most, if it shows only the lung of the other side
 _WAYS = ("left and right", "front and back", "head and feet")  # by axis of a canonical volume
 SUDDEN = 0.25  # of the median area of a lung; a lung that ends is smaller in its last slice
+
+
+def check_mask(volume: Volume, window: Window | None, labels: np.ndarray) -> list[Doubt]:
+    """Ask everything about a mask of both lungs.
+
+    Parameters
+    ----------
+    volume : Volume
+    window : Window or None
+        Of the volume. Without it, HU are not looked at.
+    labels : (i, j, k) integers
+        0 is no lung.
+
+    Returns
+    -------
+    list of Doubt
+        About the HU below the mask.
+
+    Raises
+    ------
+    BadCase
+        If it marks more than half of the image or has gaps.
+    """
+    mask = labels > 0
+    check_extent(mask, "lung")
+    check_gaps(mask, "lung mask")
+    check_halves(mask)
+    return [] if window is None else doubts_about_aeration(volume, window, labels)
 
 
 def check_extent(mask: np.ndarray, of: str) -> None:
@@ -101,17 +132,7 @@ def aerated_voxels(volume: Volume, window: Window) -> np.ndarray | None:
     return (volume.voxels >= low) & (volume.voxels <= high)
 
 
-def notes_of_sides(volume: Volume, window: Window, mask: np.ndarray) -> list[str]:
-    """Return a note if a mask lies on one side of the body alone: a lung may be missing."""
-    dense = (volume.voxels > window.encode(np.array([AERATED[1]], np.float32))).sum(axis=(1, 2))
-    if volume.acquisition.hu_p50 is None or not dense.any():
-        return []
-    middle = round(np.average(np.arange(len(dense)), weights=dense))
-    sides = [int(np.count_nonzero(side)) for side in (mask[:middle], mask[middle:])]
-    return ["the lung mask lies on one side of the body alone"] if min(sides) < ONE_SIDE * sum(sides) else []
-
-
-def check_aerated(volume: Volume, window: Window, labels: np.ndarray) -> list[str]:
+def doubts_about_aeration(volume: Volume, window: Window, labels: np.ndarray) -> list[Doubt]:
     """Compare a mask with the HU below it.
 
     Parameters
@@ -124,47 +145,74 @@ def check_aerated(volume: Volume, window: Window, labels: np.ndarray) -> list[st
 
     Returns
     -------
-    list of str
-        Notes.
-
-    Raises
-    ------
-    BadCase
-        If the mask, or a label of it, is hardly aerated.
+    list of Doubt
     """
     aerated = aerated_voxels(volume, window)
     if aerated is None:
         return []
     mask = labels > 0
-    notes = _check_labels(aerated, labels)
+    soft = volume.voxels > window.encode(np.array([AERATED[1]], np.float32))
+    doubts = _doubts_about_labels(aerated, labels)
+    if np.count_nonzero(soft & mask) > MOST_OF_TISSUE * np.count_nonzero(soft):
+        doubts.append(
+            Doubt(
+                "the mask marks more than half of the body's soft tissue: it is inverted, or shows the body or other"
+                " organs"
+            )
+        )
     share = float(aerated[mask].mean())
     if share < HARDLY:
-        raise BadCase(
-            f"the mask is no lung by its HU: {share:.0%} of it is aerated (is it inverted, upside down, of another scan"
-            " or of another organ?)"
+        doubts.append(
+            Doubt(
+                f"the mask is no lung by its HU: {share:.0%} of it is aerated (is it inverted, upside down, of another"
+                " scan or of another organ?)"
+            )
         )
-    if share < MOSTLY:
-        notes.append(f"only {share:.0%} of the lung mask is aerated by its HU: look whether it lies on the lungs")
+    elif share < MOSTLY:
+        words = f"only {share:.0%} of the lung mask is aerated by its HU: look whether it lies on the lungs"
+        doubts.append(Doubt(words, certain=False))
+    return doubts + _doubts_about_place(aerated, soft, mask)
+
+
+def _doubts_about_place(aerated: np.ndarray, soft: np.ndarray, mask: np.ndarray) -> list[Doubt]:
+    """Doubt a mask that would lie better turned over, or that lies on one side of the body alone."""
+    doubts = []
     flipped = {way: float(aerated[np.flip(mask, axis)].mean()) for axis, way in enumerate(_WAYS)}
     best = max(flipped, key=lambda way: flipped[way])
-    if flipped[best] > share + BETTER:
-        notes.append(f"by its HU the lung mask is turned over: {best} swapped, {flipped[best]:.0%} of it is aerated")
-    return notes
+    if flipped[best] > aerated[mask].mean() + BETTER:
+        words = f"by its HU the lung mask is turned over: {best} swapped, {flipped[best]:.0%} of it is aerated"
+        doubts.append(Doubt(words, certain=False))
+    dense = soft.sum(axis=(1, 2))
+    if dense.any():
+        middle = round(np.average(np.arange(len(dense)), weights=dense))
+        sides = [int(np.count_nonzero(side)) for side in (mask[:middle], mask[middle:])]
+        if min(sides) < ONE_SIDE * sum(sides):
+            doubts.append(Doubt("the lung mask lies on one side of the body alone", certain=False))
+    return doubts
 
 
-def _check_labels(aerated: np.ndarray, labels: np.ndarray) -> list[str]:
-    """Check every label of a mask of several, as `check_aerated` does."""
+def _doubts_about_labels(aerated: np.ndarray, labels: np.ndarray) -> list[Doubt]:
+    """Ask of every label of a mask of several whether it can be lung."""
     values, counts = np.unique(labels[labels > 0], return_counts=True)
     if len(values) == 1:
         return []
+    if len(values) > MOST_LABELS:
+        return [
+            Doubt(
+                f"the mask has {len(values)} labels, and all above 0 would count as lung: write a mask whose labels"
+                " above 0 are lung alone"
+            )
+        ]
     solid = [value for value in values if aerated[labels == value].mean() < HARDLY]
     large = values[counts > SMALL_LABEL * counts.sum()]
     if set(solid) & set(large):
-        raise BadCase(
-            f"all labels above 0 of a lung mask count as lung, but {_listed(solid)} on soft tissue by the HU: write a"
-            " mask whose labels above 0 are lung alone"
-        )
-    return [f"of the lung mask's labels {_listed(solid)} on soft tissue"] if solid else []
+        return [
+            Doubt(
+                f"all labels above 0 of a lung mask count as lung, but {_listed(solid)} on soft tissue by the HU: write"
+                " a mask whose labels above 0 are lung alone"
+            )
+        ]
+    return [Doubt(f"of the lung mask's labels {_listed(solid)} on soft tissue", certain=False)] if solid else []
 
 
 def _listed(labels: Iterable[float]) -> str:

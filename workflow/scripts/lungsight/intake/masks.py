@@ -9,19 +9,20 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lungsight.errors import BadCase
-from lungsight.intake import mask_plausibility as plausibility
 from lungsight.intake.contours import (
+    ON_A_SLICE,
     choose_regions,
-    planes_off_slices,
+    off_slices,
     rasterise,
     read_regions,
-    referenced_series,
 )
 from lungsight.intake.decode import decompressed
 from lungsight.intake.file_kinds import DICOM, HEAD, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
+from lungsight.intake.mask_plausibility import check_gaps, check_mask
 from lungsight.intake.nifti import load_volume
+from lungsight.intake.plausibility import settle
 from lungsight.intake.volume import Volume, Window
 
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -33,7 +34,12 @@ Regions = dict[str, np.ndarray]  # "left", "right", "both", "without_tumour", "t
 
 
 def read_mask(
-    path: Path, volume: Volume, roi_names: dict[str, list[str]], tumour_in_lung: bool, window: Window | None = None
+    path: Path,
+    volume: Volume,
+    roi_names: dict[str, list[str]],
+    tumour_in_lung: bool,
+    window: Window | None = None,
+    doubtful: str = "refuse",
 ) -> np.ndarray:
     """Read the lung mask of a case. What looks odd about it becomes a note of the volume.
 
@@ -50,6 +56,8 @@ def read_mask(
         Whether tumour counts as lung.
     window : Window, optional
         Of the volume. With it, the mask is compared with the HU below it.
+    doubtful : {"refuse", "note", "off"}
+        What happens to a mask that is no lung by its HU: the config's `intake.plausibility`.
 
     Returns
     -------
@@ -70,12 +78,7 @@ def read_mask(
         mask = (labels > 0).astype(np.uint8)
     else:
         raise BadCase("the mask is no readable RTSTRUCT, SEG, NIfTI, NRRD or MetaImage")
-    plausibility.check_extent(mask, "lung")
-    plausibility.check_gaps(mask, "lung mask")
-    plausibility.check_halves(mask)
-    if window is not None:
-        volume.notes += plausibility.check_aerated(volume, window, labels)
-        volume.notes += plausibility.notes_of_sides(volume, window, mask)
+    volume.notes += settle(check_mask(volume, window, labels), doubtful)
     return mask
 
 
@@ -93,7 +96,7 @@ def _mask_of_dicom(file: Path, volume: Volume, roi_names: dict[str, list[str]], 
     if not lung.any():
         raise BadCase("the lung's contours contain no pixel of the image")
     for region, mask in regions.items():
-        plausibility.check_gaps(mask, f"{region} lung" if region in ("left", "right") else "lung")
+        check_gaps(mask, f"{region} lung" if region in ("left", "right") else "lung")
     if tumour_in_lung and "without_tumour" in regions and not tumour.any():
         volume.notes.append("the lungs were contoured without the tumour, and no tumour is contoured")
     mask = lung | tumour if tumour_in_lung else lung & ~tumour
@@ -146,6 +149,8 @@ def _read_dicom(path: Path) -> pydicom.Dataset:
         if "TransferSyntaxUID" not in dataset.file_meta:  # a file without preamble
             implicit = dataset.original_encoding[0]
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        for keyword in ("SOPClassUID", "FrameOfReferenceUID"):
+            dataset.get(keyword)  # pydicom converts an element when it is asked for, and fails then
         return decompressed(dataset)
     except BadCase:
         raise
@@ -159,14 +164,17 @@ def _regions_of_rtstruct(dataset: pydicom.Dataset, volume: Volume, roi_names: di
     chosen = choose_regions([region.name for region in regions], roi_names)
     shape = volume.voxels.shape
     contours = {part: [regions[position].contours() for position in positions] for part, positions in chosen.items()}
-    other = _is_other_series(referenced_series(dataset), volume)
+    other = _is_of_other_series(dataset, volume)
     drawn = [contour for part in contours.values() for region in part for contour in region]
-    if other and planes_off_slices(drawn, volume.affine):
+    beside = off_slices(drawn, volume.affine)
+    if other and beside > ON_A_SLICE:
         raise BadCase(
             "the contours were drawn on another series than the one that was read, and lie between its slices: name the"
             " folder of the series that was contoured"
         )
     volume.notes += _notes_of_regions(chosen, "contour", other)
+    if beside > ON_A_SLICE:
+        volume.notes.append(f"the contours lie up to {beside:.2g} of a slice beside the slices; the nearest were taken")
     return {
         part: np.logical_or.reduce(
             [rasterise(region, shape, volume.affine) for region in regions_of_part] or [np.zeros(shape, bool)]
@@ -175,8 +183,16 @@ def _regions_of_rtstruct(dataset: pydicom.Dataset, volume: Volume, roi_names: di
     }
 
 
-def _is_other_series(named: set[str], volume: Volume) -> bool:
-    """Tell whether a mask names series, and not that of the image."""
+def _is_of_other_series(dataset: pydicom.Dataset, volume: Volume) -> bool:
+    """Tell whether a mask says that it was drawn on other series than that of the image; False where it is silent."""
+    try:
+        series = list(dataset.get("ReferencedSeriesSequence") or [])  # of a SEG
+        for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []:  # of an RTSTRUCT
+            for study in frame.get("RTReferencedStudySequence") or []:
+                series += study.get("RTReferencedSeriesSequence") or []
+        named = {str(item.get("SeriesInstanceUID") or "") for item in series} - {""}
+    except Exception:  # a damaged element fails in any of pydicom's many ways
+        return False
     return bool(named and volume.series and volume.series not in named)
 
 
@@ -204,8 +220,7 @@ def _regions_of_segmentation(dataset: pydicom.Dataset, volume: Volume, roi_names
     except Exception as error:  # highdicom raises many types on a damaged file
         raise BadCase("the segmentation is damaged, or of a kind that is not known") from error
     chosen = choose_regions(names, roi_names)
-    referenced = {str(series.get("SeriesInstanceUID")) for series in dataset.get("ReferencedSeriesSequence") or []}
-    volume.notes += _notes_of_regions(chosen, "segment", _is_other_series(referenced, volume))
+    volume.notes += _notes_of_regions(chosen, "segment", _is_of_other_series(dataset, volume))
     grid = highdicom.VolumeGeometry(
         affine=LPS_TO_RAS @ volume.affine, spatial_shape=volume.voxels.shape, coordinate_system="PATIENT"
     )
