@@ -40,7 +40,7 @@ def test_patients_of_an_earlier_run_keep_their_subset(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train", "Cyd": "val", "Gone": "test"})
     names = ["Bob", "New", "Ada", "Cyd"]
     private, cases = present_run(tmp_path, names)
-    prior = assignments_of_earlier_run(old, private, cases, shared_ids=False)
+    prior = assignments_of_earlier_run(old, private, cases, shared_ids=False, patient_ids={})
     assert prior.subsets == {"pBob": "train", "pAda": "test", "pCyd": "val"}
     patients = [(label, 1, 0) for label in LABELS for _ in range(4)]
     cohort = cohort_of("hospital", patients, names=[*cases["hospital"]["patient"], *"5678"])
@@ -53,10 +53,10 @@ def test_an_earlier_split_by_slice_cannot_be_followed(tmp_path):
     path = tmp_path / "old.private" / "hospital.tsv"
     path.write_text(path.read_text().replace("Bob", "Ada"))
     with pytest.raises(UserError, match="a patient of cohort hospital in two subsets"):
-        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False, patient_ids={})
     path.unlink()
     with pytest.raises(UserError, match="in no table of the earlier run's private folder"):
-        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False, patient_ids={})
 
 
 def test_one_name_is_one_patient_of_all_cohorts_only_under_shared_ids(tmp_path):
@@ -64,8 +64,8 @@ def test_one_name_is_one_patient_of_all_cohorts_only_under_shared_ids(tmp_path):
     private, cases = present_run(tmp_path, ["Ada"])
     pd.DataFrame(columns=["case", "row", "patient", "path"]).to_csv(tmp_path / "none.tsv", sep="\t", index=False)
     private["curated"], cases["curated"] = tmp_path / "none.tsv", cases["hospital"].iloc[:0]
-    assert assignments_of_earlier_run(old, private, cases, shared_ids=True).subsets == {"pAda": "test"}
-    assert assignments_of_earlier_run(old, private, cases, shared_ids=False).subsets == {}
+    assert assignments_of_earlier_run(old, private, cases, shared_ids=True, patient_ids={}).subsets == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, private, cases, shared_ids=False, patient_ids={}).subsets == {}
 
 
 def test_an_external_patient_who_was_used_in_an_earlier_training_is_refused():
@@ -91,21 +91,21 @@ def test_patients_of_the_earlier_segmentation_cohort_keep_their_subset(tmp_path)
     old = earlier_run(tmp_path, {"Ada": "test"})
     write_segmentation_split(tmp_path, {"Bob": "train", "Cyd": "val", "Dot": "test"})
     present = present_run(tmp_path, ["Ada", "Bob", "Cyd"])
-    assert assignments_of_earlier_run(old, *present, shared_ids=True).subsets == {
+    assert assignments_of_earlier_run(old, *present, shared_ids=True, patient_ids={}).subsets == {
         "pAda": "test",
         "pBob": "train",
         "pCyd": "val",
     }
-    assert assignments_of_earlier_run(old, *present, shared_ids=False).subsets == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, *present, shared_ids=False, patient_ids={}).subsets == {"pAda": "test"}
     write_segmentation_split(tmp_path, {"Bob": "test", "Cyd": "test", "Dot": "test"})  # no network was trained
-    assert assignments_of_earlier_run(old, *present, shared_ids=True).subsets == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, *present, shared_ids=True, patient_ids={}).subsets == {"pAda": "test"}
 
 
 def test_a_patient_in_two_subsets_of_two_cohorts_of_the_earlier_run_is_refused(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test"})
     write_segmentation_split(tmp_path, {"Ada": "train"})
     with pytest.raises(UserError, match=r"of cohort hospital and the segmentation cohort in two subsets"):
-        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=True)
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=True, patient_ids={})
 
 
 def test_which_files_of_an_earlier_run_are_read(tmp_path):

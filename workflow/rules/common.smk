@@ -15,6 +15,7 @@ from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.intake.cohort_table import read_cohort_tables
+from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
@@ -33,7 +34,9 @@ try:
     # New scans for a trained model stand for a config and a cohort of their own.
     REQUEST = prediction_request(config) if "scans" in config else None
     config = REQUEST.config if REQUEST else complete_config(config)
-    ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(config["cohorts"], config["labels"])
+    ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(
+        config["cohorts"], config["labels"], config["shared_ids"]
+    )
     check_pipelines(config)
     check_given_model(config)
     check_leakage(config)

@@ -108,7 +108,7 @@ rule gather_cohort:
         code=code("gather_cohort"),
         rows=digest_of_rows,
         shards=shards_of_cohort,
-        settings=as_json({name: config[name] for name in ("labels", "shared_ids")}),
+        settings=gathering_settings,
         cohort=folder(COHORT),
     shell:
         "python {input.program} --table {input.table:q} --key {input.key} --shards {params.shards}"

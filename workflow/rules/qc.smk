@@ -1,6 +1,6 @@
 """QC: volumes and lung masks → scores, a decision on every slice, and the page on which a person reviews them."""
 
-from lungsight.qc.decision_files import files_of_cohort, known_cases, no_files
+from lungsight.qc.decision_files import check_decision_folder, files_of_cohort, known_cases
 
 QC = f"{RESULTS}/qc/{{cohort}}"
 # The parts of the page are no Python, so `code` does not see an edit to them.
@@ -13,8 +13,10 @@ if REVIEW == "required" and not DECISIONS:
     raise WorkflowError("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
 if REVIEW == "automatic" and DECISIONS and not Path(DECISIONS).is_dir():
     raise WorkflowError(f"qc.decisions: the folder {DECISIONS} does not exist.")
-if DECISIONS and no_files(DECISIONS):
-    raise WorkflowError(f"qc.decisions: {', '.join(no_files(DECISIONS))} in {DECISIONS} is no file that can be read.")
+try:
+    check_decision_folder(DECISIONS)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
 
 
 include: "inputs/qc.smk"

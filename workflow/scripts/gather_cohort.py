@@ -31,7 +31,9 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
     arguments.add_argument("--shards", nargs="+", required=True, help="names of the cohort's shards")
-    arguments.add_argument("--settings", type=json.loads, required=True, help="labels and shared_ids, as JSON")
+    arguments.add_argument(
+        "--settings", type=json.loads, required=True, help="labels, shared_ids and patient_ids, as JSON"
+    )
     arguments.add_argument("--cohort", type=Path, required=True, help="output: folder of the cohort, named after it")
     arguments.add_argument("--private", type=Path, required=True, help="output: table of names and paths")
     return arguments.parse_args()
@@ -40,7 +42,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the three tables."""
     args = parse_args()
-    rows = read_rows(args.table, args.settings["labels"])
+    rows = read_rows(args.table, args.settings["labels"], args.settings["patient_ids"])
     pseudonymised = pseudonymise_rows(rows, args.cohort.name, read_key(args.key), args.settings["shared_ids"])
     shards = {name: args.cohort / SHARDS / name for name in args.shards}
     converted = {name: read_table(folder / CASES, schema="converted_cases") for name, folder in shards.items()}

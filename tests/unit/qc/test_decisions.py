@@ -136,7 +136,7 @@ def test_a_file_counts_for_the_cohorts_that_it_names(tmp_path):
     write(folder / "1.tsv", row(0, 1, 1))
     write(folder / "2.tsv", row(0, 1, 1).replace("a" * 16, "b" * 16))
     write(folder / "3.tsv", row(0, 1, 1).replace("a" * 16, "c" * 16))
-    (folder / "notes.txt").write_text("not a table")
+    (folder / "README.txt").write_text("not a table")
 
     def names(cohort):
         return [path.rsplit("/", 1)[1] for path in files_of_cohort(str(folder), cohort, cases)]

@@ -46,6 +46,12 @@ def digest_of_rows(wildcards):
     return digest([vars(row) for row in ROWS[wildcards.cohort]])
 
 
+def gathering_settings(wildcards):
+    """What the config says of the names and classes of a cohort's table."""
+    settings = {name: config[name] for name in ("labels", "shared_ids")}
+    return as_json(settings | {"patient_ids": patient_id_rules(config)[wildcards.cohort]})
+
+
 def shards_of_labelled(pattern):
     """A pattern with {cohort} and {shard}, for every shard of every labelled cohort."""
     return [path for name in labelled_cohorts() for path in expand(pattern, cohort=name, shard=shards_of(name))]

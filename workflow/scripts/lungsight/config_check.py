@@ -6,7 +6,7 @@ workflow is parsed, so it needs nothing but the standard library, PyYAML and jso
 
 from lungsight.config import cohort_problems, config_schema, schema_problems, with_defaults, with_presets
 from lungsight.errors import UserError
-from lungsight.intake.settings import intake_problems, name_layout_tables
+from lungsight.intake.settings import intake_problems, name_layout_tables, name_patient_id_rules
 from lungsight.segmentation.settings import segmentation_problems
 from lungsight.splits.settings import split_problems
 from lungsight.training.settings import training_problems
@@ -26,6 +26,7 @@ def complete_config(config: dict) -> dict:
     filled = with_defaults(with_presets(config), config_schema())
     _refuse([problem for check in CHECKS for problem in check(filled)])
     name_layout_tables(filled)
+    name_patient_id_rules(filled)
     return filled
 
 
