@@ -8,8 +8,22 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(SCRIPTS))
+
+from lungsight.errors import UserError
+from lungsight.paths import checked_path, path_option
+
 # The interpreter that Snakemake runs in, unless a conda environment is activated over it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+try:
+    ROOT = path_option(config, "root", ".")
+    TABLE = path_option(config, "table", "cohort.tsv")
+    POOLED = path_option(config, "out", "results/pooled").rstrip("/")
+    FOLDS = config.get("folds_of") or []
+    FOLDS = [checked_path("folds_of", run) for run in (FOLDS if isinstance(FOLDS, list) else [FOLDS])]
+except UserError as error:
+    raise WorkflowError(str(error)) from None
 
 if "root" in config:
 
@@ -22,20 +36,18 @@ if "root" in config:
         conda:
             "../../envs/intake.yaml"
         params:
-            root=config["root"],
-            table=config.get("table", "cohort.tsv"),
+            root=ROOT,
+            table=TABLE,
         shell:
             "python {input.program} --root {params.root:q} --table {params.table:q}"
 
 else:
 
-    POOLED = str(config.get("out", "results/pooled")).rstrip("/")
-
     rule pool_folds:
         default_target: True
         input:
             program=ancient(os.path.relpath(SCRIPTS / "pool_folds.py")),
-            metrics=[file for run in config["folds_of"] for file in Path(run).glob("models/*/stage*/metrics.json")],
+            metrics=[file for run in FOLDS for file in Path(run).glob("models/*/stage*/metrics.json")],
         output:
             metrics=f"{POOLED}/metrics.tsv",
             predictions=directory(f"{POOLED}/predictions"),
@@ -45,7 +57,7 @@ else:
         conda:
             "../../envs/report.yaml"
         params:
-            runs=config["folds_of"],
+            runs=FOLDS,
         shell:
             "python {input.program} --runs {params.runs:q} --predictions {output.predictions}"
             " --metrics {output.metrics} > {log} 2>&1"

@@ -6,8 +6,39 @@ Standard library only: it runs while the workflow is parsed.
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from lungsight.errors import UserError
+
+
+def path_option(options: Mapping[str, Any], key: str, default: str = "") -> str:
+    """Return a path of `--config key=PATH`.
+
+    Raises
+    ------
+    UserError
+        If Snakemake read it as a number or the like, or nobody expands it.
+    """
+    return checked_path(key, options.get(key, default))
+
+
+def checked_path(key: str, value: Any) -> str:
+    """Return a path of `--config` as it is; see `path_option`."""
+    if value in (None, ""):
+        raise UserError(f"{key} is empty; write --config {key}=PATH")
+    if not isinstance(value, str | os.PathLike):
+        raise UserError(f"{key}: Snakemake reads the value as {value!r}, no path; write ./ before it: {key}=./NAME")
+    if problem := unusual_path(str(value)):
+        raise UserError(f"{key}: {problem}")
+    return str(value)
+
+
+def has_braces(path: str) -> bool:
+    """Tell whether Snakemake would read a part of a path as a wildcard."""
+    return "{" in path or "}" in path
 
 
 def unusual_path(written: str) -> str:
@@ -15,21 +46,20 @@ def unusual_path(written: str) -> str:
 
     A path that exists as it is written is what it says, except for braces.
     """
-    if "{" in written or "}" in written:
+    exists = os.path.lexists(written) if written.strip() and "\0" not in written else False
+    if not exists and re.search(r"\$\w|\$\{", written):
+        return f"{written!r}: variables are not expanded here; write {os.path.expandvars(written)}"
+    if has_braces(written):
         return f"{written!r} holds a brace, which Snakemake reads as a wildcard; rename the folder or file."
+    if exists:
+        return ""
     if not written.strip() or "\0" in written:
         return f"{written!r} is no path."
-    if os.path.lexists(written):
-        return ""
     if written.startswith("~"):
         return f"{written!r}: ~ is not expanded here; write {os.path.expanduser(written)}"
     if re.match(r"[A-Za-z]:[\\/]", written):
         return f"{written!r} is a path of Windows; write where it lies here, as /mnt/{written[0].lower()}/…"
-    if "\\" in written:
-        return f"{written!r}: write / between folders: {written.replace(chr(92), '/')}"
-    if re.search(r"\$\w|\$\{", written):
-        return f"{written!r}: variables are not expanded here; write {os.path.expandvars(written)}"
-    return ""
+    return f"{written!r}: write / between folders: {written.replace(chr(92), '/')}" if "\\" in written else ""
 
 
 def _letters(name: str) -> str:

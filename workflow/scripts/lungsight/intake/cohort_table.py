@@ -14,7 +14,7 @@ from typing import Any
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
-from lungsight.paths import did_you_mean
+from lungsight.paths import did_you_mean, has_braces
 from lungsight.patient_ids import ADVICE, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
@@ -96,6 +96,8 @@ def _problem_of_place(path: str, root: Path) -> str:
     """Say why a path cannot be relative to the root; "" if it can."""
     if path.startswith("/") and (inside := _below(path, root)):
         return f"is absolute; write it from the root on: {inside!r}."
+    if has_braces(path):
+        return "holds a brace, which Snakemake reads as a wildcard; rename the file or folder."
     parts = PurePosixPath(path.replace("\\", "/"))
     return "leads out of the root." if parts.is_absolute() or ".." in parts.parts else ""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow, case_of
+from lungsight.paths import has_braces
 from lungsight.privacy import read_key
 from lungsight.raw_table import read_raw_table
 
@@ -89,6 +90,8 @@ def check_decision_folder(folder: str) -> None:
 
 def _problem_of(path: Path) -> str:
     """Say why a file in the folder of decisions cannot be read as a table of them; "" if it can."""
+    if has_braces(path.name):
+        return f"{called(path)}: Snakemake reads braces as wildcards; rename it."
     if path.is_dir():
         return f"{called(path)} is a folder, and decisions in it would not count: move its files up."
     if not path.is_file():
