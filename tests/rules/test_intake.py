@@ -51,22 +51,23 @@ def shard(path):
     return shard_name(shard_of(path, 2))
 
 
-def test_pseudonym_key(tmp_path):
-    (tmp_path / "scans" / "a").mkdir(parents=True)
-    workspace = workspace_with(tmp_path, {}, TABLE + "P\ta\tCovid-19\t\n")
-    workspace.must_run("pseudonym_key", "../test.private/key")
+def test_a_key_survives_every_deletion_of_results(tmp_path):
+    workspace = hospital(tmp_path)
     key = workspace.private_folder / "key"
-    assert len(bytes.fromhex(key.read_text().strip())) == 32
-    assert key.stat().st_mode & 0o777 == 0o600
-    assert workspace.private_folder.stat().st_mode & 0o777 == 0o700
-
-    before = key.read_text()
-    again = workspace.snakemake("--cores", "1", "--forceall", "--", str(key.relative_to(tmp_path)))
-    assert again.returncode == 0, again.stdout
-    assert key.read_text() == before, "a new key would orphan every decision of a person"
     key.unlink()
-    workspace.must_run("pseudonym_key", "../test.private/key")
-    assert key.read_text() != before
+    target = f"{workspace.results}/cohorts/hospital/cases.tsv"
+    assert workspace.snakemake("--cores", "2", "--", target).returncode == 0
+    before = key.read_text()
+    assert [place.stat().st_mode & 0o777 for place in (key.parent, key)] == [0o700, 0o600]
+    assert workspace.snakemake("--cores", "2", "--delete-all-output", "--", target).returncode == 0
+    assert not (tmp_path / target).exists() and key.read_text() == before
+    key.write_text("")
+    empty = workspace.snakemake("--cores", "2", "--", target)
+    assert empty.returncode == 1 and "does not hold the key of the pseudonyms" in empty.stdout
+    assert "Traceback" not in empty.stdout
+    key.unlink()
+    gone = workspace.snakemake("--cores", "2", "--", target)
+    assert gone.returncode == 1 and "key is gone" in gone.stdout and not key.exists()
 
 
 def test_convert(tmp_path):

@@ -101,13 +101,6 @@ def test_run_settings(tmp_path) -> None:
     assert str(tmp_path) not in str(found)
 
 
-def test_list_scans(prediction: Prediction) -> None:
-    prediction.must_run("list_scans", ".private/scans.tsv")
-    table = prediction.folder / "results/new.private/scans.tsv"
-    assert table.read_text(encoding="utf-8") == "patient\tpath\nAnn\tAnn/scan.nii.gz\n"
-    assert (table.parent.stat().st_mode & 0o777) == 0o700
-
-
 def test_model_reference(prediction: Prediction) -> None:
     prediction.must_run("model_reference", "/reference.json")
     found = read_json(prediction.run_folder / "reference.json")

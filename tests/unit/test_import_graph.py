@@ -14,8 +14,9 @@ PACKAGE = LIBRARY.name
 
 # Modules without a package that everything may import, and that import only one another.
 BASE = {
-    *("__init__", "code", "config", "config_file", "errors", "files", "layout", "libraries", "parallel", "paths"),
-    *("patient_ids", "prior_assignments", "privacy", "program", "raw_table", "rows", "subsets", "tables", "wording"),
+    *("__init__", "code", "config", "config_file", "errors", "file_stamps", "files", "layout", "libraries", "parallel"),
+    *("paths", "patient_ids", "prior_assignments", "privacy", "program", "raw_table", "rows", "run_record", "subsets"),
+    *("tables", "wording"),
 }
 # Packages in the order of the workflow. `run_description` reads the settings of those before it.
 ORDER = (

@@ -1,10 +1,20 @@
 """Pseudonyms and the scrubber."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lungsight.privacy import make_private_folder, new_key, pseudonym, read_key, scrub, shorten_paths
+from lungsight.errors import UserError
+from lungsight.privacy import (
+    key_of,
+    make_private_folder,
+    protect_key,
+    pseudonym,
+    read_key,
+    scrub,
+    shorten_paths,
+)
 
 
 def test_pseudonyms_are_stable_keyed_and_safe_as_names():
@@ -18,11 +28,39 @@ def test_the_borders_of_the_parts_count():
     assert len({pseudonym(b"k", *parts) for parts in (("a", "bc"), ("ab", "c"), ("abc",), ("a", "b", "c"))}) == 4
 
 
-def test_keys_are_random_and_read_back(tmp_path):
-    key = new_key()
-    assert len(key) == 32 and key != new_key()
-    (tmp_path / "key").write_text(key.hex() + "\n")
-    assert read_key(tmp_path / "key") == key
+def test_a_key_is_random_private_and_stays(tmp_path):
+    path = tmp_path / "run.private" / "key"
+    key = key_of(path)
+    assert len(key) == 32 and key != key_of(tmp_path / "other.private" / "key")
+    assert key_of(path) == read_key(path) == key
+    assert [place.stat().st_mode & 0o777 for place in (path.parent, path)] == [0o700, 0o600]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_jobs_that_ask_at_once_get_one_key(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(key_of, [tmp_path / "run.private" / "key"] * 32))
+    assert len(set(keys)) == 1
+
+
+@pytest.mark.parametrize("content", ["", "\n", "ab" * 31, "ab" * 33, "zz" * 32, "ab" * 16 + "\n" + "ab" * 16])
+def test_a_damaged_key_is_refused(tmp_path, content):
+    (tmp_path / "key").write_text(content)
+    for read in (read_key, key_of):
+        with pytest.raises(UserError, match="does not hold the key of the pseudonyms"):
+            read(tmp_path / "key")
+
+
+def test_a_key_that_others_can_read_is_closed_with_a_word(tmp_path):
+    key = tmp_path / "run.private" / "key"
+    key_of(key)
+    assert protect_key(key) == ""
+    key.chmod(0o644)
+    key.parent.chmod(0o755)
+    said = protect_key(key)
+    assert "run.private (mode 755)" in said and "key (mode 644)" in said
+    assert [place.stat().st_mode & 0o777 for place in (key.parent, key)] == [0o700, 0o600]
+    assert protect_key(key) == ""
 
 
 def test_only_the_owner_may_enter_a_private_folder(tmp_path):

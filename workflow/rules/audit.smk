@@ -5,7 +5,6 @@ from lungsight.run_description import audit_inputs, ranking_inputs
 
 rule audit_stage:
     input:
-        program=ancient(program("audit_stage")),
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
@@ -26,6 +25,7 @@ rule audit_stage:
     resources:
         mem_mb=3000,
     params:
+        program=program("audit_stage"),
         code=code_with_backbone("audit_stage"),
         model=folder(MODEL),
         cohort=training_cohort_folder,
@@ -34,14 +34,13 @@ rule audit_stage:
         statistics=as_json(STATISTICS),
         explanation=folder(EXPLANATION),
     shell:
-        "python {input.program} --model {params.model} --cohort {params.cohort} --images {params.images}"
+        "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
         " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
         " --explanation {params.explanation} > {log} 2>&1"
 
 
 rule metadata_classifier:
     input:
-        program=ancient(program("metadata_classifier")),
         split=f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv",
         slices=f"{COHORT}/slices.tsv",
         cases=f"{COHORT}/cases.tsv",
@@ -57,18 +56,18 @@ rule metadata_classifier:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("metadata_classifier"),
         code=code("metadata_classifier"),
         cohort=folder(COHORT),
         images=folder(IMAGES),
         statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --split {input.split} --cohort {params.cohort} --images {params.images}"
+        "python {params.program:q} --split {input.split} --cohort {params.cohort} --images {params.images}"
         " --statistics {params.statistics:q} --table {output} > {log} 2>&1"
 
 
 rule audit_tables:
     input:
-        program=ancient(program("audit_tables")),
         results=expand(f"{RESULTS}/{{path}}", path=audit_inputs(RUN)),
     output:
         audit=report(
@@ -96,19 +95,18 @@ rule audit_tables:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("audit_tables"),
         code=code("audit_tables"),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} --audit {output.audit}"
+        "python {params.program:q} --results {params.results:q} --run {params.run:q} --audit {output.audit}"
         " --verdicts {output.verdicts} --comparisons {output.comparisons} > {log} 2>&1"
 
 
 rule rank_pipelines:
     input:
-        program=ancient(program("rank_pipelines")),
         results=expand(f"{RESULTS}/{{path}}", path=ranking_inputs(RUN)),
-        printed=repository_file("config/table-2-2.tsv"),
     output:
         report(
             f"{RESULTS}/report/systems.tsv",
@@ -123,11 +121,14 @@ rule rank_pipelines:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("rank_pipelines"),
         code=code("rank_pipelines"),
+        printed=repository_file(TABLE_2_2),
+        printed_results=digest_of_files([REPOSITORY / TABLE_2_2]),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} --printed {input.printed}"
+        "python {params.program:q} --results {params.results:q} --run {params.run:q} --printed {params.printed:q}"
         " --systems {output} > {log} 2>&1"
 
 

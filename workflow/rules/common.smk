@@ -15,6 +15,8 @@ from lungsight.config_check import complete_config
 from lungsight.config_file import check_config_files
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
+from lungsight.file_stamps import stamp_of_files
+from lungsight.files import sha256_of
 from lungsight.intake.cohort_table import read_cohort_tables
 from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
@@ -23,6 +25,7 @@ from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
 from lungsight.program import set_environment
 from lungsight.run_description import describe_run
+from lungsight.run_record import RunRecord
 from lungsight.segmentation.model_folder import check_given_model
 from lungsight.splits.settings import earlier_files
 from lungsight.training import backbones
@@ -53,6 +56,7 @@ PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
 RUN = describe_run(config)
+RECORD = RunRecord.read(RESULTS)
 
 # Folders that a job's wildcards fill in.
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
@@ -72,11 +76,6 @@ wildcard_constraints:
     input_view="whole|segmented",
     pipeline="|".join(pipeline.name for pipeline in PIPELINES),
     stage="[12]",
-
-
-def program(name):
-    """The program of a rule, as its input; edits count through `code`, not through the file's time."""
-    return os.path.relpath(SCRIPTS / f"{name}.py")
 
 
 def code(name, backbone=None):
@@ -104,11 +103,6 @@ def code_with_backbone(name):
     return code_of_program
 
 
-def repository_file(path):
-    """A file that comes with lungsight, from wherever Snakemake runs."""
-    return os.path.relpath(REPOSITORY / path)
-
-
 def folder(pattern):
     """A parameter: a folder that holds inputs or outputs, with the job's wildcards filled in."""
 
@@ -121,6 +115,11 @@ def folder(pattern):
 def as_json(value):
     """Settings, as one argument of a program."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def digest_of_files(paths):
+    """A short digest of what files hold, in any order and wherever they lie."""
+    return digest(sorted(map(sha256_of, paths)))
 
 
 def digest(value):
@@ -217,4 +216,5 @@ STATISTICS = {
     "seed": config["seed"],
 }
 
-THESIS = repository_file("config/thesis.tsv")
+# Published results that tables of the run stand beside.
+THESIS, TABLE_2_2 = "config/thesis.tsv", "config/table-2-2.tsv"

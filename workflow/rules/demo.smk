@@ -12,7 +12,6 @@ include: "inputs/demo.smk"
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
 rule phantom_cohort:
     input:
-        program=ancient(program("phantom_cohort")),
         table=ancient(phantom_table),
     output:
         directory("{root}"),
@@ -26,19 +25,18 @@ rule phantom_cohort:
         "../../envs/intake.yaml"
     threads: 2
     params:
+        program=program("phantom_cohort"),
         code=code("phantom_cohort"),
         name=phantom_name,
         cohort=phantom_settings,
         labels=as_json(config["labels"]),
         window=as_json(config["intake"]["window"]),
     shell:
-        "python {input.program} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"
+        "python {params.program:q} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"
         " --window {params.window:q} --threads {threads} --root {output} > {log} 2>&1"
 
 
 rule stand_in_weights:
-    input:
-        program=ancient(program("stand_in_weights")),
     output:
         weights=f"{RESULTS}/stand_in/{{backbone}}.weights.h5",
         sha256=f"{RESULTS}/stand_in/{{backbone}}.weights.h5.sha256",
@@ -52,6 +50,7 @@ rule stand_in_weights:
     resources:
         mem_mb=3000,
     params:
+        program=program("stand_in_weights"),
         code=code_with_backbone("stand_in_weights"),
         settings=as_json(
             (config["training"]["stand_in"] or {})
@@ -59,5 +58,5 @@ rule stand_in_weights:
         ),
         seed=config["seed"],
     shell:
-        "python {input.program} --backbone {wildcards.backbone} --settings {params.settings:q} --seed {params.seed}"
+        "python {params.program:q} --backbone {wildcards.backbone} --settings {params.settings:q} --seed {params.seed}"
         " --threads {threads} --weights {output.weights} > {log} 2>&1"

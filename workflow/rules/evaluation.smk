@@ -7,7 +7,7 @@ from lungsight.evaluation.leakage_inflation.settings import (
     settings_of_leakage_training,
 )
 from lungsight.run_description import metrics_inputs
-from lungsight.training.settings import start_files, start_of
+from lungsight.training.settings import identity_of_start, start_files, start_of
 
 LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
 CONDITIONS = f"{RESULTS}/leakage_inflation/conditions/{{input_view}}"
@@ -18,7 +18,6 @@ include: "inputs/evaluation.smk"
 
 rule evaluate_model:
     input:
-        program=ancient(program("evaluate_model")),
         predictions=expand(f"{MODEL}/predictions/{{cohort}}.tsv", cohort=cohorts_of_evaluation, allow_missing=True),
     output:
         f"{MODEL}/metrics.json",
@@ -29,18 +28,18 @@ rule evaluate_model:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("evaluate_model"),
         code=code("evaluate_model"),
         model=folder(MODEL),
         training_cohort=training_cohort,
         statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --model {params.model} --training-cohort {params.training_cohort}"
+        "python {params.program:q} --model {params.model} --training-cohort {params.training_cohort}"
         " --statistics {params.statistics:q} --predictions {input.predictions} --metrics {output} > {log} 2>&1"
 
 
 rule performance_differences:
     input:
-        program=ancient(program("performance_differences")),
         predictions=predictions_of_models(stages_with_controls(config)),
     output:
         report(
@@ -56,16 +55,16 @@ rule performance_differences:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("performance_differences"),
         code=code("performance_differences"),
         statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --statistics {params.statistics:q} --predictions {input.predictions}"
+        "python {params.program:q} --statistics {params.statistics:q} --predictions {input.predictions}"
         " --differences {output} > {log} 2>&1"
 
 
 rule evaluate_subgroups:
     input:
-        program=ancient(program("evaluate_subgroups")),
         predictions=predictions_of_models(stages_of(config)),
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]),
     output:
@@ -82,17 +81,17 @@ rule evaluate_subgroups:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("evaluate_subgroups"),
         code=code("evaluate_subgroups"),
         cohorts=expand(COHORT, cohort=labelled_cohorts()),
         statistics=as_json(STATISTICS),
     shell:
-        "python {input.program} --cohorts {params.cohorts} --statistics {params.statistics:q}"
+        "python {params.program:q} --cohorts {params.cohorts} --statistics {params.statistics:q}"
         " --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
 
 
 rule evaluation_tables:
     input:
-        program=ancient(program("evaluation_tables")),
         metrics=of_models(f"{MODEL}/metrics.json"),
     output:
         aggregation=report(
@@ -114,17 +113,16 @@ rule evaluation_tables:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("evaluation_tables"),
         code=code("evaluation_tables"),
     shell:
-        "python {input.program} --metrics {input.metrics} --aggregation {output.aggregation}"
+        "python {params.program:q} --metrics {input.metrics} --aggregation {output.aggregation}"
         " --reliability {output.reliability} > {log} 2>&1"
 
 
 rule metrics_table:
     input:
-        program=ancient(program("metrics_table")),
         results=expand(f"{RESULTS}/{{path}}", path=metrics_inputs(RUN)),
-        thesis=THESIS,
     output:
         report(
             f"{RESULTS}/report/metrics.tsv",
@@ -139,11 +137,14 @@ rule metrics_table:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("metrics_table"),
         code=code("metrics_table"),
+        thesis=repository_file(THESIS),
+        thesis_results=digest_of_files([REPOSITORY / THESIS]),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} --thesis {input.thesis}"
+        "python {params.program:q} --results {params.results:q} --run {params.run:q} --thesis {params.thesis:q}"
         " --metrics {output} > {log} 2>&1"
 
 
@@ -151,7 +152,6 @@ if LEAKAGE_PIPELINES:
 
     rule leakage_conditions:
         input:
-            program=ancient(program("leakage_conditions")),
             split=f"{RESULTS}/splits/{leakage_cohort(config)}/{{input_view}}.tsv",
         output:
             expand(
@@ -165,22 +165,22 @@ if LEAKAGE_PIPELINES:
         conda:
             "../../envs/report.yaml"
         params:
+            program=program("leakage_conditions"),
             code=code("leakage_conditions"),
             max_slices=lookup(dpath="leakage/max_slices", within=config),
             fractions=config["splits"]["fractions"],
             seed=config["seed"],
             conditions=CONDITIONS,
         shell:
-            "python {input.program} --split {input.split} --max-slices {params.max_slices}"
+            "python {params.program:q} --split {input.split} --max-slices {params.max_slices}"
             " --fractions {params.fractions} --seed {params.seed} --conditions {params.conditions} > {log} 2>&1"
 
     rule leakage_training:
         input:
-            program=ancient(program("leakage_training")),
             conditions=expand(rules.leakage_conditions.output, input_view=input_view_of),
             images=expand("{images}/{view}.npy", images=images_of_leakage_training, view=input_view_of),
             index=expand("{images}/index.tsv", images=images_of_leakage_training),
-            start=start_of_leakage_training,
+            start=start_files_of_leakage_training,
         output:
             f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv",
         log:
@@ -198,19 +198,20 @@ if LEAKAGE_PIPELINES:
             mem_mb=4000,
             gpu=config["training"]["gpus"],
         params:
+            program=program("leakage_training"),
             code=code_with_backbone("leakage_training"),
             settings=leakage_training_settings,
+            start=unrecorded(start_of_leakage_trainings),
             images=images_of_leakage_training,
             # Undeclared, so that what was trained survives a failure.
             checkpoints=f"{RESULTS}/training/checkpoints/leakage-{{pipeline}}",
         shell:
-            "python {input.program} --conditions {input.conditions} --images {params.images}"
-            " --settings {params.settings:q} --code {params.code} --threads {threads}"
+            "python {params.program:q} --conditions {input.conditions} --images {params.images}"
+            " --settings {params.settings:q} --start {params.start:q} --code {params.code} --threads {threads}"
             " --checkpoints {params.checkpoints:q} --predictions {output} > {log} 2>&1"
 
     rule leakage_inflation:
         input:
-            program=ancient(program("leakage_inflation")),
             predictions=expand(f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv", pipeline=LEAKAGE_PIPELINES),
         output:
             report(
@@ -226,11 +227,12 @@ if LEAKAGE_PIPELINES:
         conda:
             "../../envs/report.yaml"
         params:
+            program=program("leakage_inflation"),
             code=code("leakage_inflation"),
             cohort=leakage_cohort(config),
             statistics=as_json(STATISTICS),
         shell:
-            "python {input.program} --predictions {input.predictions} --cohort {params.cohort}"
+            "python {params.program:q} --predictions {input.predictions} --cohort {params.cohort}"
             " --statistics {params.statistics:q} --inflation {output} > {log} 2>&1"
 
 

@@ -7,7 +7,6 @@ EXPLAIN = ("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", 
 
 rule explain_stage:
     input:
-        program=ancient(program("explain_stage")),
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
@@ -28,6 +27,7 @@ rule explain_stage:
         "../../envs/keras.yaml"
     threads: config["explain"]["threads"]
     params:
+        program=program("explain_stage"),
         code=code_with_backbone("explain_stage"),
         model=folder(MODEL),
         cohort=training_cohort_folder,
@@ -36,14 +36,13 @@ rule explain_stage:
         statistics=as_json(STATISTICS),
         explanation=folder(EXPLANATION),
     shell:
-        "python {input.program} --model {params.model} --cohort {params.cohort} --images {params.images}"
+        "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
         " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
         " --explanation {params.explanation} > {log} 2>&1"
 
 
 rule draw_overlays:
     input:
-        program=ancient(program("draw_overlays")),
         summary=f"{EXPLANATION}/summary.json",
         saliency=f"{EXPLANATION}/saliency.tsv",
         maps=f"{EXPLANATION}/maps.npz",
@@ -73,16 +72,16 @@ rule draw_overlays:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("draw_overlays"),
         code=code("draw_overlays"),
         images=images_of_stage,
         explanation=folder(EXPLANATION),
     shell:
-        "python {input.program} --images {params.images} --explanation {params.explanation} > {log} 2>&1"
+        "python {params.program:q} --images {params.images} --explanation {params.explanation} > {log} 2>&1"
 
 
 rule saliency_table:
     input:
-        program=ancient(program("saliency_table")),
         results=expand(f"{RESULTS}/{{path}}", path=saliency_inputs(RUN)),
     output:
         report(
@@ -98,11 +97,12 @@ rule saliency_table:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("saliency_table"),
         code=code("saliency_table"),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} --saliency {output} > {log} 2>&1"
+        "python {params.program:q} --results {params.results:q} --run {params.run:q} --saliency {output} > {log} 2>&1"
 
 
 rule explain:

@@ -11,27 +11,9 @@ CONTOURS = ("roi_names", "tumour_in_lung")
 include: "inputs/intake.smk"
 
 
-rule pseudonym_key:
-    input:
-        program=ancient(program("pseudonym_key")),
-    output:
-        # Snakemake deletes an output before it makes it anew; this one must survive -F and a new environment.
-        update(KEY),
-    log:
-        f"{RESULTS}/logs/pseudonym_key.log",
-    localrule: True
-    conda:
-        "../../envs/intake.yaml"
-    shell:
-        "python {input.program} --key {output} > {log} 2>&1"
-
-
 rule convert:
     input:
-        program=ancient(program("convert")),
-        key=KEY,
-        table=ancient(lookup(dpath="cohorts/{cohort}/table", within=config)),
-        scans=scans_of_shard,
+        phantoms=phantoms_of_cohort,
     output:
         cases=f"{SHARD}/cases.tsv",
         slices=f"{SHARD}/slices.tsv",
@@ -48,21 +30,23 @@ rule convert:
         "../../envs/intake.yaml"
     threads: threads_of_shard
     params:
+        program=program("convert"),
         code=code("convert"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
+        root=unrecorded(setting_of_cohort("root")),
         rows=digest_of_shard,
+        scans=stamp_of_shard,
         settings=conversion_settings,
         cohort=folder(COHORT),
     shell:
-        "python {input.program} --table {input.table:q} --key {input.key} --shard {wildcards.shard}"
-        " --settings {params.settings:q} --threads {threads} --cohort {params.cohort} > {log} 2>&1"
+        "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+        " --shard {wildcards.shard} --settings {params.settings:q} --threads {threads} --cohort {params.cohort} > {log} 2>&1"
 
 
 rule convert_annotated:
     input:
-        program=ancient(program("convert_annotated")),
-        key=KEY,
-        table=ancient(lookup(dpath="cohorts/{cohort}/table", within=config)),
-        scans=scans_of_shard,
+        phantoms=phantoms_of_cohort,
     output:
         cases=f"{SHARD}/cases.tsv",
         slices=f"{SHARD}/slices.tsv",
@@ -78,20 +62,22 @@ rule convert_annotated:
         "../../envs/intake.yaml"
     threads: threads_of_shard
     params:
+        program=program("convert_annotated"),
         code=code("convert_annotated"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
+        root=unrecorded(setting_of_cohort("root")),
         rows=digest_of_shard,
+        scans=stamp_of_shard,
         settings=conversion_settings,
         cohort=folder(COHORT),
     shell:
-        "python {input.program} --table {input.table:q} --key {input.key} --shard {wildcards.shard}"
-        " --settings {params.settings:q} --threads {threads} --cohort {params.cohort} > {log} 2>&1"
+        "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+        " --shard {wildcards.shard} --settings {params.settings:q} --threads {threads} --cohort {params.cohort} > {log} 2>&1"
 
 
 rule gather_cohort:
     input:
-        program=ancient(program("gather_cohort")),
-        key=KEY,
-        table=ancient(lookup(dpath="cohorts/{cohort}/table", within=config)),
         cases=expand(f"{SHARD}/cases.tsv", shard=shards_of_cohort, allow_missing=True),
         slices=expand(f"{SHARD}/slices.tsv", shard=shards_of_cohort, allow_missing=True),
     output:
@@ -105,19 +91,23 @@ rule gather_cohort:
     conda:
         "../../envs/intake.yaml"
     params:
+        program=program("gather_cohort"),
         code=code("gather_cohort"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
         rows=digest_of_rows,
+        labels=unrecorded(as_json(config["labels"])),  # the rows hold the classes, whatever words stand for them
         shards=shards_of_cohort,
         settings=gathering_settings,
         cohort=folder(COHORT),
     shell:
-        "python {input.program} --table {input.table:q} --key {input.key} --shards {params.shards}"
-        " --settings {params.settings:q} --cohort {params.cohort} --private {output.private} > {log} 2>&1"
+        "python {params.program:q} --table {params.table:q} --key {params.key:q} --shards {params.shards}"
+        " --labels {params.labels:q} --settings {params.settings:q} --cohort {params.cohort}"
+        " --private {output.private} > {log} 2>&1"
 
 
 rule find_duplicates:
     input:
-        program=ancient(program("find_duplicates")),
         slices=expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()),
         shards=shards_of_labelled(f"{SHARD}/slices.tsv"),
         png=shards_of_labelled(f"{COHORT}/png/{{shard}}"),
@@ -131,17 +121,17 @@ rule find_duplicates:
         "../../envs/intake.yaml"
     threads: 1
     params:
+        program=program("find_duplicates"),
         code=code("find_duplicates"),
         cohorts=expand(COHORT, cohort=labelled_cohorts()),
         distance=lookup(dpath="intake/duplicate_distance", within=config),
     shell:
-        "python {input.program} --cohorts {params.cohorts} --distance {params.distance} --duplicates {output}"
+        "python {params.program:q} --cohorts {params.cohorts} --distance {params.distance} --duplicates {output}"
         " > {log} 2>&1"
 
 
 rule intake_tables:
     input:
-        program=ancient(program("intake_tables")),
         cases=expand(f"{COHORT}/cases.tsv", cohort=config["cohorts"]),
         duplicates=rules.find_duplicates.output if labelled_cohorts() else [],
     output:
@@ -154,11 +144,12 @@ rule intake_tables:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("intake_tables"),
         code=code("intake_tables"),
         results=folder(RESULTS),
         run=as_json(describe_intake(config)),
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
+        "python {params.program:q} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
         " --counts {output.counts} --predictability {output.predictability} > {log} 2>&1"
 
 

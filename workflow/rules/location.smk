@@ -1,5 +1,6 @@
 """Where lungsight lies and where its results go, also as a module of another workflow. No rules here."""
 
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -60,3 +61,26 @@ def below_prefix(config):
 REPOSITORY = repository_folder()
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 config = below_prefix(config)
+
+
+def unrecorded(value):
+    """A parameter that is no reason to run a job again: where something lies, not what it is.
+
+    value: of every job, or a function of its wildcards. Snakemake does not record a parameter whose function takes the
+    threads, since that may differ from machine to machine.
+    """
+
+    def given(wildcards, threads):
+        return value(wildcards) if callable(value) else value
+
+    return given
+
+
+def program(name):
+    """The program of a rule, wherever lungsight lies. Edits count through `code`."""
+    return unrecorded(os.path.relpath(SCRIPTS / f"{name}.py"))
+
+
+def repository_file(path):
+    """A file that comes with lungsight, wherever it lies. Edits count through its digest."""
+    return unrecorded(os.path.relpath(REPOSITORY / path))

@@ -5,8 +5,6 @@ from lungsight.predict.run_settings import run_settings
 
 
 rule run_settings:
-    input:
-        program=ancient(program("run_settings")),
     output:
         f"{RESULTS}/run.json",
     log:
@@ -15,10 +13,11 @@ rule run_settings:
     conda:
         "../../envs/intake.yaml"
     params:
+        program=program("run_settings"),
         code=code("run_settings"),
         settings=as_json(run_settings(config)),
     shell:
-        "python {input.program} --settings {params.settings:q} --output {output} > {log} 2>&1"
+        "python {params.program:q} --settings {params.settings:q} --output {output} > {log} 2>&1"
 
 
 include: "inputs/predict.smk"
@@ -32,27 +31,8 @@ if REQUEST:
     NEW_COHORT = f"{RESULTS}/cohorts/{NEW}"
     NEW_IMAGES = images_folder(TRAINED.pipeline, NEW)
 
-    rule list_scans:
-        input:
-            program=ancient(program("list_scans")),
-        output:
-            config["cohorts"][NEW]["table"],
-        log:
-            f"{RESULTS}/logs/list_scans.log",
-        localrule: True
-        conda:
-            "../../envs/intake.yaml"
-        params:
-            code=code("list_scans"),
-            rows=digest([(row.path, row.patient) for row in ROWS[NEW]]),
-            scans=config["cohorts"][NEW]["root"],
-            format=config["cohorts"][NEW]["format"],
-        shell:
-            "python {input.program} --scans {params.scans:q} --format {params.format} --table {output} > {log} 2>&1"
-
     rule model_reference:
         input:
-            program=ancient(program("model_reference")),
             model=f"{TRAINED.folder}/model.keras",
             provenance=f"{TRAINED.folder}/provenance.json",
             predictions=f"{TRAINED.folder}/predictions/{REQUEST.training_cohort}.tsv",
@@ -70,18 +50,18 @@ if REQUEST:
             "../../envs/keras.yaml"
         threads: config["explain"]["threads"]
         params:
+            program=program("model_reference"),
             code=code("model_reference"),
             model=TRAINED.folder,
             cohort=TRAINING_COHORT,
             images=TRAINING_IMAGES,
             results=folder(RESULTS),
         shell:
-            "python {input.program} --model {params.model:q} --cohort {params.cohort:q} --images {params.images:q}"
+            "python {params.program:q} --model {params.model:q} --cohort {params.cohort:q} --images {params.images:q}"
             " --threads {threads} --results {params.results:q} > {log} 2>&1"
 
     rule predict_cases:
         input:
-            program=ancient(program("predict_cases")),
             model=f"{TRAINED.folder}/model.keras",
             provenance=f"{TRAINED.folder}/provenance.json",
             reference=f"{RESULTS}/reference.json",
@@ -103,6 +83,7 @@ if REQUEST:
             "../../envs/keras.yaml"
         threads: config["explain"]["threads"]
         params:
+            program=program("predict_cases"),
             code=code("predict_cases"),
             model=TRAINED.folder,
             cohort=NEW_COHORT,
@@ -110,13 +91,12 @@ if REQUEST:
             iou_level=lookup(dpath="explain/iou_level", within=config),
             results=folder(RESULTS),
         shell:
-            "python {input.program} --model {params.model:q} --cohort {params.cohort} --manifest {input.manifest}"
+            "python {params.program:q} --model {params.model:q} --cohort {params.cohort} --manifest {input.manifest}"
             " --images {params.images} --iou-level {params.iou_level} --threads {threads} --results {params.results:q}"
             " > {log} 2>&1"
 
     rule draw_predictions:
         input:
-            program=ancient(program("draw_predictions")),
             slices=f"{RESULTS}/slice_predictions.tsv",
             maps=f"{RESULTS}/maps.npz",
             cases=f"{NEW_COHORT}/cases.tsv",
@@ -131,16 +111,16 @@ if REQUEST:
         conda:
             "../../envs/report.yaml"
         params:
+            program=program("draw_predictions"),
             code=code("draw_predictions"),
             images=NEW_IMAGES,
             input_view=INPUT_VIEW,
         shell:
-            "python {input.program} --slice-predictions {input.slices} --maps {input.maps} --cases {input.cases}"
+            "python {params.program:q} --slice-predictions {input.slices} --maps {input.maps} --cases {input.cases}"
             " --images {params.images} --input-view {params.input_view} --overlays {output} > {log} 2>&1"
 
     rule predict_page:
         input:
-            program=ancient(program("predict_page")),
             predictions=f"{RESULTS}/predictions.tsv",
             slices=f"{RESULTS}/slice_predictions.tsv",
             overlays=f"{RESULTS}/overlays",
@@ -155,11 +135,12 @@ if REQUEST:
         conda:
             "../../envs/report.yaml"
         params:
+            program=program("predict_page"),
             code=code("predict_page"),
             parts=digest(new_page_parts()),
             results=folder(RESULTS),
         shell:
-            "python {input.program} --provenance {input.provenance:q} --results {params.results:q} --page {output}"
+            "python {params.program:q} --provenance {input.provenance:q} --results {params.results:q} --page {output}"
             " > {log} 2>&1"
 
     rule predict:

@@ -24,7 +24,6 @@ include: "inputs/qc.smk"
 
 rule qc_scores:
     input:
-        program=ancient(program("qc_scores")),
         cases=f"{COHORT}/cases.tsv",
         slices=f"{COHORT}/slices.tsv",
         nifti=expand(f"{COHORT}/nifti/{{shard}}", shard=shards_of_cohort, allow_missing=True),
@@ -38,18 +37,19 @@ rule qc_scores:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("qc_scores"),
         code=code("qc_scores"),
         cohort=folder(COHORT),
         masks=folder(MASKS),
         levels=as_json({name: QC_RULES[name] for name in ("soft_level", "air_level")}),
     shell:
-        "python {input.program} --cohort {params.cohort} --masks {params.masks} --levels {params.levels:q}"
+        "python {params.program:q} --cohort {params.cohort} --masks {params.masks} --levels {params.levels:q}"
         " --scores {output} > {log} 2>&1"
 
 
+# Before the manifest: where decisions are missing, the page is there when the rule asks for them.
 rule qc_page:
     input:
-        program=ancient(program("qc_page")),
         cases=f"{COHORT}/cases.tsv",
         slices=f"{COHORT}/slices.tsv",
         scores=f"{QC}/scores.tsv",
@@ -62,27 +62,25 @@ rule qc_page:
         f"{RESULTS}/logs/qc_page/{{cohort}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/qc_page/{{cohort}}.tsv"
+    priority: 5
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("qc_page"),
         code=code("qc_page"),
         template=PAGE_TEMPLATE,
         cohort=folder(COHORT),
         masks=folder(MASKS),
         rules=as_json(QC_RULES),
     shell:
-        "python {input.program} --cohort {params.cohort} --scores {input.scores} --masks {params.masks}"
+        "python {params.program:q} --cohort {params.cohort} --scores {input.scores} --masks {params.masks}"
         " --rules {params.rules:q} --page {output.page} --images {output.images} > {log} 2>&1"
 
 
 rule qc_manifest:
     input:
-        program=ancient(program("qc_manifest")),
         scores=f"{QC}/scores.tsv",
-        decisions=decision_files,
-        # Where a person must review, the page has to be there before this rule can ask for the decisions; a page made
-        # anew is no reason to decide again.
-        page=ancient(f"{QC}/index.html") if REVIEW == "required" else [],
+        page=page_to_decide_on,
     output:
         f"{QC}/manifest.tsv",
     log:
@@ -92,12 +90,15 @@ rule qc_manifest:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("qc_manifest"),
         code=code("qc_manifest"),
+        files=unrecorded(decision_files),
+        decisions=digest_of_decisions,
         settings=as_json({"review": REVIEW, "decisions": DECISIONS, "rules": QC_RULES}),
         page=f"{QC}/index.html",
-        slices=slices_decided_on,
+        slices=unrecorded(slices_decided_on),
     shell:
-        "python {input.program} --cohort {wildcards.cohort} --scores {input.scores} --decisions {input.decisions:q}"
+        "python {params.program:q} --cohort {wildcards.cohort} --scores {input.scores} --decisions {params.files:q}"
         " --slices {params.slices:q} --settings {params.settings:q} --page {params.page} --manifest {output}"
         " > {log} 2>&1"
 

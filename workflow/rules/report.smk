@@ -9,7 +9,6 @@ include: "inputs/report.smk"
 
 rule intake_page:
     input:
-        program=ancient(program("intake_page")),
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=config["cohorts"], table=["cases", "slices"]),
         counts=rules.intake_tables.output,
         duplicates=rules.find_duplicates.output if labelled_cohorts() else [],
@@ -24,20 +23,19 @@ rule intake_page:
         "../../envs/report.yaml"
     threads: 1
     params:
+        program=program("intake_page"),
         code=code("intake_page"),
         parts=digest_of_parts(INTAKE_TEMPLATE),
         results=folder(RESULTS),
         run=as_json(describe_intake(config)),
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
+        "python {params.program:q} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
         " --page {output} > {log} 2>&1"
 
 
 rule write_report:
     input:
-        program=ancient(program("write_report")),
         results=expand(f"{RESULTS}/{{path}}", path=page_inputs(RUN)),
-        thesis=THESIS,
     output:
         report(
             f"{RESULTS}/report/index.html",
@@ -52,12 +50,15 @@ rule write_report:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("write_report"),
         code=code("write_report"),
+        thesis=repository_file(THESIS),
+        thesis_results=digest_of_files([REPOSITORY / THESIS]),
         parts=digest_of_parts(),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
-        "python {input.program} --results {params.results:q} --run {params.run:q} --thesis {input.thesis}"
+        "python {params.program:q} --results {params.results:q} --run {params.run:q} --thesis {params.thesis:q}"
         " --page {output} > {log} 2>&1"
 
 

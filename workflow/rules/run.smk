@@ -7,13 +7,22 @@ import time
 
 from lungsight.program import check_conda
 from lungsight.program import log as log_line
+from lungsight.run_record import Study
 
 STARTED = time.time()
 
 WITH_CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
+STUDY = Study.of(config, workflow.configfiles)
 
 try:
     check_conda(asked_for=WITH_CONDA)
+    if workflow.is_main_process:
+        if not REQUEST:
+            RECORD.check_study(STUDY)
+        if corrected := RECORD.check_key(Path(KEY)):
+            log_line(corrected)
+        if RECORD.is_copied():
+            RECORD.restore_times()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -22,6 +31,7 @@ onstart:
     from lungsight.estimate import Job, RunPlan, check_disk, estimate, free_bytes, in_words
     from lungsight.libraries import changed_libraries, changes_in_words
 
+    RECORD.begin(STUDY, Path(KEY))
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
         plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
         cost = estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict)) for job in workflow.dag.needrun_jobs()])
@@ -41,10 +51,12 @@ onstart:
 onsuccess:
     from lungsight.run_summary import success_text
 
+    RECORD.end(output for job in workflow.dag.jobs for output in job.output)
     log_line(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
 
 
 onerror:
     from lungsight.run_summary import failure_text
 
+    RECORD.end(output for job in workflow.dag.jobs for output in job.output)
     log_line(failure_text([Path(path) for path in log]))

@@ -10,7 +10,6 @@ TRAINED_HERE = trains_segmentation(config)
 GIVEN_FILES = [str(path) for path in files_of_model(SEGMENTATION["model"])] if SEGMENTATION["model"] else []
 LUNG_MODEL = f"{RESULTS}/segmentation/model"
 LUNG_TRAINING = f"{RESULTS}/segmentation/training.tsv"
-TRAINER = repository_file("workflow/nnunet_trainers/lungsight_trainer.py")
 LUNG_PLANS = ("batch_size", "patch_size", "max_features")
 LUNG_SCHEDULE = ("trainer", "learning_rate", "epochs", "iterations", "validation_iterations")
 
@@ -20,9 +19,7 @@ include: "inputs/segmentation.smk"
 
 rule segmentation_split:
     input:
-        program=ancient(program("segmentation_split")),
         cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
-        previous=EARLIER,
         private=expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=annotated_cohort) if EARLIER else [],
     output:
         f"{RESULTS}/segmentation/split.tsv",
@@ -33,18 +30,19 @@ rule segmentation_split:
     conda:
         "../../envs/nnunet.yaml"
     params:
+        program=program("segmentation_split"),
         code=code("segmentation_split"),
         cohort=annotated_folder,
         settings=lung_split_settings,
+        previous=digest_of_files(EARLIER),
         private=PRIVATE,
     shell:
-        "python {input.program} --cohort {params.cohort} --settings {params.settings:q} --private {params.private}"
+        "python {params.program:q} --cohort {params.cohort} --settings {params.settings:q} --private {params.private}"
         " --split {output} > {log} 2>&1"
 
 
 rule nnunet_prepare:
     input:
-        program=ancient(program("nnunet_prepare")),
         cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
         split=f"{RESULTS}/segmentation/split.tsv",
         nifti=expand(f"{COHORT}/nifti/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
@@ -59,21 +57,19 @@ rule nnunet_prepare:
         "../../envs/nnunet.yaml"
     threads: SEGMENTATION["threads"]
     params:
+        program=program("nnunet_prepare"),
         code=code("nnunet_prepare"),
         cohort=annotated_folder,
         settings=as_json({name: SEGMENTATION[name] for name in LUNG_PLANS}),
     shell:
         # A progress bar of nnU-Net's becomes a line of the log, every ten seconds.
-        "TQDM_MININTERVAL=10 nnUNet_def_n_proc={threads} python {input.program} --cohort {params.cohort}"
+        "TQDM_MININTERVAL=10 nnUNet_def_n_proc={threads} python {params.program:q} --cohort {params.cohort}"
         " --split {input.split} --settings {params.settings:q} --threads {threads} --dataset {output} > {log} 2>&1"
 
 
 if GIVEN_FILES:
 
     rule adopt_model:
-        input:
-            program=ancient(program("adopt_model")),
-            given=GIVEN_FILES,
         output:
             directory(LUNG_MODEL),
         log:
@@ -83,17 +79,17 @@ if GIVEN_FILES:
         conda:
             "../../envs/nnunet.yaml"
         params:
+            program=program("adopt_model"),
             code=code("adopt_model"),
-            given=os.path.dirname(GIVEN_FILES[0]),
+            given=unrecorded(os.path.dirname(GIVEN_FILES[0])),
+            files=stamp_of_given_model,
         shell:
-            "python {input.program} --given {params.given:q} --model {output} > {log} 2>&1"
+            "python {params.program:q} --given {params.given:q} --model {output} > {log} 2>&1"
 
 else:
 
     rule nnunet_train:
         input:
-            program=ancient(program("nnunet_train")),
-            trainer=ancient(TRAINER),
             dataset=f"{RESULTS}/segmentation/nnunet",
         output:
             model=directory(LUNG_MODEL),
@@ -106,20 +102,20 @@ else:
             "../../envs/nnunet.yaml"
         threads: SEGMENTATION["threads"]
         params:
+            program=program("nnunet_train"),
             code=code("nnunet_train"),
-            trainer_code=digest_of(Path(TRAINER).resolve()),
+            trainer_code=digest_of(REPOSITORY / "workflow/nnunet_trainers/lungsight_trainer.py"),
             settings=as_json({name: SEGMENTATION[name] for name in LUNG_SCHEDULE} | {"seed": config["seed"]}),
             # Undeclared, so that what was trained survives a failure.
             unfinished=f"{RESULTS}/segmentation/.training",
         shell:
-            "nnUNet_def_n_proc={threads} python {input.program} --dataset {input.dataset} --settings {params.settings:q}"
+            "nnUNet_def_n_proc={threads} python {params.program:q} --dataset {input.dataset} --settings {params.settings:q}"
             " --threads {threads} --unfinished {params.unfinished:q} --model {output.model} --training {output.training}"
             " > {log} 2>&1"
 
 
 rule segment_shard:
     input:
-        program=ancient(program("segment_shard")),
         # The shard's own table: a new case in another shard is no reason to segment this one again.
         cases=f"{SHARD}/cases.tsv",
         nifti=f"{COHORT}/nifti/{{shard}}",
@@ -134,18 +130,18 @@ rule segment_shard:
         "../../envs/nnunet.yaml"
     threads: SEGMENTATION["threads"]
     params:
+        program=program("segment_shard"),
         code=code("segment_shard"),
         settings=as_json({name: SEGMENTATION[name] for name in ("method", "mirroring", "postprocessing")}),
     shell:
         # glibc keeps the memory of one layer for the next instead of giving it back to the system every time.
-        "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456 python {input.program} --cases {input.cases}"
+        "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456 python {params.program:q} --cases {input.cases}"
         " --nifti {input.nifti} --model {input.model} --settings {params.settings:q} --threads {threads}"
         " --masks {output} > {log} 2>&1"
 
 
 rule segmentation_metrics:
     input:
-        program=ancient(program("segmentation_metrics")),
         cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
         split=f"{RESULTS}/segmentation/split.tsv",
         truth=expand(f"{COHORT}/truth/{{shard}}", cohort=annotated_cohort, shard=annotated_shards),
@@ -159,17 +155,17 @@ rule segmentation_metrics:
     conda:
         "../../envs/nnunet.yaml"
     params:
+        program=program("segmentation_metrics"),
         code=code("segmentation_metrics"),
         cohort=annotated_folder,
         masks=annotated_masks,
     shell:
-        "python {input.program} --cohort {params.cohort} --split {input.split} --masks {params.masks}"
+        "python {params.program:q} --cohort {params.cohort} --split {input.split} --masks {params.masks}"
         " --metrics {output} > {log} 2>&1"
 
 
 rule segmentation_figures:
     input:
-        program=ancient(program("segmentation_figures")),
         metrics=f"{RESULTS}/segmentation/metrics.tsv",
         training=LUNG_TRAINING if TRAINED_HERE else [],
         cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
@@ -186,11 +182,12 @@ rule segmentation_figures:
     conda:
         "../../envs/nnunet.yaml"
     params:
+        program=program("segmentation_figures"),
         code=code("segmentation_figures"),
         cohort=annotated_folder,
         masks=annotated_masks,
     shell:
-        "python {input.program} --metrics {input.metrics} --training {input.training} --cohort {params.cohort}"
+        "python {params.program:q} --metrics {input.metrics} --training {input.training} --cohort {params.cohort}"
         " --masks {params.masks} --curve {output.curve} --worst {output.worst} > {log} 2>&1"
 
 

@@ -30,23 +30,21 @@ if "root" in config:
     # No output is declared: Snakemake would delete a table that the user has filled in, where the program refuses. No
     # log: the program speaks to the user, and names of folders belong on the terminal alone.
     rule draft_table:
-        input:
-            program=ancient(os.path.relpath(SCRIPTS / "draft_table.py")),
         localrule: True
         conda:
             "../../envs/intake.yaml"
         params:
+            program=program("draft_table"),
             root=ROOT,
             table=TABLE,
         shell:
-            "python {input.program} --root {params.root:q} --table {params.table:q}"
+            "python {params.program:q} --root {params.root:q} --table {params.table:q}"
 
 else:
 
     rule pool_folds:
         default_target: True
         input:
-            program=ancient(os.path.relpath(SCRIPTS / "pool_folds.py")),
             metrics=[file for run in FOLDS for file in Path(run).glob("models/*/stage*/metrics.json")],
         output:
             metrics=f"{POOLED}/metrics.tsv",
@@ -57,7 +55,8 @@ else:
         conda:
             "../../envs/report.yaml"
         params:
+            program=program("pool_folds"),
             runs=FOLDS,
         shell:
-            "python {input.program} --runs {params.runs:q} --predictions {output.predictions}"
+            "python {params.program:q} --runs {params.runs:q} --predictions {output.predictions}"
             " --metrics {output.metrics} > {log} 2>&1"

@@ -1,8 +1,15 @@
 """Training: cached images → a model of every pipeline in every stage, and its predictions."""
 
-from lungsight.training.pipelines import TARGET_ONLY
+from lungsight.training.pipelines import TARGET_ONLY, backbones_from_imagenet
 from lungsight.training.regions import REGIONS
-from lungsight.training.settings import settings_of_stage, start_files, start_of
+from lungsight.training.settings import identity_of_start, imagenet_source, settings_of_stage, start_files, start_of
+
+# Targets ask for these, and no rule needs them: a training checks the file that it loads.
+CHECKED_WEIGHTS = [
+    f"{RESULTS}/training/imagenet/{backbone}.verified"
+    for backbone in backbones_from_imagenet(config)
+    if imagenet_source(config, backbone) == "file"
+]
 
 
 include: "inputs/training.smk"
@@ -10,7 +17,6 @@ include: "inputs/training.smk"
 
 rule image_cache:
     input:
-        program=ancient(program("image_cache")),
         slices=f"{COHORT}/slices.tsv",
         png=expand(f"{COHORT}/png/{{shard}}", shard=shards_of_cohort, allow_missing=True),
         masks=expand(f"{MASKS}/{{shard}}", shard=shards_of_cohort, allow_missing=True),
@@ -28,6 +34,7 @@ rule image_cache:
     conda:
         "../../envs/keras.yaml"
     params:
+        program=program("image_cache"),
         code=code("image_cache"),
         cohort=folder(COHORT),
         masks=folder(MASKS),
@@ -35,7 +42,7 @@ rule image_cache:
         region=WHOLE_IMAGE,
         images=folder(IMAGES),
     shell:
-        "python {input.program} --cohort {params.cohort} --masks {params.masks} --size {params.size}"
+        "python {params.program:q} --cohort {params.cohort} --masks {params.masks} --size {params.size}"
         " --region {params.region} --images {params.images} > {log} 2>&1"
 
 
@@ -60,8 +67,6 @@ use rule image_cache as image_cache_of_region with:
 
 # Before everything else: where the weights cannot be had, that is known in seconds, not after the segmentation.
 rule imagenet_weights:
-    input:
-        program=ancient(program("imagenet_weights")),
     output:
         weights=f"{RESULTS}/training/imagenet/{{backbone}}.h5",
         sha256=f"{RESULTS}/training/imagenet/{{backbone}}.h5.sha256",
@@ -72,16 +77,14 @@ rule imagenet_weights:
     conda:
         "../../envs/keras.yaml"
     params:
+        program=program("imagenet_weights"),
         code=code_with_backbone("imagenet_weights"),
     shell:
-        "python {input.program} --backbone {wildcards.backbone} --weights {output.weights} > {log} 2>&1"
+        "python {params.program:q} --backbone {wildcards.backbone} --weights {output.weights} > {log} 2>&1"
 
 
 # As early: a wrong file stops the run at its start.
 rule check_imagenet_file:
-    input:
-        program=ancient(program("check_imagenet_file")),
-        weights=lookup(dpath="training/imagenet/{backbone}/file", within=config),
     output:
         f"{RESULTS}/training/imagenet/{{backbone}}.verified",
     log:
@@ -91,15 +94,17 @@ rule check_imagenet_file:
     conda:
         "../../envs/keras.yaml"
     params:
+        program=program("check_imagenet_file"),
         code=code("check_imagenet_file"),
+        weights=unrecorded(lookup(dpath="training/imagenet/{backbone}/file", within=config)),
+        file=stamp_of_imagenet_file,
         sha256=lookup(dpath="training/imagenet/{backbone}/sha256", within=config),
     shell:
-        "python {input.program} --weights {input.weights:q} --sha256 {params.sha256} --verified {output} > {log} 2>&1"
+        "python {params.program:q} --weights {params.weights:q} --sha256 {params.sha256} --verified {output} > {log} 2>&1"
 
 
 rule train_stage:
     input:
-        program=ancient(program("train_stage")),
         split=expand(f"{RESULTS}/splits/{{cohort}}/{{view}}.tsv", cohort=training_cohort, view=input_view_of),
         images=expand("{images}/{view}.npy", images=images_of_stage, view=input_view_of),
         index=expand("{images}/index.tsv", images=images_of_stage),
@@ -123,21 +128,22 @@ rule train_stage:
         mem_mb=4000,  # measured: 2300 at 96 x 96 with DenseNet-201
         gpu=config["training"]["gpus"],
     params:
+        program=program("train_stage"),
         code=code_with_backbone("train_stage"),
         settings=training_settings_of_stage,
+        start=unrecorded(start_of_training),
         images=images_of_stage,
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
         model=folder(MODEL),
     shell:
-        "python {input.program} --split {input.split} --images {params.images} --settings {params.settings:q}"
-        " --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
+        "python {params.program:q} --split {input.split} --images {params.images} --settings {params.settings:q}"
+        " --start {params.start:q} --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
         " --model {params.model} > {log} 2>&1"
 
 
 rule training_curve:
     input:
-        program=ancient(program("training_curve")),
         history=f"{MODEL}/history.tsv",
         provenance=f"{MODEL}/provenance.json",
     output:
@@ -152,14 +158,14 @@ rule training_curve:
     conda:
         "../../envs/report.yaml"
     params:
+        program=program("training_curve"),
         code=code("training_curve"),
     shell:
-        "python {input.program} --history {input.history} --provenance {input.provenance} --curve {output} > {log} 2>&1"
+        "python {params.program:q} --history {input.history} --provenance {input.provenance} --curve {output} > {log} 2>&1"
 
 
 rule infer_cohort:
     input:
-        program=ancient(program("infer_cohort")),
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         split=expand(f"{RESULTS}/splits/{{cohort}}/{{view}}.tsv", view=input_view_of, allow_missing=True),
@@ -180,16 +186,19 @@ rule infer_cohort:
         mem_mb=3000,
         gpu=config["training"]["gpus"],
     params:
+        program=program("infer_cohort"),
         code=code_with_backbone("infer_cohort"),
         model=folder(MODEL),
         images=images_for_inference,
     shell:
-        "python {input.program} --model {params.model} --split {input.split} --images {params.images}"
+        "python {params.program:q} --model {params.model} --split {input.split} --images {params.images}"
         " --threads {threads} --predictions {output} > {log} 2>&1"
 
 
 rule train:
     input:
+        CHECKED_SPLITS,
+        CHECKED_WEIGHTS,
         predictions_of_models(stages_with_controls(config)),
         expand(
             f"{MODEL}/curve.png",

@@ -1,6 +1,6 @@
 """Make the split of a cohort's kept slices into train, val and test from its cases, slices and manifest.
 
-Writes splits/<cohort>/<input view>.tsv of the run, for every input view.
+Writes splits/<cohort>/<input view>.tsv of the run. A slice is in the same subset in every input view.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--duplicates", type=Path, nargs="?", help="near duplicates to keep together, if any")
     arguments.add_argument("--segmentation-split", type=Path, nargs="?", help="where that cohort shares patients")
     arguments.add_argument("--private", type=Path, required=True, help="the run's private folder, for an earlier run")
-    arguments.add_argument("--input-views", nargs="+", required=True, help="whole, segmented")
+    arguments.add_argument("--input-view", required=True, help="whole or segmented")
     return arguments.parse_args()
 
 
@@ -49,20 +49,18 @@ def read_prior_assignments(args: argparse.Namespace, cohorts: dict[str, CohortTa
 
 
 def main() -> None:
-    """Write the splits of the cohort."""
+    """Write the split of the cohort."""
     args = parse_args()
     settings = args.settings
     cohorts = {name: read_cohort(args.results, name, role) for name, role in settings["cohorts"].items()}
     cohort, plan = cohorts[args.cohort], SplitPlan.of(settings["splits"], settings["unit"], settings["seed"])
     duplicates = read_table(args.duplicates, "duplicates") if args.duplicates else None
     split = split_cohorts(list(cohorts.values()), plan, duplicates, read_prior_assignments(args, cohorts))
-    tables = {view: in_input_view(split, cohort, view) for view in args.input_views}
-    for view, table in tables.items():
-        for warning in check_input_view(table, cohort, view, settings["unit"], settings["labels"]):
-            log(warning)
-    for view, table in tables.items():
-        write_table(split_file(args.results, cohort.name, view), table, schema="split")
-        log(f"cohort {cohort.name}, framework {view}: {table.groupby('split').size().to_dict()} slices")
+    table = in_input_view(split, cohort, args.input_view)
+    for warning in check_input_view(table, cohort, args.input_view, settings["unit"], settings["labels"]):
+        log(warning)
+    write_table(split_file(args.results, cohort.name, args.input_view), table, schema="split")
+    log(f"cohort {cohort.name}, framework {args.input_view}: {table.groupby('split').size().to_dict()} slices")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--split", type=Path, required=True, help="split of the cohort")
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(
-        "--settings", type=json.loads, required=True, help="backbone, labels, training, seed and start, as JSON"
+        "--settings", type=json.loads, required=True, help="backbone, labels, training and seed, as JSON"
     )
+    arguments.add_argument("--start", type=json.loads, required=True, help="what the training starts from, as JSON")
     arguments.add_argument("--code", required=True, help="digest of the code, for the provenance")
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
     arguments.add_argument("--checkpoints", type=Path, required=True, help="folder of checkpoints until it is done")
@@ -47,7 +48,7 @@ def main() -> None:
     """Train, and write the model with its history and provenance."""
     args = parse_args()
     name, labels, settings, seed = (args.settings[key] for key in ("backbone", "labels", "training", "seed"))
-    (pipeline, stage), start = pipeline_and_stage(args.model), Start.of(args.settings["start"])
+    (pipeline, stage), start = pipeline_and_stage(args.model), Start.of(args.start)
     device, backbone = prepare_device(args.threads, seed), backbones.load(name)
     cohort = TrainingCohort(args.split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
     subsets = cohort.subsets(labels[0], settings["image_size"])

@@ -33,8 +33,10 @@ def test_files_without_a_folder_are_patients_of_their_own(tmp_path):
     assert [row["patient"] for row in find_scans(tmp_path)["nifti"]] == ["", ""]
 
 
-def test_a_link_to_a_folder_outside_is_not_followed(tmp_path):
-    write(tmp_path / "elsewhere/0001", DICOM)
-    (tmp_path / "scans").mkdir()
-    os.symlink(tmp_path / "elsewhere", tmp_path / "scans/link")
-    assert find_scans(tmp_path / "scans")["dicom"] == []
+def test_links_to_folders_are_followed_each_folder_once(tmp_path):
+    write(tmp_path / "archive/Ann/0001", DICOM)
+    write(tmp_path / "scans/Ben/0001", DICOM)
+    os.symlink(tmp_path / "archive/Ann", tmp_path / "scans/Ann")
+    os.symlink(tmp_path / "archive/Ann", tmp_path / "scans/again")
+    os.symlink(tmp_path / "scans", tmp_path / "scans/Ben/up")
+    assert [row["path"] for row in find_scans(tmp_path / "scans")["dicom"]] == ["Ann", "Ben"]

@@ -9,7 +9,7 @@ from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.training import backbones, published_models
 from lungsight.training.pipelines import Pipeline, check_pipelines, input_views_of, pipelines_of, section_of
-from lungsight.training.settings import BY_STAGE, NOT_SETTINGS, settings_of_stage, start_files
+from lungsight.training.settings import BY_STAGE, NOT_SETTINGS, settings_of_stage, start_of
 
 COHORTS = {name: {"role": name, "format": "png", "root": name, "table": f"{name}.tsv"} for name in ("public", "target")}
 
@@ -56,7 +56,7 @@ def test_the_settings_of_a_published_model_hold_whatever_the_config_says() -> No
 def test_a_published_model_starts_from_the_weights_of_its_backbone() -> None:
     file = {"densenet121": {"file": "chexnet.h5", "sha256": "ab" * 32}}
     config = config_of({"backbones": [], "systems": ["li2021"]}, imagenet=file)
-    assert start_files(config, "r", "whole-li2021-imagenet", "1")[0] == "chexnet.h5"
+    assert start_of(config, "r", "whole-li2021-imagenet", "1")["weights"] == "chexnet.h5"
     with pytest.raises(UserError, match=r"training.imagenet.densenet121.file: chexnet.h5 does not exist"):
         check_pipelines(config)
 

@@ -68,7 +68,7 @@ LOCAL = {"imagenet": {"resnet50": {"file": "w.h5", "sha256": SHA}}}
             "whole-resnet50-imagenet",
             "1",
             {"weights": "w.h5", "kind": "imagenet", "sha256": SHA},
-            ["w.h5", "r/training/imagenet/resnet50.verified"],
+            [],
         ),
         (
             {},

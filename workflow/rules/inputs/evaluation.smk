@@ -11,7 +11,7 @@ def images_of_leakage_training(wildcards):
     return images_folder(Pipeline.parse(wildcards.pipeline), leakage_cohort(config))
 
 
-def start_of_leakage_training(wildcards):
+def start_files_of_leakage_training(wildcards):
     """Files that a training of the leakage experiment starts from: those of the pipeline's first stage."""
     return start_files(config, RESULTS, wildcards.pipeline, "1")
 
@@ -23,6 +23,11 @@ def leakage_training_settings(wildcards):
         "positive": STATISTICS["positive"],
         "training": settings_of_leakage_training(config, wildcards.pipeline),
         "seed": config["seed"],
-        "start": start_of(config, RESULTS, wildcards.pipeline, "1"),
+        "start": identity_of_start(start_of(config, RESULTS, wildcards.pipeline, "1")),
     }
     return as_json(settings)
+
+
+def start_of_leakage_trainings(wildcards):
+    """What the trainings of the leakage experiment start from, as an argument of their program."""
+    return as_json(start_of(config, RESULTS, wildcards.pipeline, "1"))

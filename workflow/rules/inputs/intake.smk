@@ -6,14 +6,51 @@ def rows_of_shard(wildcards):
     return shards_with_rows(wildcards.cohort).get(wildcards.shard, [])
 
 
-def scans_of_shard(wildcards):
-    """What a shard reads: the root where a rule makes it, else its cases' paths, masks and lesion masks."""
+# Without one of these, a change of the user's tables, settings or scans would pass unseen.
+NEEDED_TRIGGERS = {"mtime", "params", "input"}
+
+
+@cache
+def check_triggers():
+    """Stop a run that would not see every change. Snakemake knows its triggers when it asks for the first inputs."""
+    missing = NEEDED_TRIGGERS - {str(trigger) for trigger in workflow.dag_settings.rerun_triggers}
+    if missing and workflow.is_main_process:
+        # Snakemake would surround an exception of an input function with a traceback.
+        sys.exit(
+            f"error: --rerun-triggers leaves out {', '.join(sorted(missing))}: a corrected label or a new scan would"
+            " change nothing, without a word. Take the option out of the command and of your profile."
+        )
+
+
+def phantoms_of_cohort(wildcards):
+    """The root of a cohort where a rule makes it. The user's scans are no inputs: their names may name patients."""
+    check_triggers()
     cohort = config["cohorts"][wildcards.cohort]
-    if "phantom" in cohort:
-        return cohort["root"]
-    rows = [row for row in rows_of_shard(wildcards) if not row.skip]
-    paths = [path for row in rows for path in (row.path, row.mask, row.lesion) if path]
-    return [os.path.join(cohort["root"], path) for path in dict.fromkeys(paths)]
+    return cohort["root"] if "phantom" in cohort else []
+
+
+@cache
+def stamps_of_shard(cohort, shard):
+    """Row of a shard → stamp of the files that it names, of a cohort whose scans are the user's."""
+    root = Path(config["cohorts"][cohort]["root"])
+    rows = [row for row in shards_with_rows(cohort).get(shard, []) if not row.skip]
+    return {row.row: stamp_of_files(root, filter(None, (row.path, row.mask, row.lesion))) for row in rows}
+
+
+def stamp_of_shard(wildcards):
+    """What a shard reads, by names, sizes and times; phantoms are inputs instead."""
+    if "phantom" in config["cohorts"][wildcards.cohort]:
+        return ""
+    return RECORD.stamp_of(f"{wildcards.cohort}/{wildcards.shard}", stamps_of_shard(*wildcards).values())
+
+
+def setting_of_cohort(name):
+    """An input function: a setting of the wildcard's cohort."""
+
+    def setting(wildcards):
+        return config["cohorts"][wildcards.cohort][name]
+
+    return setting
 
 
 def threads_of_shard(wildcards):
@@ -23,8 +60,9 @@ def threads_of_shard(wildcards):
 
 
 def digest_of_shard(wildcards):
-    """Digest of what a shard converts: an edit of a label, a source or a patient reruns nothing here."""
-    return digest([(row.path, row.mask, row.lesion, row.skip, row.note) for row in rows_of_shard(wildcards)])
+    """Digest of what a shard converts, in any order: an edit of a label or a patient, or sorting, reruns nothing."""
+    rows = rows_of_shard(wildcards)
+    return digest(sorted((row.path, row.mask, row.lesion, row.skip, row.note) for row in rows))
 
 
 def conversion_settings(wildcards):
@@ -32,7 +70,6 @@ def conversion_settings(wildcards):
     cohort = config["cohorts"][wildcards.cohort]
     names = (*CONVERSION, *CONTOURS) if cohort["role"] == "segmentation" else CONVERSION
     settings = {
-        "root": cohort["root"],
         "format": cohort["format"],
         "min_slices": cohort.get("min_slices", config["min_slices"]),
         "shards": number_of_shards(wildcards.cohort),
@@ -47,9 +84,8 @@ def digest_of_rows(wildcards):
 
 
 def gathering_settings(wildcards):
-    """What the config says of the names and classes of a cohort's table."""
-    settings = {name: config[name] for name in ("labels", "shared_ids")}
-    return as_json(settings | {"patient_ids": patient_id_rules(config)[wildcards.cohort]})
+    """What the config says of the names in a cohort's table."""
+    return as_json({"shared_ids": config["shared_ids"], "patient_ids": patient_id_rules(config)[wildcards.cohort]})
 
 
 def shards_of_labelled(pattern):

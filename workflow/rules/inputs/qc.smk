@@ -10,10 +10,20 @@ def decision_files(wildcards):
     return files_of_cohort(DECISIONS, wildcards.cohort, cases)
 
 
-def slices_decided_on(wildcards, input):
+def digest_of_decisions(wildcards):
+    """Digest of what the person decided, whatever the files are called."""
+    return digest_of_files(decision_files(wildcards))
+
+
+def page_to_decide_on(wildcards):
+    """The page, where a person must review and has not begun; a page made anew is no reason to decide again."""
+    begun = REVIEW != "required" or decision_files(wildcards)
+    return [] if begun else f"{RESULTS}/qc/{wildcards.cohort}/index.html"
+
+
+def slices_decided_on(wildcards):
     """Tables of the slices that a decision may name, those of any cohort.
 
-    They are no input: other cohorts' tables may be made later, and a change there is none of this cohort's. Snakemake
-    does not record a parameter that follows from the input: a new cohort is no reason to decide on the old ones again.
+    They are no input: other cohorts' tables may be made later, and a change there is none of this cohort's.
     """
-    return expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()) if input.decisions else []
+    return expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()) if decision_files(wildcards) else []

@@ -13,6 +13,13 @@ def annotated_cohort(wildcards):
     return cohorts[0]
 
 
+def stamp_of_given_model(wildcards):
+    """The files of the model that the user gives, by names, sizes and times."""
+    root = Path(os.path.dirname(GIVEN_FILES[0]))
+    files = [os.path.relpath(file, root) for file in GIVEN_FILES]
+    return RECORD.stamp_of("segmentation.model", [stamp_of_files(root, files)])
+
+
 def annotated_shards(wildcards):
     """Names of the shards of the cohort with contours."""
     return shards_of(annotated_cohort(wildcards))

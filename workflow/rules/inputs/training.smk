@@ -13,9 +13,20 @@ def training_settings_of_stage(wildcards):
         "labels": list(config["labels"]),
         "training": settings_of_stage(config, wildcards.pipeline, wildcards.stage),
         "seed": config["seed"],
-        "start": start_of(config, RESULTS, wildcards.pipeline, wildcards.stage),
+        "start": identity_of_start(start_of(config, RESULTS, wildcards.pipeline, wildcards.stage)),
     }
     return as_json(settings)
+
+
+def start_of_training(wildcards):
+    """What a stage starts from, as an argument of its program: also where a file of weights lies."""
+    return as_json(start_of(config, RESULTS, wildcards.pipeline, wildcards.stage))
+
+
+def stamp_of_imagenet_file(wildcards):
+    """The file of weights that the config names, by size and time."""
+    file = Path(config["training"]["imagenet"][wildcards.backbone]["file"])
+    return RECORD.stamp_of(f"training.imagenet.{wildcards.backbone}", [stamp_of_files(file.parent, [file.name])])
 
 
 def images_for_inference(wildcards):

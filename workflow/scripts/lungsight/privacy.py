@@ -5,7 +5,11 @@ import hmac
 import os
 import re
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+from lungsight.errors import UserError
 
 KEY_BYTES = 32
 PSEUDONYM_LENGTH = 16  # hexadecimal digits: 64 bits, so ten million cases collide with a chance of 3 in a million
@@ -19,11 +23,6 @@ def make_private_folder(path: Path) -> Path:
     return path
 
 
-def new_key() -> bytes:
-    """Draw a random key of 256 bits for `pseudonym`."""
-    return secrets.token_bytes(KEY_BYTES)
-
-
 def pseudonym(key: bytes, *parts: str) -> str:
     """Return a pseudonym: a keyed hash (HMAC-SHA256, shortened) that is stable under one key and safe as a file name.
 
@@ -34,8 +33,51 @@ def pseudonym(key: bytes, *parts: str) -> str:
 
 
 def read_key(path: Path) -> bytes:
-    """Read the key that the rule `pseudonym_key` wrote."""
-    return bytes.fromhex(Path(path).read_text(encoding="ascii").strip())
+    """Read the key of a run's pseudonyms.
+
+    Raises
+    ------
+    UserError
+        If the file does not hold a whole key: pseudonyms made with a shorter one could be computed by anyone.
+    """
+    digits = Path(path).read_text(encoding="ascii", errors="replace").strip()
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * KEY_BYTES}}}", digits):
+        raise UserError(
+            f"{path} does not hold the key of the pseudonyms ({2 * KEY_BYTES} hexadecimal digits): it is damaged. Put"
+            " back your copy of it. Without one, delete the results of this run, its private folder included: a new"
+            " key gives every case and patient another pseudonym."
+        )
+    return bytes.fromhex(digits)
+
+
+def key_of(path: Path) -> bytes:
+    """Read the key of a run's pseudonyms; draw 256 random bits and write them first where there is none.
+
+    With the key, pseudonyms can be led back to names: the file has mode 600, its folder 700. No rule makes it, because
+    Snakemake deletes what rules make. If several jobs ask at once, all get the key of the first.
+    """
+    path = Path(path)
+    if not path.exists():
+        make_private_folder(path.parent)
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_bytes(KEY_BYTES).hex() + "\n")
+            with suppress(FileExistsError):
+                os.link(temporary, path)  # unlike a rename, it never replaces the key of another job
+    return read_key(path)
+
+
+def protect_key(path: Path) -> str:
+    """Take from other users of the machine the right to read a key. Return what was wrong; "" where nothing was."""
+    modes = {place: place.stat().st_mode & 0o777 for place in (path.parent, path)}
+    opened = [f"{place} (mode {mode:o})" for place, mode in modes.items() if mode & 0o077]
+    os.chmod(path.parent, 0o700)
+    os.chmod(path, 0o600)
+    if not opened:
+        return ""
+    return f"Others could read {' and '.join(opened)}, which lead from pseudonyms to people. They no longer can."
 
 
 # A path is anything in quotes that has a slash in it. Without quotes it has two steps or more, and may be relative. A

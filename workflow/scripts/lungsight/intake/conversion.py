@@ -8,13 +8,14 @@ from lungsight.intake.cases import Folders, Intake, convert_shard, quiet
 from lungsight.intake.cohort_table import read_rows
 from lungsight.intake.shards import shard_name, shard_of
 from lungsight.layout import CASES, NIFTI, SHARDS, SLICES
-from lungsight.privacy import read_key
+from lungsight.privacy import key_of
 from lungsight.tables import write_table
 
 
 def _parse_args(arguments: argparse.ArgumentParser) -> argparse.Namespace:
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
-    arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
+    arguments.add_argument("--root", type=Path, required=True, help="folder that the table's paths start from")
+    arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms, made where there is none")
     arguments.add_argument("--shard", required=True, help="name of the shard to convert")
     arguments.add_argument("--settings", type=json.loads, required=True, help="how the cohort is taken in, as JSON")
     arguments.add_argument("--threads", type=int, default=1, help="cases that are converted at once")
@@ -35,7 +36,7 @@ def run_conversion(arguments: argparse.ArgumentParser, *images: str) -> None:
     args = _parse_args(arguments)
     settings = args.settings
     rows = [row for row in read_rows(args.table) if shard_name(shard_of(row.path, settings["shards"])) == args.shard]
-    how = settings["format"], Path(settings["root"]), settings["min_slices"], settings["intake"], read_key(args.key)
+    how = settings["format"], args.root, settings["min_slices"], settings["intake"], key_of(args.key)
     quiet()
     folders = Folders(**{name: args.cohort / name / args.shard for name in (NIFTI, *images)})
     cases, slices = convert_shard(rows, Intake(args.cohort.name, *how), folders, args.threads)

@@ -4,8 +4,6 @@ A layout reads file names and the data set's own tables, no image. Standard libr
 parsed.
 """
 
-import csv
-import io
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,9 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from lungsight.errors import UserError
-from lungsight.files import write_text
+from lungsight.intake.written_table import write_cohort_table
 from lungsight.patient_ids import is_missing
-from lungsight.privacy import make_private_folder
 from lungsight.raw_table import read_raw_table
 
 # Words of the columns `skip` and `note` and the sentences that results print for them. Of any other word results only
@@ -64,9 +61,7 @@ class Layout:
 
 
 def write_layout_table(table: Path, layout: str, root: Path, labels: dict[str, list[str]]) -> None:
-    """Write the cohort table of a data set into the private folder, since it names patients.
-
-    A table that would not change is not written again.
+    """Write the cohort table of a data set.
 
     Parameters
     ----------
@@ -85,13 +80,8 @@ def write_layout_table(table: Path, layout: str, root: Path, labels: dict[str, l
         With every difference between the files and the layout.
     """
     columns = [field.name for field in fields(LayoutRow)]
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([getattr(row, column) for column in columns] for row in LAYOUTS[layout].rows(root, labels))
-    if not table.is_file() or table.read_text(encoding="utf-8") != text.getvalue():
-        make_private_folder(table.parent)
-        write_text(table, text.getvalue())
+    rows = LAYOUTS[layout].rows(root, labels)
+    write_cohort_table(table, columns, ([getattr(row, column) for column in columns] for row in rows))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from lungsight.intake.layouts import LAYOUTS
+from lungsight.patient_ids import EXACT, NORMALISE
 
 
 def _layout_problems(name: str, cohort: dict[str, Any]) -> list[str]:
@@ -37,8 +38,13 @@ def name_patient_id_rules(config: dict[str, Any]) -> None:
 
 
 def patient_id_rules(config: dict[str, Any]) -> dict[str, str]:
-    """Return how the patient ids of each cohort are read: exact, normalise, or "" where the config does not say."""
-    return {name: cohort.get("patient_ids", "") for name, cohort in config["cohorts"].items()}
+    """Return how the patient ids of each cohort are read: normalise, exact, or "" where nobody says.
+
+    exact means the same as nothing once a table was read, except beside an earlier run (`splits.previous`).
+    """
+    counting = (NORMALISE, EXACT) if config["splits"]["previous"] else (NORMALISE,)
+    rules = {name: cohort.get("patient_ids", "") for name, cohort in config["cohorts"].items()}
+    return {name: rule if rule in counting else "" for name, rule in rules.items()}
 
 
 def _id_rule_problems(config: dict[str, Any]) -> list[str]:

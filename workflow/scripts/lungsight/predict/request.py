@@ -15,6 +15,7 @@ import yaml
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.written_table import write_cohort_table
 from lungsight.paths import did_you_mean, has_braces, path_option
 from lungsight.predict.run_settings import FILE
 from lungsight.predict.scans import find_scans
@@ -112,7 +113,7 @@ def _choose_format(scans: Path, rows: dict[str, list[dict[str, str]]], wanted: s
 
 
 def prediction_request(options: dict[str, Any]) -> Request:
-    """Check the options of `--config` and build the request.
+    """Check the options of `--config`, build the request, and write the table of the scans, which its programs read.
 
     Parameters
     ----------
@@ -164,4 +165,7 @@ def prediction_request(options: dict[str, Any]) -> Request:
         TableRow(number, row["patient"], row["path"], label="", source="", mask="", split="")
         for number, row in enumerate(rows_by_format[chosen], start=1)
     ]
+    write_cohort_table(
+        Path(config["cohorts"][COHORT]["table"]), ("patient", "path"), ((row.patient, row.path) for row in rows)
+    )
     return Request(model, settings["trained_on"][stage], config, rows)

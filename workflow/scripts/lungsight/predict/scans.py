@@ -32,7 +32,8 @@ def _format_of(path: Path) -> str | None:
 def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
     """List the scans below a folder by format: one for each folder with a DICOM file, NIfTI volume and picture.
 
-    A DICOM file is known by its name or its first bytes. Links to folders are not followed; hidden files are left out.
+    A DICOM file is known by its name or its first bytes. Links to folders are followed, each folder once; hidden files
+    are left out.
 
     Returns
     -------
@@ -40,8 +41,11 @@ def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
         Format (dicom, nifti, png) → rows `patient path`, ordered by path.
     """
     rows: dict[str, list[dict[str, str]]] = {"dicom": [], "nifti": [], "png": []}
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    seen: set[str] = {os.path.realpath(root)}
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [
+            name for name in sorted(folders) if not name.startswith(".") and _is_new(Path(folder, name), seen)
+        ]
         has_dicom = False
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder) / name
@@ -55,6 +59,14 @@ def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
             elif format:
                 rows[format].append(_row(path, root, format))
     return rows
+
+
+def _is_new(folder: Path, seen: set[str]) -> bool:
+    """Tell whether a folder is entered for the first time, by whatever name, and remember it."""
+    place = os.path.realpath(folder)
+    new = place not in seen
+    seen.add(place)
+    return new
 
 
 def _row(path: Path, root: Path, format: str) -> dict[str, str]:

@@ -98,11 +98,16 @@ def check_pipelines(config: dict[str, Any]) -> None:
         raise UserError("pipelines: nothing is chosen: give frameworks, backbones and weights, or systems.")
     for pipeline in pipelines:
         check_architecture(pipeline.architecture, config)
-    from_imagenet = [pipeline.architecture for pipeline in pipelines if pipeline.weights == "imagenet"]
-    wanted = {published_models.recipe_of(architecture).backbone for architecture in from_imagenet}
+    wanted = backbones_from_imagenet(config)
     for name, weights in config["training"]["imagenet"].items():
         if name in wanted and not Path(weights["file"]).is_file():
             raise UserError(f"training.imagenet.{name}.file: {weights['file']} does not exist.")
+
+
+def backbones_from_imagenet(config: dict[str, Any]) -> list[str]:
+    """List the backbones that a pipeline of the config starts from ImageNet weights."""
+    started = [pipeline.architecture for pipeline in pipelines_of(config) if pipeline.weights == "imagenet"]
+    return list(dict.fromkeys(published_models.recipe_of(architecture).backbone for architecture in started))
 
 
 def check_architecture(architecture: str, config: dict[str, Any]) -> None:

@@ -86,16 +86,21 @@ def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) ->
 
 
 def start_files(config: dict[str, Any], results: str, pipeline: str, stage: str) -> list[str]:
-    """List the files that a training needs for its start, as `start_of` describes it."""
+    """List the files of the run that a training starts from, as `start_of` describes it.
+
+    A file of weights that the config names is none of them: its SHA-256 says what it is, and the training checks it.
+    """
     start = start_of(config, results, pipeline, stage)
     if "parent" in start:
         return [f"{start['parent']}/model.keras", f"{start['parent']}/provenance.json"]
-    if not start:
+    if not start or start["sha256"]:
         return []
-    if start["sha256"] is None:
-        return [start["weights"], f"{start['weights']}.sha256"]
-    backbone = recipe_of(Pipeline.parse(pipeline).architecture).backbone
-    return [start["weights"], f"{results}/training/imagenet/{backbone}.verified"]
+    return [start["weights"], f"{start['weights']}.sha256"]
+
+
+def identity_of_start(start: dict[str, Any]) -> dict[str, Any]:
+    """Keep of what `start_of` describes that on which a model depends: of a file with a SHA-256 not its place."""
+    return {name: value for name, value in start.items() if name != "weights" or not start["sha256"]}
 
 
 def training_problems(config: dict[str, Any]) -> list[str]:

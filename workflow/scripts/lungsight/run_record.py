@@ -1,0 +1,177 @@
+"""What a run remembers of itself in its private folder: whose study it is, its key, and when its files were made.
+
+Snakemake decides by times. A copied folder has new ones, in the order of copying, and would be made anew from the first
+job on. The record tells a copy by its own time, and gives the files their times back.
+
+Standard library only: it is read while the workflow is parsed.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lungsight.errors import UserError
+from lungsight.file_stamps import FileStamp
+from lungsight.files import read_json, write_json
+from lungsight.privacy import key_of, protect_key, pseudonym, read_key
+
+RECORD = "run.json"
+TIMESTAMP = ".snakemake_timestamp"  # Snakemake takes the time of a folder from this file in it
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+@dataclass
+class Study:
+    """Which study a run belongs to.
+
+    Attributes
+    ----------
+    config : str
+        The config file; "" where there is none.
+    settings : str
+        Digest of the complete config.
+    """
+
+    config: str
+    settings: str
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], configfiles: Iterable[str | Path]) -> "Study":
+        """Describe the study of a complete config. Where results lie is no part of it."""
+        files = [os.path.relpath(file) for file in configfiles]
+        return cls(files[-1] if files else "", _digest({name: config[name] for name in config if name != "results"}))
+
+
+@dataclass
+class RunRecord:
+    """The record of a run.
+
+    Attributes
+    ----------
+    results : Path
+        Folder of the run. The record lies in the private folder beside it.
+    study : dict
+        Of `Study`; empty before the first run.
+    key : str
+        A fingerprint of the key of the pseudonyms, which does not show it.
+    stamps : dict
+        Files of the user, such as a shard's scans → their digests `contents` and `state`, and `stamp`, what the job
+        that read them was told.
+        `state` is "" after the folder was copied: then files of the same names and sizes are the same.
+    times : dict
+        Output, relative to `results` → its time in nanoseconds.
+    """
+
+    results: Path
+    study: dict[str, str] = field(default_factory=dict)
+    key: str = ""
+    stamps: dict[str, dict[str, str]] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def private(self) -> Path:
+        """The private folder of the run."""
+        return Path(f"{self.results}.private")
+
+    @property
+    def path(self) -> Path:
+        """The file of the record."""
+        return self.private / RECORD
+
+    @classmethod
+    def read(cls, results: str | Path) -> "RunRecord":
+        """Read the record of a run; an empty one where there is none."""
+        record = cls(Path(results))
+        if record.path.is_file():
+            found = read_json(record.path)
+            record.study, record.key, record.stamps, record.times = (
+                found[name] for name in ("study", "key", "stamps", "times")
+            )
+        return record
+
+    def write(self, times: Mapping[str, int]) -> None:
+        """Write the record. The file gets the time that it holds: a copy of it has another."""
+        written = int(time.time())
+        content = {"written": written, "study": self.study, "key": self.key, "stamps": self.stamps, "times": times}
+        write_json(self.path, content)
+        os.utime(self.path, (written, written))
+
+    def is_copied(self) -> bool:
+        """Tell whether the folder is a copy, so that its times are those of copying."""
+        if not self.path.is_file():
+            return False
+        return self.path.stat().st_mtime_ns != read_json(self.path)["written"] * 1_000_000_000
+
+    def check_study(self, study: Study) -> None:
+        """Raise UserError if the run's files are those of another study, which this one would replace."""
+        known = self.study
+        if not known or not self.results.is_dir() or known["config"] == study.config:
+            return
+        if known["settings"] != study.settings:
+            raise UserError(
+                f"results: {self.results} holds the run of another config ({known['config']}), which this one"
+                f" ({study.config}) would replace. Give this one a results folder of its own. If it is to go on with"
+                f" that run, delete {self.path} first."
+            )
+
+    def check_key(self, key: Path) -> str:
+        """Check the key of the pseudonyms, if the run has results. Return what was wrong and is corrected; or "".
+
+        Raises
+        ------
+        UserError
+            If the key is damaged, gone, or another one than the run began with.
+        """
+        if key.is_file():
+            fingerprint = pseudonym(read_key(key), "key")
+            corrected = protect_key(key)
+        else:
+            fingerprint, corrected = "", ""
+        if self.key and fingerprint != self.key and self.results.is_dir():
+            what = "is not the key that this run began with" if fingerprint else "is gone"
+            raise UserError(
+                f"{key} {what}: new pseudonyms would not fit those in {self.results}. Put back your copy of the key, or"
+                f" delete {self.results} and {self.private} to begin anew."
+            )
+        return corrected
+
+    def stamp_of(self, name: str, stamps: Iterable[FileStamp]) -> str:
+        """Return what a job is told of files of the user, named for the record. Another word makes it run again."""
+        stamps = list(stamps)
+        contents, state = (_digest(sorted(getattr(stamp, part) for stamp in stamps)) for part in ("contents", "state"))
+        known = self.stamps.get(name, {})
+        same = known.get("state") == state or (known.get("state") == "" and known["contents"] == contents)
+        self.stamps[name] = {"contents": contents, "state": state, "stamp": known["stamp"] if same else state}
+        return self.stamps[name]["stamp"]
+
+    def restore_times(self) -> None:
+        """Give the files of a copied run their times back."""
+        for name, nanoseconds in self.times.items():
+            for place in (self.results / name, self.results / name / TIMESTAMP):
+                if place.exists():
+                    os.utime(place, ns=(nanoseconds, nanoseconds))
+        self.stamps = {name: digests | {"state": ""} for name, digests in self.stamps.items()}
+        self.write(self.times)
+
+    def begin(self, study: Study, key: Path) -> None:
+        """Record that a run goes on. If it is killed, its times are unknown."""
+        self.study, self.key = vars(study), pseudonym(key_of(key), "key")
+        self.write(times={})
+
+    def end(self, outputs: Iterable[str]) -> None:
+        """Record when the outputs of a run that ended were made. outputs: paths; those outside the run do not count."""
+        for output in outputs:
+            name = os.path.relpath(output, self.results)
+            place = self.results / name
+            if not name.startswith("..") and place.exists():
+                marker = place / TIMESTAMP
+                self.times[name] = (marker if marker.exists() else place).stat().st_mtime_ns
+        self.write(self.times)
