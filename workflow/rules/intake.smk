@@ -147,7 +147,7 @@ rule intake_tables:
         program=program("intake_tables"),
         code=code("intake_tables"),
         results=folder(RESULTS),
-        run=as_json(describe_intake(config)),
+        run=as_json(describe_intake(config, ROWS)),
     shell:
         "python {params.program:q} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
         " --counts {output.counts} --predictability {output.predictability} > {log} 2>&1"

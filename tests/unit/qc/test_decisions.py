@@ -156,7 +156,7 @@ def test_cases_of_a_table(tmp_path):
 def test_the_key_gives_the_cases_before_their_table_is_made(tmp_path):
     rows, key = [TableRow(1, "P", "scans/one", "", "", "", "")], tmp_path / "key"
     assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == set()
-    key.write_text(b"secret".hex(), encoding="ascii")
-    assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {case_of(b"secret", "hospital", "scans/one")}
+    key.write_text(bytes(32).hex(), encoding="ascii")
+    assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {case_of(bytes(32), "hospital", "scans/one")}
     (tmp_path / "cases.tsv").write_text("case\trow\n" + "a" * 16 + "\t1\n", encoding="utf-8")
     assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {"a" * 16}

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache
 
+from lungsight.raw_table import ERROR_OF_A_SPREADSHEET
+
 EXACT, NORMALISE = "exact", "normalise"
 ADVICE = (
     "Write the id of a person in one way, or say in the config what these rows mean: patient_ids: normalise (alike is"
@@ -18,7 +20,6 @@ _MISSING = {
     *("na", "n/a", "n.a.", "n.a", "<na>", "nan", "nat", "none", "null", "nil", "(null)", "(blank)", "unknown"),
     *("undefined", "missing", "not available", "not known", "unbekannt"),
 }
-_ERROR_OF_A_SPREADSHEET = re.compile(r"#[^\s#]*[!?]|#n/?[av]")  # #REF!, #NAME?, #N/A, #NV
 _SHORTENED_NUMBER = re.compile(r"(?<!\S)\d(?:[.,]\d+)?e\+\d+", re.IGNORECASE)
 _DASHES = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 
@@ -27,26 +28,33 @@ def _without_invisible(text: str) -> str:
     """Drop format characters (zero-width spaces, byte order marks) and control characters; tabs become spaces."""
     if text.isascii() and text.isprintable():
         return text
-    spaced = re.sub(r"\s+", " ", text)
+    spaced = re.sub(r"[\t\r\n]", " ", text)
     return "".join(letter for letter in spaced if unicodedata.category(letter) not in ("Cf", "Cc"))
 
 
+def _one_width(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+_CASE, _LETTERS = "upper and lower case", "composed letters or their width"
 # What may differ between two spellings of one id, and how it is evened out, in this order.
-STEPS: dict[str, Callable[[str], str]] = {
-    "invisible characters": _without_invisible,
-    "dashes": lambda text: _DASHES.sub("-", text),
-    "composed letters or their width": lambda text: unicodedata.normalize("NFKC", text),
-    "upper and lower case": lambda text: unicodedata.normalize("NFKC", text.casefold()),
-    "spaces or an apostrophe": lambda text: re.sub(r"\s+", " ", text).strip().removeprefix("'").strip(),
-    "a trailing .0": lambda text: re.sub(r"(?<=\d)\.0+$", "", text),
-    "leading zeros": lambda text: re.sub(r"(?<!\d)0+(?=\d)", "", text),
-}
+STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("invisible characters", _without_invisible),
+    ("dashes", lambda text: _DASHES.sub("-", text)),
+    (_CASE, str.casefold),
+    (_LETTERS, _one_width),
+    (_CASE, str.casefold),  # one letter may stand for several capitals
+    (_LETTERS, _one_width),
+    ("spaces or an apostrophe", lambda text: re.sub(r"\s+", " ", text).strip().removeprefix("'").strip()),
+    ("a trailing .0", lambda text: re.sub(r"(?<=\d)\.0+$", "", text)),
+    ("leading zeros", lambda text: re.sub(r"(?<!\d)0+(?=\d)", "", text)),
+)
 
 
 @cache
 def normalised(text: str, without: str = "") -> str:
-    """Write an id in the form in which its spellings agree. without: a step to leave out."""
-    for name, step in STEPS.items():
+    """Write an id in the form in which its spellings agree. without: the name of steps to leave out."""
+    for name, step in STEPS:
         text = step(text) if name != without else text
     return text
 
@@ -58,7 +66,7 @@ def is_missing(text: str) -> bool:
     return (
         word in _MISSING
         or not any(letter.isalnum() for letter in word)
-        or bool(_ERROR_OF_A_SPREADSHEET.fullmatch(text.strip().lower()))
+        or bool(ERROR_OF_A_SPREADSHEET.fullmatch(text.strip()))
     )
 
 
@@ -101,7 +109,8 @@ def spelling_problems(ids: Iterable[tuple[str, str, str]], named: bool = False) 
     """
     problems = []
     for group in spellings(ids).values():
-        differences = [step for step in STEPS if len({normalised(written, without=step) for written in group}) > 1]
+        names = dict.fromkeys(name for name, _ in STEPS)
+        differences = [name for name in names if len({normalised(written, without=name) for written in group}) > 1]
         places = [
             " and ".join(_listed(rows) + (f" of {cohort}" if named else "") for cohort, rows in cohorts.items())
             for cohorts in group.values()

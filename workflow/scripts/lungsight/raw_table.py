@@ -28,6 +28,7 @@ _MARKS = {
 }
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+ERROR_OF_A_SPREADSHEET = re.compile(r"#[^\s#]*[!?]|#N/?[AV]", re.IGNORECASE)  # #REF!, #NAME?, #N/A, #NV
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What a spreadsheet runs as a formula at the beginning of a cell. A number with a sign, and a sign alone, are none.
 _FORMULA = re.compile(r"[=@\uff1d\uff20]|[-+\uff0b\uff0d](?!\s*\d*(?:[.,]\d*)?\s*$)")
@@ -122,7 +123,10 @@ def read_raw_table(table: Path, called: str = "") -> RawTable:
     if above == len(lines):
         raise UserError(f"{called} is empty.")
     named = _SEPARATOR_LINE.fullmatch(lines[above].strip())
-    above += bool(named)
+    if named:
+        above += 1 + _lines_above_the_header(lines[above + 1 :])
+    if above == len(lines):
+        raise UserError(f"{called} is empty.")
     separator = named[1] if named else max(SEPARATORS, key=lines[above].count)
     rows = [(line, [field.strip() for field in fields]) for line, fields in _split(lines, above, separator, called)]
     if not rows:
@@ -187,7 +191,7 @@ def _split(lines: list[str], above: int, separator: str, called: str) -> Iterato
             )
         if problem:
             raise UserError(f"{called}, line {line}: {problem}")
-        if lines[line - 1].lstrip().startswith("#"):
+        if lines[line - 1].lstrip().startswith("#") and not ERROR_OF_A_SPREADSHEET.fullmatch(fields[0].strip()):
             raise UserError(
                 f"{called}, line {line} begins with #. Comments are read above the header alone: delete the line, or,"
                 ' if # belongs to its first field, write that in quotes ("#7").'

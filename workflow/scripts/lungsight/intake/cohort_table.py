@@ -7,14 +7,15 @@ import difflib
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
-from lungsight.paths import did_you_mean, has_braces
+from lungsight.paths import did_you_mean
 from lungsight.patient_ids import ADVICE, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
@@ -96,8 +97,6 @@ def _problem_of_place(path: str, root: Path) -> str:
     """Say why a path cannot be relative to the root; "" if it can."""
     if path.startswith("/") and (inside := _below(path, root)):
         return f"is absolute; write it from the root on: {inside!r}."
-    if has_braces(path):
-        return "holds a brace, which Snakemake reads as a wildcard; rename the file or folder."
     parts = PurePosixPath(path.replace("\\", "/"))
     return "leads out of the root." if parts.is_absolute() or ".." in parts.parts else ""
 
@@ -369,12 +368,36 @@ def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
         if not place.exists():
             return [f"{column} {path!r} does not exist below {root}{did_you_mean(place, root)}."]
         # Resolving a path looks at each of its folders. For thousands of files in one folder that is done once.
-        inside = _is_inside(place, root) if place.is_symlink() else _is_inside(place.parent, root)
+        inside = _is_inside(place if place.is_symlink() or place == root else place.parent, root)
         if not inside:
             return [f"{column} {path!r} is a link that leads out of the root."]
     except OSError as error:
         return [f"{column} {path[:60]!r} cannot be looked up: {error.strerror}."]
     return []
+
+
+class IdCounts(TypedDict):
+    """How the ids of a cohort's table were read, of rows that are not skipped.
+
+    rows: with an id. without: without one. ids: different ids as they are written. patients: people that they mean.
+    """
+
+    rows: int
+    without: int
+    ids: int
+    patients: int
+
+
+def count_ids(rows: Sequence[TableRow]) -> IdCounts:
+    """Count the ids of a table and the patients that they mean."""
+    wanted = [row for row in rows if not row.skip]
+    named = [row for row in wanted if row.patient]
+    return IdCounts(
+        rows=len(named),
+        without=len(wanted) - len(named),
+        ids=len({row.patient for row in named}),
+        patients=len({row.person for row in named}),
+    )
 
 
 def case_of(key: bytes, cohort: str, path: str) -> str:

@@ -16,7 +16,7 @@ from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.written_table import write_cohort_table
-from lungsight.paths import did_you_mean, has_braces, path_option
+from lungsight.paths import did_you_mean, path_option
 from lungsight.predict.run_settings import FILE
 from lungsight.predict.scans import find_scans
 from lungsight.training.pipelines import Pipeline, section_of
@@ -137,11 +137,6 @@ def prediction_request(options: dict[str, Any]) -> Request:
         raise UserError(f"out: {out} is the run that the model comes from; name a folder of its own.")
     if Path(out).resolve().is_relative_to(scans.resolve()):
         raise UserError(f"out: {out} lies among the scans, so its pictures would be taken for scans; name another.")
-    if named := sum(has_braces(row["path"]) for rows in rows_by_format.values() for row in rows):
-        raise UserError(
-            f"scans: the names of {named} scans, or of folders above them, hold a brace, which Snakemake reads as a"
-            " wildcard; rename them."
-        )
     chosen = _choose_format(scans, rows_by_format, options.get("format"))
     segmentation = dict(settings["segmentation"])
     if segmentation["method"] == "nnunet":
