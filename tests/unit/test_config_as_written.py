@@ -1,12 +1,13 @@
 """Configs as people write them: what is not right gives a sentence with its key and what to write."""
 
+import datetime
 import os
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lungsight.config import with_numbers
+from lungsight.config import config_schema, with_numbers
 from lungsight.config_check import complete_config
 from lungsight.config_file import check_config_files
 from lungsight.errors import UserError
@@ -89,6 +90,8 @@ def in_an_empty_folder(tmp_path, monkeypatch):
             written(more="intake: yes"),
             "intake: true (yes, no, on and off mean true and false to YAML) stands where keys",
         ),
+        (written().replace("Non Covid: [normal]", "b: [c], d: [e]"), "labels: 3 are written here; write at most 2."),
+        (written(more="intake: {window: [1]}"), "intake.window: 1 are written here; write at least 2."),
         ("{}", "the config: results, cohorts must be given."),
         # Paths.
         (written(root="~/scans"), "cohorts.hospital.root: '~/scans': ~ is not expanded here; write /home/me/scans"),
@@ -150,6 +153,42 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 )
 def test_what_is_not_right_is_said_in_a_sentence(text, words):
     assert words in sentences(text)
+
+
+def places(schema, path=()):
+    """Yield every place in the config that the schema knows, with a name where the user chooses one."""
+    for name, part in schema.get("properties", {}).items():
+        yield (*path, name)
+        yield from places(part, (*path, name))
+    if isinstance(other := schema.get("additionalProperties"), dict):
+        name = "hospital" if path == ("cohorts",) else "a"
+        yield (*path, name)
+        yield from places(other, (*path, name))
+
+
+STRANGE = [
+    *(None, [], {}, "x", "", 5, 0, -1, True, False, 1.5, float("nan"), float("inf"), 10**400, b"x"),
+    *(datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1), ["a"], [1, 2], [None], [[]], [True]),
+    *({"a": 1}, {1: 2}, {None: 3}, {True: {}}, "1e5", "a{b}c", "~", "$x", "a\\b", "\0", "ä" * 500, {"x": {"y": [1]}}),
+]
+
+
+def test_no_value_anywhere_ends_with_anything_but_sentences():
+    tried = refused = 0
+    for place in places(config_schema()):
+        for value in STRANGE:
+            config = yaml.safe_load(written())
+            section = config
+            for name in place[:-1]:
+                section = section.setdefault(name, {}) if isinstance(section, dict) else {}
+            section[place[-1]] = value
+            tried += 1
+            try:
+                complete_config(config)
+            except UserError as error:
+                refused += 1
+                assert "is not of type" not in str(error) and "does not match" not in str(error)
+    assert tried > 5000 and refused > tried / 2
 
 
 def test_results_that_are_a_file_or_lie_in_one_or_cannot_be_written(tmp_path):

@@ -121,3 +121,21 @@ def test_which_files_of_an_earlier_run_are_read(tmp_path):
     config["results"] = str(tmp_path / "old")
     with pytest.raises(UserError, match="that is this run's own folder"):
         earlier_files(config)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"), [("0007", "7"), ("P1", "p1"), ("12.0", "12"), ("Mu\u0308ller", "M\u00fcller")]
+)
+def test_an_id_in_another_spelling_than_in_the_earlier_run_is_not_taken_for_a_new_patient(tmp_path, earlier, now):
+    old = earlier_run(tmp_path, {earlier: "test", "Bob": "train"})
+    present = present_run(tmp_path, ["Bob", now])
+
+    def prior(shared_ids=False, **patient_ids):
+        return assignments_of_earlier_run(old, *present, shared_ids=shared_ids, patient_ids=patient_ids).subsets
+
+    with pytest.raises(UserError, match=r"splits\.previous, cohort now, table row 1: .* in another spelling") as caught:
+        prior()
+    assert "patient_ids: normalise" in str(caught.value)
+    assert prior(hospital="exact") == {"pBob": "train"}
+    assert prior(hospital="normalise") == {"pBob": "train", f"p{now}": "test"}
+    assert prior(shared_ids=True, other="normalise") == {"pBob": "train", f"p{now}": "test"}

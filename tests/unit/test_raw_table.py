@@ -1,7 +1,9 @@
 """Tables of any program are read whole, or refused with the line that is in the way."""
 
+import errno
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +136,15 @@ def test_a_folder_and_an_absent_table_are_told(tmp_path):
         read_raw_table(tmp_path)
     with pytest.raises(UserError, match="cannot be read: No such file"):
         read_raw_table(tmp_path / "absent.tsv")
+
+
+def test_a_table_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    def refuse(_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UserError, match=r"t\.tsv cannot be read: Permission denied\."):
+        read_raw_table(tmp_path / "t.tsv")
 
 
 def test_an_id_that_begins_with_a_hash_may_stand_in_quotes(tmp_path):

@@ -11,10 +11,8 @@ REVIEW, DECISIONS, QC_RULES = (config["qc"][name] for name in ("review", "decisi
 
 if REVIEW == "required" and not DECISIONS:
     raise WorkflowError("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
-if REVIEW == "automatic" and DECISIONS and not Path(DECISIONS).is_dir():
-    raise WorkflowError(f"qc.decisions: the folder {DECISIONS} does not exist.")
 try:
-    check_decision_folder(DECISIONS)
+    check_decision_folder(DECISIONS, may_come_later=REVIEW == "required")
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

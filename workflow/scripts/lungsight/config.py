@@ -92,7 +92,7 @@ def types_of(schema: dict) -> set[str]:
 
 def _sentence_of(error: jsonschema.ValidationError) -> str:
     where = ".".join(map(str, error.absolute_path)) or "the config"
-    value = error.instance
+    value: Any = error.instance
     match error.validator:
         case "additionalProperties":
             return _unknown_keys(where, set(value), list(_schema_at(error).get("properties", {})))
@@ -105,6 +105,9 @@ def _sentence_of(error: jsonschema.ValidationError) -> str:
             near = [str(word) for word in _rule_of(error) if str(word).lower() == str(value).lower()]
             hint = f" Did you mean {near[0]}?" if near else ""
             return f"{where}: {value!r} is none of {', '.join(map(str, _rule_of(error)))}.{hint}"
+        case "minItems" | "maxItems" | "minProperties" | "maxProperties" as bound:
+            least = "at least" if bound.startswith("min") else "at most"
+            return f"{where}: {len(cast('list', value))} are written here; write {least} {error.validator_value}."
         case "pattern":
             return f"{where}: {_of_another_pattern(str(value), error)}"
     return f"{where}: {error.message}."
@@ -207,13 +210,20 @@ def path_problems(config: dict) -> list[str]:
         wrong.append(f"results: {config['results']!r} is no folder of its own; write for instance results/mine.")
     if os.path.normpath(results).startswith(("-", "#")):
         wrong.append(f"results: {results!r} begins with a character that programs read otherwise; choose another name.")
-    for folder in (results, f"{results}.private"):
-        at = next((place for place in (Path(folder), *Path(folder).parents) if place.exists()), Path())
-        if not at.is_dir():
-            wrong.append(f"results: {at} is a file, so no folder can be made there; name another folder.")
-        elif not os.access(at, os.W_OK):
-            wrong.append(f"results: nothing can be written into {at}; name another folder, or get the right to write.")
-    return wrong
+    try:
+        return wrong + [problem for folder in (results, f"{results}.private") if (problem := _no_folder(Path(folder)))]
+    except OSError as error:
+        return [*wrong, f"results: {results[:60]!r} cannot be a folder: {error.strerror}."]
+
+
+def _no_folder(folder: Path) -> str:
+    """Say why the results cannot be written into a folder, which may be made first; "" if they can."""
+    at = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+    if not at.is_dir():
+        return f"results: {at} is a file, so no folder can be made there; name another folder."
+    if not os.access(at, os.W_OK):
+        return f"results: nothing can be written into {at}; name another folder, or get the right to write."
+    return ""
 
 
 def _schema_at(error: jsonschema.ValidationError) -> dict:

@@ -172,7 +172,7 @@ def _split(lines: list[str], above: int, separator: str, called: str) -> Iterato
     reader = csv.reader(lines[above:], delimiter=separator, strict=True)
     while True:
         line = above + reader.line_num + 1
-        problem = ""
+        fields, problem = [""], ""
         try:
             fields = next(reader)
         except StopIteration:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow, case_of
-from lungsight.paths import has_braces
+from lungsight.paths import did_you_mean, has_braces
 from lungsight.privacy import read_key
 from lungsight.raw_table import read_raw_table
 
@@ -76,14 +76,25 @@ def decision_tables(folder: str) -> list[Path]:
     return [path for path in _entries(folder) if _TABLE.fullmatch(path.name) and path.is_file()]
 
 
-def check_decision_folder(folder: str) -> None:
+def check_decision_folder(folder: str, may_come_later: bool = False) -> None:
     """Make sure that every file in the folder of decisions is read.
+
+    Parameters
+    ----------
+    folder
+        "" where there are no decisions.
+    may_come_later
+        Whether the folder may be absent.
 
     Raises
     ------
     UserError
         With every file that is no table of decisions, or cannot be read whole.
     """
+    if Path(folder).is_file():
+        raise UserError(f"qc.decisions: {folder} is a file; name the folder that it lies in.")
+    if folder and not Path(folder).is_dir() and not may_come_later:
+        raise UserError(f"qc.decisions: the folder {folder} does not exist{did_you_mean(Path(folder))}.")
     if wrong := [problem for path in _entries(folder) if (problem := _problem_of(path))]:
         raise UserError("\n".join(wrong))
 
