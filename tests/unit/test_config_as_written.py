@@ -222,6 +222,15 @@ def test_a_number_with_an_exponent_is_a_number(text, value):
     assert config["training"]["epochs"]["stage1"] == 100 and isinstance(config["training"]["epochs"]["stage1"], int)
 
 
+def test_a_whole_number_is_whole_however_it_is_written():
+    for text in ("256", "256.0", "2.56e+2", "2.56e2"):
+        size = read(written(more=f"intake: {{png_size: {text}}}"))["intake"]["png_size"]
+        assert size == 256 and isinstance(size, int)
+    assert "intake.png_size: the number 256.5 is not a whole number." in sentences(
+        written(more="intake: {png_size: 256.5}")
+    )
+
+
 def test_a_text_that_looks_like_a_number_stays_a_text_where_the_schema_wants_one():
     assert read(written(root="1e4"))["cohorts"]["hospital"]["root"] == "1e4"
     assert with_numbers({"a": ["1e4"]}, {"properties": {"a": {"items": {"type": "string"}}}}) == {"a": ["1e4"]}

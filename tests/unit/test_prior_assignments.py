@@ -139,3 +139,29 @@ def test_an_id_in_another_spelling_than_in_the_earlier_run_is_not_taken_for_a_ne
     assert prior(hospital="exact") == {"pBob": "train"}
     assert prior(hospital="normalise") == {"pBob": "train", f"p{now}": "test"}
     assert prior(shared_ids=True, other="normalise") == {"pBob": "train", f"p{now}": "test"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("patient", "name"), "hospital.tsv of the run's private folder is damaged"),
+        (lambda text: text.replace("\tx", ""), "is damaged: its columns are to be case, row, patient, path"),
+        (lambda text: text.replace("Ada", '"Ada'), "line 2: a quotation mark"),
+        (lambda _: "", "is empty"),
+    ],
+)
+def test_a_private_table_that_is_damaged_is_named(tmp_path, change, words):
+    old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train"})
+    path = tmp_path / "old.private" / "hospital.tsv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(UserError) as caught:
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False, patient_ids={})
+    assert words in str(caught.value)
+
+
+def test_a_private_table_that_a_spreadsheet_saved_is_read(tmp_path):
+    old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train"})
+    path = tmp_path / "old.private" / "hospital.tsv"
+    path.write_bytes(path.read_text().replace("\t", ";").replace("\n", "\r\n").encode("utf-16"))
+    present = present_run(tmp_path, ["Ada"])
+    assert assignments_of_earlier_run(old, *present, shared_ids=False, patient_ids={}).subsets == {"pAda": "test"}

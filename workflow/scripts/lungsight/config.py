@@ -71,17 +71,17 @@ def with_defaults(value: Any, schema: dict) -> Any:
 
 
 def with_numbers(value: Any, schema: dict) -> Any:
-    """Return a copy of `value` in which 1e-4, a text to YAML, is a number where the schema wants one."""
+    """Return a copy of `value` in which 1e-4, a text to YAML, is a number where the schema wants one, and 8.0 is 8."""
     if isinstance(value, dict):
         parts, other = schema.get("properties", {}), schema.get("additionalProperties")
         rest = other if isinstance(other, dict) else {}
         return {name: with_numbers(item, parts.get(name, rest)) for name, item in value.items()}
     if isinstance(value, list):
         return [with_numbers(item, schema.get("items", {})) for item in value]
-    if isinstance(value, str) and types_of(schema) & {"number", "integer"} and _EXPONENT.fullmatch(value):
-        number = float(value)
-        return int(number) if number.is_integer() and "integer" in types_of(schema) else number
-    return value
+    types = types_of(schema)
+    if isinstance(value, str) and types & {"number", "integer"} and _EXPONENT.fullmatch(value):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() and "integer" in types else value
 
 
 def types_of(schema: dict) -> set[str]:

@@ -46,7 +46,7 @@ STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     (_CASE, str.casefold),  # one letter may stand for several capitals
     (_LETTERS, _one_width),
     ("spaces or an apostrophe", lambda text: re.sub(r"\s+", " ", text).strip().removeprefix("'").strip()),
-    ("a trailing .0", lambda text: re.sub(r"(?<=\d)\.0+$", "", text)),
+    ("a trailing .0", lambda text: re.sub(r"(?<=\d)[.,]0+$", "", text)),
     ("leading zeros", lambda text: re.sub(r"(?<!\d)0+(?=\d)", "", text)),
 )
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lungsight.errors import UserError
 from lungsight.patient_ids import ADVICE, NORMALISE, normalised
+from lungsight.raw_table import read_raw_table
 from lungsight.tables import read_table
 
 CASE_DIGITS = 16
@@ -66,6 +67,15 @@ def segmentation_assignments(split: pd.DataFrame) -> PriorAssignments:
     return PriorAssignments("the segmentation cohort", dict(zip(split["patient"], split["split"], strict=True)))
 
 
+def _read_private(private: Path) -> pd.DataFrame:
+    """Read a private table, which may have passed through a spreadsheet."""
+    name, columns = f"{private.name} of the run's private folder", ["case", "row", "patient", "path"]
+    raw = read_raw_table(private, f"splits.previous: {name}")
+    if any(column not in raw.header for column in columns) or any(map(raw.misfit, raw.records)):
+        raise UserError(f"splits.previous: {name} is damaged: its columns are to be {', '.join(columns)}.")
+    return pd.DataFrame([raw.by_column(record) for record in raw.records], columns=columns, dtype=str)
+
+
 def identities_in(private: Path, cohort: str, shared_ids: bool, rule: str = "") -> dict[str, Identity]:
     """Map each case of a cohort's private table to the identity of its patient.
 
@@ -86,7 +96,7 @@ def identities_in(private: Path, cohort: str, shared_ids: bool, rule: str = "") 
             f"splits.previous: {private.name} of the run's private folder does not exist. This table alone can show"
             " that patients of two runs are the same."
         )
-    table = pd.read_csv(private, sep="\t", dtype=str, keep_default_na=False)
+    table = _read_private(private)
     scope = "" if shared_ids else cohort
     return {
         case: ("patient", scope, normalised(patient) if rule == NORMALISE else patient)
@@ -143,7 +153,7 @@ def _refuse_other_spellings(identities: Mapping[str, Identity], earlier: Collect
         if identity[0] == "patient" and identity not in earlier and (identity[1], normalised(identity[2])) in alike
     }
     if doubtful:
-        table = pd.read_csv(private, sep="\t", dtype=str, keep_default_na=False)
+        table = _read_private(private)
         rows = table.loc[table["case"].isin(doubtful), "row"].tolist()
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
         raise UserError(
