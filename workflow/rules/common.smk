@@ -51,7 +51,7 @@ try:
     check_leakage(config)
     EARLIER = earlier_files(config)
 except UserError as error:
-    raise WorkflowError(f"{error}{UNCONFIGURED if THESIS_CONFIG in workflow.configfiles else ''}") from None
+    stop(f"{error}{UNCONFIGURED if THESIS_CONFIG in workflow.configfiles else ''}")
 
 RESULTS = config["results"].rstrip("/")
 PRIVATE = f"{RESULTS}.private"
@@ -171,7 +171,7 @@ def training_cohort(wildcards):
     role = ROLE_OF_STAGE[stage_number(wildcards.stage)]
     names = cohorts_with_role(config, role)
     if not names:
-        raise WorkflowError(f"This target needs a cohort with role: {role}; the config has none.")
+        stop(f"This target needs a cohort with role: {role}; the config has none.")
     return names[0]
 
 

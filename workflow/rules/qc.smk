@@ -10,11 +10,11 @@ PAGE_TEMPLATE = digest(
 REVIEW, DECISIONS, QC_RULES = (config["qc"][name] for name in ("review", "decisions", "rules"))
 
 if REVIEW == "required" and not DECISIONS:
-    raise WorkflowError("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
+    stop("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
 try:
     check_decision_folder(DECISIONS, may_come_later=REVIEW == "required")
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    stop(error)
 
 
 include: "inputs/qc.smk"

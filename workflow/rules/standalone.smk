@@ -23,7 +23,7 @@ try:
     FOLDS = config.get("folds_of") or []
     FOLDS = [checked_path("folds_of", run) for run in (FOLDS if isinstance(FOLDS, list) else [FOLDS])]
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    stop(error)
 
 if "root" in config:
 
