@@ -165,6 +165,8 @@ def test_pipelines_are_all_combinations_and_are_parsed_from_their_name():
 def test_one_table_cannot_be_two_cohorts():
     message = errors(SMALLEST | {"cohorts": {"a": COHORT, "b": COHORT | {"role": "external"}}})
     assert "a and b are the same root and table" in message
+    written_otherwise = COHORT | {"role": "external", "root": "./data/", "table": "x/../data.tsv"}
+    assert "a and b are the same" in errors(SMALLEST | {"cohorts": {"a": COHORT, "b": written_otherwise}})
 
 
 def test_cohorts_by_role():

@@ -14,7 +14,8 @@ PACKAGE = LIBRARY.name
 
 # Modules without a package that everything may import, and that import only one another.
 BASE = {
-    *("__init__", "code", "config", "config_file", "errors", "file_stamps", "files", "layout", "libraries", "parallel"),
+    *("__init__", "code", "config", "config_file", "config_sentences", "errors", "file_stamps"),
+    *("files", "layout", "libraries", "parallel"),
     *("paths", "patient_ids", "prior_assignments", "privacy", "program", "raw_table", "rows", "run_record", "subsets"),
     *("tables", "wording"),
 }

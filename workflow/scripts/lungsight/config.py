@@ -1,34 +1,29 @@
-"""Read the config: check it against its schema, fill in defaults, and name what is wrong in sentences.
+"""Read the config: check it against its schema, fill in defaults, and list what is wrong.
 
-This module imports no package of the library. `lungsight.config_check` adds what the packages know of their settings.
-It is imported while the workflow is parsed, so it needs nothing but the standard library, PyYAML and jsonschema.
+This module imports no package of the library. `lungsight.config_sentences` puts what the schema refuses into words,
+`lungsight.config_check` adds what the packages know of their settings. It is imported while the workflow is parsed, so
+it needs nothing but the standard library, PyYAML and jsonschema.
 """
 
 import copy
-import datetime
-import difflib
 import math
 import os
 import re
-import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jsonschema
 import yaml
 
+from lungsight.config_sentences import keys_that_are_no_text, sentence_of, types_of
 from lungsight.paths import unusual_path
 from lungsight.raw_table import is_formula
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS_WITH_PRESETS = ("segmentation", "training")
 LABELLED_ROLES = ("public", "target", "external")
-_TYPES = {
-    **{"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a text"},
-    **{"array": "a list", "object": "a section with keys"},
-}
 _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 
@@ -84,112 +79,6 @@ def with_numbers(value: Any, schema: dict) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and "integer" in types else value
 
 
-def types_of(schema: dict) -> set[str]:
-    """Return the JSON types that a part of the schema allows."""
-    types = schema.get("type", ())
-    return {types} if isinstance(types, str) else set(types)
-
-
-def _sentence_of(error: jsonschema.ValidationError) -> str:
-    where = ".".join(map(str, error.absolute_path)) or "the config"
-    value: Any = error.instance
-    match error.validator:
-        case "additionalProperties":
-            return _unknown_keys(where, set(value), list(_schema_at(error).get("properties", {})))
-        case "required":
-            missing = [name for name in _rule_of(error) if name not in value]
-            return f"{where}: {', '.join(missing)} must be given."
-        case "type":
-            return f"{where}: {_of_another_type(value, types_of(_schema_at(error)))}"
-        case "enum":
-            near = [str(word) for word in _rule_of(error) if str(word).lower() == str(value).lower()]
-            hint = f" Did you mean {near[0]}?" if near else ""
-            return f"{where}: {value!r} is none of {', '.join(map(str, _rule_of(error)))}.{hint}"
-        case "minItems" | "maxItems" | "minProperties" | "maxProperties" as bound:
-            least = "at least" if bound.startswith("min") else "at most"
-            return f"{where}: {len(cast('list', value))} are written here; write {least} {error.validator_value}."
-        case "pattern":
-            return f"{where}: {_of_another_pattern(str(value), error)}"
-    return f"{where}: {error.message}."
-
-
-def _of_another_pattern(value: str, error: jsonschema.ValidationError) -> str:
-    """Say what a text holds that a key cannot hold, and what to write."""
-    schema = _schema_at(error)
-    words = schema["patternWords"]
-    if "propertyNames" in error.absolute_schema_path:
-        example = f" ({_as_name(value)})" if "letter first" in words else ""
-        return f"the name {value!r} is not possible here; write {words}{example}."
-    if schema.get("format") == "path":
-        return f"{value!r} holds {_read_by_a_shell(value)}; write {words}."
-    return f"{value!r} is not possible here; write {words}."
-
-
-def _unknown_keys(where: str, written: set[str], known: list[str]) -> str:
-    sentences = []
-    for name in sorted(written - set(known)):
-        near = [key for key in known if key == _as_name(name)] or difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."
-        sentences.append(f"{where}: unknown key {name}; {hint}")
-    return "; ".join(sentences)
-
-
-def _as_name(text: str) -> str:
-    """Write a text in small letters, digits and _, a letter first."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
-    return name if name[:1].isalpha() else f"cohort_{name}".rstrip("_")
-
-
-def _read_by_a_shell(path: str) -> str:
-    names = {" ": "a space", "$": "a variable, which is not expanded ($)", "\\": "a backslash"}
-    found = dict.fromkeys(re.findall(r"[][\s{}'\"$`&;|<>()*?!\\]", path))
-    return " and ".join(names.get(character, repr(character)) for character in found)
-
-
-def _of_another_type(value: Any, types: set[str]) -> str:
-    """Say what a value is that YAML read as another type than the key has, and what to write."""
-    if value is None:
-        return "nothing is written here (~ and null are nothing too); write a value, or leave the key out."
-    if "string" in types and not isinstance(value, dict | list):
-        shown = str(value).lower() if isinstance(value, bool) else _kind_of(value)
-        return f"write the word in quotes; YAML reads it as {shown}."
-    if "array" in types and not isinstance(value, dict):
-        return f"{value!r} is not a list; write [{value}]."
-    if "object" in types:
-        return f"{_kind_of(value)} stands where keys belong; write them below it, indented, as `key: value`."
-    if types & {"number", "integer"} and isinstance(value, str) and re.fullmatch(r"[+-]?\d+,\d+", value):
-        return f"{value!r} is not a number; write {value.replace(',', '.')}."
-    return f"{_kind_of(value)} is not {' or '.join(_TYPES[name] for name in sorted(types - {'null'}))}."
-
-
-def _kind_of(value: Any) -> str:
-    if isinstance(value, bool):
-        return f"{str(value).lower()} (yes, no, on and off mean true and false to YAML)"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, datetime.date):
-        return f"the date {value}"
-    return {list: "a list", dict: "a section with keys"}.get(type(value), repr(value))
-
-
-def _keys_that_are_no_text(value: Any, place: str = "") -> list[str]:
-    """List the keys that YAML reads as a number, a date, true or false, or nothing."""
-    if isinstance(value, list):
-        return [problem for item in value for problem in _keys_that_are_no_text(item, place)]
-    if not isinstance(value, dict):
-        return []
-    where = place.rstrip(".") or "the config"
-    wrong = [
-        f"{where}: YAML reads a key as {_kind_of(name)}; write it in quotes, so that it is text."
-        for name in value
-        if not isinstance(name, str)
-    ]
-    return wrong + [
-        problem for name, item in value.items() for problem in _keys_that_are_no_text(item, f"{place}{name}.")
-    ]
-
-
 def paths_of(value: Any, schema: dict, place: str = "") -> Iterator[tuple[str, str]]:
     """Yield the place and the text of every path in a config: what the schema gives the format path."""
     if schema.get("format") == "path" and value:
@@ -226,16 +115,6 @@ def _no_folder(folder: Path) -> str:
     return ""
 
 
-def _schema_at(error: jsonschema.ValidationError) -> dict:
-    """Return the part of the schema that an error violates."""
-    return cast("dict", error.schema)
-
-
-def _rule_of(error: jsonschema.ValidationError) -> list:
-    """Return the names or values that a violated `required` or `enum` lists."""
-    return cast("list", error.validator_value)
-
-
 def _label_problems(labels: dict) -> list[str]:
     """List class names that tables cannot hold, and words that stand for both classes."""
     wrong = [
@@ -269,11 +148,11 @@ def cohorts_with_role(config: dict[str, Any], *roles: str) -> list[str]:
 
 def schema_problems(config: dict) -> list[str]:
     """List what the schema refuses of a config as the user wrote it, one sentence each."""
-    if no_text := _keys_that_are_no_text(config):
+    if no_text := keys_that_are_no_text(config):
         return no_text
     validator = jsonschema.Draft7Validator(config_schema())
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
-    return [_sentence_of(error) for error in errors] or _not_finite(config)
+    return [sentence_of(error) for error in errors] or _not_finite(config)
 
 
 def cohort_problems(config: dict) -> list[str]:
@@ -285,7 +164,8 @@ def cohort_problems(config: dict) -> list[str]:
             wrong.append(f"cohorts: {roles.count(role)} have the role {role}; one can.")
     seen: dict[tuple[str, str | None], str] = {}
     for name, cohort in config["cohorts"].items():
-        same = seen.setdefault((cohort["root"], cohort.get("table")), name)
+        table = os.path.abspath(cohort["table"]) if "table" in cohort else None
+        same = seen.setdefault((os.path.abspath(cohort["root"]), table), name)
         if same != name:
             wrong.append(f"cohorts: {same} and {name} are the same root and table; one would leak into the other.")
     phantom_roots = [cohort["root"] for cohort in config["cohorts"].values() if "phantom" in cohort]
