@@ -182,7 +182,7 @@ def test_a_missing_lung_is_named(names, reason):
     with pytest.raises(BadCase, match=f"^{reason}, or under a name that intake.roi_names does not know") as caught:
         choose_regions(names, ROI_NAMES)
     assert not any(name in str(caught.value) for name in names)
-    assert caught.value.private.splitlines()[1:] == names
+    assert caught.value.__notes__[0].splitlines()[1:] == names
 
 
 def test_regions_are_read_by_name_and_frame_of_reference():

@@ -168,8 +168,8 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, 
         if folders.truth is not None:
             masks[folders.truth] = lung_of(row, volume, intake)
     except BadCase as error:
-        if error.private:
-            keep_private(f"{intake.cohort}-row-{row.row}.txt", error.private)
+        if notes := getattr(error, "__notes__", []):
+            keep_private(f"{intake.cohort}-row-{row.row}.txt", "\n".join(notes))
         return result | {"reason": str(error), **asdict(AcquisitionMetadata())}, []
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())

@@ -201,7 +201,7 @@ def choose_regions(names: Sequence[str], roi_names: dict[str, list[str]]) -> dic
     Raises
     ------
     BadCase
-        That says which lung has no contour. Its private text lists the names.
+        That says which lung has no contour. Its note lists the names.
     """
     positions = {
         region: [position for position, name in enumerate(names) if matches(name, patterns)]
@@ -212,11 +212,12 @@ def choose_regions(names: Sequence[str], roi_names: dict[str, list[str]]) -> dic
             return {region: positions[region] for region in chosen} | {"tumour": positions["tumour"]}
     missing = [side for side in ("left", "right") if not positions[side]]
     absent = "no lung contoured" if len(missing) == 2 else f"{missing[0]} lung not contoured"
-    raise BadCase(
+    error = BadCase(
         f"{absent}, or under a name that intake.roi_names does not know: write that name there (errors/ in the private"
-        f" folder lists the names of this row, {len(names)} in all)",
-        private="\n".join(["The regions of this row's mask have these names:", *names]),
+        f" folder lists the names of this row, {len(names)} in all)"
     )
+    error.add_note("\n".join(["The regions of this row's mask have these names:", *names]))
+    raise error
 
 
 class Region(NamedTuple):
