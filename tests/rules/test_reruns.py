@@ -183,6 +183,7 @@ EDITS = {
         CONVERSION | LUNGS,
     ),
     "a corrected patient": (with_another_patient, {"gather_cohort": 1, "make_split": 2}, CONVERSION | LUNGS),
+    "spellings of ids that nobody uses": (setting(patient_ids="exact"), set(), DEAR | {"gather_cohort", "make_split"}),
     "a row left out": (with_a_skipped_row, ONE_SHARD, {"convert_annotated", "nnunet_train"}),
     "a new scan": (with_a_new_scan, ONE_SHARD, {"convert_annotated", "nnunet_train"}),
     "a slice overwritten": (overwritten(SCAN), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
