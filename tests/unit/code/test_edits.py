@@ -18,7 +18,7 @@ INTAKE = {"convert", "convert_annotated"}
 
 # file, text, what it becomes
 IN_WORDS_ALONE = {
-    "a message of the config": (f"{LIBRARY}/config.py", "must be given.", "is missing."),
+    "a message of the config": (f"{LIBRARY}/config_sentences.py", "must be given.", "is missing."),
     "a message about a split": (f"{LIBRARY}/splits/checks.py", "no slice is left after QC.", "QC left nothing."),
     "a message of every table": (f"{LIBRARY}/tables.py", "is missing; expected", "is not there; expected"),
     "a message of training": (f"{LIBRARY}/training/weights.py", "is not the expected file", "is another file"),
@@ -81,7 +81,7 @@ IN_NUMBERS = {
         *(INTAKE, TRAINING | {"evaluate_model", "gather_cohort", "qc_scores"}),
     ),
     "a message that is a case's reason": (
-        *(f"{LIBRARY}/intake/image.py", "the picture is animated", "the picture moves"),
+        *(f"{LIBRARY}/intake/image.py", "the file holds several pictures", "the file has several pictures"),
         *(INTAKE, TRAINING | {"image_cache", "evaluate_model", "qc_scores", "gather_cohort"}),
     ),
     "one that is a reason of the comparison with contours, and elsewhere a log line": (
