@@ -81,7 +81,7 @@ IN_NUMBERS = {
         *(INTAKE, TRAINING | {"evaluate_model", "gather_cohort", "qc_scores"}),
     ),
     "a message that is a case's reason": (
-        *(f"{LIBRARY}/intake/image.py", "the picture is animated", "the picture moves"),
+        *(f"{LIBRARY}/intake/image.py", "the file holds several pictures", "the file has several pictures"),
         *(INTAKE, TRAINING | {"image_cache", "evaluate_model", "qc_scores", "gather_cohort"}),
     ),
     "one that is a reason of the comparison with contours, and elsewhere a log line": (

@@ -164,3 +164,19 @@ def test_dicom_series_and_pictures(tmp_path, how, status):
         (case,), _ = convert_shard([row], intake, Folders(tmp_path / "out" / format))
         assert case["status"] == status
         assert bool(case["reason"]) == (how != "off")
+
+
+def test_what_a_sound_scan_may_look_like_is_noted_and_stays():
+    lung_alone = np.where((CHEST > -950) & (CHEST < -600), CHEST, -1000)
+    for hu, word in ((lung_alone, "no soft tissue"), (CHEST + 400, "nothing is as dark as air")):
+        (doubt,) = doubts(hu)
+        assert word in doubt.words and not doubt.certain
+
+
+def test_bone_and_soft_tissue_cut_out_of_air_are_no_shifted_hu():
+    """A head within clipped air: nothing but the constant around it is dark, and its skull is dense."""
+    head = np.where((ROWS - 64) ** 2 + (COLUMNS - 64) ** 2 < 40**2, 35.0, -1024.0)
+    ring = abs(np.hypot(ROWS - 64, COLUMNS - 64) - 38) < 2
+    scalp = abs(np.hypot(ROWS - 64, COLUMNS - 64) - 44) < 4
+    head = np.where(scalp, -90, np.where(ring, 1100, head))
+    assert doubts(np.stack([head] * 6) + np.where(head > -1000, RNG.normal(0, 10, (6, 128, 128)), 0)) == []

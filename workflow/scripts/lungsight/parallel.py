@@ -51,7 +51,7 @@ class Child:
         self._process, self._pipe, self._owner = process, ours, os.getpid()
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Return what the function returns in the child, or raise what it raises there.
+        """Return what the function returns in the child. It must not raise: an exception ends the child.
 
         Raises
         ------
@@ -65,13 +65,10 @@ class Child:
             self._pipe.send((function, arguments))
             if not self._pipe.poll(self._patience):
                 raise ChildDied("no answer")
-            raised, outcome = self._pipe.recv()
+            return self._pipe.recv()
         except (EOFError, OSError, ChildDied) as error:
             self.end()
             raise ChildDied("the child process has ended") from error
-        if raised:
-            raise outcome
-        return outcome
 
     def end(self) -> None:
         """End the child, if this process has one."""
@@ -96,11 +93,7 @@ def _answer(
             function, arguments = ours.recv()
         except EOFError:
             return
-        try:
-            answer = (False, function(*arguments))
-        except Exception as error:
-            answer = (True, error)
-        ours.send(answer)
+        ours.send(function(*arguments))
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:

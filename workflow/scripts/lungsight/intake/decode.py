@@ -2,9 +2,10 @@
 
 import io
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pydicom
@@ -26,8 +27,9 @@ from lungsight.intake.quiet import silent
 from lungsight.parallel import Child, ChildDied
 
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
-_CRASHED = "the compressed pixels are so damaged that they cannot be decoded: the decoder crashed"
 _CHILD = Child(prepare=silent)
+Source = TypeVar("Source")
+Decoded = TypeVar("Decoded")
 
 
 class Stored(NamedTuple):
@@ -59,10 +61,28 @@ def stored_values(header: SliceHeader) -> Stored:
     """
     if not header.coded:
         return _decoded(header)
+    return _in_child(_decoded, header, header.where)
+
+
+def _in_child(decode: Callable[[Source], Decoded], source: Source, where: str = "") -> Decoded:
+    """Decode in the child process; raise BadCase for what it refuses, and if it crashes."""
     try:
-        return _CHILD.call(_decoded, header)
+        fault, decoded = _CHILD.call(_attempt, decode, source)
     except ChildDied as error:
-        raise BadCase(f"{_CRASHED} {header.where}") from error
+        raise BadCase(
+            f"the compressed pixels are so damaged that they cannot be decoded: the decoder crashed {where}".rstrip()
+        ) from error
+    if decoded is None:
+        raise BadCase(fault)
+    return decoded
+
+
+def _attempt(decode: Callable[[Source], Decoded], source: Source) -> tuple[str, Decoded | None]:
+    """Decode; return why it is refused, or what was decoded."""
+    try:
+        return "", decode(source)
+    except BadCase as error:
+        return str(error), None
 
 
 def decompressed(dataset: pydicom.Dataset) -> pydicom.Dataset:

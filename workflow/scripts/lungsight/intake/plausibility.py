@@ -20,10 +20,14 @@ _LOW, _HIGH = -4096, 8192  # HU; the histogram's ends, which also count what lie
 PADDING = -1500.0  # HU; no measured voxel is below
 AIR, OPEN_AIR = -300, (-1100, -900)  # HU; air in lung and gut is below the first, air around the patient in the second
 SOFT = (-250, 300)  # HU; fat, water, muscle, blood with contrast
+DARKEST, LEAST_OPEN_AIR = -750, 0.1  # HU, and of voxels: where so much is dark, some of it is air or aerated lung
+FAT, MOST_FAT = (-200, -50), 0.1  # HU, and of voxels
 SHIFTED_SOFT = (850, 1300)  # HU; where soft tissue lies after 1,024 was added once more
 DENSE = 1400  # HU; cortical bone and metal alone are above
 LEAST_SHARE, LEAST_SOFT = 0.001, 0.01  # of voxels; below, a chest without air, a body without soft tissue
 MOST_DENSE, LEAST_SHIFTED = 0.05, 0.06
+DEEP, LEAST_DEEP = (-1990, -1550), 0.02  # HU that only shifted air and lung have: padding is a constant
+BELOW_AIR, LEAST_BELOW_AIR = (-1400, -1060), 0.1  # HU that only shifted fat and water have, apart from noise in air
 LEAST_SPAN = 300  # HU; air and soft tissue alone are 900 apart
 FEW_LEVELS = 8  # a mask or a map of labels has no more
 PICTURE_LEVELS = 4
@@ -122,11 +126,12 @@ def doubts_about_hounsfield(samples: Sequence[np.ndarray]) -> list[Doubt]:
     padded_with_air = bool(((constants >= OPEN_AIR[0]) & (constants <= OPEN_AIR[1])).any())
     for constant in constants:
         histogram.without(constant)
+    deep = histogram.share(*DEEP)
     histogram.without_padding()
     border = _edges(values.transpose(1, 2, 0)).ravel()
     border = border[(border > PADDING) & ~np.isin(border, constants)]
     edge = float(np.median(border)) if border.size else None
-    doubt = _misplaced(histogram, edge) or _without_air(histogram, border, padded_with_air)
+    doubt = _misplaced(histogram, edge, deep) or _without_air(histogram, border, padded_with_air)
     return [doubt] if doubt else []
 
 
@@ -147,34 +152,49 @@ def _few_values(histogram: _Histogram) -> Doubt | None:
     return None
 
 
-def _misplaced(histogram: _Histogram, edge: float | None) -> Doubt | None:
-    """Recognise values that lie elsewhere than HU: negated, shifted by an intercept, or wrapped."""
-    shifted = histogram.share(*SHIFTED_SOFT)
-    if edge is not None and edge >= SHIFTED_SOFT[0] - 50 and shifted >= LEAST_SHIFTED:
-        return Doubt("the values are inverted: around the body lies about 1000, and air in HU is −1000")
-    if histogram.share(_LOW, AIR) < LEAST_SHARE and shifted >= LEAST_SHIFTED:
-        return Doubt(
-            "the values are HU + 1024, soft tissue lies near 1024 and air near 0: RescaleIntercept (0028,1052) is"
-            " wrong or was not applied"
-        )
+def _misplaced(histogram: _Histogram, edge: float | None, deep: float) -> Doubt | None:
+    """Recognise values that lie elsewhere than HU: wrapped, negated, or shifted by an intercept.
+
+    Parameters
+    ----------
+    edge : float or None
+        The median along the edges of the slices, without padding.
+    deep : float
+        Share of values in `DEEP`.
+    """
     if (dense := histogram.share(DENSE, _HIGH)) >= MOST_DENSE:
         return Doubt(
             f"{100 * dense:.0f} % of the values are above {DENSE} HU, more than bone and metal: air or water was"
             " wrapped to large numbers (BitsStored or PixelRepresentation does not fit), or the values are not HU"
         )
-    if histogram.share(*SOFT) < LEAST_SOFT:
-        if histogram.share(_LOW, -850) > 0.5:
-            return Doubt(
-                "no soft tissue (−250 to 300 HU), it lies near −1024: the values are 1024 below HU, as if"
-                " RescaleIntercept was applied twice"
-            )
-        return Doubt("no soft tissue (−250 to 300 HU): the values are not HU of a body")
-    return None
+    shifted = histogram.share(*SHIFTED_SOFT)
+    if edge is not None and edge >= SHIFTED_SOFT[0] - 50 and shifted >= LEAST_SHIFTED:
+        return Doubt("the values are inverted: around the body lies about 1000, and air in HU is −1000")
+    fat = histogram.share(*FAT)  # HU + 1024 has nothing there
+    if histogram.share(_LOW, AIR) < LEAST_SHARE and shifted >= LEAST_SHIFTED and fat < MOST_FAT:
+        return Doubt(
+            "the values are HU + 1024, soft tissue lies near 1024 and air near 0: RescaleIntercept (0028,1052) is"
+            " wrong or was not applied"
+        )
+    if histogram.share(*SOFT) >= LEAST_SOFT:
+        return None
+    if deep >= LEAST_DEEP or histogram.share(*BELOW_AIR) >= LEAST_BELOW_AIR:
+        return Doubt(
+            "no soft tissue (−250 to 300 HU), it lies near −1024: the values are 1024 below HU, as if"
+            " RescaleIntercept was applied twice"
+        )
+    return Doubt("no soft tissue (−250 to 300 HU): a lung without the body around it, or not HU", certain=False)
 
 
 def _without_air(histogram: _Histogram, border: np.ndarray, padded_with_air: bool) -> Doubt | None:
     """Recognise a picture in which nothing is air, although a chest holds and is surrounded by it."""
-    if histogram.share(_LOW, AIR) >= LEAST_SHARE or padded_with_air:
+    if padded_with_air:
+        return None
+    if (air := histogram.share(_LOW, AIR)) >= LEAST_SHARE:
+        if air >= LEAST_OPEN_AIR and histogram.share(_LOW, DARKEST) < LEAST_SHARE:
+            return Doubt(
+                f"nothing is as dark as air or lung ({DARKEST} HU or less): are the HU shifted?", certain=False
+            )
         return None
     if border.size and np.mean(np.abs(border) <= 30) > 0.8:
         return Doubt("no air, and about 0 around the body: a subtraction or virtual non-contrast map, not HU")
