@@ -1,8 +1,11 @@
 """Nothing that identifies someone leaves the private folder: identifiers are planted everywhere and searched for."""
 
+import base64
+import binascii
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel
@@ -29,6 +32,7 @@ VALUES = {
 }
 # What says that a file is a CT slice, and which of them belong together.
 KEPT = {"SOPClassUID", "SpecificCharacterSet", "FrameOfReferenceUID", "ReferencedFrameOfReferenceUID", "ROIName"}
+TERMINAL = "terminal.txt"  # what the run printed
 PLANTED = (MARK, MARK.upper(), MARK.lower(), NUMBER, DATE, "1937-05-13", TIME, "Doe^", "MRN-4711", "20200314")
 
 
@@ -109,8 +113,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     shape = {"role": "segmentation", "format": "dicom", "root": str(data / "marked")}
     cohorts["marked"] = shape | {"table": f"{MARK}_marked.tsv"}
     workspace = Workspace(folder, {"cohorts": cohorts, "intake": {"png_size": 32}})
-    done = workspace.snakemake("--cores", "2", "intake")
+    done = workspace.snakemake("--cores", "2", "-p", "intake")
     assert done.returncode == 0, done.stdout
+    (folder / TERMINAL).write_text(done.stdout, encoding="utf-8")
     return workspace
 
 
@@ -161,6 +166,22 @@ def test_no_mark_is_in_any_output(run):
         place = str(file.relative_to(run.run_folder))
         parts = [place.encode(), *(contents(file) if file.is_file() else [])]
         found += [(place, mark) for mark in names for part in parts if mark.encode() in part]
+    assert found == []
+
+
+def test_no_mark_is_in_what_snakemake_keeps_or_prints(run):
+    """What the config names stands there: roots and tables. What lies in them does not."""
+    configured = [run.config["cohorts"][name]["table"] for name in run.config["cohorts"]] + [f"{MARK}_hospital"]
+    files = [path for path in (run.folder / ".snakemake").rglob("*") if path.is_file()]
+    assert {"log", "metadata"} <= {path.relative_to(run.folder / ".snakemake").parts[0] for path in files}
+    found = []
+    for file in [*files, run.folder / TERMINAL]:
+        text = file.name + file.read_bytes().decode("utf-8", errors="replace")
+        with suppress(binascii.Error):  # Snakemake names a file of metadata after its output, in base64
+            text += base64.urlsafe_b64decode(file.name + "==").decode("utf-8", errors="replace")
+        for name in configured:
+            text = text.replace(name, "")
+        found += [(file.name, mark) for mark in PLANTED if mark in text]
     assert found == []
 
 

@@ -66,6 +66,18 @@ def test_a_module_and_both_entries_plan_the_same_run(tmp_path):
     assert planned == {rule if rule == "total" else f"ct_{rule}": count for rule, count in entry.items()}
 
 
+def test_a_module_may_be_named_through_a_link(tmp_path):
+    """The library lies where the link leads to, whatever lies beside the link."""
+    workspace = study(tmp_path)
+    (tmp_path / "lungsight").mkdir()
+    (tmp_path / "lungsight" / "workflow").symlink_to(ROOT / "workflow")
+    text = workspace.snakefile.read_text(encoding="utf-8")
+    workspace.snakefile.write_text(text.replace(str(WORKFLOW), "lungsight/workflow/Snakefile"), encoding="utf-8")
+    planned = workspace.snakemake("--cores", "2", "--dry-run", configured=False)
+    assert planned.returncode == 0, planned.stdout
+    assert jobs_planned(planned.stdout)["lungsight_convert"] >= 1
+
+
 def git(folder, *arguments):
     subprocess.run(["git", "-c", "user.name=A", "-c", "user.email=a@b", *arguments], cwd=folder, check=True)
 

@@ -176,7 +176,7 @@ def test_decisions_concern_their_cohort_before_it_is_taken_in(tmp_path):
     case = case_of(bytes.fromhex("ab" * 32), "hospital", "scan.png")
     write_decisions(tmp_path / "reviews" / "mine.tsv", (f"{case}-0000", 1, 1, "", "AB", "2021-03-05T10:00:00Z"))
     for cohort, concerned in (("hospital", True), ("curated", False)):
-        planned = workspace.snakemake("--dry-run", f"{workspace.results}/qc/{cohort}/manifest.tsv")
+        planned = workspace.snakemake("--dry-run", "-p", "--", f"{workspace.results}/qc/{cohort}/manifest.tsv")
         assert planned.returncode == 0, planned.stdout
         assert ("reviews/mine.tsv" in planned.stdout) is concerned, cohort
 

@@ -4,6 +4,8 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 from tests.factories.tables import made_cohort, made_split
 from tests.factories.workspace import Workspace
 
@@ -85,3 +87,14 @@ def test_a_run_says_which_library_changed_since_its_results_were_made(tmp_path):
     again = ("--cores", "1", *only, "--", f"{space.results}/{TARGET}")
     assert f"numpy 1.0, now {version('numpy')}: evaluate_model (1)" in space.snakemake(*again).stdout
     assert "Libraries changed" not in space.snakemake(*again).stdout, "it is made anew by now"
+
+
+@pytest.mark.parametrize("target", [[], ["--", "train"], ["--", "results/test/report/index.html"]], ids=str)
+def test_any_file(tmp_path, target):
+    """A lock goes without a config, without data, and with the target of the command that was killed."""
+    space = Workspace(tmp_path, {"cohorts": "nothing that could be read"})
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.input.lock").touch()
+    done = space.snakemake("--unlock", *target, configured=bool(target))
+    assert done.returncode == 0 and "Unlocked working directory" in done.stdout, done.stdout
+    assert not (tmp_path / ".snakemake/locks").exists() and not (tmp_path / "results").exists()

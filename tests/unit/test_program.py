@@ -1,6 +1,7 @@
 """How a program fails, and what it logs before."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -112,3 +113,26 @@ def test_progress_yields_every_item_and_counts(capsys):
 
 def test_the_parser_describes_the_program():
     assert parser("Makes a table.\n\nMore.").description == "Makes a table."
+
+
+INTERRUPTED = """
+import subprocess, sys, time
+from lungsight.program import forward_interrupts
+forward_interrupts()
+program = "import time; from lungsight.program import run; run(lambda: [print('steps', flush=True), time.sleep(60)])"
+with subprocess.Popen([sys.executable, "-c", program], start_new_session=True) as child:
+    child.wait()
+"""
+
+
+def test_an_interrupt_of_snakemake_alone_ends_its_programs_with_a_word():
+    """The program has a session of its own, as if no terminal had interrupted it too."""
+    command = [sys.executable, "-c", INTERRUPTED]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as run:
+        assert run.stdout.readline() == "steps\n"
+        run.send_signal(signal.SIGINT)
+        said = run.stdout.read()
+    assert "Interrupted: the programs that run end at their next step" in said
+    assert "Interrupted. The same command goes on from what was finished." in said
+    assert run.returncode != 0

@@ -123,3 +123,18 @@ def test_a_failure_without_a_job_names_snakemakes_log(tmp_path):
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (75, "1:15"), (3723, "1:02:03")])
 def test_clock(seconds, text):
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Terminating processes on user request, this might take some time.\n",
+        "Will exit after finishing currently running jobs (scheduler).\n",
+    ],
+)
+def test_an_interrupted_run_is_no_failed_one(tmp_path, said):
+    """An interrupted program ends with an error, which is none of the user's."""
+    log = tmp_path / "snakemake.log"
+    log.write_text(said + "Error in rule train_stage:\n    jobid: 5\n    log: train.log\n", encoding="utf-8")
+    text = failure_text([log])
+    assert text.startswith("The run was interrupted.") and "train.log" not in text

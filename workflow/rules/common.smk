@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
+from lungsight.program import log as log_line
 from lungsight.program import set_environment
 from lungsight.run_description import describe_run
 from lungsight.run_record import RunRecord
@@ -50,6 +52,9 @@ KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
 RUN = describe_run(config)
 RECORD = RunRecord.read(RESULTS)
+
+STARTED = time.time()
+CLOCKS_DIFFER = 60  # seconds, between machines that share a disk
 
 # Folders that a job's wildcards fill in.
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
@@ -118,6 +123,13 @@ def digest_of_files(paths):
 def digest(value):
     """A short digest of what is too long to be a parameter."""
     return hashlib.sha256(as_json(value).encode()).hexdigest()[:12]
+
+
+def say_if_in_the_future(file, seconds):
+    """Say that a file of the user is dated after now; such a date does no harm, but a clock is wrong."""
+    if seconds > STARTED + CLOCKS_DIFFER and workflow.is_main_process:
+        day = time.strftime("%Y-%m-%d", time.localtime(seconds))
+        log_line(f"{file} is dated in the future ({day}). It counts as it is; set its time right (touch).")
 
 
 def number_of_shards(cohort):

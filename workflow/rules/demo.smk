@@ -11,8 +11,6 @@ include: "inputs/demo.smk"
 
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
 rule phantom_cohort:
-    input:
-        table=ancient(phantom_table),
     output:
         directory("{root}"),
     log:
@@ -29,7 +27,8 @@ rule phantom_cohort:
         code=code("phantom_cohort"),
         name=phantom_name,
         cohort=phantom_settings,
-        labels=as_json(config["labels"]),
+        rows=digest_of_phantom_rows,
+        labels=unrecorded(as_json(config["labels"])),
         window=as_json(config["intake"]["window"]),
     shell:
         "python {params.program:q} --name {params.name} --cohort {params.cohort:q} --labels {params.labels:q}"

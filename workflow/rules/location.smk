@@ -42,7 +42,7 @@ def repository_folder():
     """The folder of the repository, above workflow/. `workflow.basedir` would be that of the user's own workflow."""
     rules = workflow.current_basedir
     if isinstance(rules, LocalSourceFile):
-        return Path(rules.path).parents[1]
+        return Path(rules.path).resolve().parents[1]
     return checked_out(rules)
 
 

@@ -3,13 +3,8 @@
 Imports stand in the hooks, since every job parses the workflow.
 """
 
-import time
-
 from lungsight.program import check_conda
-from lungsight.program import log as log_line
 from lungsight.run_record import Study
-
-STARTED = time.time()
 
 WITH_CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
 STUDY = Study.of(config, workflow.configfiles)
@@ -19,6 +14,10 @@ try:
     if workflow.is_main_process:
         if not REQUEST:
             RECORD.check_study(STUDY)
+        elif RECORD.is_of_another(STUDY):
+            log_line(f"{RESULTS} holds another prediction, which this one replaces; --config out=DIR keeps both.")
+        for name, cohort in config["cohorts"].items():
+            say_if_in_the_future(f"cohorts.{name}.table", os.path.getmtime(cohort["table"]))
         if corrected := RECORD.check_key(Path(KEY)):
             log_line(corrected)
         if RECORD.is_copied():
@@ -30,8 +29,8 @@ except UserError as error:
 onstart:
     from lungsight.estimate import Job, RunPlan, check_disk, estimate, free_bytes, in_words
     from lungsight.libraries import changed_libraries, changes_in_words
+    from lungsight.program import forward_interrupts
 
-    RECORD.begin(STUDY, Path(KEY))
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
         plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
         cost = estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict)) for job in workflow.dag.needrun_jobs()])
@@ -46,6 +45,8 @@ onstart:
         changed = changed_libraries(Path(RESULTS) / "libraries", libraries)
         if changed:
             log_line(changes_in_words(changed))
+    forward_interrupts()
+    RECORD.begin(STUDY, Path(KEY))
 
 
 onsuccess:

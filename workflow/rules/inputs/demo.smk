@@ -6,9 +6,9 @@ def phantom_name(wildcards):
     return PHANTOM_COHORTS[wildcards.root]
 
 
-def phantom_table(wildcards):
-    """Table of the phantom cohort that is made into a root."""
-    return config["cohorts"][phantom_name(wildcards)]["table"]
+def digest_of_phantom_rows(wildcards):
+    """Digest of the rows that say who is imaged."""
+    return digest([vars(row) for row in ROWS[phantom_name(wildcards)]])
 
 
 def phantom_settings(wildcards):

@@ -34,7 +34,10 @@ def stamps_of_shard(cohort, shard):
     """Row of a shard → stamp of the files that it names, of a cohort whose scans are the user's."""
     root = Path(config["cohorts"][cohort]["root"])
     rows = [row for row in shards_with_rows(cohort).get(shard, []) if not row.skip]
-    return {row.row: stamp_of_files(root, filter(None, (row.path, row.mask, row.lesion))) for row in rows}
+    stamps = {row.row: stamp_of_files(root, filter(None, (row.path, row.mask, row.lesion))) for row in rows}
+    for row, stamp in stamps.items():
+        say_if_in_the_future(f"cohort {cohort}, row {row}: a file", stamp.newest)
+    return stamps
 
 
 def stamp_of_shard(wildcards):

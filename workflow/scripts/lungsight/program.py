@@ -5,12 +5,15 @@ import errno
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 from lungsight.errors import UserError
@@ -100,6 +103,23 @@ def end_with_the_run(every: float = 1.0) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
+def forward_interrupts() -> None:
+    """Make Ctrl-C in Snakemake end its programs at their next step, and say what goes on meanwhile.
+
+    A terminal interrupts all of them, but a process manager or a notebook Snakemake alone, which would wait for hours.
+    """
+    import psutil  # of Snakemake's environment; programs run in others
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        log("Interrupted: the programs that run end at their next step; this can take a minute.")
+        for program in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                program.send_signal(signal.SIGINT)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
 def run(main: Callable[[], None]) -> None:
     """Call `main` and exit with 0; after an error, print a message and exit with 1.
 
@@ -111,6 +131,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         with recorded_libraries():
             main()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice, from the terminal and from Snakemake
+        sys.exit("Interrupted. The same command goes on from what was finished.")
     except UserError as error:
         keep_private(private_name, str(error))
         sys.exit(f"error: {shorten_paths(str(error))}")

@@ -110,14 +110,15 @@ class RunRecord:
             return False
         return self.path.stat().st_mtime_ns != read_json(self.path)["written"] * 1_000_000_000
 
+    def is_of_another(self, study: Study) -> bool:
+        """Tell whether the run's files were made under other settings."""
+        return bool(self.study) and self.results.is_dir() and self.study["settings"] != study.settings
+
     def check_study(self, study: Study) -> None:
         """Raise UserError if the run's files are those of another study, which this one would replace."""
-        known = self.study
-        if not known or not self.results.is_dir() or known["config"] == study.config:
-            return
-        if known["settings"] != study.settings:
+        if self.is_of_another(study) and self.study["config"] != study.config:
             raise UserError(
-                f"results: {self.results} holds the run of another config ({known['config']}), which this one"
+                f"results: {self.results} holds the run of another config ({self.study['config']}), which this one"
                 f" ({study.config}) would replace. Give this one a results folder of its own. If it is to go on with"
                 f" that run, delete {self.path} first."
             )

@@ -14,6 +14,8 @@ from lungsight.wording import MISSING
 
 MOST_REASONS = 3
 MOST_RULES = 12
+# What Snakemake writes when the user stops it: by Ctrl-C, and by a signal to end.
+INTERRUPTED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
 
 
 def rule_of(path: Path, folder: Path) -> str:
@@ -153,6 +155,11 @@ def failure_text(snakemake_logs: list[Path]) -> str:
         Logs of Snakemake itself, which names them to its hooks. Paths in them start from the current folder.
     """
     text = "".join(path.read_text(encoding="utf-8", errors="replace") for path in snakemake_logs if path.is_file())
+    if any(words in text for words in INTERRUPTED):
+        return (
+            "The run was interrupted. What was finished is kept, of a training its last whole epoch. Give the same"
+            " command to go on."
+        )
     failures = failures_of(text)
     if not failures:
         return "\n".join(["The run stopped.", *(f"Open first: {path}" for path in snakemake_logs[:1])])

@@ -1,0 +1,288 @@
+"""Which rules an edit runs again: a table of edits, each on a finished run of two pipelines.
+
+No program runs: all outputs are empty files, and what Snakemake recorded of them is real.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks.scale import Scale, Size
+
+SIZE = Size(
+    **{"annotated": 4, "annotated_slices": 12, "positive": 6, "positive_images": 12, "negative": 6},
+    **{"negative_images": 6, "scans": 8, "scan_slices": 40},
+)
+CONVERSION = {"convert", "convert_annotated"}
+LUNGS = {"nnunet_prepare", "nnunet_train", "segment_shard"}
+TRAINING = {"train_stage", "infer_cohort", "leakage_training"}
+MAPS = {"explain_stage", "audit_stage"}
+DEAR = CONVERSION | LUNGS | TRAINING | MAPS | {"image_cache"}
+
+
+class Project(Scale):
+    """A project folder, and the copy of the workflow in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.workflow = folder / "workflow-copy"
+        self.config = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
+
+    def edit(self, **sections: object) -> None:
+        """Change the config; a section with a dict keeps its other keys."""
+        merged = {
+            name: self.config.get(name, {}) | value if isinstance(value, dict) else value
+            for name, value in sections.items()
+        }
+        self.write_config(self.config | merged)
+
+    def edit_table(self, cohort: str, change: Callable[[list[str]], list[str]]) -> None:
+        """Change the lines of a cohort's table, the header first."""
+        path = self.folder / f"{cohort}.tsv"
+        path.write_text("\n".join(change(path.read_text(encoding="utf-8").splitlines())) + "\n", encoding="utf-8")
+
+    def scan(self, name: str) -> Path:
+        return self.folder / "data" / name
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reruns") / "project"
+    folder.mkdir()
+    scale = Scale(folder, SIZE)
+    scale.config["pipelines"] = {
+        **{"frameworks": ["whole", "segmented"], "backbones": ["resnet50"]},
+        "weights": ["scratch", "imagenet"],
+    }
+    scale.config["leakage"] = {"pipelines": ["whole-resnet50-scratch"]}
+    for name in ("curated", "hospital"):
+        scale.config["cohorts"][name]["shards"] = 2
+    scale.write_config(scale.config)
+    scale.snakemake("--cores", "2", "all", snakefile="stand_in.smk")
+    assert scale.jobs() == {}
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Project:
+    """The finished project with all its times, to be edited."""
+    return Project(Path(shutil.copytree(finished, tmp_path / "project")))
+
+
+def sorted_backwards(project: Project) -> None:
+    project.edit_table("hospital", lambda lines: [lines[0], *reversed(lines[1:])])
+
+
+def written_by_excel(project: Project) -> None:
+    path = project.folder / "hospital.tsv"
+    text = path.read_text(encoding="utf-8").replace("\t", ";").replace("\n", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+
+def with_a_column_of_comments(project: Project) -> None:
+    project.edit_table("hospital", lambda lines: [lines[0] + "\tcomment", *(line + "\tseen" for line in lines[1:])])
+
+
+def with_another_label(project: Project) -> None:
+    project.edit_table("hospital", lambda lines: [*lines[:-1], lines[-1].replace("Non Covid", "Covid-19")])
+
+
+def with_another_patient(project: Project) -> None:
+    project.edit_table("hospital", lambda lines: [*lines[:-1], lines[-1].replace("H008", "H009")])
+
+
+def with_a_skipped_row(project: Project) -> None:
+    project.edit_table(
+        "hospital", lambda lines: [lines[0] + "\tskip", *(f"{line}\t" for line in lines[1:-1]), lines[-1] + "\tcap"]
+    )
+
+
+def with_a_new_scan(project: Project) -> None:
+    shutil.copytree(project.scan("hospital/scan-001"), project.scan("hospital/scan-009"))
+    project.edit_table("hospital", lambda lines: [*lines, "H009\tscan-009\tNon Covid"])
+
+
+def with_the_data_elsewhere(project: Project) -> None:
+    (project.folder / "data").rename(project.folder / "archive")
+    cohorts = {name: cohort | {"root": f"archive/{name}"} for name, cohort in project.config["cohorts"].items()}
+    project.edit(cohorts=cohorts)
+
+
+def with_the_tables_elsewhere(project: Project) -> None:
+    (project.folder / "tables").mkdir()
+    for name in project.config["cohorts"]:
+        (project.folder / f"{name}.tsv").rename(project.folder / f"tables/{name}.tsv")
+    cohorts = {name: cohort | {"table": f"tables/{name}.tsv"} for name, cohort in project.config["cohorts"].items()}
+    project.edit(cohorts=cohorts)
+
+
+def with_lungsight_elsewhere(project: Project) -> None:
+    (project.folder / "tools/deep").mkdir(parents=True)
+    project.workflow = project.workflow.rename(project.folder / "tools/deep/lungsight")
+
+
+def moved_deeper(project: Project) -> None:
+    new = project.folder.parent / "a/b c/project"
+    new.parent.mkdir(parents=True)
+    project.folder.rename(new)
+    project.__init__(new)
+
+
+def copied(project: Project) -> None:
+    """As cp -r: every file has the time of copying, in the order in which the folders list them."""
+    new = project.folder.parent / "copy"
+    shutil.copytree(project.folder, new, copy_function=shutil.copyfile)
+    for number, path in enumerate(sorted(new.rglob("*"), reverse=True), start=1):
+        os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))
+    shutil.rmtree(project.folder)
+    project.__init__(new)
+
+
+def overwritten(name: str) -> Callable[[Project], None]:
+    return lambda project: project.scan(name).write_bytes(b"another slice") and None
+
+
+def removed(name: str) -> Callable[[Project], None]:
+    return lambda project: project.scan(name).unlink()
+
+
+def touched(name: str) -> Callable[[Project], None]:
+    return lambda project: project.scan(name).touch()
+
+
+def setting(**sections: object) -> Callable[[Project], None]:
+    return lambda project: project.edit(**sections)
+
+
+def cohort_setting(cohort: str, **settings: object) -> Callable[[Project], None]:
+    def edit(project: Project) -> None:
+        cohorts = project.config["cohorts"]
+        project.edit(cohorts={cohort: cohorts[cohort] | settings})
+
+    return edit
+
+
+LABELS = {"Covid-19": ["covid", "c19"], "Non Covid": ["normal", "healthy", "none"]}
+SCAN, PICTURE, CONTOURS = "hospital/scan-003/0001.dcm", "curated/NonCovid/00003_000.png", "nsclc/LUNG1-002/RTSTRUCT.dcm"
+ONE_SHARD = {"convert": 1, "gather_cohort": 1, "segment_shard": 1}
+
+# What an edit must run again (how many jobs, or at least one), and what it must not; None: nothing at all runs.
+EDITS = {
+    "nothing": (lambda project: None, {}, None),
+    "a synonym in labels": (setting(labels=LABELS), {}, None),
+    "a table sorted otherwise": (sorted_backwards, {"gather_cohort"}, CONVERSION | LUNGS),
+    "a table as a spreadsheet writes it": (written_by_excel, {}, None),
+    "a column that nothing reads": (with_a_column_of_comments, {}, None),
+    "a corrected label": (
+        with_another_label,
+        {"gather_cohort": 1, "make_split": 2, "train_stage": 4},
+        CONVERSION | LUNGS,
+    ),
+    "a corrected patient": (with_another_patient, {"gather_cohort": 1, "make_split": 2}, CONVERSION | LUNGS),
+    "a row left out": (with_a_skipped_row, ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "a new scan": (with_a_new_scan, ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "a slice overwritten": (overwritten(SCAN), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "a slice removed": (removed(SCAN), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "a slice written again": (touched(SCAN), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "a slice added": (overwritten("hospital/scan-003/9999.dcm"), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "a picture overwritten": (overwritten(PICTURE), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "contours overwritten": (overwritten(CONTOURS), {"convert_annotated": 1, "nnunet_train": 1}, {"convert"}),
+    "data moved": (with_the_data_elsewhere, {}, None),
+    "tables moved": (with_the_tables_elsewhere, {}, None),
+    "lungsight moved": (with_lungsight_elsewhere, {}, None),
+    "the project moved": (moved_deeper, {}, None),
+    "the project copied": (copied, {}, None),
+    "the title": (setting(report={"title": "Another"}), {"write_report"}, DEAR | {"evaluate_model", "make_split"}),
+    "resamples of intervals": (
+        setting(report={"bootstrap": 77}),
+        {"evaluate_model", "metrics_table", "write_report"},
+        DEAR | {"make_split"},
+    ),
+    "pictures of maps": (setting(explain={"overlays": 2}), {"draw_overlays"}, DEAR),
+    "threads": (
+        setting(training={"threads": 1}, explain={"threads": 1}, segmentation={"threads": 1}),
+        {"run_settings": 1},
+        DEAR | {"write_report"},
+    ),
+    "epochs of stage 2": (
+        setting(training={"epochs": {"stage1": 50, "stage2": 7}}),
+        {"train_stage": 4},
+        CONVERSION | LUNGS | {"image_cache", "make_split"},
+    ),
+    "slices that other methods explain": (
+        setting(explain={"sample": 3}),
+        {"explain_stage": 8},
+        TRAINING | {"audit_stage"},
+    ),
+    "slices of sanity checks": (setting(audit={"sample": 3}), {"audit_stage": 8}, TRAINING | {"explain_stage"}),
+    "a rule of qc": (
+        setting(qc={"rules": {"min_lung_fraction": 0.07}}),
+        {"qc_manifest": 2, "make_split": 4},
+        CONVERSION | LUNGS | {"qc_scores", "image_cache"},
+    ),
+    "the window": (setting(intake={"window": [-1000, 400]}), {"convert": 4, "convert_annotated": 1}, set()),
+    "fewer slices allowed": (cohort_setting("hospital", min_slices=2), {"convert": 2}, {"convert_annotated"}),
+    "fractions of the split": (
+        setting(splits={"fractions": [0.6, 0.2, 0.2]}),
+        {"make_split": 4, "train_stage": 8},
+        CONVERSION | LUNGS | {"image_cache"},
+    ),
+    "one framework less": (
+        setting(pipelines={"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch", "imagenet"]}),
+        {"write_report"},
+        DEAR | {"make_split", "evaluate_model"},
+    ),
+    "one backbone more": (
+        setting(
+            pipelines={"frameworks": ["whole"], "backbones": ["resnet50", "vgg16"], "weights": ["scratch", "imagenet"]}
+        ),
+        {"train_stage": 4, "explain_stage": 4},
+        CONVERSION | LUNGS | {"make_split", "image_cache"},
+    ),
+    "epochs of the lung network": (
+        setting(segmentation={"epochs": 3}),
+        {"nnunet_train": 1},
+        CONVERSION | {"nnunet_prepare"},
+    ),
+    "the distance of near duplicates": (setting(intake={"duplicate_distance": 3}), {"find_duplicates": 1}, DEAR),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_runs_what_it_changes_and_nothing_else(project: Project, edit: str) -> None:
+    apply, wanted, unwanted = EDITS[edit]
+    apply(project)
+    jobs = project.jobs()
+    if unwanted is None:
+        assert jobs == {}
+        return
+    counts = wanted if isinstance(wanted, dict) else {}
+    assert {rule: jobs.get(rule, 0) for rule in counts} == counts
+    assert set(wanted) <= set(jobs)
+    assert not unwanted & set(jobs)
+
+
+@pytest.mark.parametrize("triggers", [["mtime"], ["code", "input", "mtime"], ["params", "input", "code"]])
+def test_triggers_that_would_miss_a_change_are_refused(project: Project, triggers: list[str]) -> None:
+    with_another_label(project)
+    done = project.snakemake("--cores", "1", "--rerun-triggers", *triggers, "--", "all")
+    assert done.returncode == 1 and "error: --rerun-triggers leaves out" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_second_study_does_not_replace_the_first(project: Project) -> None:
+    config = project.config | {"seed": 5}
+    other = project.folder / "other.yaml"
+    other.write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = project.snakemake("-n", "--configfile", str(other), "--", "all")
+    assert done.returncode == 1
+    assert (
+        "results/thesis holds the run of another config (config.yaml), which this one (other.yaml) would" in done.stdout
+    )
+    assert "Traceback" not in done.stdout
+    project.edit(seed=5)
+    assert project.jobs()["train_stage"] == 8, "an edit of the same config goes on with the run"
