@@ -55,6 +55,7 @@ rule summarise_maps:
         f"{RESULTS}/logs/summarise_maps/{{pipeline}}/stage{{stage}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/summarise_maps/{{pipeline}}/stage{{stage}}.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     params:
