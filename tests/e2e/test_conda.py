@@ -87,7 +87,7 @@ def test_programs_run_in_the_environment_of_their_rule(tmp_path):
         started = (prefix / file.stem / "programs.txt").read_text(encoding="utf-8").split()
         programs[tool] = {os.path.basename(program).removesuffix(".py") for program in started}
     assert programs == {
-        "intake": {"phantom_cohort", "pseudonym_key", "convert_annotated", "gather_cohort"},
+        "intake": {"phantom_cohort", "convert_annotated", "gather_cohort"},
         "nnunet": {"segmentation_split"},
     }
 

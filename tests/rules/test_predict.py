@@ -1,5 +1,6 @@
 """Each rule of a prediction by itself, on a made run with a small network; then all of them on a phantom's DICOM."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.covariance import LedoitWolf
 
+from benchmarks.scale import STAND_IN
 from lungsight.config_check import complete_config
 from lungsight.explain.map_files import save_maps
 from lungsight.explain.overlays import draw_overlay
@@ -19,7 +21,7 @@ from lungsight.training import backbones
 from lungsight.training.network import build_classifier, make_inference
 from tests.factories.run import made_workspace
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split
-from tests.factories.workspace import Workspace
+from tests.factories.workspace import ROOT, Workspace
 
 SIZE = 48
 PIPELINE = "whole-small_cnn-scratch"
@@ -231,3 +233,37 @@ def test_predict_without_scans_is_refused(tmp_path) -> None:
     done = made_workspace(tmp_path, {"clinic": "target"}).snakemake("--cores", "1", "-n", "predict")
     assert done.returncode != 0
     assert "predict needs scans and a model: --config scans=DIR" in done.stdout
+
+
+def test_a_patient_more_or_less_reaches_the_page_in_one_run(prediction: Prediction) -> None:
+    """Programs make empty files here; what Snakemake plans and records is real."""
+    prediction.snakefile = prediction.folder / "stand_in.smk"
+    prediction.snakefile.write_text(STAND_IN.replace('"Snakefile"', f'"{ROOT / "Snakefile"}"'), encoding="utf-8")
+    table, scans = prediction.folder / "results/new.private/scans.tsv", prediction.folder / "scans"
+
+    def planned() -> str:
+        return prediction.snakemake("-n", "--", "predict").stdout
+
+    def run_twice() -> None:
+        assert all(f"rule {rule}:" in planned() for rule in ("convert", "predict_cases", "predict_page"))
+        prediction.snakemake("--cores", "2", "--", "predict")
+        assert "Nothing to be done" in planned()
+
+    run_twice()
+    shutil.copytree(scans / "Ann", scans / "Ben")
+    run_twice()
+    assert table.read_text(encoding="utf-8") == "patient\tpath\nAnn\tAnn/scan.nii.gz\nBen\tBen/scan.nii.gz\n"
+    shutil.rmtree(scans / "Ann")
+    run_twice()
+    assert table.read_text(encoding="utf-8") == "patient\tpath\nBen\tBen/scan.nii.gz\n"
+    assert table.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_another_prediction_in_the_same_folder_is_said(prediction: Prediction) -> None:
+    prediction.must_run("convert", "/cohorts/new/shards/000/cases.tsv")
+    shutil.copytree(prediction.folder / "scans", prediction.folder / "others")
+    arguments = ("-n", "--", f"{prediction.results}/cohorts/new/shards/000/cases.tsv")
+    assert "holds another prediction" not in prediction.snakemake(*arguments).stdout
+    asked = ("--config", "scans=others", f"model={MODEL}", f"out={prediction.results}", "format=nifti")
+    said = Workspace.snakemake(prediction, *asked, *arguments, configured=False).stdout
+    assert "results/new holds another prediction, which this one replaces; --config out=DIR keeps both." in said

@@ -302,3 +302,25 @@ def test_a_second_study_does_not_replace_the_first(project: Project) -> None:
     assert "Traceback" not in done.stdout
     project.edit(seed=5)
     assert project.jobs()["train_stage"] == 8, "an edit of the same config goes on with the run"
+
+
+def test_rules_of_qc_and_decisions_count_where_a_person_reviews(project: Project) -> None:
+    reviews = project.folder / "reviews"
+    reviews.mkdir()
+    (reviews / "mine.tsv").write_text("slice\twhole_keep\n", encoding="utf-8")
+    project.edit(qc={"review": "required", "decisions": "reviews"})
+    project.snakemake("--cores", "2", "all", snakefile="stand_in.smk")
+    assert project.jobs() == {}
+    (reviews / "mine.tsv").rename(reviews / "signed.tsv")
+    assert project.jobs() == {}
+    (reviews / "second.tsv").write_text("slice\twhole_keep\tsegmented_keep\n", encoding="utf-8")
+    assert project.jobs()["qc_manifest"] == 2
+    (reviews / "second.tsv").unlink()
+    project.edit(qc={"review": "required", "decisions": "reviews", "rules": {"min_lung_fraction": 0.07}})
+    jobs = project.jobs()
+    assert (jobs["qc_manifest"], jobs["qc_page"], jobs["make_split"]) == (2, 2, 4)
+    page = project.workflow / "workflow/scripts/lungsight/qc/page.css"
+    page.write_text(page.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    project.edit(qc={"review": "required", "decisions": "reviews", "rules": {}})
+    jobs = project.jobs()
+    assert jobs["qc_page"] == 2 and not (DEAR | {"qc_manifest", "make_split"}) & set(jobs)

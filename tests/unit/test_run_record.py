@@ -86,7 +86,9 @@ def test_the_results_of_another_study_are_not_replaced(run):
 
 
 def test_another_key_is_refused(run):
-    key = run / "results/x.private/key"
+    key, cases = run / "results/x.private/key", run / "results/x/cohorts/a/shards/000/cases.tsv"
+    cases.parent.mkdir(parents=True)
+    cases.touch()
     record = RunRecord.read("results/x")
     assert record.check_key(key) == ""
     key.chmod(0o640)
@@ -97,3 +99,19 @@ def test_another_key_is_refused(run):
     key_of(key)
     with pytest.raises(UserError, match="is not the key that this run began with"):
         record.check_key(key)
+    shutil.rmtree(run / "results/x.private")
+    with pytest.raises(UserError, match="is gone"):
+        RunRecord.read("results/x").check_key(key)
+    shutil.rmtree(run / "results/x")
+    assert RunRecord.read("results/x").check_key(key) == "", "a run that begins"
+
+
+def test_a_run_whose_origin_snakemake_forgot_is_known(run):
+    metadata = run / ".snakemake/metadata"
+    assert RunRecord.read("results/x").origin_is_unknown(metadata)
+    metadata.mkdir(parents=True)
+    assert RunRecord.read("results/x").origin_is_unknown(metadata)
+    (metadata / "abc").touch()
+    assert not RunRecord.read("results/x").origin_is_unknown(metadata)
+    (metadata / "abc").unlink()
+    assert not RunRecord.read("results/new").origin_is_unknown(metadata)

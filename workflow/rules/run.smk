@@ -20,6 +20,11 @@ try:
             say_if_in_the_future(f"cohorts.{name}.table", os.path.getmtime(cohort["table"]))
         if corrected := RECORD.check_key(Path(KEY)):
             log_line(corrected)
+        if RECORD.origin_is_unknown(Path(".snakemake/metadata")):
+            log_line(
+                f"What {RESULTS} was made from is not known here: .snakemake is gone. A table, setting or scan that"
+                " changed since then will not be seen. --forceall makes everything anew."
+            )
         if RECORD.is_copied():
             RECORD.restore_times()
 except UserError as error:

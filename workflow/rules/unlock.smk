@@ -1,10 +1,7 @@
 """Every target, with nothing to do: to take away the lock of a killed run needs neither a config nor data."""
 
-TARGETS = ("intake", "segment", "qc", "split", "train", "evaluate", "explain", "audit", "report", "predict")
-
-
-rule all:
-    default_target: True
+# The first is the default.
+TARGETS = ("all", "intake", "segment", "qc", "split", "train", "evaluate", "explain", "audit", "report", "predict")
 
 
 for target in TARGETS:

@@ -34,7 +34,7 @@ PROGRAMS = (
         "evaluation_tables",
         "run_settings",
     ),
-    *("pseudonym_key", "infer_cohort"),
+    "infer_cohort",
 )
 PATIENTS, SLICES, SIZE = 8, 3, 64
 SPACING = (5.0, 5.0, 5.0)

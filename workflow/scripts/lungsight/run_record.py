@@ -136,7 +136,8 @@ class RunRecord:
             corrected = protect_key(key)
         else:
             fingerprint, corrected = "", ""
-        if self.key and fingerprint != self.key and self.results.is_dir():
+        converted = any(self.results.glob("cohorts/*/shards/*/cases.tsv"))
+        if converted and (not fingerprint or (self.key and fingerprint != self.key)):
             what = "is not the key that this run began with" if fingerprint else "is gone"
             raise UserError(
                 f"{key} {what}: new pseudonyms would not fit those in {self.results}. Put back your copy of the key, or"
@@ -152,6 +153,10 @@ class RunRecord:
         same = known.get("state") == state or (known.get("state") == "" and known["contents"] == contents)
         self.stamps[name] = {"contents": contents, "state": state, "stamp": known["stamp"] if same else state}
         return self.stamps[name]["stamp"]
+
+    def origin_is_unknown(self, metadata: Path) -> bool:
+        """Tell whether Snakemake has forgotten what the run's files were made from. metadata: where it writes that."""
+        return bool(self.study) and self.results.is_dir() and not any(metadata.parent.glob(f"{metadata.name}*/*"))
 
     def restore_times(self) -> None:
         """Give the files of a copied run their times back."""
