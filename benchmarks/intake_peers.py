@@ -29,8 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 from lungsight.errors import BadCase
 from lungsight.intake.dicom import read_dicom
+from lungsight.intake.plausibility import settle
 from lungsight.intake.volume import Window, slope_of
-from tests.factories.dicom import made_hu, made_series, save_series, set_pixels
+from tests.factories.dicom import made_enhanced, made_hu, made_series, save_series, set_pixels
 
 WINDOW = Window(-1250, 250)
 Series = list[pydicom.Dataset]
@@ -111,6 +112,79 @@ def even_hu() -> np.ndarray:
     return hu
 
 
+def _shifted(offset: int) -> Series:
+    """Store HU + offset, and a rescale that does not take it away again."""
+    return made_series(made_hu() + offset)
+
+
+def windowed_8_bit() -> Series:
+    return made_series(np.rint((np.clip(made_hu(), -1250, 250) + 1250) / 1500 * 255).astype(int))
+
+
+def wrapped() -> Series:
+    return made_series(np.where(made_hu() < 0, made_hu() + 4096, made_hu()))
+
+
+def bright_padding() -> Series:
+    datasets = made_series(padded_hu(3071))
+    for dataset in datasets:
+        dataset.add_new("PixelPaddingValue", "SS", 4095)
+    return datasets
+
+
+def padded_hu(value: int) -> np.ndarray:
+    """Return HU whose corners hold the value of padding."""
+    hu = made_hu()
+    for row, column in ((0, 0), (0, -1), (-1, 0), (-1, -1)):
+        hu[:, row, column] = value
+    return hu
+
+
+def three_passes() -> Series:
+    datasets = made_series(made_hu(n=18))
+    for index, dataset in enumerate(datasets):
+        dataset.InstanceNumber, dataset.AcquisitionTime = 1 + index // 3 + 6 * (index % 3), f"10100{index % 3}"
+    return datasets
+
+
+def two_patients() -> Series:
+    return made_series()[:4] + _with(made_series()[4:], PatientID="MRN-4712")
+
+
+def two_frames() -> Series:
+    return made_series()[:4] + _with(made_series()[4:], FrameOfReferenceUID="1.2.3.5")
+
+
+def some_without_kernel() -> Series:
+    return made_series()[:5] + _without(made_series()[5:], "ConvolutionKernel")
+
+
+def turned() -> Series:
+    angle = np.deg2rad(0.12)
+    vectors = [
+        float(value) for value in np.round([np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0], 6)
+    ]
+    return made_series()[:5] + _with(made_series()[5:], ImageOrientationPatient=vectors)
+
+
+def in_metres() -> Series:
+    datasets = made_series()
+    for dataset in datasets:
+        dataset.ImagePositionPatient = [round(float(value) / 1000, 6) for value in dataset.ImagePositionPatient]
+    return datasets
+
+
+def enhanced_without_rescale() -> Series:
+    enhanced = made_enhanced(made_series())
+    for frame in enhanced.PerFrameFunctionalGroupsSequence:
+        del frame.PixelValueTransformationSequence
+    return [enhanced]
+
+
+def _rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
 # Input → the files, and the right HU; None where no volume can be right.
 INPUTS: dict[str, tuple[Callable[[], Series], np.ndarray | None]] = {
     "files in reverse order": (lambda: made_series()[::-1], made_hu()),
@@ -132,6 +206,34 @@ INPUTS: dict[str, tuple[Callable[[], Series], np.ndarray | None]] = {
         made_hu(),
     ),
     "oblique": (lambda: made_series(orientation=(1, 0, 0, 0, 0.96, 0.28)), made_hu()),
+    "HU + 1024: an intercept of 0": (lambda: _shifted(1024), None),
+    "intercept applied twice": (lambda: _shifted(-1024), None),
+    "12 bits wrapped": (wrapped, None),
+    "a windowed 8-bit picture as CT": (windowed_8_bit, None),
+    "RescaleType of a material map": (lambda: _with(made_series(), RescaleType="Z_EFF"), None),
+    "PixelPaddingValue 4095": (bright_padding, padded_hu(-2000)),
+    "three passes interleaved": (three_passes, None),
+    "two patients under one UID": (two_patients, None),
+    "two frames of reference": (two_frames, None),
+    "a third lacks its kernel": (some_without_kernel, made_hu()),
+    "a third is turned by 0.12°": (turned, None),
+    "positions in metres": (in_metres, None),
+    "Enhanced CT, frames in reverse": (lambda: [made_enhanced(made_series()[::-1])], made_hu()),
+    "Enhanced CT in two files": (
+        lambda: [made_enhanced(made_series()[:4], (1, 2)), made_enhanced(made_series()[4:], (2, 2))],
+        made_hu(),
+    ),
+    "Enhanced CT, tilted gantry": (lambda: [made_enhanced(tilted())], None),
+    "Enhanced CT without rescale": (enhanced_without_rescale, None),
+    "a slice is cut in its header": (made_series, None),
+    "files without preamble": (made_series, made_hu()),
+}
+# Input → what is done to its files afterwards.
+AFTERWARDS: dict[str, Callable[[Path], None]] = {
+    "a slice is cut in its header": lambda folder: _rewrite(folder / "008.dcm", lambda raw: raw[:600]),
+    "files without preamble": lambda folder: [
+        _rewrite(path, lambda raw: raw[raw.index(b"\x08\x00\x08\x00CS") :]) for path in sorted(folder.iterdir())
+    ],
 }
 ITK = """
 import sys, SimpleITK
@@ -154,6 +256,7 @@ def written_by(command: list[str], out: Path) -> list[nibabel.Nifti1Image]:
 def by_lungsight(folder: Path) -> list[nibabel.Nifti1Image]:
     try:
         volume = read_dicom(folder, folder, WINDOW, 5)
+        settle(volume.doubts, "refuse")
     except BadCase:
         return []
     values = volume.voxels * float(slope_of(volume.max_code)) * 1500 - 1250
@@ -193,7 +296,9 @@ def compare(name: str, peers: Path) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as place:
         datasets = make()
         folder = save_series(Path(place) / "series", datasets)
-        affine = affine_of(datasets) if hu is not None else None
+        AFTERWARDS.get(name, lambda _: None)(folder)
+        placed = datasets if "InstanceNumber" in datasets[0] else made_series()  # frames lie where the slices lay
+        affine = affine_of(placed) if hu is not None else None
         row = {"input": name, "lungsight": verdict(by_lungsight(folder), hu, affine)}
         for peer in ("dcm2niix", "dicom2nifti", "SimpleITK"):
             out = Path(place) / peer

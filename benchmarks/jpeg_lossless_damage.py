@@ -27,8 +27,8 @@ from pydicom.pixels import pixel_array
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from lungsight.errors import BadCase
-from lungsight.intake.cases import quiet
 from lungsight.intake.jpeg_lossless import check_stream
+from lungsight.intake.quiet import quiet
 
 DECODERS = ("gdcm", "imagecodecs")
 # Kind of damage → factor on --times. Headers get more: they are short, and most of their bytes matter.

@@ -162,8 +162,9 @@ def segmentation() -> None:
 
 def conversion(series: Path) -> None:
     """Time the intake of one DICOM series, as rule convert does it."""
-    from lungsight.intake.cases import Folders, Intake, convert_shard, quiet
+    from lungsight.intake.cases import Folders, Intake, convert_shard
     from lungsight.intake.cohort_table import TableRow
+    from lungsight.intake.quiet import quiet
 
     quiet()
     intake_settings = with_defaults({}, config_schema()["properties"]["intake"])

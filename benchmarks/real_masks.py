@@ -24,10 +24,10 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from lungsight.config import config_schema  # noqa: E402
 from lungsight.errors import BadCase  # noqa: E402
-from lungsight.intake.cases import quiet  # noqa: E402
-from lungsight.intake.contours import rasterise, read_contours  # noqa: E402
+from lungsight.intake.contours import rasterise, read_regions  # noqa: E402
 from lungsight.intake.dicom import read_dicom  # noqa: E402
 from lungsight.intake.geometry import slice_to_image, voxel_spacing  # noqa: E402
+from lungsight.intake.quiet import quiet  # noqa: E402
 from lungsight.intake.volume import Volume, Window, slope_of  # noqa: E402
 from lungsight.segmentation.agreement import dice  # noqa: E402
 from lungsight.segmentation.classical import lung_mask  # noqa: E402
@@ -66,8 +66,9 @@ def series_of(ct: Path) -> Iterator[Series]:
         left = None
         if path.parent.name == "thorax_rt":
             (structures,) = (path.parent / "RTSTRUCT").iterdir()
-            contours = read_contours(pydicom.dcmread(structures), volume.frame_of_reference)
-            left = rasterise(contours[CONTOURED], volume.voxels.shape, volume.affine)
+            regions = read_regions(pydicom.dcmread(structures), volume.frame_of_reference)
+            (contoured,) = (region for region in regions if region.name == CONTOURED)
+            left = rasterise(contoured.contours(), volume.voxels.shape, volume.affine)
         yield Series(name, image_of(name, volume), left)
 
 

@@ -11,6 +11,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     CTImageStorage,
+    EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
     JPEGLosslessSV1,
     RTStructureSetStorage,
@@ -106,6 +107,50 @@ def made_series(
         made_slice(plane, np.round(np.asarray(origin) + k * step * normal, 6), orientation, number=k + 1, **settings)
         for k, plane in enumerate(hu)
     ]
+
+
+def made_enhanced(datasets: list[pydicom.Dataset], part: tuple[int, int] = (0, 0)) -> pydicom.Dataset:
+    """Make an Enhanced CT whose frames are slices of `made_series`, in their order.
+
+    part: its number and the number of all parts, if it belongs to a concatenation.
+    """
+    first = datasets[0]
+    enhanced = pydicom.Dataset()
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "PatientName"):
+        setattr(enhanced, keyword, first[keyword].value)
+    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+        setattr(enhanced, keyword, first[keyword].value)
+    enhanced.file_meta = FileMetaDataset()
+    enhanced.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    enhanced.file_meta.MediaStorageSOPClassUID = enhanced.SOPClassUID = EnhancedCTImageStorage
+    enhanced.SOPInstanceUID = enhanced.file_meta.MediaStorageSOPInstanceUID = uid("enhanced", *part)
+    enhanced.Modality, enhanced.ImageType = "CT", ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    enhanced.SamplesPerPixel, enhanced.PhotometricInterpretation = 1, "MONOCHROME2"
+    enhanced.NumberOfFrames = len(datasets)
+    if part[1]:
+        enhanced.ConcatenationUID = uid("concatenation")
+        enhanced.InConcatenationNumber, enhanced.InConcatenationTotalNumber = part
+    shared = pydicom.Dataset()
+    shared.PixelMeasuresSequence = [_copied(first, "PixelSpacing", "SliceThickness")]
+    enhanced.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for dataset in datasets:
+        frame = pydicom.Dataset()
+        frame.PlanePositionSequence = [_copied(dataset, "ImagePositionPatient")]
+        frame.PlaneOrientationSequence = [_copied(dataset, "ImageOrientationPatient")]
+        frame.PixelValueTransformationSequence = [_copied(dataset, "RescaleSlope", "RescaleIntercept")]
+        frame.PixelValueTransformationSequence[0].RescaleType = "HU"
+        frames.append(frame)
+    enhanced.PerFrameFunctionalGroupsSequence = frames
+    enhanced.PixelData = b"".join(dataset.PixelData for dataset in datasets)
+    return enhanced
+
+
+def _copied(dataset: pydicom.Dataset, *keywords: str) -> pydicom.Dataset:
+    copied = pydicom.Dataset()
+    for keyword in keywords:
+        setattr(copied, keyword, dataset[keyword].value)
+    return copied
 
 
 def save_series(folder: Path, datasets: Iterable[pydicom.Dataset]) -> Path:

@@ -15,7 +15,7 @@ from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_seri
 from tests.factories.tables import made_cohort, made_duplicates
 from tests.factories.workspace import ROOT, Workspace
 from tests.unit.intake.test_layouts import made_curated
-from tests.unit.intake.test_masks import REGIONS, truth
+from tests.unit.intake.test_masks import REGIONS, hu_with_lungs, truth
 
 KEY = bytes(range(32))
 TABLE = "patient\tpath\tlabel\tsource\n"
@@ -142,7 +142,7 @@ def test_convert_takes_pictures(tmp_path):
 
 
 def test_convert_annotated(tmp_path):
-    save_series(tmp_path / "scans" / "p1" / "ct", made_series())
+    save_series(tmp_path / "scans" / "p1" / "ct", made_series(hu_with_lungs()))
     save_series(tmp_path / "scans" / "p1" / "rt", [made_rtstruct(REGIONS)])
     save_series(tmp_path / "scans" / "p2" / "ct", made_series(made_hu(seed=1)))
     save_series(tmp_path / "scans" / "p2" / "rt", [made_rtstruct({"Lung-Left": REGIONS["Lung-Left"]})])
@@ -152,7 +152,7 @@ def test_convert_annotated(tmp_path):
     folder = workspace.run_folder / "cohorts" / "nsclc"
     cases = read_table(folder / "shards" / "000" / "cases.tsv", "converted_cases")
     assert list(cases["status"]) == ["ok", "rejected"]
-    assert cases["reason"][1] == "right lung not contoured"
+    assert cases["reason"][1].startswith("right lung not contoured")
     mask = nibabel.load(folder / "truth" / "000" / f"{case_of('p1/ct', 'nsclc')}.nii.gz")
     np.testing.assert_array_equal(np.asarray(mask.dataobj), truth(True))
     assert not (folder / "png").exists()
@@ -273,7 +273,7 @@ def test_public_sets_are_taken_in_as_they_are_distributed(tmp_path):
         Image.fromarray(rng.integers(0, 256, (32, 32), dtype=np.uint8)).save(path)
     for number in (1, 14):
         patient = tmp_path / "nsclc" / f"LUNG1-{number:03d}" / "study"
-        save_series(patient / "ct", made_series(made_hu(seed=number)))
+        save_series(patient / "ct", made_series(hu_with_lungs(number)))
         save_series(patient / "rt", [made_rtstruct(REGIONS)])
     cohorts = {
         "nsclc": {"role": "segmentation", "format": "dicom", "root": "nsclc", "layout": "nsclc-radiomics"},
@@ -322,7 +322,7 @@ def test_draft_table(tmp_path):
 @pytest.mark.parametrize(
     ("cohort", "config", "messages"),
     [
-        ({}, {}, ["row 1: label 'Covid' is not in labels; did you mean 'Covid-19'?", "row 2: path 'none' does not"]),
+        ({}, {}, ["row 1: label 'Covid' is not in labels; did you mean 'Covid-19'?", "row 2: path does not"]),
         ({"root": "elsewhere"}, {}, ["cohorts.hospital.root: the folder elsewhere does not exist."]),
         ({"formatt": "png"}, {"seed": "x"}, ["unknown key formatt; did you mean format?", "seed: 'x' is not of type"]),
     ],

@@ -19,7 +19,7 @@ from pydicom.tag import Tag
 from lungsight.privacy import KEY_BYTES
 from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
 from tests.factories.workspace import Workspace
-from tests.unit.intake.test_masks import REGIONS
+from tests.unit.intake.test_masks import REGIONS, hu_with_lungs
 
 MARK = "Zqxmark"  # of every planted name
 NUMBER = "77713377"  # of every planted UID
@@ -94,7 +94,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     save_series(series / "no_spacing", [_without(dataset, "PixelSpacing") for dataset in planted(made_series())])
     (series / "text").mkdir()
     (series / "text" / f"{MARK}.dcm").write_text(MARK)
-    save_series(data / "marked" / f"{MARK}_a" / "ct", planted(made_series(made_hu(seed=4))))
+    save_series(data / "marked" / f"{MARK}_a" / "ct", planted(made_series(hu_with_lungs(4))))
     save_series(data / "marked" / f"{MARK}_a" / "rt", planted([made_rtstruct({f"{MARK} heart": [], **REGIONS})]))
     save_series(data / "marked" / f"{MARK}_b", planted(made_series(made_hu(seed=5))))
     for name in ("nifti", "png"):

@@ -60,14 +60,17 @@ def test_slices_are_files_of_a_folder_or_of_a_volume(tmp_path):
     torn = bytearray(nibabel.Nifti1Image(np.zeros((3, 4, 9), np.uint8), np.eye(4)).to_bytes())
     torn[40:56] = b"\xff" * 16  # the numbers of axes and voxels
     (tmp_path / "torn.nii").write_bytes(torn)
+    huge = nibabel.Nifti1Header()
+    huge.set_data_shape((32000, 32000, 32000))
+    (tmp_path / "huge.nii").write_bytes(huge.binaryblock + bytes(4))
     counts = [
         count_slices(row(1, path), tmp_path, format)
         for path, format in (
             *(("series", "dicom"), ("v.nii.gz", "nifti"), ("broken.nii.gz", "nifti"), ("torn.nii", "nifti")),
-            ("x.png", "png"),
+            *(("x.png", "png"), ("huge.nii", "nifti"), ("none", "nifti"), ("a\0b", "nifti")),
         )
     ]
-    assert counts == [4, 9, 1, 1, 1]
+    assert counts == [4, 9, 1, 1, 1, 1, 1, 1]
 
 
 def test_slices_of_a_shard_and_of_a_cohort(plan):

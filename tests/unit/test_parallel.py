@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.parallel import in_processes
+from lungsight.parallel import Child, ChildDied, in_processes
 from tests.factories.workspace import ROOT
 
 
@@ -37,7 +37,7 @@ def test_a_process_that_is_killed_is_reported():
 
 AT_WORK = """
 import os, time
-from lungsight.parallel import in_processes
+from lungsight.parallel import Child, ChildDied, in_processes
 
 def work(number):
     os.write(1, f"{os.getpid()}\\n".encode())  # one write, so that two workers cannot mix their lines
@@ -68,3 +68,47 @@ def test_workers_end_with_the_program_that_started_them():
     for worker in left:
         os.kill(worker, signal.SIGKILL)
     assert left == []
+
+
+def answer(number):
+    if number < 0:
+        raise ValueError("negative")
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGABRT)
+    if number == 99:
+        time.sleep(60)
+    return number, os.getpid()
+
+
+def test_one_child_answers_until_it_dies_and_another_takes_its_place():
+    child = Child()
+    first, second = child.call(answer, 1), child.call(answer, 2)
+    assert (first[0], second[0]) == (1, 2) and first[1] == second[1] != os.getpid()
+    for ending in (13, -1):
+        with pytest.raises(ChildDied):
+            child.call(answer, ending)
+        assert child.call(answer, 4)[0] == 4 and child.call(answer, 4)[1] != first[1]
+    child.end()
+
+
+def test_a_child_that_does_not_answer_is_replaced():
+    child = Child(patience=0.3)
+    with pytest.raises(ChildDied):
+        child.call(answer, 99)
+    assert child.call(answer, 5)[0] == 5
+    child.end()
+
+
+def ask(number):
+    return CHILD.call(answer, number)
+
+
+CHILD = Child()
+
+
+def test_every_process_has_a_child_of_its_own():
+    CHILD.call(answer, 0)
+    results = list(in_processes(ask, [1, 2, 3, 4], 2))
+    assert [number for number, _ in results] == [1, 2, 3, 4]
+    assert CHILD.call(answer, 0)[1] not in {process for _, process in results}
+    CHILD.end()

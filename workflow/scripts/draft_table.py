@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lungsight.errors import UserError
 from lungsight.files import atomic_path
-from lungsight.intake.cases import quiet
 from lungsight.intake.draft_table import Draft, draft_table
+from lungsight.intake.quiet import quiet
 from lungsight.program import parser, run
 
 _NAMES = {"dicom": "DICOM series folders", "nifti": "NIfTI volumes", "png": "PNG or JPEG pictures"}

@@ -3,9 +3,21 @@
 import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
+from lungsight.config import config_schema
 from lungsight.errors import BadCase
-from lungsight.intake.contours import Contour, choose_regions, fill, fill_rings, matches, rasterise, read_contours
+from lungsight.intake.contours import (
+    Contour,
+    choose_regions,
+    fill,
+    fill_rings,
+    matches,
+    off_slices,
+    rasterise,
+    read_regions,
+)
 from tests.factories.dicom import FRAME, made_rtstruct, uid
 
 SHAPE = (60, 50, 6)
@@ -144,15 +156,18 @@ def test_a_pattern_matches_the_whole_name_in_any_case():
 
 
 @pytest.mark.parametrize(
-    ("names", "lung"),
+    ("names", "chosen"),
     [
-        (["Lung-Left", "Lung-Right", "GTV-1"], [0, 1]),
-        (["Lungs-Total", "Lung-Left", "Lung-Right"], [1, 2]),
-        (["Lungs-Total", "Lung-Left"], [0]),
+        (["Lung-Left", "Lung-Right", "GTV-1"], {"left": [0], "right": [1], "tumour": [2]}),
+        (["Lungs-Total", "Lung-Left", "Lung-Right"], {"left": [1], "right": [2], "tumour": []}),
+        (["Lungs-Total", "Lung-Left"], {"both": [0], "tumour": []}),
+        (["Lungs-GTV", "Lungs-Total", "GTV"], {"both": [1], "tumour": [2]}),
+        (["Lungs-GTV", "Lung-Left", "GTV"], {"without_tumour": [0], "tumour": [2]}),
+        (["Lung-Left", "Lung-Right", "Lung-Left"], {"left": [0, 2], "right": [1], "tumour": []}),
     ],
 )
-def test_left_and_right_else_both(names, lung):
-    assert choose_regions(names, ROI_NAMES)["lung"] == lung
+def test_left_and_right_else_both_else_without_the_tumour(names, chosen):
+    assert choose_regions(names, ROI_NAMES | {"without_tumour": ["lungs-gtv"]}) == chosen
 
 
 @pytest.mark.parametrize(
@@ -164,15 +179,111 @@ def test_left_and_right_else_both(names, lung):
     ],
 )
 def test_a_missing_lung_is_named(names, reason):
-    with pytest.raises(BadCase, match=f"^{reason}$"):
+    with pytest.raises(BadCase, match=f"^{reason}, or under a name that intake.roi_names does not know") as caught:
         choose_regions(names, ROI_NAMES)
+    assert not any(name in str(caught.value) for name in names)
+    assert caught.value.__notes__[0].splitlines()[1:] == names
 
 
-def test_contours_are_read_by_name_and_frame_of_reference():
+def test_regions_are_read_by_name_and_frame_of_reference():
     dataset = made_rtstruct({"Lung-Left": [ring(0, 0, 5, 40), ring(0, 0, 5, 42.5)], "Lung-Right": []})
-    contours = read_contours(dataset, FRAME)
-    assert list(contours) == ["Lung-Left"] and len(contours["Lung-Left"]) == 2
-    np.testing.assert_allclose(contours["Lung-Left"][1].points, ring(0, 0, 5, 42.5), atol=1e-6)
-    assert read_contours(dataset, "")
+    (region,) = read_regions(dataset, FRAME)
+    assert region.name == "Lung-Left" and len(region.contours()) == 2
+    np.testing.assert_allclose(region.contours()[1].points, ring(0, 0, 5, 42.5), atol=1e-6)
+    assert read_regions(dataset, "")
     with pytest.raises(BadCase, match="FrameOfReferenceUID"):
-        read_contours(dataset, uid("another frame"))
+        read_regions(dataset, uid("another frame"))
+
+
+def test_contours_of_one_region_in_two_items_stay_apart():
+    """Else the inner version of a lung would be a hole in the outer one."""
+    dataset = made_rtstruct({"Lung-Left": [ring(0, 0, 9, 40)], "other": [ring(0, 0, 5, 40)]})
+    dataset.ROIContourSequence[1].ReferencedROINumber = 1
+    assert [(region.name, len(region.items)) for region in read_regions(dataset, FRAME)] == [("Lung-Left", 1)] * 2
+
+
+def test_two_names_under_one_number_are_refused():
+    dataset = made_rtstruct({"Lung-Left": [ring(0, 0, 9, 40)], "Heart": [ring(0, 0, 5, 40)]})
+    dataset.StructureSetROISequence[1].ROINumber = 1
+    with pytest.raises(BadCase, match="two names"):
+        read_regions(dataset, FRAME)
+
+
+def cut(item):
+    item.ContourData = list(item.ContourData)[:-1]
+
+
+def halve(item):
+    item.ContourData = list(item.ContourData)[: 3 * (len(item.ContourData) // 6)]
+
+
+def break_number(item):
+    item.ContourData = [*list(item.ContourData)[:-1], float("nan")]
+
+
+def break_text(item):
+    item["ContourData"] = RawDataElement(Tag("ContourData"), "DS", 7, b"Doe^Jan", 0, False, True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "tag"),
+    [(cut, "3006,0050"), (halve, "3006,0046"), (break_number, "3006,0050"), (break_text, "3006,0050")],
+)
+def test_damaged_contours_are_refused_where_they_are_wanted(damage, tag):
+    dataset = made_rtstruct({"Lung-Left": [ring(0, 0, 5, 40)], "Heart": [ring(0, 0, 5, 40)]})
+    damage(dataset.ROIContourSequence[1].ContourSequence[0])
+    lung, heart = read_regions(dataset, FRAME)
+    assert len(lung.contours()) == 1
+    with pytest.raises(BadCase, match=tag):
+        heart.contours()
+
+
+def test_a_structure_set_without_lists_is_refused():
+    dataset = made_rtstruct({"Lung-Left": [ring(0, 0, 5, 40)]})
+    del dataset.StructureSetROISequence
+    with pytest.raises(BadCase, match="RTSTRUCT is damaged"):
+        read_regions(dataset, FRAME)
+
+
+def test_interpolated_contours_enclose_an_area_and_unknown_types_are_not_quoted():
+    np.testing.assert_array_equal(slices_of([ring(0, 0, 9, 40)], "INTERPOLATED_PLANAR"), slices_of([ring(0, 0, 9, 40)]))
+    with pytest.raises(BadCase, match="of type unknown"):
+        slices_of([ring(0, 0, 9, 40)], "DOE^JANE")
+
+
+def test_the_distance_of_contours_from_the_slices():
+    contours = [Contour(ring(0, 0, 9, z), "CLOSED_PLANAR") for z in (40, 42.6, 45)]
+    assert off_slices(contours, AFFINE) == pytest.approx(0.04)
+    assert off_slices([*contours, Contour(ring(0, 0, 9, 43.6), "CLOSED_PLANAR")], AFFINE) == pytest.approx(0.44)
+    assert off_slices([], AFFINE) == 0
+
+
+DEFAULT = config_schema()["properties"]["intake"]["properties"]["roi_names"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("region", "names"),
+    [
+        ("left", ["Lung_L", "LUNG LT", "Lt. Lung", "Lung, left", "L Lung", "Lunge links", "linker Lungenflügel"]),
+        (
+            "left",
+            ["poumon gauche", "Poumon_G", "pulmón izq", "Pulmon izquierdo", "polmone sx", "pulmão esquerdo", "左肺"],
+        ),
+        ("right", ["Lung_R", "Rt Lung", "Lunge rechts", "poumon droit", "pulmón der", "polmone destro", "右肺"]),
+        (
+            "both",
+            ["Lung", "Lungs", "Total_Lung", "Lungs_Total", "both lungs", "Lunge", "poumons", "polmoni"],
+        ),
+        ("without_tumour", ["Lungs-GTV", "Lung minus GTV", "Lungs - IGTV", "Total Lung-GTV", "Lunge-GTV"]),
+        ("tumour", ["GTV", "gtv1", "Tumor", "Neoplasm, Primary"]),
+    ],
+)
+def test_default_names_know_other_words_and_languages(region, names):
+    patterns = {name: entry["default"] for name, entry in DEFAULT.items()}
+    for name in names:
+        assert [known for known in patterns if matches(name, patterns[known])] == [region], name
+
+
+@pytest.mark.parametrize("name", ["Lung_L-GTV", "Lungs-PTV", "Lung_L_old", "Along", "Heart", "Lung V20", "long"])
+def test_default_names_do_not_take_what_is_no_whole_lung(name):
+    assert not any(matches(name, entry["default"]) for region, entry in DEFAULT.items() if region != "tumour")

@@ -48,6 +48,30 @@ def test_a_folder_without_scans_is_reported(tmp_path):
         draft_table(tmp_path / "none")
 
 
+def test_damaged_files_and_leftovers_give_no_row(tmp_path):
+    folder = save_series(tmp_path / "P1", made_series())
+    whole = (folder / "001.dcm").read_bytes()
+    for number, length in enumerate((131, 140, 200, 300, 420, 700), start=1):
+        (tmp_path / f"cut{number}").mkdir()
+        (tmp_path / f"cut{number}" / "001.dcm").write_bytes(whole[:length])
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "x.png")
+    for leftover in ("._x.png", ".DS_Store", "Thumbs.db", "__MACOSX/x.png", "__MACOSX/P1/001.dcm", "._v.nii.gz"):
+        (tmp_path / leftover).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / leftover).write_bytes(whole if leftover.endswith("dcm") else b"\0\5\x16\7")
+    paths = {row["path"] for row in draft_table(tmp_path).rows}
+    assert {"P1", "x.png"} <= paths
+    assert all(path in ("P1", "x.png") or path.startswith("cut") for path in paths)
+
+
+def test_files_without_preamble_are_found(tmp_path):
+    folder = save_series(tmp_path / "P1", made_series()[:2])
+    for path in folder.iterdir():
+        raw = path.read_bytes()
+        path.write_bytes(raw[raw.index(b"\x08\x00\x08\x00CS") :])
+    (row,) = draft_table(tmp_path).rows
+    assert row["path"] == "P1"
+
+
 def test_names_of_folders_do_not_run_as_formulas_where_the_table_is_filled_in(tmp_path):
     (tmp_path / "=1+1").mkdir()
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "=1+1" / "a.png")

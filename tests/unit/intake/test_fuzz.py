@@ -1,20 +1,26 @@
-"""Any table gives rows or a UserError, any header gives a volume or a reason, and nothing else ever happens."""
+"""Any table gives rows or a UserError, any file gives a volume or a reason, and nothing else ever happens."""
 
 import tempfile
 import warnings
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import config as pydicom_config
+from pydicom.uid import JPEGLSLossless
 
+from lungsight.config import config_schema, with_defaults
 from lungsight.errors import BadCase, UserError
-from lungsight.intake.cohort_table import read_cohort_table
+from lungsight.estimate import count_slices
+from lungsight.intake.cases import Folders, Intake, convert_shard
+from lungsight.intake.cohort_table import TableRow, read_cohort_table
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.volume import Window
-from tests.factories.dicom import made_series, save_series
+from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
+from tests.unit.intake.test_masks import REGIONS
 
 LABELS = {"Covid-19": ["covid"], "Non Covid": ["normal"]}
 QUIET = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
@@ -148,3 +154,80 @@ def test_any_header(changes):
 @given(CHANGES)
 def test_any_header_at_length(changes):
     header_ends_well(changes)
+
+
+FLIPS = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=6)
+CUT = st.one_of(st.none(), st.floats(0, 1, exclude_max=True))
+
+
+def flipped(raw, flips, cut=None, start=0, end=None):
+    """Flip bits between two places of a file, and cut it short."""
+    changed = bytearray(raw)
+    reach = (len(raw) if end is None else end) - start
+    for place, bit in flips:
+        changed[start + int(place * reach)] ^= 1 << bit
+    return bytes(changed if cut is None else changed[: int(cut * len(changed))])
+
+
+def converted_row(path, format, mask=""):
+    """Convert one row as a run does; its status, and its reason."""
+    settings_ = with_defaults({}, config_schema()["properties"]["intake"])
+    row = TableRow(1, "P", path.name, "Covid-19", "", mask, "")
+    assert count_slices(row, path.parent, format) >= 1
+    with tempfile.TemporaryDirectory() as name:
+        folders = Folders(Path(name) / "nifti", truth=Path(name) / "truth" if mask else None)
+        intake = Intake("hospital", format, path.parent, 1, settings_, b"key")
+        (case,), _ = convert_shard([row], intake, folders)
+    assert case["status"] == "ok" or case["reason"]
+    assert not {"Doe", "MRN", str(path.parent)} & set(case["reason"].split())
+    assert "could not be read" not in case["reason"], "an error that nobody foresaw"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A NIfTI, a series with contours, and a compressed slice."""
+    folder = tmp_path_factory.mktemp("whole")
+    nibabel.save(nibabel.Nifti1Image(made_hu().T.astype(np.int16), np.diag([1, 1, 2, 1])), folder / "scan.nii")
+    save_series(folder / "series", made_series())
+    save_series(folder / "masks", [made_rtstruct(REGIONS)])
+    dataset = made_series(made_hu(n=1, rows=64, columns=80))[0]
+    dataset.compress(JPEGLSLossless)
+    save_series(folder / "compressed", [dataset])
+    return folder
+
+
+def nifti_ends_well(whole, flips, cut):
+    path = whole / "flipped.nii"
+    path.write_bytes(flipped((whole / "scan.nii").read_bytes(), flips, cut, end=352))
+    converted_row(path, "nifti")
+
+
+def stream_ends_well(whole, flips, cut):
+    raw = (whole / "compressed" / "001.dcm").read_bytes()
+    (whole / "stream").mkdir(exist_ok=True)
+    (whole / "stream" / "001.dcm").write_bytes(flipped(raw, flips, cut, start=raw.index(b"\xe0\x7f\x10\x00")))
+    converted_row(whole / "stream", "dicom")
+
+
+def contours_end_well(whole, flips, cut):
+    raw = (whole / "masks" / "001.dcm").read_bytes()
+    (whole / "flipped.dcm").write_bytes(flipped(raw, flips, cut, start=132))
+    converted_row(whole / "series", "dicom", mask="flipped.dcm")
+
+
+KINDS = [nifti_ends_well, stream_ends_well, contours_end_well]
+
+
+@pytest.mark.parametrize("ends_well", KINDS)
+@DAILY
+@given(FLIPS, CUT)
+def test_any_bits(whole, ends_well, flips, cut):
+    ends_well(whole, flips, cut)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ends_well", KINDS)
+@LONG
+@given(FLIPS, CUT)
+def test_any_bits_at_length(whole, ends_well, flips, cut):
+    ends_well(whole, flips, cut)

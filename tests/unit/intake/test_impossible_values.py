@@ -77,7 +77,7 @@ def test_a_slope_of_seventeen_digits_is_read_exactly(tmp_path):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"ImagePositionPatient": b"nan\\1\\2 "}, r"ImagePositionPatient \(0020,0032\) is missing"),
+        ({"ImagePositionPatient": b"nan\\1\\2 "}, r"ImagePositionPatient \(0020,0032\) is not readable as a number"),
         ({"PixelSpacing": b"-0.7\\0.7"}, r"PixelSpacing \(0028,0030\) is not positive"),
         ({"PixelSpacing": b"1e-30\\1e-30 "}, r"PixelSpacing \(0028,0030\) is that of no CT"),
         ({"PixelSpacing": b"700\\700 "}, r"PixelSpacing \(0028,0030\) is that of no CT"),

@@ -1,13 +1,16 @@
 """Convert NIfTI volumes, or refuse them with a reason."""
 
+import gzip
+
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from lungsight.errors import BadCase
-from lungsight.intake.nifti import load_nifti, read_nifti, value_range
+from lungsight.intake.nifti import load_volume, read_nifti, value_range
 from lungsight.intake.volume import Window
-from tests.factories.dicom import made_hu
+from tests.factories.dicom import made_hu, made_series, save_series
 
 WINDOW = Window(-1250, 250)
 LPS = np.diag([-0.7, -0.8, 2.5, 1.0])
@@ -104,7 +107,145 @@ def test_a_header_that_lies_about_its_size_is_refused_before_reading(tmp_path):
 def test_load_agrees_with_nibabel_on_a_turned_volume(tmp_path):
     affine = np.array([[0, 0.8, 0, 1], [0, 0, -2.5, 2], [0.7, 0, 0, 3], [0, 0, 0, 1.0]])
     path = save(tmp_path / "v.nii.gz", ijk(), affine)
-    values, turned = load_nifti(path)
+    values, turned, _ = load_volume(path)
     peer = nibabel.as_closest_canonical(nibabel.load(path))
     np.testing.assert_array_equal(values, peer.get_fdata())
     np.testing.assert_allclose(turned, peer.affine)
+
+
+def as_read(path):
+    volume = read_nifti(path, WINDOW, 1)
+    return volume.voxels, volume.affine, volume.notes
+
+
+def assert_reads_like(path, wanted, atol=1e-5):
+    np.testing.assert_array_equal(as_read(path)[0], as_read(wanted)[0])
+    np.testing.assert_allclose(as_read(path)[1], as_read(wanted)[1], atol=atol)
+    assert as_read(path)[2] == []
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return save(tmp_path / "plain.nii", ijk())
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII", "A.NII.GZ", "a.gz", "a"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path, plain, name, packed):
+    (tmp_path / name).write_bytes(gzip.compress(plain.read_bytes()) if packed else plain.read_bytes())
+    assert_reads_like(tmp_path / name, plain)
+
+
+def test_nifti_2_big_endian_and_pairs_are_read(tmp_path, plain):
+    nibabel.save(nibabel.Nifti2Image(ijk().astype(np.int16), LPS), tmp_path / "two.nii")
+    header = nibabel.Nifti1Header(endianness=">")
+    nibabel.save(nibabel.Nifti1Image(ijk().astype(">i2"), LPS, header), tmp_path / "big.nii")
+    assert (tmp_path / "big.nii").read_bytes()[:4] == b"\0\0\x01\x5c"
+    nibabel.save(nibabel.Nifti1Pair(ijk().astype(np.int16), LPS), tmp_path / "pair.hdr")
+    for name in ("two.nii", "big.nii", "pair.hdr", "pair.img"):
+        assert_reads_like(tmp_path / name, plain)
+    (tmp_path / "pair.img").unlink()
+    assert "one half of a pair" in refused(tmp_path / "pair.hdr")
+
+
+def test_other_formats_are_called_what_they_are(tmp_path):
+    nibabel.save(nibabel.AnalyzeImage(ijk().astype(np.int16), LPS), tmp_path / "old.hdr")
+    assert "Analyze 7.5 and no NIfTI" in refused(tmp_path / "old.hdr")
+    np.save(tmp_path / "a.npy", ijk())
+    nibabel.save(nibabel.MGHImage(ijk().astype(np.int16), LPS), tmp_path / "a.mgz")
+    save_series(tmp_path, made_series()[:1])
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04" + b"\0" * 400)
+    for name, kind in [
+        ("a.npy", "it is a NumPy array"),
+        ("a.mgz", "it is a FreeSurfer MGH file"),
+        ("001.dcm", "is DICOM and no NIfTI"),
+        ("a.zip", "it is a zip archive"),
+    ]:
+        assert kind in refused(tmp_path / name)
+        (tmp_path / name).rename(tmp_path / f"{name}.nii.gz")
+        assert kind in refused(tmp_path / f"{name}.nii.gz")
+
+
+def with_header(path, **fields):
+    raw = path.read_bytes()
+    header = nibabel.Nifti1Header(raw[:348], check=False)
+    for field, value in fields.items():
+        header[field] = value
+    path.write_bytes(header.binaryblock + raw[348:])
+    return path
+
+
+def test_headers_about_voxels_that_cannot_be_read(tmp_path, plain):
+    raw = plain.read_bytes()
+    for fields, reason in [
+        ({"scl_slope": 1, "scl_inter": np.nan}, "header is damaged"),
+        ({"datatype": 0}, "datatype is unknown"),
+        ({"datatype": 128, "bitpix": 24}, "colours"),
+        ({"dim": [3, 32, 0, 6, 1, 1, 1, 1]}, "holds no voxel"),
+        ({"vox_offset": 1e9}, "truncated or damaged"),
+    ]:
+        plain.write_bytes(raw)
+        assert reason in refused(with_header(plain, **fields))
+    for fields in ({"scl_slope": 0}, {"scl_slope": np.nan}, {"dim": [4, 32, 24, 6, 1, 1, 1, 1]}):
+        plain.write_bytes(raw)
+        assert_reads_like(with_header(plain, **fields), save(tmp_path / "control.nii", ijk()))
+
+
+def test_int8_holds_no_hu(tmp_path):
+    assert "neither HU with air" in refused(save(tmp_path / "a.nii", ijk() // 10, dtype=np.int8))
+
+
+def itk_image(values=None, affine=LPS):
+    """The SimpleITK image of an array (i, j, k) under an affine in RAS, by its own rules: LPS, axes k, j, i."""
+    image = sitk.GetImageFromArray((ijk() if values is None else values).astype(np.int16).T)
+    lps = np.diag([-1, -1, 1, 1]) @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    return image
+
+
+@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_nrrd_and_metaimage_are_read_like_the_same_nifti(tmp_path, ending, packed):
+    affine = np.array([[0, 0.8, 0, 1], [-0.7, 0, 0, 2], [0, 0, -2.5, 3], [0, 0, 0, 1.0]])
+    sitk.WriteImage(itk_image(affine=affine), tmp_path / f"a.{ending}", packed)
+    wanted = save(tmp_path / "a.nii", ijk(), affine)
+    assert_reads_like(tmp_path / f"a.{ending}", wanted)
+    (tmp_path / f"a.{ending}").rename(tmp_path / "A.RAW")
+    assert_reads_like(tmp_path / "A.RAW", wanted)
+
+
+@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+def test_unusable_nrrd_and_metaimage_are_refused_with_a_reason(tmp_path, capfd, ending):
+    path = tmp_path / f"a.{ending}"
+    sitk.WriteImage(itk_image(), path)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-1000])
+    assert "truncated or damaged" in refused(path)
+    vectors = sitk.Compose(itk_image(), itk_image())
+    sitk.WriteImage(vectors, path)
+    assert "colours, vectors or layers" in refused(path)
+    sitk.WriteImage(itk_image(affine=LPS @ np.diag([1, 1, 100, 1])), path)
+    assert "the spacing of no CT" in refused(path)
+    sitk.WriteImage(sitk.JoinSeries([itk_image(), itk_image()]), path)
+    assert "4 axes" in refused(path)
+    path.write_bytes(raw.replace(b"DimSize", b"Doe_Jane").replace(b"sizes:", b"Doe_Jane:"))
+    assert "header is damaged" in refused(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_headers_whose_voxels_are_in_another_file_are_refused(tmp_path):
+    for ending in ("mhd", "nhdr"):
+        sitk.WriteImage(itk_image(), tmp_path / f"a.{ending}")
+        assert "they are in another file" in refused(tmp_path / f"a.{ending}")
+
+
+def test_headers_that_do_not_say_how_they_lie_are_refused(tmp_path):
+    for ending, word in (("mha", b"ElementSpacing"), ("nrrd", b"space:")):
+        path = tmp_path / f"a.{ending}"
+        sitk.WriteImage(itk_image(), path)
+        lines = path.read_bytes().split(b"\n")
+        path.write_bytes(b"\n".join(line for line in lines if not line.startswith(word)))
+        assert "does not say how it lies" in refused(path)

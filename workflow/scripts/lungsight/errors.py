@@ -13,4 +13,7 @@ class BadCase(Exception):
 
     The case gets a row with this message as its reason, and the cohort goes on. The message reaches public outputs: it
     names table rows, file numbers and DICOM tags, never a path or a name.
+
+    What the user needs to know and public outputs may not hold is added as a note (`add_note`): notes go to the private
+    folder.
     """

@@ -6,6 +6,7 @@ docs/scale.md shows the arithmetic. Phantom cohorts and jobs that cost little ar
 """
 
 import csv
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
 from lungsight.training.published_models import recipe_of, training_settings
 
 GIGABYTE = 1e9
+MAX_VOXELS = 1 << 30  # as in intake.nifti, which need not be imported for an estimate
 
 
 class Cost(NamedTuple):
@@ -69,16 +71,17 @@ CURVES = 4  # deletion and insertion, for the map and for a random one
 def count_slices(row: TableRow, root: Path, format: str) -> int:
     """Count the slices of one case: files of a folder, slices of a volume, or one image.
 
-    A volume that cannot be read counts as one slice; its conversion will reject it with a reason.
+    Whatever cannot be read, or claims more voxels than any volume has, counts as one slice; its conversion will reject
+    it with a reason.
     """
     place = root / row.path
-    if place.is_dir():
-        with os.scandir(place) as entries:
-            return sum(entry.is_file() for entry in entries)
-    if format != "nifti":
-        return 1
     try:
-        return int(cast("nibabel.Nifti1Image", nibabel.load(place)).shape[2])
+        if place.is_dir():
+            with os.scandir(place) as entries:
+                return sum(entry.is_file() for entry in entries)
+        shape = cast("nibabel.Nifti1Image", nibabel.load(place)).shape if format == "nifti" else (1, 1, 1)
+        possible = min(shape) > 0 and math.prod(map(int, shape)) <= MAX_VOXELS
+        return int(shape[2]) if possible else 1
     except Exception:  # a damaged header fails in any of nibabel's many ways; intake.nifti catches them all as well
         return 1
 

@@ -1,8 +1,6 @@
 """Convert one shard of a cohort, case by case. A bad case gets its row with the reason, and the cohort goes on."""
 
-import logging
 import traceback
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom import config as pydicom_config
 
 from lungsight.errors import BadCase, UserError
 from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of
@@ -20,6 +17,8 @@ from lungsight.intake.lesions import read_lesion
 from lungsight.intake.masks import read_mask
 from lungsight.intake.nifti import read_nifti
 from lungsight.intake.perceptual_hash import perceptual_hash
+from lungsight.intake.plausibility import settle
+from lungsight.intake.quiet import quiet
 from lungsight.intake.series import SeriesRule
 from lungsight.intake.volume import (
     AcquisitionMetadata,
@@ -92,21 +91,20 @@ class Folders:
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def quiet() -> None:
-    """Silence the warnings and logs of file readers: they quote header values, names and dates among them."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
-    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
-
-
 def read_case(row: TableRow, intake: Intake) -> Volume:
-    """Read the scan of a row as a windowed volume.
+    """Read the scan of a row as a windowed volume, and settle whether its values are plausible.
 
     Raises
     ------
     BadCase
         With the reason why it cannot be converted.
     """
+    volume = _read_scan(row, intake)
+    volume.notes += settle(volume.doubts, intake.settings["plausibility"])
+    return volume
+
+
+def _read_scan(row: TableRow, intake: Intake) -> Volume:
     path = intake.root / row.path
     window = Window(*intake.settings["window"])
     if intake.format == "dicom":
@@ -119,6 +117,14 @@ def read_case(row: TableRow, intake: Intake) -> Volume:
     if intake.format == "nifti":
         return read_nifti(path, window, intake.min_slices, intake.settings["nifti_values"])
     return read_image(path, intake.settings["png_size"])
+
+
+def lung_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray:
+    """Read the lung mask of a case, as `read_mask` does."""
+    settings = intake.settings
+    window = Window(*settings["window"])
+    names, tumour = settings["roi_names"], settings["tumour_in_lung"]
+    return read_mask(intake.root / row.mask, volume, names, tumour, window, settings["plausibility"])
 
 
 def lesion_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray | None:
@@ -160,9 +166,10 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, 
         if folders.lesions is not None:
             masks[folders.lesions] = lesion_of(row, volume, intake)
         if folders.truth is not None:
-            roi_names, tumour_in_lung = intake.settings["roi_names"], intake.settings["tumour_in_lung"]
-            masks[folders.truth] = read_mask(intake.root / row.mask, volume, roi_names, tumour_in_lung)
+            masks[folders.truth] = lung_of(row, volume, intake)
     except BadCase as error:
+        if notes := getattr(error, "__notes__", []):
+            keep_private(f"{intake.cohort}-row-{row.row}.txt", "\n".join(notes))
         return result | {"reason": str(error), **asdict(AcquisitionMetadata())}, []
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())

@@ -5,6 +5,7 @@ CLOSEDPLANAR_XOR.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,11 @@ from lungsight.errors import BadCase
 from lungsight.intake.geometry import LPS_TO_RAS
 
 SAME_PLANE = 0.01  # of a slice
+ON_A_SLICE = 0.1  # of a slice; contours of the image's own series lie on its slices
+# INTERPOLATED_PLANAR is no term of the standard. Planning systems write it for closed contours that they interpolated.
+_CLOSED = ("CLOSED_PLANAR", "INTERPOLATED_PLANAR")
+_XOR = "CLOSEDPLANAR_XOR"
+_OPEN = ("OPEN_PLANAR", "OPEN_NONPLANAR")
 
 
 @dataclass(frozen=True)
@@ -144,59 +150,89 @@ def _planes_of(contours: Sequence[Contour], slices: int, affine: np.ndarray) -> 
     for contour in contours:
         if contour.geometric_type == "POINT" or len(contour.points) < 3:
             continue
-        if contour.geometric_type not in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
-            raise BadCase(f"a contour of type {contour.geometric_type or 'unknown'} encloses no area")
+        if contour.geometric_type not in (*_CLOSED, _XOR):
+            named = contour.geometric_type if contour.geometric_type in _OPEN else "unknown"
+            raise BadCase(f"a contour of type {named} encloses no area")
         index = contour.points @ to_index[:3, :3].T + to_index[:3, 3]
         k = float(index[:, 2].mean())
         if np.abs(index[:, 2] - k).max() > 0.5 or not -0.5 <= k <= slices - 0.5:
             raise BadCase("a contour lies more than half a slice off the image's slices")
-        xor = contour.geometric_type == "CLOSEDPLANAR_XOR"
+        xor = contour.geometric_type == _XOR
         same = (plane for plane in planes if abs(plane.k - k) < SAME_PLANE and plane.xor == xor)
         planes.setdefault(next(same, _Plane(k, xor)), []).append(index[:, :2])
     return planes
 
 
+def off_slices(contours: Iterable[Contour], affine: np.ndarray) -> float:
+    """Compute how far contours lie beside the slices of an image at most, in slices: 0 … 0.5."""
+    to_index = np.linalg.inv(affine) @ LPS_TO_RAS
+    heights = [float((contour.points @ to_index[2, :3] + to_index[2, 3]).mean()) for contour in contours]
+    return max((abs(k - round(k)) for k in heights), default=0.0)
+
+
+def _folded(text: str) -> str:
+    """Take the accents off letters: pulmón and pulmon are one word."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+
+
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether one of the regular expressions matches the whole name of a region, case ignored."""
-    return any(re.fullmatch(pattern, name.strip(), re.IGNORECASE) for pattern in patterns)
+    """Tell whether one of the regular expressions matches the whole name of a region, case and accents ignored."""
+    folded = _folded(name).strip()
+    return any(re.fullmatch(_folded(pattern), folded, re.IGNORECASE) for pattern in patterns)
 
 
 def choose_regions(names: Sequence[str], roi_names: dict[str, list[str]]) -> dict[str, list[int]]:
-    """Choose the regions that make up the lung: all left and right ones, else those that hold both lungs.
+    """Choose the regions that make up the lung.
+
+    They are all left and right ones, else those that hold both lungs, else both lungs without the tumour.
 
     Parameters
     ----------
     names : sequence of str
         Of the regions that have contours.
     roi_names : dict
-        Regular expressions for "left", "right", "both" and "tumour".
+        Regular expressions for "left", "right", "both", "without_tumour" and "tumour".
 
     Returns
     -------
     dict
-        Positions in `names` of "lung" and "tumour".
+        Positions in `names` of "tumour", and either of "left" and "right" or of "both" or "without_tumour".
 
     Raises
     ------
     BadCase
-        That names the lung without contours.
+        That says which lung has no contour. Its note lists the names.
     """
     positions = {
         region: [position for position, name in enumerate(names) if matches(name, patterns)]
         for region, patterns in roi_names.items()
     }
-    if positions["left"] and positions["right"]:
-        lung = positions["left"] + positions["right"]
-    elif positions["both"]:
-        lung = positions["both"]
-    else:
-        missing = [side for side in ("left", "right") if not positions[side]]
-        raise BadCase("no lung contoured" if len(missing) == 2 else f"{missing[0]} lung not contoured")
-    return {"lung": lung, "tumour": positions["tumour"]}
+    for chosen in (("left", "right"), ("both",), ("without_tumour",)):
+        if all(positions.get(region) for region in chosen):
+            return {region: positions[region] for region in chosen} | {"tumour": positions["tumour"]}
+    missing = [side for side in ("left", "right") if not positions[side]]
+    absent = "no lung contoured" if len(missing) == 2 else f"{missing[0]} lung not contoured"
+    error = BadCase(
+        f"{absent}, or under a name that intake.roi_names does not know: write that name there (errors/ in the private"
+        f" folder lists the names of this row, {len(names)} in all)"
+    )
+    error.add_note("\n".join(["The regions of this row's mask have these names:", *names]))
+    raise error
 
 
-def read_contours(dataset: pydicom.Dataset, frame_of_reference: str) -> dict[str, list[Contour]]:
-    """Read the contours of an RTSTRUCT by the name of their region. Regions without a contour are left out.
+class Region(NamedTuple):
+    """A region of an RTSTRUCT that has contours: its name, and its contours as they lie in the file."""
+
+    name: str
+    items: list[pydicom.Dataset]
+
+    def contours(self) -> list[Contour]:
+        """Read the contours; raise BadCase for damaged ones."""
+        return [_to_contour(item) for item in self.items]
+
+
+def read_regions(dataset: pydicom.Dataset, frame_of_reference: str) -> list[Region]:
+    """List the regions of an RTSTRUCT that have contours. Two may share a name.
 
     Parameters
     ----------
@@ -207,25 +243,48 @@ def read_contours(dataset: pydicom.Dataset, frame_of_reference: str) -> dict[str
     Raises
     ------
     BadCase
-        If a region names another frame of reference than the image.
+        If a region names another frame of reference than the image, and for a damaged file.
     """
-    frames, names = {}, {}
-    for region in dataset.StructureSetROISequence:
-        number = int(region.ROINumber)
-        names[number] = str(region.get("ROIName") or "")
-        frames[number] = str(region.get("ReferencedFrameOfReferenceUID") or "")
-    contours: dict[str, list[Contour]] = {}
-    for region in dataset.get("ROIContourSequence") or []:
-        number = int(region.ReferencedROINumber)
-        drawn = [_to_contour(item) for item in region.get("ContourSequence") or [] if item.get("ContourData")]
-        if not drawn:
-            continue
-        if frame_of_reference and frames.get(number) and frames[number] != frame_of_reference:
-            raise BadCase("the contours lie in another FrameOfReferenceUID (0020,0052) than the image")
-        contours.setdefault(names.get(number, ""), []).extend(drawn)
-    return contours
+    frames: dict[int, str] = {}
+    names: dict[int, str] = {}
+    drawn: list[tuple[int, list[pydicom.Dataset]]] = []
+    try:
+        for region in dataset.StructureSetROISequence:
+            number, name = int(region.ROINumber), str(region.get("ROIName") or "")
+            if names.setdefault(number, name) != name:
+                raise BadCase("two regions of the RTSTRUCT have one ROINumber (3006,0022) and two names")
+            frames[number] = str(region.get("ReferencedFrameOfReferenceUID") or "")
+        for region in dataset.get("ROIContourSequence") or []:
+            items = [item for item in region.get("ContourSequence") or [] if _has_points(item)]
+            drawn += [(int(region.ReferencedROINumber), items)] if items else []
+    except BadCase:
+        raise
+    except Exception as error:  # a damaged file fails in any of pydicom's many ways
+        raise BadCase("the RTSTRUCT is damaged: its lists of regions and contours cannot be read") from error
+    if frame_of_reference and any(frames.get(number) not in (None, "", frame_of_reference) for number, _ in drawn):
+        raise BadCase("the contours lie in another FrameOfReferenceUID (0020,0052) than the image")
+    return [Region(names.get(number, ""), items) for number, items in drawn]
+
+
+def _has_points(item: pydicom.Dataset) -> bool:
+    """Tell whether a contour has points, without a look at their numbers: damage to other regions costs no lung."""
+    element = item.get_item("ContourData")
+    return element is not None and bool(element.value)
 
 
 def _to_contour(item: pydicom.Dataset) -> Contour:
-    points = np.asarray(item.ContourData, dtype=np.float64).reshape(-1, 3)
-    return Contour(points, str(item.get("ContourGeometricType") or "").upper())
+    """Read one contour; raise BadCase if its numbers are not whole points, or not as many as it says."""
+    try:
+        numbers = np.atleast_1d(np.asarray(item.ContourData, dtype=np.float64))
+        said = int(item.get("NumberOfContourPoints") or 0)
+        geometric_type = str(item.get("ContourGeometricType") or "").upper().strip()
+    except Exception as error:  # a damaged element fails in any of pydicom's many ways
+        raise BadCase("a contour is damaged: its ContourData (3006,0050) holds what is no number") from error
+    if len(numbers) % 3 or not np.isfinite(numbers).all():
+        raise BadCase("a contour is damaged: its ContourData (3006,0050) is no list of points of three numbers each")
+    if said not in (0, len(numbers) // 3):
+        raise BadCase(
+            f"a contour is damaged: NumberOfContourPoints (3006,0046) says {said}, ContourData (3006,0050) holds"
+            f" {len(numbers) // 3}"
+        )
+    return Contour(numbers.reshape(-1, 3), geometric_type)

@@ -4,8 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from lungsight.intake.cases import Folders, Intake, convert_shard, quiet
+from lungsight.intake.cases import Folders, Intake, convert_shard
 from lungsight.intake.cohort_table import read_rows
+from lungsight.intake.quiet import quiet
 from lungsight.intake.shards import shard_name, shard_of
 from lungsight.layout import CASES, NIFTI, SHARDS, SLICES
 from lungsight.privacy import key_of

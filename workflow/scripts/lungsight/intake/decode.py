@@ -1,57 +1,180 @@
 """Decode the stored pixel values of a DICOM slice in any transfer syntax."""
 
 import io
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pydicom
 from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array  # pyright: ignore[reportPrivateImportUsage]  # documented here
-from pydicom.uid import JPEGLossless, JPEGLosslessSV1
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLossless,
+    JPEGLosslessSV1,
+)
 
 from lungsight.errors import BadCase
 from lungsight.intake.headers import SliceHeader, tag_of
 from lungsight.intake.jpeg_lossless import check_stream
+from lungsight.intake.quiet import silent
+from lungsight.parallel import Child, ChildDied
 
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
+_CHILD = Child(prepare=silent)
+Source = TypeVar("Source")
+Decoded = TypeVar("Decoded")
 
 
-def stored_values(header: SliceHeader) -> np.ndarray:
+class Stored(NamedTuple):
+    """Decoded pixels.
+
+    Attributes
+    ----------
+    values : (rows, columns) integers
+        As stored, sign extended.
+    padding : (int, int) or None
+        Least and largest stored value that marks padding, from PixelPaddingValue and PixelPaddingRangeLimit.
+    """
+
+    values: np.ndarray
+    padding: tuple[int, int] | None
+
+
+def stored_values(header: SliceHeader) -> Stored:
     """Decode one slice through pydicom's plugins, without presentation state or colour map.
 
-    JPEG Lossless streams are checked first, since gdcm ends the process on some damaged ones. imagecodecs decodes them
-    in a third of the time, but makes an image of damaged streams that gdcm refuses (docs/peers.md).
-
-    Returns
-    -------
-    (rows, columns) integers
-        As stored, sign extended.
+    Some damaged streams make a codec end its process. So what a codec has to decode is decoded in a child process,
+    one for all slices of this process: only the slice is lost with it. Uncompressed and deflated pixels are read
+    here.
 
     Raises
     ------
     BadCase
         If the pixels are absent, truncated or cannot be decoded.
     """
-    where = f"(file {header.ordinal})"
+    if not header.coded:
+        return _decoded(header)
+    return _in_child(_decoded, header, header.where)
+
+
+def _in_child(decode: Callable[[Source], Decoded], source: Source, where: str = "") -> Decoded:
+    """Decode in the child process; raise BadCase for what it refuses, and if it crashes."""
     try:
-        # From memory: an element that claims 4 GB then allocates no more than the file has.
-        dataset = pydicom.dcmread(io.BytesIO(header.path.read_bytes()), force=True)
+        fault, decoded = _CHILD.call(_attempt, decode, source)
+    except ChildDied as error:
+        raise BadCase(
+            f"the compressed pixels are so damaged that they cannot be decoded: the decoder crashed {where}".rstrip()
+        ) from error
+    if decoded is None:
+        raise BadCase(fault)
+    return decoded
+
+
+def _attempt(decode: Callable[[Source], Decoded], source: Source) -> tuple[str, Decoded | None]:
+    """Decode; return why it is refused, or what was decoded."""
+    try:
+        return "", decode(source)
+    except BadCase as error:
+        return str(error), None
+
+
+def decompressed(dataset: pydicom.Dataset) -> pydicom.Dataset:
+    """Return a data set with its pixels uncompressed; a codec works in the child process. Bits stay as they are.
+
+    Raises
+    ------
+    BadCase
+        If the codec refuses the pixels or crashes.
+    """
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if "PixelData" not in dataset or not (syntax and syntax.is_encapsulated):
+        return dataset
+    try:
+        return _CHILD.call(_decompressed, dataset)
+    except ChildDied as error:
+        raise BadCase(
+            "the compressed pixels are so damaged that they cannot be decoded: the decoder crashed"
+        ) from error
+
+
+def _decompressed(dataset: pydicom.Dataset) -> pydicom.Dataset:
+    try:
+        dataset.decompress(generate_instance_uid=False)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # as in `_decoded`
+        raise BadCase("the compressed pixels are damaged and cannot be decoded") from error
+    return dataset
+
+
+def _decoded(header: SliceHeader) -> Stored:
+    """Decode one slice in this process.
+
+    JPEG Lossless streams are checked first. imagecodecs decodes them in a third of gdcm's time, but makes an image of
+    damaged streams that gdcm refuses (docs/peers.md).
+    """
+    where = header.where
+    try:
+        dataset = _dataset_of_frames(header.path, header.path.stat()) if header.frames > 1 else _dataset(header.path)
         if "PixelData" not in dataset:
             raise BadCase(f"PixelData {tag_of('PixelData')} is missing or cut off {where}")
         if int(dataset.get("HighBit") or dataset.BitsStored - 1) != dataset.BitsStored - 1:
             raise BadCase(f"HighBit {tag_of('HighBit')} is not BitsStored − 1 {where}")
-        if dataset.file_meta.TransferSyntaxUID in JPEG_LOSSLESS:
+        if not dataset.file_meta.get("TransferSyntaxUID"):
+            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset, where)
+        if dataset.file_meta.TransferSyntaxUID in JPEG_LOSSLESS and header.frames == 1:
             stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
             check_stream(stream, header.rows, header.columns, where)
-        stored = pixel_array(dataset, raw=True)
+        stored = pixel_array(dataset, raw=True, index=header.frame - 1 if header.frames > 1 else None)
     except (BadCase, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # decoders raise anything on damaged data; a panic in Rust is no Exception
-        raise BadCase(f"the pixels cannot be decoded: {type(error).__name__} {where}") from error
+        kind = "compressed pixels are damaged" if header.coded else "pixels are damaged or their header is wrong"
+        raise BadCase(f"the {kind} and cannot be decoded {where}") from error
     if stored.shape != (header.rows, header.columns):
         raise BadCase(f"the decoded pixels are not Rows × Columns {where}")
     if not np.issubdtype(stored.dtype, np.integer):
         raise BadCase(f"the pixels are no integers {where}")
-    return sign_extended(stored, int(dataset.BitsStored), bool(dataset.PixelRepresentation), where)
+    signed = bool(dataset.PixelRepresentation)
+    return Stored(sign_extended(stored, int(dataset.BitsStored), signed, where), _padding(dataset, signed))
+
+
+def _dataset(path: Path) -> pydicom.Dataset:
+    """Read a file from memory: an element that claims 4 GB then allocates no more than the file has."""
+    return pydicom.dcmread(io.BytesIO(path.read_bytes()), force=True)
+
+
+@lru_cache(maxsize=1)  # each frame of a file is decoded by a call of its own
+def _dataset_of_frames(path: Path, _state: os.stat_result) -> pydicom.Dataset:
+    return _dataset(path)
+
+
+def _guessed_syntax(dataset: pydicom.Dataset, where: str) -> UID:
+    """Return the transfer syntax of a file that does not name it, from the way in which its elements are written."""
+    if dataset["PixelData"].is_undefined_length:
+        raise BadCase(f"compressed pixels in a file without transfer syntax: its meta header is missing {where}")
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def _padding(dataset: pydicom.Dataset, signed: bool) -> tuple[int, int] | None:
+    """Return the range of stored values that mark padding; None if the header names none."""
+    value, limit = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
+    ends = [int(end) for end in (value, value if limit is None else limit) if isinstance(end, int | float)]
+    if len(ends) < 2:
+        return None
+    if signed:  # some writers store a negative value in an unsigned element
+        ends = [(end + (1 << 15)) % (1 << 16) - (1 << 15) for end in ends]
+    return min(ends), max(ends)
 
 
 def sign_extended(stored: np.ndarray, bits: int, signed: bool, where: str = "") -> np.ndarray:

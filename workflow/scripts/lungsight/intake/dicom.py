@@ -4,23 +4,26 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import highdicom
 import numpy as np
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.decode import stored_values
-from lungsight.intake.geometry import LPS_TO_RAS, is_axial, to_canonical, voxel_spacing
+from lungsight.intake.enhanced import placed_frames
+from lungsight.intake.geometry import to_canonical
 from lungsight.intake.headers import SliceHeader, read_headers
-from lungsight.intake.hounsfield import check_range, jumps, percentiles, sampled, to_hounsfield
+from lungsight.intake.hounsfield import jumps, lay_padding, percentiles, sampled, to_hounsfield
+from lungsight.intake.passes import check_no_seam
+from lungsight.intake.plausibility import doubts_about_hounsfield
 from lungsight.intake.series import (
     ANY_SERIES,
     PlacedSlice,
     SeriesRule,
     Stack,
+    check_one_patient,
     check_pixels_described,
-    check_spacing,
     choose_series,
+    is_axial_slice,
     place_slice,
     same_place,
     sort_by_position,
@@ -55,16 +58,22 @@ def read_dicom(
     slices, others = read_headers(path, root)
     if not slices:
         raise BadCase("; ".join(["no CT slice", *_in_words(others)]))
+    check_one_patient(slices)
     chosen, notes = choose_series(slices, rule)
     notes += _in_words(others)
     if not burned_in and any(header.burned_in for header in chosen):
         raise BadCase("BurnedInAnnotation (0028,0301) is YES")
     if chosen[0].enhanced or chosen[0].frames > 1:
-        return _read_multiframe(chosen[0], window, min_slices, notes)
-    placed = []
-    for header in chosen:
-        check_pixels_described(header)
-        placed.append(place_slice(header))
+        check_number(sum(header.frames for header in chosen), min_slices)
+        placed = placed_frames(chosen)
+        if not is_axial_slice(placed[0]):
+            raise BadCase("no axial CT slice")
+    else:
+        for header in chosen:
+            check_pixels_described(header)
+        placed = [place_slice(header) for header in chosen]
+    if any(header.modified_hu for header in placed):
+        notes.append("RescaleType is HU_MOD: modified HU, as in virtual images of dual-energy CT")
     kept, dropped = drop_duplicates(placed)
     if dropped:
         notes.append(f"left out {dropped} × identical duplicate slice")
@@ -105,12 +114,22 @@ def drop_duplicates(slices: Sequence[PlacedSlice]) -> tuple[list[PlacedSlice], i
         if not repeated:
             kept.append(header)
         elif not np.array_equal(_hounsfield(kept[-1]), _hounsfield(header)):
-            raise BadCase(f"files {kept[-1].ordinal} and {header.ordinal} have one position and different pixels")
+            raise BadCase(f"{_named(kept[-1], header)} have one position and different pixels")
     return kept, len(ordered) - len(kept)
 
 
+def _named(first: PlacedSlice, second: PlacedSlice) -> str:
+    if first.frame and first.ordinal == second.ordinal:
+        return f"frames {first.frame} and {second.frame} of file {first.ordinal}"
+    return f"files {first.ordinal} and {second.ordinal}"
+
+
 def _hounsfield(header: PlacedSlice) -> np.ndarray:
-    return to_hounsfield(stored_values(header), header.slope, header.intercept, f"(file {header.ordinal})")
+    stored, padding = stored_values(header)
+    hounsfield = to_hounsfield(stored, header.slope, header.intercept, header.where)
+    if padding:
+        lay_padding(hounsfield, stored, padding)
+    return hounsfield
 
 
 def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
@@ -121,10 +140,12 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
         hounsfield = _hounsfield(header)
         samples.append(sampled(hounsfield))
         planes[index] = window.encode(hounsfield)
+    check_no_seam(samples)
     notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
     voxels, affine = to_canonical(planes.T, stack.affine)
-    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, notes)
+    doubts = doubts_about_hounsfield(samples)
+    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, first.series, notes, doubts)
 
 
 def _acquisition(
@@ -159,26 +180,3 @@ def _acquisition(
         transfer_syntax=header.syntax,
         lossy=int(header.lossy),
     )
-
-
-def _read_multiframe(header: SliceHeader, window: Window, min_slices: int, notes: list[str]) -> Volume:
-    """Convert an Enhanced CT file with highdicom, which sorts the frames and refuses those that form no even stack."""
-    if not header.enhanced:
-        raise BadCase("a multi-frame file that is no Enhanced CT")
-    check_number(header.frames, min_slices)
-    check_pixels_described(header)
-    try:
-        image = highdicom.imread(header.path)
-        volume = image.get_volume(apply_real_world_transform=False, apply_modality_transform=True, dtype=np.float32)
-    except Exception as error:  # highdicom raises many types on frames that form no volume
-        raise BadCase(f"the frames of an Enhanced CT form no volume ({type(error).__name__})") from error
-    affine = LPS_TO_RAS @ volume.affine[:, [2, 1, 0, 3]]
-    if not is_axial(affine):
-        raise BadCase("no axial CT slice")
-    spacing = voxel_spacing(affine)
-    check_spacing(spacing)
-    check_range(volume.array)
-    samples = [sampled(plane) for plane in volume.array]
-    acquisition = _acquisition(header, spacing[[1, 0, 2]], samples)
-    voxels, affine = to_canonical(np.stack([window.encode(plane) for plane in volume.array]).T, affine)
-    return Volume(voxels, window.max_code, affine, acquisition, header.frame_of_reference, notes)

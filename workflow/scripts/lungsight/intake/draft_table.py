@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from lungsight.errors import UserError
-from lungsight.intake.file_names import PICTURE_ENDINGS, VOLUME_ENDINGS, guess_patient
+from lungsight.intake.file_names import (
+    HEAD,
+    PICTURE_ENDINGS,
+    VOLUME_ENDINGS,
+    guess_patient,
+    is_leftover,
+    looks_like_dicom,
+)
 from lungsight.intake.headers import files_below
-from lungsight.intake.masks import RTSTRUCT, SEGMENTATION
+from lungsight.intake.masks import RTSTRUCT, SEGMENTATIONS
 from lungsight.raw_table import is_formula
 
 _TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]
@@ -39,9 +45,16 @@ class Draft:
 
 
 def _header(path: Path) -> pydicom.Dataset | None:
+    """Read the tags of a DICOM file, also of one without preamble; None for any other and for a damaged file."""
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError):
+        with open(path, "rb") as file:
+            if not looks_like_dicom(file.read(HEAD)):
+                return None
+            file.seek(0)
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        # Elements are converted when they are asked for: a damaged one fails here, not later.
+        return dataset if any(str(dataset.get(tag) or "") for tag in _TAGS) else None
+    except Exception:  # a damaged file fails in any of pydicom's many ways
         return None
 
 
@@ -72,11 +85,13 @@ def draft_table(root: Path) -> Draft:
     files: list[Path] = []
     for path in files_below(root, root):
         name = path.name.lower()
-        if name.endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):
+        if is_leftover(path.relative_to(root)):
+            draft.found["other files"] += 1
+        elif name.endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):
             files.append(path)
         elif (dataset := _header(path)) is None:
             draft.found["other files"] += 1
-        elif str(dataset.get("SOPClassUID") or "") in (RTSTRUCT, SEGMENTATION):
+        elif str(dataset.get("SOPClassUID") or "") in (RTSTRUCT, *SEGMENTATIONS):
             masks.setdefault(str(dataset.get("StudyInstanceUID") or ""), path)
         elif str(dataset.get("Modality") or "CT") == "CT":
             folder = folders.setdefault(path.parent, _Folder())

@@ -1,4 +1,4 @@
-"""Tell formats and patients by the names of files and folders alone.
+"""Tell formats and patients by the names of files and folders, and by a file's first bytes.
 
 Standard library only: `lungsight.predict` reads this while the workflow is parsed.
 """
@@ -6,7 +6,33 @@ Standard library only: `lungsight.predict` reads this while the workflow is pars
 from pathlib import Path
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
-VOLUME_ENDINGS = (".nii", ".nii.gz")
+VOLUME_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
+
+HEAD = 1024  # bytes that show what a file is
+_FIRST_GROUPS = (2, 8)  # of a DICOM file without preamble
+# What file systems and archivers leave beside the scans: thumbnails of Windows, shadow files of macOS.
+_LEFTOVERS = {"thumbs.db", "desktop.ini"}
+_LEFTOVER_FOLDER = "__MACOSX"
+
+
+def is_leftover(path: Path) -> bool:
+    """Tell whether a file below a cohort's root is hidden or was left by a file system or an archiver."""
+    hidden = any(part.startswith(".") for part in path.parts)
+    return hidden or path.name.lower() in _LEFTOVERS or _LEFTOVER_FOLDER in path.parts
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Recognise a file with the preamble, or one without that starts with group 0002 or 0008, as in old archives.
+
+    An explicit VR or a short length must follow the first tag, in either byte order.
+    """
+    if head[128:132] == b"DICM":
+        return True
+    for order in ("little", "big"):
+        group, element = (int.from_bytes(head[place : place + 2], order) for place in (0, 2))
+        if group in _FIRST_GROUPS and element < 0x3000 and len(head) > 8:
+            return (head[4:6].isalpha() and head[4:6].isupper()) or int.from_bytes(head[4:8], order) < 1024
+    return False
 
 
 def guess_patient(path: Path, root: Path, format: str) -> str:

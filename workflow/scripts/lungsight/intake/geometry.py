@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 AFFINE_TOLERANCE = 1e-3
+SHEAR_TOLERANCE = 1e-3  # on the cosine between two axes, as for the planes of a DICOM series
 
 
 def slice_to_image(plane: np.ndarray) -> np.ndarray:
@@ -127,3 +128,14 @@ def same_grid(first: np.ndarray, second: np.ndarray) -> bool:
 def voxel_spacing(affine: np.ndarray) -> np.ndarray:
     """Compute the mm (3,) between voxel centres along each array axis."""
     return np.linalg.norm(affine[:3, :3], axis=0)
+
+
+def unit_axes(affine: np.ndarray) -> np.ndarray:
+    """Compute the directions of the array axes: (3, 3), one unit vector a column."""
+    return affine[:3, :3] / voxel_spacing(affine)
+
+
+def is_sheared(affine: np.ndarray) -> bool:
+    """Tell whether the array axes are not perpendicular: the planes are shifted against each other."""
+    axes = unit_axes(affine)
+    return bool(np.abs(axes.T @ axes - np.eye(3)).max() > SHEAR_TOLERANCE)

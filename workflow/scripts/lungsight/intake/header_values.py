@@ -66,6 +66,17 @@ class HeaderValues:
             return None
         return values if len(values) == count and all(map(math.isfinite, values)) else None
 
+    def fault(self, keyword: str, count: int) -> str:
+        """Say why `count` numbers cannot be read of an attribute that is there; "" if it is absent or empty."""
+        parts, text = self._parts(keyword), self.text(keyword)
+        if not text:
+            return ""
+        if "," in text:
+            return "is not readable as a number: it is written with a decimal comma"
+        if len(parts) != count:
+            return f"has {len(parts)} {'value' if len(parts) == 1 else 'values'} instead of {count}"
+        return "is not readable as a number"
+
     def number(self, keyword: str) -> float | None:
         """Return the one value of an attribute; None as in `numbers`."""
         values = self.numbers(keyword, 1)

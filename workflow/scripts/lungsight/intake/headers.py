@@ -5,8 +5,10 @@ import os
 import re
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -14,6 +16,7 @@ from pydicom.dataset import FileMetaDataset
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
+from lungsight.intake.file_names import HEAD, looks_like_dicom
 from lungsight.intake.header_values import HeaderValues, tag_of_keyword
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -25,17 +28,21 @@ MAX_INFLATED = 128 << 20  # bytes; the largest slice that MAX_PIXELS allows has 
 # Words of ImageType for pictures that were projected, resliced or computed, not reconstructed as an axial slice.
 _PROJECTED = {"LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "AVERAGE", "PROJECTION"}
 _COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
-_NO_HOUNSFIELD = {"OD", "Z_EFF", "ED", "EDW", "MGML", "PCT"}  # RescaleType of material and perfusion maps
-_FIRST_TAGS = [bytes((group, 0, element, 0)) for group, element in ((2, 0), (2, 1), (8, 0), (8, 5), (8, 8))]
+# RescaleType: some writers spell HU out, and US means unspecified. Others (Z_EFF, MGML, …) are material maps.
+_HOUNSFIELD = re.compile(r"|US|UNSPECIFIED|NONE|(CT )?HU|HU_MOD|H\.?U\.?|.*HOUNSFIELD.*")
+MODIFIED_HU = "HU_MOD"
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
 _KEYWORDS = (
     "SOPClassUID",
     "Modality",
     "ImageType",
+    "PatientID",
+    "PatientBirthDate",
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "AcquisitionNumber",
+    "AcquisitionTime",
     "InstanceNumber",
     "ImagePositionPatient",
     "ImageOrientationPatient",
@@ -56,8 +63,27 @@ _KEYWORDS = (
     "BurnedInAnnotation",
     "Manufacturer",
     "LossyImageCompression",
+    "ConcatenationUID",
+    "InConcatenationNumber",
+    "InConcatenationTotalNumber",
 )
 _TAGS = [tag_of_keyword(keyword) for keyword in _KEYWORDS]
+# Keyword → number of values.
+_COUNTS = {
+    "PixelSpacing": 2,
+    "ImagePositionPatient": 3,
+    "ImageOrientationPatient": 6,
+    "RescaleSlope": 1,
+    "RescaleIntercept": 1,
+}
+# What every slice needs: attribute of `SliceHeader` → keyword.
+NEEDED = {
+    "spacing": "PixelSpacing",
+    "position": "ImagePositionPatient",
+    "orientation": "ImageOrientationPatient",
+    "slope": "RescaleSlope",
+    "intercept": "RescaleIntercept",
+}
 
 
 @dataclass(frozen=True)
@@ -69,8 +95,14 @@ class SliceHeader:
     path : Path
     ordinal : int
         Number of the file in its folder, from 1. It names the file in messages, which must not show the path.
+    frame : int
+        Number of the frame in a multi-frame file, from 1; 0 is the whole file.
+    patient : tuple of str
+        PatientID and PatientBirthDate, to compare and never to print.
     series, frame_of_reference : str
         SeriesInstanceUID and FrameOfReferenceUID.
+    concatenation : (str, int, int)
+        ConcatenationUID, number of this part and of all parts, for an Enhanced CT in several files; "" and 0 if not.
     kernel : str
         ConvolutionKernel in capitals.
     frames : int
@@ -88,8 +120,14 @@ class SliceHeader:
         SliceThickness in mm.
     acquisition, instance : int
         AcquisitionNumber and InstanceNumber.
+    time : str
+        AcquisitionTime.
     slope, intercept : float
         RescaleSlope and RescaleIntercept.
+    modified_hu : bool
+        RescaleType is HU_MOD, as in virtual images of dual-energy CT.
+    faults : dict
+        Keyword → why its value cannot be used, for those of position, rescale and spacing that are there.
     kvp : float
     contrast : bool
         The header names a contrast agent.
@@ -105,12 +143,17 @@ class SliceHeader:
         PhotometricInterpretation.
     uncompressed_bytes : int
         Size of the pixels, if they are stored uncompressed.
+    coded : bool
+        The pixels are compressed by a codec whose decoder may end its process.
     """
 
     path: Path
     ordinal: int
+    frame: int
+    patient: tuple[str, str]
     series: str
     frame_of_reference: str
+    concatenation: tuple[str, int, int]
     kernel: str
     frames: int
     enhanced: bool
@@ -122,8 +165,11 @@ class SliceHeader:
     thickness: float | None
     acquisition: int | None
     instance: int | None
+    time: str
     slope: float | None
     intercept: float | None
+    modified_hu: bool
+    faults: dict[str, str]
     kvp: float | None
     contrast: bool
     manufacturer: str
@@ -133,6 +179,12 @@ class SliceHeader:
     samples: int
     photometric: str
     uncompressed_bytes: int | None
+    coded: bool
+
+    @property
+    def where(self) -> str:
+        """Name the file, and the frame in it, in a message."""
+        return f"(file {self.ordinal}, frame {self.frame})" if self.frame else f"(file {self.ordinal})"
 
 
 def tag_of(keyword: str) -> str:
@@ -164,11 +216,6 @@ def check_inflated_size(path: Path, head: bytes) -> None:
         raise BadCase("a deflated file inflates beyond the size of any CT slice")
 
 
-def _looks_like_dicom(head: bytes) -> bool:
-    """Recognise a file with the preamble, or one without that starts with group 0002 or 0008, as in old archives."""
-    return head[128:132] == b"DICM" or head[:4] in _FIRST_TAGS
-
-
 def read_header(path: Path, ordinal: int) -> SliceHeader | str:
     """Read the header of a CT slice.
 
@@ -194,8 +241,8 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
         return "not DICOM"
     # A mapped file gives no more bytes than it has. Otherwise an element that claims 4 GB would get them allocated.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        head = mapped[:1024]
-        if not _looks_like_dicom(head):
+        head = mapped[:HEAD]
+        if not looks_like_dicom(head):
             return "not DICOM"
         try:
             check_inflated_size(path, head)
@@ -207,52 +254,114 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
                 force=force,
             )
             header, meta = HeaderValues(dataset), dataset.file_meta
-            return _kind_of_other(header, meta) or _to_slice_header(header, meta, path, ordinal)
+            kind = _kind_of_other(header, meta)
+            if kind == "no CT image" and _is_cut_ct_class(header.text("SOPClassUID") or _stored_class(meta)):
+                raise _cut(ordinal)
+            return kind or _to_slice_header(header, meta, path, ordinal)
         except BadCase:
             raise
-        except Exception:  # a damaged header fails in any of pydicom's many ways
+        except Exception as error:  # a damaged header fails in any of pydicom's many ways
+            if _says_ct(head):
+                raise BadCase(f"the header of file {ordinal}, a CT image, is damaged or cut off") from error
             return "unreadable"
+
+
+def _stored_class(meta: FileMetaDataset) -> str:
+    return str(meta.get("MediaStorageSOPClassUID") or "")
+
+
+def _is_cut_ct_class(sop_class: str) -> bool:
+    """Tell whether a file ends within the UID of a CT class."""
+    classes = (CT_IMAGE, *ENHANCED_CT)
+    return bool(sop_class) and sop_class not in classes and any(name.startswith(sop_class) for name in classes)
+
+
+def _cut(ordinal: int) -> BadCase:
+    return BadCase(f"the header of file {ordinal}, a CT image, is cut off before its pixels: the file is truncated")
+
+
+def _says_ct(head: bytes) -> bool:
+    """Tell whether the first bytes of a file name a CT class."""
+    return any(sop_class.encode() in head for sop_class in (CT_IMAGE, *ENHANCED_CT))
 
 
 def _kind_of_other(header: HeaderValues, meta: FileMetaDataset) -> str:
     """Describe a DICOM file that is not a CT slice; "" for a CT slice."""
-    sop_class = header.text("SOPClassUID") or str(meta.get("MediaStorageSOPClassUID") or "")
+    sop_class = header.text("SOPClassUID") or _stored_class(meta)
     modality = header.word("Modality")
     if not sop_class and not modality:
         return "unreadable"
     if sop_class not in (CT_IMAGE, *ENHANCED_CT, "") or modality not in ("", "CT"):
         return "no CT image"
-    if _COMPUTED & set(re.split(r"[^A-Z0-9]+", header.word("ImageType"))):
+    if is_computed(header.word("ImageType")):
         return "localizer, projection or reformatted image"
-    if header.word("RescaleType") in _NO_HOUNSFIELD:
-        return "not in HU"
-    return ""
+    return "" if is_hounsfield(header.word("RescaleType")) else "not in HU"
+
+
+def is_hounsfield(rescale_type: str) -> bool:
+    """Tell whether a RescaleType, in capitals, lets the pixels be HU: it says so, or says nothing."""
+    return _HOUNSFIELD.fullmatch(rescale_type) is not None
+
+
+def is_computed(image_type: str) -> bool:
+    """Tell whether an ImageType or FrameType, in capitals, is that of a projected, resliced or computed picture."""
+    return bool(_COMPUTED & set(re.split(r"[^A-Z0-9]+", image_type)))
+
+
+def placement(values_of: Callable[[str], HeaderValues]) -> dict[str, Any]:
+    """Read where a slice lies and how it is rescaled: the attributes of `NEEDED`, and `faults`, of a `SliceHeader`.
+
+    Parameters
+    ----------
+    values_of : callable
+        Keyword → the data set that holds it: the header, or a functional group of a frame.
+    """
+    numbers = {keyword: values_of(keyword).numbers(keyword, count) for keyword, count in _COUNTS.items()}
+    faults = {
+        keyword: fault
+        for keyword, found in numbers.items()
+        if found is None and (fault := values_of(keyword).fault(keyword, _COUNTS[keyword]))
+    }
+    position, orientation = numbers["ImagePositionPatient"], numbers["ImageOrientationPatient"]
+    spacing, slope, intercept = numbers["PixelSpacing"], numbers["RescaleSlope"], numbers["RescaleIntercept"]
+    return {
+        "position": None if position is None else np.array(position),
+        "orientation": None if orientation is None else np.array(orientation),
+        "spacing": None if spacing is None else (spacing[0], spacing[1]),
+        "slope": None if slope is None else slope[0],
+        "intercept": None if intercept is None else intercept[0],
+        "faults": faults,
+    }
 
 
 def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, ordinal: int) -> SliceHeader:
-    position, orientation = header.numbers("ImagePositionPatient", 3), header.numbers("ImageOrientationPatient", 6)
-    spacing = header.numbers("PixelSpacing", 2)
     rows, columns = header.whole("Rows", 0), header.whole("Columns", 0)
-    syntax = meta.get("TransferSyntaxUID")
+    if not rows and not columns and header.whole("BitsAllocated") is None:
+        raise _cut(ordinal)
+    syntax, frames = meta.get("TransferSyntaxUID"), header.whole("NumberOfFrames", 1)
     raw = syntax is None or not (syntax.is_compressed or syntax.is_deflated)
     return SliceHeader(
         path=path,
         ordinal=ordinal,
+        frame=0,
+        patient=(header.word("PatientID"), header.text("PatientBirthDate")),
         series=header.text("SeriesInstanceUID"),
         frame_of_reference=header.text("FrameOfReferenceUID"),
+        concatenation=(
+            header.text("ConcatenationUID"),
+            header.whole("InConcatenationNumber", 0),
+            header.whole("InConcatenationTotalNumber", 0),
+        ),
         kernel=header.word("ConvolutionKernel"),
-        frames=header.whole("NumberOfFrames", 1),
+        frames=frames,
         enhanced=header.text("SOPClassUID") in ENHANCED_CT,
         rows=rows,
         columns=columns,
-        position=None if position is None else np.array(position),
-        orientation=None if orientation is None else np.array(orientation),
-        spacing=None if spacing is None else (spacing[0], spacing[1]),
         thickness=header.positive("SliceThickness"),
         acquisition=header.whole("AcquisitionNumber"),
         instance=header.whole("InstanceNumber"),
-        slope=header.number("RescaleSlope"),
-        intercept=header.number("RescaleIntercept"),
+        time=header.text("AcquisitionTime"),
+        modified_hu=header.word("RescaleType") == MODIFIED_HU,
         kvp=header.positive("KVP"),
         contrast=header.word("ContrastBolusAgent") not in ("", "NO", "NONE", "N/A"),
         manufacturer=manufacturer_class(header.word("Manufacturer")),
@@ -261,7 +370,9 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         burned_in=header.word("BurnedInAnnotation") == "YES",
         samples=header.whole("SamplesPerPixel", 1),
         photometric=header.word("PhotometricInterpretation"),
-        uncompressed_bytes=rows * columns * header.whole("BitsAllocated", 16) // 8 if raw else None,
+        uncompressed_bytes=frames * rows * columns * header.whole("BitsAllocated", 16) // 8 if raw else None,
+        coded=syntax is not None and syntax.is_encapsulated,
+        **placement(lambda _: header),
     )
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from scipy import ndimage
 
 from lungsight.errors import BadCase
 
 SAMPLING = 4  # every fourth row and column is enough for percentiles and jumps
 MOST = 32768.0  # HU; scanners with an extended range end at about 30,700
 LEAST = -65536.0  # HU; padding may be the smallest value of 16 bits, and the intercept leads below that
+AIR, PADDING = -900.0, -2000.0  # HU; padding that is as dark as air needs no change
 JUMP = 50.0  # HU; noise and anatomy move the median difference of neighbouring slices by a few HU
 
 
@@ -67,6 +69,26 @@ def to_hounsfield(stored: np.ndarray, slope: float, intercept: float, where: str
         hounsfield *= np.float32(slope)
     hounsfield += np.float32(intercept)
     return hounsfield
+
+
+def lay_padding(hounsfield: np.ndarray, stored: np.ndarray, padding: tuple[int, int]) -> None:
+    """Give padding that reads brighter than air the value of padding, in place.
+
+    Padding is what PixelPaddingValue marks in at least two corners of a slice, and what is connected with that. A value
+    that marks nothing there is taken for a wrong header: the pixels stay.
+
+    Parameters
+    ----------
+    hounsfield, stored : (rows, columns) arrays
+    padding : (int, int)
+        Least and largest stored value of padding.
+    """
+    marked = (stored >= padding[0]) & (stored <= padding[1])
+    corners = [(row, column) for row in (0, -1) for column in (0, -1) if marked[row, column]]
+    if len(corners) < 2 or max(hounsfield[corner] for corner in corners) <= AIR:
+        return
+    regions, _ = ndimage.label(marked)
+    hounsfield[np.isin(regions, [regions[corner] for corner in corners])] = PADDING
 
 
 def sampled(hounsfield: np.ndarray) -> np.ndarray:

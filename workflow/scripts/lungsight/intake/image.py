@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from lungsight.errors import BadCase
 from lungsight.intake.geometry import image_to_slice
 from lungsight.intake.headers import MAX_PIXELS
+from lungsight.intake.plausibility import doubts_about_picture
 from lungsight.intake.volume import AcquisitionMetadata, Volume
 
 _COLOURS = ("RGB", "RGBA", "P", "LA", "PA", "RGBa", "La")
@@ -27,17 +28,23 @@ def to_grey(image: Image.Image) -> np.ndarray:
         For another pixel type (CMYK, float).
     """
     image = ImageOps.exif_transpose(image)
-    if image.mode in ("L", "1"):
+    if image.mode in ("L", "1") and "transparency" not in image.info:
         return np.asarray(image.convert("L"))
-    if image.mode in _COLOURS:
+    if image.mode in _COLOURS or image.mode in ("L", "1"):
         coloured = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return np.asarray(Image.alpha_composite(black, coloured).convert("L"))
-    if image.mode.startswith("I;16") or image.mode == "I":
+    if _is_deep(image):
         values = np.asarray(image).astype(np.int64)
+        if isinstance(transparent := image.info.get("transparency"), int):
+            values = np.where(values == transparent, 0, values)
         if values.min() >= 0 and values.max() <= 65535:
             return ((values * 255 + 32767) // 65535).astype(np.uint8)
     raise BadCase(f"the picture's pixel type {image.mode} is not grey, colour or 16-bit grey")
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I")
 
 
 def load_grey(path: Path) -> np.ndarray:
@@ -46,18 +53,26 @@ def load_grey(path: Path) -> np.ndarray:
     Raises
     ------
     BadCase
-        For any other file, for damaged or animated pictures, and for sizes beyond any slice.
+        For any other file, for damaged pictures, several pictures in a file, and sizes beyond any slice.
     """
+    return _load(path)[0]
+
+
+def _load(path: Path) -> tuple[np.ndarray, int]:
+    """Decode a picture as `load_grey` does; return it with the bits of a pixel in the file, 8 or 16."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("PNG", "JPEG")) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise BadCase(f"the picture says {image.height} × {image.width}, more than any CT slice")
-                if getattr(image, "n_frames", 1) > 1:
-                    raise BadCase("the picture is animated")
+                if (pictures := getattr(image, "n_frames", 1)) > 1:
+                    kind = (
+                        "is animated" if image.format == "PNG" else "is a photograph with its preview, as phones make"
+                    )
+                    raise BadCase(f"the file holds several pictures ({pictures}): it {kind}; export the slice alone")
                 image.load()
-                return to_grey(image)
+                return to_grey(image), 16 if _is_deep(image) else 8
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise BadCase("the file is neither PNG nor JPEG, or is damaged") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -76,8 +91,9 @@ def read_image(path: Path, size: int) -> Volume:
     size : int
         Rows and columns of the volume.
     """
-    grey = load_grey(path)
+    grey, bits = _load(path)
+    doubts = doubts_about_picture(grey, bits)
     acquisition = AcquisitionMetadata(rows=grey.shape[0], columns=grey.shape[1])
     if grey.shape != (size, size):
         grey = np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR))
-    return Volume(image_to_slice(grey)[:, :, None], 255, np.eye(4), acquisition)
+    return Volume(image_to_slice(grey)[:, :, None], 255, np.eye(4), acquisition, doubts=doubts)

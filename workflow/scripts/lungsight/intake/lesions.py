@@ -1,6 +1,6 @@
 """Read the lesion mask that may come with a case.
 
-It is a NIfTI on the grid of the image; for a picture it is a PNG of the picture's size.
+It is a NIfTI, NRRD or MetaImage on the grid of the image; for a picture it is a PNG of the picture's size.
 """
 
 import warnings
@@ -12,11 +12,11 @@ from PIL import Image, ImageOps
 from lungsight.errors import BadCase
 from lungsight.intake.geometry import image_to_slice
 from lungsight.intake.headers import MAX_PIXELS
-from lungsight.intake.masks import labelled_voxels
+from lungsight.intake.mask_plausibility import check_extent
+from lungsight.intake.masks import label_volume
 from lungsight.intake.volume import Volume
 
 MOST_LABELS = 16  # grey values or colours of a PNG mask, background included; a picture has more
-MOST_OF_IMAGE = 0.5  # share of the image; lesions lie in the lungs, and the body around them is larger
 _GREY = ("1", "L", "I", "I;16")
 
 
@@ -41,11 +41,9 @@ def read_lesion(path: Path, volume: Volume, format: str) -> np.ndarray:
     BadCase
         For a mask that does not fit the image, is no mask, or cannot be read.
     """
-    mask = _lesion_of_picture(path, volume) if format == "png" else labelled_voxels(path, volume)
-    if mask.mean() > MOST_OF_IMAGE:
-        raise BadCase(
-            "the mask marks more than half of the image: its background is not 0, or it is no mask of lesions"
-        )
+    labels = _lesion_of_picture(path, volume) if format == "png" else label_volume(path, volume)
+    mask = (labels > 0).astype(np.uint8)
+    check_extent(mask, "lesions")
     return mask
 
 

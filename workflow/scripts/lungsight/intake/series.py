@@ -6,21 +6,21 @@ spacing and 1e-3 on unit vectors.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.geometry import affine_of_planes, is_axial, slice_normal
-from lungsight.intake.headers import MAX_PIXELS, SliceHeader, tag_of
+from lungsight.intake.headers import MAX_PIXELS, NEEDED, SliceHeader, tag_of
+from lungsight.intake.passes import check_one_pass
 
 SPACING_TOLERANCE = 0.01
 VECTOR_TOLERANCE = 1e-3
 MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm; micro-CT has some hundredths, slices lie some millimetres apart
+MAX_SLICE_SPACING = 200.0  # mm; a chest is 300 mm high, and a few slices of it may have been kept
 MIN_COVER = 0.5  # of the longest series: a thin series through a part of the chest does not show the chest
 MOST_DESCRIBED = 5
-MIN_INTERLEAVED = 8  # the numbers of fewer slices can look interleaved by chance
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,6 @@ class Stack:
     spacing_slice: float
 
 
-_NEEDED = {
-    "spacing": "PixelSpacing",
-    "position": "ImagePositionPatient",
-    "orientation": "ImageOrientationPatient",
-    "slope": "RescaleSlope",
-    "intercept": "RescaleIntercept",
-}
-
-
 def place_slice(header: SliceHeader) -> PlacedSlice:
     """Check that a header has what HU and place need.
 
@@ -98,11 +89,11 @@ def place_slice(header: SliceHeader) -> PlacedSlice:
     BadCase
         With the tag and the file, if a value is missing or impossible.
     """
-    for attribute, keyword in _NEEDED.items():
+    for attribute, keyword in NEEDED.items():
         if getattr(header, attribute) is None:
-            raise BadCase(f"{keyword} {tag_of(keyword)} is missing (file {header.ordinal})")
+            raise BadCase(f"{keyword} {tag_of(keyword)} {header.faults.get(keyword, 'is missing')} {header.where}")
     placed = PlacedSlice(**vars(header))
-    where = f"(file {placed.ordinal})"
+    where = placed.where
     if placed.slope == 0:
         raise BadCase(f"RescaleSlope {tag_of('RescaleSlope')} is 0 {where}")
     check_spacing(placed.spacing, where)
@@ -125,9 +116,33 @@ def check_spacing(spacing: Iterable[float], where: str = "") -> None:
         raise BadCase(f"PixelSpacing {tag_of('PixelSpacing')} is that of no CT {where}".rstrip())
 
 
+def check_slice_spacing(spacing: float) -> None:
+    """Raise BadCase unless a distance between slices, in mm, is possible for a CT."""
+    if not MIN_SPACING <= spacing <= MAX_SLICE_SPACING:
+        raise BadCase(
+            f"the slices lie {spacing:.4g} mm apart, as in no CT: ImagePositionPatient {tag_of('ImagePositionPatient')}"
+            " is not in mm"
+        )
+
+
+def check_one_patient(slices: Sequence[SliceHeader]) -> None:
+    """Raise BadCase if the headers name two patients, by PatientID or by date of birth. The message names neither."""
+    for place, keyword in enumerate(("PatientID", "PatientBirthDate")):
+        if (found := len({header.patient[place] for header in slices} - {""})) > 1:
+            raise BadCase(f"the files belong to {found} patients: {keyword} {tag_of(keyword)} differs")
+
+
+def _check_frame_of_reference(chosen: Sequence[SliceHeader]) -> None:
+    if len({header.frame_of_reference for header in chosen} - {""}) > 1:
+        raise BadCase(
+            f"FrameOfReferenceUID {tag_of('FrameOfReferenceUID')} changes within the series: its positions do not"
+            " belong together"
+        )
+
+
 def check_pixels_described(header: SliceHeader) -> None:
     """Raise BadCase unless the header describes one grey slice of a possible size that the file can hold."""
-    where = f"(file {header.ordinal})"
+    where = header.where
     if header.rows < 1 or header.columns < 1:
         raise BadCase(f"Rows {tag_of('Rows')} or Columns {tag_of('Columns')} is missing {where}")
     if header.rows * header.columns > MAX_PIXELS:
@@ -145,10 +160,13 @@ def _same_orientation(first: SliceHeader, second: SliceHeader) -> bool:
 
 
 def group_slices(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
-    """Group slices by SeriesInstanceUID, kernel, size and orientation; a multi-frame file forms its own group."""
+    """Group slices by SeriesInstanceUID, kernel, size and orientation.
+
+    A multi-frame file forms its own group, unless it is part of a concatenation.
+    """
     groups: dict[tuple[object, ...], list[list[SliceHeader]]] = {}
     for header in slices:
-        alone = header.ordinal if header.enhanced or header.frames > 1 else 0
+        alone = (header.concatenation[0] or header.ordinal) if header.enhanced or header.frames > 1 else 0
         candidates = groups.setdefault((header.series, header.kernel, header.rows, header.columns, alone), [])
         fitting = next((group for group in candidates if _same_orientation(group[0], header)), None)
         if fitting is None:
@@ -158,8 +176,9 @@ def group_slices(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
     return [group for candidates in groups.values() for group in candidates]
 
 
-def _is_axial_group(group: list[SliceHeader]) -> bool:
-    orientation = group[0].orientation
+def is_axial_slice(header: SliceHeader) -> bool:
+    """Tell whether a slice is nearest to an axial plane. A header that is silent is no reason to leave it out."""
+    orientation = header.orientation
     if orientation is None or np.linalg.norm(np.cross(orientation[:3], orientation[3:])) < VECTOR_TOLERANCE:
         return True  # the header is silent: `place_slice` refuses it later and names the tag
     return is_axial(affine_of_planes(orientation, np.zeros(3), slice_normal(orientation), (1.0, 1.0)))
@@ -198,10 +217,11 @@ def choose_series(slices: Sequence[SliceHeader], rule: SeriesRule = ANY_SERIES) 
     Raises
     ------
     BadCase
-        If no series is axial or has the wanted contrast, or if the chosen one also has slices of another size.
+        If no series is axial or has the wanted contrast, or if the chosen one is a part of a series whose other slices
+        are not proven to be something else.
     """
     groups = group_slices(slices)
-    axial = [group for group in groups if _is_axial_group(group)]
+    axial = [group for group in groups if is_axial_slice(group[0])]
     notes = []
     if resliced := sum(len(group) for group in groups) - sum(len(group) for group in axial):
         notes.append(f"left out {resliced} × not axial")
@@ -212,18 +232,63 @@ def choose_series(slices: Sequence[SliceHeader], rule: SeriesRule = ANY_SERIES) 
         raise BadCase(f"no series {rule.contrast} contrast, as intake.series wants it")
     longest = max(map(_extent, wanted))
     chosen = min((group for group in wanted if _extent(group) >= MIN_COVER * longest), key=rule.rank)
+    if chosen[0].frames > 1 and not chosen[0].enhanced:
+        raise BadCase(f"a multi-frame file that is no Enhanced CT {chosen[0].where}")
     others = [group for group in axial if group is not chosen]
-    first = chosen[0]
     for group in others:
-        other = group[0]
-        same_series = (other.series, other.kernel) == (first.series, first.kernel) and _same_orientation(other, first)
-        if same_series and (other.rows, other.columns) != (first.rows, first.columns):
-            raise BadCase("the slices of the series differ in rows and columns")
+        if group[0].series == chosen[0].series:
+            _check_other_part(chosen, group)
+    _check_frame_of_reference(chosen)
     if others:
         described = [_described(group) for group in sorted(others, key=rule.rank)]
         more = f"; and {len(others) - MOST_DESCRIBED} more" if len(others) > MOST_DESCRIBED else ""
         notes.append(f"left out {len(others)} × other series ({'; '.join(described[:MOST_DESCRIBED])}{more})")
     return chosen, notes
+
+
+def _check_other_part(chosen: list[SliceHeader], other: list[SliceHeader]) -> None:
+    """Raise BadCase unless axial slices of the chosen series that are left out are another reconstruction of it.
+
+    They are if both parts name their kernels, form whole stacks and cover the same part of the body.
+    """
+    first, second = chosen[0], other[0]
+    files = f"(files {first.ordinal} and {second.ordinal})"
+    if first.frames > 1 or second.frames > 1 or first.enhanced or second.enhanced:
+        raise BadCase(f"one series in several multi-frame files that are no concatenation {files}: which is the scan?")
+    if (first.rows, first.columns) != (second.rows, second.columns):
+        raise BadCase("the slices of the series differ in rows and columns")
+    if not _same_orientation(first, second):
+        raise BadCase(
+            f"the slices of one series are turned against each other: ImageOrientationPatient"
+            f" {tag_of('ImageOrientationPatient')} changes {files}"
+        )
+    if not (first.kernel and second.kernel):
+        raise BadCase(
+            f"a part of the series does not name its kernel: ConvolutionKernel {tag_of('ConvolutionKernel')} is missing"
+            f" {files}, so that it is not clear whether the series is whole"
+        )
+    if not _cover_the_same(_whole_stack(chosen), _whole_stack(other)):
+        raise BadCase(
+            f"ConvolutionKernel {tag_of('ConvolutionKernel')} changes within the series {files}, and its parts do not"
+            " cover the same slices"
+        )
+
+
+def _whole_stack(group: list[SliceHeader]) -> tuple[float, float] | None:
+    """Return the first and last position of a group along its normal in mm; None if it forms no even stack."""
+    try:
+        ordered, along = sort_by_position([place_slice(header) for header in group])
+        stack_slices([header for header, repeated in zip(ordered, same_place(along), strict=True) if not repeated])
+    except BadCase:
+        return None
+    return float(along[0]), float(along[-1])
+
+
+def _cover_the_same(first: tuple[float, float] | None, second: tuple[float, float] | None) -> bool:
+    if first is None or second is None:
+        return False
+    common = min(first[1], second[1]) - max(first[0], second[0])
+    return common >= MIN_COVER * max(first[1] - first[0], second[1] - second[0])
 
 
 def _number_of_slices(group: list[SliceHeader]) -> int:
@@ -266,29 +331,6 @@ def same_place(along: np.ndarray) -> np.ndarray:
     return np.concatenate([[False], repeated])
 
 
-def _is_monotonic(numbers: Sequence[int]) -> bool:
-    return list(numbers) in (sorted(numbers), sorted(numbers, reverse=True))
-
-
-def _check_interleaved(slices: list[PlacedSlice]) -> None:
-    """Raise BadCase if two acquisitions alternate along the normal, even if their slices are evenly spaced.
-
-    AcquisitionNumber shows it, or InstanceNumber: every other slice belongs to one run of numbers.
-    """
-    if len(slices) < MIN_INTERLEAVED:
-        return
-    acquisitions = [header.acquisition for header in slices]
-    changes = sum(before != after for before, after in pairwise(acquisitions))
-    alternating = changes >= len(set(acquisitions)) > 1
-    instances = [header.instance for header in slices if header.instance is not None]
-    if not alternating and len(instances) == len(slices):
-        even, odd = instances[::2], instances[1::2]
-        apart = max(even) < min(odd) or max(odd) < min(even)
-        alternating = apart and _is_monotonic(even) and _is_monotonic(odd)
-    if alternating:
-        raise BadCase("two acquisitions are interleaved")
-
-
 def stack_slices(slices: Sequence[PlacedSlice]) -> Stack:
     """Sort slices and check that they form a straight, even stack. No two may share a place.
 
@@ -306,9 +348,10 @@ def stack_slices(slices: Sequence[PlacedSlice]) -> Stack:
         spacing = first.thickness or 1.0
         step = slice_normal(first.orientation) * spacing
         return Stack(ordered, affine_of_planes(first.orientation, first.position, step, first.spacing), spacing)
-    _check_interleaved(ordered)
+    check_one_pass(ordered)
     steps = np.diff(along)
     usual = float(np.median(steps))
+    check_slice_spacing(usual)
     off = np.abs(steps - usual) > SPACING_TOLERANCE * usual
     if off.any():
         worst = int(np.argmax(np.abs(steps - usual)))

@@ -12,8 +12,10 @@ import numpy as np
 from isal import igzip
 
 from lungsight.intake.geometry import slice_to_image
+from lungsight.intake.plausibility import Doubt
 
 COMPRESSION = 1  # of volumes: much faster than the default, files about a tenth larger
+SAME_FORM = 1e-4  # mm; below it, sform and qform differ by rounding alone
 # Half the time of level 1 alone, and smaller files: in CT a neighbour predicts a pixel better than an earlier string.
 _PNG_ENCODING = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.PAETH}
 
@@ -95,8 +97,12 @@ class Volume:
     acquisition : AcquisitionMetadata
     frame_of_reference : str
         The DICOM UID that contours must name; "" if there is none.
+    series : str
+        SeriesInstanceUID; "" if there is none.
     notes : list of str
         What was left out or looks odd. Notes reach `cases.tsv` and name nobody.
+    doubts : list of Doubt
+        Why its values may not be what they are taken for; `intake.plausibility` says what follows.
     """
 
     voxels: np.ndarray
@@ -104,7 +110,9 @@ class Volume:
     affine: np.ndarray
     acquisition: AcquisitionMetadata
     frame_of_reference: str = ""
+    series: str = ""
     notes: list[str] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
     def images(self) -> Iterator[np.ndarray]:
         """Yield the slices from the feet up as 8-bit images (rows, columns) in LPS order.
@@ -142,8 +150,10 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray, slope: float 
     header = nibabel.Nifti1Header()
     header.set_data_dtype(array.dtype)
     header.set_data_shape(array.shape)
-    header.set_sform(affine, code="scanner")
     header.set_qform(affine, code="scanner", strip_shears=True)
+    # A qform holds no shear. So that both say the same, the sform leaves out what the tolerance for tilt lets through.
+    straight = np.asarray(header.get_qform())
+    header.set_sform(affine if np.allclose(straight, affine, rtol=0, atol=SAME_FORM) else straight, code="scanner")
     header.set_xyzt_units("mm", "sec")
     header.set_slope_inter(slope, 0)
     header["vox_offset"] = header.single_vox_offset

@@ -3,10 +3,16 @@
 import os
 from pathlib import Path
 
-from lungsight.intake.file_names import PICTURE_ENDINGS, VOLUME_ENDINGS, guess_patient
+from lungsight.intake.file_names import (
+    HEAD,
+    PICTURE_ENDINGS,
+    VOLUME_ENDINGS,
+    guess_patient,
+    is_leftover,
+    looks_like_dicom,
+)
 
 _DICOM_NAMES = (".dcm", ".ima")
-_MAGIC_AT, _MAGIC = 128, b"DICM"
 
 
 def _is_dicom(path: Path) -> bool:
@@ -14,8 +20,7 @@ def _is_dicom(path: Path) -> bool:
         return True
     try:
         with open(path, "rb") as file:
-            file.seek(_MAGIC_AT)
-            return file.read(len(_MAGIC)) == _MAGIC
+            return looks_like_dicom(file.read(HEAD))
     except OSError:
         return False
 
@@ -33,7 +38,7 @@ def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
     """List the scans below a folder by format: one for each folder with a DICOM file, NIfTI volume and picture.
 
     A DICOM file is known by its name or its first bytes. Links to folders are followed, each folder once; hidden files
-    are left out.
+    and what file systems leave are not listed.
 
     Returns
     -------
@@ -44,10 +49,10 @@ def find_scans(root: Path) -> dict[str, list[dict[str, str]]]:
     seen: set[str] = {os.path.realpath(root)}
     for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [
-            name for name in sorted(folders) if not name.startswith(".") and _is_new(Path(folder, name), seen)
+            name for name in sorted(folders) if not is_leftover(Path(name)) and _is_new(Path(folder, name), seen)
         ]
         has_dicom = False
-        for name in sorted(name for name in names if not name.startswith(".")):
+        for name in sorted(name for name in names if not is_leftover(Path(name))):
             path = Path(folder) / name
             # The first DICOM file decides for a folder of hundreds.
             if has_dicom and not name.lower().endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):

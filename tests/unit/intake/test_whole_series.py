@@ -1,0 +1,194 @@
+"""One patient, one acquisition, and the whole of it: anything else is refused, without the name of anybody."""
+
+import numpy as np
+import pytest
+
+from lungsight.errors import BadCase
+from lungsight.intake.dicom import read_dicom
+from lungsight.intake.volume import Window
+from tests.factories.dicom import made_hu, made_series, save_series, uid
+
+WINDOW = Window(-1250, 250)
+
+
+def converted(folder):
+    return read_dicom(folder, folder, WINDOW, 5)
+
+
+def reason(folder):
+    with pytest.raises(BadCase) as caught:
+        converted(folder)
+    return str(caught.value)
+
+
+def changed(datasets, places, **values):
+    for place in places:
+        for keyword, value in values.items():
+            setattr(datasets[place], keyword, value)
+    return datasets
+
+
+@pytest.mark.parametrize("one_series", [True, False])
+@pytest.mark.parametrize(("keyword", "value"), [("PatientID", "MRN-4712"), ("PatientBirthDate", "19500607")])
+def test_two_patients(tmp_path, one_series, keyword, value):
+    datasets = changed(made_series(), range(8), PatientBirthDate="19400102")
+    changed(datasets, range(4, 8), **{keyword: value})
+    if not one_series:
+        changed(datasets, range(4, 8), SeriesInstanceUID=uid("other"))
+    said = reason(save_series(tmp_path, datasets))
+    assert said.startswith(f"the files belong to 2 patients: {keyword} (0010,00")
+    assert "MRN" not in said and "19" not in said
+
+
+def test_an_id_that_is_empty_or_padded_is_no_other_patient(tmp_path):
+    datasets = made_series()
+    changed(datasets, [1], PatientID="")
+    changed(datasets, [2], PatientID="MRN-4711 ")
+    assert converted(save_series(tmp_path, datasets)).notes == []
+
+
+def test_two_frames_of_reference(tmp_path):
+    datasets = changed(made_series(), range(5, 8), FrameOfReferenceUID=uid("other"))
+    assert reason(save_series(tmp_path, datasets)).startswith("FrameOfReferenceUID (0020,0052) changes")
+
+
+def passes(number, slices=6, step=1.0):
+    """Make passes through a phantom whose slices lie `number` × step apart in each and step apart in all."""
+    planes = made_hu(n=slices * number)
+    together = made_series(planes, step=step)
+    return [together[place::number] for place in range(number)]
+
+
+def labelled(parts, keyword, values):
+    return [changed(part, range(len(part)), **{keyword: value}) for part, value in zip(parts, values, strict=True)]
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize("keyword", ["AcquisitionNumber", "AcquisitionTime", "InstanceNumber", "each time"])
+def test_interleaved_passes(tmp_path, number, keyword):
+    parts = passes(number)
+    for place, part in enumerate(parts):
+        for index, dataset in enumerate(part):
+            dataset.InstanceNumber = 1
+            if keyword == "AcquisitionNumber":
+                dataset.AcquisitionNumber = place + 1
+            elif keyword == "AcquisitionTime":
+                dataset.AcquisitionTime = f"10100{place}"
+            elif keyword == "InstanceNumber":
+                dataset.InstanceNumber = 1 + place * len(part) + index
+            else:
+                dataset.AcquisitionTime = f"10{10 + place}{index:02d}.5"
+    said = reason(save_series(tmp_path, [dataset for part in parts for dataset in part]))
+    words = {2: "two", 3: "three", 4: "four"}[number]
+    assert said.startswith(f"{words} acquisitions are interleaved: ")
+
+
+def test_numbers_that_start_again(tmp_path):
+    datasets = made_series(made_hu(n=12))
+    for index, dataset in enumerate(datasets):
+        dataset.InstanceNumber = 1 + index % 6
+    assert "InstanceNumber (0020,0013) starts again" in reason(save_series(tmp_path, datasets))
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_passes_laid_end_to_end(tmp_path, number):
+    """The lung of the phantom moves with every slice, and jumps back where a pass begins again."""
+    first = made_hu(n=8)
+    noise = np.random.default_rng(4).integers(-8, 9, (number, *first.shape))
+    datasets = made_series(np.concatenate(list(first + noise)))
+    said = reason(save_series(tmp_path, datasets))
+    assert (
+        said
+        == f"{ {2: 'two', 3: 'three'}[number] } acquisitions are laid end to end: the body starts again in the stack"
+    )
+
+
+def rotations(datasets):
+    """Number and time a series as step-and-shoot does: four slices of each rotation share them."""
+    for index, dataset in enumerate(datasets):
+        dataset.AcquisitionNumber, dataset.AcquisitionTime = 1 + index // 4, f"1010{index // 4:02d}"
+    return datasets
+
+
+def one_time_each(datasets):
+    """Time a series as a helix does, from the feet up."""
+    for index, dataset in enumerate(datasets):
+        dataset.AcquisitionTime = f"1010{index:02d}.25"
+    return datasets
+
+
+def from_the_head(datasets):
+    for index, dataset in enumerate(datasets):
+        dataset.InstanceNumber, dataset.AcquisitionTime = 100 - index, f"1010{40 - index:02d}"
+    return datasets
+
+
+def two_halves(datasets):
+    """Two table positions, one after the other: a long scan."""
+    return changed(datasets, range(8, 16), AcquisitionNumber=2, AcquisitionTime="101500")
+
+
+@pytest.mark.parametrize("acquired", [rotations, one_time_each, from_the_head, two_halves])
+def test_a_usual_acquisition_is_one_pass(tmp_path, acquired):
+    datasets = acquired(made_series(made_hu(n=16, columns=48)))
+    assert converted(save_series(tmp_path, datasets)).notes == []
+
+
+def test_slices_that_do_not_name_their_kernel_are_not_left_out(tmp_path):
+    datasets = made_series(made_hu(n=12))
+    for dataset in datasets[8:]:
+        del dataset.ConvolutionKernel
+    assert "a part of the series does not name its kernel" in reason(save_series(tmp_path, datasets))
+
+
+def test_two_kernels_that_share_the_slices_are_not_two_scans(tmp_path):
+    datasets = changed(made_series(made_hu(n=16)), range(8, 16), ConvolutionKernel="LUNG")
+    assert "do not cover the same slices" in reason(save_series(tmp_path, datasets))
+
+
+def test_a_second_whole_reconstruction_under_the_same_uid_is_left_out(tmp_path):
+    other = changed(made_series(made_hu(seed=2)), range(8), ConvolutionKernel="LUNG")
+    volume = converted(save_series(tmp_path, [*made_series(), *other]))
+    assert len(volume.notes) == 1 and volume.notes[0].startswith("left out 1 × other series (8 slices")
+
+
+def test_slices_that_are_turned_are_not_left_out(tmp_path):
+    angle = np.deg2rad(0.12)
+    turned = [np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0]
+    datasets = changed(made_series(made_hu(n=12)), range(8, 12), ImageOrientationPatient=list(turned))
+    assert "ImageOrientationPatient (0020,0037) changes" in reason(save_series(tmp_path, datasets))
+
+
+@pytest.mark.parametrize(("step", "said"), [(0.0025, "0.0025 mm apart"), (250.0, "250 mm apart")])
+def test_slices_at_impossible_distances(tmp_path, step, said):
+    assert said in reason(save_series(tmp_path, made_series(step=step)))
+
+
+def test_a_value_with_a_decimal_comma_is_not_missing(tmp_path):
+    folder = save_series(tmp_path, made_series())
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"0.8\\0.7", b"0,8\\0,7"))
+    assert reason(folder) == (
+        "PixelSpacing (0028,0030) is not readable as a number: it is written with a decimal comma (file 1)"
+    )
+
+
+@pytest.mark.parametrize("length", range(200, 1000, 25))
+def test_a_last_slice_that_is_cut_is_not_left_out(tmp_path, length):
+    folder = save_series(tmp_path, made_series())
+    last = folder / "008.dcm"
+    last.write_bytes(last.read_bytes()[:length])
+    assert any(word in reason(folder) for word in ("truncated", "damaged", "cut off", "shorter"))
+
+
+@pytest.mark.parametrize("kind", ["HU_MOD", "HU", "US", ""])
+def test_rescale_types_that_are_hu(tmp_path, kind):
+    datasets = changed(made_series(), range(8), RescaleType=kind)
+    notes = converted(save_series(tmp_path, datasets)).notes
+    assert bool(notes) == (kind == "HU_MOD")
+
+
+@pytest.mark.parametrize("kind", ["Z_EFF", "MGML", "ED", "OD", "PCT", "mg/ml", "%"])
+def test_rescale_types_that_are_not_hu(tmp_path, kind):
+    datasets = changed(made_series(), range(8), RescaleType=kind)
+    assert reason(save_series(tmp_path, datasets)) == "no CT slice; left out 8 × not in HU"

@@ -1,0 +1,62 @@
+"""Tell what a file is by its first bytes. Names lie: a gzip stream may be called .nii, a plain file .nii.gz."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedIOBase
+from pathlib import Path
+from typing import cast
+
+from isal import igzip
+
+HEAD = 1024  # bytes that are looked at
+NIFTI, PAIR, NIFTI2, ANALYZE = "NIfTI", "NIfTI pair", "NIfTI 2", "Analyze 7.5"
+NRRD, META_IMAGE, DICOM = "NRRD", "MetaImage", "DICOM"
+
+_GZIP = b"\x1f\x8b"
+_SIZES = {size.to_bytes(4, order): size for size in (348, 540) for order in ("little", "big")}
+_MARKS = (
+    # place, bytes, name
+    (0, b"NRRD0", NRRD),
+    (0, b"ObjectType", META_IMAGE),
+    (0, b"NDims", META_IMAGE),
+    (128, b"DICM", DICOM),
+    (0, b"\x89PNG", "PNG"),
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"\x93NUMPY", "NumPy array"),
+    (0, b"MATLAB 5.0", "MATLAB file"),
+    (0, b"\x89HDF\r\n", "HDF5 file (MINC 2, MATLAB)"),
+    (0, b"CDF\x01", "MINC 1 file"),
+    (0, b"\0\0\0\x01", "FreeSurfer MGH file"),
+    (257, b"ustar", "tar archive"),
+    (0, b"PK\x03\x04", "zip archive"),
+    (0, b"7z\xbc\xaf", "7z archive"),
+    (0, b"Rar!", "rar archive"),
+    (0, b"BZh", "bzip2 file"),
+    (0, b"\xfd7zXZ", "xz file"),
+    (0, b"\x28\xb5\x2f\xfd", "Zstandard file"),
+)
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[BufferedIOBase]:
+    """Open a file for reading, through gzip if it is a gzip stream."""
+    with open(path, "rb") as file:
+        compressed = file.read(2) == _GZIP
+        file.seek(0)
+        if compressed:
+            with igzip.open(path) as stream:
+                yield cast(BufferedIOBase, stream)
+        else:
+            yield file
+
+
+def kind_of(head: bytes) -> str:
+    """Name the kind of a file by its first bytes, after gzip; "" if they are unknown."""
+    size = _SIZES.get(head[:4])
+    if size == 540 and head[4:7] in (b"n+2", b"ni2"):
+        return NIFTI2
+    if size == 348:
+        return {b"n+1": NIFTI, b"ni1": PAIR}.get(head[344:347], ANALYZE)
+    return next((name for place, mark, name in _MARKS if head[place : place + len(mark)] == mark), "")

@@ -1,0 +1,114 @@
+"""Recognise several acquisitions (phases, repeated passes) in what one series calls a single stack.
+
+Their slices may alternate along the body, or one pass may follow the other. Either stack can be evenly spaced.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from lungsight.errors import BadCase
+from lungsight.intake.headers import SliceHeader, tag_of
+
+MIN_NUMBERED = 8  # the numbers of fewer slices can look interleaved by chance
+MOST_PASSES = 12
+MIN_REPEATED = 0.25  # of the InstanceNumbers; a copied number or two is a slip, a quarter is a second pass
+BREAK = 1.2  # how much more two slices at a seam differ than any neighbours elsewhere
+LIKENESS = 0.7  # how much less the slices of two passes at one place differ than the two at the seam
+
+
+def check_one_pass(slices: Sequence[SliceHeader]) -> None:
+    """Raise BadCase if the headers of a stack, in the order of its normal, show that several passes are mixed.
+
+    AcquisitionNumber or AcquisitionTime shows it, where one value returns after another. InstanceNumber shows it, where
+    every second, third, … slice belongs to one run of numbers, or where the numbers start again.
+    """
+    for keyword, labels in (
+        ("AcquisitionNumber", [header.acquisition for header in slices]),
+        ("AcquisitionTime", [header.time or None for header in slices]),
+    ):
+        if passes := _alternating(labels):
+            raise BadCase(f"{_number(passes)} acquisitions are interleaved: {keyword} {tag_of(keyword)}")
+    instances = [header.instance for header in slices]
+    for keyword, numbers in (
+        ("InstanceNumber", instances),
+        ("AcquisitionTime", [_seconds(header.time) for header in slices]),
+    ):
+        if passes := _interleaved(numbers):
+            raise BadCase(f"{_number(passes)} acquisitions are interleaved: {keyword} {tag_of(keyword)}")
+    repeated = 1 - len(set(instances)) / len(instances)
+    if None not in instances and len(set(instances)) > 1 and repeated > MIN_REPEATED:
+        raise BadCase(f"several acquisitions in one series: InstanceNumber {tag_of('InstanceNumber')} starts again")
+
+
+def _number(passes: int) -> str:
+    return {2: "two", 3: "three", 4: "four"}.get(passes, str(passes))
+
+
+def _seconds(time: str) -> float | None:
+    """Turn a DICOM time, or date and time, into a number that grows with it."""
+    try:
+        return float(time.split("&")[0])
+    except ValueError:
+        return None
+
+
+def _alternating(labels: Sequence[object]) -> int:
+    """Count the labels if they return after others over more than half of the stack; else 0.
+
+    Labels that change with every slice or rotation do not return.
+    """
+    counts = Counter(labels)
+    changes = sum(before != after for before, after in pairwise(labels))
+    if len(counts) < 2 or changes < len(counts) or max(counts.values()) < 2:
+        return 0
+    places = {label: [index for index, other in enumerate(labels) if other == label] for label in counts}
+    spread = [at[-1] - at[0] + 1 for at in places.values() if len(at) > 1 and at[-1] - at[0] >= len(at)]
+    return len(counts) if spread and max(spread) > len(labels) / 2 else 0
+
+
+def _interleaved(numbers: Sequence[float | None]) -> int:
+    """Return k if every k-th number forms a monotonic run apart from the other runs; else 0."""
+    known = [number for number in numbers if number is not None]
+    if len(known) < max(MIN_NUMBERED, len(numbers)):
+        return 0
+    for passes in range(2, min(MOST_PASSES, len(known) // 3) + 1):
+        runs = sorted((known[start::passes] for start in range(passes)), key=min)
+        apart = all(max(before) < min(after) for before, after in pairwise(runs))
+        if apart and all(_is_monotonic(run) for run in runs):
+            return passes
+    return 0
+
+
+def _is_monotonic(numbers: Sequence[float]) -> bool:
+    steps = np.diff(numbers)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def check_no_seam(samples: Sequence[np.ndarray]) -> None:
+    """Raise BadCase if a second pass follows the first along the stack, as its pixels show.
+
+    At the seam two slices differ more than any neighbours elsewhere, and after it the body starts again: the slices
+    resemble those of the first pass, place by place, more than the two at the seam resemble each other.
+
+    Parameters
+    ----------
+    samples : sequence of arrays
+        Sampled HU of the slices in the order of the stack.
+    """
+    number = len(samples)
+    steps = np.array([_difference(before, after) for before, after in pairwise(samples)])
+    for passes in range(2, min(MOST_PASSES, number // 4) + 1):
+        length = number // passes
+        seams = np.arange(length, number, length) - 1
+        if number % passes or steps[seams].min() <= BREAK * np.delete(steps, seams).max():
+            continue
+        again = [_difference(samples[index], samples[index + length]) for index in range(number - length)]
+        if max(again) < LIKENESS * steps[seams].min():
+            raise BadCase(f"{_number(passes)} acquisitions are laid end to end: the body starts again in the stack")
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.mean(np.abs(second - first)))
