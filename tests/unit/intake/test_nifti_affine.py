@@ -8,6 +8,7 @@ import pytest
 
 from lungsight.errors import BadCase
 from lungsight.intake.nifti import read_nifti
+from lungsight.intake.nifti_affine import spacing_is_possible
 from lungsight.intake.volume import Window, write_nifti
 from tests.factories.dicom import made_hu
 
@@ -209,3 +210,12 @@ def test_what_is_written_says_the_same_in_both_forms(tmp_path, drift):
     np.testing.assert_allclose(header.get_sform(), header.get_qform(), atol=1e-4)
     np.testing.assert_allclose(header.get_sform(), affine, atol=1e-3 * 2.5)
     assert (header["sform_code"], header["qform_code"], header.get_xyzt_units()[0]) == (1, 1, "mm")
+
+
+@pytest.mark.parametrize(
+    ("spacing", "possible"),
+    [((0.7, 0.7, 35), True), ((0.7, 0.7, 250), False), ((0.7, 25, 35), False), ((0.001, 0.7, 5), False)],
+)
+def test_slices_may_lie_farther_apart_than_pixels(spacing, possible):
+    assert spacing_is_possible(np.array(spacing, dtype=float)) is possible
+    assert not spacing_is_possible(np.array([np.nan, 0.7, 5]))

@@ -7,9 +7,8 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from lungsight.errors import BadCase
-from lungsight.intake.geometry import is_sheared, unit_axes, voxel_spacing
+from lungsight.intake.geometry import MAX_SLICE_SPACING, MAX_SPACING, MIN_SPACING, is_sheared, unit_axes, voxel_spacing
 
-MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm, as for DICOM
 SPACING_TOLERANCE = 0.01
 DIRECTION_TOLERANCE = 2e-3  # on unit vectors; the quaternion of a qform has 32 bits, which leaves an error of 7e-4
 _MM_OF_UNIT = {1: ("metre", 1000.0), 3: ("micrometre", 0.001)}  # of xyzt_units; all other codes count as mm
@@ -32,8 +31,11 @@ class _Form:
 
 
 def spacing_is_possible(spacing: np.ndarray) -> bool:
-    """Tell whether all distances, in mm, are those of a CT."""
-    return bool(np.all((spacing >= MIN_SPACING) & (spacing <= MAX_SPACING)))
+    """Tell whether all distances, in mm, are those of a CT; the largest is the one between slices."""
+    *between_pixels, between_slices = np.sort(spacing)
+    return bool(min(between_pixels) >= MIN_SPACING) and bool(
+        max(between_pixels) <= MAX_SPACING and between_slices <= MAX_SLICE_SPACING
+    )
 
 
 def in_mm(spacing: np.ndarray) -> str:
