@@ -119,7 +119,7 @@ def test_a_folder_named_like_a_table_of_decisions_stops_before_any_job(tmp_path)
     (tmp_path / "reviews" / "mine.tsv").mkdir(parents=True)
     done = workspace_of(tmp_path, decisions="reviews").snakemake("-n", "qc")
     assert done.returncode != 0
-    assert "mine.tsv in reviews is no file that can be read" in done.stdout and "Traceback" not in done.stdout
+    assert "file mine.tsv is a folder" in done.stdout and "Traceback" not in done.stdout
 
 
 def test_qc_manifest(tmp_path):

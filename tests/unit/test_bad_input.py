@@ -10,6 +10,8 @@ import pytest
 from lungsight.errors import UserError
 from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.metrics import metrics_with_intervals
+from lungsight.intake.cohort_table import read_cohort_table
+from lungsight.splits.precheck import cohort_of_rows
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.fit import LabelledImages, fit
@@ -102,3 +104,22 @@ def test_predictions_that_are_not_probabilities_are_refused(tmp_path: Path, prob
     path.write_text(path.read_text(encoding="utf-8").replace("0.5", probability), encoding="utf-8")
     with pytest.raises(UserError, match="probability"):
         read_table(path, "predictions")
+
+
+@pytest.mark.parametrize(("rule", "divided"), [("normalise", False), ("exact", True)])
+def test_a_person_in_two_spellings_is_on_one_side_of_the_split(tmp_path: Path, rule: str, divided: bool):
+    """A spreadsheet took the leading zeros of half the rows: 24 people, of whom many would be trained and tested on."""
+    (tmp_path / "scans").mkdir()
+    lines = ["patient\tpath\tlabel"]
+    for person in range(1, 25):
+        for visit, name in enumerate((f"{person:07d}", f"{person}")):
+            (tmp_path / "scans" / f"{person}-{visit}").mkdir()
+            lines.append(f"{name}\t{person}-{visit}\t{LABELS[person % 2]}")
+    (tmp_path / "table.tsv").write_text("\n".join(lines), encoding="utf-8")
+    cohort = {"role": "target", "format": "dicom", "patients": "known", "patient_ids": rule}
+    cohort |= {"root": str(tmp_path / "scans"), "table": str(tmp_path / "table.tsv")}
+    rows = read_cohort_table("hospital", cohort, {label: [label] for label in LABELS})
+    split = split_cohorts([cohort_of_rows("hospital", "target", rows, shared_ids=False)], "patient", FRACTIONS, 1)
+    person = [int(rows[row - 1].patient) for row in split["row"]]
+    assert (split.groupby(person)["split"].nunique().max() > 1) == divided
+    assert len(split) == 48

@@ -50,7 +50,7 @@ def test_wrong_keys_have_a_hint():
 
 
 def test_wrong_types_and_values_are_named_with_their_place():
-    assert "min_slices: 'five' is not of type 'integer'." in errors(SMALLEST | {"min_slices": "five"})
+    assert "min_slices: 'five' is not a whole number." in errors(SMALLEST | {"min_slices": "five"})
     assert "splits.unit: 'pixel' is none of patient, patient+duplicates, source, slice." in errors(
         SMALLEST | {"splits": {"unit": "pixel"}}
     )
@@ -76,7 +76,10 @@ def test_everything_wrong_is_listed_at_once():
         ({"splits": {"fractions": [0.5, 0.1, 0.1]}}, "splits.fractions: [0.5, 0.1, 0.1] do not sum to 1."),
         ({"labels": {"A": ["x"], "B": ["x"]}}, "labels: the word 'x' means both classes."),
         ({"labels": {"A": ["B"], "B": ["x"]}}, "labels: the word 'B' means both classes."),
-        ({"labels": {1: ["x"], 0: ["y"]}}, "labels: write the names of the classes in quotes, so that they are text."),
+        (
+            {"labels": {1: ["x"], 0: ["y"]}},
+            "labels: YAML reads a key as the number 1; write it in quotes, so that it is text.",
+        ),
         ({"results": "my run"}, "results: 'my run' holds a space"),
         ({"intake": {"roi_names": {"left": ["(lung"]}}}, "intake.roi_names.left: '(lung' is no regular expression"),
         ({"cohorts": {"one": COHORT, "two": COHORT}}, "cohorts: 2 have the role target; one can."),
@@ -117,7 +120,7 @@ def test_a_written_key_wins_over_the_preset_of_the_segmentation():
         ({"splits": {"fractions": [0.8, float("nan"), 0.1]}}, "splits.fractions.1: nan is not a number"),
         ({"intake": {"window": [-1000, float("inf")]}}, "intake.window.1: inf is not a number"),
         ({"seed": 2**32}, "seed: 4294967296 is greater than the maximum of 4294967295."),
-        ({"cohorts": []}, "cohorts: [] is not of type 'object'."),
+        ({"cohorts": []}, "cohorts: a list stands where keys belong"),
     ],
 )
 def test_numbers_that_no_training_can_take(change, message):
@@ -162,6 +165,8 @@ def test_pipelines_are_all_combinations_and_are_parsed_from_their_name():
 def test_one_table_cannot_be_two_cohorts():
     message = errors(SMALLEST | {"cohorts": {"a": COHORT, "b": COHORT | {"role": "external"}}})
     assert "a and b are the same root and table" in message
+    written_otherwise = COHORT | {"role": "external", "root": "./data/", "table": "x/../data.tsv"}
+    assert "a and b are the same" in errors(SMALLEST | {"cohorts": {"a": COHORT, "b": written_otherwise}})
 
 
 def test_cohorts_by_role():

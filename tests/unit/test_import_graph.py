@@ -14,19 +14,10 @@ PACKAGE = LIBRARY.name
 
 # Modules without a package that everything may import, and that import only one another.
 BASE = {
-    *(
-        "__init__",
-        "code",
-        "config",
-        "errors",
-        "file_stamps",
-        "files",
-        "layout",
-        "libraries",
-        "parallel",
-        "prior_assignments",
-    ),
-    *("privacy", "program", "rows", "run_record", "subsets", "tables", "wording"),
+    *("__init__", "code", "config", "config_file", "config_sentences", "errors", "file_stamps"),
+    *("files", "layout", "libraries", "parallel"),
+    *("paths", "patient_ids", "prior_assignments", "privacy", "program", "raw_table", "rows", "run_record", "subsets"),
+    *("tables", "wording"),
 }
 # Packages in the order of the workflow. `run_description` reads the settings of those before it.
 ORDER = (

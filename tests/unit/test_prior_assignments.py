@@ -40,7 +40,7 @@ def test_patients_of_an_earlier_run_keep_their_subset(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train", "Cyd": "val", "Gone": "test"})
     names = ["Bob", "New", "Ada", "Cyd"]
     private, cases = present_run(tmp_path, names)
-    prior = assignments_of_earlier_run(old, private, cases, shared_ids=False)
+    prior = assignments_of_earlier_run(old, private, cases, shared_ids=False, patient_ids={})
     assert prior.subsets == {"pBob": "train", "pAda": "test", "pCyd": "val"}
     patients = [(label, 1, 0) for label in LABELS for _ in range(4)]
     cohort = cohort_of("hospital", patients, names=[*cases["hospital"]["patient"], *"5678"])
@@ -53,10 +53,10 @@ def test_an_earlier_split_by_slice_cannot_be_followed(tmp_path):
     path = tmp_path / "old.private" / "hospital.tsv"
     path.write_text(path.read_text().replace("Bob", "Ada"))
     with pytest.raises(UserError, match="a patient of cohort hospital in two subsets"):
-        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False, patient_ids={})
     path.unlink()
     with pytest.raises(UserError, match="in no table of the earlier run's private folder"):
-        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False)
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False, patient_ids={})
 
 
 def test_one_name_is_one_patient_of_all_cohorts_only_under_shared_ids(tmp_path):
@@ -64,8 +64,8 @@ def test_one_name_is_one_patient_of_all_cohorts_only_under_shared_ids(tmp_path):
     private, cases = present_run(tmp_path, ["Ada"])
     pd.DataFrame(columns=["case", "row", "patient", "path"]).to_csv(tmp_path / "none.tsv", sep="\t", index=False)
     private["curated"], cases["curated"] = tmp_path / "none.tsv", cases["hospital"].iloc[:0]
-    assert assignments_of_earlier_run(old, private, cases, shared_ids=True).subsets == {"pAda": "test"}
-    assert assignments_of_earlier_run(old, private, cases, shared_ids=False).subsets == {}
+    assert assignments_of_earlier_run(old, private, cases, shared_ids=True, patient_ids={}).subsets == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, private, cases, shared_ids=False, patient_ids={}).subsets == {}
 
 
 def test_an_external_patient_who_was_used_in_an_earlier_training_is_refused():
@@ -91,21 +91,21 @@ def test_patients_of_the_earlier_segmentation_cohort_keep_their_subset(tmp_path)
     old = earlier_run(tmp_path, {"Ada": "test"})
     write_segmentation_split(tmp_path, {"Bob": "train", "Cyd": "val", "Dot": "test"})
     present = present_run(tmp_path, ["Ada", "Bob", "Cyd"])
-    assert assignments_of_earlier_run(old, *present, shared_ids=True).subsets == {
+    assert assignments_of_earlier_run(old, *present, shared_ids=True, patient_ids={}).subsets == {
         "pAda": "test",
         "pBob": "train",
         "pCyd": "val",
     }
-    assert assignments_of_earlier_run(old, *present, shared_ids=False).subsets == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, *present, shared_ids=False, patient_ids={}).subsets == {"pAda": "test"}
     write_segmentation_split(tmp_path, {"Bob": "test", "Cyd": "test", "Dot": "test"})  # no network was trained
-    assert assignments_of_earlier_run(old, *present, shared_ids=True).subsets == {"pAda": "test"}
+    assert assignments_of_earlier_run(old, *present, shared_ids=True, patient_ids={}).subsets == {"pAda": "test"}
 
 
 def test_a_patient_in_two_subsets_of_two_cohorts_of_the_earlier_run_is_refused(tmp_path):
     old = earlier_run(tmp_path, {"Ada": "test"})
     write_segmentation_split(tmp_path, {"Ada": "train"})
     with pytest.raises(UserError, match=r"of cohort hospital and the segmentation cohort in two subsets"):
-        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=True)
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=True, patient_ids={})
 
 
 def test_which_files_of_an_earlier_run_are_read(tmp_path):
@@ -121,3 +121,47 @@ def test_which_files_of_an_earlier_run_are_read(tmp_path):
     config["results"] = str(tmp_path / "old")
     with pytest.raises(UserError, match="that is this run's own folder"):
         earlier_files(config)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"), [("0007", "7"), ("P1", "p1"), ("12.0", "12"), ("Mu\u0308ller", "M\u00fcller")]
+)
+def test_an_id_in_another_spelling_than_in_the_earlier_run_is_not_taken_for_a_new_patient(tmp_path, earlier, now):
+    old = earlier_run(tmp_path, {earlier: "test", "Bob": "train"})
+    present = present_run(tmp_path, ["Bob", now])
+
+    def prior(shared_ids=False, **patient_ids):
+        return assignments_of_earlier_run(old, *present, shared_ids=shared_ids, patient_ids=patient_ids).subsets
+
+    with pytest.raises(UserError, match=r"splits\.previous, cohort now, table row 1: .* in another spelling") as caught:
+        prior()
+    assert "patient_ids: normalise" in str(caught.value)
+    assert prior(hospital="exact") == {"pBob": "train"}
+    assert prior(hospital="normalise") == {"pBob": "train", f"p{now}": "test"}
+    assert prior(shared_ids=True, other="normalise") == {"pBob": "train", f"p{now}": "test"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("patient", "name"), "hospital.tsv of the run's private folder is damaged"),
+        (lambda text: text.replace("\tx", ""), "is damaged: its columns are to be case, row, patient, path"),
+        (lambda text: text.replace("Ada", '"Ada'), "line 2: a quotation mark"),
+        (lambda _: "", "is empty"),
+    ],
+)
+def test_a_private_table_that_is_damaged_is_named(tmp_path, change, words):
+    old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train"})
+    path = tmp_path / "old.private" / "hospital.tsv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(UserError) as caught:
+        assignments_of_earlier_run(old, *present_run(tmp_path, ["Ada"]), shared_ids=False, patient_ids={})
+    assert words in str(caught.value)
+
+
+def test_a_private_table_that_a_spreadsheet_saved_is_read(tmp_path):
+    old = earlier_run(tmp_path, {"Ada": "test", "Bob": "train"})
+    path = tmp_path / "old.private" / "hospital.tsv"
+    path.write_bytes(path.read_text().replace("\t", ";").replace("\n", "\r\n").encode("utf-16"))
+    present = present_run(tmp_path, ["Ada"])
+    assert assignments_of_earlier_run(old, *present, shared_ids=False, patient_ids={}).subsets == {"pAda": "test"}

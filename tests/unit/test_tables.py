@@ -82,6 +82,19 @@ def test_missing_columns_files_and_numbers_are_errors_in_words(tmp_path):
         read_table(tmp_path / "t.tsv", schema="slices")
 
 
+def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(tmp_path):
+    rows = [SLICE | {"slice": f"{CASE}-{number:04d}"} for number in range(6)]
+    write_table(tmp_path / "t.tsv", rows, schema="slices")
+    lines = (tmp_path / "t.tsv").read_text().splitlines()
+    for second in (4, None):
+        broken = [line.replace("Covid-19", '"Covid-19') if n in (2, second) else line for n, line in enumerate(lines)]
+        (tmp_path / "t.tsv").write_text("\n".join(broken) + "\n")
+        with pytest.raises(UserError, match=r"line 3: a quotation mark|is not a tab-separated"):
+            read_table(tmp_path / "t.tsv", schema="slices")
+    write_table(tmp_path / "t.tsv", [SLICE | {"source": 'a "b" c'}, SLICE | {"source": '"'}], schema="slices")
+    assert read_table(tmp_path / "t.tsv", schema="slices")["source"].tolist() == ['a "b" c', '"']
+
+
 def test_more_than_five_wrong_rows_are_counted():
     with pytest.raises(UserError, match=r"\(and 3 more rows\)"):
         check_table(pd.DataFrame([SLICE | {"case": "x"}] * 8), "slices", "here")

@@ -13,11 +13,13 @@ sys.path.insert(0, str(SCRIPTS))
 from lungsight.code import digest_of, libraries_of
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
+from lungsight.config_file import check_config_files
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.file_stamps import stamp_of_files
 from lungsight.files import sha256_of
 from lungsight.intake.cohort_table import read_cohort_tables
+from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
 from lungsight.predict.request import COHORT as NEW
@@ -35,16 +37,21 @@ from lungsight.training.regions import WHOLE_IMAGE
 from lungsight.training.settings import cohorts_predicted, stage_number, stages_with_controls
 
 try:
+    check_config_files(workflow.configfiles)
     # New scans for a trained model stand for a config and a cohort of their own.
     REQUEST = prediction_request(config) if "scans" in config else None
     config = REQUEST.config if REQUEST else complete_config(config)
-    ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(config["cohorts"], config["labels"])
+    ROWS = (
+        {NEW: REQUEST.rows}
+        if REQUEST
+        else read_cohort_tables(config["cohorts"], config["labels"], config["shared_ids"])
+    )
     check_pipelines(config)
     check_given_model(config)
     check_leakage(config)
     EARLIER = earlier_files(config)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    stop(f"{error}{UNCONFIGURED if THESIS_CONFIG in workflow.configfiles else ''}")
 
 RESULTS = config["results"].rstrip("/")
 PRIVATE = f"{RESULTS}.private"
@@ -164,7 +171,7 @@ def training_cohort(wildcards):
     role = ROLE_OF_STAGE[stage_number(wildcards.stage)]
     names = cohorts_with_role(config, role)
     if not names:
-        raise WorkflowError(f"This target needs a cohort with role: {role}; the config has none.")
+        stop(f"This target needs a cohort with role: {role}; the config has none.")
     return names[0]
 
 

@@ -98,7 +98,7 @@ rule gather_cohort:
         rows=digest_of_rows,
         labels=unrecorded(as_json(config["labels"])),  # the rows hold the classes, whatever words stand for them
         shards=shards_of_cohort,
-        settings=as_json({"shared_ids": config["shared_ids"]}),
+        settings=gathering_settings,
         cohort=folder(COHORT),
     shell:
         "python {params.program:q} --table {params.table:q} --key {params.key:q} --shards {params.shards}"
@@ -147,7 +147,7 @@ rule intake_tables:
         program=program("intake_tables"),
         code=code("intake_tables"),
         results=folder(RESULTS),
-        run=as_json(describe_intake(config)),
+        run=as_json(describe_intake(config, ROWS)),
     shell:
         "python {params.program:q} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
         " --counts {output.counts} --predictability {output.predictability} > {log} 2>&1"

@@ -1,11 +1,17 @@
 """Where lungsight lies and where its results go, also as a module of another workflow. No rules here."""
 
 import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.path_modifier import PathModifier
 from snakemake.sourcecache import LocalSourceFile
+
+
+def stop(message):
+    """End with a message alone. Around that of an exception, Snakemake would put places in the workflow."""
+    sys.exit(f"error: {message}")
 
 
 def checked_out(source):

@@ -1,6 +1,6 @@
 """QC: volumes and lung masks → scores, a decision on every slice, and the page on which a person reviews them."""
 
-from lungsight.qc.decision_files import files_of_cohort, known_cases, no_files
+from lungsight.qc.decision_files import check_decision_folder, files_of_cohort, known_cases
 
 QC = f"{RESULTS}/qc/{{cohort}}"
 # The parts of the page are no Python, so `code` does not see an edit to them.
@@ -10,11 +10,11 @@ PAGE_TEMPLATE = digest(
 REVIEW, DECISIONS, QC_RULES = (config["qc"][name] for name in ("review", "decisions", "rules"))
 
 if REVIEW == "required" and not DECISIONS:
-    raise WorkflowError("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
-if REVIEW == "automatic" and DECISIONS and not Path(DECISIONS).is_dir():
-    raise WorkflowError(f"qc.decisions: the folder {DECISIONS} does not exist.")
-if DECISIONS and no_files(DECISIONS):
-    raise WorkflowError(f"qc.decisions: {', '.join(no_files(DECISIONS))} in {DECISIONS} is no file that can be read.")
+    stop("qc.review: required needs qc.decisions, the folder where the reviewer's files go.")
+try:
+    check_decision_folder(DECISIONS, may_come_later=REVIEW == "required")
+except UserError as error:
+    stop(error)
 
 
 include: "inputs/qc.smk"

@@ -27,7 +27,7 @@ rule intake_page:
         code=code("intake_page"),
         parts=digest_of_parts(INTAKE_TEMPLATE),
         results=folder(RESULTS),
-        run=as_json(describe_intake(config)),
+        run=as_json(describe_intake(config, ROWS)),
     shell:
         "python {params.program:q} --results {params.results:q} --run {params.run:q} --duplicates {input.duplicates}"
         " --page {output} > {log} 2>&1"

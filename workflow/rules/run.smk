@@ -28,7 +28,7 @@ try:
         if RECORD.is_copied():
             RECORD.restore_times()
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    stop(error)
 
 
 onstart:

@@ -8,8 +8,22 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(SCRIPTS))
+
+from lungsight.errors import UserError
+from lungsight.paths import checked_path, path_option
+
 # The interpreter that Snakemake runs in, unless a conda environment is activated over it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+try:
+    ROOT = path_option(config, "root", ".")
+    TABLE = path_option(config, "table", "cohort.tsv")
+    POOLED = path_option(config, "out", "results/pooled").rstrip("/")
+    FOLDS = config.get("folds_of") or []
+    FOLDS = [checked_path("folds_of", run) for run in (FOLDS if isinstance(FOLDS, list) else [FOLDS])]
+except UserError as error:
+    stop(error)
 
 if "root" in config:
 
@@ -21,19 +35,17 @@ if "root" in config:
             "../../envs/intake.yaml"
         params:
             program=program("draft_table"),
-            root=config["root"],
-            table=config.get("table", "cohort.tsv"),
+            root=ROOT,
+            table=TABLE,
         shell:
             "python {params.program:q} --root {params.root:q} --table {params.table:q}"
 
 else:
 
-    POOLED = str(config.get("out", "results/pooled")).rstrip("/")
-
     rule pool_folds:
         default_target: True
         input:
-            metrics=[file for run in config["folds_of"] for file in Path(run).glob("models/*/stage*/metrics.json")],
+            metrics=[file for run in FOLDS for file in Path(run).glob("models/*/stage*/metrics.json")],
         output:
             metrics=f"{POOLED}/metrics.tsv",
             predictions=directory(f"{POOLED}/predictions"),
@@ -44,7 +56,7 @@ else:
             "../../envs/report.yaml"
         params:
             program=program("pool_folds"),
-            runs=config["folds_of"],
+            runs=FOLDS,
         shell:
             "python {params.program:q} --runs {params.runs:q} --predictions {output.predictions}"
             " --metrics {output.metrics} > {log} 2>&1"

@@ -41,7 +41,9 @@ def main() -> None:
     args = parse_args()
     settings = args.settings
     cohorts = {
-        name: cohort_of_rows(name, role, read_rows(table, args.labels), settings["shared_ids"])
+        name: cohort_of_rows(
+            name, role, read_rows(table, args.labels, settings["patient_ids"][name]), settings["shared_ids"]
+        )
         for (name, role), table in zip(settings["cohorts"].items(), args.tables, strict=True)
     }
     for warning in warnings_of(cohorts, args.cohort, settings):

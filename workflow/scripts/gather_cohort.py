@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
     arguments.add_argument("--shards", nargs="+", required=True, help="names of the cohort's shards")
-    arguments.add_argument("--settings", type=json.loads, required=True, help="shared_ids, as JSON")
+    arguments.add_argument("--settings", type=json.loads, required=True, help="shared_ids and patient_ids, as JSON")
     arguments.add_argument("--labels", type=json.loads, required=True, help="class name → the user's words, as JSON")
     arguments.add_argument("--cohort", type=Path, required=True, help="output: folder of the cohort, named after it")
     arguments.add_argument("--private", type=Path, required=True, help="output: table of names and paths")
@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the three tables."""
     args = parse_args()
-    rows = read_rows(args.table, args.labels)
+    rows = read_rows(args.table, args.labels, args.settings["patient_ids"])
     pseudonymised = pseudonymise_rows(rows, args.cohort.name, key_of(args.key), args.settings["shared_ids"])
     shards = {name: args.cohort / SHARDS / name for name in args.shards}
     converted = {name: read_table(folder / CASES, schema="converted_cases") for name, folder in shards.items()}

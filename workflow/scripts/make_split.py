@@ -41,8 +41,8 @@ def read_prior_assignments(args: argparse.Namespace, cohorts: dict[str, CohortTa
     if previous:
         private = {name: args.private / f"{name}.tsv" for name in cohorts}
         cases = {name: cohort.cases for name, cohort in cohorts.items()}
-        shared_ids = args.settings["shared_ids"]
-        found.append(assignments_of_earlier_run(Path(previous), private, cases, shared_ids))
+        ids = (args.settings[name] for name in ("shared_ids", "patient_ids"))
+        found.append(assignments_of_earlier_run(Path(previous), private, cases, *ids))
     if args.segmentation_split:
         found.append(segmentation_assignments(read_table(args.segmentation_split, "segmentation_split")))
     return found

@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
         type=json.loads,
         required=True,
         help="fractions (null where nothing is trained), unit, seed, preassigned (row → subset, by other cohorts'"
-        " tables), shared_ids and previous (results of an earlier run, or empty), as JSON",
+        " tables), shared_ids, patient_ids and previous (results of an earlier run, or empty), as JSON",
     )
     arguments.add_argument("--private", type=Path, required=True, help="the run's private folder, for `previous`")
     arguments.add_argument("--split", type=Path, required=True, help="output")
@@ -36,7 +36,8 @@ def read_cases(args: argparse.Namespace) -> pd.DataFrame:
     if not settings["previous"] or settings["fractions"] is None:
         return cases
     private = {name: args.private / f"{name}.tsv"}
-    known = assignments_of_earlier_run(Path(settings["previous"]), private, {name: cases}, settings["shared_ids"])
+    ids = (settings[key] for key in ("shared_ids", "patient_ids"))
+    known = assignments_of_earlier_run(Path(settings["previous"]), private, {name: cases}, *ids)
     filled = apply_assignments(cases.assign(cohort=name, preassigned=cases["preassigned_split"]), known)
     return cases.assign(preassigned_split=filled["preassigned"])
 

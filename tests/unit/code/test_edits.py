@@ -18,7 +18,7 @@ INTAKE = {"convert", "convert_annotated"}
 
 # file, text, what it becomes
 IN_WORDS_ALONE = {
-    "a message of the config": (f"{LIBRARY}/config.py", "must be given.", "is missing."),
+    "a message of the config": (f"{LIBRARY}/config_sentences.py", "must be given.", "is missing."),
     "a message about a split": (f"{LIBRARY}/splits/checks.py", "no slice is left after QC.", "QC left nothing."),
     "a message of every table": (f"{LIBRARY}/tables.py", "is missing; expected", "is not there; expected"),
     "a message of training": (f"{LIBRARY}/training/weights.py", "is not the expected file", "is another file"),

@@ -1,13 +1,18 @@
 """Read the cohort table of any program, and list everything that is wrong with it at once."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.intake.cohort_table import read_cohort_table, read_cohort_tables, read_rows
+from lungsight.intake.cohort_table import count_ids, read_cohort_table, read_cohort_tables, read_rows
+from lungsight.intake.gather import pseudonymise_rows
+from lungsight.privacy import pseudonym
+from lungsight.splits.precheck import cohort_of_rows
 
 LABELS = {"Covid-19": ["covid", "1"], "Non Covid": ["normal", "0"]}
+HEADER_WITH_SOURCE = ("patient", "path", "label", "source")
 ROWS = [("P1", "a", "covid"), ("Müller", "b", "Non Covid")]
 
 
@@ -194,7 +199,7 @@ def test_links_may_not_lead_out_of_the_root(cohort, tmp_path):
     assert "row 1: path 'out' is a link that leads out of the root." in message and "row 2" not in message
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "..", "a/../../x", "..\\..\\x", "a\0b"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "..", "a/../../x", "..\\..\\x", "C:\\..\\x"])
 def test_paths_may_not_leave_the_root(cohort, path):
     write(cohort, [("P", path, "1")])
     assert "leads out of the root" in errors(cohort)
@@ -227,3 +232,167 @@ def test_phantoms_never_replace_a_folder_of_scans(tmp_path):
     }
     with pytest.raises(UserError, match="no phantoms"):
         read_cohort_table("hospital", cohort, {"Covid-19": [], "Non Covid": []})
+
+
+def test_an_absolute_path_below_the_root_is_told_how_to_write_it(cohort, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "scans")
+    write(
+        cohort, [("P", f"{tmp_path}/scans/a", "1"), ("Q", f"{tmp_path}/link/b", "0"), ("R", f"{tmp_path}/other", "1")]
+    )
+    message = errors(cohort)
+    assert f"row 1: path '{tmp_path}/scans/a' is absolute; write it from the root on: 'a'." in message
+    assert "row 2: path" in message and "from the root on: 'b'." in message
+    assert f"row 3: path '{tmp_path}/other' leads out of the root." in message
+
+
+def test_a_path_in_another_case_or_with_other_accents_is_suggested(cohort, tmp_path):
+    (tmp_path / "scans" / "Mu\u0308ller").mkdir()
+    write(cohort, [("P", "A", "1"), ("Q", "M\u00fcller", "0"), ("R", "x", "1")])
+    message = errors(cohort)
+    assert "row 1: path 'A' does not exist below" in message and "; did you mean 'a'?" in message
+    assert "its accents are stored in another way" in message
+    assert message.count("did you mean") == 2
+
+
+def test_a_table_or_a_root_of_the_wrong_kind(cohort, tmp_path):
+    assert "(did you mean" not in errors(cohort)
+    Path(cohort["table"]).mkdir()
+    assert "cohorts.hospital.table:" in errors(cohort) and "is a folder; name the table in it." in errors(cohort)
+    Path(cohort["table"]).rmdir()
+    write(cohort)
+    assert "is a file; name the folder that the table's paths start from" in errors(cohort | {"root": cohort["table"]})
+    (tmp_path / "tables").mkdir()
+    Path(cohort["table"]).rename(tmp_path / "tables" / "Table.TSV")
+    absent = cohort | {"table": f"{tmp_path}/tables/table.tsv"}
+    assert f"did you mean '{tmp_path}/tables/Table.TSV'?" in errors(absent)
+    assert "cannot be read: File name too long." in errors(cohort | {"root": "x" * 5000})
+
+
+@pytest.mark.parametrize("word", ["0", "no", "No", "FALSE", "false", "n", "", " ", "NA", "nan", "-"])
+def test_words_that_leave_no_row_out(cohort, word):
+    write(cohort, [("P", "a", "1", word), ("Q", "b", "0", "movement")], ("patient", "path", "label", "skip"))
+    assert [row.skip for row in read(cohort)] == ["", "left out by the table's column skip"]
+
+
+@pytest.mark.parametrize("word", ["1", "yes", "x", "TRUE", "unknown", "not axial", "?"])
+def test_any_other_word_leaves_a_row_out(cohort, word):
+    write(cohort, [("P", "a", "1", word)], ("patient", "path", "label", "skip"))
+    assert read(cohort)[0].skip
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("=cmd()", "=1+1", "@SUM(A1)", "+1+cmd|' /C calc'!A0", "-2+3", "- site", "\uff1d1+1"),
+        *("a;=1+1", "a, =1+1", '"=1+1"'),
+    ],
+)
+def test_a_source_that_a_spreadsheet_would_run_is_refused(cohort, source):
+    with open(cohort["table"], "w", encoding="utf-8") as file:
+        csv.writer(file, delimiter="\t").writerows([HEADER_WITH_SOURCE, ("P", "a", "1", "x"), ("Q", "b", "0", source)])
+    assert "row 2: source" in errors(cohort) and "would run as a formula" in errors(cohort)
+
+
+@pytest.mark.parametrize("source", ["-1", "+", "-", "-1.5", "+2,5", "site-A", "a+b", "x=1", "a@b"])
+def test_a_source_that_is_a_number_or_holds_a_sign_is_none(cohort, source):
+    write(cohort, [("P", "a", "1", source)], ("patient", "path", "label", "source"))
+    assert read(cohort)[0].source == source
+
+
+# Spellings of one id, by what differs.
+ALIKE = [
+    ("0000007", "7", "leading zeros"),
+    ("P007", "P7", "leading zeros"),
+    ("12", "12.0", "a trailing .0"),
+    ("0012.00", "12", "a trailing .0 and leading zeros"),
+    ("p1", "P1", "upper and lower case"),
+    ("Straße", "STRASSE", "upper and lower case"),
+    ("M\u00fcller", "Mu\u0308ller", "composed letters or their width"),
+    ("\uff11\uff12", "12", "composed letters or their width"),
+    ("a\u200bb", "ab", "invisible characters"),
+    ("ab\ufeff", "ab", "invisible characters"),
+    ("a\u00a0b", "a b", "invisible characters"),
+    ("a  b", "a b", "spaces or an apostrophe"),
+    ("'7", "7", "spaces or an apostrophe"),
+    ("P\u20131", "P-1", "dashes"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "difference"), ALIKE)
+def test_ids_that_are_alike_are_refused_until_the_config_says_what_they_mean(cohort, one, other, difference):
+    write(cohort, [(one, "a", "1"), ("Q", "b", "0"), (other, "c", "1")])
+    message = errors(cohort)
+    assert "row 1 | row 3: one patient id in 2 spellings, alike but for" in message
+    assert "patient_ids: normalise (alike is one person) or patient_ids: exact" in message
+    assert one not in message.replace(cohort["table"], "") or one in ("7", "12", "12.0"), "an id is not repeated"
+    if difference != "invisible characters":
+        assert difference in message
+    key = bytes(32)
+    for rule, people in (("exact", 3), ("normalise", 2)):
+        rows = read_cohort_table("hospital", cohort | {"patient_ids": rule}, LABELS)
+        assert rows == read_rows(Path(cohort["table"]), LABELS, rule)
+        assert pseudonymise_rows(rows, "hospital", key, shared_ids=False)["patient"].nunique() == people
+        assert cohort_of_rows("hospital", "target", rows, False).slices["patient"].nunique() == people
+        assert count_ids(rows) == {"rows": 3, "without": 0, "ids": 3, "patients": people}
+
+
+def test_pseudonyms_do_not_change_where_no_ids_are_alike(cohort):
+    names = ["007", "Müller ", "P1", "12.0"]
+    write(cohort, [(name, path, "1") for name, path in zip(names, ["a", "b", "c", "."], strict=True)])
+    key = bytes(32)
+    expected = [pseudonym(key, "patient", "hospital", name.strip()) for name in names]
+    for rule in ({}, {"patient_ids": "exact"}):
+        rows = read_cohort_table("hospital", cohort | rule, LABELS)
+        assert pseudonymise_rows(rows, "hospital", key, shared_ids=False)["patient"].tolist() == expected
+
+
+def test_a_row_that_is_skipped_is_alike_to_none(cohort):
+    write(cohort, [("p1", "a", "1", ""), ("P1", "b", "0", "x")], ("patient", "path", "label", "skip"))
+    assert len(read(cohort)) == 2
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("NA", "nan", "None", "unknown", "Unknown", "-", "--", "NULL", "N/A", "n.a.", "?", "#REF!", "#N/A", "#VALUE!"),
+        *("#NAME?", "#BEZUG!", "<NA>", ".", "\u200b", "\u2014"),
+    ],
+)
+def test_words_for_a_missing_id_are_missing(cohort, word):
+    write(cohort, [(word, "a", "1"), (word, "b", "0")])
+    message = errors(cohort)
+    assert f"row 1: patient is {word!r}, which means that it is missing; give one, or set patients: unknown" in message
+    rows = read_cohort_table("hospital", cohort | {"patients": "unknown"}, LABELS)
+    assert [row.patient for row in rows] == ["", ""]
+    assert pseudonymise_rows(rows, "hospital", bytes(32), shared_ids=True)["patient"].nunique() == 2
+    assert count_ids(rows) == {"rows": 0, "without": 2, "ids": 0, "patients": 0}
+
+
+@pytest.mark.parametrize("patient", ["1.23E+11", "1,23E+11", "5E+15", "1.2345e+12"])
+def test_a_number_that_a_spreadsheet_cut_short_is_refused(cohort, patient):
+    write(cohort, [(patient, "a", "1")])
+    assert "row 1: patient is a number that a spreadsheet cut short (as 1.23E+11)" in errors(cohort)
+    assert "row 1: patient is a number" in errors(cohort | {"patients": "unknown", "patient_ids": "exact"})
+
+
+@pytest.mark.parametrize("patient", ["1e5", "E+1", "NAN1", "Nadia", "none-1", "0", "A+", "1-2"])
+def test_ids_that_only_look_so_are_ids(cohort, patient):
+    write(cohort, [(patient, "a", "1")])
+    assert read(cohort)[0].patient == patient
+
+
+def test_ids_are_compared_across_cohorts_where_they_share_patients(cohort, tmp_path):
+    write(cohort, [("0007", "a", "1")])
+    other = cohort | {"table": str(tmp_path / "other.tsv")}
+    write(other, [("7", "b", "1"), ("8", "c", "0")])
+    cohorts = {"hospital": cohort, "public": other}
+    assert len(read_cohort_tables(cohorts, LABELS)) == 2
+    with pytest.raises(UserError, match=r"row 1 of hospital \| row 1 of public: one patient id in 2 spellings"):
+        read_cohort_tables(cohorts, LABELS, shared_ids=True)
+    cohorts = {name: cohort | {"patient_ids": "normalise"} for name, cohort in cohorts.items()}
+    rows = read_cohort_tables(cohorts, LABELS, shared_ids=True)
+    people = [
+        pseudonymise_rows(rows[name], name, bytes(32), shared_ids=True)["patient"].tolist()
+        for name in ("hospital", "public")
+    ]
+    assert people[0][0] == people[1][0] != people[1][1]

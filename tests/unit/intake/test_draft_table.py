@@ -70,3 +70,11 @@ def test_files_without_preamble_are_found(tmp_path):
         path.write_bytes(raw[raw.index(b"\x08\x00\x08\x00CS") :])
     (row,) = draft_table(tmp_path).rows
     assert row["path"] == "P1"
+
+
+def test_names_of_folders_do_not_run_as_formulas_where_the_table_is_filled_in(tmp_path):
+    (tmp_path / "=1+1").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "=1+1" / "a.png")
+    (row,) = draft_table(tmp_path).rows
+    assert row == {"patient": "'=1+1", "label": "", "path": "./=1+1/a.png", "mask": ""}
+    assert (tmp_path / row["path"]).is_file()

@@ -209,3 +209,13 @@ def test_a_cohort_needs_a_table_or_a_layout(tmp_path):
     del config["cohorts"]["mine"]["layout"]
     with pytest.raises(UserError, match=r"cohorts.mine: give either table or layout\."):
         complete_config(config)
+
+
+@pytest.mark.parametrize("word", ["", "NA", "nan", "-", "#N/A"])
+def test_a_missing_patient_of_the_metadata_is_no_patient(tmp_path, word):
+    made_curated(tmp_path)
+    with open(tmp_path / "meta_data_covid.csv", "a") as table:
+        table.write(f"9_New_1.png,,{word},1,covid\n")
+    (tmp_path / "curated_data" / "curated_data" / "2COVID" / "9_New_1.png").touch()
+    (row,) = (row for row in curated_covid_ct(tmp_path, LABELS) if row.path.endswith("9_New_1.png"))
+    assert (row.patient, row.skip) == ("", "no_metadata")

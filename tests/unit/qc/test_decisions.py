@@ -6,7 +6,7 @@ import pytest
 
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow, case_of
-from lungsight.qc.decision_files import cases_of_table, files_of_cohort, known_cases
+from lungsight.qc.decision_files import cases_of_table, check_decision_folder, files_of_cohort, known_cases
 from lungsight.qc.decisions import (
     agreement_of_reviewers,
     check_known,
@@ -136,7 +136,7 @@ def test_a_file_counts_for_the_cohorts_that_it_names(tmp_path):
     write(folder / "1.tsv", row(0, 1, 1))
     write(folder / "2.tsv", row(0, 1, 1).replace("a" * 16, "b" * 16))
     write(folder / "3.tsv", row(0, 1, 1).replace("a" * 16, "c" * 16))
-    (folder / "notes.txt").write_text("not a table")
+    (folder / "README.txt").write_text("not a table")
 
     def names(cohort):
         return [path.rsplit("/", 1)[1] for path in files_of_cohort(str(folder), cohort, cases)]
@@ -156,7 +156,100 @@ def test_cases_of_a_table(tmp_path):
 def test_the_key_gives_the_cases_before_their_table_is_made(tmp_path):
     rows, key = [TableRow(1, "P", "scans/one", "", "", "", "")], tmp_path / "key"
     assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == set()
-    key.write_text(b"secret".hex(), encoding="ascii")
-    assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {case_of(b"secret", "hospital", "scans/one")}
+    key.write_text(bytes(32).hex(), encoding="ascii")
+    assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {case_of(bytes(32), "hospital", "scans/one")}
     (tmp_path / "cases.tsv").write_text("case\trow\n" + "a" * 16 + "\t1\n", encoding="utf-8")
     assert known_cases("hospital", tmp_path / "cases.tsv", key, rows) == {"a" * 16}
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.TSV", "a.Csv", "a.tsv.txt", "a.csv.txt", "a.txt", "a.tab", "two words.tsv"]
+)
+@pytest.mark.parametrize("separator", ["\t", ",", ";"])
+def test_decisions_count_under_every_name_that_programs_give_tables(tmp_path, name, separator):
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    file = write(folder / name, row(0, 1, 0))
+    file.write_text(file.read_text().replace("\t", separator), encoding="utf-16")
+    check_decision_folder(str(folder))
+    assert files_of_cohort(str(folder), "hospital", {"hospital": {"a" * 16}}) == [str(file)]
+    assert read_decisions(file)[["slice", "segmented_keep"]].to_numpy().tolist() == [[SLICES[0], 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine.xlsx", "file mine.xlsx is a spreadsheet: export it as TSV or CSV."),
+        ("mine.ods", "is a spreadsheet: export it"),
+        ("mine.NUMBERS", "is a spreadsheet: export it"),
+        ("decisions", "file decisions is no .tsv or .csv: name it so if it holds decisions, else move it away."),
+        ("decisions.tsv.bak", "is no .tsv or .csv"),
+        ("decisions.tsv~", "is no .tsv or .csv"),
+        ("decisions.tsv (1)", "is no .tsv or .csv"),
+        ("a{b}.tsv", "Snakemake reads braces as wildcards; rename it."),
+        ("old/", "file old is a folder, and decisions in it would not count: move its files up."),
+        ("old.tsv/", "file old.tsv is a folder"),
+        ("notes.txt", "file notes.txt: no column slice. If it holds no decisions, move it away."),
+        ("zip.tsv", "file zip.tsv is a spreadsheet or an archive"),
+        ("empty.tsv", "file empty.tsv is empty."),
+        ("link.tsv", "file link.tsv is a link to a file that does not exist."),
+    ],
+)
+def test_no_file_among_the_decisions_is_passed_over_in_silence(tmp_path, name, words):
+    content = {"zip.tsv": "PK\x03\x04", "empty.tsv": "", "notes.txt": "to do\n"}
+    if name.endswith("/"):
+        (tmp_path / name).mkdir()
+    elif name == "link.tsv":
+        (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    else:
+        (tmp_path / name).write_text(content.get(name, HEADER + "\n" + row(0, 1, 1) + "\n"))
+    with pytest.raises(UserError) as caught:
+        check_decision_folder(str(tmp_path))
+    assert words in str(caught.value)
+
+
+def test_what_clearly_is_no_table_may_lie_among_the_decisions(tmp_path):
+    for name in (
+        ".DS_Store",
+        "._mine.tsv",
+        "~$mine.xlsx",
+        "README",
+        "README.md",
+        "Readme.txt",
+        "Thumbs.db",
+        "desktop.ini",
+    ):
+        (tmp_path / name).write_bytes(b"\0")
+    (tmp_path / ".git").mkdir()
+    check_decision_folder(str(tmp_path))
+    check_decision_folder("")
+    assert files_of_cohort(str(tmp_path), "hospital", {"hospital": set()}) == []
+
+
+def test_a_folder_of_decisions_that_is_none(tmp_path):
+    (tmp_path / "Reviews").mkdir()
+    file = write(tmp_path / "Reviews" / "mine.tsv", row(0, 1, 1))
+    with pytest.raises(UserError, match=r"mine\.tsv is a file; name the folder"):
+        check_decision_folder(str(file))
+    with pytest.raises(UserError, match=r"does not exist; did you mean '.*Reviews'"):
+        check_decision_folder(str(tmp_path / "reviews"))
+    check_decision_folder(str(tmp_path / "reviews"), may_come_later=True)
+
+
+def test_a_stray_quotation_mark_swallows_no_decision(tmp_path):
+    rows = [row(number, 1, 1, reason='"unclear' if number in (1, 3) else "") for number in range(5)]
+    with pytest.raises(UserError, match=r"file mine\.tsv, line 3: a quotation mark"):
+        read_decisions(write(tmp_path / "mine.tsv", *rows))
+    with pytest.raises(UserError, match=r"file mine\.tsv, line 3: a quotation mark"):
+        check_decision_folder(str(tmp_path))
+
+
+def test_a_reason_that_a_spreadsheet_would_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"file mine\.tsv, row 2: reason would run as a formula"):
+        read_decisions(write(tmp_path / "mine.tsv", row(0, 1, 0, reason="-"), row(1, 1, 0, reason="=cmd()")))
+
+
+def test_a_short_or_a_long_row_is_named(tmp_path):
+    for broken in (row(1, 1, 1).rsplit("\t", 1)[0], row(1, 1, 1) + "\tmore"):
+        with pytest.raises(UserError, match=r"file mine\.tsv, row 2: \d fields, the header has 6"):
+            read_decisions(write(tmp_path / "mine.tsv", row(0, 1, 1), broken))

@@ -8,7 +8,14 @@ import pytest
 
 from lungsight.intake.counts import counts_of_cohorts
 from lungsight.intake.label_predictability import predictability_of_cohorts
-from lungsight.report.intake_page import SHOWN_ON_SHEET, IntakeResults, contact_sheet, render_intake, statements
+from lungsight.report.intake_page import (
+    SHOWN_ON_SHEET,
+    IntakeResults,
+    contact_sheet,
+    ids_table,
+    render_intake,
+    statements,
+)
 from lungsight.tables import columns_of, read_table
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort
 
@@ -17,6 +24,10 @@ RUN = {
     "cohorts": [
         {"name": "nsclc", "role": "segmentation", "labelled": False},
         {"name": "hospital", "role": "target", "labelled": True},
+    ],
+    "ids": [
+        {"cohort": "nsclc", "rule": "", "rows": 3, "without": 0, "ids": 3, "patients": 3},
+        {"cohort": "hospital", "rule": "normalise", "rows": 29, "without": 1, "ids": 21, "patients": 19},
     ],
 }
 
@@ -103,3 +114,10 @@ def test_an_empty_cohort_has_a_page(results):
         results.duplicates,
     )
     assert "hospital: 0 of 30 cases taken in, 30 rejected." in render_intake(empty)
+
+
+def test_the_page_says_how_patient_ids_were_read(results):
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in ids_table(results.run).rows}
+    assert rows["nsclc"] == ["3", "0", "3", "3", "0", "no two ids are alike"]
+    assert rows["hospital"] == ["29", "1", "21", "19", "2", "normalise: alike is one patient"]
+    assert "How patient ids were read" in render_intake(results)

@@ -86,6 +86,11 @@ def digest_of_rows(wildcards):
     return digest([vars(row) for row in ROWS[wildcards.cohort]])
 
 
+def gathering_settings(wildcards):
+    """What the config says of the names in a cohort's table."""
+    return as_json({"shared_ids": config["shared_ids"], "patient_ids": patient_id_rules(config)[wildcards.cohort]})
+
+
 def shards_of_labelled(pattern):
     """A pattern with {cohort} and {shard}, for every shard of every labelled cohort."""
     return [path for name in labelled_cohorts() for path in expand(pattern, cohort=name, shard=shards_of(name))]

@@ -3,4 +3,4 @@
 
 def scans_and_model_wanted(wildcards):
     """The input of a prediction that nobody described."""
-    raise WorkflowError("predict needs scans and a model: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")
+    stop("predict needs scans and a model: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")

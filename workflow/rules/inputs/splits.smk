@@ -31,5 +31,6 @@ def split_settings(wildcards):
         "seed": config["seed"],
         "labels": list(config["labels"]),
         "shared_ids": config["shared_ids"],
+        "patient_ids": patient_id_rules(config),
     }
     return as_json(settings)

@@ -1,22 +1,30 @@
-"""Read the config: check it against its schema, fill in defaults, and name what is wrong in sentences.
+"""Read the config: check it against its schema, fill in defaults, and list what is wrong.
 
-This module imports no package of the library. `lungsight.config_check` adds what the packages know of their settings.
-It is imported while the workflow is parsed, so it needs nothing but the standard library, PyYAML and jsonschema.
+This module imports no package of the library. `lungsight.config_sentences` puts what the schema refuses into words,
+`lungsight.config_check` adds what the packages know of their settings. It is imported while the workflow is parsed, so
+it needs nothing but the standard library, PyYAML and jsonschema.
 """
 
 import copy
-import difflib
 import math
+import os
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jsonschema
 import yaml
 
+from lungsight.config_sentences import keys_that_are_no_text, sentence_of, types_of
+from lungsight.paths import unusual_path
+from lungsight.raw_table import is_formula
+
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 SECTIONS_WITH_PRESETS = ("segmentation", "training")
 LABELLED_ROLES = ("public", "target", "external")
+_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 
 @cache
@@ -57,44 +65,72 @@ def with_defaults(value: Any, schema: dict) -> Any:
     }
 
 
-def _sentence_of(error: jsonschema.ValidationError) -> str:
-    where = ".".join(map(str, error.absolute_path)) or "the config"
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        valid_keys = list(_schema_at(error).get("properties", {}))
-        sentences = []
-        for name in sorted(set(error.instance) - set(valid_keys)):
-            near = difflib.get_close_matches(name, valid_keys, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(valid_keys)}."
-            sentences.append(f"{where}: unknown key {name}; {hint}")
-        return "; ".join(sentences)
-    if error.validator == "required":
-        missing = [name for name in _rule_of(error) if name not in error.instance]
-        return f"{where}: {', '.join(missing)} must be given."
-    if error.validator == "type" and _rule_of(error) == "string" and isinstance(error.instance, bool):
-        return f"{where}: write the word in quotes; YAML reads it as {str(error.instance).lower()}."
-    if error.validator == "enum":
-        return f"{where}: {error.instance!r} is none of {', '.join(map(str, _rule_of(error)))}."
-    if error.validator == "pattern" and where == "results":
-        return f"results: {error.instance!r} holds a space, bracket, quote or another character that a shell reads."
-    return f"{where}: {error.message}."
+def with_numbers(value: Any, schema: dict) -> Any:
+    """Return a copy of `value` in which 1e-4, a text to YAML, is a number where the schema wants one, and 8.0 is 8."""
+    if isinstance(value, dict):
+        parts, other = schema.get("properties", {}), schema.get("additionalProperties")
+        rest = other if isinstance(other, dict) else {}
+        return {name: with_numbers(item, parts.get(name, rest)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [with_numbers(item, schema.get("items", {})) for item in value]
+    types = types_of(schema)
+    if isinstance(value, str) and types & {"number", "integer"} and _EXPONENT.fullmatch(value):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() and "integer" in types else value
 
 
-def _schema_at(error: jsonschema.ValidationError) -> dict:
-    """Return the part of the schema that an error violates."""
-    return cast("dict", error.schema)
+def paths_of(value: Any, schema: dict, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place and the text of every path in a config: what the schema gives the format path."""
+    if schema.get("format") == "path" and value:
+        yield place, str(value)
+    if isinstance(value, dict):
+        parts, other = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, item in value.items():
+            part = parts.get(name, other if isinstance(other, dict) else {})
+            yield from paths_of(item, part, f"{place}.{name}".lstrip("."))
 
 
-def _rule_of(error: jsonschema.ValidationError) -> list:
-    """Return the names or values that a violated `required` or `enum` lists."""
-    return cast("list", error.validator_value)
+def path_problems(config: dict) -> list[str]:
+    """List what in the paths of a config nobody expands, and results that cannot be a folder, one sentence each."""
+    paths = paths_of(config, config_schema())
+    wrong = [f"{place}: {problem}" for place, path in paths if (problem := unusual_path(path))]
+    results = config["results"].rstrip("/")
+    if os.path.normpath(results) in (".", "..", "/"):
+        wrong.append(f"results: {config['results']!r} is no folder of its own; write for instance results/mine.")
+    if os.path.normpath(results).startswith(("-", "#")):
+        wrong.append(f"results: {results!r} begins with a character that programs read otherwise; choose another name.")
+    try:
+        return wrong + [problem for folder in (results, f"{results}.private") if (problem := _no_folder(Path(folder)))]
+    except OSError as error:
+        return [*wrong, f"results: {results[:60]!r} cannot be a folder: {error.strerror}."]
+
+
+def _no_folder(folder: Path) -> str:
+    """Say why the results cannot be written into a folder, which may be made first; "" if they can."""
+    at = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+    if not at.is_dir():
+        return f"results: {at} is a file, so no folder can be made there; name another folder."
+    if not os.access(at, os.W_OK):
+        return f"results: nothing can be written into {at}; name another folder, or get the right to write."
+    return ""
 
 
 def _label_problems(labels: dict) -> list[str]:
-    """List class names that are not text, and words that stand for both classes."""
-    if not all(isinstance(name, str) for name in labels):
-        return ["labels: write the names of the classes in quotes, so that they are text."]
+    """List class names that tables cannot hold, and words that stand for both classes."""
+    wrong = [
+        f"labels: the class {name!r} would run as a formula where a spreadsheet opens the results; write it in words."
+        for name in labels
+        if is_formula(name)
+    ]
+    wrong += [
+        f"labels: the class {name!r} holds a tab or line break, or a space at its end; leave it out."
+        for name in labels
+        if not name.isprintable() or name != name.strip()
+    ]
     words = [word for name, synonyms in labels.items() for word in {name, *synonyms}]
-    return [f"labels: the word {word!r} means both classes." for word in sorted(set(words)) if words.count(word) > 1]
+    return wrong + [
+        f"labels: the word {word!r} means both classes." for word in sorted(set(words)) if words.count(word) > 1
+    ]
 
 
 def _not_finite(value: Any, place: str = "") -> list[str]:
@@ -112,9 +148,11 @@ def cohorts_with_role(config: dict[str, Any], *roles: str) -> list[str]:
 
 def schema_problems(config: dict) -> list[str]:
     """List what the schema refuses of a config as the user wrote it, one sentence each."""
+    if no_text := keys_that_are_no_text(config):
+        return no_text
     validator = jsonschema.Draft7Validator(config_schema())
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
-    return [_sentence_of(error) for error in errors] or _not_finite(config)
+    return [sentence_of(error) for error in errors] or _not_finite(config)
 
 
 def cohort_problems(config: dict) -> list[str]:
@@ -126,7 +164,8 @@ def cohort_problems(config: dict) -> list[str]:
             wrong.append(f"cohorts: {roles.count(role)} have the role {role}; one can.")
     seen: dict[tuple[str, str | None], str] = {}
     for name, cohort in config["cohorts"].items():
-        same = seen.setdefault((cohort["root"], cohort.get("table")), name)
+        table = os.path.abspath(cohort["table"]) if "table" in cohort else None
+        same = seen.setdefault((os.path.abspath(cohort["root"]), table), name)
         if same != name:
             wrong.append(f"cohorts: {same} and {name} are the same root and table; one would leak into the other.")
     phantom_roots = [cohort["root"] for cohort in config["cohorts"].values() if "phantom" in cohort]

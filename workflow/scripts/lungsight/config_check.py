@@ -4,14 +4,24 @@ This module imports the settings of the packages; they import `lungsight.config`
 workflow is parsed, so it needs nothing but the standard library, PyYAML and jsonschema.
 """
 
-from lungsight.config import cohort_problems, config_schema, schema_problems, with_defaults, with_presets
+import os
+
+from lungsight.config import (
+    cohort_problems,
+    config_schema,
+    path_problems,
+    schema_problems,
+    with_defaults,
+    with_numbers,
+    with_presets,
+)
 from lungsight.errors import UserError
-from lungsight.intake.settings import intake_problems, name_layout_tables
+from lungsight.intake.settings import intake_problems, name_layout_tables, name_patient_id_rules
 from lungsight.segmentation.settings import segmentation_problems
 from lungsight.splits.settings import split_problems
 from lungsight.training.settings import training_problems
 
-CHECKS = (cohort_problems, intake_problems, segmentation_problems, split_problems, training_problems)
+CHECKS = (path_problems, cohort_problems, intake_problems, segmentation_problems, split_problems, training_problems)
 
 
 def complete_config(config: dict) -> dict:
@@ -22,10 +32,13 @@ def complete_config(config: dict) -> dict:
     UserError
         With everything that is wrong, one line each.
     """
+    config = with_numbers(config, config_schema())
     _refuse(schema_problems(config))
     filled = with_defaults(with_presets(config), config_schema())
     _refuse([problem for check in CHECKS for problem in check(filled)])
+    filled["results"] = os.path.normpath(filled["results"])
     name_layout_tables(filled)
+    name_patient_id_rules(filled)
     return filled
 
 

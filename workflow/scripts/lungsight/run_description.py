@@ -4,11 +4,12 @@ Imported while the workflow is parsed: standard library and the config alone. Ro
 stay out, so they cannot reach a page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
+from lungsight.intake.cohort_table import IdCounts, TableRow, count_ids
 from lungsight.segmentation.settings import mask_origin
 from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models
@@ -37,13 +38,21 @@ class CohortDescription(IntakeCohort):
     phantom: bool
 
 
+class IdsRead(IdCounts):
+    """How the patient ids of a cohort were read. rule: exact, normalise, or "" where the config says none."""
+
+    cohort: str
+    rule: str
+
+
 class IntakeDescription(TypedDict):
-    """What the page of intake needs to know of a config."""
+    """What the page of intake needs to know of a config and its tables."""
 
     title: str
     window: list[float]
     labels: list[str]
     cohorts: list[IntakeCohort]
+    ids: list[IdsRead]
 
 
 class PublishedModelDescription(TypedDict):
@@ -101,14 +110,19 @@ def shown(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in NOT_SHOWN}
 
 
-def describe_intake(config: dict[str, Any]) -> IntakeDescription:
-    """Describe a complete config for the page of intake."""
+def describe_intake(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]]) -> IntakeDescription:
+    """Describe a complete config and the rows of its tables for the page of intake."""
     cohorts = [
         IntakeCohort(name=name, role=cohort["role"], labelled=cohort["role"] in LABELLED_ROLES)
         for name, cohort in config["cohorts"].items()
     ]
     window, labels = config["intake"]["window"], list(config["labels"])
-    return IntakeDescription(title=config["report"]["title"], window=window, labels=labels, cohorts=cohorts)
+    ids = [
+        IdsRead(cohort=name, rule=cohort.get("patient_ids", ""), **count_ids(rows[name]))
+        for name, cohort in config["cohorts"].items()
+    ]
+    title = config["report"]["title"]
+    return IntakeDescription(title=title, window=window, labels=labels, cohorts=cohorts, ids=ids)
 
 
 def describe_run(config: dict[str, Any]) -> RunDescription:

@@ -112,6 +112,7 @@ def read_table(path: Path, schema: str) -> pd.DataFrame:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a tab-separated UTF-8 table: {error}") from error
+    _check_quotes(path, len(table))
     for name, column in table_schema(schema)["properties"].items():
         if name in table.columns and _is_number(column):
             try:
@@ -120,6 +121,17 @@ def read_table(path: Path, schema: str) -> pd.DataFrame:
                 raise UserError(f"{path}: column {name}: {error}") from error
     check_table(table, schema, where=str(path))
     return table
+
+
+def _check_quotes(path: Path, rows: int) -> None:
+    """Raise UserError if a table has fewer rows than lines: a quotation mark that is not closed swallows rows."""
+    lines = path.read_bytes().splitlines()
+    if sum(bool(line) for line in lines) != rows + 1:
+        first = next((number for number, line in enumerate(lines, start=1) if line.count(b'"') % 2), 1)
+        raise UserError(
+            f'{path}, line {first}: a quotation mark (") opens here and is not closed on its line, which would swallow'
+            " rows. Delete it."
+        )
 
 
 def rows_of(table: pd.DataFrame, row: type[Row]) -> list[Row]:

@@ -7,17 +7,22 @@ import difflib
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
-from lungsight.intake.raw_table import RawTable, read_raw_table
+from lungsight.paths import did_you_mean
+from lungsight.patient_ids import ADVICE, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
+from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
 SPLITS = ("", "train", "val", "test")
+# Words under `skip` that leave no row out. Any other word does.
+NOT_SKIPPED = {"", "0", "0.0", "no", "n", "false", "na", "n/a", "nan", "none", "null", "-"}
 LESION_LEFT_OUT = "its lesion mask is left out"  # begins the note of a case whose lesion mask cannot be used
 _MOST_ERRORS_SHOWN = 20
 _SHORTEST_NAME = 3  # characters; a shorter source may equal a patient's id by chance, since both are often numbers
@@ -50,6 +55,8 @@ class TableRow:
         Why the row is left out, in words that may be published; "" if it is not.
     note : str
         What the results remark on the row, in words that may be published.
+    normalised : bool
+        Whether spellings of the patient's id that are alike mean one person.
     """
 
     row: int
@@ -62,6 +69,12 @@ class TableRow:
     skip: str = ""
     note: str = ""
     lesion: str = ""
+    normalised: bool = False
+
+    @property
+    def person(self) -> str:
+        """The id that stands for the person: `patient`, or the form in which its spellings agree."""
+        return normalised(self.patient) if self.normalised else self.patient
 
 
 def _class_of(word: str, labels: dict[str, list[str]]) -> str | None:
@@ -80,9 +93,21 @@ def _label_error(word: str, labels: dict[str, list[str]]) -> str:
     return f"label {word!r} is not in labels; {hint}"
 
 
-def _leaves_root(path: str) -> bool:
+def _problem_of_place(path: str, root: Path) -> str:
+    """Say why a path cannot be relative to the root; "" if it can."""
+    if path.startswith("/") and (inside := _below(path, root)):
+        return f"is absolute; write it from the root on: {inside!r}."
     parts = PurePosixPath(path.replace("\\", "/"))
-    return parts.is_absolute() or ".." in parts.parts or "\0" in path
+    return "leads out of the root." if parts.is_absolute() or ".." in parts.parts else ""
+
+
+def _below(path: str, root: Path) -> str:
+    """Return an absolute path from the root on; "" if it does not lie below the root."""
+    for folder in (os.path.abspath(root), os.path.realpath(root)):
+        for place in (os.path.normpath(path), os.path.realpath(path)):
+            if place.startswith(f"{folder}/"):
+                return place.removeprefix(f"{folder}/")
+    return ""
 
 
 def _publishable(word: str, sentences: dict[str, str], fallback: str) -> str:
@@ -90,22 +115,24 @@ def _publishable(word: str, sentences: dict[str, str], fallback: str) -> str:
     return sentences.get(word, fallback) if word else ""
 
 
-def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]]) -> TableRow:
+def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], patient_ids: str) -> TableRow:
+    skip = fields.get("skip", "")
     return TableRow(
         row=number,
-        patient=fields["patient"],
+        patient="" if is_missing(fields["patient"]) else fields["patient"],
         path=fields["path"],
         label=_class_of(fields.get("label", ""), labels) or "",
         source=fields.get("source", ""),
         mask=fields.get("mask", ""),
         split=fields.get("split", ""),
-        skip=_publishable(fields.get("skip", ""), SKIPPED, "left out by the table's column skip"),
+        skip=_publishable("" if skip.lower() in NOT_SKIPPED else skip, SKIPPED, "left out by the table's column skip"),
         note=_publishable(fields.get("note", ""), NOTES, "the table has a note on it"),
         lesion=fields.get("lesion", ""),
+        normalised=patient_ids == NORMALISE,
     )
 
 
-def read_rows(table: Path, labels: dict[str, list[str]] | None = None) -> list[TableRow]:
+def read_rows(table: Path, labels: dict[str, list[str]] | None = None, patient_ids: str = "") -> list[TableRow]:
     """Read the rows of a table that was checked when the workflow was parsed.
 
     Parameters
@@ -114,13 +141,27 @@ def read_rows(table: Path, labels: dict[str, list[str]] | None = None) -> list[T
     labels : dict, optional
         Class name → the user's words. Without it every label is "": for a segmentation cohort, or a reader that needs
         no label.
+    patient_ids : str
+        How the ids of its patients are read: "exact", "normalise" or "".
     """
     raw = read_raw_table(table)
-    return [_to_row(number, raw.by_column(record), labels or {}) for number, record in enumerate(raw.records, start=1)]
+    return [
+        _to_row(number, raw.by_column(record), labels or {}, patient_ids)
+        for number, record in enumerate(raw.records, start=1)
+    ]
 
 
-def read_cohort_tables(cohorts: dict[str, dict[str, Any]], labels: dict[str, list[str]]) -> dict[str, list[TableRow]]:
+def read_cohort_tables(
+    cohorts: dict[str, dict[str, Any]], labels: dict[str, list[str]], shared_ids: bool = False
+) -> dict[str, list[TableRow]]:
     """Read and check the tables of all cohorts.
+
+    Parameters
+    ----------
+    cohorts, labels : dict
+        As `read_cohort_table` takes them, by cohort.
+    shared_ids : bool
+        One id means one person in all cohorts.
 
     Raises
     ------
@@ -133,9 +174,24 @@ def read_cohort_tables(cohorts: dict[str, dict[str, Any]], labels: dict[str, lis
             rows[name] = read_cohort_table(name, cohort, labels)
         except UserError as error:
             wrong.append(str(error))
+    if not wrong and shared_ids:
+        undecided = [name for name, cohort in cohorts.items() if "patient_ids" not in cohort]
+        ids = [(name, str(row.row), row.patient) for name in undecided for row in rows[name] if _counts(row)]
+        if problems := _cut_short(spelling_problems(ids, named=True)):
+            wrong = ["The cohorts share patients (shared_ids).", *(f"  {line}" for line in [*problems, ADVICE])]
     if wrong:
         raise UserError("\n".join(wrong))
     return rows
+
+
+def _counts(row: TableRow) -> bool:
+    """Tell whether the patient of a row must be known."""
+    return bool(row.patient) and not row.skip
+
+
+def _cut_short(problems: list[str]) -> list[str]:
+    more = len(problems) - _MOST_ERRORS_SHOWN
+    return problems[:_MOST_ERRORS_SHOWN] + ([f"… and {more} more."] if more > 0 else [])
 
 
 def read_cohort_table(name: str, cohort: dict[str, Any], labels: dict[str, list[str]]) -> list[TableRow]:
@@ -159,16 +215,20 @@ def read_cohort_table(name: str, cohort: dict[str, Any], labels: dict[str, list[
         With everything that is wrong, by row.
     """
     table, root = Path(cohort["table"]), Path(cohort["root"])
-    _check_places(name, cohort, labels)
+    try:
+        _check_places(name, cohort, labels)
+    except OSError as error:
+        raise UserError(f"cohorts.{name}: {str(error.filename)[:80]} cannot be read: {error.strerror}.") from None
     raw = read_raw_table(table)
     _check_header(table, raw.header, cohort)
     if cohort["role"] == "segmentation":
         labels = {}
     rows, wrong = _check_rows(raw, cohort, labels, root)
+    ids = [] if "patient_ids" in cohort else [(name, str(row.row), row.patient) for row in rows if _counts(row)]
+    alike = spelling_problems(ids)
+    wrong = _cut_short(wrong + alike) + [ADVICE] * bool(alike)
     if wrong:
-        more = [f"… and {len(wrong) - _MOST_ERRORS_SHOWN} more."] if len(wrong) > _MOST_ERRORS_SHOWN else []
-        shown = (f"  {problem}" for problem in wrong[:_MOST_ERRORS_SHOWN] + more)
-        raise UserError("\n".join([f"{table} (cohort {name}):", *shown]))
+        raise UserError("\n".join([f"{table} (cohort {name}):", *(f"  {problem}" for problem in wrong)]))
     return rows
 
 
@@ -178,16 +238,20 @@ def _check_places(name: str, cohort: dict[str, Any], labels: dict[str, list[str]
     absent = []
     if "layout" in cohort and root.is_dir():
         write_layout_table(table, cohort["layout"], root, labels)
+    elif "layout" not in cohort and table.is_dir():
+        absent.append(f"cohorts.{name}.table: {table} is a folder; name the table in it.")
     elif "layout" not in cohort and not table.is_file():
         absent.append(
-            f"cohorts.{name}.table: {table} does not exist. Write one (patient path label), or let "
-            f"`snakemake draft_table --config root=DIR` write a first one from a folder of scans."
+            f"cohorts.{name}.table: {table} does not exist{did_you_mean(table)}. Write one (patient path label), or let"
+            f" `snakemake draft_table --config root=DIR` write a first one from a folder of scans."
         )
     if "phantom" in cohort and root.is_dir() and any(root.iterdir()) and not (root / "truth").is_dir():
         # The rule that makes phantoms owns this folder, and Snakemake deletes a rule's outputs before it runs the rule.
         raise UserError(f"cohorts.{name}.root: {root} holds files that are no phantoms; name a folder of its own.")
-    if "phantom" not in cohort and not root.is_dir():
-        absent.append(f"cohorts.{name}.root: the folder {root} does not exist.")
+    if "phantom" not in cohort and root.is_file():
+        absent.append(f"cohorts.{name}.root: {root} is a file; name the folder that the table's paths start from.")
+    elif "phantom" not in cohort and not root.is_dir():
+        absent.append(f"cohorts.{name}.root: the folder {root} does not exist{did_you_mean(root)}.")
     if absent:
         raise UserError("\n".join(absent))
 
@@ -197,7 +261,8 @@ def _check_header(table: Path, header: list[str], cohort: dict[str, Any]) -> Non
     last = "mask" if cohort["role"] == "segmentation" else "label"
     missing = [column for column in ("patient", "path", last) if column not in header]
     if missing:
-        raise UserError(f"{table}: the column {', '.join(missing)} is missing; it has {_listed(header)}.")
+        hint = "" if len(header) > 1 else " Separate columns by tabs, commas or semicolons."
+        raise UserError(f"{table}: the column {', '.join(missing)} is missing; it has {_listed(header)}.{hint}")
     repeated = sorted(column for column, times in Counter(header).items() if column and times > 1)
     if repeated:
         raise UserError(f"{table}: the column {_listed(repeated)} is there twice.")
@@ -217,11 +282,11 @@ def _check_rows(
     row_of_path: dict[str, int] = {}
     patients = {raw.by_column(record)["patient"].casefold() for record in raw.records if len(record) == len(raw.header)}
     for number, record in enumerate(raw.records, start=1):
-        if len(record) != len(raw.header):
-            wrong.append(f"row {number}: {len(record)} fields, the header has {len(raw.header)}.")
+        if misfit := raw.misfit(record):
+            wrong.append(f"row {number}: {misfit}")
             continue
         fields = raw.by_column(record)
-        row = _to_row(number, fields, labels)
+        row = _to_row(number, fields, labels, cohort.get("patient_ids", ""))
         problems = _problems(row, fields, cohort, labels, root) + _problems_of_source(row, patients)
         wrong += [f"row {number}: {problem}" for problem in problems]
         normal_path = os.path.normpath(row.path)
@@ -240,7 +305,13 @@ def _problems(
     """List what is wrong with one row. fields: the row as the user wrote it."""
     problems = []
     if not row.patient and cohort["patients"] == "known" and not row.skip:
-        problems.append("patient is empty; give one, or set patients: unknown for the cohort.")
+        what = f"{fields['patient']!r}, which means that it is missing" if fields["patient"] else "empty"
+        problems.append(f"patient is {what}; give one, or set patients: unknown for the cohort.")
+    if is_shortened(row.patient) and not row.skip:
+        problems.append(
+            "patient is a number that a spreadsheet cut short (as 1.23E+11): make the column text there, and enter the"
+            " ids again."
+        )
     if labels and not row.label and not row.skip:
         problems.append(_label_error(fields["label"], labels))
     if row.split not in SPLITS:
@@ -249,8 +320,8 @@ def _problems(
         if not path:
             if column == "path" or (column == "mask" and cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")
-        elif _leaves_root(path):
-            problems.append(f"{column} {path!r} leads out of the root.")
+        elif problem := _problem_of_place(path, root):
+            problems.append(f"{column} {path!r} {problem}")
         elif "phantom" not in cohort and "layout" not in cohort and not row.skip:
             problems += _problems_on_disk(column, path, root)
     return problems
@@ -276,6 +347,10 @@ def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
         content = "a UID"
     elif _DATE.search(source):
         content = "a date"
+    elif is_formula(source):
+        return [
+            f"source {source!r} would run as a formula where results are opened in a spreadsheet; write it in words."
+        ]
     else:
         return []
     return [f"source holds {content}; results show it as it is, so name a scanner, a site or a data set."]
@@ -291,14 +366,38 @@ def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
     place = root / path
     try:
         if not place.exists():
-            return [f"{column} {path!r} does not exist below {root}."]
+            return [f"{column} {path!r} does not exist below {root}{did_you_mean(place, root)}."]
         # Resolving a path looks at each of its folders. For thousands of files in one folder that is done once.
-        inside = _is_inside(place, root) if place.is_symlink() else _is_inside(place.parent, root)
+        inside = _is_inside(place if place.is_symlink() or place == root else place.parent, root)
         if not inside:
             return [f"{column} {path!r} is a link that leads out of the root."]
     except OSError as error:
         return [f"{column} {path[:60]!r} cannot be looked up: {error.strerror}."]
     return []
+
+
+class IdCounts(TypedDict):
+    """How the ids of a cohort's table were read, of rows that are not skipped.
+
+    rows: with an id. without: without one. ids: different ids as they are written. patients: people that they mean.
+    """
+
+    rows: int
+    without: int
+    ids: int
+    patients: int
+
+
+def count_ids(rows: Sequence[TableRow]) -> IdCounts:
+    """Count the ids of a table and the patients that they mean."""
+    wanted = [row for row in rows if not row.skip]
+    named = [row for row in wanted if row.patient]
+    return IdCounts(
+        rows=len(named),
+        without=len(wanted) - len(named),
+        ids=len({row.patient for row in named}),
+        patients=len({row.person for row in named}),
+    )
 
 
 def case_of(key: bytes, cohort: str, path: str) -> str:

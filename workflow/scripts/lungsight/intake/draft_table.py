@@ -18,6 +18,7 @@ from lungsight.intake.file_names import (
 )
 from lungsight.intake.headers import files_below
 from lungsight.intake.masks import RTSTRUCT, SEGMENTATIONS
+from lungsight.raw_table import is_formula
 
 _TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]
 
@@ -114,5 +115,8 @@ def draft_table(root: Path) -> Draft:
 def _add(draft: Draft, path: Path, root: Path, format: str, mask: Path | None = None) -> None:
     """Add the row of one scan to a draft and count it."""
     places = {"path": os.path.relpath(path, root), "mask": os.path.relpath(mask, root) if mask else ""}
-    draft.rows.append({"patient": guess_patient(path, root, format), "label": "", **places})
+    patient = guess_patient(path, root, format)
+    # The user fills the table in with a spreadsheet, which would run names of folders as formulas.
+    row = {"patient": f"'{patient}" if is_formula(patient) else patient, "label": ""}
+    draft.rows.append(row | {name: f"./{place}" if is_formula(place) else place for name, place in places.items()})
     draft.found[format] += 1

@@ -41,7 +41,7 @@ def pseudonymise_rows(rows: Sequence[TableRow], cohort: str, key: bytes, shared_
         pseudonymised.append(
             {
                 **{"row": row.row, "case": case},
-                "patient": pseudonym(key, "patient", scope, row.patient) if row.patient else case,
+                "patient": pseudonym(key, "patient", scope, row.person) if row.patient else case,
                 **{"label": row.label, "source": row.source or cohort, "preassigned_split": row.split},
             }
         )

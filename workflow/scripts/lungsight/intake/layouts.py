@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from lungsight.errors import UserError
-from lungsight.intake.raw_table import read_raw_table
 from lungsight.intake.written_table import write_cohort_table
+from lungsight.patient_ids import is_missing
+from lungsight.raw_table import read_raw_table
 
 # Words of the columns `skip` and `note` and the sentences that results print for them. Of any other word results only
 # print that there is one, since it may name a person.
@@ -188,7 +189,7 @@ def _rows_of_class(root: Path, base: Path, folder: str, label: str) -> list[Layo
     place = (base / folder).relative_to(root).as_posix()
     left_out = "" if label else "cap"
     rows = [
-        _row(name, place, label, patients.get(name, ""), left_out or ("" if name in patients else "no_metadata"))
+        _row(name, place, label, patients.get(name, ""), left_out or ("" if patients.get(name) else "no_metadata"))
         for name in files
     ]
     return rows + [_row(name, place, label, patients[name], left_out or "no_file") for name in absent]
@@ -219,7 +220,7 @@ def _patients(metadata: Path) -> dict[str, str]:
     patients, wrong = {}, []
     for number, record in enumerate(table.records, start=1):
         fields = table.by_column(record)
-        patient = _SERIES_ENDING.sub("", fields["patient id"])
+        patient = "" if is_missing(fields["patient id"]) else _SERIES_ENDING.sub("", fields["patient id"])
         if patients.setdefault(fields["file name"], patient) != patient:
             wrong.append(f"{metadata.name}, row {number}: {fields['file name']} belongs to two patients.")
     if wrong:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from lungsight.intake.layouts import LAYOUTS
+from lungsight.patient_ids import EXACT, NORMALISE
 
 
 def _layout_problems(name: str, cohort: dict[str, Any]) -> list[str]:
@@ -29,6 +30,31 @@ def name_layout_tables(config: dict[str, Any]) -> None:
             cohort["table"] = f"{config['results'].rstrip('/')}.private/layouts/{name}.tsv"
 
 
+def name_patient_id_rules(config: dict[str, Any]) -> None:
+    """Set `patient_ids` of each cohort to that of the config, where the cohort has none and the config has one."""
+    for cohort in config["cohorts"].values():
+        if "patient_ids" in config:
+            cohort.setdefault("patient_ids", config["patient_ids"])
+
+
+def patient_id_rules(config: dict[str, Any]) -> dict[str, str]:
+    """Return how the patient ids of each cohort are read: normalise, exact, or "" where nobody says.
+
+    exact means the same as nothing once a table was read, except beside an earlier run (`splits.previous`).
+    """
+    counting = (NORMALISE, EXACT) if config["splits"]["previous"] else (NORMALISE,)
+    rules = {name: cohort.get("patient_ids", "") for name, cohort in config["cohorts"].items()}
+    return {name: rule if rule in counting else "" for name, rule in rules.items()}
+
+
+def _id_rule_problems(config: dict[str, Any]) -> list[str]:
+    """List cohorts that share patients and read their ids in different ways."""
+    rules = {cohort.get("patient_ids", config.get("patient_ids")) for cohort in config["cohorts"].values()}
+    if config["shared_ids"] and len(rules) > 1:
+        return ["patient_ids: with shared_ids all cohorts read ids in one way; write it beside shared_ids."]
+    return []
+
+
 def _expression_problems(roi_names: dict[str, list[str]]) -> list[str]:
     """List the regular expressions of `intake.roi_names` that do not compile."""
     wrong = []
@@ -47,4 +73,4 @@ def intake_problems(config: dict[str, Any]) -> list[str]:
     wrong = [] if low < high else [f"intake.window: {low} is not below {high}."]
     for name, cohort in config["cohorts"].items():
         wrong += _layout_problems(name, cohort)
-    return wrong + _expression_problems(config["intake"]["roi_names"])
+    return wrong + _id_rule_problems(config) + _expression_problems(config["intake"]["roi_names"])

@@ -16,6 +16,7 @@ from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.written_table import write_cohort_table
+from lungsight.paths import did_you_mean, path_option
 from lungsight.predict.run_settings import FILE
 from lungsight.predict.scans import find_scans
 from lungsight.training.pipelines import Pipeline, section_of
@@ -126,12 +127,12 @@ def prediction_request(options: dict[str, Any]) -> Request:
     """
     if "model" not in options:
         raise UserError("predict needs a model too: --config scans=DIR model=RESULTS/models/<pipeline>/stage2")
-    model, scans = trained_model(str(options["model"])), Path(str(options["scans"]))
+    scans, model = Path(path_option(options, "scans")), trained_model(path_option(options, "model"))
     if not scans.is_dir():
         problem = "is a file; name the folder that it lies in" if scans.exists() else "does not exist"
-        raise UserError(f"scans: {scans} {problem}.")
+        raise UserError(f"scans: {scans} {problem}{did_you_mean(scans)}.")
     settings, rows_by_format = settings_of_run(model), find_scans(scans)
-    out = str(options.get("out", "results/predict")).rstrip("/")
+    out = path_option(options, "out", "results/predict").rstrip("/")
     if Path(out).resolve() == model.results.resolve():
         raise UserError(f"out: {out} is the run that the model comes from; name a folder of its own.")
     if Path(out).resolve().is_relative_to(scans.resolve()):
@@ -139,7 +140,7 @@ def prediction_request(options: dict[str, Any]) -> Request:
     chosen = _choose_format(scans, rows_by_format, options.get("format"))
     segmentation = dict(settings["segmentation"])
     if segmentation["method"] == "nnunet":
-        segmentation["model"] = str(options.get("lung_model", model.lung_model))
+        segmentation["model"] = path_option(options, "lung_model", str(model.lung_model))
     stage = f"stage{model.stage}"
     kept = {name: settings[name] for name in ("seed", "labels", "intake", "qc", "training", "explain")}
     kept["min_slices"] = settings["min_slices"][stage]

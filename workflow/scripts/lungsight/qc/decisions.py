@@ -1,6 +1,5 @@
 """Read a person's decisions from the files that the review page exports, check them, and apply them."""
 
-import io
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from lungsight.errors import UserError
+from lungsight.qc.decision_files import called
 from lungsight.qc.rules import NO_MASK, has_mask
+from lungsight.raw_table import is_formula, read_raw_table
 from lungsight.rows import DecisionsRow
 from lungsight.tables import check_table, columns_of, rows_of
 
@@ -44,25 +45,28 @@ def read_decisions(path: Path) -> pd.DataFrame:
     UserError
         With the file and the row that are wrong.
     """
-    name = Path(path).name
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-        table = pd.read_csv(io.StringIO(text), sep="\t", dtype=str, keep_default_na=False)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"qc.decisions, file {name}: not a tab-separated UTF-8 table ({error}).") from None
-    expected = columns_of("decisions")
-    if list(table.columns) != expected:
+    name, raw, expected = Path(path).name, read_raw_table(path, called(path)), columns_of("decisions")
+    header = [column for column in raw.header if column]
+    if sorted(header) != sorted(expected):
         raise UserError(
-            f"qc.decisions, file {name}: the header is {', '.join(table.columns)}; it must be {', '.join(expected)}, "
-            "separated by tabs, as the review page exports it."
+            f"qc.decisions, file {name}: the header is {', '.join(header)}; it must be {', '.join(expected)}, "
+            "as the review page exports it."
         )
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes a surplus first field as the name of the row
-        raise UserError(f"qc.decisions, file {name}, row 1: it has more fields than the header.")
+    for number, record in enumerate(raw.records, start=1):
+        if misfit := raw.misfit(record):
+            raise UserError(f"qc.decisions, file {name}, row {number}: {misfit}")
+    table = pd.DataFrame([raw.by_column(record) for record in raw.records], columns=expected, dtype=str)
     for column in ("whole_keep", "segmented_keep"):
         wrong = table.index[~table[column].isin(["0", "1"])]
         if len(wrong):
             raise UserError(f"qc.decisions, file {name}, row {wrong[0] + 1}: {column} is neither 0 nor 1.")
         table[column] = table[column].astype(int)
+    formulas = table.index[table["reason"].map(is_formula).astype(bool)]
+    if len(formulas):
+        raise UserError(
+            f"qc.decisions, file {name}, row {formulas[0] + 1}: reason would run as a formula where a spreadsheet opens"
+            " the results; write it in words."
+        )
     check_table(table, "decisions", where=f"qc.decisions, file {name}")
     contradictory = table.index[(table["segmented_keep"] == 1) & (table["whole_keep"] == 0)]
     if len(contradictory):
@@ -159,7 +163,7 @@ def require_decisions(cohort: str, decisions: pd.DataFrame | None, slices: set[s
         raise UserError(
             f"qc.review is required and nobody has reviewed cohort {cohort} yet.\n"
             f"  1. Open {page} in a browser, decide and export decisions.tsv.\n"
-            f"  2. Put the file into {folder} (any name that ends in .tsv).\n"
+            f"  2. Put the file into {folder} (any name that ends in .tsv or .csv).\n"
             "  3. Run snakemake again. Or set qc.review: automatic."
         )
 

@@ -71,6 +71,7 @@ def render_intake(results: IntakeResults) -> str:
             "version": __version__,
             "statements": statements(results),
             "overview": overview_table(results),
+            "ids": ids_table(results.run),
             "predictability": predictability_table(results.predictability),
             "sources": _counts_table("sources", "Source × label", of_sources, "cohort"),
             "cohorts": [_cohort(results, cohort) for cohort in run["cohorts"]],
@@ -147,6 +148,22 @@ def overview_table(results: IntakeResults) -> PageTable:
         for cohort in results.run["cohorts"]
     ]
     return PageTable("overview", "Cohorts", headings, rows)
+
+
+def ids_table(run: IntakeDescription) -> PageTable:
+    """Show how the patient ids of every table were read: counts, and no id."""
+    headings = [COHORT, ("Rows with an id", ""), ("Rows without", "each counts as a patient of its own")]
+    headings += [("Ids", "as they are written"), ("Patients", "that the ids mean")]
+    headings += [("Merged", "spellings that were taken for one of another id"), ("Rule", "patient_ids of the config")]
+    rules = {"": "no two ids are alike", "exact": "exact: as written", "normalise": "normalise: alike is one patient"}
+    rows = [
+        [
+            *(text(ids["cohort"]), whole(ids["rows"]), whole(ids["without"]), whole(ids["ids"])),
+            *(whole(ids["patients"]), whole(ids["ids"] - ids["patients"]), text(rules[ids["rule"]])),
+        ]
+        for ids in run["ids"]
+    ]
+    return PageTable("ids", "How patient ids were read", headings, rows)
 
 
 def predictability_table(predictability: pd.DataFrame) -> PageTable:

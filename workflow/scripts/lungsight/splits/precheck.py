@@ -21,7 +21,8 @@ def cohort_of_rows(name: str, role: str, rows: Sequence[TableRow], shared_ids: b
     """
     scope = "" if shared_ids else name
     table = pd.DataFrame(
-        [vars(row) for row in rows if not row.skip], columns=[field.name for field in fields(TableRow)]
+        [vars(row) | {"patient": row.person} for row in rows if not row.skip],
+        columns=[field.name for field in fields(TableRow)],
     )
     table["case"] = name + "/" + table["row"].astype(str)
     table["slice"], table["z_index"] = table["case"], 0

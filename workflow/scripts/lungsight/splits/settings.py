@@ -45,8 +45,8 @@ def subsets_preassigned_elsewhere(config: dict, rows: Mapping[str, Sequence[Tabl
         for row in rows[name]:
             subset = "test" if settings["role"] == "external" else row.split
             if row.patient and subset:
-                subset_of[row.patient] = subset
-    return {row.row: subset_of[row.patient] for row in rows[cohort] if row.patient in subset_of and not row.split}
+                subset_of[row.person] = subset
+    return {row.row: subset_of[row.person] for row in rows[cohort] if row.person in subset_of and not row.split}
 
 
 def assigned_together(config: dict, cohort: str, labelled: list[str]) -> list[str]:

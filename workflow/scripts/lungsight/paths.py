@@ -1,0 +1,103 @@
+"""Paths as people write them: what in them no program expands, and which path they probably mean.
+
+Standard library only: it runs while the workflow is parsed.
+"""
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lungsight.errors import UserError
+
+
+def path_option(options: Mapping[str, Any], key: str, default: str = "") -> str:
+    """Return a path of `--config key=PATH`.
+
+    Raises
+    ------
+    UserError
+        If Snakemake read it as a number or the like, or nobody expands it.
+    """
+    return checked_path(key, options.get(key, default))
+
+
+def checked_path(key: str, value: Any) -> str:
+    """Return a path of `--config` as it is; see `path_option`."""
+    if value in (None, ""):
+        raise UserError(f"{key} is empty; write --config {key}=PATH")
+    if not isinstance(value, str | os.PathLike):
+        raise UserError(f"{key}: Snakemake reads the value as {value!r}, no path; write ./ before it: {key}=./NAME")
+    if problem := unusual_path(str(value)):
+        raise UserError(f"{key}: {problem}")
+    return str(value)
+
+
+def has_braces(path: str) -> bool:
+    """Tell whether Snakemake would read a part of a path as a wildcard."""
+    return "{" in path or "}" in path
+
+
+def unusual_path(written: str) -> str:
+    """Say what a path holds that nobody expands or that Snakemake would read in its own way; "" if nothing.
+
+    A path that exists as it is written is what it says, except for braces.
+    """
+    exists = os.path.lexists(written) if written.strip() and "\0" not in written else False
+    if not exists and re.search(r"\$\w|\$\{", written):
+        return f"{written!r}: variables are not expanded here; write {os.path.expandvars(written)}"
+    if has_braces(written):
+        return f"{written!r} holds a brace, which Snakemake reads as a wildcard; rename the folder or file."
+    if exists:
+        return ""
+    if not written.strip() or "\0" in written:
+        return f"{written!r} is no path."
+    if written.startswith("~"):
+        return f"{written!r}: ~ is not expanded here; write {os.path.expanduser(written)}"
+    if re.match(r"[A-Za-z]:[\\/]", written):
+        return f"{written!r} is a path of Windows; write where it lies here, as /mnt/{written[0].lower()}/…"
+    return f"{written!r}: write / between folders: {written.replace(chr(92), '/')}" if "\\" in written else ""
+
+
+def _letters(name: str) -> str:
+    """Write a name without its case and the way in which its accents are stored."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+@cache
+def _entries(folder: Path) -> dict[str, str]:
+    """Map each name in a folder, without its case, to the name as it is; an unreadable folder has none."""
+    try:
+        return {_letters(name): name for name in sorted(os.listdir(folder), reverse=True)}
+    except OSError:
+        return {}
+
+
+def did_you_mean(path: Path, root: Path | None = None) -> str:
+    """Suggest the path that exists and differs in its case, the storing of its accents, or its backslashes alone.
+
+    Parameters
+    ----------
+    path
+        A path that does not exist.
+    root
+        The folder that suggestions start from; by default they are whole.
+
+    Returns
+    -------
+    str
+        The end of a sentence, ": did you mean …?", or "".
+    """
+    found = Path(path.anchor)
+    for part in Path(str(path).replace("\\", "/")).parts[len(found.parts) :]:
+        name = part if (found / part).exists() else _entries(found).get(_letters(part.strip()))
+        if name is None:
+            return ""
+        found /= name
+    near = found.relative_to(root) if root and found.is_relative_to(root) else found
+    same = unicodedata.normalize("NFC", str(found)) == unicodedata.normalize("NFC", str(path))
+    how = " (its accents are stored in another way: rename it, or copy its name from there)" if same else ""
+    return f"; did you mean {str(near)!r}?{how}" if found != path else ""
