@@ -8,8 +8,8 @@ from nibabel.spatialimages import HeaderDataError
 
 from lungsight.errors import BadCase
 from lungsight.intake.geometry import is_sheared, unit_axes, voxel_spacing
+from lungsight.intake.series import MAX_SLICE_SPACING, MAX_SPACING, MIN_SPACING
 
-MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm, as for DICOM
 SPACING_TOLERANCE = 0.01
 DIRECTION_TOLERANCE = 2e-3  # on unit vectors; the quaternion of a qform has 32 bits, which leaves an error of 7e-4
 _MM_OF_UNIT = {1: ("metre", 1000.0), 3: ("micrometre", 0.001)}  # of xyzt_units; all other codes count as mm
@@ -32,8 +32,9 @@ class _Form:
 
 
 def spacing_is_possible(spacing: np.ndarray) -> bool:
-    """Tell whether all distances, in mm, are those of a CT."""
-    return bool(np.all((spacing >= MIN_SPACING) & (spacing <= MAX_SPACING)))
+    """Tell whether distances, in mm, are those of a CT: the largest may lie between slices."""
+    pixels = np.sort(spacing)[:2]
+    return bool(np.all(spacing >= MIN_SPACING) and np.all(pixels <= MAX_SPACING) and spacing.max() <= MAX_SLICE_SPACING)
 
 
 def in_mm(spacing: np.ndarray) -> str:
