@@ -324,7 +324,7 @@ def test_draft_table(tmp_path):
     [
         ({}, {}, ["row 1: label 'Covid' is not in labels; did you mean 'Covid-19'?", "row 2: path does not"]),
         ({"root": "elsewhere"}, {}, ["cohorts.hospital.root: the folder elsewhere does not exist."]),
-        ({"formatt": "png"}, {"seed": "x"}, ["unknown key formatt; did you mean format?", "seed: 'x' is not of type"]),
+        ({"formatt": "png"}, {"seed": "x"}, ["unknown key formatt; did you mean format?", "seed: 'x' is not a whole"]),
     ],
 )
 def test_the_users_mistakes_are_messages_before_any_job(tmp_path, cohort, config, messages):

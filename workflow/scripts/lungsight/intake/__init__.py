@@ -2,7 +2,7 @@
 
 In
     A cohort table (one row per series, volume or picture) and the files that it names below the cohort's root: DICOM,
-    NIfTI, PNG or JPEG; lung contours for a segmentation cohort; lesion masks where the user has some.
+    NIfTI, NRRD, MetaImage, PNG or JPEG; lung contours for a segmentation cohort; lesion masks where the user has some.
 Out
     Per cohort `cases.tsv` (a row for every row of the table: ok, rejected or skipped, with the reason), `slices.tsv`,
     a canonical NIfTI in [0, 1] per case, an 8-bit PNG per slice, masks on the same grid. For all cohorts together
