@@ -1,5 +1,6 @@
 """Pictures as input: one 8-bit channel by a stated rule, or a reason."""
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -110,3 +111,18 @@ def test_all_real_pictures_can_be_read(real_ct):
         with Image.open(file) as picture:
             size = (picture.height, picture.width)
         assert load_grey(file).shape == size
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_transparent_grey_of_a_png_is_laid_over_black(tmp_path, mode):
+    picture = Image.fromarray(GREY).convert(mode)
+    level = int(GREY[3, 4])
+    path = save(tmp_path / "t.png", picture, transparency=level if mode == "L" else (level,) * 3)
+    np.testing.assert_array_equal(load_grey(path), np.where(level == GREY, 0, GREY))
+
+
+def test_16_bits_of_colour_are_known_though_pillow_keeps_eight(tmp_path):
+    deep = (np.stack([GREY] * 3, axis=-1).astype(np.uint16) * 16 + 32768).astype(np.uint16)
+    (tmp_path / "rgb.png").write_bytes(imagecodecs.png_encode(np.repeat(deep, 2, axis=0)))
+    volume = read_image(tmp_path / "rgb.png", 32)
+    assert [doubt.certain for doubt in volume.doubts] == [True] and "16 bits" in volume.doubts[0].words

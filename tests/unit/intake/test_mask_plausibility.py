@@ -142,3 +142,13 @@ def test_a_lung_may_taper_off_and_come_back(phantom, volume):
     mask[:, :, 5:8] &= ~phantom.lung_left[:, :, 5:8]
     mask[near[0], near[1], 5] = mask[near[0], near[1], 7] = True
     assert checked(mask.astype(int), volume) == []
+
+
+def test_lungs_may_fill_a_picture_that_was_cropped_to_them(phantom):
+    box = np.argwhere(phantom.lung_left[:, :, 5])
+    cut = tuple(slice(low + 4, high - 4) for low, high in zip(box.min(axis=0), box.max(axis=0), strict=True))
+    hu, lung = phantom.hu[cut], phantom.lung[cut]
+    assert lung[:, :, 4:7].mean() > 0.5
+    checked(lung[:, :, 4:7].astype(int), volume_of(hu[:, :, 4:7]))
+    with pytest.raises(BadCase, match="more than half"):
+        plausibility.check_mask(volume_of(hu[:, :, 4:7]), None, lung[:, :, 4:7].astype(int))

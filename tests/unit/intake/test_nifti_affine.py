@@ -145,6 +145,15 @@ def test_a_sform_alone_is_compared_with_pixdim(path, control):
     assert "sform and pixdim disagree" in refused(saved(path, qform=None, pixdim=pixdim(0.7, 0.8, 5)))
 
 
+@pytest.mark.parametrize(
+    ("edges", "possible"), [((0.7, 0.8, 180), True), ((0.7, 0.8, 201), False), ((0.7, 21, 25), False)]
+)
+def test_slices_may_lie_as_far_apart_as_in_dicom_and_pixels_may_not(path, edges, possible):
+    form = np.diag([*edges, 1.0])
+    written = saved(path, sform=form, qform=form)
+    assert read(written).notes == [] if possible else "that of no CT" in refused(written)
+
+
 def test_a_code_of_no_standard_counts_as_0(path):
     assert "does not say how it lies" in refused(saved(path, sform_code=9, qform_code=-2))
 

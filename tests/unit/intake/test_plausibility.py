@@ -76,7 +76,11 @@ SPOILED = {
     "binary mask": [CHEST > -300, 255 * (CHEST > -300), 1000 * (CHEST > -300) - 1000],
     "label map": [np.digitize(CHEST, [-700, -200, 200]), 10 * np.digitize(CHEST, [-700, -200, 200]) - 1000],
     "one value": [np.zeros_like(CHEST), np.full_like(CHEST, -1000)],
-    "subtraction": [RNG.normal(0, 9, CHEST.shape) + 400 * (CHEST > 60), RNG.normal(0, 9, CHEST.shape)],
+    "subtraction": [
+        RNG.normal(3, 35, CHEST.shape) + 400 * (CHEST > 60),
+        RNG.normal(0, 9, CHEST.shape) + 400 * (CHEST > 60),
+        RNG.normal(0, 9, CHEST.shape),
+    ],
     "inverted": [-CHEST, ringed(-CHEST, -2000)],
     "PixelPaddingValue": [ringed(CHEST, 3071), ringed(CHEST, 31743)],
 }
@@ -123,6 +127,7 @@ def test_good_pictures():
         (np.where(OUTSIDE, 0, (CHEST[3] + 32768) * 255 // 65535), 16, "16 bits", True),
         (PICTURE // 5, 16, "16 bits", True),
         (255 - PICTURE, 8, "inverted", False),
+        (PICTURE // 25 * 25, 8, "grey levels", False),
     ],
 )
 def test_spoiled_pictures(picture, bits, word, certain):

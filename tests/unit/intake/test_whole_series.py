@@ -40,6 +40,12 @@ def test_two_patients(tmp_path, one_series, keyword, value):
     assert "MRN" not in said and "19" not in said
 
 
+def test_two_names_where_no_patient_has_an_id(tmp_path):
+    datasets = changed(made_series(), range(8), PatientID="")
+    changed(datasets, range(4, 8), PatientName="Roe^Richard")
+    assert reason(save_series(tmp_path, datasets)).startswith("the files belong to 2 patients: PatientName (0010,0010)")
+
+
 def test_an_id_that_is_empty_or_padded_is_no_other_patient(tmp_path):
     datasets = made_series()
     changed(datasets, [1], PatientID="")
@@ -101,6 +107,15 @@ def test_passes_laid_end_to_end(tmp_path, number):
         said
         == f"{ {2: 'two', 3: 'three'}[number] } acquisitions are laid end to end: the body starts again in the stack"
     )
+
+
+@pytest.mark.parametrize("keyword", ["AcquisitionNumber", "AcquisitionTime"])
+def test_a_shorter_pass_laid_behind_the_first(tmp_path, keyword):
+    first = made_hu(n=10)
+    planes = np.concatenate([first, first[:6] + np.random.default_rng(4).integers(-8, 9, first[:6].shape)])
+    value = 2 if keyword == "AcquisitionNumber" else "101500"
+    datasets = changed(made_series(planes), range(10, 16), **{keyword: value})
+    assert reason(save_series(tmp_path, datasets)).startswith("two acquisitions are laid end to end")
 
 
 def rotations(datasets):

@@ -140,7 +140,7 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
         hounsfield = _hounsfield(header)
         samples.append(sampled(hounsfield))
         planes[index] = window.encode(hounsfield)
-    check_no_seam(samples)
+    check_no_seam(stack.slices, samples)
     notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
     voxels, affine = to_canonical(planes.T, stack.affine)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pydicom
@@ -38,6 +38,7 @@ _KEYWORDS = (
     "Modality",
     "ImageType",
     "PatientID",
+    "PatientName",
     "PatientBirthDate",
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
@@ -86,6 +87,14 @@ NEEDED = {
 }
 
 
+class Patient(NamedTuple):
+    """What a header says of the patient, to compare and never to print."""
+
+    identifier: str
+    name: str
+    birth_date: str
+
+
 @dataclass(frozen=True)
 class SliceHeader:
     """The header of one CT file; None or "" where it is silent.
@@ -97,8 +106,7 @@ class SliceHeader:
         Number of the file in its folder, from 1. It names the file in messages, which must not show the path.
     frame : int
         Number of the frame in a multi-frame file, from 1; 0 is the whole file.
-    patient : tuple of str
-        PatientID and PatientBirthDate, to compare and never to print.
+    patient : Patient
     series, frame_of_reference : str
         SeriesInstanceUID and FrameOfReferenceUID.
     concatenation : (str, int, int)
@@ -150,7 +158,7 @@ class SliceHeader:
     path: Path
     ordinal: int
     frame: int
-    patient: tuple[str, str]
+    patient: Patient
     series: str
     frame_of_reference: str
     concatenation: tuple[str, int, int]
@@ -344,7 +352,7 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         path=path,
         ordinal=ordinal,
         frame=0,
-        patient=(header.word("PatientID"), header.text("PatientBirthDate")),
+        patient=Patient(header.word("PatientID"), header.word("PatientName"), header.text("PatientBirthDate")),
         series=header.text("SeriesInstanceUID"),
         frame_of_reference=header.text("FrameOfReferenceUID"),
         concatenation=(

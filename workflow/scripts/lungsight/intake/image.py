@@ -47,6 +47,13 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I")
 
 
+def _has_16_bits(path: Path) -> bool:
+    """Tell whether a PNG stores 16 bits a channel. Pillow drops the lower eight of colours and says nothing."""
+    with open(path, "rb") as file:
+        head = file.read(25)
+    return head[1:4] == b"PNG" and head[24] == 16
+
+
 def load_grey(path: Path) -> np.ndarray:
     """Decode a PNG or JPEG to (rows, columns) uint8. Its content counts, not the ending of its name.
 
@@ -72,7 +79,7 @@ def _load(path: Path) -> tuple[np.ndarray, int]:
                     )
                     raise BadCase(f"the file holds several pictures ({pictures}): it {kind}; export the slice alone")
                 image.load()
-                return to_grey(image), 16 if _is_deep(image) else 8
+                return to_grey(image), 16 if _is_deep(image) or _has_16_bits(path) else 8
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise BadCase("the file is neither PNG nor JPEG, or is damaged") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:

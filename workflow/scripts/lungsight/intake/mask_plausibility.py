@@ -45,13 +45,15 @@ def check_mask(volume: Volume, window: Window | None, labels: np.ndarray) -> lis
     Raises
     ------
     BadCase
-        If it marks more than half of the image or has gaps.
+        If it marks more than half of the image and is not aerated, or has gaps.
     """
     mask = labels > 0
-    check_extent(mask, "lung")
+    aerated = None if window is None else aerated_voxels(volume, window)
+    if aerated is None or aerated[mask].mean() < MOSTLY:  # lungs fill a picture that was cropped to them
+        check_extent(mask, "lung")
     check_gaps(mask, "lung mask")
     check_halves(mask)
-    return [] if window is None else doubts_about_aeration(volume, window, labels)
+    return [] if window is None or aerated is None else doubts_about_aeration(volume, window, labels, aerated)
 
 
 def check_extent(mask: np.ndarray, of: str) -> None:
@@ -132,7 +134,7 @@ def aerated_voxels(volume: Volume, window: Window) -> np.ndarray | None:
     return (volume.voxels >= low) & (volume.voxels <= high)
 
 
-def doubts_about_aeration(volume: Volume, window: Window, labels: np.ndarray) -> list[Doubt]:
+def doubts_about_aeration(volume: Volume, window: Window, labels: np.ndarray, aerated: np.ndarray) -> list[Doubt]:
     """Compare a mask with the HU below it.
 
     Parameters
@@ -142,14 +144,13 @@ def doubts_about_aeration(volume: Volume, window: Window, labels: np.ndarray) ->
         Of the volume.
     labels : (i, j, k) integers
         0 is no lung.
+    aerated : bool array
+        As `aerated_voxels` marks them.
 
     Returns
     -------
     list of Doubt
     """
-    aerated = aerated_voxels(volume, window)
-    if aerated is None:
-        return []
     mask = labels > 0
     soft = volume.voxels > window.encode(np.array([AERATED[1]], np.float32))
     doubts = _doubts_about_labels(aerated, labels)

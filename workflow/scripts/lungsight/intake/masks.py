@@ -267,7 +267,9 @@ def label_volume(path: Path, volume: Volume) -> np.ndarray:
     """
     labels, affine, notes = load_volume(path)
     if labels.shape != volume.voxels.shape or not same_grid(affine, volume.affine):
-        raise BadCase("it does not lie on the image's grid (shape or affine differ)")
+        raise BadCase(
+            "it does not lie on the image's grid (shape or affine differ; a cropped mask needs the whole grid)"
+        )
     if (labels < 0).any() or (labels != np.rint(labels)).any():
         raise BadCase("it holds values that are no labels (negative or broken numbers)")
     volume.notes += [f"mask: {note}" for note in notes]

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 import nibabel
 import numpy as np
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 from nibabel.fileholders import FileHolder
 
 from lungsight.errors import BadCase
@@ -126,7 +126,8 @@ def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> 
             raise ValueError("no header is so long")
         values = image.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
         for file in files.values():
-            read_to_end(file, values.size * dtype.itemsize + MOST_BESIDE_VOXELS)
+            if isinstance(file, igzip.IGzipFile):
+                read_to_end(file, values.size * dtype.itemsize + MOST_BESIDE_VOXELS)
     except _DAMAGES as error:
         raise BadCase("the NIfTI is truncated or damaged") from error
     return _canonical(values, affine, notes, "NIfTI")
@@ -168,7 +169,7 @@ def _load_itk(path: Path, kind: str) -> Grid:
 
 
 def read_to_end(file: BufferedIOBase, most: int) -> None:
-    """Read an open file from its start to its end, where gzip has its checksum: nibabel stops after the voxels.
+    """Read an open gzip stream to its end, where its checksum is: nibabel stops after the voxels.
 
     Raises
     ------

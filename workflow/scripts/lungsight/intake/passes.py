@@ -16,6 +16,7 @@ MIN_NUMBERED = 8  # the numbers of fewer slices can look interleaved by chance
 MOST_PASSES = 12
 MIN_REPEATED = 0.25  # of the InstanceNumbers; a copied number or two is a slip, a quarter is a second pass
 BREAK = 1.2  # how much more two slices at a seam differ than any neighbours elsewhere
+LEAST_PASS = 4  # slices
 LIKENESS = 0.7  # how much less the slices of two passes at one place differ than the two at the seam
 
 
@@ -87,27 +88,48 @@ def _is_monotonic(numbers: Sequence[float]) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def check_no_seam(samples: Sequence[np.ndarray]) -> None:
+def check_no_seam(slices: Sequence[SliceHeader], samples: Sequence[np.ndarray]) -> None:
     """Raise BadCase if a second pass follows the first along the stack, as its pixels show.
 
-    At the seam two slices differ more than any neighbours elsewhere, and after it the body starts again: the slices
-    resemble those of the first pass, place by place, more than the two at the seam resemble each other.
+    At a seam two slices differ more than any neighbours elsewhere, and after it the body starts again: the slices
+    resemble those of the pass before, place by place, more than the two at the seam resemble each other. Seams are
+    looked for where a stack falls into equal parts, and where AcquisitionNumber or AcquisitionTime changes.
 
     Parameters
     ----------
+    slices : sequence of SliceHeader
+        In the order of the stack.
     samples : sequence of arrays
-        Sampled HU of the slices in the order of the stack.
+        Sampled HU of each.
     """
-    number = len(samples)
+    number = len(slices)
+    equal = [range(number // k, number, number // k) for k in range(2, MOST_PASSES + 1) if number % k == 0]
+    changes = [
+        index
+        for index, (before, after) in enumerate(pairwise(slices), start=1)
+        if before.acquisition != after.acquisition or before.time != after.time
+    ]
     steps = np.array([_difference(before, after) for before, after in pairwise(samples)])
-    for passes in range(2, min(MOST_PASSES, number // 4) + 1):
-        length = number // passes
-        seams = np.arange(length, number, length) - 1
-        if number % passes or steps[seams].min() <= BREAK * np.delete(steps, seams).max():
-            continue
-        again = [_difference(samples[index], samples[index + length]) for index in range(number - length)]
-        if max(again) < LIKENESS * steps[seams].min():
-            raise BadCase(f"{_number(passes)} acquisitions are laid end to end: the body starts again in the stack")
+    for seams in (*equal, changes):
+        if 0 < len(seams) < MOST_PASSES and _starts_again(list(seams), steps, samples):
+            raise BadCase(
+                f"{_number(len(seams) + 1)} acquisitions are laid end to end: the body starts again in the stack"
+            )
+
+
+def _starts_again(seams: list[int], steps: np.ndarray, samples: Sequence[np.ndarray]) -> bool:
+    """Tell whether a new pass through the same body begins at each of these slices."""
+    ends = [0, *seams, len(samples)]
+    at_seams = [seam - 1 for seam in seams]
+    elsewhere, seam = np.delete(steps, at_seams), steps[at_seams].min()
+    if min(after - before for before, after in pairwise(ends)) < LEAST_PASS or seam <= BREAK * elsewhere.max():
+        return False
+    again = [
+        _difference(samples[start + place], samples[before + place])
+        for before, start, end in zip(ends, ends[1:], ends[2:], strict=False)
+        for place in range(min(start - before, end - start))
+    ]
+    return max(again) < LIKENESS * seam
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> float:

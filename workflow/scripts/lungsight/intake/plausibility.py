@@ -32,6 +32,7 @@ LEAST_SPAN = 300  # HU; air and soft tissue alone are 900 apart
 FEW_LEVELS = 8  # a mask or a map of labels has no more
 PICTURE_LEVELS = 4
 DEEP_LEVELS, DEEP_DARK = 40, 64  # of the 256 grey levels that a 16-bit picture is scaled to
+FEW_GREYS = 16
 SMALLEST_PICTURE = 16  # pixels
 LEAST_BODY, LEAST_LUNGS = 0.3, 0.15  # of the picture, of the body
 
@@ -196,7 +197,7 @@ def _without_air(histogram: _Histogram, border: np.ndarray, padded_with_air: boo
                 f"nothing is as dark as air or lung ({DARKEST} HU or less): are the HU shifted?", certain=False
             )
         return None
-    if border.size and np.mean(np.abs(border) <= 30) > 0.8:
+    if border.size and abs(np.median(border)) <= 15 and np.mean(np.abs(border) <= 60) > 0.8:
         return Doubt("no air, and about 0 around the body: a subtraction or virtual non-contrast map, not HU")
     return Doubt("no air in the image (below −300 HU): are these HU of a chest?", certain=False)
 
@@ -228,17 +229,18 @@ def doubts_about_picture(grey: np.ndarray, bits: int = 8) -> list[Doubt]:
         return [Doubt(f"the picture has {grey.shape[0]} × {grey.shape[1]} pixels, too few for a slice")]
     counts = np.bincount(grey.ravel(), minlength=256)
     levels = int(np.count_nonzero(counts))
-    if bits > 8 and levels > 1:
-        frequent = np.count_nonzero(counts >= grey.size * LEAST_SHARE)
-        if frequent < DEEP_LEVELS or counts[DEEP_DARK:].sum() < 0.005 * grey.size:
-            return [
-                Doubt(
-                    "the picture has 16 bits and uses a small part of their range: not windowed grey, but stored values"
-                    " or HU with an offset; a cohort of format png wants windowed pictures"
-                )
-            ]
+    frequent = np.count_nonzero(counts >= grey.size * LEAST_SHARE)
+    if bits > 8 and levels > 1 and (frequent < DEEP_LEVELS or counts[DEEP_DARK:].sum() < 0.005 * grey.size):
+        return [
+            Doubt(
+                "the picture has 16 bits and uses a small part of their range: not windowed grey, but stored values"
+                " or HU with an offset; a cohort of format png wants windowed pictures"
+            )
+        ]
     if found := _few_greys(levels):
         return found
+    if frequent < FEW_GREYS:
+        return [Doubt(f"the picture has hardly more than {frequent} grey levels: is it windowed?", certain=False)]
     return [Doubt("the picture looks inverted: white around a dark body", certain=False)] if _inverted(grey) else []
 
 
