@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from lungsight.audit.intervals import sanity_rows, shortcut_rows
 from lungsight.audit.interventions import Extents
 from lungsight.audit.model_audit import AuditSettings, audit
 from lungsight.audit.model_outputs import ModelOutputs
@@ -80,8 +81,9 @@ def examine(planted: Planted, input_view: str, seed: int, settings: AuditSetting
     slices = SliceImages(planted.table.iloc[test].reset_index(drop=True), planted.images[test], planted.lung[test])
     outputs = ModelOutputs(train_on(planted, seed), backbones.load(BACKBONE))
     sources = pd.Series("phantom", index=slices.table["slice"])
-    found = audit(outputs, slices, sources, POSITIVE, settings, RESAMPLES, seed)
-    rows = pd.DataFrame([*found.shortcuts, *found.sanity])
+    found = audit(outputs, slices, sources, settings, seed)
+    shortcuts = shortcut_rows(found.logits, found.sources, POSITIVE, RESAMPLES, seed)
+    rows = pd.DataFrame([*shortcuts, *sanity_rows(found.sanity, RESAMPLES, seed)])
     evidence = evidence_of(input_view, rows, enrichment_of(outputs, slices, seed))
     return Examined(evidence, decide(evidence), rows)
 

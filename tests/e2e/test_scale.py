@@ -84,7 +84,7 @@ def test_one_more_patient_runs_one_shard_and_what_depends_on_it(finished):
 
 def test_an_explanation_setting_does_not_retrain(finished):
     config = finished.config
-    finished.write_config(config | {"explain": {"overlays": 2}})
+    finished.write_config(config | {"explain": {"margin_mm": 3}})
     try:
         jobs = finished.jobs()
     finally:

@@ -203,7 +203,7 @@ def test_a_deleted_table_is_made_again_the_same(tiny):
 
 
 def test_an_explanation_setting_does_not_retrain(tiny):
-    workspace = Workspace(tiny.folder, tiny.config | {"explain": {"threads": 1, "overlays": 2, "sample": 4}})
+    workspace = Workspace(tiny.folder, tiny.config | {"explain": {"threads": 1, "overlays": 1, "sample": 5}})
     try:
         done = workspace.snakemake("--cores", "2", "-n", "all")
     finally:

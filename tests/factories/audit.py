@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
+from lungsight.audit.intervals import sanity_rows, shortcut_rows
 from lungsight.audit.interventions import INTERVENTIONS
 from lungsight.audit.metadata_classifier import metadata_rows
-from lungsight.audit.model_audit import IDENTITY
-from lungsight.audit.occlusion_tests import occlusion_rows
-from lungsight.audit.rows import FULLY_RANDOMISED, UNMODIFIED, audit_row
-from lungsight.audit.source_classifier import source_row
+from lungsight.audit.model_audit import IDENTITY, table_of_values
+from lungsight.audit.rows import DIFFERENCE, FULLY_RANDOMISED, UNMODIFIED
+from lungsight.audit.sanity_checks import SliceValues
 from lungsight.audit.tables import read_audit, read_comparisons, verdict_table
 from lungsight.run_description import RunDescription, models_of
 from lungsight.tables import read_table, write_table
@@ -31,25 +31,33 @@ def made_logits(test: pd.DataFrame, of_lung: float, rng: np.random.Generator) ->
 
 
 def made_audit(folder: Path, test: pd.DataFrame, of_lung: float, config: dict, rng: np.random.Generator) -> None:
-    """The three tables of audit_stage. test: the test rows of a prediction table, in order."""
+    """The tables of audit_stage and audit_intervals. test: the test rows of a prediction table, in order.
+
+    The intervals of sanity.tsv are round numbers; its means are those of sanity_values.tsv.
+    """
     resamples, seed = config["report"]["bootstrap"], config["seed"]
     logits = made_logits(test, of_lung, rng)
     table = pd.concat([test[IDENTITY].reset_index(drop=True), logits], axis=1)
     write_table(folder / "intervention_logits.tsv", table, schema="intervention_logits")
-    sources = pd.Series("one", index=test.index)
-    shortcuts = occlusion_rows(table, logits, POSITIVE, resamples, seed)
-    shortcuts.append(source_row(np.zeros((len(test), 2)), sources, test["patient"], resamples, seed))
+    sources = test[["slice", "patient"]].assign(source="one", predicted="")
+    write_table(folder / "source_predictions.tsv", sources, schema="source_predictions")
+    shortcuts = shortcut_rows(table, sources, POSITIVE, resamples, seed)
     write_table(folder / "shortcuts.tsv", shortcuts, schema="audit")
     correlations = {"head": 0.4, "stride 8": 0.1, FULLY_RANDOMISED: 0.1}
-    sanity = [
-        audit_row("randomisation", block, "rank_correlation", value, (value - 0.1, value + 0.1), n=8, chance=0.0)
-        for block, value in correlations.items()
-    ]
-    sanity.append(audit_row("randomisation", FULLY_RANDOMISED, "enrichment", 1.1, (0.9, 1.3), n=8, chance=1.0))
+    means = {("randomisation", block, "rank_correlation"): value for block, value in correlations.items()}
+    means["randomisation", FULLY_RANDOMISED, "enrichment"] = 1.1
     for turn, value in (("deletion", -0.2), ("insertion", 0.2)):
-        areas = {"map": 0.5 + value, "random": 0.5, "map − random": value}
-        sanity += [audit_row(turn, name, "area", area, (area - 0.1, area + 0.1), n=8) for name, area in areas.items()]
-    write_table(folder / "sanity.tsv", [row | {"unit": "slice"} for row in sanity], schema="audit")
+        areas = {"map": 0.5 + value, "random": 0.5, DIFFERENCE: value}
+        means |= {(turn, name, "area"): area for name, area in areas.items()}
+    sampled = test.head(8)
+    values = table_of_values(sampled, [SliceValues(*name, np.full(8, value)) for name, value in means.items()])
+    write_table(folder / "sanity_values.tsv", values, schema="sanity_values")
+    half = {"rank_correlation": 0.1, "enrichment": 0.2, "area": 0.1}
+    sanity = [
+        row | {"value_lo": row["value"] - half[row["measure"]], "value_hi": row["value"] + half[row["measure"]]}
+        for row in sanity_rows(values, 0, seed)
+    ]
+    write_table(folder / "sanity.tsv", sanity, schema="audit")
 
 
 def made_metadata(path: Path, split: pd.DataFrame, config: dict) -> None:

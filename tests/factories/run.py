@@ -10,12 +10,13 @@ from lungsight.config import cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort, leakage_pipelines
 from lungsight.evaluation.model_evaluation import evaluate_model
-from lungsight.explain.explanation import SliceImages, measure_maps, other_methods, outcomes, summarise_stage
+from lungsight.explain.explanation import SliceImages, describe_methods, measure_maps, other_methods, outcomes
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.lesions import Lesions
 from lungsight.explain.map_files import save_maps
 from lungsight.explain.margin import ASSUMED, near_lung
 from lungsight.explain.mean_map import describe_mean_maps, mean_maps, save_mean_maps
+from lungsight.explain.model_summary import summarise_model, tables_of_methods
 from lungsight.explain.overlays import draw_mean_maps, draw_overlays
 from lungsight.explain.resample import average_area
 from lungsight.explain.sampling import pictures_of
@@ -169,7 +170,7 @@ def made_explanation(
     predictions: pd.DataFrame,
     rng: np.random.Generator,
 ) -> None:
-    """Maps that mix the lung and noise, one of them empty; then what explain_stage and draw_overlays make of them."""
+    """Maps that mix the lung and noise, one of them empty; then what the rules of explain make of them."""
     folder = run / f"explain/{pipeline.name}/stage{stage}"
     test = predictions[predictions["split"] == "test"].reset_index(drop=True)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in test["label"]]
@@ -197,9 +198,12 @@ def made_explanation(
     overlays = images[drawn], masks[drawn], maps[drawn], [False] * len(drawn)
     draw_overlays(folder / "overlays", pictures, *overlays)
     (folder / "mean_maps.png").write_bytes(draw_mean_maps(means))
-    methods = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
+    targets = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
+    methods = describe_methods(explained, targets)
+    write_json(folder / "methods.json", methods)
+    tables = tables_of_methods(methods, table, other_methods(explained))
     resamples, seed = config["report"]["bootstrap"], config["seed"]
-    summary = summarise_stage(explained, methods, pictures, describe_mean_maps(means), resamples, seed)
+    summary = summarise_model(methods, tables, pictures, describe_mean_maps(means), resamples, seed)
     write_json(folder / "summary.json", {"margin_mm": config["explain"]["margin_mm"]} | summary)
 
 

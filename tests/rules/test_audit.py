@@ -56,7 +56,7 @@ def workspace(tmp_path) -> Workspace:
 
 
 def test_audit_stage(workspace: Workspace) -> None:
-    workspace.must_run("audit_stage", f"{OUTPUTS}/shortcuts.tsv")
+    workspace.must_run("audit_stage", f"{OUTPUTS}/intervention_logits.tsv")
     run, folder = workspace.run_folder, workspace.run_folder / OUTPUTS
     predictions = read_table(run / MODEL / "predictions/clinic.tsv", schema="predictions")
     test = predictions[predictions["split"] == "test"].iloc[1:]
@@ -65,21 +65,45 @@ def test_audit_stage(workspace: Workspace) -> None:
     assert list(logits["slice"]) == list(test["slice"])
     np.testing.assert_allclose(1 / (1 + np.exp(-logits["intact"])), test["probability"], rtol=1e-4)
 
+    sources = read_table(folder / "source_predictions.tsv", schema="source_predictions")
+    assert list(sources["slice"]) == list(test["slice"])
+    assert set(sources["source"]) == {"clinic"} and set(sources["predicted"]) == {""}
+    values = read_table(folder / "sanity_values.tsv", schema="sanity_values")
+    spread = np.linspace(0, len(test) - 1, 4).round().astype(int)
+    for (_, _, measure), of_slices in values.groupby(["test", "variant", "measure"]):
+        assert list(of_slices["slice"]) == list(test["slice"].iloc[spread])
+        assert (
+            of_slices["value"].between(-1 if measure != "enrichment" else 0, 1 if measure != "enrichment" else 99).all()
+        )
+    assert set(values["test"]) == {"randomisation", "deletion", "insertion"}
+    written = {path.name for path in folder.iterdir()}
+    assert written == {"intervention_logits.tsv", "source_predictions.tsv", "sanity_values.tsv"}
+    log = (run / f"logs/audit_stage/{PIPELINE}/stage2.log").read_text(encoding="utf-8")
+    assert "interventions in" in log and str(workspace.folder) not in log
+
+
+def test_audit_intervals(workspace: Workspace) -> None:
+    workspace.must_run("audit_stage", f"{OUTPUTS}/intervention_logits.tsv")
+    workspace.must_run("audit_intervals", f"{OUTPUTS}/shortcuts.tsv")
+    folder = workspace.run_folder / OUTPUTS
+    logits = read_table(folder / "intervention_logits.tsv", schema="intervention_logits")
     shortcuts = read_table(folder / "shortcuts.tsv", schema="audit")
     intact = shortcuts[(shortcuts["variant"] == "intact") & (shortcuts["unit"] == "slice")].iloc[0]
     positive = logits["label"] == POSITIVE
     pairs = np.sign(logits["intact"][positive].to_numpy()[:, None] - logits["intact"][~positive].to_numpy())
     assert intact["value"] == pytest.approx((pairs.mean() + 1) / 2)
-    assert (intact["n"], intact["chance"]) == (len(test), 0.5)
+    assert (intact["n"], intact["chance"]) == (len(logits), 0.5)
     assert shortcuts["test"].iloc[-1] == "source_from_features"
     assert shortcuts["reason"].iloc[-1] == "the test slices come from one source"
 
+    values = read_table(folder / "sanity_values.tsv", schema="sanity_values")
     sanity = read_table(folder / "sanity.tsv", schema="audit")
     blocks = sanity.loc[sanity["measure"] == "rank_correlation", "variant"]
     assert list(blocks) == ["head", "stride 8", "stride 4", "stride 2", "stride 1", "all"]
     assert set(sanity["test"]) == {"randomisation", "deletion", "insertion"}
-    log = (run / f"logs/audit_stage/{PIPELINE}/stage2.log").read_text(encoding="utf-8")
-    assert "interventions in" in log and str(workspace.folder) not in log
+    names = ["test", "variant", "measure"]
+    np.testing.assert_allclose(sanity["value"], values.groupby(names, sort=False)["value"].mean())
+    np.testing.assert_array_equal(sanity["n"], values.groupby(names, sort=False)["value"].count())
 
 
 def test_metadata_classifier(workspace: Workspace) -> None:

@@ -1,7 +1,5 @@
 """Rules of the explain room by themselves, on a small network with random weights and on a made run."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -72,7 +70,7 @@ def save_model(workspace: Workspace) -> None:
     folder = workspace.run_folder / f"models/{PIPELINE}/stage2"
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")
-    made = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE}
+    made = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE, "seed": 1}
     write_json(folder / "provenance.json", made)
 
 
@@ -131,22 +129,50 @@ def test_explain_stage(workspace: Workspace) -> None:
     spread = np.linspace(0, len(table) - 1, 4).round().astype(int)
     assert all(names == list(table["slice"].iloc[spread]) for names in by_method.values())
 
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    assert (summary["cohort"], summary["stage"]) == ("clinic", 2)
-    primary, thesis, *others = summary["methods"]
-    assert [one["layer"] for one in others] == ["relu4", "relu4", "relu3", "relu2", "relu4"]
-    assert (primary["layer"], thesis["layer"]) == ("relu4", "conv4")
-    assert primary["outcomes"][0]["enrichment"] == pytest.approx(measured["enrichment"].mean())
+    explained = read_json(folder / "methods.json")
+    assert [one["method"] for one in explained] == [
+        "gradcam",
+        "gradcam_thesis",
+        "gradcam_plus_plus",
+        *strides,
+        "scorecam",
+    ]
+    assert [one["layer"] for one in explained] == ["relu4", "conv4", "relu4", "relu4", "relu3", "relu2", "relu4"]
+    sides = [SIZE // stride for stride in (8, 8, 8, 8, 4, 2, 8)]
+    assert [one["map_size"] for one in explained] == [[side, side] for side in sides]
+    means = load_mean_maps(folder / "mean_maps.npz")
+    assert [one.label for one in means] == [POSITIVE, NEGATIVE]
+    written = {path.name for path in folder.iterdir()}
+    assert written == {"saliency.tsv", "saliency_methods.tsv", "methods.json", "maps.npz", "mean_maps.npz"}
+
+
+def test_summarise_maps(workspace: Workspace) -> None:
+    """What the maps' tables say, with intervals."""
+    workspace.must_run("explain_stage", f"{OUTPUTS}/saliency.tsv")
+    workspace.must_run("summarise_maps", f"{OUTPUTS}/summary.json")
+    folder = workspace.run_folder / OUTPUTS
+    table = read_table(folder / "saliency.tsv", schema="saliency")
+    measured, positive = table[table["reason"] == ""], table["label"] == POSITIVE
+    summary = read_json(folder / "summary.json")
+    stated = ("pipeline", "stage", "cohort", "iou_level", "margin_mm")
+    assert [summary[key] for key in stated] == [PIPELINE, 2, "clinic", 0.5, 5]
+    assert list(summary)[:5] == list(stated)
+    assert (summary["intervals"]["resamples"], summary["intervals"]["seed"]) == (50, 2021)
+    described = read_json(folder / "methods.json")
+    assert [{key: one[key] for key in described[0]} for one in summary["methods"]] == described
+    primary = summary["methods"][0]
+    overall = primary["outcomes"][0]
+    assert overall["enrichment"] == pytest.approx(measured["enrichment"].mean())
+    assert overall["enrichment_lo"] < overall["enrichment"] < overall["enrichment_hi"]
     assert len(summary["overlays"]["pictures"]) == measured["outcome"].nunique()
     assert primary["lesions"]["known"] == positive.sum()
     assert primary["lesions"]["outcomes"][0]["n"] == positive.sum()
+    ill = measured[measured["label"] == POSITIVE]
     assert primary["lesions"]["outcomes"][0]["lesion_mass"] == pytest.approx(ill["lesion_mass"].mean())
     assert primary["missing"] == {"no lung in the mask": 1, "no lung mask": 1}
     assert primary["margin_from"] == {"spacing": len(table)}
-    assert {one["label"] for one in summary["mean_maps"]["classes"]} == {POSITIVE, NEGATIVE}
-    means = load_mean_maps(folder / "mean_maps.npz")
-    assert [(one.label, one.slices) for one in means] == [
-        (one["label"], one["slices"]) for one in summary["mean_maps"]["classes"]
+    assert [(one["label"], one["slices"]) for one in summary["mean_maps"]["classes"]] == [
+        (one.label, one.slices) for one in load_mean_maps(folder / "mean_maps.npz")
     ]
     assert not (folder / "overlays").exists() and not (folder / "mean_maps.png").exists(), "nothing is drawn here"
 
@@ -154,6 +180,7 @@ def test_explain_stage(workspace: Workspace) -> None:
 def test_draw_overlays(workspace: Workspace) -> None:
     """The pictures of the summary, of the pixels that the network saw, with the side of a scan."""
     workspace.must_run("explain_stage", f"{OUTPUTS}/saliency.tsv")
+    workspace.must_run("summarise_maps", f"{OUTPUTS}/summary.json")
     workspace.must_run("draw_overlays", f"{OUTPUTS}/mean_maps.png")
     folder = workspace.run_folder / OUTPUTS
     pictures = read_json(folder / "summary.json")["overlays"]["pictures"]
@@ -172,11 +199,15 @@ def test_draw_overlays(workspace: Workspace) -> None:
 
 
 def test_explain(finished: Workspace) -> None:
-    """Every model's tables and pictures; with a picture gone, nothing but it is made again."""
+    """Every model's summary and pictures; with a picture gone, nothing but it is made again."""
     pictures = list(finished.run_folder.glob("explain/*/*/mean_maps.png"))
     assert len(pictures) == 4
     planned = finished.snakemake("-n", "--allowed-rules", "explain", "--", "explain")
     assert planned.returncode == 0, planned.stdout
+    summary = finished.run_folder / f"explain/{FINISHED_PIPELINES[0]}/stage1/summary.json"
+    summary.unlink()
+    finished.must_reach("explain", "summarise_maps")
+    assert summary.is_file()
     pictures[0].unlink()
     again = finished.snakemake("-n", "--allowed-rules", "explain", "draw_overlays", "--", "explain")
     assert "rule draw_overlays" in again.stdout and "rule explain_stage" not in again.stdout
@@ -184,7 +215,7 @@ def test_explain(finished: Workspace) -> None:
 
 def test_a_model_with_another_preprocessing_is_refused(workspace: Workspace) -> None:
     path = workspace.run_folder / f"models/{PIPELINE}/stage2/provenance.json"
-    write_json(path, {"backbone": "small_cnn", "preprocessing": "x / 255", "image_size": SIZE})
+    write_json(path, read_json(path) | {"preprocessing": "x / 255"})
     done = workspace.run_rule("explain_stage", f"{OUTPUTS}/saliency.tsv")
     assert done.returncode != 0
     assert "its preprocessing is 'x / 255'" in done.stdout

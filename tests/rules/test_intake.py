@@ -322,7 +322,7 @@ def test_draft_table(tmp_path):
 @pytest.mark.parametrize(
     ("cohort", "config", "messages"),
     [
-        ({}, {}, ["row 1: label 'Covid' is not in labels; did you mean 'Covid-19'?", "row 2: path 'none' does not"]),
+        ({}, {}, ["row 1: label 'Covid' is not in labels; did you mean 'Covid-19'?", "row 2: path does not"]),
         ({"root": "elsewhere"}, {}, ["cohorts.hospital.root: the folder elsewhere does not exist."]),
         ({"formatt": "png"}, {"seed": "x"}, ["unknown key formatt; did you mean format?", "seed: 'x' is not of type"]),
     ],

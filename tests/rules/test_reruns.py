@@ -183,6 +183,7 @@ EDITS = {
         CONVERSION | LUNGS,
     ),
     "a corrected patient": (with_another_patient, {"gather_cohort": 1, "make_split": 2}, CONVERSION | LUNGS),
+    "spellings of ids that nobody uses": (setting(patient_ids="exact"), set(), DEAR | {"gather_cohort", "make_split"}),
     "a row left out": (with_a_skipped_row, ONE_SHARD, {"convert_annotated", "nnunet_train"}),
     "a new scan": (with_a_new_scan, ONE_SHARD, {"convert_annotated", "nnunet_train"}),
     "a slice overwritten": (overwritten(SCAN), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
@@ -199,10 +200,22 @@ EDITS = {
     "the title": (setting(report={"title": "Another"}), {"write_report"}, DEAR | {"evaluate_model", "make_split"}),
     "resamples of intervals": (
         setting(report={"bootstrap": 77}),
-        {"evaluate_model", "metrics_table", "write_report"},
-        DEAR | {"make_split"},
+        {
+            **{"evaluate_model": 8, "summarise_maps": 8, "audit_intervals": 8, "metadata_classifier": 4},
+            **dict.fromkeys(("metrics_table", "saliency_table", "audit_tables", "rank_pipelines", "write_report"), 1),
+        },
+        DEAR | {"make_split", "draw_overlays"},
     ),
-    "pictures of maps": (setting(explain={"overlays": 2}), {"draw_overlays"}, DEAR),
+    "pictures of maps": (
+        setting(explain={"overlays": 2}),
+        {"draw_overlays": 8, "summarise_maps": 8, "write_report": 1},
+        DEAR | {"audit_intervals", "evaluate_model"},
+    ),
+    "the margin of the lung that maps are measured with": (
+        setting(explain={"margin_mm": 3}),
+        {"explain_stage": 8, "summarise_maps": 8, "draw_overlays": 8},
+        TRAINING | {"audit_stage", "audit_intervals"},
+    ),
     "threads": (
         setting(training={"threads": 1}, explain={"threads": 1}, segmentation={"threads": 1}),
         {"run_settings": 1},
@@ -218,7 +231,11 @@ EDITS = {
         {"explain_stage": 8},
         TRAINING | {"audit_stage"},
     ),
-    "slices of sanity checks": (setting(audit={"sample": 3}), {"audit_stage": 8}, TRAINING | {"explain_stage"}),
+    "slices of sanity checks": (
+        setting(audit={"sample": 3}),
+        {"audit_stage": 8, "audit_intervals": 8},
+        TRAINING | {"explain_stage", "summarise_maps", "draw_overlays"},
+    ),
     "a rule of qc": (
         setting(qc={"rules": {"min_lung_fraction": 0.07}}),
         {"qc_manifest": 2, "make_split": 4},

@@ -13,8 +13,8 @@ rule audit_stage:
         index=expand("{images}/index.tsv", images=images_of_stage),
     output:
         logits=f"{EXPLANATION}/intervention_logits.tsv",
-        shortcuts=f"{EXPLANATION}/shortcuts.tsv",
-        sanity=f"{EXPLANATION}/sanity.tsv",
+        sources=f"{EXPLANATION}/source_predictions.tsv",
+        sanity=f"{EXPLANATION}/sanity_values.tsv",
     log:
         f"{RESULTS}/logs/audit_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -31,12 +31,36 @@ rule audit_stage:
         cohort=training_cohort_folder,
         images=images_of_stage,
         settings=as_json(config["audit"]),
-        statistics=as_json(STATISTICS),
+        seed=config["seed"],
         explanation=folder(EXPLANATION),
     shell:
         "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
-        " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
+        " --settings {params.settings:q} --seed {params.seed} --threads {threads}"
         " --explanation {params.explanation} > {log} 2>&1"
+
+
+# Intervals are no reason to run the network again.
+rule audit_intervals:
+    input:
+        logits=f"{EXPLANATION}/intervention_logits.tsv",
+        sources=f"{EXPLANATION}/source_predictions.tsv",
+        sanity=f"{EXPLANATION}/sanity_values.tsv",
+    output:
+        shortcuts=f"{EXPLANATION}/shortcuts.tsv",
+        sanity=f"{EXPLANATION}/sanity.tsv",
+    log:
+        f"{RESULTS}/logs/audit_intervals/{{pipeline}}/stage{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/audit_intervals/{{pipeline}}/stage{{stage}}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("audit_intervals"),
+        code=code("audit_intervals"),
+        explanation=folder(EXPLANATION),
+        statistics=as_json(STATISTICS),
+    shell:
+        "python {params.program:q} --explanation {params.explanation} --statistics {params.statistics:q} > {log} 2>&1"
 
 
 rule metadata_classifier:

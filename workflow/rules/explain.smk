@@ -2,7 +2,10 @@
 
 from lungsight.run_description import saliency_inputs
 
-EXPLAIN = ("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm", "overlays")
+EXPLAIN = config["explain"]
+# What maps and their metrics depend on, and what a summary states of it.
+MEASURED_BY = ("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm")
+STATED = ("iou_level", "margin_mm")
 
 
 rule explain_stage:
@@ -15,35 +18,61 @@ rule explain_stage:
         index=expand("{images}/index.tsv", images=images_of_stage),
     output:
         saliency=f"{EXPLANATION}/saliency.tsv",
-        methods=f"{EXPLANATION}/saliency_methods.tsv",
+        others=f"{EXPLANATION}/saliency_methods.tsv",
         maps=f"{EXPLANATION}/maps.npz",
         mean_maps=f"{EXPLANATION}/mean_maps.npz",
-        summary=f"{EXPLANATION}/summary.json",
+        methods=f"{EXPLANATION}/methods.json",
     log:
         f"{RESULTS}/logs/explain_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/explain_stage/{{pipeline}}/stage{{stage}}.tsv"
     conda:
         "../../envs/keras.yaml"
-    threads: config["explain"]["threads"]
+    threads: EXPLAIN["threads"]
     params:
         program=program("explain_stage"),
         code=code_with_backbone("explain_stage"),
         model=folder(MODEL),
         cohort=training_cohort_folder,
         images=images_of_stage,
-        settings=as_json({name: config["explain"][name] for name in EXPLAIN}),
-        statistics=as_json(STATISTICS),
+        settings=as_json({name: EXPLAIN[name] for name in MEASURED_BY} | {"positive": STATISTICS["positive"]}),
         explanation=folder(EXPLANATION),
     shell:
         "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
-        " --settings {params.settings:q} --statistics {params.statistics:q} --threads {threads}"
-        " --explanation {params.explanation} > {log} 2>&1"
+        " --settings {params.settings:q} --threads {threads} --explanation {params.explanation} > {log} 2>&1"
+
+
+# Intervals and the number of pictures are no reason to make the maps again.
+rule summarise_maps:
+    input:
+        saliency=f"{EXPLANATION}/saliency.tsv",
+        others=f"{EXPLANATION}/saliency_methods.tsv",
+        mean_maps=f"{EXPLANATION}/mean_maps.npz",
+        methods=f"{EXPLANATION}/methods.json",
+    output:
+        f"{EXPLANATION}/summary.json",
+    log:
+        f"{RESULTS}/logs/summarise_maps/{{pipeline}}/stage{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summarise_maps/{{pipeline}}/stage{{stage}}.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("summarise_maps"),
+        code=code("summarise_maps"),
+        explanation=folder(EXPLANATION),
+        cohort=training_cohort,
+        stated=as_json({name: EXPLAIN[name] for name in STATED}),
+        pictures=EXPLAIN["overlays"],
+        resampling=as_json({name: STATISTICS[name] for name in ("resamples", "seed")}),
+    shell:
+        "python {params.program:q} --explanation {params.explanation} --cohort {params.cohort} --stated {params.stated:q}"
+        " --pictures {params.pictures} --resampling {params.resampling:q} > {log} 2>&1"
 
 
 rule draw_overlays:
     input:
-        summary=f"{EXPLANATION}/summary.json",
         saliency=f"{EXPLANATION}/saliency.tsv",
         maps=f"{EXPLANATION}/maps.npz",
         mean_maps=f"{EXPLANATION}/mean_maps.npz",
@@ -76,8 +105,10 @@ rule draw_overlays:
         code=code("draw_overlays"),
         images=images_of_stage,
         explanation=folder(EXPLANATION),
+        pictures=EXPLAIN["overlays"],
     shell:
-        "python {params.program:q} --images {params.images} --explanation {params.explanation} > {log} 2>&1"
+        "python {params.program:q} --images {params.images} --explanation {params.explanation} --pictures {params.pictures}"
+        " > {log} 2>&1"
 
 
 rule saliency_table:
@@ -107,5 +138,5 @@ rule saliency_table:
 
 rule explain:
     input:
-        of_models(f"{EXPLANATION}/saliency.tsv"),
+        of_models(f"{EXPLANATION}/summary.json"),
         of_models(f"{EXPLANATION}/mean_maps.png"),

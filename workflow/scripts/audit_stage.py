@@ -1,6 +1,6 @@
 """Make the audit of one trained model: its predictions on changed test slices, and sanity checks of its maps.
 
-Writes intervention_logits.tsv, shortcuts.tsv and sanity.tsv into the folder of the model's explanation.
+Writes intervention_logits.tsv, source_predictions.tsv and sanity_values.tsv into the folder of the model's explanation.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from lungsight.layout import (
     INTERVENTION_LOGITS,
     MODEL,
     PROVENANCE,
-    SANITY,
-    SHORTCUTS,
+    SANITY_VALUES,
     SLICES,
+    SOURCE_PREDICTIONS,
     predictions_file,
 )
 from lungsight.program import parser, run
@@ -39,9 +39,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument("--settings", type=json.loads, required=True, help="the config's audit section, as JSON")
-    arguments.add_argument(
-        "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
-    )
+    arguments.add_argument("--seed", type=int, required=True, help="of the sanity checks")
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
     arguments.add_argument("--explanation", type=Path, required=True, help="output folder")
     return arguments.parse_args()
@@ -50,7 +48,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the three tables."""
     args = parse_args()
-    prepare_device(args.threads, args.statistics["seed"])
+    prepare_device(args.threads, args.seed)
     provenance = read_json(args.model / PROVENANCE)
     backbone, (pipeline, _) = backbones.load(provenance["backbone"]), pipeline_and_stage(args.model)
     images, masks = (CachedImages.of(args.images, name) for name in (pipeline.input_view, "masks"))
@@ -59,12 +57,10 @@ def main() -> None:
     slices = select_test_slices(predictions, images, masks)
     sources = read_table(args.cohort / SLICES, schema="slices").set_index("slice")["source"]
     model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
-    found = audit(
-        ModelOutputs(model, backbone), slices, sources, settings=AuditSettings.of(args.settings), **args.statistics
-    )
+    found = audit(ModelOutputs(model, backbone), slices, sources, AuditSettings.of(args.settings), args.seed)
     write_table(args.explanation / INTERVENTION_LOGITS, found.logits, schema="intervention_logits")
-    write_table(args.explanation / SHORTCUTS, found.shortcuts, schema="audit")
-    write_table(args.explanation / SANITY, found.sanity, schema="audit")
+    write_table(args.explanation / SOURCE_PREDICTIONS, found.sources, schema="source_predictions")
+    write_table(args.explanation / SANITY_VALUES, found.sanity, schema="sanity_values")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the pictures of one model's explanation, overlays and mean maps, from its maps, summary and cached images.
+"""Make the pictures of one model's explanation, overlays and mean maps, from its saliency, maps and cached images.
 
 Writes overlays/ and mean_maps.png into the folder of the explanation.
 """
@@ -13,8 +13,9 @@ from lungsight.explain.map_files import load_maps
 from lungsight.explain.margin import FROM_SPACING
 from lungsight.explain.mean_map import load_mean_maps
 from lungsight.explain.overlays import draw_mean_maps, draw_overlays
-from lungsight.files import atomic_path, read_json
-from lungsight.layout import MAPS, MEAN_MAPS, MEAN_MAPS_PICTURE, OVERLAYS, SALIENCY, SUMMARY
+from lungsight.explain.sampling import pictures_of
+from lungsight.files import atomic_path
+from lungsight.layout import MAPS, MEAN_MAPS, MEAN_MAPS_PICTURE, OVERLAYS, SALIENCY
 from lungsight.program import parser, run
 from lungsight.tables import read_table
 from lungsight.training.image_cache import CachedImages
@@ -28,16 +29,18 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument(
         "--explanation", type=Path, required=True, help="folder of the explanation, input and output"
     )
+    arguments.add_argument("--pictures", type=int, required=True, help="overlays of each outcome, at most")
     return arguments.parse_args()
 
 
 def main() -> None:
     """Draw the overlays and the mean maps."""
     args = parse_args()
-    pictures = read_json(args.explanation / SUMMARY)["overlays"]["pictures"]
+    saliency = read_table(args.explanation / SALIENCY, schema="saliency")
+    pictures = pictures_of(saliency, args.pictures)
     names = pd.Series([picture["slice"] for picture in pictures], dtype=object)
     # What has no spacing is a picture, and nobody knows which of its sides is which.
-    origin = read_table(args.explanation / SALIENCY, schema="saliency").set_index("slice")["margin_from"]
+    origin = saliency.set_index("slice")["margin_from"]
     pipeline, _ = pipeline_and_stage(args.explanation)
     images, masks = (CachedImages.of(args.images, name) for name in (pipeline.input_view, "masks"))
     rows = images.rows_of(names)

@@ -1,6 +1,6 @@
-"""Make the saliency tables, raw maps, mean maps and summary of one trained model from its cohort's test slices.
+"""Make the saliency tables, raw maps and mean maps of one trained model from its cohort's test slices.
 
-Writes saliency.tsv, saliency_methods.tsv, maps.npz, mean_maps.npz and summary.json of the model's explanation.
+Writes saliency.tsv, saliency_methods.tsv, methods.json, maps.npz and mean_maps.npz of the model's explanation.
 """
 
 import argparse
@@ -11,24 +11,23 @@ from typing import cast
 
 import keras
 
-from lungsight.explain.explanation import SliceImages, other_methods, select_test_slices, summarise_stage
+from lungsight.explain.explanation import SliceImages, describe_methods, other_methods, select_test_slices
 from lungsight.explain.gradcam import PRIMARY
 from lungsight.explain.map_files import save_maps
 from lungsight.explain.margin import near_lung, pixel_sizes
-from lungsight.explain.mean_map import describe_mean_maps, mean_maps, save_mean_maps
+from lungsight.explain.mean_map import mean_maps, save_mean_maps
 from lungsight.explain.methods import explain_by_all
-from lungsight.explain.sampling import pictures_of
 from lungsight.files import read_json, write_json
 from lungsight.layout import (
     CASES,
     MAPS,
     MEAN_MAPS,
+    METHODS,
     MODEL,
     PROVENANCE,
     SALIENCY,
     SALIENCY_METHODS,
     SLICES,
-    SUMMARY,
     predictions_file,
 )
 from lungsight.program import parser, run
@@ -47,9 +46,11 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
-    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's explain section, as JSON")
     arguments.add_argument(
-        "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
+        "--settings",
+        type=json.loads,
+        required=True,
+        help="of the config's explain section, and the positive class; JSON",
     )
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
     arguments.add_argument("--explanation", type=Path, required=True, help="output folder")
@@ -72,28 +73,21 @@ def read_slices(args: argparse.Namespace, backbone: Backbone, provenance: dict) 
 
 
 def main() -> None:
-    """Write the tables, the maps and the summary."""
+    """Write the tables and the maps."""
     args = parse_args()
-    settings, statistics = args.settings, args.statistics
-    positive, resamples, seed = (statistics[name] for name in ("positive", "resamples", "seed"))
-    prepare_device(args.threads, seed)
+    positive = args.settings["positive"]
     provenance = read_json(args.model / PROVENANCE)
+    prepare_device(args.threads, provenance["seed"])
     backbone = backbones.load(provenance["backbone"])
     slices = read_slices(args, backbone, provenance)
     model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
-    explained, targets = explain_by_all(model, backbone, slices, positive, settings)
+    explained, targets = explain_by_all(model, backbone, slices, positive, args.settings)
     table, maps = explained[PRIMARY].table, explained[PRIMARY].maps
     write_table(args.explanation / SALIENCY, table, schema="saliency")
     write_table(args.explanation / SALIENCY_METHODS, other_methods(explained), schema="saliency_methods")
+    write_json(args.explanation / METHODS, describe_methods(explained, targets))
     save_maps(args.explanation / MAPS, table["slice"], maps)
-    means = mean_maps(table, maps, slices.masks, positive)
-    save_mean_maps(args.explanation / MEAN_MAPS, means)
-    pictures, classes = pictures_of(table, settings["overlays"]), describe_mean_maps(means)
-    pipeline, stage = pipeline_and_stage(args.model)
-    identity = {"pipeline": pipeline.name, "stage": stage, "cohort": args.cohort.name}
-    summary = summarise_stage(explained, targets, pictures, classes, resamples, seed)
-    shown = {name: settings[name] for name in ("iou_level", "margin_mm")}
-    write_json(args.explanation / SUMMARY, identity | shown | summary)
+    save_mean_maps(args.explanation / MEAN_MAPS, mean_maps(table, maps, slices.masks, positive))
 
 
 if __name__ == "__main__":

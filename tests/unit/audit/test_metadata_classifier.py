@@ -13,7 +13,7 @@ from lungsight.audit.metadata_classifier import (
     metadata_of_slices,
     metadata_rows,
 )
-from lungsight.audit.source_classifier import balanced_accuracy, source_row
+from lungsight.audit.source_classifier import balanced_accuracy, predict_sources, source_row
 from lungsight.tables import check_table, read_table
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_split
 
@@ -122,19 +122,39 @@ def sources_and_features(informative: bool) -> tuple[np.ndarray, pd.Series, pd.S
     return features, sources, patients
 
 
+def row_of_sources(features: np.ndarray, sources: pd.Series, patients: pd.Series) -> dict:
+    """Predict, and measure."""
+    predicted = predict_sources(features, sources, patients)
+    return source_row(pd.DataFrame({"patient": patients, "source": sources, "predicted": predicted}), 100, 1)
+
+
 def test_a_source_in_the_features_is_found() -> None:
-    row = source_row(*sources_and_features(True), resamples=100, seed=1)
+    row = row_of_sources(*sources_and_features(True))
     assert row["value"] > 0.9 and row["chance"] == pytest.approx(1 / 3) and row["value_lo"] > row["chance"]
 
 
 def test_patients_are_held_out_so_that_the_person_is_no_source() -> None:
-    row = source_row(*sources_and_features(False), resamples=100, seed=1)
+    row = row_of_sources(*sources_and_features(False))
     assert row["value_lo"] < row["chance"] < row["value_hi"]
 
 
 def test_one_source_or_too_few_patients_have_a_reason() -> None:
     features, sources, patients = sources_and_features(True)
-    one = source_row(features, pd.Series("north", index=sources.index), patients, 9, 1)
+    one = row_of_sources(features, pd.Series("north", index=sources.index), patients)
     assert one["reason"] == "the test slices come from one source" and np.isnan(one["value"])
     lonely = pd.Series(np.where(patients == "p1", "south", "north"))
-    assert source_row(features, lonely, patients, 9, 1)["reason"] == "fewer than two sources have two patients"
+    assert row_of_sources(features, lonely, patients)["reason"] == "fewer than two sources have two patients"
+
+
+def test_a_source_with_one_patient_is_left_out() -> None:
+    """Its slices have no prediction, and the others are told apart as if it were not there."""
+    features, sources, patients = sources_and_features(True)
+    alone = (patients == "p2").to_numpy()
+    sources = sources.mask(alone, "far away")
+    predicted = predict_sources(features, sources, patients)
+    assert set(predicted[alone]) == {""} and set(predicted[~alone]) == {"north", "south", "west"}
+    row, without = (
+        row_of_sources(features[kept], sources[kept].reset_index(drop=True), patients[kept].reset_index(drop=True))
+        for kept in (np.ones(90, bool), ~alone)
+    )
+    assert row == without and row["n"] == 87

@@ -7,22 +7,25 @@ import pytest
 import tensorflow as tf
 from scipy.stats import spearmanr
 
+from lungsight.audit.intervals import sanity_rows
 from lungsight.audit.interventions import Extents, InterventionBatch
-from lungsight.audit.model_audit import spread_sample
+from lungsight.audit.model_audit import spread_sample, table_of_values
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.predictions import Predictions
 from lungsight.audit.rows import FULLY_RANDOMISED
 from lungsight.audit.sanity_checks import (
+    SliceValues,
     area_under_steps,
     blocks_of,
-    deletion_insertion_rows,
+    deletion_insertion_values,
     fresh_values,
     pixel_ranks,
-    randomisation_rows,
+    randomisation_values,
     randomise,
     rank_correlation,
     restored,
 )
+from lungsight.rows import AuditRow
 from lungsight.tables import check_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, to_input
@@ -109,11 +112,17 @@ def test_rank_correlation_is_spearmans_and_missing_for_a_flat_map() -> None:
     assert np.isnan(correlation[3])
 
 
-def test_randomisation_rows(outputs: ModelOutputs, batch: InterventionBatch) -> None:
-    rows = randomisation_rows(outputs, batch, PATIENTS, draws=2, resamples=20, seed=5)
+def rows_of(measured: list[SliceValues], patients: pd.Series) -> list[AuditRow]:
+    """The rows of sanity.tsv."""
+    slices = pd.DataFrame({"slice": [f"s{k}" for k in range(len(patients))], "patient": patients})
+    return sanity_rows(table_of_values(slices, measured), resamples=20, seed=5)
+
+
+def test_randomisation_values(outputs: ModelOutputs, batch: InterventionBatch) -> None:
+    rows = rows_of(randomisation_values(outputs, batch, draws=2, seed=5), PATIENTS)
     check_table(pd.DataFrame(rows), "audit", "sanity")
     assert [row["variant"] for row in rows] == [*blocks_of(outputs.model), FULLY_RANDOMISED, FULLY_RANDOMISED]
-    assert rows == randomisation_rows(outputs, batch, PATIENTS, draws=2, resamples=20, seed=5)
+    assert rows == rows_of(randomisation_values(outputs, batch, draws=2, seed=5), PATIENTS)
     assert rows[-2]["value"] == rows[-3]["value"] and abs(rows[-2]["value"]) <= 1
     assert rows[-1]["measure"] == "enrichment"
 
@@ -129,7 +138,7 @@ class ModelFreeMaps:
 
 
 def test_maps_that_do_not_depend_on_the_model_stay_alike(outputs: ModelOutputs, batch: InterventionBatch) -> None:
-    rows = randomisation_rows(ModelFreeMaps(outputs), batch, PATIENTS, draws=1, resamples=20, seed=5)
+    rows = rows_of(randomisation_values(ModelFreeMaps(outputs), batch, draws=1, seed=5), PATIENTS)
     assert [row["value"] for row in rows if row["measure"] == "rank_correlation"] == pytest.approx([1] * 6)
 
 
@@ -163,11 +172,11 @@ def test_deletion_falls_and_insertion_rises_along_the_map() -> None:
     assert insertion[0] == pytest.approx(0.75, abs=0.01)
 
 
-def test_deletion_and_insertion_rows_compare_with_random_maps() -> None:
+def test_deletion_and_insertion_compare_with_random_maps() -> None:
     images = np.full((4, SIZE, SIZE), 255, np.uint8)
     images[:, SIZE // 2 :] = 0
     made = InterventionBatch(images, np.ones(images.shape, bool), np.zeros(4, int), EXTENTS)
-    rows = deletion_insertion_rows(CountsBright(), made, pd.Series(list("aabb")), steps=8, resamples=20, seed=1)
+    rows = rows_of(deletion_insertion_values(CountsBright(), made, steps=8, seed=1), pd.Series(list("aabb")))
     check_table(pd.DataFrame(rows), "audit", "sanity")
     value = {(row["test"], row["variant"]): row["value"] for row in rows}
     assert value["deletion", "map − random"] < -0.1

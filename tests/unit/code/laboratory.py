@@ -28,7 +28,7 @@ from types import FrameType
 from lungsight.code import Code, Library, Walk, digest_of_walk
 from tests.factories.workspace import ROOT
 from tests.unit.code.edits import Edit, edited, edits_of
-from tests.unit.code.tiny_run import stand_in_for_inference
+from tests.unit.code.tiny_run import STAND_INS
 
 WORKFLOW = ROOT / "workflow"
 # More than any of these programs takes, of the processor and on the clock: an edit may make a loop endless.
@@ -209,8 +209,8 @@ def run_all(laboratory: Laboratory, commands: list[dict]) -> None:
     for command in commands:
         for output in command["outputs"]:
             (laboratory.run / output).parent.mkdir(parents=True, exist_ok=True)
-        if command["program"] == "infer_cohort":
-            stand_in_for_inference(laboratory.run, command["arguments"], command["outputs"][0])
+        if command["program"] in STAND_INS:
+            STAND_INS[command["program"]](laboratory.run, command["arguments"], command["outputs"])
             continue
         status, _ = laboratory.execute(command, laboratory.run)
         if status:
@@ -224,7 +224,7 @@ def examine(laboratory: Laboratory, commands: list[dict]) -> list[dict]:
     """
     found = []
     for command in commands:
-        if command["program"] == "infer_cohort":
+        if command["program"] in STAND_INS:
             continue
         status, files, seen = laboratory.outputs_of(command, follow=True)
         if status or files != laboratory.results:

@@ -64,6 +64,21 @@ IN_NUMBERS = {
         *(f"{LIBRARY}/training/solvers.py", '"gradient": fit', '"gradient": solve_machines'),
         *(TRAINING, {"infer_cohort", "evaluate_model"}),
     ),
+    "the level of intervals": (
+        *(f"{LIBRARY}/evaluation/intervals.py", "LEVEL = 0.95", "LEVEL = 0.9"),
+        *(
+            {"evaluate_model", "summarise_maps", "audit_intervals", "metadata_classifier", "saliency_table"},
+            TRAINING | INTAKE | {"infer_cohort", "explain_stage", "audit_stage", "draw_overlays"},
+        ),
+    ),
+    "which slices are drawn": (
+        *(f"{LIBRARY}/explain/sampling.py", "yield from (0.5, 0.0, 1.0)", "yield from (0.5, 1.0, 0.0)"),
+        *({"summarise_maps", "draw_overlays"}, TRAINING | {"infer_cohort", "explain_stage", "audit_intervals"}),
+    ),
+    "a formula of a sanity check": (
+        *(f"{LIBRARY}/audit/sanity_checks.py", "dx=1 / steps", "dx=2 / steps"),
+        *({"audit_stage"}, TRAINING | {"infer_cohort", "explain_stage", "summarise_maps", "audit_intervals"}),
+    ),
     "how slices become a patient's prediction": (
         *(f"{LIBRARY}/evaluation/aggregation.py", "(top_k, 3, 1, 2, 5, 10)", "(top_k, 3, 1, 2, 5)"),
         *({"evaluate_model"}, TRAINING | INTAKE | {"infer_cohort", "make_split"}),

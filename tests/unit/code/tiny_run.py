@@ -1,5 +1,6 @@
 """A run so small that each of its programs takes a second: its scans, its config, and the commands of its jobs."""
 
+import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -7,13 +8,16 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from lungsight.tables import columns_of, read_table
+from lungsight.tables import write_table as write_library_table
 from tests.factories.dicom import made_series, save_series
 from tests.factories.tables import NEGATIVE, POSITIVE, made_slice, save_volume
 from tests.factories.workspace import ROOT, Workspace
 
-# Those that take a second and load neither TensorFlow nor PyTorch. `infer_cohort` is stood in for.
+# Those that take a second and load neither TensorFlow nor PyTorch. STAND_INS write what the networks would.
 PROGRAMS = (
     *("convert", "convert_annotated", "gather_cohort", "find_duplicates", "segmentation_split", "segment_shard"),
     *(
@@ -34,9 +38,12 @@ PROGRAMS = (
         "evaluation_tables",
         "run_settings",
     ),
-    "infer_cohort",
+    *("summarise_maps", "audit_intervals"),
+    *("infer_cohort", "explain_stage", "audit_stage"),
 )
 PATIENTS, SLICES, SIZE = 8, 3, 64
+# The columns of saliency.tsv that are no metrics.
+IDENTITY = ("slice", "patient", "label", "probability", "outcome", "empty", "reason", "margin_from")
 SPACING = (5.0, 5.0, 5.0)
 CONFIG = {
     "cohorts": {
@@ -131,10 +138,70 @@ def commands_of(workspace: Workspace) -> list[Command]:
     return [command for command in found if command.program in PROGRAMS]
 
 
-def stand_in_for_inference(folder: Path, arguments: list[str], output: str) -> None:
-    """Predictions that have some skill, in place of a network's: the split with a column more."""
-    split = arguments[arguments.index("--split") + 1]
+def stand_in_for_inference(folder: Path, arguments: list[str], outputs: list[str]) -> None:
+    """Predictions that have some skill: the split with a column more."""
+    split, (output,) = arguments[arguments.index("--split") + 1], outputs
     rng = np.random.default_rng(len(output))
     header, *lines = (folder / split).read_text(encoding="utf-8").splitlines()
     rows = [f"{line}\t{min(max(rng.normal(0.6 if POSITIVE in line else 0.4, 0.2), 0), 1):.6f}" for line in lines]
     (folder / output).write_text("\n".join([f"{header}\tprobability", *rows, ""]), encoding="utf-8")
+
+
+def tested_slices(folder: Path, arguments: list[str]) -> pd.DataFrame:
+    """Slice, patient, label and probability of the test slices that a network explains or audits."""
+    model, cohort = (arguments[arguments.index(name) + 1] for name in ("--model", "--cohort"))
+    predictions = read_table(folder / model / f"predictions/{Path(cohort).name}.tsv", schema="predictions")
+    test = predictions[predictions["split"] == "test"]
+    return test[["slice", "patient", "label", "probability"]].reset_index(drop=True)
+
+
+def stand_in_for_maps(folder: Path, arguments: list[str], outputs: list[str]) -> None:
+    """Tables of two methods whose metrics are random, one slice without them, and a mean map of each class."""
+    slices = tested_slices(folder, arguments)
+    rng, place = np.random.default_rng(len(slices)), (folder / outputs[0]).parent
+    positive, predicted = (slices["label"] == POSITIVE).to_numpy(), (slices["probability"] >= 0.5).to_numpy()
+    outcome = np.select([positive & predicted, positive, predicted], ["TP", "FN", "FP"], "TN")
+    metrics = [name for name in columns_of("saliency") if name not in IDENTITY]
+    described = []
+    for method, schema in (("gradcam", "saliency"), ("layercam_stride8", "saliency_methods")):
+        table = slices.assign(outcome=outcome, empty=0, reason="", margin_from="spacing")
+        table[metrics] = rng.random((len(slices), len(metrics)))
+        table.loc[0, "empty"], table.loc[0, "reason"], table.loc[0, metrics] = 1, "the map is zero everywhere", np.nan
+        write_library_table(place / f"{schema}.tsv", table.assign(method=method) if described else table, schema)
+        described.append({"method": method, "layer": "relu", "explained": "logit", "sign": "+", "map_size": [4, 4]})
+    (place / "methods.json").write_text(json.dumps(described), encoding="utf-8")
+    np.savez(place / "maps.npz", slices=np.array(slices["slice"], dtype=np.str_), maps=rng.random((len(slices), 4, 4)))
+    numbers = {"slices": [3, 2], "patients": [2, 1], "aspect": [0.7, 0.8]}
+    images = {name: rng.random((2, 128, 128)) for name in ("heat", "lung")}
+    np.savez(place / "mean_maps.npz", label=np.array([POSITIVE, NEGATIVE]), **numbers, **images)
+
+
+def stand_in_for_audit(folder: Path, arguments: list[str], outputs: list[str]) -> None:
+    """Random logits that lean towards the class, sources of which most are told, and values of three checks."""
+    slices = tested_slices(folder, arguments).drop(columns="probability")
+    rng, place = np.random.default_rng(len(slices)), (folder / outputs[0]).parent
+    lean = np.where(slices["label"] == POSITIVE, 1.0, -1.0)
+    names = [name for name in columns_of("intervention_logits") if name not in slices]
+    logits = slices.assign(**{name: lean * rng.random() + rng.normal(size=len(slices)) for name in names})
+    write_library_table(place / "intervention_logits.tsv", logits, "intervention_logits")
+    known = slices[["slice", "patient"]]
+    source = np.resize(["north", "south"], len(known))  # by slice: of two patients, each has both
+    predicted = np.where(rng.random(len(known)) < 0.8, source, "north")
+    write_library_table(
+        place / "source_predictions.tsv", known.assign(source=source, predicted=predicted), "source_predictions"
+    )
+    checks = [("randomisation", "all", "rank_correlation"), ("randomisation", "all", "enrichment")]
+    checks += [("deletion", "map − random", "area")]
+    values = [
+        known.assign(test=test, variant=variant, measure=measure, value=np.r_[np.nan, rng.random(len(known) - 1)])
+        for test, variant, measure in checks
+    ]
+    write_library_table(place / "sanity_values.tsv", pd.concat(values), "sanity_values")
+
+
+# What stands in for a program: of the folder, its arguments and outputs.
+STAND_INS = {
+    "infer_cohort": stand_in_for_inference,
+    "explain_stage": stand_in_for_maps,
+    "audit_stage": stand_in_for_audit,
+}

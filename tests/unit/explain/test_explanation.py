@@ -12,22 +12,24 @@ from lungsight.errors import UserError
 from lungsight.explain.explanation import (
     Explanation,
     SliceImages,
+    describe_methods,
     explain_slices,
     measure_maps,
     other_methods,
     outcomes,
     reasons,
     select_test_slices,
-    summarise_stage,
 )
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.map_files import load_maps, save_maps
 from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, NearLung
+from lungsight.explain.model_summary import summarise_model
 from lungsight.explain.overlays import draw_overlays
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.explain.sampling import pictures_of, sample
 from lungsight.explain.summary import summarise
 from lungsight.training.image_cache import CachedImages
+from tests.factories.explanation import made_method
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 PATIENT = "{:016x}".format
@@ -191,9 +193,8 @@ def test_a_sample_is_spread_evenly_over_the_table(size: int, rows: list[int]) ->
 def test_a_method_is_compared_with_grad_cam_on_the_slices_that_both_measured() -> None:
     primary = saliency(5, enrichment=[1.0, 2.0, 3.0, np.nan, 5.0])
     other = saliency(5, enrichment=[9.0, 3.0, 5.0, 1.0, np.nan]).iloc[[1, 2, 3, 4]]
-    explained = {PRIMARY: Explanation(primary, np.ones((5, 4, 4))), THESIS: Explanation(other, np.ones((4, 4, 4)))}
-    targets = {PRIMARY: Target("relu", "logit", True), THESIS: Target("conv", "probability", False)}
-    first, second = summarise_stage(explained, targets, [], [], resamples=100, seed=1)["methods"]
+    tables = {PRIMARY: primary, THESIS: other}
+    first, second = summarise_model([made_method(name) for name in tables], tables, [], [], 100, 1)["methods"]
     assert first["difference"] == {"n": 4, "enrichment": 0, "enrichment_lo": 0, "enrichment_hi": 0}
     assert (second["n"], second["difference"]["n"]) == (4, 2)
     assert second["difference"]["enrichment"] == pytest.approx(1.5)
@@ -275,10 +276,12 @@ def test_summary_means_by_outcome_and_counts() -> None:
 
 def test_the_summary_names_layer_sign_and_reasons() -> None:
     table = saliency(3, empty=[1, 0, 0], reason=["the map is zero everywhere", "", ""])
-    explained = {PRIMARY: Explanation(table, np.ones((3, 4, 4)))}
-    summary = summarise_stage(explained, {PRIMARY: Target("relu", "logit", True)}, [], [], resamples=0, seed=1)
+    explained = {PRIMARY: Explanation(table, np.ones((3, 4, 5)))}
+    described = describe_methods(explained, {PRIMARY: Target("relu", "logit", True)})
+    summary = summarise_model(described, {PRIMARY: table}, [], [], resamples=0, seed=1)
     (method,) = summary["methods"]
     assert (method["layer"], method["explained"], method["n_empty"]) == ("relu", "logit", 1)
+    assert (method["method"], method["map_size"]) == (PRIMARY, [4, 5])
     assert "−logit" in method["sign"]
     assert method["missing"] == {"the map is zero everywhere": 1}
     assert method["outcomes"][0]["enrichment_lo"] is None

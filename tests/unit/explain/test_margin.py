@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, dilate, near_lung, pixel_sizes
+from lungsight.tables import table_schema
 
 SLICES = pd.DataFrame({"slice": ["b-0", "a-0", "a-1", "c-0"], "case": ["b", "a", "a", "c"]})
 CASES = pd.DataFrame(
@@ -28,9 +29,13 @@ def test_the_size_of_a_pixel_grows_as_the_image_shrinks() -> None:
 def test_without_an_assumption_the_size_is_unknown_and_there_is_no_margin() -> None:
     pixels, origin = pixel_sizes(pd.Series(["b-0", "a-0"]), SLICES, CASES, size=128, assumed_width=None)
     assert np.isnan(pixels[0]).all()
-    assert origin.tolist() == [UNKNOWN, FROM_SPACING]
+    assert origin.tolist() == [UNKNOWN, FROM_SPACING] == ["unknown", "spacing"]
     near = near_lung(np.ones((2, 128, 128), bool), pixels, origin, margin=5)
     assert near.masks.any(axis=(1, 2)).tolist() == [False, True]
+
+
+def test_the_origins_are_the_words_of_the_table() -> None:
+    assert table_schema("saliency")["properties"]["margin_from"]["enum"] == [FROM_SPACING, ASSUMED, UNKNOWN]
 
 
 @pytest.mark.parametrize("spacing", [0.0, -1.0, np.inf, np.nan])

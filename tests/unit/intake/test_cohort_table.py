@@ -70,8 +70,8 @@ def test_a_lesion_mask_is_checked_like_any_path_and_may_be_missing_from_a_row(co
     assert read_rows(Path(cohort["table"]), LABELS) == read(cohort)
     write(cohort, [("P1", "a", "1", "absent"), ("P2", "b", "0", "../c")], header)
     message = errors(cohort)
-    assert f"row 1: lesion 'absent' does not exist below {cohort['root']}." in message
-    assert "row 2: lesion '../c' leads out of the root." in message
+    assert f"row 1: lesion does not exist below {cohort['root']}." in message
+    assert "row 2: lesion leads out of the root." in message
 
 
 def test_everything_wrong_is_listed_at_once_by_row(cohort):
@@ -90,13 +90,13 @@ def test_everything_wrong_is_listed_at_once_by_row(cohort):
     message = errors(cohort)
     assert "row 1: label 'Covid' is not in labels; did you mean 'covid'?" in message
     assert "row 2: label is empty; known words: Covid-19, covid, 1, Non Covid, normal, 0." in message
-    assert f"row 3: path 'missing' does not exist below {cohort['root']}." in message
+    assert f"row 3: path does not exist below {cohort['root']}." in message
     assert "row 4: patient is empty; give one, or set patients: unknown for the cohort." in message
-    assert "row 5: path '../a' leads out of the root." in message
+    assert "row 5: path leads out of the root." in message
     assert "row 6: path is empty." in message
     assert "row 7: the path of row 1 again." in message
     assert "row 8: 2 fields, the header has 3." in message
-    assert "row 9: path 'a/../b' leads out of the root." in message
+    assert "row 9: path leads out of the root." in message
     assert message.startswith(f"{cohort['table']} (cohort hospital):")
 
 
@@ -196,7 +196,7 @@ def test_links_may_not_lead_out_of_the_root(cohort, tmp_path):
     (tmp_path / "scans" / "in").symlink_to(tmp_path / "scans" / "a")
     write(cohort, [("P1", "out", "1"), ("P2", "in", "0")])
     message = errors(cohort)
-    assert "row 1: path 'out' is a link that leads out of the root." in message and "row 2" not in message
+    assert "row 1: path is a link that leads out of the root." in message and "row 2" not in message
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "..", "a/../../x", "..\\..\\x", "C:\\..\\x"])
@@ -240,17 +240,17 @@ def test_an_absolute_path_below_the_root_is_told_how_to_write_it(cohort, tmp_pat
         cohort, [("P", f"{tmp_path}/scans/a", "1"), ("Q", f"{tmp_path}/link/b", "0"), ("R", f"{tmp_path}/other", "1")]
     )
     message = errors(cohort)
-    assert f"row 1: path '{tmp_path}/scans/a' is absolute; write it from the root on: 'a'." in message
-    assert "row 2: path" in message and "from the root on: 'b'." in message
-    assert f"row 3: path '{tmp_path}/other' leads out of the root." in message
+    assert f"row 1: path is absolute; write it from the root on, without {tmp_path}/scans/" in message
+    assert f"row 2: path is absolute; write it from the root on, without {tmp_path}/link/" in message
+    assert "row 3: path leads out of the root." in message
 
 
 def test_a_path_in_another_case_or_with_other_accents_is_suggested(cohort, tmp_path):
     (tmp_path / "scans" / "Mu\u0308ller").mkdir()
     write(cohort, [("P", "A", "1"), ("Q", "M\u00fcller", "0"), ("R", "x", "1")])
     message = errors(cohort)
-    assert "row 1: path 'A' does not exist below" in message and "; did you mean 'a'?" in message
-    assert "its accents are stored in another way" in message
+    assert "row 1: path does not exist below" in message and "differs in capitals or spaces?" in message
+    assert "another way of storing accents" in message and "ller" not in message
     assert message.count("did you mean") == 2
 
 

@@ -5,16 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungsight.explain.explanation import Explanation, summarise_stage
-from lungsight.explain.gradcam import PRIMARY, Target
 from lungsight.explain.lesions import FRACTION, MEASURED
+from lungsight.explain.model_summary import summarise_model
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS
 from lungsight.intake.cohort_table import LESION_LEFT_OUT
 from lungsight.report.results import RunResults
 from lungsight.report.sections.lesions import section
+from tests.factories.explanation import made_method
 
 FIRST, SECOND = ("whole-resnet50-scratch", 1), ("whole-resnet50-scratch", 2)
-TARGETS = {PRIMARY: Target("relu", "logit", True)}
 
 
 def saliency(enrichment: list[float], in_lung: float, annotated: bool = True) -> pd.DataFrame:
@@ -34,7 +33,7 @@ def saliency(enrichment: list[float], in_lung: float, annotated: bool = True) ->
 
 def results(tables: dict[tuple[str, int], pd.DataFrame], **cases: list[str]) -> RunResults:
     summaries = {
-        model: summarise_stage({PRIMARY: Explanation(table, np.ones((len(table), 4, 4)))}, TARGETS, [], [], 200, 1)
+        model: summarise_model([made_method("gradcam")], {"gradcam": table}, [], [], 200, 1)
         for model, table in tables.items()
     }
     tables_of_cases = {name: pd.DataFrame({"reason": reasons}) for name, reasons in cases.items()}

@@ -7,23 +7,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lungsight.explain.explanation import Explanation, summarise_stage
-from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.gradcam import PRIMARY, THESIS
 from lungsight.explain.margin import ASSUMED, FROM_SPACING
+from lungsight.explain.model_summary import summarise_model
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.report.cautions import empty_maps
 from lungsight.report.results import RunResults
 from lungsight.report.sections.gallery import by_outcome, galleries
 from lungsight.report.sections.mask_margin import margin_table, threshold_table
 from lungsight.report.sections.saliency_methods import method_name, method_table
+from tests.factories.explanation import made_method
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 MODEL = ("whole-resnet50-scratch", 1)
-TARGETS = {
-    PRIMARY: Target("relu", "logit", True),
-    THESIS: Target("conv", "probability", False),
-    "layercam_stride16": Target("middle", "logit", True),
-}
 LAYER_CAM = "layercam_stride16"
 
 
@@ -46,9 +42,9 @@ def saliency(enrichment: list[float], **columns: object) -> pd.DataFrame:
 
 def results(folder: Path, tables: dict[str, pd.DataFrame]) -> RunResults:
     """A run of one model with these tables by method."""
-    explained = {name: Explanation(table, np.ones((len(table), 4, 4))) for name, table in tables.items()}
+    methods = [made_method(name, "middle" if name == LAYER_CAM else "relu") for name in tables]
     means = [{"label": POSITIVE, "slices": 1, "patients": 1, "highest": 2.345, "where": "outside that box"}]
-    summary = {"margin_mm": 5.0} | summarise_stage(explained, TARGETS, [], means, resamples=50, seed=1)
+    summary = {"margin_mm": 5.0} | summarise_model(methods, tables, [], means, resamples=50, seed=1)
     return RunResults(folder=folder, run={}, summaries={MODEL: summary})
 
 

@@ -76,28 +76,41 @@ def _entries(folder: Path) -> dict[str, str]:
         return {}
 
 
-def did_you_mean(path: Path, root: Path | None = None) -> str:
-    """Suggest the path that exists and differs in its case, the storing of its accents, or its backslashes alone.
-
-    Parameters
-    ----------
-    path
-        A path that does not exist.
-    root
-        The folder that suggestions start from; by default they are whole.
-
-    Returns
-    -------
-    str
-        The end of a sentence, ": did you mean …?", or "".
-    """
+def near_path(path: Path) -> Path | None:
+    """Find the path that exists and differs from one that does not in case, storing of accents or backslashes alone."""
     found = Path(path.anchor)
     for part in Path(str(path).replace("\\", "/")).parts[len(found.parts) :]:
         name = part if (found / part).exists() else _entries(found).get(_letters(part.strip()))
         if name is None:
-            return ""
+            return None
         found /= name
-    near = found.relative_to(root) if root and found.is_relative_to(root) else found
-    same = unicodedata.normalize("NFC", str(found)) == unicodedata.normalize("NFC", str(path))
-    how = " (its accents are stored in another way: rename it, or copy its name from there)" if same else ""
-    return f"; did you mean {str(near)!r}?{how}" if found != path else ""
+    return found if found != path else None
+
+
+def _same_letters(first: Path, second: Path) -> bool:
+    return unicodedata.normalize("NFC", str(first)) == unicodedata.normalize("NFC", str(second))
+
+
+def did_you_mean(path: Path) -> str:
+    """Suggest a near path for one that does not exist: the end of a sentence, "; did you mean …?", or "."."""
+    near = near_path(path)
+    if near is None:
+        return "."
+    how = (
+        " Its accents are stored in another way: rename it, or copy its name from there."
+        if _same_letters(near, path)
+        else ""
+    )
+    return f"; did you mean {str(near)!r}?{how}"
+
+
+def did_you_mean_unnamed(path: Path) -> str:
+    """As `did_you_mean`, without any name: what lies below a root may name a patient."""
+    near = near_path(path)
+    if near is None:
+        return "."
+    if _same_letters(near, path):
+        how = "another way of storing accents: rename it, or copy its name from the folder"
+    else:
+        how = "a / instead of a backslash" if "\\" in str(path) else "capitals or spaces"
+    return f"; did you mean the name there that differs in {how}?"

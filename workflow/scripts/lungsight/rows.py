@@ -664,6 +664,17 @@ class SaliencyMethodsRow(TypedDict):
     lesion_enrichment_in_lung: NotRequired[float]
 
 
+class SanityValuesRow(TypedDict):
+    """Row of the table `sanity_values`."""
+
+    slice: str
+    patient: str
+    test: str
+    variant: str
+    measure: str
+    value: float
+
+
 class ScoresRow(TypedDict):
     """Row of the table `scores`."""
 
@@ -729,6 +740,15 @@ class SlicesRow(TypedDict):
     z_index: int
     png: str
     sha256: str
+
+
+class SourcePredictionsRow(TypedDict):
+    """Row of the table `source_predictions`."""
+
+    slice: str
+    patient: str
+    source: str
+    predicted: str
 
 
 class SplitRow(TypedDict):

@@ -3,8 +3,9 @@
 In: a trained model, the test slices of the cohort that its stage was trained on, their lung masks, its predictions,
 `saliency.tsv`, and the metadata of the slices.
 
-Out, for each model: `intervention_logits.tsv`, `shortcuts.tsv`, `sanity.tsv`; for each cohort the table of the metadata
-classifier; for the run `report/audit.tsv` (every number), `verdicts.tsv`, `comparisons.tsv` and `systems.tsv`.
+Out, for each model: what was measured of its test slices, `intervention_logits.tsv`, `source_predictions.tsv` and
+`sanity_values.tsv`; with intervals, `shortcuts.tsv` and `sanity.tsv`. For each cohort the table of the metadata
+classifier. For the run `report/audit.tsv` (every number), `verdicts.tsv`, `comparisons.tsv` and `systems.tsv`.
 
 Read in this order:
 
@@ -17,7 +18,8 @@ linear_classifier       logistic regressions, for the next two
 source_classifier       whether the last hidden layer knows the source of a slice
 metadata_classifier     whether metadata alone tell the classes apart
 model_outputs           a trained model as a function of images: the one module that imports TensorFlow itself
-model_audit             all of the above for one model
+model_audit             all of the above for one model, slice by slice
+intervals               the rows of shortcuts.tsv and sanity.tsv that follow
 verdict                 the rules that turn these numbers into one verdict
 attention_differences   pairs of models: whole against segmented, scratch against ImageNet
 tables                  the run's tables of all models

@@ -1,5 +1,9 @@
-"""The audit of one trained model: occlusion tests on all test slices, sanity checks of the maps on a sample of them."""
+"""The audit of one trained model: occlusion tests on all test slices, sanity checks of the maps on a sample of them.
 
+It measures slices. `intervals` makes rows with intervals of the measurements.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,15 +11,18 @@ import numpy as np
 import pandas as pd
 
 from lungsight.audit.interventions import Extents, InterventionBatch, donors_of
-from lungsight.audit.occlusion_tests import intervention_logits, occlusion_rows
-from lungsight.audit.rows import UNMODIFIED, audit_row
-from lungsight.audit.sanity_checks import RandomisableModel, deletion_insertion_rows, randomisation_rows
-from lungsight.audit.source_classifier import source_row
+from lungsight.audit.occlusion_tests import intervention_logits
+from lungsight.audit.sanity_checks import (
+    RandomisableModel,
+    SliceValues,
+    deletion_insertion_values,
+    randomisation_values,
+)
+from lungsight.audit.source_classifier import predict_sources
 from lungsight.errors import UserError
 from lungsight.explain.explanation import SliceImages
-from lungsight.rows import AuditRow
+from lungsight.tables import columns_of
 
-NO_LUNG = "no test slice has a lung in its mask"
 IDENTITY = ["slice", "patient", "label"]
 
 
@@ -49,19 +56,27 @@ class AuditSettings:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the audit measured of one model.
+    """What the audit measured of one model. No table has a row where no test slice has a lung.
 
     Attributes
     ----------
     logits
-        The table `intervention_logits`: slice, patient, label, and a column for each intervention.
-    shortcuts, sanity
-        The rows of the two tables of that name.
+        The table `intervention_logits`: of each slice, and a column for each intervention.
+    sources
+        The table `source_predictions`: the source of each slice, and what its features tell of it.
+    sanity
+        The table `sanity_values`: what the sanity checks measured of each slice of a sample.
     """
 
     logits: pd.DataFrame
-    shortcuts: list[AuditRow]
-    sanity: list[AuditRow]
+    sources: pd.DataFrame
+    sanity: pd.DataFrame
+
+    @classmethod
+    def without_slices(cls) -> "Audit":
+        """Return the tables without rows."""
+        names = ("intervention_logits", "source_predictions", "sanity_values")
+        return cls(*(pd.DataFrame(columns=columns_of(name)) for name in names))
 
 
 def with_lung(slices: SliceImages) -> SliceImages:
@@ -81,13 +96,7 @@ def batch_of(slices: SliceImages, extents: Extents) -> InterventionBatch:
 
 
 def audit(
-    outputs: RandomisableModel,
-    slices: SliceImages,
-    sources: "pd.Series[str]",
-    positive: str,
-    settings: AuditSettings,
-    resamples: int,
-    seed: int,
+    outputs: RandomisableModel, slices: SliceImages, sources: "pd.Series[str]", settings: AuditSettings, seed: int
 ) -> Audit:
     """Measure everything that the audit measures of one model on its test slices.
 
@@ -99,10 +108,8 @@ def audit(
         Its test slices. Those without a lung are left out.
     sources
         Source by slice name.
-    positive
-        Label of the positive class.
-    resamples, seed
-        Of the intervals over patients.
+    seed
+        Of the sanity checks.
 
     Raises
     ------
@@ -111,30 +118,38 @@ def audit(
     """
     usable = with_lung(slices)
     if usable.table.empty:
-        nothing = audit_row("intervention", UNMODIFIED, "roc_auc", reason=NO_LUNG)
-        return Audit(usable.table[IDENTITY].assign(**{UNMODIFIED: np.empty(0)}), [nothing], [])
+        return Audit.without_slices()
     batch = batch_of(usable, settings.extents)
     unmodified = outputs(batch.images)
     if not np.isfinite(unmodified.logit).all():
         raise UserError("The model's prediction is not a number for some test slices: its training has diverged.")
     logits = intervention_logits(outputs, batch, unmodified)
-    shortcuts = occlusion_rows(usable.table, logits, positive, resamples, seed)
     of_slices = usable.table["slice"].map(sources)
-    shortcuts.append(source_row(unmodified.features, of_slices, usable.table["patient"], resamples, seed))
+    predicted = predict_sources(unmodified.features, of_slices, usable.table["patient"])
     return Audit(
         pd.concat([usable.table[IDENTITY], logits], axis=1),
-        shortcuts,
-        _sanity(outputs, usable, settings, resamples, seed),
+        usable.table[["slice", "patient"]].assign(source=of_slices, predicted=predicted),
+        _sanity(outputs, usable, settings, seed),
     )
 
 
-def _sanity(
-    outputs: RandomisableModel, slices: SliceImages, settings: AuditSettings, resamples: int, seed: int
-) -> list[AuditRow]:
+def _sanity(outputs: RandomisableModel, slices: SliceImages, settings: AuditSettings, seed: int) -> pd.DataFrame:
     chosen = spread_sample(len(slices.table), settings.sample)
     sampled = SliceImages(slices.table.iloc[chosen].reset_index(drop=True), slices.images[chosen], slices.masks[chosen])
-    batch, patients = batch_of(sampled, settings.extents), sampled.table["patient"]
-    return [
-        *randomisation_rows(outputs, batch, patients, settings.draws, resamples, seed),
-        *deletion_insertion_rows(outputs, batch, patients, settings.steps, resamples, seed),
+    batch = batch_of(sampled, settings.extents)
+    measured = [
+        *randomisation_values(outputs, batch, settings.draws, seed),
+        *deletion_insertion_values(outputs, batch, settings.steps, seed),
     ]
+    return table_of_values(sampled.table, measured)
+
+
+def table_of_values(slices: pd.DataFrame, measured: Iterable[SliceValues]) -> pd.DataFrame:
+    """Make the table `sanity_values`: a row for each slice and variant of a test. slices: slice, patient."""
+    parts = [
+        slices[["slice", "patient"]].assign(
+            test=each.test, variant=each.variant, measure=each.measure, value=each.values
+        )
+        for each in measured
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -17,6 +17,7 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 AUC_CHANCE = 0.5
 UNMODIFIED = "intact"  # the variant without an intervention
 FULLY_RANDOMISED = "all"  # the variant of parameter randomisation in which nothing learned is left
+DIFFERENCE = "map − random"  # the variant of deletion and insertion that compares a map with random numbers
 # Maps depend on the model where their rank correlation with those of a network with random weights lies below this.
 SIMILAR = 0.5
 _ELEMENTS_AT_ONCE = 1 << 22  # of a weights matrix, to bound memory

@@ -1,4 +1,4 @@
-"""Test whether maps depend on what the model learned, and mark what its prediction rests on.
+"""Test whether maps depend on what the model learned, and mark what its prediction rests on: a value per slice.
 
 Parameter randomisation (Adebayo 2018)
     The layers are re-initialised from the output down, block by block, each block on top of those before. Reported is
@@ -26,19 +26,14 @@ from typing import NamedTuple, Protocol
 
 import keras
 import numpy as np
-import pandas as pd
 from scipy.stats import rankdata
 
 from lungsight.audit.interventions import InterventionBatch, blurred, flat_level
 from lungsight.audit.predictions import Predictions, Predictor
-from lungsight.audit.rows import FULLY_RANDOMISED, audit_row
-from lungsight.evaluation.intervals import mean_with_interval
+from lungsight.audit.rows import DIFFERENCE, FULLY_RANDOMISED
 from lungsight.evaluation.metrics import THRESHOLD
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
-from lungsight.rows import AuditRow
-
-DIFFERENCE = "map − random"
 
 
 class RandomisableModel(Predictor, Protocol):
@@ -47,11 +42,21 @@ class RandomisableModel(Predictor, Protocol):
     model: keras.Model
 
 
-class Resampling(NamedTuple):
-    """How often patients are drawn for an interval, and the seed of the draws."""
+class SliceValues(NamedTuple):
+    """What one variant of a test measured.
 
-    resamples: int
-    seed: int
+    Attributes
+    ----------
+    test, variant, measure
+        As in sanity.tsv.
+    values
+        (n,) float64, one per slice; NaN where a slice has none.
+    """
+
+    test: str
+    variant: str
+    measure: str
+    values: np.ndarray
 
 
 def blocks_of(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:
@@ -112,32 +117,9 @@ def prediction_sign(predictions: Predictions) -> np.ndarray:
     return np.where(predictions.probability >= THRESHOLD, 1.0, -1.0)
 
 
-def _mean_row(
-    test: str,
-    variant: str,
-    measure: str,
-    values: np.ndarray,
-    patients: "pd.Series[str]",
-    resampling: Resampling,
-    chance: float,
-) -> AuditRow:
-    """Make a row of the mean of values (n,) over the slices that have one."""
-    mean, low, high = mean_with_interval(values[:, None], patients, *resampling)
-    n = int((~np.isnan(values)).sum())
-    reason = "" if n else "no map could be compared"
-    interval = float(low[0]), float(high[0])
-    value = float(mean[0])
-    return audit_row(test, variant, measure, value, interval, unit="slice", n=n, chance=chance, reason=reason)
-
-
-def randomisation_rows(
-    outputs: RandomisableModel,
-    batch: InterventionBatch,
-    patients: "pd.Series[str]",
-    draws: int,
-    resamples: int,
-    seed: int,
-) -> list[AuditRow]:
+def randomisation_values(
+    outputs: RandomisableModel, batch: InterventionBatch, draws: int, seed: int
+) -> list[SliceValues]:
     """Measure how alike the maps stay while the model is re-initialised, and the enrichment of a fully random one.
 
     Every map speaks for the class that the trained model predicted.
@@ -148,10 +130,10 @@ def randomisation_rows(
         The model. Its variables have their values again at the end.
     batch
         n slices.
-    patients
-        (n,).
     draws
         How often the model is re-initialised.
+    seed
+        Of the fresh values.
     """
     blocks, trained = blocks_of(outputs.model), outputs(batch.images)
     sign = prediction_sign(trained)
@@ -166,14 +148,12 @@ def randomisation_rows(
                 maps = outputs(batch.images).maps(sign)
                 correlations[name].append(rank_correlation(trained.maps(sign), maps))
             enrichments.append(enrichment(upsample_bilinear(maps, batch.lung.shape[1:]), batch.lung))
-    test, resampling = "randomisation", Resampling(resamples, seed)
-    by_block = [*correlations.items(), (FULLY_RANDOMISED, list(correlations.values())[-1])]
-    rows = [
-        _mean_row(test, name, "rank_correlation", _mean_over_draws(values), patients, resampling, chance=0.0)
-        for name, values in by_block
+    test, by_block = "randomisation", {name: _mean_over_draws(drawn) for name, drawn in correlations.items()}
+    by_block[FULLY_RANDOMISED] = list(by_block.values())[-1]
+    return [
+        *(SliceValues(test, name, "rank_correlation", values) for name, values in by_block.items()),
+        SliceValues(test, FULLY_RANDOMISED, "enrichment", _mean_over_draws(enrichments)),
     ]
-    random_maps = _mean_over_draws(enrichments)
-    return [*rows, _mean_row(test, FULLY_RANDOMISED, "enrichment", random_maps, patients, resampling, chance=1.0)]
 
 
 def _mean_over_draws(drawn: list[np.ndarray]) -> np.ndarray:
@@ -224,14 +204,7 @@ def area_under_steps(
     return np.trapezoid(np.stack(curve), dx=1 / steps, axis=0)
 
 
-def deletion_insertion_rows(
-    outputs: Predictor,
-    batch: InterventionBatch,
-    patients: "pd.Series[str]",
-    steps: int,
-    resamples: int,
-    seed: int,
-) -> list[AuditRow]:
+def deletion_insertion_values(outputs: Predictor, batch: InterventionBatch, steps: int, seed: int) -> list[SliceValues]:
     """Measure the areas for the maps, for random maps of the same resolution, and their difference."""
     predictions, rng = outputs(batch.images), np.random.default_rng(seed)
     sign = prediction_sign(predictions)
@@ -243,12 +216,10 @@ def deletion_insertion_rows(
     }
     empty = ~(maps > 0).any(axis=(1, 2))
     turns = {"deletion": (flat_level(batch), batch.images), "insertion": (batch.images, blurred(batch))}
-    rows: list[AuditRow] = []
+    measured: list[SliceValues] = []
     for test, (hot, cold) in turns.items():
         areas = {name: area_under_steps(outputs, each, hot, cold, sign, steps) for name, each in ranks.items()}
         areas[DIFFERENCE] = areas["map"] - areas["random"]
         for name, values in areas.items():
-            values[empty] = np.nan
-            chance = 0.0 if name == DIFFERENCE else np.nan
-            rows.append(_mean_row(test, name, "area", values, patients, Resampling(resamples, seed), chance))
-    return rows
+            measured.append(SliceValues(test, name, "area", np.where(empty, np.nan, values)))
+    return measured

@@ -37,10 +37,14 @@ def balanced_accuracy(truth: np.ndarray, right: np.ndarray) -> Statistic:
     return statistic
 
 
-def source_row(
-    features: np.ndarray, sources: "pd.Series[str]", patients: "pd.Series[str]", resamples: int, seed: int
-) -> AuditRow:
-    """Measure how well features tell the sources that two patients or more come from. Chance is 1 / sources.
+def _told_apart(sources: "pd.Series[str]", patients: "pd.Series[str]") -> "pd.Series[int]":
+    """Count the patients of each source that two patients or more come from; the others cannot be held out."""
+    per_source = patients.groupby(sources, sort=False).nunique()
+    return per_source[per_source > 1]
+
+
+def predict_sources(features: np.ndarray, sources: "pd.Series[str]", patients: "pd.Series[str]") -> np.ndarray:
+    """Predict the source of each slice from features, by a model that was fitted on other patients.
 
     Parameters
     ----------
@@ -48,16 +52,40 @@ def source_row(
         (n, k) of n slices.
     sources, patients
         (n,), in the same order.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) str; "" for a slice of a source without a second patient, and for all where no two sources are left.
     """
-    per_source = patients.groupby(sources, sort=False).nunique()
-    usable = list(per_source.index[per_source > 1])
+    usable = _told_apart(sources, patients)
+    chosen = sources.isin(usable.index).to_numpy()
+    predicted = np.full(len(sources), "", dtype=object)
+    if len(usable) > 1:
+        truth, groups = sources[chosen].to_numpy(), patients[chosen].to_numpy()
+        predicted[chosen] = cross_validated(features[chosen], truth, groups, min(FOLDS, int(usable.min())))
+    return predicted
+
+
+def source_row(predictions: pd.DataFrame, resamples: int, seed: int) -> AuditRow:
+    """Measure how well sources are told that two patients or more come from. Chance is 1 / sources.
+
+    Parameters
+    ----------
+    predictions
+        source_predictions.tsv.
+    resamples, seed
+        Of the interval.
+    """
+    sources, patients = predictions["source"], predictions["patient"]
+    usable = _told_apart(sources, patients)
     if len(usable) < 2:
         single = sources.nunique() == 1
         reason = "the test slices come from one source" if single else "fewer than two sources have two patients"
         return audit_row(TEST, CLASSIFIER, MEASURE, unit="slice", reason=reason)
-    chosen = sources.isin(usable).to_numpy()
-    truth, groups = sources[chosen].to_numpy(), patients[chosen]
-    predicted = cross_validated(features[chosen], truth, groups.to_numpy(), min(FOLDS, int(per_source[usable].min())))
-    value, interval = clustered_interval(balanced_accuracy(truth, predicted == truth), groups, resamples, seed)
-    n, chance = len(truth), 1 / len(usable)
-    return audit_row(TEST, CLASSIFIER, MEASURE, value, interval, unit="slice", n=n, chance=chance)
+    tested = predictions[sources.isin(usable.index)]
+    truth, predicted = tested["source"].to_numpy(), tested["predicted"].to_numpy()
+    value, interval = clustered_interval(
+        balanced_accuracy(truth, predicted == truth), tested["patient"], resamples, seed
+    )
+    return audit_row(*(TEST, CLASSIFIER, MEASURE, value, interval), unit="slice", n=len(tested), chance=1 / len(usable))

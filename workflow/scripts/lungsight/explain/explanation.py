@@ -1,6 +1,6 @@
-"""Explain the test slices of one model: tables, raw maps and a summary."""
+"""Explain the test slices of one model: tables and raw maps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,20 +8,16 @@ import numpy as np
 import pandas as pd
 
 from lungsight.errors import UserError
-from lungsight.evaluation.intervals import LEVEL, mean_with_interval
 from lungsight.evaluation.metrics import THRESHOLD, select_test_rows
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
-from lungsight.explain.lesions import Lesions, measure_on_lesions, summarise_lesions
+from lungsight.explain.lesions import Lesions, measure_on_lesions
 from lungsight.explain.margin import UNKNOWN, NearLung
-from lungsight.explain.mean_map import INCLUDED_RULE
+from lungsight.explain.model_summary import MethodDescription
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure_in_batches
-from lungsight.explain.sampling import SAMPLING_RULE
-from lungsight.explain.summary import paired_differences, summarise
 from lungsight.program import progress
 from lungsight.training.image_cache import CachedImages
 
 BATCH = 32
-SAMPLE_RULE = "evenly spaced through the test slices in table order"
 EMPTY, NO_MASK = "the map is zero everywhere", "no lung mask"
 MEASURED = (*METRICS, *ADDITIONAL)
 
@@ -198,68 +194,15 @@ def other_methods(explained: dict[str, Explanation]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def summarise_stage(
-    explained: dict[str, Explanation],
-    methods: dict[str, Target],
-    pictures: list[dict[str, Any]],
-    means: list[dict[str, Any]],
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Compute summary.json: what each method explains, its means by outcome, and which slices are drawn by which rule.
-
-    Parameters
-    ----------
-    explained
-        By method. PRIMARY explains every test slice, another method these or a sample of them.
-    methods
-        What each method explains.
-    pictures
-        Slices to draw, as `sampling.pictures_of` returns them.
-    means
-        Description of the mean maps, as `mean_map.describe_mean_maps` returns it.
-    resamples, seed
-        Of the intervals.
-    """
-    described = [
-        _describe(name, methods[name], explanation, resamples, seed)
-        | {"difference": _difference(explanation.table, explained[PRIMARY].table, resamples, seed)}
+def describe_methods(explained: Mapping[str, Explanation], targets: Mapping[str, Target]) -> list[MethodDescription]:
+    """List what each method explains, as methods.json has it. Both by method, PRIMARY first."""
+    return [
+        MethodDescription(
+            method=name,
+            layer=targets[name].layer,
+            explained=targets[name].output,
+            sign=targets[name].sign_rule,
+            map_size=list(explanation.maps.shape[1:]),
+        )
         for name, explanation in explained.items()
     ]
-    return {
-        "methods": described,
-        "sample": SAMPLE_RULE,
-        "intervals": {"level": LEVEL, "resampled": "patients", "resamples": resamples, "seed": seed},
-        "overlays": {"rule": SAMPLING_RULE, "pictures": pictures},
-        "mean_maps": {"rule": INCLUDED_RULE, "classes": means},
-    }
-
-
-def _describe(name: str, target: Target, explained: Explanation, resamples: int, seed: int) -> dict[str, Any]:
-    table = explained.table
-    lesions = summarise_lesions(table, resamples, seed)
-    return {
-        "method": name,
-        "layer": target.layer,
-        "explained": target.output,
-        "sign": target.sign_rule,
-        "map_size": list(explained.maps.shape[1:]),
-        "n": len(table),
-        "n_empty": int(table["empty"].sum()),
-        "missing": {reason: int(count) for reason, count in table["reason"].value_counts().items() if reason},
-        "margin_from": table["margin_from"].value_counts().to_dict() if "margin_from" in table else {},
-        "outcomes": [_without_nan(row) for row in summarise(table, resamples, seed)],
-        "lesions": lesions | {"outcomes": [_without_nan(row) for row in lesions["outcomes"]]},
-    }
-
-
-def _difference(table: pd.DataFrame, primary: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
-    """Average a method's enrichment minus the primary method's over the slices that both measured, with interval."""
-    pairs = paired_differences(table, primary, "enrichment")
-    mean, low, high = mean_with_interval(pairs[["enrichment"]].to_numpy(), pairs["patient"], resamples, seed)
-    ends = {"enrichment": mean, "enrichment_lo": low, "enrichment_hi": high}
-    return {"n": len(pairs)} | _without_nan({name: float(values[0]) for name, values in ends.items()})
-
-
-def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.ndimage import distance_transform_edt
 
 # Source of a pixel's size: the scan's spacing, the width assumed for images without spacing, or none.
-FROM_SPACING, ASSUMED, UNKNOWN = "spacing", "assumed", "unhas_spacing"
+FROM_SPACING, ASSUMED, UNKNOWN = "spacing", "assumed", "unknown"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class NearLung:
     Attributes
     ----------
     masks
-        (n, size, size) bool; empty where the size of a pixel is unhas_spacing.
+        (n, size, size) bool; empty where the size of a pixel is unknown.
     origin
         (n,) str, FROM_SPACING, ASSUMED or UNKNOWN.
     """
@@ -49,14 +49,14 @@ def pixel_sizes(
     size
         Rows and columns of the resized slices.
     assumed_width
-        Height and width in mm that an image without spacing is assumed to show; None leaves its pixels unhas_spacing.
+        Height and width in mm that an image without spacing is assumed to show; None leaves its pixels unknown.
     extent
         (n, 2) share of rows and columns that the resized slice shows.
 
     Returns
     -------
     pixels
-        (n, 2) mm, by row and column; NaN where unhas_spacing.
+        (n, 2) mm, by row and column; NaN where unknown.
     origin
         (n,) str, FROM_SPACING, ASSUMED or UNKNOWN.
     """

@@ -1,10 +1,11 @@
-"""Choose the slices that are drawn: by a rule, not by hand."""
+"""Choose the slices that are drawn: by a rule, not by hand. Name the rule of those that all methods explain."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
+SAMPLE_RULE = "evenly spaced through the test slices in table order"
 SAMPLING_RULE = (
     "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
     " half-way between"

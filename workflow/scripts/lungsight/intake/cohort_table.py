@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
-from lungsight.paths import did_you_mean
+from lungsight.paths import did_you_mean, did_you_mean_unnamed
 from lungsight.patient_ids import ADVICE, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
@@ -96,7 +96,7 @@ def _label_error(word: str, labels: dict[str, list[str]]) -> str:
 def _problem_of_place(path: str, root: Path) -> str:
     """Say why a path cannot be relative to the root; "" if it can."""
     if path.startswith("/") and (inside := _below(path, root)):
-        return f"is absolute; write it from the root on: {inside!r}."
+        return f"is absolute; write it from the root on, without {path.removesuffix(inside)}"
     parts = PurePosixPath(path.replace("\\", "/"))
     return "leads out of the root." if parts.is_absolute() or ".." in parts.parts else ""
 
@@ -120,7 +120,7 @@ def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], p
     return TableRow(
         row=number,
         patient="" if is_missing(fields["patient"]) else fields["patient"],
-        path=fields["path"],
+        path=str(PurePosixPath(fields["path"])) if fields["path"] else "",  # ./a/ is a
         label=_class_of(fields.get("label", ""), labels) or "",
         source=fields.get("source", ""),
         mask=fields.get("mask", ""),
@@ -242,7 +242,7 @@ def _check_places(name: str, cohort: dict[str, Any], labels: dict[str, list[str]
         absent.append(f"cohorts.{name}.table: {table} is a folder; name the table in it.")
     elif "layout" not in cohort and not table.is_file():
         absent.append(
-            f"cohorts.{name}.table: {table} does not exist{did_you_mean(table)}. Write one (patient path label), or let"
+            f"cohorts.{name}.table: {table} does not exist{did_you_mean(table)} Write one (patient path label), or let"
             f" `snakemake draft_table --config root=DIR` write a first one from a folder of scans."
         )
     if "phantom" in cohort and root.is_dir() and any(root.iterdir()) and not (root / "truth").is_dir():
@@ -251,7 +251,7 @@ def _check_places(name: str, cohort: dict[str, Any], labels: dict[str, list[str]
     if "phantom" not in cohort and root.is_file():
         absent.append(f"cohorts.{name}.root: {root} is a file; name the folder that the table's paths start from.")
     elif "phantom" not in cohort and not root.is_dir():
-        absent.append(f"cohorts.{name}.root: the folder {root} does not exist{did_you_mean(root)}.")
+        absent.append(f"cohorts.{name}.root: the folder {root} does not exist{did_you_mean(root)}")
     if absent:
         raise UserError("\n".join(absent))
 
@@ -321,7 +321,7 @@ def _problems(
             if column == "path" or (column == "mask" and cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")
         elif problem := _problem_of_place(path, root):
-            problems.append(f"{column} {path!r} {problem}")
+            problems.append(f"{column} {problem}")
         elif "phantom" not in cohort and "layout" not in cohort and not row.skip:
             problems += _problems_on_disk(column, path, root)
     return problems
@@ -366,13 +366,13 @@ def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
     place = root / path
     try:
         if not place.exists():
-            return [f"{column} {path!r} does not exist below {root}{did_you_mean(place, root)}."]
+            return [f"{column} does not exist below {root}{did_you_mean_unnamed(place)}"]
         # Resolving a path looks at each of its folders. For thousands of files in one folder that is done once.
         inside = _is_inside(place if place.is_symlink() or place == root else place.parent, root)
         if not inside:
-            return [f"{column} {path!r} is a link that leads out of the root."]
+            return [f"{column} is a link that leads out of the root."]
     except OSError as error:
-        return [f"{column} {path[:60]!r} cannot be looked up: {error.strerror}."]
+        return [f"{column} cannot be looked up: {error.strerror}."]
     return []
 
 

@@ -7,8 +7,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from lungsight.errors import BadCase
-from lungsight.intake.geometry import is_sheared, unit_axes, voxel_spacing
-from lungsight.intake.series import MAX_SLICE_SPACING, MAX_SPACING, MIN_SPACING
+from lungsight.intake.geometry import MAX_SLICE_SPACING, MAX_SPACING, MIN_SPACING, is_sheared, unit_axes, voxel_spacing
 
 SPACING_TOLERANCE = 0.01
 DIRECTION_TOLERANCE = 2e-3  # on unit vectors; the quaternion of a qform has 32 bits, which leaves an error of 7e-4
@@ -32,9 +31,11 @@ class _Form:
 
 
 def spacing_is_possible(spacing: np.ndarray) -> bool:
-    """Tell whether distances, in mm, are those of a CT: the largest may lie between slices."""
-    pixels = np.sort(spacing)[:2]
-    return bool(np.all(spacing >= MIN_SPACING) and np.all(pixels <= MAX_SPACING) and spacing.max() <= MAX_SLICE_SPACING)
+    """Tell whether all distances, in mm, are those of a CT; the largest is the one between slices."""
+    *between_pixels, between_slices = np.sort(spacing)
+    return bool(min(between_pixels) >= MIN_SPACING) and bool(
+        max(between_pixels) <= MAX_SPACING and between_slices <= MAX_SLICE_SPACING
+    )
 
 
 def in_mm(spacing: np.ndarray) -> str:
@@ -154,7 +155,9 @@ def _compare_with_pixdim(sform: _Form, pixdim: np.ndarray, shape: tuple[int, ...
     written = np.abs(pixdim[1:4][axes]) * scale
     if np.allclose(written, sform.spacing[axes], rtol=SPACING_TOLERANCE, atol=0):
         return []
-    if spacing_is_possible(written) and not np.allclose(written, scale):
+    stated = sform.spacing.copy()
+    stated[axes] = written
+    if spacing_is_possible(stated) and not np.allclose(written, scale):
         raise BadCase(
             f"the NIfTI's sform and pixdim disagree: voxels of {in_mm(sform.spacing[axes])} and of {in_mm(written)}"
         )

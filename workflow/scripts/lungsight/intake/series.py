@@ -11,14 +11,19 @@ import numpy as np
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import kernel_class
-from lungsight.intake.geometry import affine_of_planes, is_axial, slice_normal
+from lungsight.intake.geometry import (
+    MAX_SLICE_SPACING,
+    MAX_SPACING,
+    MIN_SPACING,
+    affine_of_planes,
+    is_axial,
+    slice_normal,
+)
 from lungsight.intake.headers import MAX_PIXELS, NEEDED, SliceHeader, tag_of
 from lungsight.intake.passes import check_one_pass
 
 SPACING_TOLERANCE = 0.01
 VECTOR_TOLERANCE = 1e-3
-MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm; micro-CT has some hundredths, slices lie some millimetres apart
-MAX_SLICE_SPACING = 200.0  # mm; a chest is 300 mm high, and a few slices of it may have been kept
 MIN_COVER = 0.5  # of the longest series: a thin series through a part of the chest does not show the chest
 MOST_DESCRIBED = 5
 

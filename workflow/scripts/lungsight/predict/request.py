@@ -130,7 +130,7 @@ def prediction_request(options: dict[str, Any]) -> Request:
     scans, model = Path(path_option(options, "scans")), trained_model(path_option(options, "model"))
     if not scans.is_dir():
         problem = "is a file; name the folder that it lies in" if scans.exists() else "does not exist"
-        raise UserError(f"scans: {scans} {problem}{did_you_mean(scans)}.")
+        raise UserError(f"scans: {scans} {problem}{did_you_mean(scans)}")
     settings, rows_by_format = settings_of_run(model), find_scans(scans)
     out = path_option(options, "out", "results/predict").rstrip("/")
     if Path(out).resolve() == model.results.resolve():

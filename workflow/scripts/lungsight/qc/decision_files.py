@@ -94,7 +94,7 @@ def check_decision_folder(folder: str, may_come_later: bool = False) -> None:
     if Path(folder).is_file():
         raise UserError(f"qc.decisions: {folder} is a file; name the folder that it lies in.")
     if folder and not Path(folder).is_dir() and not may_come_later:
-        raise UserError(f"qc.decisions: the folder {folder} does not exist{did_you_mean(Path(folder))}.")
+        raise UserError(f"qc.decisions: the folder {folder} does not exist{did_you_mean(Path(folder))}")
     if wrong := [problem for path in _entries(folder) if (problem := _problem_of(path))]:
         raise UserError("\n".join(wrong))
 

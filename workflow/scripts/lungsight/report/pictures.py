@@ -38,7 +38,7 @@ def as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
 
 
 def overlay_picture(folder: Path, entry: dict[str, Any]) -> Picture:
-    """Show one overlay of `explain_stage`. entry: of it in summary.json."""
+    """Show one overlay of a model. entry: of it in summary.json."""
     alt = (
         f"{OUTCOMES[entry['outcome']]}: a slice labelled {entry['label']}, probability {number(entry['probability'])};"
         f" left the slice with the lung outlined, right the same under its Grad-CAM map, enrichment"
@@ -48,7 +48,7 @@ def overlay_picture(folder: Path, entry: dict[str, Any]) -> Picture:
 
 
 def mean_picture(folder: Path, summary: dict[str, Any]) -> Picture:
-    """Show the mean maps of a model's classes. folder: of `explain_stage`. summary: its summary.json."""
+    """Show the mean maps of a model's classes. folder: of its explanation. summary: its summary.json."""
     classes = [
         f"{entry['label']} ({count(entry['slices'], 'slice')} of {count(entry['patients'], 'patient')}), highest"
         f" {entry['where']} at {number(entry['highest'], 1)} times the map's mean"

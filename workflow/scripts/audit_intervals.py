@@ -1,0 +1,38 @@
+"""Make shortcuts.tsv and sanity.tsv of one model, with intervals, from what the audit measured of its test slices."""
+
+import argparse
+import json
+from pathlib import Path
+
+from lungsight.audit.intervals import sanity_rows, shortcut_rows
+from lungsight.layout import INTERVENTION_LOGITS, SANITY, SANITY_VALUES, SHORTCUTS, SOURCE_PREDICTIONS
+from lungsight.program import parser, run
+from lungsight.tables import read_table, write_table
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument(
+        "--explanation", type=Path, required=True, help="folder of the explanation, input and output"
+    )
+    arguments.add_argument(
+        "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
+    )
+    return arguments.parse_args()
+
+
+def main() -> None:
+    """Write the two tables."""
+    args = parse_args()
+    logits = read_table(args.explanation / INTERVENTION_LOGITS, schema="intervention_logits")
+    sources = read_table(args.explanation / SOURCE_PREDICTIONS, schema="source_predictions")
+    values = read_table(args.explanation / SANITY_VALUES, schema="sanity_values")
+    positive, resamples, seed = (args.statistics[name] for name in ("positive", "resamples", "seed"))
+    shortcuts = shortcut_rows(logits, sources, positive, resamples, seed)
+    write_table(args.explanation / SHORTCUTS, shortcuts, schema="audit")
+    write_table(args.explanation / SANITY, sanity_rows(values, resamples, seed), schema="audit")
+
+
+if __name__ == "__main__":
+    run(main)
