@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from lungsight.intake.geometry import image_to_slice
-from lungsight.privacy import pseudonym
+from lungsight.privacy import key_of, pseudonym
 from lungsight.tables import columns_of, write_table
 
 KEY = b"made"
@@ -51,8 +51,9 @@ def made_cohort(
 ) -> pd.DataFrame:
     """Write cases.tsv, slices.tsv, nifti, png and predicted masks of a cohort; patients alternate positive, negative.
 
-    Returns the slices table.
+    Returns the slices table. The run gets a key: without one, its pseudonyms would fit no other.
     """
+    key_of(Path(f"{run}.private") / "key")
     rng = np.random.default_rng(seed)
     folder = run / "cohorts" / cohort
     cases, rows = [], []

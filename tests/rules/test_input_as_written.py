@@ -86,3 +86,10 @@ def test_a_table_that_may_not_be_read_is_named(tmp_path):
     workspace = study(tmp_path, patient_ids="exact")
     (tmp_path / "my table.csv").chmod(0)
     assert "my table.csv cannot be read: Permission denied" in refusal(workspace)
+
+
+def test_a_root_beside_the_cohorts_is_misplaced_unless_the_command_names_it(tmp_path):
+    workspace = study(tmp_path, root="my scans", patient_ids="exact")
+    assert "unknown key root; did you mean cohorts.<name>.root?" in refusal(workspace)
+    done = workspace.snakemake("--cores", "1", "draft_table", "--config", "root=my scans", "table=draft.tsv")
+    assert done.returncode == 0 and (tmp_path / "draft.tsv").is_file(), done.stdout

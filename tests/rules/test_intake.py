@@ -109,7 +109,7 @@ def test_convert_takes_lesion_masks_and_runs_anew_where_one_changes(tmp_path):
     cases = pd.concat(read_table(folder / "shards" / name / "cases.tsv", "converted_cases") for name in shards)
     kept = cases.set_index("case").loc[case_of("b")]
     assert (kept["status"], kept["n_slices"]) == ("ok", 8)
-    assert kept["reason"].startswith("its lesion mask is left out: the mask does not lie on the image's grid")
+    assert kept["reason"].startswith("its lesion mask is left out: it does not lie on the image's grid")
     assert not (folder / "lesions" / shard("b") / f"{case_of('b')}.nii.gz").exists()
     log = (workspace.run_folder / "logs" / "convert" / "hospital" / f"{shard('b')}.log").read_text()
     assert "row 2 ok: its lesion mask is left out" in log and "other.nii" not in log
@@ -324,7 +324,7 @@ def test_draft_table(tmp_path):
     [
         ({}, {}, ["row 1: label 'Covid' is not in labels; did you mean 'Covid-19'?", "row 2: path does not"]),
         ({"root": "elsewhere"}, {}, ["cohorts.hospital.root: the folder elsewhere does not exist."]),
-        ({"formatt": "png"}, {"seed": "x"}, ["unknown key formatt; did you mean format?", "seed: 'x' is not of type"]),
+        ({"formatt": "png"}, {"seed": "x"}, ["unknown key formatt; did you mean format?", "seed: 'x' is not a whole"]),
     ],
 )
 def test_the_users_mistakes_are_messages_before_any_job(tmp_path, cohort, config, messages):

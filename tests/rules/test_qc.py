@@ -171,7 +171,7 @@ def test_decisions_concern_their_cohort_before_it_is_taken_in(tmp_path):
     workspace = workspace_of(tmp_path, decisions="reviews")
     workspace.config["segmentation"] = {"method": "classical"}
     workspace.write_config()
-    workspace.private_folder.mkdir(parents=True)
+    workspace.private_folder.mkdir(parents=True, exist_ok=True)
     (workspace.private_folder / "key").write_text("ab" * 32)
     case = case_of(bytes.fromhex("ab" * 32), "hospital", "scan.png")
     write_decisions(tmp_path / "reviews" / "mine.tsv", (f"{case}-0000", 1, 1, "", "AB", "2021-03-05T10:00:00Z"))

@@ -176,7 +176,7 @@ def test_make_split_keeps_near_duplicates_together_and_earlier_assignments(tmp_p
     old, names = tmp_path / "results" / "old", [f"person {number}" for number in range(16)]
     cases = read_table(run / "cohorts" / "hospital" / "cases.tsv", "cases")
     private = cases[["case", "row"]].assign(patient=names, path="x")
-    (workspace.private_folder).mkdir()
+    workspace.private_folder.mkdir(exist_ok=True)
     private.to_csv(workspace.private_folder / "hospital.tsv", sep="\t", index=False)
     private.iloc[:0].to_csv(workspace.private_folder / "curated.tsv", sep="\t", index=False)
     earlier = {"person 2": "test", "person 3": "val", "person 9": "test"}
@@ -185,7 +185,7 @@ def test_make_split_keeps_near_duplicates_together_and_earlier_assignments(tmp_p
         for number, side in enumerate(earlier.values())
     ]
     write_table(old / "splits" / "hospital" / "whole.tsv", rows, "split")
-    (tmp_path / "results" / "old.private").mkdir()
+    (tmp_path / "results" / "old.private").mkdir(exist_ok=True)
     earlier_names = pd.DataFrame(
         {"case": [f"{n:016x}" for n in range(3)], "row": 1, "patient": list(earlier), "path": "x"}
     )
@@ -210,7 +210,7 @@ def shared_patients(tmp_path, chosen: dict[str, list[str]], given: dict[str, str
     splits = {"fractions": [0.5, 0.25, 0.25]} | splits
     workspace = made_workspace(tmp_path, {name: roles[name] for name in chosen}, shared_ids=True, splits=splits)
     run = workspace.run_folder
-    workspace.private_folder.mkdir(parents=True)
+    workspace.private_folder.mkdir(parents=True, exist_ok=True)
     for name, people in chosen.items():
         slices = made_cohort(run, name, patients=len(people), slices=1)
         pseudonyms = {
@@ -268,7 +268,7 @@ def test_an_earlier_run_moves_no_one_in_the_segmentation_either(tmp_path, turn):
     drawn = [{"case": "a" * 16, "patient": "b" * 16, "split": "val"}]
     write_table(old / "segmentation" / "split.tsv", drawn, "segmentation_split")
     private = tmp_path / "results" / "old.private"
-    private.mkdir()
+    private.mkdir(exist_ok=True)
     for name, cases in (("hospital", numbers), ("lungs", {"P08": "a" * 16})):
         table = pd.DataFrame({"case": cases.values(), "row": 1, "patient": cases.keys(), "path": "x"})
         table.to_csv(private / f"{name}.tsv", sep="\t", index=False)

@@ -135,6 +135,8 @@ def in_an_empty_folder(tmp_path, monkeypatch):
             "pipelines.backbones.0: 'ResNet50' is not possible here; write small letters",
         ),
         (written(more="Min-Slices: 3"), "the config: unknown key Min-Slices; did you mean min_slices?"),
+        (written(more="root: data"), "the config: unknown key root; did you mean cohorts.<name>.root?"),
+        (written(more="png_size: 64"), "the config: unknown key png_size; did you mean intake.png_size?"),
         (written().replace("dicom", "DICOM"), "'DICOM' is none of dicom, nifti, png. Did you mean dicom?"),
         (written(more="patient_ids: normalize"), "patient_ids: 'normalize' is none of exact, normalise."),
         # Wildcards and formulas.

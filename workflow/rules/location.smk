@@ -65,6 +65,8 @@ def below_prefix(config):
 
 
 REPOSITORY = repository_folder()
+if {"{", "}"} & set(str(REPOSITORY)):
+    stop(f"lungsight lies in {REPOSITORY}, and Snakemake reads braces in that name as wildcards. Rename the folder.")
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 config = below_prefix(config)
 

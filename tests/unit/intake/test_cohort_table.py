@@ -103,7 +103,7 @@ def test_everything_wrong_is_listed_at_once_by_row(cohort):
 @pytest.mark.parametrize(
     ("source", "content"),
     [
-        *[("p10", "the id of a patient"), ("MÜLLER", "the id of a patient")],
+        *[("p10", "the id of a patient"), ("MÜLLER", "the id of a patient"), ("P010", "the id of a patient")],
         *[("/data/mueller", "a path"), ("C:\\scans", "a path"), ("~/x", "a path"), ("../y", "a path")],
         ("b/c", "a path"),
         *[("CT 2020-03-14", "a date"), ("20200314", "a date"), ("14.3.2020", "a date"), ("2020_3_4", "a date")],
@@ -366,6 +366,11 @@ def test_words_for_a_missing_id_are_missing(cohort, word):
     assert [row.patient for row in rows] == ["", ""]
     assert pseudonymise_rows(rows, "hospital", bytes(32), shared_ids=True)["patient"].nunique() == 2
     assert count_ids(rows) == {"rows": 0, "without": 2, "ids": 0, "patients": 0}
+
+
+def test_a_source_that_is_a_word_for_a_missing_id_names_nobody(cohort):
+    write(cohort, [("unknown", "a", "1", "unknown")], HEADER_WITH_SOURCE)
+    assert read_cohort_table("hospital", cohort | {"patients": "unknown"}, LABELS)[0].source == "unknown"
 
 
 @pytest.mark.parametrize("patient", ["1.23E+11", "1,23E+11", "5E+15", "1.2345e+12"])

@@ -23,7 +23,7 @@ def check_triggers():
 
 
 def phantoms_of_cohort(wildcards):
-    """The root of a cohort where a rule makes it. The user's scans are no inputs: their names may name patients."""
+    """The root of a phantom cohort. The user's scans are no inputs: their names may name patients."""
     check_triggers()
     cohort = config["cohorts"][wildcards.cohort]
     return cohort["root"] if "phantom" in cohort else []

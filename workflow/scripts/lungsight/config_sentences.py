@@ -7,6 +7,7 @@ import datetime
 import difflib
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any, cast
 
 import jsonschema
@@ -39,7 +40,7 @@ def sentence_of(error: jsonschema.ValidationError) -> str:
     value: Any = error.instance
     match error.validator:
         case "additionalProperties":
-            return _unknown_keys(where, set(value), list(_schema_at(error).get("properties", {})))
+            return _unknown_keys(where, set(value), _schema_at(error))
         case "required":
             missing = [name for name in _rule_of(error) if name not in value]
             return f"{where}: {', '.join(missing)} must be given."
@@ -69,13 +70,29 @@ def _of_another_pattern(value: str, error: jsonschema.ValidationError) -> str:
     return f"{value!r} is not possible here; write {words}."
 
 
-def _unknown_keys(where: str, written: set[str], known: list[str]) -> str:
+def _unknown_keys(where: str, written: set[str], schema: dict) -> str:
+    known = list(schema.get("properties", {}))
     sentences = []
     for name in sorted(written - set(known)):
         near = [key for key in known if key == _as_name(name)] or difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."
+        below = [place for place in _places_of(name, schema) if "." in place]
+        if below and name not in near:
+            hint = f"did you mean {below[0]}?"
+        else:
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."
         sentences.append(f"{where}: unknown key {name}; {hint}")
     return "; ".join(sentences)
+
+
+def _places_of(key: str, schema: dict, place: str = "") -> Iterator[str]:
+    """Yield the places below a part of the schema that know a key; `<name>` is a name that the user chooses."""
+    parts = dict(schema.get("properties", {}))
+    if isinstance(other := schema.get("additionalProperties"), dict):
+        parts["<name>"] = other
+    for name, part in parts.items():
+        if name == key:
+            yield f"{place}{name}"
+        yield from _places_of(key, part, f"{place}{name}.")
 
 
 def _as_name(text: str) -> str:

@@ -37,7 +37,7 @@ class Child:
         Seconds after which a call that has not returned counts as dead.
     """
 
-    def __init__(self, prepare: Callable[[], None] | None = None, patience: float = 120.0) -> None:
+    def __init__(self, prepare: Callable[[], None] | None = None, patience: float = 60.0) -> None:
         self._prepare, self._patience = prepare, patience
         self._process: multiprocessing.Process | None = None
         self._pipe: multiprocessing.connection.Connection[Any, Any] | None = None

@@ -280,7 +280,8 @@ def _check_rows(
     rows: list[TableRow] = []
     wrong: list[str] = []
     row_of_path: dict[str, int] = {}
-    patients = {raw.by_column(record)["patient"].casefold() for record in raw.records if len(record) == len(raw.header)}
+    written = {raw.by_column(record)["patient"] for record in raw.records if not raw.misfit(record)}
+    patients = {normalised(patient) for patient in written if not is_missing(patient)}
     for number, record in enumerate(raw.records, start=1):
         if misfit := raw.misfit(record):
             wrong.append(f"row {number}: {misfit}")
@@ -336,10 +337,10 @@ def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
     ----------
     row : TableRow
     patients : set of str
-        All patients of the table, case-folded.
+        All patients of the table, normalised.
     """
-    source, named = row.source, patients if not row.source.isdigit() else {row.patient.casefold()}
-    if len(source) >= _SHORTEST_NAME and source.casefold() in named:
+    source, named = row.source, patients if not row.source.isdigit() else {normalised(row.patient)}
+    if len(source) >= _SHORTEST_NAME and normalised(source) in named:
         content = "the id of a patient"
     elif _PATH.match(source) or ("/" in source and f"{row.path}/".startswith(f"{source}/")):
         content = "a path"

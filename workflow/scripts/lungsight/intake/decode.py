@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pydicom
-from pydicom.encaps import generate_frames
+from pydicom.encaps import get_frame
 from pydicom.pixels import pixel_array  # pyright: ignore[reportPrivateImportUsage]  # documented here
 from pydicom.uid import (
     UID,
@@ -24,10 +25,25 @@ from lungsight.errors import BadCase
 from lungsight.intake.headers import SliceHeader, tag_of
 from lungsight.intake.jpeg_lossless import check_stream
 from lungsight.intake.quiet import silent
+from lungsight.intake.stream_size import check_stream_size
 from lungsight.parallel import Child, ChildDied
 
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
-_CHILD = Child(prepare=silent)
+MOST_MEMORY = 4 << 30  # bytes that a decoder may take; a stream that asks for more is damaged
+
+
+def _prepare() -> None:
+    """Silence the child and cap its memory, so that no damaged stream takes what the run needs."""
+    silent()
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:  # not Linux
+        return
+    limit = pages * resource.getpagesize() + MOST_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+_CHILD = Child(prepare=_prepare)
 Source = TypeVar("Source")
 Decoded = TypeVar("Decoded")
 
@@ -129,9 +145,12 @@ def _decoded(header: SliceHeader) -> Stored:
             raise BadCase(f"HighBit {tag_of('HighBit')} is not BitsStored − 1 {where}")
         if not dataset.file_meta.get("TransferSyntaxUID"):
             dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset, where)
-        if dataset.file_meta.TransferSyntaxUID in JPEG_LOSSLESS and header.frames == 1:
-            stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
-            check_stream(stream, header.rows, header.columns, where)
+        if header.coded:
+            index = max(0, header.frame - 1)
+            stream = get_frame(dataset.PixelData, index, number_of_frames=header.frames)
+            check_stream_size(stream, header.rows, header.columns, where)
+            if dataset.file_meta.TransferSyntaxUID in JPEG_LOSSLESS:
+                check_stream(stream, header.rows, header.columns, where)
         stored = pixel_array(dataset, raw=True, index=header.frame - 1 if header.frames > 1 else None)
     except (BadCase, KeyboardInterrupt, SystemExit):
         raise
