@@ -30,8 +30,11 @@ VALUES = {
     "UR": f"https://example.org/{MARK}",
     **{"UI": f"1.2.826.0.1.{NUMBER}.5", "DA": DATE, "TM": TIME, "DT": f"{DATE}{TIME}"},
 }
-# What says that a file is a CT slice, and which of them belong together.
-KEPT = {"SOPClassUID", "SpecificCharacterSet", "FrameOfReferenceUID", "ReferencedFrameOfReferenceUID", "ROIName"}
+# What says that a file is a CT slice in HU, and which of them belong together.
+KEPT = {
+    *("SOPClassUID", "SpecificCharacterSet", "RescaleType"),
+    *("FrameOfReferenceUID", "ReferencedFrameOfReferenceUID", "ROIName"),
+}
 TERMINAL = "terminal.txt"  # what the run printed
 PLANTED = (MARK, MARK.upper(), MARK.lower(), NUMBER, DATE, "1937-05-13", TIME, "Doe^", "MRN-4711", "20200314")
 

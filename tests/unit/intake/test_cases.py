@@ -148,7 +148,7 @@ def test_an_unusable_lesion_mask_is_left_out_and_the_scan_stays(tmp_path, capsys
     assert [case["status"] for case in cases] == ["ok"] * 4 and len(slices) == 4 * 8
     assert [case["reason"] for case in cases] == [
         "",
-        "its lesion mask is left out: it does not lie on the image's grid (shape or affine differ; a"
+        "its lesion mask is left out: the mask does not lie on the image's grid (shape or affine differ; a"
         " cropped mask needs the whole grid)",
         "its lesion mask is left out: the NIfTI is truncated or damaged",
         "",

@@ -21,7 +21,7 @@ from lungsight.intake.file_kinds import DICOM, HEAD, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
 from lungsight.intake.mask_plausibility import check_gaps, check_mask
-from lungsight.intake.nifti import load_volume
+from lungsight.intake.nifti import Grid, load_volume
 from lungsight.intake.plausibility import settle
 from lungsight.intake.volume import Volume, Window
 
@@ -244,9 +244,10 @@ def _regions_of_segmentation(dataset: pydicom.Dataset, volume: Volume, roi_names
 def _lung_labels(path: Path, volume: Volume) -> np.ndarray:
     """Read the lung mask as `label_volume` does; raise BadCase for an empty mask too."""
     try:
-        labels = label_volume(path, volume)
+        grid = load_volume(path)
     except BadCase as error:
         raise BadCase(f"the mask is unusable because {error}") from error
+    labels = _labels_of(grid, volume)
     if not labels.any():
         raise BadCase("the mask is empty")
     return labels
@@ -265,12 +266,17 @@ def label_volume(path: Path, volume: Volume) -> np.ndarray:
     BadCase
         If its grid is not the image's, or a value is no label.
     """
-    labels, affine, notes = load_volume(path)
-    if labels.shape != volume.voxels.shape or not same_grid(affine, volume.affine):
+    return _labels_of(load_volume(path), volume)
+
+
+def _labels_of(grid: Grid, volume: Volume) -> np.ndarray:
+    """Check that a volume holds labels on the grid of the image; hand its notes to the image."""
+    labels = grid.values
+    if labels.shape != volume.voxels.shape or not same_grid(grid.affine, volume.affine):
         raise BadCase(
-            "it does not lie on the image's grid (shape or affine differ; a cropped mask needs the whole grid)"
+            "the mask does not lie on the image's grid (shape or affine differ; a cropped mask needs the whole grid)"
         )
     if (labels < 0).any() or (labels != np.rint(labels)).any():
-        raise BadCase("it holds values that are no labels (negative or broken numbers)")
-    volume.notes += [f"mask: {note}" for note in notes]
+        raise BadCase("the mask holds values that are no labels (negative or broken numbers)")
+    volume.notes += [f"mask: {note}" for note in grid.notes]
     return labels

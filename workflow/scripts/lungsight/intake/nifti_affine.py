@@ -155,7 +155,9 @@ def _compare_with_pixdim(sform: _Form, pixdim: np.ndarray, shape: tuple[int, ...
     written = np.abs(pixdim[1:4][axes]) * scale
     if np.allclose(written, sform.spacing[axes], rtol=SPACING_TOLERANCE, atol=0):
         return []
-    if spacing_is_possible(written) and not np.allclose(written, scale):
+    stated = sform.spacing.copy()
+    stated[axes] = written
+    if spacing_is_possible(stated) and not np.allclose(written, scale):
         raise BadCase(
             f"the NIfTI's sform and pixdim disagree: voxels of {in_mm(sform.spacing[axes])} and of {in_mm(written)}"
         )
