@@ -11,7 +11,7 @@ from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.decode import stored_values
 from lungsight.intake.enhanced import placed_frames
 from lungsight.intake.geometry import to_canonical
-from lungsight.intake.headers import SliceHeader, read_headers
+from lungsight.intake.headers import LeftOut, SliceHeader, read_headers, tag_of
 from lungsight.intake.hounsfield import jumps, lay_padding, percentiles, sampled, to_hounsfield
 from lungsight.intake.passes import check_no_seam
 from lungsight.intake.plausibility import doubts_about_hounsfield
@@ -20,6 +20,7 @@ from lungsight.intake.series import (
     PlacedSlice,
     SeriesRule,
     Stack,
+    check_nothing_missing,
     check_one_patient,
     check_pixels_described,
     choose_series,
@@ -60,6 +61,7 @@ def read_dicom(
         raise BadCase("; ".join(["no CT slice", *_in_words(others)]))
     check_one_patient(slices)
     chosen, notes = choose_series(slices, rule)
+    check_nothing_missing(chosen, others)
     notes += _in_words(others)
     if not burned_in and any(header.burned_in for header in chosen):
         raise BadCase("BurnedInAnnotation (0028,0301) is YES")
@@ -77,12 +79,22 @@ def read_dicom(
     kept, dropped = drop_duplicates(placed)
     if dropped:
         notes.append(f"left out {dropped} × identical duplicate slice")
+    _check_one_uid(slices, len(kept), min_slices)
     check_number(len(kept), min_slices)
     return _convert(stack_slices(kept), window, notes)
 
 
-def _in_words(others: Counter[str]) -> list[str]:
-    return [f"left out {count} × {description}" for description, count in sorted(others.items())]
+def _in_words(others: Sequence[LeftOut]) -> list[str]:
+    return [f"left out {count} × {kind}" for kind, count in sorted(Counter(other.kind for other in others).items())]
+
+
+def _check_one_uid(slices: Sequence[SliceHeader], kept: int, min_slices: int) -> None:
+    """Raise BadCase where too few slices are left since each of many names another series."""
+    if kept < min_slices <= len(slices) and len({header.series for header in slices}) == len(slices):
+        raise BadCase(
+            f"every slice names a SeriesInstanceUID {tag_of('SeriesInstanceUID')} of its own: the {len(slices)} slices"
+            " belong to no common series"
+        )
 
 
 def check_number(slices: int, min_slices: int) -> None:

@@ -4,7 +4,6 @@ import mmap
 import os
 import re
 import zlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +92,26 @@ class Patient(NamedTuple):
     identifier: str
     name: str
     birth_date: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file of a folder that is no CT slice.
+
+    Attributes
+    ----------
+    kind : str
+        What it is instead, in words.
+    series : str
+        SeriesInstanceUID; "" for a file that is not DICOM.
+    position, orientation : arrays or None
+        As of a `SliceHeader`: it may be a slice of a CT series all the same.
+    """
+
+    kind: str
+    series: str = ""
+    position: np.ndarray | None = None
+    orientation: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +243,7 @@ def check_inflated_size(path: Path, head: bytes) -> None:
         raise BadCase("a deflated file inflates beyond the size of any CT slice")
 
 
-def read_header(path: Path, ordinal: int) -> SliceHeader | str:
+def read_header(path: Path, ordinal: int) -> SliceHeader | LeftOut:
     """Read the header of a CT slice.
 
     Parameters
@@ -235,8 +254,7 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
 
     Returns
     -------
-    SliceHeader or str
-        A string describes what the file is instead of a CT slice.
+    SliceHeader or LeftOut
 
     Raises
     ------
@@ -246,12 +264,12 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
     if not path.stat().st_size:
         if path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
             raise BadCase(f"file {ordinal} is empty")
-        return "not DICOM"
+        return LeftOut("not DICOM")
     # A mapped file gives no more bytes than it has. Otherwise an element that claims 4 GB would get them allocated.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         head = mapped[:HEAD]
         if not looks_like_dicom(head):
-            return "not DICOM"
+            return LeftOut("not DICOM")
         try:
             check_inflated_size(path, head)
             force = head[128:132] != b"DICM"
@@ -265,13 +283,18 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
             kind = _kind_of_other(header, meta)
             if kind == "no CT image" and _is_cut_ct_class(header.text("SOPClassUID") or _stored_class(meta)):
                 raise _cut(ordinal)
-            return kind or _to_slice_header(header, meta, path, ordinal)
+            return _left_out(kind, header) if kind else _to_slice_header(header, meta, path, ordinal)
         except BadCase:
             raise
         except Exception as error:  # a damaged header fails in any of pydicom's many ways
             if _says_ct(head):
                 raise BadCase(f"the header of file {ordinal}, a CT image, is damaged or cut off") from error
-            return "unreadable"
+            return LeftOut("unreadable")
+
+
+def _left_out(kind: str, header: HeaderValues) -> LeftOut:
+    placed = placement(lambda _: header)
+    return LeftOut(kind, header.text("SeriesInstanceUID"), placed["position"], placed["orientation"])
 
 
 def _stored_class(meta: FileMetaDataset) -> str:
@@ -384,7 +407,7 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
     )
 
 
-def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str]]:
+def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], list[LeftOut]]:
     """Read the headers of a series folder or of one file.
 
     Parameters
@@ -397,8 +420,7 @@ def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str
     -------
     slices : list of SliceHeader
         In path order.
-    others : Counter
-        How many other files there are, by what they are.
+    others : list of LeftOut
 
     Raises
     ------
@@ -406,11 +428,11 @@ def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str
         As `read_header` does.
     """
     slices: list[SliceHeader] = []
-    others: Counter[str] = Counter()
+    others: list[LeftOut] = []
     for ordinal, file in enumerate(files_below(path, root), start=1):
         header = read_header(file, ordinal)
-        if isinstance(header, str):
-            others[header] += 1
+        if isinstance(header, LeftOut):
+            others.append(header)
         else:
             slices.append(header)
     return slices, others
