@@ -14,7 +14,7 @@ OTHER = {
     "no HU": {"RescaleType": "MGML"},
     "resliced": {"ImageType": ["DERIVED", "SECONDARY", "MPR"]},
     "another class": {"SOPClassUID": SecondaryCaptureImageStorage},
-    "another modality": {"Modality": "OT"},
+    "another modality": {"Modality": "MR"},
 }
 SHARES = {
     "every second": range(1, 24, 2),

@@ -8,7 +8,7 @@ import numpy as np
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import kernel_class
-from lungsight.intake.decode import stored_values
+from lungsight.intake.decode import Stored, stored_values
 from lungsight.intake.enhanced import placed_frames
 from lungsight.intake.geometry import to_canonical
 from lungsight.intake.headers import LeftOut, SliceHeader, read_headers, tag_of
@@ -137,21 +137,38 @@ def _named(first: PlacedSlice, second: PlacedSlice) -> str:
 
 
 def _hounsfield(header: PlacedSlice) -> np.ndarray:
-    stored, padding = stored_values(header)
-    hounsfield = to_hounsfield(stored, header.slope, header.intercept, header.where)
-    if padding:
-        lay_padding(hounsfield, stored, padding)
+    return _rescaled(header, stored_values(header))
+
+
+def _rescaled(header: PlacedSlice, stored: Stored) -> np.ndarray:
+    hounsfield = to_hounsfield(stored.values, header.slope, header.intercept, header.where)
+    if stored.padding:
+        lay_padding(hounsfield, stored.values, stored.padding)
     return hounsfield
+
+
+def _check_bits(slices: Sequence[PlacedSlice], bits: Sequence[int | None]) -> None:
+    """Raise BadCase if a slice's stream says another number of bits than the others: its values are another scale."""
+    usual = Counter(bits).most_common(1)[0][0]
+    for header, found in zip(slices, bits, strict=True):
+        if found is not None and usual is not None and found != usual:
+            raise BadCase(
+                f"the compressed pixels say {found} bits of a pixel {header.where}, those of the other slices {usual}:"
+                " damaged"
+            )
 
 
 def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
     first = stack.slices[0]
     planes = np.empty((len(stack.slices), first.rows, first.columns), np.uint16)
-    samples = []
+    samples, bits = [], []
     for index, header in enumerate(stack.slices):
-        hounsfield = _hounsfield(header)
+        stored = stored_values(header)
+        bits.append(stored.bits)
+        hounsfield = _rescaled(header, stored)
         samples.append(sampled(hounsfield))
         planes[index] = window.encode(hounsfield)
+    _check_bits(stack.slices, bits)
     check_no_seam(stack.slices, samples)
     notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
