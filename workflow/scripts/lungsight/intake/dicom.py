@@ -170,7 +170,9 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
         planes[index] = window.encode(hounsfield)
     _check_bits(stack.slices, bits)
     check_no_seam(stack.slices, samples)
-    notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
+    if places := jumps(samples):
+        more = f" (and at {len(places) - 1} other places)" if len(places) > 1 else ""
+        notes.append(f"HU jump between slices {places[0]} and {places[0] + 1}{more}")
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
     voxels, affine = to_canonical(planes.T, stack.affine)
     doubts = doubts_about_hounsfield(samples)

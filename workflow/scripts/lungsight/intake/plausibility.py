@@ -15,16 +15,16 @@ import numpy as np
 from scipy import ndimage
 
 from lungsight.errors import BadCase
+from lungsight.intake.hounsfield import LEAST_SOFT, OPEN_AIR, SOFT, rescaled_otherwise
 
 _LOW, _HIGH = -4096, 8192  # HU; the histogram's ends, which also count what lies beyond
 PADDING = -1500.0  # HU; no measured voxel is below
-AIR, OPEN_AIR = -300, (-1100, -900)  # HU; air in lung and gut is below the first, air around the patient in the second
-SOFT = (-250, 300)  # HU; fat, water, muscle, blood with contrast
+AIR = -300  # HU; air in lung and gut is below
 DARKEST, LEAST_OPEN_AIR = -750, 0.1  # HU, and of voxels: where so much is dark, some of it is air or aerated lung
 FAT, MOST_FAT = (-200, -50), 0.1  # HU, and of voxels
 SHIFTED_SOFT = (850, 1300)  # HU; where soft tissue lies after 1,024 was added once more
 DENSE = 1400  # HU; cortical bone and metal alone are above
-LEAST_SHARE, LEAST_SOFT = 0.001, 0.01  # of voxels; below, a chest without air, a body without soft tissue
+LEAST_SHARE = 0.001  # of voxels; below, a chest without air
 MOST_DENSE, LEAST_SHIFTED = 0.05, 0.06
 DEEP, LEAST_DEEP = (-1990, -1550), 0.02  # HU that only shifted air and lung have: padding is a constant
 BELOW_AIR, LEAST_BELOW_AIR = (-1400, -1060), 0.1  # HU that only shifted fat and water have, apart from noise in air
@@ -114,16 +114,30 @@ def doubts_about_hounsfield(samples: Sequence[np.ndarray]) -> list[Doubt]:
     list of Doubt
         Empty for a scan of a body.
     """
-    values = np.stack(samples)
+    found = _doubt_of_all(np.stack(samples))
+    if found and found.certain:
+        return [found]
+    if pairs := rescaled_otherwise(samples):
+        return [
+            Doubt(
+                f"slice {pairs[0] + 1} is rescaled otherwise than its neighbour {pairs[0]}: RescaleIntercept"
+                " (0028,1052) or RescaleSlope (0028,1053) of one of them does not fit"
+            )
+        ]
+    return [found] if found else []
+
+
+def _doubt_of_all(values: np.ndarray) -> Doubt | None:
+    """Say why the values of all slices (n, rows, columns) together cannot be HU."""
     histogram = _Histogram(values)
     found = _few_values(histogram)
     if found:
-        return [found]
+        return found
     constants = _corner_constants(values)
     if len(constants) and constants[0] > DENSE and histogram.share(constants[0], constants[0]) > LEAST_SHARE:
-        return [
-            Doubt(f"the corners hold {constants[0]:.0f} HU: padding that PixelPaddingValue (0028,0120) does not name")
-        ]
+        return Doubt(
+            f"the corners hold {constants[0]:.0f} HU: padding that PixelPaddingValue (0028,0120) does not name"
+        )
     padded_with_air = bool(((constants >= OPEN_AIR[0]) & (constants <= OPEN_AIR[1])).any())
     for constant in constants:
         histogram.without(constant)
@@ -132,8 +146,7 @@ def doubts_about_hounsfield(samples: Sequence[np.ndarray]) -> list[Doubt]:
     border = _edges(values.transpose(1, 2, 0)).ravel()
     border = border[(border > PADDING) & ~np.isin(border, constants)]
     edge = float(np.median(border)) if border.size else None
-    doubt = _misplaced(histogram, edge, deep) or _without_air(histogram, border, padded_with_air)
-    return [doubt] if doubt else []
+    return _misplaced(histogram, edge, deep) or _without_air(histogram, border, padded_with_air)
 
 
 def _few_values(histogram: _Histogram) -> Doubt | None:
