@@ -1,5 +1,7 @@
 """Files that are left out of a series must not be slices of it: half a scan is no scan."""
 
+import gzip
+
 import numpy as np
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
@@ -113,3 +115,39 @@ def test_the_whole_series_is_unchanged(tmp_path):
     right = ((np.clip(made_hu(), -1250, 250) + 1250) / 1500).transpose(2, 1, 0)[::-1, ::-1]
     volume = converted(save_series(tmp_path, made_series()))
     np.testing.assert_allclose(volume.voxels / volume.max_code, right, atol=1e-12)
+
+
+def zeroed(raw):
+    return bytes(140) + raw[140:]
+
+
+LOST = {
+    "a gzip stream": gzip.compress,
+    "a Git LFS pointer": lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4000\n",
+    "zeros alone": lambda raw: bytes(len(raw)),
+    "damaged or cut off": zeroed,
+    "zeros alone ": lambda raw: raw[:100],  # its preamble
+    "a zip archive": lambda raw: b"PK\x03\x04" + raw,
+    "a PNG": lambda raw: b"\x89PNG\r\n\x1a\n" + raw,
+}
+
+
+@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize("ending", [".dcm", ".IMA", ""])
+def test_a_last_slice_that_is_no_dicom_file_is_not_left_out(tmp_path, kind, ending):
+    folder = save_series(tmp_path, made_series())
+    for path in list(folder.iterdir()):
+        path.rename(path.with_suffix(ending))
+    last = (folder / "008.dcm").with_suffix(ending)
+    last.write_bytes(LOST[kind](last.read_bytes()))
+    assert reason(folder).startswith(f"file 8 is named like a slice and is no DICOM file: {kind.strip()}")
+
+
+def test_other_files_beside_a_series_are_left_out(tmp_path):
+    folder = save_series(tmp_path, made_series())
+    for name in ("README", "notes.txt", "._008.dcm", "DICOMDIR", "008.dcm.json"):
+        (folder / name).write_bytes(b"a note on this scan, longer than a tag")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "001.dcm").write_bytes(b"a shadow file of an archiver")
+    volume = converted(folder)
+    assert volume.voxels.shape[2] == 8 and volume.notes == ["left out 6 × not DICOM"]

@@ -15,7 +15,8 @@ from pydicom.dataset import FileMetaDataset
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
-from lungsight.intake.file_names import HEAD, looks_like_dicom
+from lungsight.intake.file_kinds import kind_of
+from lungsight.intake.file_names import HEAD, is_leftover, looks_like_dicom
 from lungsight.intake.header_values import HeaderValues, tag_of_keyword
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -30,6 +31,12 @@ _COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
 # RescaleType: some writers spell HU out, and US means unspecified. Others (Z_EFF, MGML, …) are material maps.
 _HOUNSFIELD = re.compile(r"|US|UNSPECIFIED|NONE|(CT )?HU|HU_MOD|H\.?U\.?|.*HOUNSFIELD.*")
 MODIFIED_HU = "HU_MOD"
+_NOT_DICOM = "not DICOM"
+_SUBSTITUTES = {
+    b"\x1f\x8b": "a gzip stream, unpack it",
+    b"version https://git-lfs": "a Git LFS pointer, fetch its file",
+}
+_DIGITS = re.compile(r"\d+")
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
 _KEYWORDS = (
@@ -264,12 +271,12 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | LeftOut:
     if not path.stat().st_size:
         if path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
             raise BadCase(f"file {ordinal} is empty")
-        return LeftOut("not DICOM")
+        return LeftOut(_NOT_DICOM)
     # A mapped file gives no more bytes than it has. Otherwise an element that claims 4 GB would get them allocated.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         head = mapped[:HEAD]
         if not looks_like_dicom(head):
-            return LeftOut("not DICOM")
+            return LeftOut(_NOT_DICOM)
         try:
             check_inflated_size(path, head)
             force = head[128:132] != b"DICM"
@@ -429,10 +436,33 @@ def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], list[LeftOu
     """
     slices: list[SliceHeader] = []
     others: list[LeftOut] = []
+    unknown: list[tuple[int, Path]] = []
     for ordinal, file in enumerate(files_below(path, root), start=1):
         header = read_header(file, ordinal)
         if isinstance(header, LeftOut):
             others.append(header)
+            if header.kind == _NOT_DICOM and not is_leftover(file.relative_to(path)):
+                unknown.append((ordinal, file))
         else:
             slices.append(header)
+    _check_none_is_named_like_a_slice(unknown, slices)
     return slices, others
+
+
+def _check_none_is_named_like_a_slice(unknown: list[tuple[int, Path]], slices: list[SliceHeader]) -> None:
+    """Raise BadCase if a file that is not DICOM is named like one, or like the slices but for its numbers."""
+    names = {_DIGITS.sub("0", header.path.name) for header in slices}
+    for ordinal, file in unknown:
+        if file.suffix.lower() in _DICOM_SUFFIXES - {""} or _DIGITS.sub("0", file.name) in names:
+            raise BadCase(f"file {ordinal} is named like a slice and is no DICOM file: {_kind_of(file)}")
+
+
+def _kind_of(file: Path) -> str:
+    """Say what a file that should be DICOM is instead."""
+    with open(file, "rb") as opened:
+        head = opened.read(HEAD)
+    found = [name for mark, name in _SUBSTITUTES.items() if head.startswith(mark)]
+    if found or not any(head):
+        return found[0] if found else "zeros alone"
+    kind = kind_of(head)
+    return f"a {kind}" if kind else "damaged or cut off"
