@@ -27,7 +27,12 @@ MAX_INFLATED = 128 << 20  # bytes; the largest slice that MAX_PIXELS allows has 
 
 # Words of ImageType for pictures that were projected, resliced or computed, not reconstructed as an axial slice.
 _PROJECTED = {"LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "AVERAGE", "PROJECTION"}
-_COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
+_COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION", "SUBTRACTION", "IODINE"}
+# Whole values of it: maps of materials (PS3.3 C.8.15.3.1.4), and what one frame was computed from several by.
+_COMPUTED_VALUES = {
+    *("EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "MAT_SPECIFIC", "MAT_FRACTIONAL", "MAT_VALUE_BASED"),
+    *("MAX_IP", "MIN_IP", "MAXIMUM", "MINIMUM", "MEAN", "STD_DEVIATION"),
+}
 # RescaleType: some writers spell HU out, and US means unspecified. Others (Z_EFF, MGML, …) are material maps.
 _HOUNSFIELD = re.compile(r"|US|UNSPECIFIED|NONE|(CT )?HU|HU_MOD|H\.?U\.?|.*HOUNSFIELD.*")
 MODIFIED_HU = "HU_MOD"
@@ -58,6 +63,9 @@ _KEYWORDS = (
     "ConvolutionKernel",
     "KVP",
     "ContrastBolusAgent",
+    "TriggerTime",
+    "NominalPercentageOfCardiacPhase",
+    "TemporalPositionIdentifier",
     "Rows",
     "Columns",
     "NumberOfFrames",
@@ -74,6 +82,7 @@ _KEYWORDS = (
     "InConcatenationNumber",
     "InConcatenationTotalNumber",
 )
+_PHASES = ("TriggerTime", "NominalPercentageOfCardiacPhase", "TemporalPositionIdentifier")
 _TAGS = [tag_of_keyword(keyword) for keyword in _KEYWORDS]
 # Keyword → number of values.
 _COUNTS = {
@@ -156,6 +165,10 @@ class SliceHeader:
         AcquisitionNumber and InstanceNumber.
     time : str
         AcquisitionTime.
+    image_type : str
+        ImageType or FrameType in capitals.
+    phase : dict
+        Keyword → value, of what tells the phases of a gated or repeated scan apart.
     slope, intercept : float
         RescaleSlope and RescaleIntercept.
     modified_hu : bool
@@ -200,6 +213,8 @@ class SliceHeader:
     acquisition: int | None
     instance: int | None
     time: str
+    image_type: str
+    phase: dict[str, str]
     slope: float | None
     intercept: float | None
     modified_hu: bool
@@ -343,7 +358,8 @@ def is_hounsfield(rescale_type: str) -> bool:
 
 def is_computed(image_type: str) -> bool:
     """Tell whether an ImageType or FrameType, in capitals, is that of a projected, resliced or computed picture."""
-    return bool(_COMPUTED & set(re.split(r"[^A-Z0-9]+", image_type)))
+    values, words = image_type.split("\\"), re.split(r"[^A-Z0-9]+", image_type)
+    return not (_COMPUTED.isdisjoint(words) and _COMPUTED_VALUES.isdisjoint(value.strip() for value in values))
 
 
 def placement(values_of: Callable[[str], HeaderValues]) -> dict[str, Any]:
@@ -399,6 +415,8 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         acquisition=header.whole("AcquisitionNumber"),
         instance=header.whole("InstanceNumber"),
         time=header.text("AcquisitionTime"),
+        image_type=header.word("ImageType"),
+        phase={keyword: header.text(keyword) for keyword in _PHASES},
         modified_hu=header.word("RescaleType") == MODIFIED_HU,
         kvp=header.positive("KVP"),
         contrast=header.word("ContrastBolusAgent") not in ("", "NO", "NONE", "N/A"),
