@@ -26,6 +26,9 @@ SHIFTED_SOFT = (850, 1300)  # HU; where soft tissue lies after 1,024 was added o
 DENSE = 1400  # HU; cortical bone and metal alone are above
 LEAST_SHARE = 0.001  # of voxels; below, a chest without air
 MOST_DENSE, LEAST_SHIFTED = 0.05, 0.06
+EMPTY = (-1900, -1500)  # HU; padding at −2000 that lost compression made noisy is below, measured air above
+LEAST_ODD, MOST_PADDINGS = 0.02, 20  # of voxels, and values: noise around the patient has more
+LEAST_OF_SOFT = 0.5  # of what is not air or lung; the rest is bone
 DEEP, LEAST_DEEP = (-1990, -1550), 0.02  # HU that only shifted air and lung have: padding is a constant
 BELOW_AIR, LEAST_BELOW_AIR = (-1400, -1060), 0.1  # HU that only shifted fat and water have, apart from noise in air
 LEAST_SPAN = 300  # HU; air and soft tissue alone are 900 apart
@@ -146,7 +149,11 @@ def _doubt_of_all(values: np.ndarray) -> Doubt | None:
     border = _edges(values.transpose(1, 2, 0)).ravel()
     border = border[(border > PADDING) & ~np.isin(border, constants)]
     edge = float(np.median(border)) if border.size else None
-    return _misplaced(histogram, edge, deep) or _without_air(histogram, border, padded_with_air)
+    return (
+        _misplaced(histogram, edge, deep)
+        or _without_air(histogram, border, padded_with_air)
+        or _odd_places(values, constants, histogram)
+    )
 
 
 def _few_values(histogram: _Histogram) -> Doubt | None:
@@ -198,6 +205,34 @@ def _misplaced(histogram: _Histogram, edge: float | None, deep: float) -> Doubt 
             " RescaleIntercept was applied twice"
         )
     return Doubt("no soft tissue (−250 to 300 HU): a lung without the body around it, or not HU", certain=False)
+
+
+def _odd_places(values: np.ndarray, constants: np.ndarray, histogram: _Histogram) -> Doubt | None:
+    """Recognise values that have the order of HU, but lie at odd places: scaled, or padded with grey.
+
+    Parameters
+    ----------
+    values : (n, rows, columns) array
+    constants : array
+        Of the corners.
+    histogram : _Histogram
+        Without padding.
+    """
+    empty = values[(values > EMPTY[0]) & (values <= EMPTY[1]) & ~np.isin(values, constants)]
+    if empty.size > LEAST_ODD * values.size and len(np.unique(np.rint(empty))) > MOST_PADDINGS:
+        return Doubt(
+            f"much lies between {EMPTY[0]} and {EMPTY[1]} HU, below air and above padding: are the HU scaled?",
+            certain=False,
+        )
+    if len(constants) and constants[0] > AIR and np.mean(values == constants[0]) > LEAST_ODD:
+        return Doubt(
+            f"the corners hold {constants[0]:.0f} HU, brighter than air: padding that PixelPaddingValue (0028,0120)"
+            " does not name",
+            certain=False,
+        )
+    if histogram.share(*SOFT) < LEAST_OF_SOFT * histogram.share(SOFT[0], DENSE):
+        return Doubt(f"most of the body is brighter than soft tissue ({SOFT[1]} HU): are the HU scaled?", certain=False)
+    return None
 
 
 def _without_air(histogram: _Histogram, border: np.ndarray, padded_with_air: bool) -> Doubt | None:
