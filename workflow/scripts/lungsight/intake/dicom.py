@@ -14,6 +14,7 @@ from lungsight.intake.geometry import to_canonical
 from lungsight.intake.headers import LeftOut, SliceHeader, read_headers, tag_of
 from lungsight.intake.hounsfield import jumps, lay_padding, percentiles, sampled, to_hounsfield
 from lungsight.intake.passes import check_no_seam
+from lungsight.intake.patients import check_one_patient, check_one_series
 from lungsight.intake.plausibility import doubts_about_hounsfield
 from lungsight.intake.series import (
     ANY_SERIES,
@@ -21,7 +22,6 @@ from lungsight.intake.series import (
     SeriesRule,
     Stack,
     check_nothing_missing,
-    check_one_patient,
     check_pixels_described,
     choose_series,
     is_axial_slice,
@@ -61,6 +61,7 @@ def read_dicom(
         raise BadCase("; ".join(["no CT slice", *_in_words(others)]))
     check_one_patient(slices)
     chosen, notes = choose_series(slices, rule)
+    check_one_series(slices, chosen[0])
     check_nothing_missing(chosen, others)
     notes += _in_words(others)
     if not burned_in and any(header.burned_in for header in chosen):

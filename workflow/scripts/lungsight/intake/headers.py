@@ -51,6 +51,8 @@ _KEYWORDS = (
     "PatientID",
     "PatientName",
     "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "AcquisitionNumber",
@@ -108,6 +110,7 @@ class Patient(NamedTuple):
     identifier: str
     name: str
     birth_date: str
+    sex: str
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,8 @@ class SliceHeader:
     frame : int
         Number of the frame in a multi-frame file, from 1; 0 is the whole file.
     patient : Patient
-    series, frame_of_reference : str
-        SeriesInstanceUID and FrameOfReferenceUID.
+    study, series, frame_of_reference : str
+        StudyInstanceUID, SeriesInstanceUID and FrameOfReferenceUID.
     concatenation : (str, int, int)
         ConcatenationUID, number of this part and of all parts, for an Enhanced CT in several files; "" and 0 if not.
     kernel : str
@@ -198,6 +201,7 @@ class SliceHeader:
     ordinal: int
     frame: int
     patient: Patient
+    study: str
     series: str
     frame_of_reference: str
     concatenation: tuple[str, int, int]
@@ -398,7 +402,13 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         path=path,
         ordinal=ordinal,
         frame=0,
-        patient=Patient(header.word("PatientID"), header.word("PatientName"), header.text("PatientBirthDate")),
+        patient=Patient(
+            header.word("PatientID"),
+            header.word("PatientName"),
+            header.text("PatientBirthDate"),
+            header.word("PatientSex"),
+        ),
+        study=header.text("StudyInstanceUID"),
         series=header.text("SeriesInstanceUID"),
         frame_of_reference=header.text("FrameOfReferenceUID"),
         concatenation=(

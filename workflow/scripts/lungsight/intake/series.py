@@ -132,18 +132,6 @@ def check_slice_spacing(spacing: float) -> None:
         )
 
 
-def check_one_patient(slices: Sequence[SliceHeader]) -> None:
-    """Raise BadCase if the headers name two patients: by PatientID, or the name where no header has one; by birth date.
-
-    The message names neither.
-    """
-    known = any(header.patient.identifier for header in slices)
-    attributes = {"PatientID": "identifier"} if known else {"PatientName": "name"}
-    for keyword, attribute in (attributes | {"PatientBirthDate": "birth_date"}).items():
-        if (found := len({getattr(header.patient, attribute) for header in slices} - {""})) > 1:
-            raise BadCase(f"the files belong to {found} patients: {keyword} {tag_of(keyword)} differs")
-
-
 def _check_frame_of_reference(chosen: Sequence[SliceHeader]) -> None:
     if len({header.frame_of_reference for header in chosen} - {""}) > 1:
         raise BadCase(
