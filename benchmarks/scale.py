@@ -173,6 +173,11 @@ class Scale:
 
     def finish(self) -> None:
         """Finish the run without any program: all outputs exist, empty, and Snakemake has recorded their origin."""
+        # The hooks would draw the key, but also refuse a run that the disk cannot hold.
+        private = self.folder / f"{self.config['results']}.private"
+        private.mkdir(parents=True, mode=0o700, exist_ok=True)
+        (private / "key").touch(mode=0o600)
+        (private / "key").write_text("ab" * 32, encoding="ascii")
         done = self.snakemake("--cores", "8", "--no-hooks", "all", snakefile="stand_in.smk")
         if done.returncode:
             raise RuntimeError(done.stdout[-4000:])
