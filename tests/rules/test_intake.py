@@ -109,7 +109,7 @@ def test_convert_takes_lesion_masks_and_runs_anew_where_one_changes(tmp_path):
     cases = pd.concat(read_table(folder / "shards" / name / "cases.tsv", "converted_cases") for name in shards)
     kept = cases.set_index("case").loc[case_of("b")]
     assert (kept["status"], kept["n_slices"]) == ("ok", 8)
-    assert kept["reason"].startswith("its lesion mask is left out: it does not lie on the image's grid")
+    assert kept["reason"].startswith("its lesion mask is left out: the mask does not lie on the image's grid")
     assert not (folder / "lesions" / shard("b") / f"{case_of('b')}.nii.gz").exists()
     log = (workspace.run_folder / "logs" / "convert" / "hospital" / f"{shard('b')}.log").read_text()
     assert "row 2 ok: its lesion mask is left out" in log and "other.nii" not in log
