@@ -29,6 +29,7 @@ from lungsight.intake.stream_size import check_stream_end, check_stream_size
 from lungsight.parallel import Child, ChildDied
 
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
+_NEEDED = ("BitsAllocated", "BitsStored", "PixelRepresentation")
 MOST_MEMORY = 4 << 30  # bytes that a decoder may take; a stream that asks for more is damaged
 
 
@@ -144,6 +145,9 @@ def _decoded(header: SliceHeader) -> Stored:
         dataset = _dataset_of_frames(header.path, header.path.stat()) if header.frames > 1 else _dataset(header.path)
         if "PixelData" not in dataset:
             raise BadCase(f"PixelData {tag_of('PixelData')} is missing or cut off {where}")
+        for keyword in _NEEDED:
+            if dataset.get(keyword) is None:
+                raise BadCase(f"{keyword} {tag_of(keyword)} is missing {where}")
         if int(dataset.get("HighBit") or dataset.BitsStored - 1) != dataset.BitsStored - 1:
             raise BadCase(f"HighBit {tag_of('HighBit')} is not BitsStored − 1 {where}")
         if not dataset.file_meta.get("TransferSyntaxUID"):

@@ -15,9 +15,9 @@ from pydicom.dataset import FileMetaDataset
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
-from lungsight.intake.file_kinds import kind_of
 from lungsight.intake.file_names import HEAD, is_leftover, looks_like_dicom
 from lungsight.intake.header_values import HeaderValues, tag_of_keyword
+from lungsight.intake.substitutes import substitute_of
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -37,10 +37,6 @@ _COMPUTED_VALUES = {
 _HOUNSFIELD = re.compile(r"|US|UNSPECIFIED|NONE|(CT )?HU|HU_MOD|H\.?U\.?|.*HOUNSFIELD.*")
 MODIFIED_HU = "HU_MOD"
 _NOT_DICOM = "not DICOM"
-_SUBSTITUTES = {
-    b"\x1f\x8b": "a gzip stream, unpack it",
-    b"version https://git-lfs": "a Git LFS pointer, fetch its file",
-}
 _DIGITS = re.compile(r"\d+")
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
@@ -482,15 +478,5 @@ def _check_none_is_named_like_a_slice(unknown: list[tuple[int, Path]], slices: l
     names = {_DIGITS.sub("0", header.path.name) for header in slices}
     for ordinal, file in unknown:
         if file.suffix.lower() in _DICOM_SUFFIXES - {""} or _DIGITS.sub("0", file.name) in names:
-            raise BadCase(f"file {ordinal} is named like a slice and is no DICOM file: {_kind_of(file)}")
-
-
-def _kind_of(file: Path) -> str:
-    """Say what a file that should be DICOM is instead."""
-    with open(file, "rb") as opened:
-        head = opened.read(HEAD)
-    found = [name for mark, name in _SUBSTITUTES.items() if head.startswith(mark)]
-    if found or not any(head):
-        return found[0] if found else "zeros alone"
-    kind = kind_of(head)
-    return f"a {kind}" if kind else "damaged or cut off"
+            found = substitute_of(file) or "damaged or cut off"
+            raise BadCase(f"file {ordinal} is named like a slice and is no DICOM file: {found}")
