@@ -130,6 +130,7 @@ def test_good_pictures():
         (PICTURE // 5, 16, "16 bits", True),
         (255 - PICTURE, 8, "inverted", False),
         (PICTURE // 25 * 25, 8, "grey levels", False),
+        (PICTURE // 25 * 25, 16, "grey levels", False),
     ],
 )
 def test_spoiled_pictures(picture, bits, word, certain):

@@ -35,6 +35,7 @@ LEAST_SPAN = 300  # HU; air and soft tissue alone are 900 apart
 FEW_LEVELS = 8  # a mask or a map of labels has no more
 PICTURE_LEVELS = 4
 DEEP_LEVELS, DEEP_DARK = 40, 64  # of the 256 grey levels that a 16-bit picture is scaled to
+LEAST_GAP = 5  # grey levels; a few frequent ones so far apart are posterised, not a small part of the range
 FEW_GREYS = 16
 SMALLEST_PICTURE = 16  # pixels
 LEAST_BODY, LEAST_LUNGS = 0.3, 0.15  # of the picture, of the body
@@ -277,8 +278,10 @@ def doubts_about_picture(grey: np.ndarray, bits: int = 8) -> list[Doubt]:
         return [Doubt(f"the picture has {grey.shape[0]} × {grey.shape[1]} pixels, too few for a slice")]
     counts = np.bincount(grey.ravel(), minlength=256)
     levels = int(np.count_nonzero(counts))
-    frequent = np.count_nonzero(counts >= grey.size * LEAST_SHARE)
-    if bits > 8 and levels > 1 and (frequent < DEEP_LEVELS or counts[DEEP_DARK:].sum() < 0.005 * grey.size):
+    tones = np.flatnonzero(counts >= grey.size * LEAST_SHARE)
+    frequent = len(tones)
+    near = frequent < DEEP_LEVELS and (frequent < 2 or np.median(np.diff(tones)) < LEAST_GAP)
+    if bits > 8 and levels > 1 and (near or counts[DEEP_DARK:].sum() < 0.005 * grey.size):
         return [
             Doubt(
                 "the picture has 16 bits and uses a small part of their range: not windowed grey, but stored values"
