@@ -143,6 +143,14 @@ def test_a_last_slice_that_is_no_dicom_file_is_not_left_out(tmp_path, kind, endi
     assert reason(folder).startswith(f"file 8 is named like a slice and is no DICOM file: {kind.strip()}")
 
 
+def test_slices_whose_names_have_nothing_in_common(tmp_path):
+    folder = save_series(tmp_path, made_series())
+    for path, letter in zip(sorted(folder.iterdir()), "abcdefgh", strict=True):
+        path.rename(folder / f"{letter}.dcm")
+    (folder / "h.dcm").write_bytes(gzip.compress((folder / "h.dcm").read_bytes()))
+    assert reason(folder).startswith("file 8 is named like a slice and is no DICOM file: a gzip stream")
+
+
 def test_other_files_beside_a_series_are_left_out(tmp_path):
     folder = save_series(tmp_path, made_series())
     for name in ("README", "notes.txt", "._008.dcm", "DICOMDIR", "008.dcm.json"):

@@ -474,9 +474,13 @@ def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], list[LeftOu
 
 
 def _check_none_is_named_like_a_slice(unknown: list[tuple[int, Path]], slices: list[SliceHeader]) -> None:
-    """Raise BadCase if a file that is not DICOM is named like one, or like the slices but for its numbers."""
+    """Raise BadCase if a file that is not DICOM is named like the slices but for its numbers.
+
+    Where the slices have no such name in common, the ending of a DICOM file is enough.
+    """
     names = {_DIGITS.sub("0", header.path.name) for header in slices}
+    endings = _DICOM_SUFFIXES - {""} if len(names) != 1 else set()
     for ordinal, file in unknown:
-        if file.suffix.lower() in _DICOM_SUFFIXES - {""} or _DIGITS.sub("0", file.name) in names:
+        if file.suffix.lower() in endings or _DIGITS.sub("0", file.name) in names:
             found = substitute_of(file) or "damaged or cut off"
             raise BadCase(f"file {ordinal} is named like a slice and is no DICOM file: {found}")
