@@ -1,6 +1,7 @@
 """Convert NIfTI volumes, or refuse them with a reason."""
 
 import gzip
+import re
 
 import nibabel
 import numpy as np
@@ -249,3 +250,71 @@ def test_headers_that_do_not_say_how_they_lie_are_refused(tmp_path):
         lines = path.read_bytes().split(b"\n")
         path.write_bytes(b"\n".join(line for line in lines if not line.startswith(word)))
         assert "does not say how it lies" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(" ElementDataFile = {}", "ElementDataFile: {}", "ElementDataFile\t= {}", "ElementDataFile ={}"),
+        *("ElementDataFile = LOCAL/../{}", "ElementDataFile = LOCAL.raw", "ElementDataFile = LIST\n{}"),
+        *("x\nElementDataFile = LOCAL\nElementDataFile = {}", "ElementDataFile = x%d.raw 1 1 1"),
+    ],
+)
+def test_no_line_of_a_metaimage_leads_to_another_file(tmp_path, line):
+    inside = tmp_path / "root" / "deep"
+    (inside / "LOCAL").mkdir(parents=True)
+    for path in (tmp_path / "outside.raw", inside / "LOCAL.raw", inside / "x1.raw"):
+        path.write_bytes(ijk().astype(np.int16).T.tobytes())
+    sitk.WriteImage(itk_image(), inside / "a.mha")
+    raw = (inside / "a.mha").read_bytes()
+    named = line.format("../../outside.raw").encode()
+    (inside / "a.mha").write_bytes(raw.replace(b"ElementDataFile = LOCAL", named, 1))
+    assert re.search("in another file|header is damaged", refused(inside / "a.mha"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("\ndata file: {}", "\rdata file: {}", "\r\ndata file: {}", "\nDATAFILE: {}", "\nDataFile: {}"),
+        *("\n#" + "x" * 70_000 + "\ndata file: {}", "\n#" + "x" * 2_000_000 + "\ndata file: {}"),
+        *("\ndata file: LIST\n{}", "\ndata file: x%d.raw 1 1 1"),
+    ],
+)
+def test_no_line_of_a_nrrd_leads_to_another_file(tmp_path, line):
+    (tmp_path / "root").mkdir()
+    for path in (tmp_path / "outside.raw", tmp_path / "root" / "x1.raw"):
+        path.write_bytes(ijk().astype(np.int16).T.tobytes())
+    path = tmp_path / "root" / "a.nrrd"
+    sitk.WriteImage(itk_image(), path)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"\n\n", line.format("../outside.raw").encode() + b"\n\n", 1))
+    assert re.search("in another file|header is damaged", refused(path))
+
+
+def test_a_long_header_is_read(tmp_path):
+    for ending, place in (("mha", b"ElementDataFile"), ("nrrd", b"\n\n")):
+        path = tmp_path / f"a.{ending}"
+        sitk.WriteImage(itk_image(), path)
+        raw = path.read_bytes()
+        comment = b"\n#" + b"x" * 70_000 if ending == "nrrd" else b"Comment = " + b"x" * 300 + b"\n"
+        path.write_bytes(raw.replace(place, comment + place, 1))
+        np.testing.assert_array_equal(load_volume(path).values.shape, ijk().shape)
+
+
+def test_neither_half_of_a_pair_may_be_a_link(tmp_path):
+    (tmp_path / "root").mkdir()
+    nibabel.save(nibabel.Nifti1Pair(ijk().astype(np.int16), LPS), tmp_path / "a.hdr")
+    for linked, own in (("hdr", "img"), ("img", "hdr")):
+        (tmp_path / "root" / f"{linked}.{own}").write_bytes((tmp_path / f"a.{own}").read_bytes())
+        (tmp_path / "root" / f"{linked}.{linked}").symlink_to(tmp_path / f"a.{linked}")
+        assert "other half" in refused(tmp_path / "root" / f"{linked}.{own}")
+
+
+def test_the_halves_of_a_pair_may_be_compressed_or_in_capitals(tmp_path):
+    nibabel.save(nibabel.Nifti1Pair(ijk().astype(np.int16), LPS), tmp_path / "a.hdr")
+    halves = {ending: (tmp_path / f"a.{ending}").read_bytes() for ending in ("hdr", "img")}
+    for number, (header, voxels) in enumerate([("HDR", "IMG"), ("hdr.gz", "img.gz"), ("hdr", "img.gz")]):
+        for name, half in ((header, halves["hdr"]), (voxels, halves["img"])):
+            (tmp_path / f"{number}.{name}").write_bytes(gzip.compress(half) if name.endswith("gz") else half)
+        for name in (header, voxels):
+            np.testing.assert_array_equal(load_volume(tmp_path / f"{number}.{name}").values, ijk()[::-1, ::-1])

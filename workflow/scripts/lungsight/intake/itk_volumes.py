@@ -1,7 +1,6 @@
 """Read NRRD (.nrrd) and MetaImage (.mha) volumes with SimpleITK."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,11 @@ import SimpleITK as sitk
 from lungsight.errors import BadCase
 from lungsight.intake.file_kinds import META_IMAGE, NRRD
 from lungsight.intake.geometry import LPS_TO_RAS
+from lungsight.intake.text_headers import read_text_header
 
 _READERS = {NRRD: "NrrdImageIO", META_IMAGE: "MetaImageIO"}
-_MOST_HEADER = 1 << 16  # bytes
-# What a header must say: where its voxels are (in the same file) and how they lie. By kind.
-_ELSEWHERE = {NRRD: rb"^data ?file:", META_IMAGE: rb"^ElementDataFile *= *(?! *LOCAL\b)"}
-_LIES = {NRRD: rb"^space( dimension)?:", META_IMAGE: rb"^Element(Spacing|Size) *="}
+# What a header must say: how its voxels lie. By kind.
+_LIES = {NRRD: ("space", "spacedimension"), META_IMAGE: ("elementspacing", "elementsize")}
 
 
 @contextmanager
@@ -47,14 +45,8 @@ def header_of(path: Path, kind: str) -> sitk.ImageFileReader:
     BadCase
         If the voxels are in another file, or the header does not say how they lie, or cannot be read.
     """
-    with open(path, "rb") as file:
-        text = file.read(_MOST_HEADER)
-    end = {NRRD: rb"\r?\n\r?\n", META_IMAGE: rb"(?m)^ElementDataFile.*$\n?"}[kind]
-    found = re.search(end, text)
-    text = text[: found.end()] if found else text
-    if re.search(_ELSEWHERE[kind], text, re.MULTILINE | re.IGNORECASE):
-        raise BadCase(f"the {kind} holds no voxels, they are in another file: write one file, .nii.gz, .mha or .nrrd")
-    if not re.search(_LIES[kind], text, re.MULTILINE):
+    fields = read_text_header(path, kind).fields
+    if not any(field in fields for field in _LIES[kind]):
         raise BadCase(f"the {kind} does not say how it lies (no space or spacing in its header)")
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])

@@ -1,5 +1,6 @@
 """Read a volume from one file (NIfTI, NRRD, MetaImage) as input, and convert it to a windowed volume."""
 
+import glob
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
@@ -27,6 +28,7 @@ SQUARE = 0.01  # the sides of a CT pixel are equal
 # From here on, slices lie farther apart than their pixels: where these are square, and where they are not.
 THICKER, OFF_SQUARE = 1.2, 1.5
 
+_HALF = "the NIfTI is one half of a pair, and its other half (.hdr, .img) is not beside it: write one file, .nii.gz"
 _CLASSES = {NIFTI: nibabel.Nifti1Image, PAIR: nibabel.Nifti1Pair, NIFTI2: nibabel.Nifti2Image}
 _GZIP_DAMAGE = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
 _DAMAGES = (OSError, EOFError, zlib.error, _GZIP_DAMAGE, ValueError, OverflowError)
@@ -75,13 +77,31 @@ def load_volume(path: Path) -> Grid:
         raise BadCase("the file is Analyze 7.5 and no NIfTI, and does not say how it lies: write .nii.gz")
     if kind:
         raise BadCase(f"the file is no readable NIfTI, it is a {kind}: write .nii.gz, .mha or .nrrd")
+    if path.name.lower().removesuffix(".gz").endswith(".img"):
+        raise BadCase(_HALF)
     raise BadCase("the file is no readable NIfTI")
 
 
 def _header_file(path: Path) -> Path:
     """Find the header of a pair (.hdr and .img) that is named by its voxels; any other file is its own header."""
-    header = path.with_suffix(".hdr")
-    return header if path.suffix.lower() == ".img" and header.is_file() else path
+    return _beside(path, ".img", ".hdr") or path
+
+
+def _beside(path: Path, ending: str, other: str) -> Path | None:
+    """Find the other half of a pair: the same name with another ending, in capitals or not, compressed or not.
+
+    None if this half has another ending, or there is no other half. A link is none: it may lead out of the root.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    if not name.endswith(ending):
+        return None
+    stem = path.name[: len(name) - len(ending)]
+    halves = [
+        file
+        for file in path.parent.glob(glob.escape(stem) + ".*")
+        if file.name[len(stem) :].lower() in (other, f"{other}.gz") and file.is_file() and not file.is_symlink()
+    ]
+    return min(halves, default=None)
 
 
 def load_nifti(path: Path, kind: str = NIFTI) -> Grid:
@@ -90,18 +110,12 @@ def load_nifti(path: Path, kind: str = NIFTI) -> Grid:
         head = file.read(HEAD)
         file.seek(0)
         if kind == PAIR:
-            with unpacked(_voxel_file(path)) as voxels:
+            voxel_file = _beside(path, ".hdr", ".img")
+            if not voxel_file:
+                raise BadCase(_HALF)
+            with unpacked(voxel_file) as voxels:
                 return _grid_of_nifti(kind, head, {"header": file, "image": voxels})
         return _grid_of_nifti(kind, head, {"image": file})
-
-
-def _voxel_file(path: Path) -> Path:
-    """Find the voxels of a NIfTI pair beside its header."""
-    voxels = path.with_suffix(".img")
-    # A link may lead out of the cohort's root.
-    if not voxels.is_file() or voxels.is_symlink():
-        raise BadCase("the NIfTI is one half of a pair, and its .img is not beside its .hdr: write one file, .nii.gz")
-    return voxels
 
 
 def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> Grid:
