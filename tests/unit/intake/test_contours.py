@@ -247,7 +247,7 @@ def test_a_structure_set_without_lists_is_refused():
 
 def test_interpolated_contours_enclose_an_area_and_unknown_types_are_not_quoted():
     np.testing.assert_array_equal(slices_of([ring(0, 0, 9, 40)], "INTERPOLATED_PLANAR"), slices_of([ring(0, 0, 9, 40)]))
-    with pytest.raises(BadCase, match="of type unknown"):
+    with pytest.raises(BadCase, match="of a contour is missing or unknown"):
         slices_of([ring(0, 0, 9, 40)], "DOE^JANE")
 
 

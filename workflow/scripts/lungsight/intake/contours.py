@@ -151,8 +151,12 @@ def _planes_of(contours: Sequence[Contour], slices: int, affine: np.ndarray) -> 
         if contour.geometric_type == "POINT" or len(contour.points) < 3:
             continue
         if contour.geometric_type not in (*_CLOSED, _XOR):
-            named = contour.geometric_type if contour.geometric_type in _OPEN else "unknown"
-            raise BadCase(f"a contour of type {named} encloses no area")
+            if contour.geometric_type in _OPEN:
+                raise BadCase(f"a contour of type {contour.geometric_type} encloses no area")
+            raise BadCase(
+                "the ContourGeometricType (3006,0042) of a contour is missing or unknown: CLOSED_PLANAR and"
+                " CLOSEDPLANAR_XOR are read"
+            )
         index = contour.points @ to_index[:3, :3].T + to_index[:3, 3]
         k = float(index[:, 2].mean())
         if np.abs(index[:, 2] - k).max() > 0.5 or not -0.5 <= k <= slices - 0.5:

@@ -1,13 +1,14 @@
 """Ask whether a mask can be that of lungs: by its extent, its gaps, and the HU below it.
 
 The limits are far from what real lungs have: `docs/intake.md` says on what they were tried. Consolidated lungs hold
-soft tissue. So a mask is refused only where hardly any of it is aerated.
+soft tissue. So a mask is refused only where hardly any of it is aerated, and aerated tissue lies elsewhere in the body.
 """
 
 from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
+from scipy import ndimage
 
 from lungsight.errors import BadCase
 from lungsight.intake.plausibility import Doubt
@@ -18,7 +19,10 @@ AERATED = (-985.0, -300.0)  # HU; below lies the air around the body, above soft
 MOST_OF_TISSUE = 0.5  # share of all soft tissue of the image; white lungs hold less of it than the body around them
 MOST_LABELS = 16  # five lobes, lesions, airways; a mask of all organs or a picture has more
 MOSTLY = 0.8  # share of aerated voxels below which a mask gets a note
-HARDLY = 0.1  # share below which it is no lung
+OF_BODY = 0.5  # share below which it may be the whole body; of that, lungs are less than half
+HARDLY = 0.1  # share below which it is no lung, if lungs lie elsewhere
+ELSEWHERE = 0.25  # of a mask; as much aerated tissue beside it is a lung that it misses; the windpipe is less
+LUNG_LABELS = 6  # five lobes and a lesion
 BETTER = 0.1  # more of a mask is aerated if it is turned over; real lungs lose 0.2 or more
 SMALL_LABEL = 0.05  # share of a mask; a label below it gets a note, not a refusal
 ONE_SIDE = 0.02  # share of a mask on one side of the body, at most, if it shows only the lung of the other side
@@ -153,26 +157,39 @@ def doubts_about_aeration(volume: Volume, window: Window, labels: np.ndarray, ae
     """
     mask = labels > 0
     soft = volume.voxels > window.encode(np.array([AERATED[1]], np.float32))
-    doubts = _doubts_about_labels(aerated, labels)
-    if np.count_nonzero(soft & mask) > MOST_OF_TISSUE * np.count_nonzero(soft):
+    share = float(aerated[mask].mean())
+    doubts = [] if share < HARDLY else _doubts_about_labels(aerated, labels)
+    # Of a picture that shows the lungs alone, all soft tissue lies in them.
+    if share < OF_BODY and np.count_nonzero(soft & mask) > MOST_OF_TISSUE * np.count_nonzero(soft):
         doubts.append(
             Doubt(
                 "the mask marks more than half of the body's soft tissue: it is inverted, or shows the body or other"
                 " organs"
             )
         )
-    share = float(aerated[mask].mean())
-    if share < HARDLY:
+    if share < HARDLY and _aerated_elsewhere(aerated, soft, mask) > ELSEWHERE * np.count_nonzero(mask):
         doubts.append(
             Doubt(
-                f"the mask is no lung by its HU: {share:.0%} of it is aerated (is it inverted, upside down, of another"
-                " scan or of another organ?)"
+                f"the mask is no lung by its HU: {share:.0%} of it is aerated, unlike the body elsewhere (is it"
+                " inverted, upside down, of another scan or of another organ?)"
             )
         )
     elif share < MOSTLY:
         words = f"only {share:.0%} of the lung mask is aerated by its HU: look whether it lies on the lungs"
         doubts.append(Doubt(words, certain=False))
     return doubts + _doubts_about_place(aerated, soft, mask)
+
+
+def _aerated_elsewhere(aerated: np.ndarray, soft: np.ndarray, mask: np.ndarray) -> int:
+    """Count the aerated voxels inside the body and outside a mask. The body is each slice's largest soft part."""
+    count = 0
+    for k in range(soft.shape[2]):
+        parts, _ = ndimage.label(soft[:, :, k] | mask[:, :, k])
+        sizes = np.bincount(parts.ravel())[1:]
+        if sizes.size:  # a table holds foam
+            body = ndimage.binary_fill_holes(parts == 1 + sizes.argmax())
+            count += np.count_nonzero(body & aerated[:, :, k] & ~mask[:, :, k])
+    return count
 
 
 def _doubts_about_place(aerated: np.ndarray, soft: np.ndarray, mask: np.ndarray) -> list[Doubt]:
@@ -206,7 +223,9 @@ def _doubts_about_labels(aerated: np.ndarray, labels: np.ndarray) -> list[Doubt]
         ]
     solid = [value for value in values if aerated[labels == value].mean() < HARDLY]
     large = values[counts > SMALL_LABEL * counts.sum()]
-    if set(solid) & set(large):
+    # Lobes may be white, but hardly all but one.
+    lobes = len(values) <= LUNG_LABELS and 2 * len(solid) <= len(values) + 1
+    if set(solid) & set(large) and not lobes:
         return [
             Doubt(
                 f"all labels above 0 of a lung mask count as lung, but {_listed(solid)} on soft tissue by the HU: write"
