@@ -1,6 +1,7 @@
 """Read the lung mask of a case from RTSTRUCT, DICOM SEG and NIfTI."""
 
 import copy
+import gzip
 import shutil
 
 import highdicom
@@ -162,6 +163,12 @@ def test_other_files_are_no_mask(volume, tmp_path):
         read_mask(tmp_path / "text", volume, ROI_NAMES, True)
     with pytest.raises(BadCase, match="neither RTSTRUCT nor SEG nor NIfTI"):
         read_mask(tmp_path / "ct" / "001.dcm", volume, ROI_NAMES, True)
+
+
+def test_a_compressed_file_of_contours_is_called_so(volume, rtstruct):
+    (rtstruct / "001.dcm").write_bytes(gzip.compress((rtstruct / "001.dcm").read_bytes()))
+    with pytest.raises(BadCase, match="compressed as a whole: unpack it"):
+        read_mask(rtstruct, volume, ROI_NAMES, True)
 
 
 def made_segmentation(series, labels, kind="BINARY", **settings):

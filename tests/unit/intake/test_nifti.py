@@ -244,7 +244,7 @@ def test_headers_whose_voxels_are_in_another_file_are_refused(tmp_path):
 
 
 def test_headers_that_do_not_say_how_they_lie_are_refused(tmp_path):
-    for ending, word in (("mha", b"ElementSpacing"), ("nrrd", b"space:")):
+    for ending, word in (("mha", b"ElementSpacing"), ("mha", b"TransformMatrix"), ("nrrd", b"space:")):
         path = tmp_path / f"a.{ending}"
         sitk.WriteImage(itk_image(), path)
         lines = path.read_bytes().split(b"\n")
@@ -318,3 +318,90 @@ def test_the_halves_of_a_pair_may_be_compressed_or_in_capitals(tmp_path):
             (tmp_path / f"{number}.{name}").write_bytes(gzip.compress(half) if name.endswith("gz") else half)
         for name in (header, voxels):
             np.testing.assert_array_equal(load_volume(tmp_path / f"{number}.{name}").values, ijk()[::-1, ::-1])
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.hdr", "a.mha", "b.mha", "a.nrrd", "b.nrrd"])
+def test_more_voxels_than_the_header_says_are_refused(tmp_path, name):
+    """4 of 6 slices. b: compressed."""
+    path = tmp_path / name
+    if name.endswith(("mha", "nrrd")):
+        sitk.WriteImage(itk_image(), path, name[0] == "b")
+        raw = path.read_bytes()
+        shorter = raw.replace(b"DimSize = 32 24 6", b"DimSize = 32 24 4").replace(b"sizes: 32 24 6", b"sizes: 32 24 4")
+        assert shorter != raw
+        path.write_bytes(shorter)
+    else:
+        kind = nibabel.Nifti1Pair if name == "a.hdr" else nibabel.Nifti1Image
+        nibabel.save(kind(ijk().astype(np.int16), LPS), path)
+        packed = name.endswith("gz")
+        raw = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+        raw[46:48] = (4).to_bytes(2, "little")
+        path.write_bytes(gzip.compress(raw) if packed else raw)
+    assert "holds more slices than its header says" in refused(path)
+
+
+def test_an_infinite_slope_is_refused(tmp_path, plain):
+    for field in ("scl_slope", "scl_inter"):
+        path = tmp_path / f"{field}.nii"
+        path.write_bytes(plain.read_bytes())
+        assert "scl_" in refused(with_header(path, **{"scl_slope": 1, field: np.inf}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [((64, 128, 512), (1.3, 1.3, 5)), ((128, 128, 6), (0.13, 0.13, 2)), ((160, 160, 6), (0.07, 0.07, 2))],
+)
+def test_an_extent_that_no_body_has_is_refused(tmp_path, shape, spacing):
+    values = np.full(shape, -800, np.int16)
+    assert "which is no chest" in refused(save(tmp_path / "a.nii", values, np.diag([*spacing, 1])))
+
+
+@pytest.mark.parametrize("space", ["left-posterior-superior", "RAS", "LAS", "left-anterior-superior"])
+def test_the_space_of_a_nrrd_is_honoured(tmp_path, space):
+    nrrd_with(tmp_path / "a.nrrd", b"space: left-posterior-superior", b"space: " + space.encode())
+    signs = {"left-posterior-superior": (-1, -1), "RAS": (1, 1)}.get(space, (-1, 1))
+    wanted = save(tmp_path / "a.nii", ijk(), np.diag([*signs, 1, 1]) @ np.diag([0.7, 0.8, 2.5, 1]))
+    assert_reads_like(tmp_path / "a.nrrd", wanted)
+
+
+def nrrd_with(path, old, new):
+    sitk.WriteImage(itk_image(), path)
+    raw = path.read_bytes()
+    assert old in raw
+    path.write_bytes(raw.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [
+        (b"space: scanner-xyz", "does not say how it lies"),
+        (b"space dimension: 3", "does not say how it lies"),
+        (b'space: left-posterior-superior\nspace units: "m" "m" "m"', "space units"),
+        (b'space: left-posterior-superior\nspace units: "um" "mm" "mm"', "space units"),
+    ],
+)
+def test_a_nrrd_in_another_space_or_unit_is_refused(tmp_path, new, reason):
+    assert reason in refused(nrrd_with(tmp_path / "a.nrrd", b"space: left-posterior-superior", new))
+
+
+def test_a_nrrd_in_mm_is_read(tmp_path):
+    new = b'space: left-posterior-superior\nspace units: "mm" "mm" "mm"'
+    load_volume(nrrd_with(tmp_path / "a.nrrd", b"space: left-posterior-superior", new))
+
+
+def test_what_is_said_of_a_file_is_true(tmp_path):
+    sitk.WriteImage(itk_image(), tmp_path / "a.mha")
+    (tmp_path / "a.mha").write_bytes(b"Comment = made\n" + (tmp_path / "a.mha").read_bytes())
+    assert_reads_like(tmp_path / "a.mha", save(tmp_path / "a.nii", ijk()))
+    for ending in ("mha", "nrrd"):
+        (tmp_path / f"b.{ending}.gz").write_bytes(gzip.compress(sitk_bytes(tmp_path / f"b.{ending}")))
+        assert "compressed as a whole: unpack it" in refused(tmp_path / f"b.{ending}.gz")
+    for head, kind in ((b"GIF89a", "GIF"), (b"BM\x36\0\0\0\0\0\0\0", "BMP"), (b"RIFF\0\0\0\0WEBPVP8 ", "WebP")):
+        (tmp_path / "p.nii").write_bytes(head + bytes(400))
+        assert f"it is a {kind}" in refused(tmp_path / "p.nii")
+
+
+def sitk_bytes(path):
+    sitk.WriteImage(itk_image(), path)
+    return path.read_bytes()

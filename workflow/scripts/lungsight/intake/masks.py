@@ -17,7 +17,7 @@ from lungsight.intake.contours import (
     read_regions,
 )
 from lungsight.intake.decode import decompressed
-from lungsight.intake.file_kinds import DICOM, HEAD, kind_of, unpacked
+from lungsight.intake.file_kinds import DICOM, HEAD, is_gzip, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
 from lungsight.intake.mask_plausibility import check_gaps, check_mask
@@ -73,6 +73,8 @@ def read_mask(
     file = _mask_file(path)
     kind = _kind_of(file)
     if kind == DICOM:
+        if is_gzip(file):
+            raise BadCase("the mask is compressed as a whole: unpack it")
         mask = labels = _mask_of_dicom(file, volume, roi_names, tumour_in_lung)
     elif kind:
         labels = _lung_labels(file, volume)

@@ -13,18 +13,34 @@ from nibabel.fileholders import FileHolder
 
 from lungsight.errors import BadCase
 from lungsight.intake import itk_volumes
-from lungsight.intake.file_kinds import ANALYZE, DICOM, HEAD, META_IMAGE, NIFTI, NIFTI2, NRRD, PAIR, kind_of, unpacked
+from lungsight.intake.file_kinds import (
+    ANALYZE,
+    DICOM,
+    HEAD,
+    META_IMAGE,
+    NIFTI,
+    NIFTI2,
+    NRRD,
+    PAIR,
+    is_gzip,
+    kind_of,
+    unpacked,
+)
 from lungsight.intake.geometry import to_canonical, voxel_spacing
 from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.hounsfield import percentiles, sampled
 from lungsight.intake.nifti_affine import affine_of_header, check_lies_right, in_mm
 from lungsight.intake.plausibility import doubts_about_hounsfield, doubts_about_unit_values
+from lungsight.intake.text_headers import MORE_SLICES
 from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
 MAX_VOXELS = 1 << 30
 MOST_BESIDE_VOXELS = 1 << 20  # bytes of the header, its extensions and padding
 AIR = -300.0  # HU; a chest CT contains air, and air is far below this
 SQUARE = 0.01  # the sides of a CT pixel are equal
+# mm of a whole volume. Fewer is no chest, if there are as many pixels as a scan of a chest has; more is no person.
+LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 100.0, 1000.0, 2200.0
+MANY_PIXELS = 128
 # From here on, slices lie farther apart than their pixels: where these are square, and where they are not.
 THICKER, OFF_SQUARE = 1.2, 1.5
 
@@ -70,6 +86,8 @@ def load_volume(path: Path) -> Grid:
     if kind in _CLASSES:
         return load_nifti(path, kind)
     if kind in (NRRD, META_IMAGE):
+        if is_gzip(path):
+            raise BadCase(f"the {kind} is compressed as a whole: unpack it")
         return _load_itk(path, kind)
     if kind == DICOM:
         raise BadCase("the file is DICOM and no NIfTI")
@@ -130,6 +148,8 @@ def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> 
     if dtype.kind not in "iuf":
         raise BadCase("the file is no readable NIfTI: its datatype is unknown")
     shape = _three_axes(shape, "NIfTI")
+    if np.isinf([header["scl_slope"], header["scl_inter"]]).any():
+        raise BadCase("the file is no readable NIfTI: scl_slope or scl_inter is infinite")
     affine, notes = affine_of_header(header)
     try:
         image = _CLASSES[kind].from_file_map({name: FileHolder(fileobj=file) for name, file in files.items()})
@@ -139,11 +159,12 @@ def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> 
         if not 0 <= float(header["vox_offset"]) <= MOST_BESIDE_VOXELS:
             raise ValueError("no header is so long")
         values = image.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
-        for file in files.values():
-            if isinstance(file, igzip.IGzipFile):
-                read_to_end(file, values.size * dtype.itemsize + MOST_BESIDE_VOXELS)
+        size = values.size * dtype.itemsize
+        ends = {name: _end_of(file, size + MOST_BESIDE_VOXELS) for name, file in files.items()}
     except _DAMAGES as error:
         raise BadCase("the NIfTI is truncated or damaged") from error
+    if ends["image"] - image.dataobj.offset - size >= size // shape[2]:
+        raise BadCase(f"the NIfTI {MORE_SLICES}")
     return _canonical(values, affine, notes, "NIfTI")
 
 
@@ -175,11 +196,19 @@ def _canonical(values: np.ndarray, affine: np.ndarray, notes: list[str], what: s
 
 def _load_itk(path: Path, kind: str) -> Grid:
     """Read a NRRD or MetaImage; see `load_volume`."""
-    reader = itk_volumes.header_of(path, kind)
-    shape = _three_axes(tuple(reader.GetSize()), kind)
-    affine = itk_volumes.affine_of(reader)
+    header = itk_volumes.header_of(path, kind)
+    shape = _three_axes(tuple(header.reader.GetSize()), kind)
+    affine = itk_volumes.affine_of(header.reader)
     check_lies_right(affine, kind)
-    return _canonical(itk_volumes.voxels_of(reader, kind).reshape(shape, order="F"), affine, [], kind)
+    return _canonical(itk_volumes.voxels_of(header, kind).reshape(shape, order="F"), affine, [], kind)
+
+
+def _end_of(file: BufferedIOBase, most: int) -> int:
+    """Find the end of an open file, and check its checksum if it is a gzip stream; most: as in `read_to_end`."""
+    if isinstance(file, igzip.IGzipFile):
+        read_to_end(file, most)
+        return file.tell()
+    return file.seek(0, 2)
 
 
 def read_to_end(file: BufferedIOBase, most: int) -> None:
@@ -215,7 +244,7 @@ def check_axial(affine: np.ndarray, shape: tuple[int, ...]) -> list[str]:
     ------
     BadCase
         For coronal and sagittal stacks: their slices lie farther apart than their pixels. Also for an array z, y, x
-        under the identity.
+        under the identity, and for a volume that is larger than a person or smaller than a chest.
     """
     right, front, up = voxel_spacing(affine)
     if _are_stacked(right, front, up) or _are_stacked(front, right, up):
@@ -223,11 +252,23 @@ def check_axial(affine: np.ndarray, shape: tuple[int, ...]) -> list[str]:
             f"no axial CT slice: {in_mm(np.array([right, front, up]))} from right to left, back to front and feet to"
             " head are those of a coronal or sagittal stack"
         )
+    _check_extents(np.array([right, front, up]) * shape, shape)
     if not np.array_equal(np.abs(affine[:3, :3]), np.eye(3)):
         return []
     if shape[0] != shape[1] == shape[2] or 2 * shape[0] < min(shape[1:]):
         raise BadCase("no axial CT slice: under an affine of 1 mm the first axis looks like the slices (z, y, x)")
     return [] if affine[:3, 3].any() else ["the affine is the identity: spacing and orientation may be unknown"]
+
+
+def _check_extents(extents: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise BadCase for a volume, of so many mm and voxels, that holds no chest."""
+    sides = zip(extents[:2], shape[:2], strict=True)
+    narrow = any(extent < LEAST_WIDTH for extent, size in sides if size >= MANY_PIXELS)
+    if narrow or extents[:2].max() > MOST_WIDTH or extents[2] > MOST_HEIGHT:
+        raise BadCase(
+            f"the volume measures {in_mm(extents)} from right to left, back to front and feet to head, which is no"
+            " chest: its spacing is wrong, or its axes are in another order"
+        )
 
 
 def _are_stacked(across: float, along: float, up: float) -> bool:

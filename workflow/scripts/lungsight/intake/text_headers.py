@@ -3,8 +3,11 @@
 These libraries open any file that a header names. So a header may name none, in whatever way they read it.
 """
 
+import math
 import mmap
 import re
+import zlib
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +15,8 @@ from lungsight.errors import BadCase
 from lungsight.intake.file_kinds import META_IMAGE, NRRD
 
 MOST_HEADER = 1 << 20  # bytes
+MORE_SLICES = "holds more slices than its header says"
+_BLOCK = 1 << 20  # bytes that are unpacked at once
 _HERE = b"ElementDataFile"  # of a MetaImage: the last field, says where the voxels are
 _NAMED = re.compile(_HERE + rb"[ \t]*[=:]([^\r\n]*)\r?\n")
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r){2}")  # ends the header of a NRRD
@@ -88,3 +93,33 @@ def _end_of_meta_image(path: Path, text: bytes) -> int:
 def shape_of(header: TextHeader) -> tuple[int, ...]:
     """Read the shape of a volume; raise ValueError for what are no numbers."""
     return tuple(int(size) for size in header.fields.get("sizes", header.fields.get("dimsize", "")).split())
+
+
+def holds_more_slices(path: Path, header: TextHeader, read: int, shape: tuple[int, ...]) -> bool:
+    """Tell whether a file goes on by a slice or more after its voxels.
+
+    Parameters
+    ----------
+    path : Path
+    header : TextHeader
+    read : int
+        Bytes of the voxels.
+    shape : (k, j, i)
+    """
+    enough = read + read // math.prod(shape[:-2])
+    encoding = header.fields.get("encoding", "raw").lower()
+    with open(path, "rb") as file:
+        file.seek(header.end)
+        if encoding in ("gzip", "gz") or header.fields.get("compresseddata", "").lower() == "true":
+            return _unpacked_size(file, enough) >= enough
+        if encoding != "raw" or header.fields.get("binarydata", "true").lower() != "true":
+            return False  # numbers as text, bzip2
+        return file.seek(0, 2) - header.end >= enough
+
+
+def _unpacked_size(file: BufferedReader, enough: int) -> int:
+    """Count the bytes of a zlib or gzip stream, up to a number that is enough."""
+    stream, size = zlib.decompressobj(zlib.MAX_WBITS | 32), 0
+    while size < enough and not stream.eof and (packed := stream.unconsumed_tail or file.read(_BLOCK)):
+        size += len(stream.decompress(packed, _BLOCK))
+    return size
