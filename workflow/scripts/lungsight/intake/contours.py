@@ -180,9 +180,13 @@ def _folded(text: str) -> str:
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether one of the regular expressions matches the whole name of a region, case and accents ignored."""
+    """Tell whether one of the regular expressions matches the whole name of a region.
+
+    Case and accents are ignored; so are brackets and a dot at the end, where the name as written does not match.
+    """
     folded = _folded(name).strip()
-    return any(re.fullmatch(_folded(pattern), folded, re.IGNORECASE) for pattern in patterns)
+    forms = {folded, re.sub(r"[()\[\]]", " ", folded).strip(" .")}
+    return any(re.fullmatch(_folded(pattern), form, re.IGNORECASE) for pattern in patterns for form in forms)
 
 
 def choose_regions(names: Sequence[str], roi_names: dict[str, list[str]]) -> dict[str, list[int]]:

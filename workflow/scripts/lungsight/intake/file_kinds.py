@@ -1,5 +1,6 @@
 """Tell what a file is by its first bytes. Names lie: a gzip stream may be called .nii, a plain file .nii.gz."""
 
+import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,3 +70,25 @@ def kind_of(head: bytes) -> str:
         return {b"n+1": NIFTI, b"ni1": PAIR}.get(head[344:347], ANALYZE)
     known = next((name for place, mark, name in _MARKS if head[place : place + len(mark)] == mark), "")
     return known or (META_IMAGE if _META_IMAGE.search(head) else "")
+
+
+def header_file(path: Path) -> Path:
+    """Find the header of a pair (.hdr and .img) that is named by its voxels; any other file is its own header."""
+    return other_half(path, ".img", ".hdr") or path
+
+
+def other_half(path: Path, ending: str, other: str) -> Path | None:
+    """Find the other half of a pair: the same name with another ending, in capitals or not, compressed or not.
+
+    None if this half has another ending, or there is no other half. A link is none: it may lead out of the root.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    if not name.endswith(ending):
+        return None
+    stem = path.name[: len(name) - len(ending)]
+    halves = [
+        file
+        for file in path.parent.glob(glob.escape(stem) + ".*")
+        if file.name[len(stem) :].lower() in (other, f"{other}.gz") and file.is_file() and not file.is_symlink()
+    ]
+    return min(halves, default=None)

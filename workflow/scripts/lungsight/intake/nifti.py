@@ -1,6 +1,5 @@
 """Read a volume from one file (NIfTI, NRRD, MetaImage) as input, and convert it to a windowed volume."""
 
-import glob
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
@@ -22,8 +21,10 @@ from lungsight.intake.file_kinds import (
     NIFTI2,
     NRRD,
     PAIR,
+    header_file,
     is_gzip,
     kind_of,
+    other_half,
     unpacked,
 )
 from lungsight.intake.geometry import to_canonical, voxel_spacing
@@ -76,7 +77,7 @@ def load_volume(path: Path) -> Grid:
         For a file of another kind, another number of axes, no stated or a contradictory orientation, sheared axes,
         colours, a size beyond any CT, values that are not finite, and files that cannot be read.
     """
-    path = _header_file(path)
+    path = header_file(path)
     try:
         with unpacked(path) as file:
             head = file.read(HEAD)
@@ -100,35 +101,13 @@ def load_volume(path: Path) -> Grid:
     raise BadCase("the file is no readable NIfTI")
 
 
-def _header_file(path: Path) -> Path:
-    """Find the header of a pair (.hdr and .img) that is named by its voxels; any other file is its own header."""
-    return _beside(path, ".img", ".hdr") or path
-
-
-def _beside(path: Path, ending: str, other: str) -> Path | None:
-    """Find the other half of a pair: the same name with another ending, in capitals or not, compressed or not.
-
-    None if this half has another ending, or there is no other half. A link is none: it may lead out of the root.
-    """
-    name = path.name.lower().removesuffix(".gz")
-    if not name.endswith(ending):
-        return None
-    stem = path.name[: len(name) - len(ending)]
-    halves = [
-        file
-        for file in path.parent.glob(glob.escape(stem) + ".*")
-        if file.name[len(stem) :].lower() in (other, f"{other}.gz") and file.is_file() and not file.is_symlink()
-    ]
-    return min(halves, default=None)
-
-
 def load_nifti(path: Path, kind: str = NIFTI) -> Grid:
     """Read a NIfTI, with its scl_slope applied; see `load_volume`."""
     with unpacked(path) as file:
         head = file.read(HEAD)
         file.seek(0)
         if kind == PAIR:
-            voxel_file = _beside(path, ".hdr", ".img")
+            voxel_file = other_half(path, ".hdr", ".img")
             if not voxel_file:
                 raise BadCase(_HALF)
             with unpacked(voxel_file) as voxels:
