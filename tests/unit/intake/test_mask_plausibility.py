@@ -150,6 +150,29 @@ def test_one_lung_alone_gets_a_note(phantom, volume):
     assert checked(phantom.lung_right.astype(int), volume) == ["the lung mask lies on one side of the body alone"]
 
 
+def test_a_mask_that_misses_part_of_a_lung_gets_a_note(phantom, volume):
+    k = np.arange(phantom.lung.shape[2])
+    upper, shifted = phantom.lung & (k > 6), np.roll(phantom.lung, 2, axis=2) & (k > 2)
+    half_left = phantom.lung & ~(phantom.lung_left & (k < 6))
+    for mask in (upper, half_left, shifted):
+        notes = checked(mask.astype(int), volume)
+        assert any("of the aerated tissue of a lung: look whether it is whole" in note for note in notes)
+
+
+def test_coverage_counts_the_parts_that_are_touched():
+    aerated = np.zeros((20, 20, 1), bool)
+    aerated[:10, :10] = aerated[15:, 15:] = True
+    mask = aerated.copy()
+    assert plausibility.coverage(aerated, mask) == 1
+    mask[15:, 15:] = False
+    assert plausibility.coverage(aerated, mask) == 1
+    mask[:5] = False
+    assert plausibility.coverage(aerated, mask) == 0.5
+    mask[15, 15:17] = True
+    assert plausibility.coverage(aerated, mask) == 52 / 125
+    assert plausibility.coverage(aerated, np.zeros_like(mask)) == 1
+
+
 def test_gaps_are_the_empty_slices_between():
     assert plausibility.gaps(np.array([0, 3, 0, 0, 1, 2, 0])).tolist() == [2, 3]
     assert plausibility.gaps(np.zeros(4)).tolist() == plausibility.gaps(np.array([0, 1, 1])).tolist() == []
@@ -179,7 +202,8 @@ def test_a_lung_may_taper_off_and_come_back(phantom, volume):
     near = np.argwhere(phantom.lung_left[:, :, 6])[0]
     mask[:, :, 5:8] &= ~phantom.lung_left[:, :, 5:8]
     mask[near[0], near[1], 5] = mask[near[0], near[1], 7] = True
-    assert checked(mask.astype(int), volume) == []
+    (note,) = checked(mask.astype(int), volume)  # of this patient, it is half of the lung
+    assert "look whether it is whole" in note
 
 
 def test_lungs_may_fill_a_picture_that_was_cropped_to_them(phantom):
