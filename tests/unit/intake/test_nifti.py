@@ -405,3 +405,9 @@ def test_what_is_said_of_a_file_is_true(tmp_path):
 def sitk_bytes(path):
     sitk.WriteImage(itk_image(), path)
     return path.read_bytes()
+
+
+def test_doubts_about_a_volume_name_no_dicom_tags(tmp_path):
+    volume = read_nifti(save(tmp_path / "a.nii", ijk() + 1024), WINDOW, 5, values_are="hu")
+    (doubt, *_) = volume.doubts
+    assert "HU + 1024" in doubt.words and "rescale intercept" in doubt.words and "(0028" not in doubt.words

@@ -1,5 +1,6 @@
 """Read a volume from one file (NIfTI, NRRD, MetaImage) as input, and convert it to a windowed volume."""
 
+import re
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
@@ -31,7 +32,7 @@ from lungsight.intake.geometry import to_canonical, voxel_spacing
 from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.hounsfield import percentiles, sampled
 from lungsight.intake.nifti_affine import affine_of_header, check_lies_right, in_mm
-from lungsight.intake.plausibility import doubts_about_hounsfield, doubts_about_unit_values
+from lungsight.intake.plausibility import Doubt, doubts_about_hounsfield, doubts_about_unit_values
 from lungsight.intake.text_headers import MORE_SLICES
 from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
@@ -45,6 +46,7 @@ MANY_PIXELS = 128
 # From here on, slices lie farther apart than their pixels: where these are square, and where they are not.
 THICKER, OFF_SQUARE = 1.2, 1.5
 
+_TAG = re.compile(r"(\w+) \([0-9a-f]{4},[0-9a-f]{4}\)", re.IGNORECASE)
 _HALF = "the NIfTI is one half of a pair, and its other half (.hdr, .img) is not beside it: write one file, .nii.gz"
 _CLASSES = {NIFTI: nibabel.Nifti1Image, PAIR: nibabel.Nifti1Pair, NIFTI2: nibabel.Nifti2Image}
 _GZIP_DAMAGE = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
@@ -320,4 +322,10 @@ def read_nifti(path: Path, window: Window, min_slices: int, values_are: str = "a
     voxels = np.empty(values.shape, np.uint16, order="F")
     for k in range(values.shape[2]):
         voxels[:, :, k] = window.encode(values[:, :, k])
+    doubts = [Doubt(_without_tags(doubt.words), doubt.certain) for doubt in doubts]
     return Volume(voxels, window.max_code, affine, acquisition, notes=notes, doubts=doubts)
+
+
+def _without_tags(words: str) -> str:
+    """Write names of DICOM elements as words, since no volume has these: rescale intercept."""
+    return _TAG.sub(lambda found: re.sub("(?<=[a-z])(?=[A-Z])", " ", found[1]).lower(), words)
