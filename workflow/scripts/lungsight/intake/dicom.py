@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,8 @@ def read_dicom(
         notes.append(f"left out {dropped} × identical duplicate slice")
     _check_one_uid(slices, len(kept), min_slices)
     check_number(len(kept), min_slices)
-    return _convert(stack_slices(kept), window, notes)
+    patient = next((header.patient.identifier for header in chosen if header.patient.identifier), "")
+    return replace(_convert(stack_slices(kept), window, notes), patient=patient)
 
 
 def _in_words(others: Sequence[LeftOut]) -> list[str]:
