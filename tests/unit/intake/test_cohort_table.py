@@ -8,6 +8,7 @@ import pytest
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import count_ids, read_cohort_table, read_cohort_tables, read_rows
 from lungsight.intake.gather import pseudonymise_rows
+from lungsight.patient_ids import is_missing
 from lungsight.privacy import pseudonym
 from lungsight.splits.precheck import cohort_of_rows
 
@@ -268,16 +269,47 @@ def test_a_table_or_a_root_of_the_wrong_kind(cohort, tmp_path):
     assert "cannot be read: File name too long." in errors(cohort | {"root": "x" * 5000})
 
 
-@pytest.mark.parametrize("word", ["0", "no", "No", "FALSE", "false", "n", "", " ", "NA", "nan", "-"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("0", "no", "No", "FALSE", "false", "n", "", " ", "NA", "nan", "-", "none", "N/A", "0.0", "no.", "No!"),
+        # False and no, as Excel and people write them in other languages of Europe.
+        *("FALSCH", "FAUX", "FALSO", "FALSK", "FALSKT", "USANN", "EPÄTOSI", "ONWAAR", "FAŁSZ", "NEPRAVDA", "HAMIS"),
+        *("FALS", "YANLIŞ", "ЛОЖЬ", "ΨΕΥΔΗΣ", "nein", "non", "off", "f", "F", "nee", "nej", "nie", "não", "hayır"),
+        *("0,0", "00", "'0", "0,00", "0 %", "-0", '="0"', "#NV", "#N/A", "#N/D", "k.A.", "–", ".", "☐", "\u200b"),
+        *("FALSE\u00a0", "ＦＡＬＳＥ", "epa\u0308tosi"),
+    ],
+)
 def test_words_that_leave_no_row_out(cohort, word):
     write(cohort, [("P", "a", "1", word), ("Q", "b", "0", "movement")], ("patient", "path", "label", "skip"))
     assert [row.skip for row in read(cohort)] == ["", "left out by the table's column skip"]
 
 
-@pytest.mark.parametrize("word", ["1", "yes", "x", "TRUE", "unknown", "not axial", "?"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("1", "yes", "x", "TRUE", "WAHR", "VRAI", "not axial", "no contrast", "1,0", "✓", "+", "*", "not ok"),
+        *("wrong patient", "is it a CT?", "no_file", "cap", "other phase", "not chest", "bad", "ja", "-1", "10", "0.1"),
+    ],
+)
 def test_any_other_word_leaves_a_row_out(cohort, word):
     write(cohort, [("P", "a", "1", word)], ("patient", "path", "label", "skip"))
     assert read(cohort)[0].skip
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("keep", "Keep", "KEPT", "ok", "OK", "o.k.", "unknown", "?", "??", "maybe", "include", "included", "keep it"),
+        *("do not skip", "don't skip", "not skipped", "not excluded", "no skip", "unk", "tbd", "good", "behalten"),
+        *("#REF!", "#VALUE!", "Err:502", "#WERT!", "missing", "not available"),
+    ],
+)
+def test_a_word_under_skip_that_tells_the_opposite_or_nothing_is_refused(cohort, word):
+    write(cohort, [("Q", "b", "0", "no"), ("P", "a", "1", word)], ("patient", "path", "label", "skip"))
+    message = errors(cohort)
+    assert f"row 2: skip is {word!r}, which does not tell whether to leave the row out; write yes" in message
+    assert "row 1" not in message
 
 
 @pytest.mark.parametrize(
@@ -315,6 +347,27 @@ ALIKE = [
     ("a  b", "a b", "spaces or an apostrophe"),
     ("'7", "7", "spaces or an apostrophe"),
     ("P\u20131", "P-1", "dashes"),
+    ("P\u22121", "P-1", "dashes"),
+    ("P\u20431", "P-1", "dashes"),
+    ("O'Brien", "O\u2019Brien", "apostrophes"),
+    ("O\u02bcBrien", "O`Brien", "apostrophes"),
+    ("O\u2032Brien", "O\u00b4Brien", "apostrophes"),
+    ("P1\ufe0f", "P1", "invisible characters"),
+    ("P\u034f1", "P1", "invisible characters"),
+    ("P1\U000e0101", "P1", "invisible characters"),
+    ("P\u31641", "P1", "invisible characters"),
+    ('="007"', "7", "quotation marks"),
+    ('="007"', "007", "quotation marks"),
+    ('="7"', "\u201c7\u201d", "apostrophes or quotation marks"),
+    ("7", "'7'", "quotation marks"),
+    ("\u20197", "7", "apostrophe"),
+    ("P 1", "P1", "spaces"),
+    ("1 A", "1a", "spaces"),
+    ("P - 1", "P-1", "spaces"),
+    ("P\u00a0001", "P1", "spaces"),
+    ("12.00", "12", "a trailing .0"),
+    ("P12.0", "P12", "a trailing .0"),
+    ("P.07", "P.7", "leading zeros"),
 ]
 
 
@@ -325,7 +378,7 @@ def test_ids_that_are_alike_are_refused_until_the_config_says_what_they_mean(coh
     assert "row 1 | row 3: one patient id in 2 spellings, alike but for" in message
     assert "patient_ids: normalise (alike is one person) or patient_ids: exact" in message
     assert one not in message.replace(cohort["table"], "") or one in ("7", "12", "12.0"), "an id is not repeated"
-    if difference != "invisible characters":
+    if not (difference == "invisible characters" and "\u00a0" in one):
         assert difference in message
     key = bytes(32)
     for rule, people in (("exact", 3), ("normalise", 2)):
@@ -334,6 +387,21 @@ def test_ids_that_are_alike_are_refused_until_the_config_says_what_they_mean(coh
         assert pseudonymise_rows(rows, "hospital", key, shared_ids=False)["patient"].nunique() == people
         assert cohort_of_rows("hospital", "target", rows, False).slices["patient"].nunique() == people
         assert count_ids(rows) == {"rows": 3, "without": 0, "ids": 3, "patients": people}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *[("1,000", "1"), ("7,00", "7"), ("7,0", "7"), ("2.05", "2.5"), ("2,05", "2,5"), ("1.007", "1.7")],
+        *[("1.10.0", "1.10"), ("2.0", "20"), ("1,000", "1000"), ("10", "1"), ("Ann A", "An Na"), ("1 23", "12 3")],
+        *[("1 2", "12"), ("OBrien", "O'Brien"), ("P_1", "P-1"), ("100", "1.00.")],
+    ],
+)
+def test_ids_of_different_people_are_never_one_person(cohort, one, other):
+    write(cohort, [(one, "a", "1"), (other, "b", "0")])
+    assert len(read(cohort)) == 2
+    rows = read_cohort_table("hospital", cohort | {"patient_ids": "normalise"}, LABELS)
+    assert pseudonymise_rows(rows, "hospital", bytes(32), shared_ids=False)["patient"].nunique() == 2
 
 
 def test_pseudonyms_do_not_change_where_no_ids_are_alike(cohort):
@@ -356,6 +424,8 @@ def test_a_row_that_is_skipped_is_alike_to_none(cohort):
     [
         *("NA", "nan", "None", "unknown", "Unknown", "-", "--", "NULL", "N/A", "n.a.", "?", "#REF!", "#N/A", "#VALUE!"),
         *("#NAME?", "#BEZUG!", "<NA>", ".", "\u200b", "\u2014"),
+        *("Err:502", "err:509", "#VALUE", "#REF", "#N/D", "#¡VALOR!", "not applicable", "k.A.", "k. A.", "unk", "UNK"),
+        *("keine Angabe", "n/k", "Not Specified", "unbekannt", "inconnu", "not\u00a0applicable"),
     ],
 )
 def test_words_for_a_missing_id_are_missing(cohort, word):
@@ -368,19 +438,32 @@ def test_words_for_a_missing_id_are_missing(cohort, word):
     assert count_ids(rows) == {"rows": 0, "without": 2, "ids": 0, "patients": 0}
 
 
+def test_a_number_behind_a_hash_is_no_error_of_a_spreadsheet():
+    assert not any(is_missing(patient) for patient in ("#7", "#VALUES", "#NAME1", "#REF2"))
+    assert is_missing("#######"), "a spreadsheet's column is too narrow"
+
+
 def test_a_source_that_is_a_word_for_a_missing_id_names_nobody(cohort):
     write(cohort, [("unknown", "a", "1", "unknown")], HEADER_WITH_SOURCE)
     assert read_cohort_table("hospital", cohort | {"patients": "unknown"}, LABELS)[0].source == "unknown"
 
 
-@pytest.mark.parametrize("patient", ["1.23E+11", "1,23E+11", "5E+15", "1.2345e+12"])
+@pytest.mark.parametrize(
+    "patient",
+    [
+        *("1.23E+11", "1,23E+11", "5E+15", "1.2345e+12", "1.23E11", "12.3E+10", "-1.23E+11", "1,23e11", "id 1.23E+11"),
+        *("\u22121.23E+11", "1.23E+011", "+1.2E+9", "1.E+11"),
+    ],
+)
 def test_a_number_that_a_spreadsheet_cut_short_is_refused(cohort, patient):
     write(cohort, [(patient, "a", "1")])
     assert "row 1: patient is a number that a spreadsheet cut short (as 1.23E+11)" in errors(cohort)
     assert "row 1: patient is a number" in errors(cohort | {"patients": "unknown", "patient_ids": "exact"})
 
 
-@pytest.mark.parametrize("patient", ["1e5", "E+1", "NAN1", "Nadia", "none-1", "0", "A+", "1-2"])
+@pytest.mark.parametrize(
+    "patient", ["1e5", "1E11", "UNK1", "Err:5", "1.2e3b", "E+1", "NAN1", "Nadia", "none-1", "0", "A+", "1-2"]
+)
 def test_ids_that_only_look_so_are_ids(cohort, patient):
     write(cohort, [(patient, "a", "1")])
     assert read(cohort)[0].patient == patient

@@ -15,14 +15,13 @@ from typing import Any, TypedDict
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
+from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
 from lungsight.patient_ids import ADVICE, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
 SPLITS = ("", "train", "val", "test")
-# Words under `skip` that leave no row out. Any other word does.
-NOT_SKIPPED = {"", "0", "0.0", "no", "n", "false", "na", "n/a", "nan", "none", "null", "-"}
 LESION_LEFT_OUT = "its lesion mask is left out"  # begins the note of a case whose lesion mask cannot be used
 _MOST_ERRORS_SHOWN = 20
 _SHORTEST_NAME = 3  # characters; a shorter source may equal a patient's id by chance, since both are often numbers
@@ -125,7 +124,7 @@ def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], p
         source=fields.get("source", ""),
         mask=fields.get("mask", ""),
         split=fields.get("split", ""),
-        skip=_publishable("" if skip.lower() in NOT_SKIPPED else skip, SKIPPED, "left out by the table's column skip"),
+        skip=_publishable(skip if is_skipped(skip) else "", SKIPPED, "left out by the table's column skip"),
         note=_publishable(fields.get("note", ""), NOTES, "the table has a note on it"),
         lesion=fields.get("lesion", ""),
         normalised=patient_ids == NORMALISE,
@@ -305,6 +304,8 @@ def _problems(
 ) -> list[str]:
     """List what is wrong with one row. fields: the row as the user wrote it."""
     problems = []
+    if is_skipped(fields.get("skip", "")) is None:
+        problems.append(f"skip is {fields['skip'][:40]!r}, {REMEDY}")
     if not row.patient and cohort["patients"] == "known" and not row.skip:
         what = f"{fields['patient']!r}, which means that it is missing" if fields["patient"] else "empty"
         problems.append(f"patient is {what}; give one, or set patients: unknown for the cohort.")
