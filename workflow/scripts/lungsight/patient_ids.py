@@ -11,6 +11,8 @@ from functools import cache
 from lungsight.raw_table import ERROR_OF_A_SPREADSHEET
 
 EXACT, NORMALISE = "exact", "normalise"
+# Of ids that are names of folders, and no word among them means that an id is missing. No config can say so.
+AS_NAMED = "as named"
 ADVICE = (
     "Write the id of a person in one way, or say in the config what these rows mean: patient_ids: normalise (alike is"
     " one person) or patient_ids: exact (every spelling is a person)."

@@ -17,7 +17,7 @@ from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
 from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
-from lungsight.patient_ids import ADVICE, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
+from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
@@ -115,10 +115,10 @@ def _publishable(word: str, sentences: dict[str, str], fallback: str) -> str:
 
 
 def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], patient_ids: str) -> TableRow:
-    skip = fields.get("skip", "")
+    skip, patient = fields.get("skip", ""), fields["patient"]
     return TableRow(
         row=number,
-        patient="" if is_missing(fields["patient"]) else fields["patient"],
+        patient="" if patient_ids != AS_NAMED and is_missing(patient) else patient,
         path=str(PurePosixPath(fields["path"])) if fields["path"] else "",  # ./a/ is a
         label=_class_of(fields.get("label", ""), labels) or "",
         source=fields.get("source", ""),
@@ -141,7 +141,7 @@ def read_rows(table: Path, labels: dict[str, list[str]] | None = None, patient_i
         Class name → the user's words. Without it every label is "": for a segmentation cohort, or a reader that needs
         no label.
     patient_ids : str
-        How the ids of its patients are read: "exact", "normalise" or "".
+        How the ids of its patients are read: "exact", "normalise", "as named" (of folders) or "".
     """
     raw = read_raw_table(table)
     return [

@@ -17,6 +17,7 @@ from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.written_table import write_cohort_table
 from lungsight.paths import did_you_mean, path_option
+from lungsight.patient_ids import AS_NAMED
 from lungsight.predict.run_settings import FILE
 from lungsight.predict.scans import find_scans
 from lungsight.training.pipelines import Pipeline, section_of
@@ -160,7 +161,7 @@ def prediction_request(options: dict[str, Any]) -> Request:
         TableRow(number, row["patient"], row["path"], label="", source="", mask="", split="")
         for number, row in enumerate(rows_by_format[chosen], start=1)
     ]
-    write_cohort_table(
-        Path(config["cohorts"][COHORT]["table"]), ("patient", "path"), ((row.patient, row.path) for row in rows)
-    )
+    cohort = config["cohorts"][COHORT]
+    cohort["patient_ids"] = AS_NAMED
+    write_cohort_table(Path(cohort["table"]), ("patient", "path"), [(row.patient, row.path) for row in rows], scans)
     return Request(model, settings["trained_on"][stage], config, rows)
