@@ -1,6 +1,7 @@
 """Read the cohort table of any program, and list everything that is wrong with it at once."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,89 @@ def test_links_may_not_lead_out_of_the_root(cohort, tmp_path):
     write(cohort, [("P1", "out", "1"), ("P2", "in", "0")])
     message = errors(cohort)
     assert "row 1: path is a link that leads out of the root." in message and "row 2" not in message
+
+
+def test_two_rows_with_one_scan_are_refused_by_whatever_path(cohort, tmp_path):
+    scans = tmp_path / "scans"
+    (scans / "again").symlink_to(scans / "a")
+    (scans / "c/inner/deep").mkdir(parents=True)
+    (scans / "b/1.dcm").touch()
+    (scans / "up").symlink_to(scans)
+    (scans / "aa").mkdir()
+    rows = ["a", "again", "c/inner/deep", "c", "b/1.dcm", "b", "up/b", "aa", "up/aa"]
+    write(cohort, [(f"P{number}", path, "1") for number, path in enumerate(rows)])
+    message = errors(cohort)
+    assert "row 2: path leads to the scan of row 1 again, by a link." in message
+    assert "row 3: path lies inside the folder of row 4, which is read with all that it holds" in message
+    assert "row 5: path lies inside the folder of row 6" in message
+    assert "row 7: path leads to the scan of row 6 again, by a link." in message
+    assert "row 9: path leads to the scan of row 8 again" in message
+    assert message.count("  row ") == 5
+
+
+def test_a_row_that_is_skipped_shares_no_scan(cohort, tmp_path):
+    (tmp_path / "scans/a/inner").mkdir()
+    write(cohort, [("P", "a", "1", "yes"), ("Q", "a/inner", "0", "")], ("patient", "path", "label", "skip"))
+    assert [row.path for row in read(cohort)] == ["a", "a/inner"]
+
+
+def test_thousands_of_files_of_a_folder_are_each_looked_at_as_often_as_before(cohort, tmp_path, monkeypatch):
+    """Once whether it exists, once whether it is a link; the folders above once for all."""
+    for number in range(300):
+        (tmp_path / f"scans/a/{number}.png").touch()
+    write(cohort, [(f"P{number}", f"a/{number}.png", "1") for number in range(300)])
+    looked, stat, lstat = [], os.stat, os.lstat
+    monkeypatch.setattr(os, "stat", lambda *of, **how: looked.append(of) or stat(*of, **how))
+    monkeypatch.setattr(os, "lstat", lambda *of, **how: looked.append(of) or lstat(*of, **how))
+    assert len(read(cohort)) == 300
+    assert 600 <= len(looked) < 700
+
+
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\u200b", "\u00a0", "\x07", "\u202e"])
+def test_a_source_with_a_character_that_does_not_show_is_refused(cohort, letter):
+    write(cohort, [("P", "a", "1", f"site{letter}2")], HEADER_WITH_SOURCE)
+    assert f"row 1: source holds a character that does not show (U+{ord(letter):04X})" in errors(cohort)
+
+
+@pytest.mark.parametrize(
+    ("column", "known"),
+    [
+        *[("soruce", "source"), ("Sources", "source"), ("souce", "source"), ("splits", "split"), ("splt", "split")],
+        *[("skipped", "skip"), ("skips", "skip"), ("Skip?", "skip"), ("masks", "mask"), ("mask_file", "mask")],
+        *[("lession", "lesion"), ("lesions", "lesion"), ("split set", "split"), ("s\u200bkip", "skip")],
+    ],
+)
+def test_a_column_that_seems_misspelt_is_refused(cohort, column, known):
+    write(cohort, [("P", "a", "1", "")], ("patient", "path", "label", column))
+    assert f"the column {column.lower()!r} is not read; did you mean {known}?" in errors(cohort)
+    write(cohort, [("P", "a", "1", "", "")], ("patient", "path", "label", column, known))
+    assert len(read(cohort)) == 1, "beside the column itself it is one of the user's own"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(
+            "age",
+            "sex",
+            "date",
+            "Label ",
+            "site",
+            "slices",
+            "notes",
+            "patient_id",
+            "labels",
+            "comment",
+            "task",
+            "weight",
+        ),
+        *("lung_mask_volume", "scanner", "session", "kernel", "mass", "paths", "hospital", "diagnosis", "kvp"),
+    ],
+)
+def test_other_columns_are_the_users_own(cohort, column):
+    header = ("patient", "path", *(["label"] if column != "Label " else []), column)
+    write(cohort, [("P", "a", "1", "1")[: len(header)]], header)
+    assert read(cohort)[0].label == "Covid-19"
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "..", "a/../../x", "..\\..\\x", "C:\\..\\x"])
@@ -405,8 +489,8 @@ def test_ids_of_different_people_are_never_one_person(cohort, one, other):
 
 
 def test_pseudonyms_do_not_change_where_no_ids_are_alike(cohort):
-    names = ["007", "Müller ", "P1", "12.0"]
-    write(cohort, [(name, path, "1") for name, path in zip(names, ["a", "b", "c", "."], strict=True)])
+    names = ["007", "Müller ", "P1"]
+    write(cohort, [(name, path, "1") for name, path in zip(names, ["a", "b", "c"], strict=True)])
     key = bytes(32)
     expected = [pseudonym(key, "patient", "hospital", name.strip()) for name in names]
     for rule in ({}, {"patient_ids": "exact"}):
