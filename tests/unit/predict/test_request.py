@@ -117,6 +117,27 @@ def test_run_json_holds_no_path(tmp_path):
     assert "secret" not in (model.parents[2] / "run.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("inside", "model", "results"),
+    [
+        ("models/segmented-resnet50-scratch/stage2", ".", "../../.."),
+        ("models/segmented-resnet50-scratch/stage2", "./", "../../.."),
+        ("models/segmented-resnet50-scratch", "stage2", "../.."),
+        ("models/segmented-resnet50-scratch/stage2/predictions", "..", "../../../.."),
+        ("models", "segmented-resnet50-scratch/stage2/", ".."),
+        (".", "models/segmented-resnet50-scratch/stage2", "."),
+        ("..", "run/models/segmented-resnet50-scratch/stage2", "run"),
+    ],
+)
+def test_a_model_may_be_named_from_inside_its_run(tmp_path, monkeypatch, inside, model, results):
+    write(finished_run(tmp_path / "run") / "predictions/hospital.tsv")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    monkeypatch.chdir(tmp_path / "run" / inside)
+    found = prediction_request({"scans": tmp_path / "scans", "model": model, "out": str(tmp_path / "out")}).model
+    assert (found.results, found.pipeline.name, found.stage) == (Path(results), "segmented-resnet50-scratch", 2)
+    assert found.folder.resolve() == tmp_path / "run/models/segmented-resnet50-scratch/stage2"
+
+
 def without_model(folder: Path) -> dict:
     (finished_run(folder / "run") / "model.keras").unlink()
     return {}

@@ -71,7 +71,8 @@ class Request:
 
 def trained_model(folder: str) -> TrainedModel:
     """Find the model that `model=` names. Raise UserError unless it lies, complete, in the results of a run."""
-    path = Path(os.path.normpath(folder))
+    # The name of the pipeline is above a path as `.` or `stage2`, from inside the run.
+    path = Path(os.path.abspath(folder))
     absent = [name for name in MODEL_FILES if not (path / name).is_file()]
     in_a_run = path.name in ("stage1", "stage2") and path.parent.parent.name == "models"
     if absent or not in_a_run or path.parent.name.count("-") != len(Pipeline._fields) - 1:
@@ -79,7 +80,8 @@ def trained_model(folder: str) -> TrainedModel:
         raise UserError(
             f"model: {folder} is not a trained model: {why}. Name a folder RESULTS/models/<pipeline>/stage1 or stage2."
         )
-    return TrainedModel(path.parents[2], Pipeline.parse(path.parent.name), int(path.name[-1]))
+    results = Path(os.path.normpath(os.path.join(folder, *[os.pardir] * 3)))
+    return TrainedModel(results, Pipeline.parse(path.parent.name), int(path.name[-1]))
 
 
 def settings_of_run(model: TrainedModel) -> dict:
