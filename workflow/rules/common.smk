@@ -50,6 +50,7 @@ try:
     check_given_model(config)
     check_leakage(config)
     EARLIER = earlier_files(config)
+    RECORD = RunRecord.read(config["results"].rstrip("/"))
 except UserError as error:
     stop(f"{error}{UNCONFIGURED if THESIS_CONFIG in workflow.configfiles else ''}")
 
@@ -58,7 +59,6 @@ PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
 RUN = describe_run(config)
-RECORD = RunRecord.read(RESULTS)
 
 STARTED = time.time()
 CLOCKS_DIFFER = 60  # seconds, between machines that share a disk
@@ -159,6 +159,12 @@ def shards_of(cohort):
 def shards_of_cohort(wildcards):
     """Names of the shards of the wildcard's cohort."""
     return shards_of(wildcards.cohort)
+
+
+def patient_ids_of(cohorts):
+    """How the patient ids of some cohorts are read; a cohort that is added later changes nothing."""
+    rules = patient_id_rules(config)
+    return {name: rules[name] for name in cohorts}
 
 
 def labelled_cohorts():

@@ -238,6 +238,7 @@ if LEAKAGE_PIPELINES:
 
 rule evaluate:
     input:
+        CHECKED_FOR_TRAINING,
         of_models(f"{MODEL}/metrics.json"),
         rules.metrics_table.output,
         rules.performance_differences.output,

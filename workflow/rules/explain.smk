@@ -138,5 +138,6 @@ rule saliency_table:
 
 rule explain:
     input:
+        CHECKED_FOR_TRAINING,
         of_models(f"{EXPLANATION}/summary.json"),
         of_models(f"{EXPLANATION}/mean_maps.png"),

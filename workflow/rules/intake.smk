@@ -1,5 +1,6 @@
 """Intake: the user's files → windowed volumes and slices, a row for every row of the cohort table."""
 
+from lungsight.intake.file_names import is_leftover
 from lungsight.intake.shards import threads_for
 from lungsight.run_description import describe_intake
 

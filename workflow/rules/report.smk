@@ -64,6 +64,7 @@ rule write_report:
 
 rule report:
     input:
+        CHECKED_FOR_TRAINING,
         rules.write_report.output,
         # Also request the tables, so that a deleted one is made again.
         [f"{RESULTS}/{path}" for path in page_inputs(RUN) if path.startswith("report/")],

@@ -9,6 +9,10 @@ from lungsight.run_record import Study
 WITH_CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
 STUDY = Study.of(config, workflow.configfiles)
 
+
+include: "inputs/run.smk"
+
+
 try:
     check_conda(asked_for=WITH_CONDA)
     if workflow.is_main_process:
@@ -20,13 +24,11 @@ try:
             say_if_in_the_future(f"cohorts.{name}.table", os.path.getmtime(cohort["table"]))
         if corrected := RECORD.check_key(Path(KEY)):
             log_line(corrected)
-        if RECORD.origin_is_unknown(Path(".snakemake/metadata")):
-            log_line(
-                f"What {RESULTS} was made from is not known here: .snakemake is gone. A table, setting or scan that"
-                " changed since then will not be seen. --forceall makes everything anew."
-            )
+        if not {"--forceall", "-F"} & set(sys.argv):
+            RECORD.check_origin(Path(".snakemake/metadata"))
         if RECORD.is_copied():
             RECORD.restore_times()
+            adopt_copied_files()
 except UserError as error:
     stop(error)
 

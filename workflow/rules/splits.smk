@@ -6,6 +6,7 @@ from lungsight.training.pipelines import input_views_of
 INPUT_VIEWS = input_views_of(config)
 # Targets ask for these, and no rule needs them: a table that is checked again is no reason to train again.
 CHECKED_SPLITS = expand(f"{RESULTS}/splits/{{cohort}}/checked.txt", cohort=labelled_cohorts())
+CHECKED_FOR_TRAINING = CHECKED_SPLITS if stages_of(config) else []
 # The patients that train the lung segmentation may be in other cohorts too.
 FOLLOWS_LUNG_SPLIT = config["shared_ids"] and has_network_on_contours(config)
 

@@ -197,7 +197,7 @@ rule infer_cohort:
 
 rule train:
     input:
-        CHECKED_SPLITS,
+        CHECKED_FOR_TRAINING,
         CHECKED_WEIGHTS,
         predictions_of_models(stages_with_controls(config)),
         expand(

@@ -34,7 +34,9 @@ def stamps_of_shard(cohort, shard):
     """Row of a shard → stamp of the files that it names, of a cohort whose scans are the user's."""
     root = Path(config["cohorts"][cohort]["root"])
     rows = [row for row in shards_with_rows(cohort).get(shard, []) if not row.skip]
-    stamps = {row.row: stamp_of_files(root, filter(None, (row.path, row.mask, row.lesion))) for row in rows}
+    stamps = {
+        row.row: stamp_of_files(root, filter(None, (row.path, row.mask, row.lesion)), is_leftover) for row in rows
+    }
     for row, stamp in stamps.items():
         say_if_in_the_future(f"cohort {cohort}, row {row}: a file", stamp.newest)
     return stamps
@@ -44,7 +46,9 @@ def stamp_of_shard(wildcards):
     """What a shard reads, by names, sizes and times; phantoms are inputs instead."""
     if "phantom" in config["cohorts"][wildcards.cohort]:
         return ""
-    return RECORD.stamp_of(f"{wildcards.cohort}/{wildcards.shard}", stamps_of_shard(*wildcards).values())
+    return RECORD.stamp_of(
+        f"{wildcards.cohort}/{wildcards.shard}", stamps_of_shard(wildcards.cohort, wildcards.shard).values()
+    )
 
 
 def setting_of_cohort(name):
@@ -82,8 +86,8 @@ def conversion_settings(wildcards):
 
 
 def digest_of_rows(wildcards):
-    """Digest of all that the user's table says of a cohort."""
-    return digest([vars(row) for row in ROWS[wildcards.cohort]])
+    """Digest of all that the user's table says of a cohort; a source that is not named is the cohort."""
+    return digest([vars(row) | {"source": row.source or wildcards.cohort} for row in ROWS[wildcards.cohort]])
 
 
 def gathering_settings(wildcards):

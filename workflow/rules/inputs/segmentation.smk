@@ -44,7 +44,7 @@ def lung_split_settings(wildcards):
         "seed": config["seed"],
         "preassigned": subsets_preassigned_elsewhere(config, ROWS, annotated_cohort(wildcards)),
         "shared_ids": config["shared_ids"],
-        "patient_ids": patient_id_rules(config),
+        "patient_ids": patient_ids_of([annotated_cohort(wildcards)]),
         "previous": config["splits"]["previous"].rstrip("/"),
     }
     return as_json(settings)

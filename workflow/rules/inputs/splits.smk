@@ -31,6 +31,6 @@ def split_settings(wildcards):
         "seed": config["seed"],
         "labels": list(config["labels"]),
         "shared_ids": config["shared_ids"],
-        "patient_ids": patient_id_rules(config),
+        "patient_ids": patient_ids_of(cohorts_assigned_with(wildcards)),
     }
     return as_json(settings)

@@ -6,6 +6,7 @@ job on. The record tells a copy by its own time, and gives the files their times
 Standard library only: it is read while the workflow is parsed.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -21,6 +22,8 @@ from lungsight.files import read_json, write_json
 from lungsight.privacy import key_of, protect_key, pseudonym, read_key
 
 RECORD = "run.json"
+SECOND = 1_000_000_000  # nanoseconds
+MOST_LETTERS = 200  # of the name of a file; Snakemake writes longer ones in pieces
 TIMESTAMP = ".snakemake_timestamp"  # Snakemake takes the time of a folder from this file in it
 
 
@@ -68,6 +71,8 @@ class RunRecord:
         `state` is "" after the folder was copied: then files of the same names and sizes are the same.
     times : dict
         Output, relative to `results` → its time in nanoseconds.
+    written : int
+        The time of the record itself, in nanoseconds.
     """
 
     results: Path
@@ -75,6 +80,7 @@ class RunRecord:
     key: str = ""
     stamps: dict[str, dict[str, str]] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
+    written: int = 0
 
     @property
     def private(self) -> Path:
@@ -91,24 +97,28 @@ class RunRecord:
         """Read the record of a run; an empty one where there is none."""
         record = cls(Path(results))
         if record.path.is_file():
-            found = read_json(record.path)
-            record.study, record.key, record.stamps, record.times = (
-                found[name] for name in ("study", "key", "stamps", "times")
-            )
+            try:
+                found = read_json(record.path)
+                record.study, record.key, record.stamps, record.times, record.written = (
+                    found[name] for name in ("study", "key", "stamps", "times", "written")
+                )
+            except (KeyError, TypeError):
+                raise UserError(f"{record.path} is damaged. Delete it and run again, which makes it anew.") from None
         return record
 
     def write(self, times: Mapping[str, int]) -> None:
         """Write the record. The file gets the time that it holds: a copy of it has another."""
-        written = int(time.time())
-        content = {"written": written, "study": self.study, "key": self.key, "stamps": self.stamps, "times": times}
-        write_json(self.path, content)
-        os.utime(self.path, (written, written))
+        # A part of a second, which archives drop; a disk may round it.
+        self.written = int(time.time()) * SECOND + SECOND // 2 + 1
+        for _ in range(2):
+            named = ("written", "study", "key", "stamps")
+            write_json(self.path, {name: getattr(self, name) for name in named} | {"times": dict(times)})
+            os.utime(self.path, ns=(self.written, self.written))
+            self.written = self.path.stat().st_mtime_ns
 
     def is_copied(self) -> bool:
         """Tell whether the folder is a copy, so that its times are those of copying."""
-        if not self.path.is_file():
-            return False
-        return self.path.stat().st_mtime_ns != read_json(self.path)["written"] * 1_000_000_000
+        return self.path.is_file() and self.path.stat().st_mtime_ns != self.written
 
     def is_of_another(self, study: Study) -> bool:
         """Tell whether the run's files were made under other settings."""
@@ -131,6 +141,8 @@ class RunRecord:
         UserError
             If the key is damaged, gone, or another one than the run began with.
         """
+        if os.path.lexists(key) and not key.is_file():
+            raise UserError(f"{key} is no file, so there is no key of the pseudonyms. Put back your copy of the key.")
         if key.is_file():
             fingerprint = pseudonym(read_key(key), "key")
             corrected = protect_key(key)
@@ -154,9 +166,27 @@ class RunRecord:
         self.stamps[name] = {"contents": contents, "state": state, "stamp": known["stamp"] if same else state}
         return self.stamps[name]["stamp"]
 
-    def origin_is_unknown(self, metadata: Path) -> bool:
-        """Tell whether Snakemake has forgotten what the run's files were made from. metadata: where it writes that."""
-        return bool(self.study) and self.results.is_dir() and not any(metadata.parent.glob(f"{metadata.name}*/*"))
+    def check_origin(self, metadata: Path) -> None:
+        """Raise UserError if Snakemake does not know what the run's files were made from.
+
+        It would compare nothing but times, and take everything for up to date.
+
+        Parameters
+        ----------
+        metadata : Path
+            Where Snakemake writes it: a file for each output, named after its path in base64.
+        """
+        names = (base64.urlsafe_b64encode(str(self.results / name).encode()).decode() for name in self.times)
+        short = [name for name in names if len(name) < MOST_LETTERS]
+        if not self.results.is_dir() or not short or any((metadata / name).exists() for name in short):
+            return
+        if metadata.with_suffix(".db").exists():
+            return
+        raise UserError(
+            f"What {self.results} was made from is not known here: the folder was renamed or moved alone, or .snakemake"
+            " is gone. A label, setting or scan that changed since then would not be seen. Put the folder back where it"
+            f" was made, or make everything anew (--forceall). If nothing changed, delete {self.path} and go on."
+        )
 
     def restore_times(self) -> None:
         """Give the files of a copied run their times back."""

@@ -101,7 +101,7 @@ def case_lines(run: Path, cohorts: list[str]) -> list[str]:
 def files_to_open(run: Path, cohorts: list[str]) -> list[str]:
     """List the pages of a run, the most important first; a run without a page lists its tables of cases."""
     reviews = [run / "qc" / cohort / "index.html" for cohort in cohorts]
-    pages = [run / "report" / "index.html", run / "index.html", *reviews]
+    pages = [run / "report" / "index.html", run / "index.html", run / "report" / "intake.html", *reviews]
     tables = [run / "cohorts" / cohort / "cases.tsv" for cohort in cohorts]
     return [f"  {path}" for path in [path for path in pages if path.is_file()] or tables if path.is_file()]
 

@@ -26,7 +26,8 @@ def runs_to_pool(written: Any) -> list[str]:
             "folds_of must name the results folder of every fold: pool_folds --config folds_of='[results/fold1,"
             " results/fold2]'"
         )
-    runs = [checked_path("folds_of", run) for run in (written if isinstance(written, list) else [written])]
+    named: list[Any] = written if isinstance(written, list) else [written]
+    runs = [checked_path("folds_of", run) for run in named]
     if wrong := [problem for run in runs if (problem := _problem_of(Path(run)))]:
         raise UserError("\n".join(wrong))
     places = [os.path.realpath(run) for run in runs]
