@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lungsight.errors import UserError
 from lungsight.paths import checked_path, did_you_mean
@@ -26,7 +26,7 @@ def runs_to_pool(written: Any) -> list[str]:
             "folds_of must name the results folder of every fold: pool_folds --config folds_of='[results/fold1,"
             " results/fold2]'"
         )
-    named: list[Any] = written if isinstance(written, list) else [written]
+    named = cast("list[Any]", written) if isinstance(written, list) else [written]
     runs = [checked_path("folds_of", run) for run in named]
     if wrong := [problem for run in runs if (problem := _problem_of(Path(run)))]:
         raise UserError("\n".join(wrong))
