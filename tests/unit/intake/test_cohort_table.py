@@ -361,7 +361,7 @@ def test_a_table_or_a_root_of_the_wrong_kind(cohort, tmp_path):
         *("FALSCH", "FAUX", "FALSO", "FALSK", "FALSKT", "USANN", "EPÄTOSI", "ONWAAR", "FAŁSZ", "NEPRAVDA", "HAMIS"),
         *("FALS", "YANLIŞ", "ЛОЖЬ", "ΨΕΥΔΗΣ", "nein", "non", "off", "f", "F", "nee", "nej", "nie", "não", "hayır"),
         *("0,0", "00", "'0", "0,00", "0 %", "-0", '="0"', "#NV", "#N/A", "#N/D", "k.A.", "–", ".", "☐", "\u200b"),
-        *("FALSE\u00a0", "ＦＡＬＳＥ", "epa\u0308tosi"),
+        *("FALSE\u00a0", "ＦＡＬＳＥ", "epa\u0308tosi", "=FALSE()", "FALSCH()", "0E+00", "0,00E+00"),
     ],
 )
 def test_words_that_leave_no_row_out(cohort, word):
@@ -373,7 +373,21 @@ def test_words_that_leave_no_row_out(cohort, word):
     "word",
     [
         *("1", "yes", "x", "TRUE", "WAHR", "VRAI", "not axial", "no contrast", "1,0", "✓", "+", "*", "not ok"),
-        *("wrong patient", "is it a CT?", "no_file", "cap", "other phase", "not chest", "bad", "ja", "-1", "10", "0.1"),
+        *(
+            "wrong patient",
+            "is it a CT?",
+            "no_file",
+            "cap",
+            "other phase",
+            "not chest",
+            "bad",
+            "ja",
+            "-1",
+            "10",
+            "0.1",
+            "0,5",
+        ),
+        *("non-axial", "no-contrast", "non diagnostic", "false positive", "0-5 mm", "no lung"),
     ],
 )
 def test_any_other_word_leaves_a_row_out(cohort, word):
@@ -386,7 +400,18 @@ def test_any_other_word_leaves_a_row_out(cohort, word):
     [
         *("keep", "Keep", "KEPT", "ok", "OK", "o.k.", "unknown", "?", "??", "maybe", "include", "included", "keep it"),
         *("do not skip", "don't skip", "not skipped", "not excluded", "no skip", "unk", "tbd", "good", "behalten"),
-        *("#REF!", "#VALUE!", "Err:502", "#WERT!", "missing", "not available"),
+        *(
+            "#REF!",
+            "#VALUE!",
+            "Err:502",
+            "#WERT!",
+            "missing",
+            "not available",
+            "no - fine",
+            "nein, gut",
+            "0 (no)",
+            "leave in",
+        ),
     ],
 )
 def test_a_word_under_skip_that_tells_the_opposite_or_nothing_is_refused(cohort, word):
@@ -510,6 +535,7 @@ def test_a_row_that_is_skipped_is_alike_to_none(cohort):
         *("#NAME?", "#BEZUG!", "<NA>", ".", "\u200b", "\u2014"),
         *("Err:502", "err:509", "#VALUE", "#REF", "#N/D", "#¡VALOR!", "not applicable", "k.A.", "k. A.", "unk", "UNK"),
         *("keine Angabe", "n/k", "Not Specified", "unbekannt", "inconnu", "not\u00a0applicable"),
+        *("(none)", "[NULL]", "unk.", "not-applicable", "no_id", "keine Angaben", "N.N."),
     ],
 )
 def test_words_for_a_missing_id_are_missing(cohort, word):

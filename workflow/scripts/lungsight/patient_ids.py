@@ -90,12 +90,18 @@ def normalised(text: str, without: str = "") -> str:
     return text
 
 
+def _bare(word: str) -> str:
+    """Write a word for nothing without brackets, full stops and hyphens: (none), not-applicable, unk."""
+    return re.sub(r"[-_\s]+", " ", word).strip(" .()[]<>{}")
+
+
 _MISSING = {
-    normalised(word)
+    _bare(normalised(word))
     for word in (
-        *("na", "n/a", "n.a.", "n.a", "n. a.", "<na>", "nan", "nat", "none", "null", "nil", "(null)", "(blank)", "unk"),
+        *("na", "n/a", "n.a.", "n. a.", "nan", "nat", "none", "null", "nil", "blank", "empty", "void", "unk", "n.n."),
         *("unknown", "undefined", "unspecified", "missing", "not available", "not applicable", "not known", "no id"),
-        *("not specified", "not given", "not provided", "not recorded", "n/k", "k.a.", "k.a", "k. a.", "keine angabe"),
+        *("not specified", "not given", "not provided", "not recorded", "n/k", "k.a.", "k. a.", "keine angabe"),
+        *("keine angaben", "ohne angabe", "no data", "notapplicable", "notavailable"),
         *(
             "unbekannt",
             "nicht bekannt",
@@ -126,7 +132,7 @@ def is_missing(text: str) -> bool:
     """Tell whether a field of the column `patient` means that there is no id: NA, unknown, -, #REF!, nothing."""
     word = normalised(text)
     return (
-        word in _MISSING
+        _bare(word) in _MISSING
         or not any(letter.isalnum() for letter in word)
         or bool(ERROR_OF_A_SPREADSHEET.fullmatch(_without_invisible(text).strip()))
     )

@@ -39,15 +39,17 @@ _NEITHER = {
         *("gut", "behalten", "bon", "bien", "garder", "conserver", "bene", "tenere", "mantener", "normal"),
         *("maybe", "perhaps", "unsure", "not sure", "unclear", "vielleicht", "tbd", "to be decided", "todo", "to do"),
         *("pending", "check", "not checked", "unknown", "unk", "not known", "undefined", "unspecified", "unbekannt"),
+        *("unklar", "blank", "empty", "leave in", "leave it in", "no data"),
         *("missing", "not available", "not given", "not provided", "nicht vorhanden", "nicht verfügbar", "leer"),
     )
 }
 _KEPT = re.compile(
-    r"(keep|kept|retain|retained|include|included)\b"
+    r"(no|nein|non|false|0)(\s*[,;:(]|\s+[-–—]\s)(?!\d)"  # and then something: no - fine. But non-axial is a reason
+    r"|(keep|kept|retain|retained|include|included)\b"
     r"|(do not|don't|don’t|not|no|un|never|nicht)[\s-]*(to be )?(skip|exclu|leave|left|omit|drop|ausschl|ausgeschl)",
     re.IGNORECASE,
 )
-_ZERO = re.compile(r"[-+]?0+(?:[.,]0*)?\s*%?")
+_ZERO = re.compile(r"[-+]?0+([.,]0*)?(e[-+]?0+)?\s*%?")
 _EMPTY_MARK = re.compile(r"[\s._\-\[\]()☐□○]*")  # dashes, dots, an empty box
 REMEDY = "which does not tell whether to leave the row out; write yes or a reason if so, else no."
 
@@ -61,10 +63,10 @@ def is_skipped(word: str) -> bool | None:
     word : str
         A field of the column `skip`.
     """
-    text = normalised(word).rstrip(".!,;").strip()
+    text = normalised(word).rstrip(".!,;").removeprefix("=").removesuffix("()").strip()  # =FALSE()
     if _EMPTY_MARK.fullmatch(text) or text in _NO or _ZERO.fullmatch(text) or NO_VALUE.fullmatch(word.strip()):
         return False
     error = ERROR_OF_A_SPREADSHEET.fullmatch(word.strip())
-    if text in _NEITHER or _KEPT.match(text) or error or not text.strip("? "):
+    if text in _NEITHER or _KEPT.match(word.strip()) or error or not text.strip("? "):
         return None
     return not (is_missing(word) and any(letter.isalnum() for letter in text))
