@@ -104,6 +104,15 @@ def test_a_scan_whose_name_no_table_gives_back_is_refused_and_not_named(tmp_path
     assert name not in message and message.endswith("Rename it.")
 
 
+def test_a_picture_without_a_folder_may_begin_with_a_hash(tmp_path):
+    model = finished_run(tmp_path / "run")
+    for name in ("#7.png", "8.png"):
+        write(tmp_path / "scans" / name)
+    request = prediction_request({"scans": tmp_path / "scans", "model": model, "out": str(tmp_path / "out")})
+    read = read_rows(tmp_path / "out.private/scans.tsv", {}, patient_id_rules(request.config)["new"])
+    assert read == request.rows and [row.path for row in read] == ["#7.png", "8.png"]
+
+
 def test_a_table_that_someone_saved_in_another_encoding_is_written_anew(tmp_path):
     model = finished_run(tmp_path / "run")
     write(tmp_path / "scans/Ann/0001", DICOM)

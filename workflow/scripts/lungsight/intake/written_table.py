@@ -16,7 +16,8 @@ from lungsight.privacy import make_private_folder
 def write_cohort_table(table: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], root: Path) -> None:
     """Write a cohort table into the private folder, since it names patients. One that would not change stays as it is.
 
-    Every field is in quotes, so that `read_raw_table` gives it back as it is: a # at its beginning is no comment.
+    `read_raw_table` gives every field back as it is. A row with a # at the beginning of a field is in quotes, so that it is
+    no comment.
 
     Parameters
     ----------
@@ -41,9 +42,9 @@ def write_cohort_table(table: Path, columns: Sequence[str], rows: Iterable[Seque
             f" {'it' if unwritable == 1 else 'them'}."
         )
     text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(columns)
-    writer.writerows(rows)
+    for row in (columns, *rows):
+        quoting = csv.QUOTE_ALL if any(field.startswith("#") for field in row) else csv.QUOTE_MINIMAL
+        csv.writer(text, delimiter="\t", lineterminator="\n", quoting=quoting).writerow(row)
     if not table.is_file() or table.read_bytes() != text.getvalue().encode():
         make_private_folder(table.parent)
         write_text(table, text.getvalue())
