@@ -67,6 +67,9 @@ def test_a_key_that_is_there_twice_is_named_with_its_lines(tmp_path):
         ),
         (("draft_table", "--config", "root=007"), "root: Snakemake reads the value as 7, no path"),
         (("pool_folds", "--config", "folds_of=~/fold1"), "folds_of: '~/fold1': ~ is not expanded here"),
+        (("pool_folds", "--config", "folds_of=results/fold1"), "folds_of: the folder results/fold1 does not exist"),
+        (("pool_folds", "--config", "folds_of="), "folds_of must name the results folder of every fold"),
+        (("pool_folds",), "folds_of must name the results folder of every fold"),
     ],
 )
 def test_commands_without_a_config(tmp_path, arguments, words):

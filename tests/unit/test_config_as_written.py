@@ -55,7 +55,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
         ),
         (written(more="2021: {}"), "the config: YAML reads a key as the number 2021; write it in quotes"),
         (written(more="2021-03-01: {}"), "the config: YAML reads a key as the date 2021-03-01; write it in quotes"),
-        (written(more="~: {}"), "the config: YAML reads a key as None; write it in quotes"),
+        (written(more="~: {}"), "the config: YAML reads a key as nothing; write it in quotes"),
         (written(more="intake: {no: 1}"), "intake: YAML reads a key as false"),
         (written().replace("hospital:", "2021:"), "cohorts: YAML reads a key as the number 2021"),
         (written().replace("Non Covid:", "no:"), "labels: YAML reads a key as false"),
@@ -91,7 +91,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
             "intake: true (yes, no, on and off mean true and false to YAML) stands where keys",
         ),
         (written().replace("Non Covid: [normal]", "b: [c], d: [e]"), "labels: 3 are written here; write at most 2."),
-        (written(more="intake: {window: [1]}"), "intake.window: 1 are written here; write at least 2."),
+        (written(more="intake: {window: [1]}"), "intake.window: 1 is written here; write at least 2."),
         ("{}", "the config: results, cohorts must be given."),
         # Paths.
         (written(root="~/scans"), "cohorts.hospital.root: '~/scans': ~ is not expanded here; write /home/me/scans"),
@@ -149,6 +149,23 @@ def in_an_empty_folder(tmp_path, monkeypatch):
             written(more="report: {title: 'Where {model} looks'}"),
             "report.title: 'Where {model} looks' is not possible here",
         ),
+        (
+            written().replace("hospital:", f"{'a' * 300}:"),
+            f"cohorts: the name '{'a' * 60}…' has 300 characters; write at most 60.",
+        ),
+        (written(root="a" * 300), f"cohorts.hospital.root: '{'a' * 40}'… holds a name that is longer than any file's"),
+        (written(table=f"x/{'ü' * 128}.tsv"), "cohorts.hospital.table: 'x/üü"),
+        (written(more=f"qc: {{decisions: {'d' * 256}}}"), "qc.decisions: 'ddd"),
+        (written(more=f"splits: {{previous: {'d' * 256}}}"), "splits.previous: 'ddd"),
+        # Classes that people would take for one.
+        (written().replace("Non Covid:", "COVID-19:"), "labels: the classes 'Covid-19' and 'COVID-19' differ only in"),
+        (written().replace("Non Covid:", "'':"), "labels: a class has no name; write one before its words."),
+        # Results among what is not ours.
+        (written(results="data"), "results: 'data' and its .private are folders of their own; one of them is cohorts."),
+        (written(results="./x/../data/"), "cohorts.hospital.root, whose scans they would mix with."),
+        (written(results="data", root="data.private"), "results: 'data' and its .private are folders of their own"),
+        (written(results=".snakemake"), "results: '.snakemake' lies in the folder that Snakemake keeps for itself"),
+        (written(results=".snakemake/x"), "results: '.snakemake/x' lies in the folder that Snakemake keeps"),
         (written().replace("Non Covid:", "'=1+1':"), "labels: the class '=1+1' would run as a formula"),
         (written().replace("Non Covid:", "'a\\tb':".replace("'", '"')), "holds a tab or line break"),
     ],
@@ -254,6 +271,25 @@ def test_keys_that_are_there_twice_are_named_with_their_lines(tmp_path):
     assert "the key 1 is there" in check(tmp_path, "1: a\n1: b\n")
     (tmp_path / "my.yaml").write_text("a: &x {b: 1}\nc: {<<: *x, b: 2}\n")
     check_config_files(["my.yaml", "absent.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("results: &a [*a]\n", "my.yaml, line 1: results holds itself, by an alias (*); write out what it holds."),
+        ("x: 1\ny: &a\n  - b: [*a]\n", "line 2: y.b holds itself"),
+        ("cohorts: &a\n  hospital: {root: *a}\n", "cohorts.hospital.root holds itself"),
+        ("&a\nb: *a\n", "b holds itself"),
+    ],
+)
+def test_a_value_that_holds_itself_is_named(tmp_path, text, words):
+    assert words in check(tmp_path, text)
+
+
+def test_aliases_of_aliases_are_looked_at_once(tmp_path):
+    lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
+    (tmp_path / "my.yaml").write_text("\n".join(lines))
+    check_config_files(["my.yaml"])
 
 
 def test_paths_are_suggested_that_differ_in_case_or_in_how_accents_are_stored(tmp_path):

@@ -11,7 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(SCRIPTS))
 
 from lungsight.errors import UserError
-from lungsight.paths import checked_path, path_option
+from lungsight.evaluation.fold_runs import runs_to_pool
+from lungsight.paths import path_option
 
 # The interpreter that Snakemake runs in, unless a conda environment is activated over it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -20,8 +21,7 @@ try:
     ROOT = path_option(config, "root", ".")
     TABLE = path_option(config, "table", "cohort.tsv")
     POOLED = path_option(config, "out", "results/pooled").rstrip("/")
-    FOLDS = config.get("folds_of") or []
-    FOLDS = [checked_path("folds_of", run) for run in (FOLDS if isinstance(FOLDS, list) else [FOLDS])]
+    FOLDS = [] if "root" in config else runs_to_pool(config.get("folds_of"))
 except UserError as error:
     stop(error)
 

@@ -6,9 +6,11 @@ import pytest
 
 from lungsight.errors import UserError
 from lungsight.evaluation.fold_pooling import pool_folds, prediction_files
+from lungsight.evaluation.fold_runs import runs_to_pool
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 FOLDS = 3
+NOTHING = (None, "", [])
 
 
 def made_run_of_fold(fold: int, key: int = 0) -> pd.DataFrame:
@@ -64,3 +66,28 @@ def test_every_run_must_have_every_prediction_table(tmp_path):
     (runs[0] / "models/p/stage2-target-only/predictions").mkdir(parents=True)
     (runs[0] / "models/p/stage2-target-only/predictions/c.tsv").touch()
     assert [str(path) for path in prediction_files(runs)] == ["models/p/stage1/predictions/c.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        *[(nothing, "folds_of must name the results folder of every fold: pool_folds --config") for nothing in NOTHING],
+        ([""], "folds_of is empty"),
+        ([None, "fold1"], "folds_of is empty"),
+        ("fold3", "folds_of: the folder fold3 does not exist."),
+        (["fold1", "Fold2"], "folds_of: the folder Fold2 does not exist; did you mean 'fold2'?"),
+        (["fold1", "a.tsv"], "folds_of: a.tsv is a file; name the results folder of a run."),
+        (["fold1", "fold2", "./fold1/"], "folds_of: ./fold1/ is named twice; every fold is a run of its own."),
+        (7, "folds_of: Snakemake reads the value as 7, no path"),
+        ({"a": "fold1"}, "folds_of: Snakemake reads the value as {'a': 'fold1'}, no path"),
+    ],
+)
+def test_runs_that_cannot_be_joined_are_refused_before_a_job_starts(tmp_path, monkeypatch, written, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("fold1", "fold2"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a.tsv").touch()
+    with pytest.raises(UserError) as caught:
+        runs_to_pool(written)
+    assert message in str(caught.value)
+    assert runs_to_pool(["fold1", "fold2/"]) == ["fold1", "fold2/"] and runs_to_pool("fold1") == ["fold1"]

@@ -1,6 +1,7 @@
 """Read the cohort table of any program, and list everything that is wrong with it at once."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import count_ids, read_cohort_table, read_cohort_tables, read_rows
 from lungsight.intake.gather import pseudonymise_rows
+from lungsight.patient_ids import is_missing
 from lungsight.privacy import pseudonym
 from lungsight.splits.precheck import cohort_of_rows
 
@@ -199,6 +201,89 @@ def test_links_may_not_lead_out_of_the_root(cohort, tmp_path):
     assert "row 1: path is a link that leads out of the root." in message and "row 2" not in message
 
 
+def test_two_rows_with_one_scan_are_refused_by_whatever_path(cohort, tmp_path):
+    scans = tmp_path / "scans"
+    (scans / "again").symlink_to(scans / "a")
+    (scans / "c/inner/deep").mkdir(parents=True)
+    (scans / "b/1.dcm").touch()
+    (scans / "up").symlink_to(scans)
+    (scans / "aa").mkdir()
+    rows = ["a", "again", "c/inner/deep", "c", "b/1.dcm", "b", "up/b", "aa", "up/aa"]
+    write(cohort, [(f"P{number}", path, "1") for number, path in enumerate(rows)])
+    message = errors(cohort)
+    assert "row 2: path leads to the scan of row 1 again, by a link." in message
+    assert "row 3: path lies inside the folder of row 4, which is read with all that it holds" in message
+    assert "row 5: path lies inside the folder of row 6" in message
+    assert "row 7: path leads to the scan of row 6 again, by a link." in message
+    assert "row 9: path leads to the scan of row 8 again" in message
+    assert message.count("  row ") == 5
+
+
+def test_a_row_that_is_skipped_shares_no_scan(cohort, tmp_path):
+    (tmp_path / "scans/a/inner").mkdir()
+    write(cohort, [("P", "a", "1", "yes"), ("Q", "a/inner", "0", "")], ("patient", "path", "label", "skip"))
+    assert [row.path for row in read(cohort)] == ["a", "a/inner"]
+
+
+def test_thousands_of_files_of_a_folder_are_each_looked_at_as_often_as_before(cohort, tmp_path, monkeypatch):
+    """Once whether it exists, once whether it is a link; the folders above once for all."""
+    for number in range(300):
+        (tmp_path / f"scans/a/{number}.png").touch()
+    write(cohort, [(f"P{number}", f"a/{number}.png", "1") for number in range(300)])
+    looked, stat, lstat = [], os.stat, os.lstat
+    monkeypatch.setattr(os, "stat", lambda *of, **how: looked.append(of) or stat(*of, **how))
+    monkeypatch.setattr(os, "lstat", lambda *of, **how: looked.append(of) or lstat(*of, **how))
+    assert len(read(cohort)) == 300
+    assert 600 <= len(looked) < 700
+
+
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\u200b", "\u00a0", "\x07", "\u202e"])
+def test_a_source_with_a_character_that_does_not_show_is_refused(cohort, letter):
+    write(cohort, [("P", "a", "1", f"site{letter}2")], HEADER_WITH_SOURCE)
+    assert f"row 1: source holds a character that does not show (U+{ord(letter):04X})" in errors(cohort)
+
+
+@pytest.mark.parametrize(
+    ("column", "known"),
+    [
+        *[("soruce", "source"), ("Sources", "source"), ("souce", "source"), ("splits", "split"), ("splt", "split")],
+        *[("skipped", "skip"), ("skips", "skip"), ("Skip?", "skip"), ("masks", "mask"), ("mask_file", "mask")],
+        *[("lession", "lesion"), ("lesions", "lesion"), ("split set", "split"), ("s\u200bkip", "skip")],
+    ],
+)
+def test_a_column_that_seems_misspelt_is_refused(cohort, column, known):
+    write(cohort, [("P", "a", "1", "")], ("patient", "path", "label", column))
+    assert f"the column {column.lower()!r} is not read; did you mean {known}?" in errors(cohort)
+    write(cohort, [("P", "a", "1", "", "")], ("patient", "path", "label", column, known))
+    assert len(read(cohort)) == 1, "beside the column itself it is one of the user's own"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(
+            "age",
+            "sex",
+            "date",
+            "Label ",
+            "site",
+            "slices",
+            "notes",
+            "patient_id",
+            "labels",
+            "comment",
+            "task",
+            "weight",
+        ),
+        *("lung_mask_volume", "scanner", "session", "kernel", "mass", "paths", "hospital", "diagnosis", "kvp"),
+    ],
+)
+def test_other_columns_are_the_users_own(cohort, column):
+    header = ("patient", "path", *(["label"] if column != "Label " else []), column)
+    write(cohort, [("P", "a", "1", "1")[: len(header)]], header)
+    assert read(cohort)[0].label == "Covid-19"
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "..", "a/../../x", "..\\..\\x", "C:\\..\\x"])
 def test_paths_may_not_leave_the_root(cohort, path):
     write(cohort, [("P", path, "1")])
@@ -268,16 +353,72 @@ def test_a_table_or_a_root_of_the_wrong_kind(cohort, tmp_path):
     assert "cannot be read: File name too long." in errors(cohort | {"root": "x" * 5000})
 
 
-@pytest.mark.parametrize("word", ["0", "no", "No", "FALSE", "false", "n", "", " ", "NA", "nan", "-"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("0", "no", "No", "FALSE", "false", "n", "", " ", "NA", "nan", "-", "none", "N/A", "0.0", "no.", "No!"),
+        # False and no, as Excel and people write them in other languages of Europe.
+        *("FALSCH", "FAUX", "FALSO", "FALSK", "FALSKT", "USANN", "EPÄTOSI", "ONWAAR", "FAŁSZ", "NEPRAVDA", "HAMIS"),
+        *("FALS", "YANLIŞ", "ЛОЖЬ", "ΨΕΥΔΗΣ", "nein", "non", "off", "f", "F", "nee", "nej", "nie", "não", "hayır"),
+        *("0,0", "00", "'0", "0,00", "0 %", "-0", '="0"', "#NV", "#N/A", "#N/D", "k.A.", "–", ".", "☐", "\u200b"),
+        *("FALSE\u00a0", "ＦＡＬＳＥ", "epa\u0308tosi", "=FALSE()", "FALSCH()", "0E+00", "0,00E+00"),
+    ],
+)
 def test_words_that_leave_no_row_out(cohort, word):
     write(cohort, [("P", "a", "1", word), ("Q", "b", "0", "movement")], ("patient", "path", "label", "skip"))
     assert [row.skip for row in read(cohort)] == ["", "left out by the table's column skip"]
 
 
-@pytest.mark.parametrize("word", ["1", "yes", "x", "TRUE", "unknown", "not axial", "?"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("1", "yes", "x", "TRUE", "WAHR", "VRAI", "not axial", "no contrast", "1,0", "✓", "+", "*", "not ok"),
+        *(
+            "wrong patient",
+            "is it a CT?",
+            "no_file",
+            "cap",
+            "other phase",
+            "not chest",
+            "bad",
+            "ja",
+            "-1",
+            "10",
+            "0.1",
+            "0,5",
+        ),
+        *("non-axial", "no-contrast", "non diagnostic", "false positive", "0-5 mm", "no lung"),
+    ],
+)
 def test_any_other_word_leaves_a_row_out(cohort, word):
     write(cohort, [("P", "a", "1", word)], ("patient", "path", "label", "skip"))
     assert read(cohort)[0].skip
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("keep", "Keep", "KEPT", "ok", "OK", "o.k.", "unknown", "?", "??", "maybe", "include", "included", "keep it"),
+        *("do not skip", "don't skip", "not skipped", "not excluded", "no skip", "unk", "tbd", "good", "behalten"),
+        *(
+            "#REF!",
+            "#VALUE!",
+            "Err:502",
+            "#WERT!",
+            "missing",
+            "not available",
+            "no - fine",
+            "nein, gut",
+            "0 (no)",
+            "leave in",
+        ),
+    ],
+)
+def test_a_word_under_skip_that_tells_the_opposite_or_nothing_is_refused(cohort, word):
+    write(cohort, [("Q", "b", "0", "no"), ("P", "a", "1", word)], ("patient", "path", "label", "skip"))
+    message = errors(cohort)
+    assert f"row 2: skip is {word!r}, which does not tell whether to leave the row out; write yes" in message
+    assert "row 1" not in message
 
 
 @pytest.mark.parametrize(
@@ -315,6 +456,27 @@ ALIKE = [
     ("a  b", "a b", "spaces or an apostrophe"),
     ("'7", "7", "spaces or an apostrophe"),
     ("P\u20131", "P-1", "dashes"),
+    ("P\u22121", "P-1", "dashes"),
+    ("P\u20431", "P-1", "dashes"),
+    ("O'Brien", "O\u2019Brien", "apostrophes"),
+    ("O\u02bcBrien", "O`Brien", "apostrophes"),
+    ("O\u2032Brien", "O\u00b4Brien", "apostrophes"),
+    ("P1\ufe0f", "P1", "invisible characters"),
+    ("P\u034f1", "P1", "invisible characters"),
+    ("P1\U000e0101", "P1", "invisible characters"),
+    ("P\u31641", "P1", "invisible characters"),
+    ('="007"', "7", "quotation marks"),
+    ('="007"', "007", "quotation marks"),
+    ('="7"', "\u201c7\u201d", "apostrophes or quotation marks"),
+    ("7", "'7'", "quotation marks"),
+    ("\u20197", "7", "apostrophe"),
+    ("P 1", "P1", "spaces"),
+    ("1 A", "1a", "spaces"),
+    ("P - 1", "P-1", "spaces"),
+    ("P\u00a0001", "P1", "spaces"),
+    ("12.00", "12", "a trailing .0"),
+    ("P12.0", "P12", "a trailing .0"),
+    ("P.07", "P.7", "leading zeros"),
 ]
 
 
@@ -325,7 +487,7 @@ def test_ids_that_are_alike_are_refused_until_the_config_says_what_they_mean(coh
     assert "row 1 | row 3: one patient id in 2 spellings, alike but for" in message
     assert "patient_ids: normalise (alike is one person) or patient_ids: exact" in message
     assert one not in message.replace(cohort["table"], "") or one in ("7", "12", "12.0"), "an id is not repeated"
-    if difference != "invisible characters":
+    if not (difference == "invisible characters" and "\u00a0" in one):
         assert difference in message
     key = bytes(32)
     for rule, people in (("exact", 3), ("normalise", 2)):
@@ -336,9 +498,24 @@ def test_ids_that_are_alike_are_refused_until_the_config_says_what_they_mean(coh
         assert count_ids(rows) == {"rows": 3, "without": 0, "ids": 3, "patients": people}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *[("1,000", "1"), ("7,00", "7"), ("7,0", "7"), ("2.05", "2.5"), ("2,05", "2,5"), ("1.007", "1.7")],
+        *[("1.10.0", "1.10"), ("2.0", "20"), ("1,000", "1000"), ("10", "1"), ("Ann A", "An Na"), ("1 23", "12 3")],
+        *[("1 2", "12"), ("OBrien", "O'Brien"), ("P_1", "P-1"), ("100", "1.00.")],
+    ],
+)
+def test_ids_of_different_people_are_never_one_person(cohort, one, other):
+    write(cohort, [(one, "a", "1"), (other, "b", "0")])
+    assert len(read(cohort)) == 2
+    rows = read_cohort_table("hospital", cohort | {"patient_ids": "normalise"}, LABELS)
+    assert pseudonymise_rows(rows, "hospital", bytes(32), shared_ids=False)["patient"].nunique() == 2
+
+
 def test_pseudonyms_do_not_change_where_no_ids_are_alike(cohort):
-    names = ["007", "Müller ", "P1", "12.0"]
-    write(cohort, [(name, path, "1") for name, path in zip(names, ["a", "b", "c", "."], strict=True)])
+    names = ["007", "Müller ", "P1"]
+    write(cohort, [(name, path, "1") for name, path in zip(names, ["a", "b", "c"], strict=True)])
     key = bytes(32)
     expected = [pseudonym(key, "patient", "hospital", name.strip()) for name in names]
     for rule in ({}, {"patient_ids": "exact"}):
@@ -356,6 +533,9 @@ def test_a_row_that_is_skipped_is_alike_to_none(cohort):
     [
         *("NA", "nan", "None", "unknown", "Unknown", "-", "--", "NULL", "N/A", "n.a.", "?", "#REF!", "#N/A", "#VALUE!"),
         *("#NAME?", "#BEZUG!", "<NA>", ".", "\u200b", "\u2014"),
+        *("Err:502", "err:509", "#VALUE", "#REF", "#N/D", "#¡VALOR!", "not applicable", "k.A.", "k. A.", "unk", "UNK"),
+        *("keine Angabe", "n/k", "Not Specified", "unbekannt", "inconnu", "not\u00a0applicable"),
+        *("(none)", "[NULL]", "unk.", "not-applicable", "no_id", "keine Angaben", "N.N."),
     ],
 )
 def test_words_for_a_missing_id_are_missing(cohort, word):
@@ -368,19 +548,32 @@ def test_words_for_a_missing_id_are_missing(cohort, word):
     assert count_ids(rows) == {"rows": 0, "without": 2, "ids": 0, "patients": 0}
 
 
+def test_a_number_behind_a_hash_is_no_error_of_a_spreadsheet():
+    assert not any(is_missing(patient) for patient in ("#7", "#VALUES", "#NAME1", "#REF2"))
+    assert is_missing("#######"), "a spreadsheet's column is too narrow"
+
+
 def test_a_source_that_is_a_word_for_a_missing_id_names_nobody(cohort):
     write(cohort, [("unknown", "a", "1", "unknown")], HEADER_WITH_SOURCE)
     assert read_cohort_table("hospital", cohort | {"patients": "unknown"}, LABELS)[0].source == "unknown"
 
 
-@pytest.mark.parametrize("patient", ["1.23E+11", "1,23E+11", "5E+15", "1.2345e+12"])
+@pytest.mark.parametrize(
+    "patient",
+    [
+        *("1.23E+11", "1,23E+11", "5E+15", "1.2345e+12", "1.23E11", "12.3E+10", "-1.23E+11", "1,23e11", "id 1.23E+11"),
+        *("\u22121.23E+11", "1.23E+011", "+1.2E+9", "1.E+11"),
+    ],
+)
 def test_a_number_that_a_spreadsheet_cut_short_is_refused(cohort, patient):
     write(cohort, [(patient, "a", "1")])
     assert "row 1: patient is a number that a spreadsheet cut short (as 1.23E+11)" in errors(cohort)
     assert "row 1: patient is a number" in errors(cohort | {"patients": "unknown", "patient_ids": "exact"})
 
 
-@pytest.mark.parametrize("patient", ["1e5", "E+1", "NAN1", "Nadia", "none-1", "0", "A+", "1-2"])
+@pytest.mark.parametrize(
+    "patient", ["1e5", "1E11", "UNK1", "Err:5", "1.2e3b", "E+1", "NAN1", "Nadia", "none-1", "0", "A+", "1-2"]
+)
 def test_ids_that_only_look_so_are_ids(cohort, patient):
     write(cohort, [(patient, "a", "1")])
     assert read(cohort)[0].patient == patient

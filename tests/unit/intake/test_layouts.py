@@ -1,6 +1,7 @@
 """Read public data sets as they are distributed, on small copies of their folders."""
 
 import csv
+import os
 import shutil
 
 import pytest
@@ -43,6 +44,14 @@ def made_nsclc(root, numbers=(1, 2, 14, 128)):
             (root / f"LUNG1-{number:03d}" / "study" / series).mkdir(parents=True)
             (root / f"LUNG1-{number:03d}" / "study" / series / "1-1.dcm").touch()
     (root / "LICENSE").touch()
+
+
+@pytest.mark.parametrize("name", ["6_Rahimzadeh_a\nb.png", b"6_Rahimzadeh_\xfc.png"])
+def test_a_picture_whose_name_no_table_gives_back_is_refused(tmp_path, name):
+    base = made_curated(tmp_path / "data")
+    (base / "2COVID" / os.fsdecode(name)).touch()
+    with pytest.raises(UserError, match=r"1 of the 7 scans below .*data cannot be listed in a table"):
+        write_layout_table(tmp_path / "private/table.tsv", "curated-covid-ct", tmp_path / "data", LABELS)
 
 
 def test_curated_rows_have_patient_source_and_label(tmp_path):

@@ -1,12 +1,15 @@
 """A request is checked and becomes a config with the settings of the run."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
+from lungsight.intake.cohort_table import read_rows
+from lungsight.intake.settings import patient_id_rules
 from lungsight.predict.request import prediction_request
 from lungsight.predict.run_settings import run_settings
 from tests.unit.predict.test_scans import DICOM, write
@@ -52,9 +55,96 @@ def test_a_scan_may_be_as_short_as_those_of_the_training_cohort(tmp_path):
     assert prediction_request({"scans": tmp_path / "scans", "model": model}).config["min_slices"] == 1
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Ann",
+            "#7",
+            "NA",
+            "unknown",
+            "-",
+            "?",
+            "#REF!",
+            "None",
+            "0007",
+            'say "Ah"',
+            '"quoted"',
+            "'7",
+            "a\tb",
+            "a,b;c",
+        ),
+        *("M\u00fcller", "Mu\u0308ller", "=cmd()", "patient", "a\u2028b", "a\u200b", "sep=;", "x" * 255, "# a"),
+    ],
+)
+def test_the_programs_read_the_scans_as_they_were_found(tmp_path, name):
+    model = finished_run(tmp_path / "run")
+    for folder in (name, "Ben"):
+        write(tmp_path / "scans" / folder / "0001", DICOM)
+    write(tmp_path / "scans/path/0001", DICOM)
+    request = prediction_request({"scans": tmp_path / "scans", "model": model, "out": str(tmp_path / "out")})
+    table = Path(request.config["cohorts"]["new"]["table"])
+    read = read_rows(table, {}, patient_id_rules(request.config)["new"])
+    assert read == request.rows
+    assert sorted((row.patient, row.path) for row in read) == sorted((folder,) * 2 for folder in (name, "Ben", "path"))
+
+
+@pytest.mark.parametrize(
+    "name", ["P1 ", " P1", "Ann/ct ", "Ann/a\nb", "a\nb", "a\rb", b"M\xfcller", "P1\u00a0", "\t7", "P1\u2028"]
+)
+def test_a_scan_whose_name_no_table_gives_back_is_refused_and_not_named(tmp_path, name):
+    model = finished_run(tmp_path / "run")
+    name = os.fsdecode(name)
+    write(tmp_path / "scans" / name / "0001", DICOM)
+    write(tmp_path / "scans/Ben/0001", DICOM)
+    with pytest.raises(UserError) as caught:
+        prediction_request({"scans": tmp_path / "scans", "model": model, "out": str(tmp_path / "out")})
+    message = str(caught.value)
+    assert message.startswith(f"1 of the 2 scans below {tmp_path / 'scans'} cannot be listed in a table: the name")
+    assert name not in message and message.endswith("Rename it.")
+
+
+def test_a_picture_without_a_folder_may_begin_with_a_hash(tmp_path):
+    model = finished_run(tmp_path / "run")
+    for name in ("#7.png", "8.png"):
+        write(tmp_path / "scans" / name)
+    request = prediction_request({"scans": tmp_path / "scans", "model": model, "out": str(tmp_path / "out")})
+    read = read_rows(tmp_path / "out.private/scans.tsv", {}, patient_id_rules(request.config)["new"])
+    assert read == request.rows and [row.path for row in read] == ["#7.png", "8.png"]
+
+
+def test_a_table_that_someone_saved_in_another_encoding_is_written_anew(tmp_path):
+    model = finished_run(tmp_path / "run")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    write(tmp_path / "out.private/scans.tsv", b"patient\tpath\nM\xfcller\ta\n")
+    request = prediction_request({"scans": tmp_path / "scans", "model": model, "out": str(tmp_path / "out")})
+    assert read_rows(tmp_path / "out.private/scans.tsv") == request.rows
+
+
 def test_run_json_holds_no_path(tmp_path):
     model = finished_run(tmp_path)
     assert "secret" not in (model.parents[2] / "run.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("inside", "model", "results"),
+    [
+        ("models/segmented-resnet50-scratch/stage2", ".", "../../.."),
+        ("models/segmented-resnet50-scratch/stage2", "./", "../../.."),
+        ("models/segmented-resnet50-scratch", "stage2", "../.."),
+        ("models/segmented-resnet50-scratch/stage2/predictions", "..", "../../../.."),
+        ("models", "segmented-resnet50-scratch/stage2/", ".."),
+        (".", "models/segmented-resnet50-scratch/stage2", "."),
+        ("..", "run/models/segmented-resnet50-scratch/stage2", "run"),
+    ],
+)
+def test_a_model_may_be_named_from_inside_its_run(tmp_path, monkeypatch, inside, model, results):
+    write(finished_run(tmp_path / "run") / "predictions/hospital.tsv")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    monkeypatch.chdir(tmp_path / "run" / inside)
+    found = prediction_request({"scans": tmp_path / "scans", "model": model, "out": str(tmp_path / "out")}).model
+    assert (found.results, found.pipeline.name, found.stage) == (Path(results), "segmented-resnet50-scratch", 2)
+    assert found.folder.resolve() == tmp_path / "run/models/segmented-resnet50-scratch/stage2"
 
 
 def without_model(folder: Path) -> dict:

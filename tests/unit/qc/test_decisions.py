@@ -151,6 +151,10 @@ def test_cases_of_a_table(tmp_path):
     assert cases_of_table(tmp_path / "cases.tsv") == set()
     (tmp_path / "cases.tsv").write_text(f"row\tcase\tstatus\n1\t{'a' * 16}\tok\n2\t{'b' * 16}\trejected\n")
     assert cases_of_table(tmp_path / "cases.tsv") == {"a" * 16, "b" * 16}
+    (tmp_path / "cases.tsv").write_text(f'source\tcase\n"a\tb"\t{"c" * 16}\n')
+    assert cases_of_table(tmp_path / "cases.tsv") == {"c" * 16}, "a tab in quotes parts no columns"
+    (tmp_path / "cases.tsv").write_text("")
+    assert cases_of_table(tmp_path / "cases.tsv") == set()
 
 
 def test_the_key_gives_the_cases_before_their_table_is_made(tmp_path):

@@ -120,6 +120,8 @@ def test_weights_of_a_configuration_in_three_dimensions_are_refused(tmp_path: Pa
 
 def test_a_folder_that_is_not_a_model(tmp_path: Path) -> None:
     assert "does not exist" in problem(tmp_path / "absent")
+    (tmp_path / "t.tsv").touch()
+    assert "t.tsv is a file; name the model folder." in problem(tmp_path / "t.tsv")
     write_folder(tmp_path / "Dataset001" / "trainer__plans__2d")
     for nearby in (tmp_path, tmp_path / "Dataset001", tmp_path / "Dataset001" / "trainer__plans__2d" / "fold_0"):
         message = problem(nearby)

@@ -9,6 +9,7 @@ import copy
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -99,10 +100,24 @@ def path_problems(config: dict) -> list[str]:
         wrong.append(f"results: {config['results']!r} is no folder of its own; write for instance results/mine.")
     if os.path.normpath(results).startswith(("-", "#")):
         wrong.append(f"results: {results!r} begins with a character that programs read otherwise; choose another name.")
+    if ".snakemake" in Path(results).parts:
+        wrong.append(f"results: {results!r} lies in the folder that Snakemake keeps for itself; choose another name.")
+    places = {_real_path(f"{results}{ending}") for ending in ("", ".private")}
+    wrong += [
+        f"results: {results!r} and its .private are folders of their own; one of them is cohorts.{name}.root, whose"
+        " scans they would mix with. Choose another name."
+        for name, cohort in config["cohorts"].items()
+        if _real_path(cohort["root"]) in places
+    ]
     try:
         return wrong + [problem for folder in (results, f"{results}.private") if (problem := _no_folder(Path(folder)))]
     except OSError as error:
         return [*wrong, f"results: {results[:60]!r} cannot be a folder: {error.strerror}."]
+
+
+def _real_path(path: str) -> str:
+    """Resolve the links in a path. One with a NUL byte, which no path holds, stays as it is."""
+    return path if "\0" in path else os.path.realpath(path)
 
 
 def _no_folder(folder: Path) -> str:
@@ -127,6 +142,13 @@ def _label_problems(labels: dict) -> list[str]:
         for name in labels
         if not name.isprintable() or name != name.strip()
     ]
+    if "" in labels:
+        wrong.append("labels: a class has no name; write one before its words.")
+    spelt: dict[str, str] = {}
+    for name in labels:
+        same = spelt.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+        if same != name:
+            wrong.append(f"labels: the classes {same!r} and {name!r} differ only in case; name them apart.")
     words = [word for name, synonyms in labels.items() for word in {name, *synonyms}]
     return wrong + [
         f"labels: the word {word!r} means both classes." for word in sorted(set(words)) if words.count(word) > 1

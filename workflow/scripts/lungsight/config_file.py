@@ -1,4 +1,4 @@
-"""Read a config file again as it is written: keys that are there twice, which YAML drops without a word.
+"""Read a config file again as it is written: keys that are there twice, which YAML drops without a word, and loops.
 
 It runs while the workflow is parsed, after Snakemake has read the file itself.
 """
@@ -13,7 +13,7 @@ from lungsight.errors import UserError
 
 
 def check_config_files(paths: Iterable[str | Path]) -> None:
-    """Raise UserError if a key is twice in one place of a config file, with its lines."""
+    """Raise UserError if a key is twice in one place of a config file, or a value holds itself, with the lines."""
     repeated = [problem for path in paths for problem in _repeated_keys(Path(path))]
     if repeated:
         raise UserError("\n".join(repeated))
@@ -31,8 +31,17 @@ def _repeated_keys(path: Path) -> list[str]:
     return [f"{path}, {problem}" for problem in _repeated(root, "")]
 
 
-def _repeated(node: Any, place: str) -> Iterator[str]:
-    """Yield a sentence for every key that is twice in a mapping, anywhere below a node."""
+def _repeated(node: Any, place: str, above: tuple[Any, ...] = (), done: set[int] | None = None) -> Iterator[str]:
+    """Yield a sentence for every key that is twice in a mapping, and every value that holds itself, below a node.
+
+    above: the nodes around it. done: ids of nodes that were looked at, since an alias (*) may stand in many places.
+    """
+    done = set() if done is None else done
+    if node in above:
+        where = place.rstrip(".") or "the config"
+        yield f"line {node.start_mark.line + 1}: {where} holds itself, by an alias (*); write out what it holds."
+    if node in above or id(node) in done:
+        return
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for key, value in node.value:
@@ -43,7 +52,8 @@ def _repeated(node: Any, place: str) -> Iterator[str]:
                     " be lost. Join them, or give one another name."
                 )
             lines.setdefault(name, line)
-            yield from _repeated(value, f"{place}{name}.")
+            yield from _repeated(value, f"{place}{name}.", (*above, node), done)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            yield from _repeated(value, place)
+            yield from _repeated(value, place, (*above, node), done)
+    done.add(id(node))

@@ -16,6 +16,7 @@ _TYPES = {
     **{"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a text"},
     **{"array": "a list", "object": "a section with keys"},
 }
+_LONGEST_SHOWN = 60  # characters of a name or path in a message
 
 
 def types_of(schema: dict) -> set[str]:
@@ -52,7 +53,13 @@ def sentence_of(error: jsonschema.ValidationError) -> str:
             return f"{where}: {value!r} is none of {', '.join(map(str, _rule_of(error)))}.{hint}"
         case "minItems" | "maxItems" | "minProperties" | "maxProperties" as bound:
             least = "at least" if bound.startswith("min") else "at most"
-            return f"{where}: {len(cast('list', value))} are written here; write {least} {error.validator_value}."
+            count = len(cast("list", value))
+            return (
+                f"{where}: {count} {'is' if count == 1 else 'are'} written here; write {least} {error.validator_value}."
+            )
+        case "maxLength" as bound if "propertyNames" in error.absolute_schema_path:
+            shown, longest = _shown(str(value)), _schema_at(error)[bound]
+            return f"{where}: the name {shown!r} has {len(str(value))} characters; write at most {longest}."
         case "pattern":
             return f"{where}: {_of_another_pattern(str(value), error)}"
     return f"{where}: {error.message}."
@@ -61,13 +68,17 @@ def sentence_of(error: jsonschema.ValidationError) -> str:
 def _of_another_pattern(value: str, error: jsonschema.ValidationError) -> str:
     """Say what a text holds that a key cannot hold, and what to write."""
     schema = _schema_at(error)
-    words = schema["patternWords"]
+    words, shown = schema["patternWords"], _shown(value)
     if "propertyNames" in error.absolute_schema_path:
-        example = f" ({_as_name(value)})" if "letter first" in words else ""
-        return f"the name {value!r} is not possible here; write {words}{example}."
+        example = f" ({_as_name(value)[:_LONGEST_SHOWN]})" if "letter first" in words else ""
+        return f"the name {shown!r} is not possible here; write {words}{example}."
     if schema.get("format") == "path":
-        return f"{value!r} holds {_read_by_a_shell(value)}; write {words}."
-    return f"{value!r} is not possible here; write {words}."
+        return f"{shown!r} holds {_read_by_a_shell(value)}; write {words}."
+    return f"{shown!r} is not possible here; write {words}."
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
 
 
 def _unknown_keys(where: str, written: set[str], schema: dict) -> str:
@@ -131,6 +142,8 @@ def _kind_of(value: Any) -> str:
         return f"the number {value}"
     if isinstance(value, datetime.date):
         return f"the date {value}"
+    if value is None:
+        return "nothing"
     return {list: "a list", dict: "a section with keys"}.get(type(value), repr(value))
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from lungsight.errors import UserError
 
+LONGEST_NAME = 255  # bytes, of a file or folder, on the file systems of Linux and macOS
+
 
 def path_option(options: Mapping[str, Any], key: str, default: str = "") -> str:
     """Return a path of `--config key=PATH`.
@@ -53,6 +55,8 @@ def unusual_path(written: str) -> str:
         return f"{written!r} holds a brace, which Snakemake reads as a wildcard; rename the folder or file."
     if exists:
         return ""
+    if any(len(part.encode(errors="surrogateescape")) > LONGEST_NAME for part in written.split("/")):
+        return f"{written[:40]!r}… holds a name that is longer than any file's ({LONGEST_NAME} bytes)."
     if not written.strip() or "\0" in written:
         return f"{written!r} is no path."
     if written.startswith("~"):

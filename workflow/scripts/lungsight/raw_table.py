@@ -28,7 +28,15 @@ _MARKS = {
 }
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
-ERROR_OF_A_SPREADSHEET = re.compile(r"#[^\s#]*[!?]|#N/?[AV]", re.IGNORECASE)  # #REF!, #NAME?, #N/A, #NV
+# A cell without a value: #N/A, and as it is written in other languages.
+NO_VALUE = re.compile(r"#(N/?[AVBD]|I/T|Н/Д|YOK|HIÁNYZIK|PUUTTUU!?|SAKNAS!?|MANGLER)", re.IGNORECASE)
+# #REF!, #NAME?, #¡VALOR!, #N/A, #NV; a program may drop the last mark; Err:502 is LibreOffice's.
+ERROR_OF_A_SPREADSHEET = re.compile(
+    NO_VALUE.pattern
+    + r"|#[^\s#]*[!?]|#(VALUE|REF|NAME|DIV/0|NUM|NULL|SPILL|CALC|FIELD|GETTING_DATA|WERT|BEZUG|ZAHL|VALEUR|NOMBRE)"
+    r"|#VALOR|Err:\d{3}",
+    re.IGNORECASE,
+)
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What a spreadsheet runs as a formula at the beginning of a cell. A number with a sign, and a sign alone, are none.
 _FORMULA = re.compile(r"[=@\uff1d\uff20]|[-+\uff0b\uff0d](?!\s*\d*(?:[.,]\d*)?\s*$)")

@@ -12,7 +12,8 @@ Read the modules in this order:
 2. `intervals`: how patients are drawn for an interval.
 3. `aggregation`: how slices become one score per patient, and how validation chooses the threshold.
 4. `model_evaluation`: all of this for one model, as metrics.json has it.
-5. `performance_differences`, `subgroups`, `fold_pooling`: pairs of models, parts of a cohort, folds.
+5. `performance_differences`, `subgroups`, `fold_pooling`: pairs of models, parts of a cohort, folds;
+   `fold_runs`: which runs are joined.
 6. `tables`, `thesis_comparison`: report/metrics.tsv, with the numbers that the thesis prints, and their difference.
 7. `leakage_inflation`: what a split by slice adds to the AUC.
 

@@ -15,14 +15,17 @@ from typing import Any, TypedDict
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
+from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
-from lungsight.patient_ids import ADVICE, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
+from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
+OPTIONAL = ("source", "mask", "lesion", "split", "skip")
+COLUMNS = ("patient", "path", "label", "note", *OPTIONAL)  # a note is written by a layout
+_ENDING = "(s|es|ed|ped|ted|ping|ting|ing|set|file|path)?"  # of a word that means the column: masks, skipped, splitting
+_NEAR = 0.8  # difflib's ratio from which a word is a misspelt one: soruce, lession
 SPLITS = ("", "train", "val", "test")
-# Words under `skip` that leave no row out. Any other word does.
-NOT_SKIPPED = {"", "0", "0.0", "no", "n", "false", "na", "n/a", "nan", "none", "null", "-"}
 LESION_LEFT_OUT = "its lesion mask is left out"  # begins the note of a case whose lesion mask cannot be used
 _MOST_ERRORS_SHOWN = 20
 _SHORTEST_NAME = 3  # characters; a shorter source may equal a patient's id by chance, since both are often numbers
@@ -116,16 +119,16 @@ def _publishable(word: str, sentences: dict[str, str], fallback: str) -> str:
 
 
 def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], patient_ids: str) -> TableRow:
-    skip = fields.get("skip", "")
+    skip, patient = fields.get("skip", ""), fields["patient"]
     return TableRow(
         row=number,
-        patient="" if is_missing(fields["patient"]) else fields["patient"],
+        patient="" if patient_ids != AS_NAMED and is_missing(patient) else patient,
         path=str(PurePosixPath(fields["path"])) if fields["path"] else "",  # ./a/ is a
         label=_class_of(fields.get("label", ""), labels) or "",
         source=fields.get("source", ""),
         mask=fields.get("mask", ""),
         split=fields.get("split", ""),
-        skip=_publishable("" if skip.lower() in NOT_SKIPPED else skip, SKIPPED, "left out by the table's column skip"),
+        skip=_publishable(skip if is_skipped(skip) else "", SKIPPED, "left out by the table's column skip"),
         note=_publishable(fields.get("note", ""), NOTES, "the table has a note on it"),
         lesion=fields.get("lesion", ""),
         normalised=patient_ids == NORMALISE,
@@ -142,7 +145,7 @@ def read_rows(table: Path, labels: dict[str, list[str]] | None = None, patient_i
         Class name → the user's words. Without it every label is "": for a segmentation cohort, or a reader that needs
         no label.
     patient_ids : str
-        How the ids of its patients are read: "exact", "normalise" or "".
+        How the ids of its patients are read: "exact", "normalise", "as named" (of folders) or "".
     """
     raw = read_raw_table(table)
     return [
@@ -257,7 +260,7 @@ def _check_places(name: str, cohort: dict[str, Any], labels: dict[str, list[str]
 
 
 def _check_header(table: Path, header: list[str], cohort: dict[str, Any]) -> None:
-    """Raise UserError if a required column is missing or a column is there twice."""
+    """Raise UserError if a required column is missing, a column is there twice, or an optional one seems misspelt."""
     last = "mask" if cohort["role"] == "segmentation" else "label"
     missing = [column for column in ("patient", "path", last) if column not in header]
     if missing:
@@ -266,6 +269,21 @@ def _check_header(table: Path, header: list[str], cohort: dict[str, Any]) -> Non
     repeated = sorted(column for column, times in Counter(header).items() if column and times > 1)
     if repeated:
         raise UserError(f"{table}: the column {_listed(repeated)} is there twice.")
+    if misspelt := _misspelt_columns(header):
+        raise UserError("\n".join(f"{table}: {problem}" for problem in misspelt))
+
+
+def _misspelt_columns(header: list[str]) -> list[str]:
+    """List the columns that look like one that may be given and is not, a sentence each. Others are the user's own."""
+    wrong = []
+    for column in header:
+        absent = [known for known in OPTIONAL if known not in header]
+        letters = re.sub(r"[\W_]+", "", column)
+        near = [known for known in absent if re.fullmatch(f"{known}{_ENDING}", letters)]
+        near += difflib.get_close_matches(letters, absent, n=1, cutoff=_NEAR)
+        if column not in COLUMNS and near:
+            wrong.append(f"the column {column[:40]!r} is not read; did you mean {near[0]}? Rename it in either case.")
+    return wrong
 
 
 def _listed(columns: list[str]) -> str:
@@ -279,6 +297,7 @@ def _check_rows(
     """Turn the records of a table into rows, and list what is wrong with them."""
     rows: list[TableRow] = []
     wrong: list[str] = []
+    places: dict[int, str] = {}
     row_of_path: dict[str, int] = {}
     written = {raw.by_column(record)["patient"] for record in raw.records if not raw.misfit(record)}
     patients = {normalised(patient) for patient in written if not is_missing(patient)}
@@ -293,11 +312,44 @@ def _check_rows(
         normal_path = os.path.normpath(row.path)
         if row.path and normal_path in row_of_path:
             wrong.append(f"row {number}: the path of row {row_of_path[normal_path]} again.")
+        elif not problems and not row.skip:
+            places[number] = str(_real_place(root / normal_path, root) if _is_there(cohort) else root / normal_path)
         row_of_path.setdefault(normal_path, number)
         rows.append(row)
+    wrong += _problems_of_overlap(places)
     if not rows and not wrong:
         wrong.append("it has a header and no rows.")
     return rows, wrong
+
+
+def _is_there(cohort: dict[str, Any]) -> bool:
+    """Tell whether the paths of a table can be looked up: no rule makes them later, and they were not listed there."""
+    return "phantom" not in cohort and "layout" not in cohort
+
+
+def _problems_of_overlap(places: dict[int, str]) -> list[str]:
+    """List rows with one scan: the place of another row by way of a link, or a place inside that of another row.
+
+    Parameters
+    ----------
+    places : dict
+        Number of a row → real path of its scan. No file is looked at, since there may be thousands.
+    """
+    row_of: dict[str, int] = {}
+    wrong = []
+    for number, place in places.items():
+        if (first := row_of.setdefault(place, number)) != number:
+            wrong.append(f"row {number}: path leads to the scan of row {first} again, by a link.")
+    for place, number in row_of.items():
+        above = place
+        while above := above.rpartition("/")[0]:
+            if above in row_of:
+                wrong.append(
+                    f"row {number}: path lies inside the folder of row {row_of[above]}, which is read with all that it"
+                    " holds; name folders that do not hold each other."
+                )
+                break
+    return wrong
 
 
 def _problems(
@@ -305,6 +357,8 @@ def _problems(
 ) -> list[str]:
     """List what is wrong with one row. fields: the row as the user wrote it."""
     problems = []
+    if is_skipped(fields.get("skip", "")) is None:
+        problems.append(f"skip is {fields['skip'][:40]!r}, {REMEDY}")
     if not row.patient and cohort["patients"] == "known" and not row.skip:
         what = f"{fields['patient']!r}, which means that it is missing" if fields["patient"] else "empty"
         problems.append(f"patient is {what}; give one, or set patients: unknown for the cohort.")
@@ -323,7 +377,7 @@ def _problems(
                 problems.append(f"{column} is empty.")
         elif problem := _problem_of_place(path, root):
             problems.append(f"{column} {problem}")
-        elif "phantom" not in cohort and "layout" not in cohort and not row.skip:
+        elif _is_there(cohort) and not row.skip:
             problems += _problems_on_disk(column, path, root)
     return problems
 
@@ -340,6 +394,9 @@ def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
         All patients of the table, normalised.
     """
     source, named = row.source, patients if not row.source.isdigit() else {normalised(row.patient)}
+    if not source.isprintable():
+        hidden = next(letter for letter in source if not letter.isprintable())
+        return [f"source holds a character that does not show (U+{ord(hidden):04X}); type it again without."]
     if len(source) >= _SHORTEST_NAME and normalised(source) in named:
         content = "the id of a patient"
     elif _PATH.match(source) or ("/" in source and f"{row.path}/".startswith(f"{source}/")):
@@ -358,8 +415,19 @@ def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
 
 
 @cache
-def _is_inside(place: Path, root: Path) -> bool:
-    return place.resolve().is_relative_to(root.resolve())
+def _resolved(place: Path) -> Path:
+    return place.resolve()
+
+
+@cache
+def _real_place(place: Path, root: Path) -> Path:
+    """Resolve the links in a path.
+
+    That looks at each of its folders. For thousands of files in one folder it is done once.
+    """
+    if place.is_symlink() or place == root:
+        return _resolved(place)
+    return _resolved(place.parent) / place.name
 
 
 def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
@@ -368,9 +436,7 @@ def _problems_on_disk(column: str, path: str, root: Path) -> list[str]:
     try:
         if not place.exists():
             return [f"{column} does not exist below {root}{did_you_mean_unnamed(place)}"]
-        # Resolving a path looks at each of its folders. For thousands of files in one folder that is done once.
-        inside = _is_inside(place if place.is_symlink() or place == root else place.parent, root)
-        if not inside:
+        if not _real_place(place, root).is_relative_to(_resolved(root)):
             return [f"{column} is a link that leads out of the root."]
     except OSError as error:
         return [f"{column} cannot be looked up: {error.strerror}."]

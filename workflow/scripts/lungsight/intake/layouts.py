@@ -81,7 +81,7 @@ def write_layout_table(table: Path, layout: str, root: Path, labels: dict[str, l
     """
     columns = [field.name for field in fields(LayoutRow)]
     rows = LAYOUTS[layout].rows(root, labels)
-    write_cohort_table(table, columns, ([getattr(row, column) for column in columns] for row in rows))
+    write_cohort_table(table, columns, ([getattr(row, column) for column in columns] for row in rows), root)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

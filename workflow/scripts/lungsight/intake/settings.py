@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from lungsight.intake.layouts import LAYOUTS
-from lungsight.patient_ids import EXACT, NORMALISE
+from lungsight.patient_ids import AS_NAMED, EXACT, NORMALISE
 
 
 def _layout_problems(name: str, cohort: dict[str, Any]) -> list[str]:
@@ -38,11 +38,11 @@ def name_patient_id_rules(config: dict[str, Any]) -> None:
 
 
 def patient_id_rules(config: dict[str, Any]) -> dict[str, str]:
-    """Return how the patient ids of each cohort are read: normalise, exact, or "" where nobody says.
+    """Return how the patient ids of each cohort are read: normalise, exact, as named, or "" where nobody says.
 
     exact means the same as nothing once a table was read, except beside an earlier run (`splits.previous`).
     """
-    counting = (NORMALISE, EXACT) if config["splits"]["previous"] else (NORMALISE,)
+    counting = (NORMALISE, AS_NAMED, EXACT) if config["splits"]["previous"] else (NORMALISE, AS_NAMED)
     rules = {name: cohort.get("patient_ids", "") for name, cohort in config["cohorts"].items()}
     return {name: rule if rule in counting else "" for name, rule in rules.items()}
 

@@ -17,6 +17,7 @@ from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.written_table import write_cohort_table
 from lungsight.paths import did_you_mean, path_option
+from lungsight.patient_ids import AS_NAMED
 from lungsight.predict.run_settings import FILE
 from lungsight.predict.scans import find_scans
 from lungsight.training.pipelines import Pipeline, section_of
@@ -70,7 +71,8 @@ class Request:
 
 def trained_model(folder: str) -> TrainedModel:
     """Find the model that `model=` names. Raise UserError unless it lies, complete, in the results of a run."""
-    path = Path(os.path.normpath(folder))
+    # The name of the pipeline is above a path as `.` or `stage2`, from inside the run.
+    path = Path(os.path.abspath(folder))
     absent = [name for name in MODEL_FILES if not (path / name).is_file()]
     in_a_run = path.name in ("stage1", "stage2") and path.parent.parent.name == "models"
     if absent or not in_a_run or path.parent.name.count("-") != len(Pipeline._fields) - 1:
@@ -78,7 +80,8 @@ def trained_model(folder: str) -> TrainedModel:
         raise UserError(
             f"model: {folder} is not a trained model: {why}. Name a folder RESULTS/models/<pipeline>/stage1 or stage2."
         )
-    return TrainedModel(path.parents[2], Pipeline.parse(path.parent.name), int(path.name[-1]))
+    results = Path(os.path.normpath(os.path.join(folder, *[os.pardir] * 3)))
+    return TrainedModel(results, Pipeline.parse(path.parent.name), int(path.name[-1]))
 
 
 def settings_of_run(model: TrainedModel) -> dict:
@@ -160,7 +163,7 @@ def prediction_request(options: dict[str, Any]) -> Request:
         TableRow(number, row["patient"], row["path"], label="", source="", mask="", split="")
         for number, row in enumerate(rows_by_format[chosen], start=1)
     ]
-    write_cohort_table(
-        Path(config["cohorts"][COHORT]["table"]), ("patient", "path"), ((row.patient, row.path) for row in rows)
-    )
+    cohort = config["cohorts"][COHORT]
+    cohort["patient_ids"] = AS_NAMED
+    write_cohort_table(Path(cohort["table"]), ("patient", "path"), [(row.patient, row.path) for row in rows], scans)
     return Request(model, settings["trained_on"][stage], config, rows)

@@ -17,16 +17,6 @@ _SPREADSHEET = re.compile(r".+\.(xlsx|xlsm|xls|ods|numbers)", re.IGNORECASE)
 _NO_TABLE = re.compile(r"[.~].*|thumbs\.db|desktop\.ini|(readme|license)(\..*)?", re.IGNORECASE)
 
 
-def _read_column(path: Path, column: str) -> list[str]:
-    """Read one column of a tab-separated table; a table without that column gives an empty list."""
-    lines = Path(path).read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    header = lines[0].split("\t") if lines else []
-    if column not in header:
-        return []
-    index = header.index(column)
-    return [fields[index] for fields in (line.split("\t") for line in lines[1:]) if len(fields) > index]
-
-
 def cases_named(decisions: Path) -> set[str]:
     """Return the cases whose slices a file of decisions names."""
     table = read_raw_table(decisions, called(decisions))
@@ -34,8 +24,12 @@ def cases_named(decisions: Path) -> set[str]:
 
 
 def cases_of_table(table: Path) -> set[str]:
-    """Return the cases of a table `cases`; a table that is not made yet has none."""
-    return set(_read_column(table, "case")) if Path(table).is_file() else set()
+    """Return the cases of a table `cases`; a table that is not made yet, or that was damaged since, has none."""
+    try:
+        made = read_raw_table(table)
+    except UserError:
+        return set()
+    return {made.by_column(record).get("case", "") for record in made.records} - {""}
 
 
 def known_cases(cohort: str, table: Path, key: Path, rows: Sequence[TableRow]) -> set[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lungsight.errors import UserError
+from lungsight.paths import did_you_mean
 
 CHECKPOINT = "checkpoint_final.pth"
 DESCRIPTIONS = ("plans.json", "dataset.json")
@@ -57,7 +58,9 @@ def read_descriptions(folder: Path) -> tuple[dict, dict]:
     """Read plans.json and dataset.json. Raise UserError if the folder is not a finished nnU-Net model."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"segmentation.model: the folder {folder} does not exist.")
+        if folder.exists():
+            raise UserError(f"segmentation.model: {folder} is a file; name the model folder.")
+        raise UserError(f"segmentation.model: the folder {folder} does not exist{did_you_mean(folder)}")
     if not all((folder / name).is_file() for name in DESCRIPTIONS):
         inside = sorted(path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/plans.json"))
         around = [folder.parent] if (folder.parent / "plans.json").is_file() else []
