@@ -91,6 +91,13 @@ SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "body mask": lambda plane: (plane > -300).astype(float),
     "labels": lambda plane: np.digitize(plane, [-700, -200, 200]).astype(float),
     "zeros": np.zeros_like,
+    "HU × 2": lambda plane: 2 * plane,
+    "HU / 2": lambda plane: plane / 2,
+    "HU - 500": lambda plane: plane - 500,
+    "HU + 500": lambda plane: plane + 500,
+    "padding 0": lambda plane: ringed(plane, 0),
+    "padding 1024": lambda plane: ringed(plane, 1024),
+    "stored values × 1.6": lambda plane: 1.6 * (plane + 1024) - 1024,
     "subtraction": lambda plane: np.random.default_rng(1).normal(0, 8, plane.shape) + 60 * (plane > 60),
 }
 SPOILED_PICTURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from lungsight.audit.interventions import INTERVENTIONS
 from lungsight.config_check import complete_config
@@ -71,6 +72,18 @@ def test_slices_are_files_of_a_folder_or_of_a_volume(tmp_path):
         )
     ]
     assert counts == [4, 9, 1, 1, 1, 1, 1, 1]
+
+
+def test_slices_of_every_kind_of_volume_are_counted_by_its_header(tmp_path):
+    values = np.zeros((9, 4, 3), np.uint8)
+    for name, packed in (("a.nrrd", False), ("b.nrrd", True), ("a.mha", False), ("b.mha", True)):
+        sitk.WriteImage(sitk.GetImageFromArray(values), tmp_path / name, packed)
+    nibabel.save(nibabel.Nifti1Image(values.T, np.eye(4)), tmp_path / "c.nii.gz")
+    (tmp_path / "c.nii.gz").rename(tmp_path / "C.NII")
+    nibabel.save(nibabel.Nifti2Image(values.T, np.eye(4)), tmp_path / "two.nii")
+    nibabel.save(nibabel.Nifti1Pair(values.T, np.eye(4)), tmp_path / "pair.hdr")
+    names = ("a.nrrd", "b.nrrd", "a.mha", "b.mha", "C.NII", "two.nii", "pair.hdr", "pair.img")
+    assert {name: count_slices(row(1, name), tmp_path, "nifti") for name in names} == dict.fromkeys(names, 9)
 
 
 def test_slices_of_a_shard_and_of_a_cohort(plan):

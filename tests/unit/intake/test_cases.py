@@ -97,6 +97,15 @@ def test_an_unforeseen_error_becomes_the_reason_and_its_traceback_stays_private(
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_file_that_may_not_be_read_is_said(tmp_path, monkeypatch):
+    def deny(*_):
+        raise PermissionError(13, "Permission denied", "/home/doe/scan.dcm")
+
+    monkeypatch.setattr(cases_module, "read_case", deny)
+    cases, slices, _ = convert(tmp_path, [row(3, "x")])
+    assert cases[0]["reason"] == "a file may not be read: its owner has to allow it" and slices == []
+
+
 def test_a_full_disk_stops_the_shard(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")

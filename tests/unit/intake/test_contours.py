@@ -247,7 +247,7 @@ def test_a_structure_set_without_lists_is_refused():
 
 def test_interpolated_contours_enclose_an_area_and_unknown_types_are_not_quoted():
     np.testing.assert_array_equal(slices_of([ring(0, 0, 9, 40)], "INTERPOLATED_PLANAR"), slices_of([ring(0, 0, 9, 40)]))
-    with pytest.raises(BadCase, match="of type unknown"):
+    with pytest.raises(BadCase, match="of a contour is missing or unknown"):
         slices_of([ring(0, 0, 9, 40)], "DOE^JANE")
 
 
@@ -269,6 +269,10 @@ DEFAULT = config_schema()["properties"]["intake"]["properties"]["roi_names"]["pr
             "left",
             ["poumon gauche", "Poumon_G", "pulmón izq", "Pulmon izquierdo", "polmone sx", "pulmão esquerdo", "左肺"],
         ),
+        ("left", ["Lung_L_1", "Lung (L)", "lungs l", "Lung [left]", "Lunge (li)", "Left Lungs", "poumon (g)"]),
+        ("right", ["Lung_R_2", "Lung(R)", "lungs rt", "Lunge (re.)"]),
+        ("both", ["Lung Tot", "Lungen bds.", "Lunge bds", "Bilat lung", "L+R lung", "Lung L+R", "Lungs (L & R)"]),
+        ("without_tumour", ["lung_total-gtv", "Lungs-ITV", "Lungs (-GTV)", "Bilat Lung - GTV"]),
         ("right", ["Lung_R", "Rt Lung", "Lunge rechts", "poumon droit", "pulmón der", "polmone destro", "右肺"]),
         (
             "both",
@@ -284,6 +288,21 @@ def test_default_names_know_other_words_and_languages(region, names):
         assert [known for known in patterns if matches(name, patterns[known])] == [region], name
 
 
-@pytest.mark.parametrize("name", ["Lung_L-GTV", "Lungs-PTV", "Lung_L_old", "Along", "Heart", "Lung V20", "long"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Lung_L-GTV",
+        "Lungs-PTV",
+        "Lungs-CTV",
+        "zLungs",
+        "Lung_L_old",
+        "Lung_LR_old",
+        "Lung 2",
+        "Along",
+        "Heart",
+        "Lung V20",
+        "long",
+    ],
+)
 def test_default_names_do_not_take_what_is_no_whole_lung(name):
     assert not any(matches(name, entry["default"]) for region, entry in DEFAULT.items() if region != "tumour")

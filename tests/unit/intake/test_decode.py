@@ -110,3 +110,15 @@ def test_padding_that_reads_bright_becomes_dark_where_it_lies_in_corners(tmp_pat
 def test_a_padding_value_that_lies_elsewhere_changes_nothing(tmp_path):
     volume = padded(tmp_path, corners=0, value=4095)
     assert next(iter(volume.images()))[10, 12] == 255
+
+
+@pytest.mark.parametrize("keyword", ["BitsStored", "PixelRepresentation"])
+@pytest.mark.parametrize("syntax", [None, RLELossless])
+def test_a_missing_tag_of_the_pixels_is_named(tmp_path, keyword, syntax):
+    datasets = made_series()
+    for dataset in datasets:
+        if syntax:
+            dataset.compress(syntax)
+        del dataset[keyword]
+    with pytest.raises(BadCase, match=rf"^{keyword} \(0028,01\d\d\) is missing \(file 1\)$"):
+        read_dicom(save_series(tmp_path, datasets), tmp_path, WINDOW, 5)

@@ -68,7 +68,8 @@ def test_a_wrong_intercept_is_noted(tmp_path):
     datasets = made_series()
     datasets[4].RescaleIntercept = 0
     volume = converted(save_series(tmp_path, datasets))
-    assert volume.notes == ["HU jump between slices 4 and 5", "HU jump between slices 5 and 6"]
+    assert volume.notes == ["HU jump between slices 4 and 5 (and at 1 other places)"]
+    assert [doubt.certain for doubt in volume.doubts] == [True]
 
 
 def test_changing_anatomy_is_no_jump():

@@ -35,6 +35,28 @@ def test_series_masks_volumes_and_pictures_are_found(tmp_path):
     assert draft.formats[0] == "dicom"
 
 
+def test_masks_by_their_names_are_no_scans_and_pairs_are_one(tmp_path):
+    image, pair = (
+        nibabel.Nifti1Image(np.zeros((2, 2, 2)), np.eye(4)),
+        nibabel.Nifti1Pair(np.zeros((2, 2, 2)), np.eye(4)),
+    )
+    masks = ("lung_mask.nii.gz", "LungMask.nii", "a-seg.nii.gz", "labels.nii", "lesion.nii.gz", "masks/1.nii.gz")
+    for name in ("P1/ct.nii.gz", "P1/massive.nii", "P1/lesion/2.nii", *(f"P1/{mask}" for mask in masks)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(image, tmp_path / name)
+    nibabel.save(pair, tmp_path / "P1" / "pair.hdr")
+    (tmp_path / "P1" / "alone.hdr").write_bytes(b"ENVI")
+    draft = draft_table(tmp_path)
+    assert [row["path"] for row in draft.rows] == ["P1/ct.nii.gz", "P1/lesion/2.nii", "P1/massive.nii", "P1/pair.hdr"]
+    assert +draft.found == {"nifti": 4, "files named like masks": 6, "other files": 1}
+
+
+def test_names_like_masks_say_nothing_where_all_have_them(tmp_path):
+    (tmp_path / "segmentation").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "segmentation" / "1.png")
+    assert [row["path"] for row in draft_table(tmp_path).rows] == ["segmentation/1.png"]
+
+
 def test_files_in_the_root_itself(tmp_path):
     save_series(tmp_path, made_series()[:2])
     (row,) = draft_table(tmp_path).rows

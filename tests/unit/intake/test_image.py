@@ -73,7 +73,9 @@ def test_other_and_damaged_files_are_refused(tmp_path):
     assert refused(tmp_path / "empty.png") == neither
     (tmp_path / "text.png").write_text("lung")
     assert refused(tmp_path / "text.png") == neither
-    assert refused(save(tmp_path / "picture.gif", Image.fromarray(GREY))) == neither
+    assert (
+        refused(save(tmp_path / "picture.gif", Image.fromarray(GREY))) == "the file is neither PNG nor JPEG, but a GIF"
+    )
     whole = save(tmp_path / "cut.png", Image.fromarray(GREY)).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[:300])
     assert refused(tmp_path / "cut.png") == "the picture is truncated or damaged"
@@ -126,3 +128,27 @@ def test_16_bits_of_colour_are_known_though_pillow_keeps_eight(tmp_path):
     (tmp_path / "rgb.png").write_bytes(imagecodecs.png_encode(np.repeat(deep, 2, axis=0)))
     volume = read_image(tmp_path / "rgb.png", 32)
     assert [doubt.certain for doubt in volume.doubts] == [True] and "16 bits" in volume.doubts[0].words
+
+
+@pytest.mark.parametrize("format", ["BMP", "GIF", "TIFF", "WEBP"])
+def test_a_picture_of_another_format_is_named(tmp_path, format):
+    path = tmp_path / "slice.png"
+    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64).astype(np.uint8)).save(path, format=format)
+    with pytest.raises(BadCase, match=f"neither PNG nor JPEG, but a {format}"):
+        read_image(path, 64)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (bytes(128) + b"DICM", "a DICOM file"),
+        (b"\x1f\x8b\x08", "a gzip stream"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_named(tmp_path, head, kind):
+    path = tmp_path / "slice.png"
+    path.write_bytes(head + bytes(500))
+    with pytest.raises(BadCase, match=f"neither PNG nor JPEG, but {kind}"):
+        read_image(path, 64)

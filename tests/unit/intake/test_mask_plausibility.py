@@ -52,6 +52,44 @@ def test_a_white_lung_is_a_lung(phantom):
     assert note.startswith("only ") and "of the lung mask is aerated by its HU" in note
 
 
+def lobes_of(phantom: Phantom) -> np.ndarray:
+    """Five labels: the right lung in three parts from feet to head, the left one in two."""
+    k = np.arange(phantom.lung.shape[2])
+    return phantom.lung_right * np.clip(1 + k // 4, 1, 3) + phantom.lung_left * np.clip(4 + k // 6, 4, 5)
+
+
+@pytest.mark.parametrize("hu_of_white", [40, -200])
+def test_right_masks_of_sick_lungs_are_taken(phantom, hu_of_white):
+    """One white lung, one lobe, three of five lobes, both lungs, in all ways to label them: at most a note."""
+    whole, sides, lobes = phantom.lung.astype(int), phantom.lung_right + 2 * phantom.lung_left, lobes_of(phantom)
+    for sick in (phantom.lung_left, lobes == 4, np.isin(lobes, (1, 3, 4)), phantom.lung):
+        hu = phantom.hu.copy()
+        hu[sick] = hu_of_white
+        for labels in (whole, sides, lobes):
+            notes = checked(labels, volume_of(hu))
+            assert notes and all("soft tissue" in note or "of the lung mask is aerated" in note for note in notes)
+
+
+def test_a_white_lung_in_a_picture_that_shows_nothing_around_the_lungs_is_taken(phantom):
+    hu = np.where(phantom.lung, phantom.hu, -1000)
+    checked(phantom.lung.astype(int), volume_of(hu))
+    hu[phantom.lung_left] = 40
+    checked(phantom.lung + phantom.lung_left.astype(int), volume_of(hu))
+
+
+def test_organs_beside_the_lungs_are_refused_if_they_are_most_labels(phantom, volume):
+    soft = (phantom.hu > -100) & ~phantom.lung
+    organs = np.zeros(soft.shape, int)
+    for organ in range(2, 9):
+        organs[:, 11 * organ - 10 : 11 * organ - 4] = organ
+    organs *= soft
+    (note, *_) = checked(phantom.lung + 2 * (organs == 5), volume)
+    assert note == "of the lung mask's labels label 2 lies on soft tissue"
+    for wanted in ((4, 5, 6), range(2, 9)):
+        with pytest.raises(BadCase, match="lie on soft tissue by the HU"):
+            checked(phantom.lung + np.where(np.isin(organs, wanted), organs, 0), volume)
+
+
 def test_the_share_is_that_of_the_voxels_between_air_and_tissue():
     hu = np.array([-1000, -985, -850, -300, -299, 40], np.float32).reshape(6, 1, 1)
     aerated = plausibility.aerated_voxels(volume_of(hu), WINDOW)
@@ -80,8 +118,8 @@ def test_masks_of_anything_else_are_refused(phantom, volume):
         (body, "more than half of the"),
         (body & ~lung, "more than half of the body's soft tissue"),
         (heart, "no lung by its HU: 0% of it is aerated"),
-        (lung + 5 * heart, "label 5 lies on soft tissue"),
-        (lung + 3 * (body & ~lung & ~heart) + 51 * heart, "labels 3, 51 lie on soft tissue"),
+        (np.flip(lung, 0) & ~lung & (hu > -300), "no lung by its HU"),
+        (lung + 3 * (body & ~lung & ~heart) + 51 * heart, "more than half of the body's soft tissue"),
         (np.where(lung, np.arange(96)[:, None, None], 0), "labels, and all above 0 would count as lung"),
     ]:
         with pytest.raises(BadCase, match=reason):
@@ -110,6 +148,29 @@ def test_the_mask_of_another_patient_gets_a_note(volume):
 def test_one_lung_alone_gets_a_note(phantom, volume):
     assert checked(phantom.lung_left.astype(int), volume) == ["the lung mask lies on one side of the body alone"]
     assert checked(phantom.lung_right.astype(int), volume) == ["the lung mask lies on one side of the body alone"]
+
+
+def test_a_mask_that_misses_part_of_a_lung_gets_a_note(phantom, volume):
+    k = np.arange(phantom.lung.shape[2])
+    upper, shifted = phantom.lung & (k > 6), np.roll(phantom.lung, 2, axis=2) & (k > 2)
+    half_left = phantom.lung & ~(phantom.lung_left & (k < 6))
+    for mask in (upper, half_left, shifted):
+        notes = checked(mask.astype(int), volume)
+        assert any("of the aerated tissue of a lung: look whether it is whole" in note for note in notes)
+
+
+def test_coverage_counts_the_parts_that_are_touched():
+    aerated = np.zeros((20, 20, 1), bool)
+    aerated[:10, :10] = aerated[15:, 15:] = True
+    mask = aerated.copy()
+    assert plausibility.coverage(aerated, mask) == 1
+    mask[15:, 15:] = False
+    assert plausibility.coverage(aerated, mask) == 1
+    mask[:5] = False
+    assert plausibility.coverage(aerated, mask) == 0.5
+    mask[15, 15:17] = True
+    assert plausibility.coverage(aerated, mask) == 52 / 125
+    assert plausibility.coverage(aerated, np.zeros_like(mask)) == 1
 
 
 def test_gaps_are_the_empty_slices_between():
@@ -141,7 +202,8 @@ def test_a_lung_may_taper_off_and_come_back(phantom, volume):
     near = np.argwhere(phantom.lung_left[:, :, 6])[0]
     mask[:, :, 5:8] &= ~phantom.lung_left[:, :, 5:8]
     mask[near[0], near[1], 5] = mask[near[0], near[1], 7] = True
-    assert checked(mask.astype(int), volume) == []
+    (note,) = checked(mask.astype(int), volume)  # of this patient, it is half of the lung
+    assert "look whether it is whole" in note
 
 
 def test_lungs_may_fill_a_picture_that_was_cropped_to_them(phantom):

@@ -1,6 +1,7 @@
 """Read the lung mask of a case from RTSTRUCT, DICOM SEG and NIfTI."""
 
 import copy
+import gzip
 import shutil
 
 import highdicom
@@ -116,7 +117,21 @@ def test_contours_are_found_by_their_header_among_the_scans(volume, rtstruct, tm
 def test_contours_that_miss_the_picture_are_refused(volume, tmp_path):
     away = {name: [box((500, 500), (510, 510), 104)] for name in ("Lung-Left", "Lung-Right")}
     folder = save_series(tmp_path / "away", [made_rtstruct(away)])
-    with pytest.raises(BadCase, match="contain no pixel"):
+    with pytest.raises(BadCase, match="the left lung's contours contain no pixel"):
+        read_mask(folder, volume, ROI_NAMES, True)
+
+
+@pytest.mark.parametrize("left", ["outside", "points", "twice"])
+def test_one_lung_without_a_pixel_is_refused(volume, tmp_path, left):
+    """Outside the image, points alone, two equal contours that XOR cancels."""
+    drawn = REGIONS["Lung-Left"][:1]
+    dataset = made_rtstruct(
+        {"Lung-Right": REGIONS["Lung-Right"], "Lung-Left": [drawn[0] + [0, 500, 0]] if left == "outside" else drawn * 2}
+    )
+    for contour in dataset.ROIContourSequence[1].ContourSequence:
+        contour.ContourGeometricType = {"points": "POINT", "twice": "CLOSEDPLANAR_XOR"}.get(left, "CLOSED_PLANAR")
+    folder = save_series(tmp_path / left, [dataset])
+    with pytest.raises(BadCase, match="the left lung's contours contain no pixel"):
         read_mask(folder, volume, ROI_NAMES, True)
 
 
@@ -126,12 +141,34 @@ def test_contours_of_another_frame_are_refused(volume, tmp_path):
         read_mask(folder, volume, ROI_NAMES, True)
 
 
+@pytest.mark.parametrize("kind", ["RTSTRUCT", "SEG"])
+def test_a_mask_of_another_patient_is_refused(volume, tmp_path, kind):
+    segments = {name: planes(name) for name in REGIONS}
+    dataset = made_rtstruct(REGIONS) if kind == "RTSTRUCT" else made_segmentation(described_series(), segments)
+    assert volume.patient == "MRN-4711" and "4711" not in repr(volume)
+    for patient, same in [("MRN-4712", False), ("7", False), (" mrn-04711 ", True), ("", True), ("unknown", True)]:
+        dataset.PatientID = patient
+        dataset.save_as(tmp_path / "m.dcm", enforce_file_format=True)
+        if same:
+            read_mask(tmp_path / "m.dcm", volume, ROI_NAMES, False)
+            continue
+        with pytest.raises(BadCase, match="the mask is of another patient") as caught:
+            read_mask(tmp_path / "m.dcm", volume, ROI_NAMES, False)
+        assert "MRN" not in str(caught.value) and caught.value.__cause__ is None
+
+
 def test_other_files_are_no_mask(volume, tmp_path):
     (tmp_path / "text").write_text("lung")
     with pytest.raises(BadCase, match="no readable RTSTRUCT, SEG, NIfTI"):
         read_mask(tmp_path / "text", volume, ROI_NAMES, True)
     with pytest.raises(BadCase, match="neither RTSTRUCT nor SEG nor NIfTI"):
         read_mask(tmp_path / "ct" / "001.dcm", volume, ROI_NAMES, True)
+
+
+def test_a_compressed_file_of_contours_is_called_so(volume, rtstruct):
+    (rtstruct / "001.dcm").write_bytes(gzip.compress((rtstruct / "001.dcm").read_bytes()))
+    with pytest.raises(BadCase, match="compressed as a whole: unpack it"):
+        read_mask(rtstruct, volume, ROI_NAMES, True)
 
 
 def made_segmentation(series, labels, kind="BINARY", **settings):

@@ -1,6 +1,7 @@
 """Convert NIfTI volumes, or refuse them with a reason."""
 
 import gzip
+import re
 
 import nibabel
 import numpy as np
@@ -243,9 +244,170 @@ def test_headers_whose_voxels_are_in_another_file_are_refused(tmp_path):
 
 
 def test_headers_that_do_not_say_how_they_lie_are_refused(tmp_path):
-    for ending, word in (("mha", b"ElementSpacing"), ("nrrd", b"space:")):
+    for ending, word in (("mha", b"ElementSpacing"), ("mha", b"TransformMatrix"), ("nrrd", b"space:")):
         path = tmp_path / f"a.{ending}"
         sitk.WriteImage(itk_image(), path)
         lines = path.read_bytes().split(b"\n")
         path.write_bytes(b"\n".join(line for line in lines if not line.startswith(word)))
         assert "does not say how it lies" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(" ElementDataFile = {}", "ElementDataFile: {}", "ElementDataFile\t= {}", "ElementDataFile ={}"),
+        *("ElementDataFile = LOCAL/../{}", "ElementDataFile = LOCAL.raw", "ElementDataFile = LIST\n{}"),
+        *("x\nElementDataFile = LOCAL\nElementDataFile = {}", "ElementDataFile = x%d.raw 1 1 1"),
+    ],
+)
+def test_no_line_of_a_metaimage_leads_to_another_file(tmp_path, line):
+    inside = tmp_path / "root" / "deep"
+    (inside / "LOCAL").mkdir(parents=True)
+    for path in (tmp_path / "outside.raw", inside / "LOCAL.raw", inside / "x1.raw"):
+        path.write_bytes(ijk().astype(np.int16).T.tobytes())
+    sitk.WriteImage(itk_image(), inside / "a.mha")
+    raw = (inside / "a.mha").read_bytes()
+    named = line.format("../../outside.raw").encode()
+    (inside / "a.mha").write_bytes(raw.replace(b"ElementDataFile = LOCAL", named, 1))
+    assert re.search("in another file|header is damaged", refused(inside / "a.mha"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("\ndata file: {}", "\rdata file: {}", "\r\ndata file: {}", "\nDATAFILE: {}", "\nDataFile: {}"),
+        *("\n#" + "x" * 70_000 + "\ndata file: {}", "\n#" + "x" * 2_000_000 + "\ndata file: {}"),
+        *("\ndata file: LIST\n{}", "\ndata file: x%d.raw 1 1 1"),
+    ],
+)
+def test_no_line_of_a_nrrd_leads_to_another_file(tmp_path, line):
+    (tmp_path / "root").mkdir()
+    for path in (tmp_path / "outside.raw", tmp_path / "root" / "x1.raw"):
+        path.write_bytes(ijk().astype(np.int16).T.tobytes())
+    path = tmp_path / "root" / "a.nrrd"
+    sitk.WriteImage(itk_image(), path)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"\n\n", line.format("../outside.raw").encode() + b"\n\n", 1))
+    assert re.search("in another file|header is damaged", refused(path))
+
+
+def test_a_long_header_is_read(tmp_path):
+    for ending, place in (("mha", b"ElementDataFile"), ("nrrd", b"\n\n")):
+        path = tmp_path / f"a.{ending}"
+        sitk.WriteImage(itk_image(), path)
+        raw = path.read_bytes()
+        comment = b"\n#" + b"x" * 70_000 if ending == "nrrd" else b"Comment = " + b"x" * 300 + b"\n"
+        path.write_bytes(raw.replace(place, comment + place, 1))
+        np.testing.assert_array_equal(load_volume(path).values.shape, ijk().shape)
+
+
+def test_neither_half_of_a_pair_may_be_a_link(tmp_path):
+    (tmp_path / "root").mkdir()
+    nibabel.save(nibabel.Nifti1Pair(ijk().astype(np.int16), LPS), tmp_path / "a.hdr")
+    for linked, own in (("hdr", "img"), ("img", "hdr")):
+        (tmp_path / "root" / f"{linked}.{own}").write_bytes((tmp_path / f"a.{own}").read_bytes())
+        (tmp_path / "root" / f"{linked}.{linked}").symlink_to(tmp_path / f"a.{linked}")
+        assert "other half" in refused(tmp_path / "root" / f"{linked}.{own}")
+
+
+def test_the_halves_of_a_pair_may_be_compressed_or_in_capitals(tmp_path):
+    nibabel.save(nibabel.Nifti1Pair(ijk().astype(np.int16), LPS), tmp_path / "a.hdr")
+    halves = {ending: (tmp_path / f"a.{ending}").read_bytes() for ending in ("hdr", "img")}
+    for number, (header, voxels) in enumerate([("HDR", "IMG"), ("hdr.gz", "img.gz"), ("hdr", "img.gz")]):
+        for name, half in ((header, halves["hdr"]), (voxels, halves["img"])):
+            (tmp_path / f"{number}.{name}").write_bytes(gzip.compress(half) if name.endswith("gz") else half)
+        for name in (header, voxels):
+            np.testing.assert_array_equal(load_volume(tmp_path / f"{number}.{name}").values, ijk()[::-1, ::-1])
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.hdr", "a.mha", "b.mha", "a.nrrd", "b.nrrd"])
+def test_more_voxels_than_the_header_says_are_refused(tmp_path, name):
+    """4 of 6 slices. b: compressed."""
+    path = tmp_path / name
+    if name.endswith(("mha", "nrrd")):
+        sitk.WriteImage(itk_image(), path, name[0] == "b")
+        raw = path.read_bytes()
+        shorter = raw.replace(b"DimSize = 32 24 6", b"DimSize = 32 24 4").replace(b"sizes: 32 24 6", b"sizes: 32 24 4")
+        assert shorter != raw
+        path.write_bytes(shorter)
+    else:
+        kind = nibabel.Nifti1Pair if name == "a.hdr" else nibabel.Nifti1Image
+        nibabel.save(kind(ijk().astype(np.int16), LPS), path)
+        packed = name.endswith("gz")
+        raw = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+        raw[46:48] = (4).to_bytes(2, "little")
+        path.write_bytes(gzip.compress(raw) if packed else raw)
+    assert "holds more slices than its header says" in refused(path)
+
+
+def test_an_infinite_slope_is_refused(tmp_path, plain):
+    for field in ("scl_slope", "scl_inter"):
+        path = tmp_path / f"{field}.nii"
+        path.write_bytes(plain.read_bytes())
+        assert "scl_" in refused(with_header(path, **{"scl_slope": 1, field: np.inf}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [((64, 128, 512), (1.3, 1.3, 5)), ((128, 128, 6), (0.13, 0.13, 2)), ((160, 160, 6), (0.07, 0.07, 2))],
+)
+def test_an_extent_that_no_body_has_is_refused(tmp_path, shape, spacing):
+    values = np.full(shape, -800, np.int16)
+    assert "which is no chest" in refused(save(tmp_path / "a.nii", values, np.diag([*spacing, 1])))
+
+
+@pytest.mark.parametrize("space", ["left-posterior-superior", "RAS", "LAS", "left-anterior-superior"])
+def test_the_space_of_a_nrrd_is_honoured(tmp_path, space):
+    nrrd_with(tmp_path / "a.nrrd", b"space: left-posterior-superior", b"space: " + space.encode())
+    signs = {"left-posterior-superior": (-1, -1), "RAS": (1, 1)}.get(space, (-1, 1))
+    wanted = save(tmp_path / "a.nii", ijk(), np.diag([*signs, 1, 1]) @ np.diag([0.7, 0.8, 2.5, 1]))
+    assert_reads_like(tmp_path / "a.nrrd", wanted)
+
+
+def nrrd_with(path, old, new):
+    sitk.WriteImage(itk_image(), path)
+    raw = path.read_bytes()
+    assert old in raw
+    path.write_bytes(raw.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [
+        (b"space: scanner-xyz", "does not say how it lies"),
+        (b"space dimension: 3", "does not say how it lies"),
+        (b'space: left-posterior-superior\nspace units: "m" "m" "m"', "space units"),
+        (b'space: left-posterior-superior\nspace units: "um" "mm" "mm"', "space units"),
+    ],
+)
+def test_a_nrrd_in_another_space_or_unit_is_refused(tmp_path, new, reason):
+    assert reason in refused(nrrd_with(tmp_path / "a.nrrd", b"space: left-posterior-superior", new))
+
+
+def test_a_nrrd_in_mm_is_read(tmp_path):
+    new = b'space: left-posterior-superior\nspace units: "mm" "mm" "mm"'
+    load_volume(nrrd_with(tmp_path / "a.nrrd", b"space: left-posterior-superior", new))
+
+
+def test_what_is_said_of_a_file_is_true(tmp_path):
+    sitk.WriteImage(itk_image(), tmp_path / "a.mha")
+    (tmp_path / "a.mha").write_bytes(b"Comment = made\n" + (tmp_path / "a.mha").read_bytes())
+    assert_reads_like(tmp_path / "a.mha", save(tmp_path / "a.nii", ijk()))
+    for ending in ("mha", "nrrd"):
+        (tmp_path / f"b.{ending}.gz").write_bytes(gzip.compress(sitk_bytes(tmp_path / f"b.{ending}")))
+        assert "compressed as a whole: unpack it" in refused(tmp_path / f"b.{ending}.gz")
+    for head, kind in ((b"GIF89a", "GIF"), (b"BM\x36\0\0\0\0\0\0\0", "BMP"), (b"RIFF\0\0\0\0WEBPVP8 ", "WebP")):
+        (tmp_path / "p.nii").write_bytes(head + bytes(400))
+        assert f"it is a {kind}" in refused(tmp_path / "p.nii")
+
+
+def sitk_bytes(path):
+    sitk.WriteImage(itk_image(), path)
+    return path.read_bytes()
+
+
+def test_doubts_about_a_volume_name_no_dicom_tags(tmp_path):
+    volume = read_nifti(save(tmp_path / "a.nii", ijk() + 1024), WINDOW, 5, values_are="hu")
+    (doubt, *_) = volume.doubts
+    assert "HU + 1024" in doubt.words and "rescale intercept" in doubt.words and "(0028" not in doubt.words

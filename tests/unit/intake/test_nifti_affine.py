@@ -166,8 +166,8 @@ def test_an_unknown_unit_is_mm(path, control):
 def test_sheared_axes_are_refused(path, entry):
     sheared = LPS.copy()
     sheared[entry] = 0.2
-    assert "sheared: tilted gantry" in refused(saved(path, sform=sheared, qform=sheared))
-    assert "sheared: tilted gantry" in refused(saved(path, sform=sheared, qform=None))
+    assert "sheared: a tilted gantry, or laid on an atlas" in refused(saved(path, sform=sheared, qform=sheared))
+    assert "sheared: a tilted gantry, or laid on an atlas" in refused(saved(path, sform=sheared, qform=None))
 
 
 # Array axes to the patient's left, feet and back: a coronal stack. And to the back, feet and right: a sagittal one.

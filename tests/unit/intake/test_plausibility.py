@@ -43,6 +43,8 @@ GOOD = {
     "one slice": CHEST[3:4],
     "padding −2000": ringed(CHEST, -2000),
     "padding −3024": ringed(CHEST, -3024),
+    "padding −2000 after lossy compression": ringed(CHEST, -2000)
+    + np.where(OUTSIDE, RNG.normal(0, 10, CHEST.shape), 0),
     "padding like air": ringed(CHEST, -1024),
     "clipped to a window": np.clip(CHEST, -1000, 400),
     "clipped to a lung window": np.clip(CHEST, -1250, 250),
@@ -128,6 +130,7 @@ def test_good_pictures():
         (PICTURE // 5, 16, "16 bits", True),
         (255 - PICTURE, 8, "inverted", False),
         (PICTURE // 25 * 25, 8, "grey levels", False),
+        (PICTURE // 25 * 25, 16, "grey levels", False),
     ],
 )
 def test_spoiled_pictures(picture, bits, word, certain):
@@ -176,6 +179,21 @@ def test_what_a_sound_scan_may_look_like_is_noted_and_stays():
     for hu, word in ((lung_alone, "no soft tissue"), (CHEST + 400, "nothing is as dark as air")):
         (doubt,) = doubts(hu)
         assert word in doubt.words and not doubt.certain
+
+
+ODD = {
+    "below air and above padding": [2 * CHEST, CHEST - 600],
+    "the corners hold": [ringed(CHEST, 0), ringed(CHEST, 1024)],
+    "brighter than soft tissue": [(CHEST + 1024) * 1.6 - 1024, ringed((CHEST + 1024) * 1.5 - 1024, -2000)],
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "hu"), [pytest.param(word, hu, id=f"{word}-{n}") for word in ODD for n, hu in enumerate(ODD[word])]
+)
+def test_values_that_lie_at_odd_places_are_noted(word, hu):
+    (doubt,) = doubts(hu)
+    assert word in doubt.words and not doubt.certain
 
 
 def test_bone_and_soft_tissue_cut_out_of_air_are_no_shifted_hu():

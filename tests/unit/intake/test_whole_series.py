@@ -207,3 +207,63 @@ def test_rescale_types_that_are_hu(tmp_path, kind):
 def test_rescale_types_that_are_not_hu(tmp_path, kind):
     datasets = changed(made_series(), range(8), RescaleType=kind)
     assert reason(save_series(tmp_path, datasets)) == "no CT slice; left out 8 × not in HU"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PatientName", "Roe^Richard"),
+        ("PatientName", "Doe^John"),
+        ("PatientSex", "M"),
+        ("StudyInstanceUID", uid("another study")),
+    ],
+)
+def test_two_people_or_studies_under_one_series(tmp_path, keyword, value):
+    datasets = changed(made_series(), range(8), PatientSex="F")
+    changed(datasets, range(4, 8), **{keyword: value})
+    said = reason(save_series(tmp_path, datasets))
+    assert said.startswith(f"{keyword} (00") and "differs within one series" in said
+    assert not any(word in said for word in ("Roe", "Doe", "John", uid("another study")))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "DOE^JANE",
+            "Doe^Jane^^^",
+            "Doe^Jane ",
+            "Doe, Jane",
+            "DOE JANE",
+            "Doe^Jane^^Dr.",
+            "Doe^Jane^M.",
+            "Dr Doe^Jane",
+        ),
+        *("Döe^Jane", "Doe", "Jane Doe", "Doe^J", "", "Doe-Smith^Jane", "Doe^Jane=Doe^Jane"),
+    ],
+)
+def test_spellings_of_one_name(tmp_path, name):
+    datasets = made_series()
+    for dataset in datasets[4:]:
+        dataset.SpecificCharacterSet, dataset.PatientName = "ISO_IR 100", name
+    assert converted(save_series(tmp_path, datasets)).notes == []
+
+
+def test_sex_may_be_unknown_on_some_slices(tmp_path):
+    datasets = changed(made_series(), range(4), PatientSex="F")
+    changed(datasets, range(4, 6), PatientSex="")
+    changed(datasets, range(6, 8), PatientSex="O")
+    assert converted(save_series(tmp_path, datasets)).notes == []
+
+
+def test_a_birth_year_alone_is_no_other_patient(tmp_path):
+    datasets = changed(made_series(), range(8), PatientBirthDate="19600101")
+    changed(datasets, range(4, 8), PatientBirthDate="1960")
+    assert converted(save_series(tmp_path / "year", datasets)).notes == []
+    changed(datasets, range(4, 8), PatientBirthDate="1961")
+    assert "PatientBirthDate (0010,0030) differs" in reason(save_series(tmp_path / "other", datasets))
+
+
+def test_two_series_of_two_studies_are_two_series(tmp_path):
+    other = changed(made_series(made_hu(n=6), series="other"), range(6), StudyInstanceUID=uid("another study"))
+    assert converted(save_series(tmp_path, [*made_series(), *other])).voxels.shape[2] == 8

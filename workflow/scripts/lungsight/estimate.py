@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import nibabel
 
@@ -22,7 +22,9 @@ from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort
 from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.file_kinds import HEAD, META_IMAGE, NIFTI2, NRRD, header_file, kind_of, unpacked
 from lungsight.intake.shards import rows_by_shard
+from lungsight.intake.text_headers import read_text_header, shape_of
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
 from lungsight.training.published_models import recipe_of, training_settings
 
@@ -79,11 +81,23 @@ def count_slices(row: TableRow, root: Path, format: str) -> int:
         if place.is_dir():
             with os.scandir(place) as entries:
                 return sum(entry.is_file() for entry in entries)
-        shape = cast("nibabel.Nifti1Image", nibabel.load(place)).shape if format == "nifti" else (1, 1, 1)
+        shape = _shape_of_volume(place) if format == "nifti" else (1, 1, 1)
         possible = min(shape) > 0 and math.prod(map(int, shape)) <= MAX_VOXELS
         return int(shape[2]) if possible else 1
     except Exception:  # a damaged header fails in any of nibabel's many ways; intake.nifti catches them all as well
         return 1
+
+
+def _shape_of_volume(path: Path) -> tuple[int, ...]:
+    """Read the shape of a NIfTI, NRRD or MetaImage from its header."""
+    path = header_file(path)
+    with unpacked(path) as file:
+        head = file.read(HEAD)
+    kind = kind_of(head)
+    if kind in (NRRD, META_IMAGE):
+        return shape_of(read_text_header(path, kind))
+    header = nibabel.Nifti2Header if kind == NIFTI2 else nibabel.Nifti1Header
+    return header(head[: header.template_dtype.itemsize], check=False).get_data_shape()
 
 
 @dataclass(frozen=True)

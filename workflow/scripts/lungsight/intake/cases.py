@@ -171,6 +171,9 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, 
         if notes := getattr(error, "__notes__", []):
             keep_private(f"{intake.cohort}-row-{row.row}.txt", "\n".join(notes))
         return result | {"reason": str(error), **asdict(AcquisitionMetadata())}, []
+    except PermissionError:
+        reason = "a file may not be read: its owner has to allow it"
+        return result | {"reason": reason, **asdict(AcquisitionMetadata())}, []
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
         return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(AcquisitionMetadata())}, []

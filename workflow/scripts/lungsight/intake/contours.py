@@ -151,8 +151,12 @@ def _planes_of(contours: Sequence[Contour], slices: int, affine: np.ndarray) -> 
         if contour.geometric_type == "POINT" or len(contour.points) < 3:
             continue
         if contour.geometric_type not in (*_CLOSED, _XOR):
-            named = contour.geometric_type if contour.geometric_type in _OPEN else "unknown"
-            raise BadCase(f"a contour of type {named} encloses no area")
+            if contour.geometric_type in _OPEN:
+                raise BadCase(f"a contour of type {contour.geometric_type} encloses no area")
+            raise BadCase(
+                "the ContourGeometricType (3006,0042) of a contour is missing or unknown: CLOSED_PLANAR and"
+                " CLOSEDPLANAR_XOR are read"
+            )
         index = contour.points @ to_index[:3, :3].T + to_index[:3, 3]
         k = float(index[:, 2].mean())
         if np.abs(index[:, 2] - k).max() > 0.5 or not -0.5 <= k <= slices - 0.5:
@@ -176,9 +180,13 @@ def _folded(text: str) -> str:
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether one of the regular expressions matches the whole name of a region, case and accents ignored."""
+    """Tell whether one of the regular expressions matches the whole name of a region.
+
+    Case and accents are ignored; so are brackets and a dot at the end, where the name as written does not match.
+    """
     folded = _folded(name).strip()
-    return any(re.fullmatch(_folded(pattern), folded, re.IGNORECASE) for pattern in patterns)
+    forms = {folded, re.sub(r"[()\[\]]", " ", folded).strip(" .")}
+    return any(re.fullmatch(_folded(pattern), form, re.IGNORECASE) for pattern in patterns for form in forms)
 
 
 def choose_regions(names: Sequence[str], roi_names: dict[str, list[str]]) -> dict[str, list[int]]:

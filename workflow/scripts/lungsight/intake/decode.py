@@ -25,10 +25,11 @@ from lungsight.errors import BadCase
 from lungsight.intake.headers import SliceHeader, tag_of
 from lungsight.intake.jpeg_lossless import check_stream
 from lungsight.intake.quiet import silent
-from lungsight.intake.stream_size import check_stream_size
+from lungsight.intake.stream_size import check_stream_end, check_stream_size
 from lungsight.parallel import Child, ChildDied
 
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
+_NEEDED = ("BitsAllocated", "BitsStored", "PixelRepresentation")
 MOST_MEMORY = 4 << 30  # bytes that a decoder may take; a stream that asks for more is damaged
 
 
@@ -57,10 +58,13 @@ class Stored(NamedTuple):
         As stored, sign extended.
     padding : (int, int) or None
         Least and largest stored value that marks padding, from PixelPaddingValue and PixelPaddingRangeLimit.
+    bits : int or None
+        Bits of a pixel that a compressed stream says it holds.
     """
 
     values: np.ndarray
     padding: tuple[int, int] | None
+    bits: int | None
 
 
 def stored_values(header: SliceHeader) -> Stored:
@@ -136,11 +140,14 @@ def _decoded(header: SliceHeader) -> Stored:
     JPEG Lossless streams are checked first. imagecodecs decodes them in a third of gdcm's time, but makes an image of
     damaged streams that gdcm refuses (docs/peers.md).
     """
-    where = header.where
+    where, bits = header.where, None
     try:
         dataset = _dataset_of_frames(header.path, header.path.stat()) if header.frames > 1 else _dataset(header.path)
         if "PixelData" not in dataset:
             raise BadCase(f"PixelData {tag_of('PixelData')} is missing or cut off {where}")
+        for keyword in _NEEDED:
+            if dataset.get(keyword) is None:
+                raise BadCase(f"{keyword} {tag_of(keyword)} is missing {where}")
         if int(dataset.get("HighBit") or dataset.BitsStored - 1) != dataset.BitsStored - 1:
             raise BadCase(f"HighBit {tag_of('HighBit')} is not BitsStored − 1 {where}")
         if not dataset.file_meta.get("TransferSyntaxUID"):
@@ -148,7 +155,8 @@ def _decoded(header: SliceHeader) -> Stored:
         if header.coded:
             index = max(0, header.frame - 1)
             stream = get_frame(dataset.PixelData, index, number_of_frames=header.frames)
-            check_stream_size(stream, header.rows, header.columns, where)
+            bits = check_stream_size(stream, header.rows, header.columns, where)
+            check_stream_end(stream, where)
             if dataset.file_meta.TransferSyntaxUID in JPEG_LOSSLESS:
                 check_stream(stream, header.rows, header.columns, where)
         stored = pixel_array(dataset, raw=True, index=header.frame - 1 if header.frames > 1 else None)
@@ -162,7 +170,7 @@ def _decoded(header: SliceHeader) -> Stored:
     if not np.issubdtype(stored.dtype, np.integer):
         raise BadCase(f"the pixels are no integers {where}")
     signed = bool(dataset.PixelRepresentation)
-    return Stored(sign_extended(stored, int(dataset.BitsStored), signed, where), _padding(dataset, signed))
+    return Stored(sign_extended(stored, int(dataset.BitsStored), signed, where), _padding(dataset, signed), bits)
 
 
 def _dataset(path: Path) -> pydicom.Dataset:

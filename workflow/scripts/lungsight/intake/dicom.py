@@ -2,25 +2,27 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import kernel_class
-from lungsight.intake.decode import stored_values
+from lungsight.intake.decode import Stored, stored_values
 from lungsight.intake.enhanced import placed_frames
 from lungsight.intake.geometry import to_canonical
-from lungsight.intake.headers import SliceHeader, read_headers
+from lungsight.intake.headers import LeftOut, SliceHeader, read_headers, tag_of
 from lungsight.intake.hounsfield import jumps, lay_padding, percentiles, sampled, to_hounsfield
 from lungsight.intake.passes import check_no_seam
+from lungsight.intake.patients import check_one_patient, check_one_series
 from lungsight.intake.plausibility import doubts_about_hounsfield
 from lungsight.intake.series import (
     ANY_SERIES,
     PlacedSlice,
     SeriesRule,
     Stack,
-    check_one_patient,
+    check_nothing_missing,
     check_pixels_described,
     choose_series,
     is_axial_slice,
@@ -60,6 +62,8 @@ def read_dicom(
         raise BadCase("; ".join(["no CT slice", *_in_words(others)]))
     check_one_patient(slices)
     chosen, notes = choose_series(slices, rule)
+    check_one_series(slices, chosen[0])
+    check_nothing_missing(chosen, others)
     notes += _in_words(others)
     if not burned_in and any(header.burned_in for header in chosen):
         raise BadCase("BurnedInAnnotation (0028,0301) is YES")
@@ -77,12 +81,23 @@ def read_dicom(
     kept, dropped = drop_duplicates(placed)
     if dropped:
         notes.append(f"left out {dropped} × identical duplicate slice")
+    _check_one_uid(slices, len(kept), min_slices)
     check_number(len(kept), min_slices)
-    return _convert(stack_slices(kept), window, notes)
+    patient = next((header.patient.identifier for header in chosen if header.patient.identifier), "")
+    return replace(_convert(stack_slices(kept), window, notes), patient=patient)
 
 
-def _in_words(others: Counter[str]) -> list[str]:
-    return [f"left out {count} × {description}" for description, count in sorted(others.items())]
+def _in_words(others: Sequence[LeftOut]) -> list[str]:
+    return [f"left out {count} × {kind}" for kind, count in sorted(Counter(other.kind for other in others).items())]
+
+
+def _check_one_uid(slices: Sequence[SliceHeader], kept: int, min_slices: int) -> None:
+    """Raise BadCase where too few slices are left since each of many names another series."""
+    if kept < min_slices <= len(slices) and len({header.series for header in slices}) == len(slices):
+        raise BadCase(
+            f"every slice names a SeriesInstanceUID {tag_of('SeriesInstanceUID')} of its own: the {len(slices)} slices"
+            " belong to no common series"
+        )
 
 
 def check_number(slices: int, min_slices: int) -> None:
@@ -125,23 +140,42 @@ def _named(first: PlacedSlice, second: PlacedSlice) -> str:
 
 
 def _hounsfield(header: PlacedSlice) -> np.ndarray:
-    stored, padding = stored_values(header)
-    hounsfield = to_hounsfield(stored, header.slope, header.intercept, header.where)
-    if padding:
-        lay_padding(hounsfield, stored, padding)
+    return _rescaled(header, stored_values(header))
+
+
+def _rescaled(header: PlacedSlice, stored: Stored) -> np.ndarray:
+    hounsfield = to_hounsfield(stored.values, header.slope, header.intercept, header.where)
+    if stored.padding:
+        lay_padding(hounsfield, stored.values, stored.padding)
     return hounsfield
+
+
+def _check_bits(slices: Sequence[PlacedSlice], bits: Sequence[int | None]) -> None:
+    """Raise BadCase if a slice's stream says another number of bits than the others: its values are another scale."""
+    usual = Counter(bits).most_common(1)[0][0]
+    for header, found in zip(slices, bits, strict=True):
+        if found is not None and usual is not None and found != usual:
+            raise BadCase(
+                f"the compressed pixels say {found} bits of a pixel {header.where}, those of the other slices {usual}:"
+                " damaged"
+            )
 
 
 def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
     first = stack.slices[0]
     planes = np.empty((len(stack.slices), first.rows, first.columns), np.uint16)
-    samples = []
+    samples, bits = [], []
     for index, header in enumerate(stack.slices):
-        hounsfield = _hounsfield(header)
+        stored = stored_values(header)
+        bits.append(stored.bits)
+        hounsfield = _rescaled(header, stored)
         samples.append(sampled(hounsfield))
         planes[index] = window.encode(hounsfield)
+    _check_bits(stack.slices, bits)
     check_no_seam(stack.slices, samples)
-    notes += [f"HU jump between slices {k} and {k + 1}" for k in jumps(samples)]
+    if places := jumps(samples):
+        more = f" (and at {len(places) - 1} other places)" if len(places) > 1 else ""
+        notes.append(f"HU jump between slices {places[0]} and {places[0] + 1}{more}")
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
     voxels, affine = to_canonical(planes.T, stack.affine)
     doubts = doubts_about_hounsfield(samples)

@@ -8,12 +8,14 @@ from pathlib import Path
 import pydicom
 
 from lungsight.errors import UserError
+from lungsight.intake.file_kinds import other_half
 from lungsight.intake.file_names import (
     HEAD,
     PICTURE_ENDINGS,
     VOLUME_ENDINGS,
     guess_patient,
     is_leftover,
+    is_named_mask,
     looks_like_dicom,
 )
 from lungsight.intake.headers import files_below
@@ -69,8 +71,9 @@ class _Folder:
 def draft_table(root: Path) -> Draft:
     """Propose a row for every DICOM series folder, NIfTI volume and picture below a folder.
 
-    A folder with several series gets one row. An RTSTRUCT or SEG becomes the mask of the folder of its study. Patients
-    are guessed from folder names. Labels stay empty.
+    A folder with several series gets one row. An RTSTRUCT or SEG becomes the mask of the folder of its study. Volumes
+    and pictures that are named like masks get no row, unless all are. Patients are guessed from folder names. Labels
+    stay empty.
 
     Raises
     ------
@@ -87,8 +90,10 @@ def draft_table(root: Path) -> Draft:
         name = path.name.lower()
         if is_leftover(path.relative_to(root)):
             draft.found["other files"] += 1
-        elif name.endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)):
+        elif name.endswith((*PICTURE_ENDINGS, *VOLUME_ENDINGS)) or other_half(path, ".hdr", ".img"):
             files.append(path)
+        elif other_half(path, ".img", ".hdr"):
+            continue
         elif (dataset := _header(path)) is None:
             draft.found["other files"] += 1
         elif str(dataset.get("SOPClassUID") or "") in (RTSTRUCT, *SEGMENTATIONS):
@@ -103,6 +108,10 @@ def draft_table(root: Path) -> Draft:
         mask = next((masks[study] for study in sorted(folder.studies) if study in masks), None)
         _add(draft, path, root, "dicom", mask)
         draft.found["folders with several series"] += len(folder.series) > 1
+    scans = [path for path in files if not is_named_mask(path.relative_to(root))]
+    if scans or draft.rows:
+        draft.found["files named like masks"] = len(files) - len(scans)
+        files = scans
     for path in files:
         _add(draft, path, root, "png" if path.name.lower().endswith(PICTURE_ENDINGS) else "nifti")
     if not draft.rows:

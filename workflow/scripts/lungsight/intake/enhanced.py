@@ -19,8 +19,11 @@ _GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
     "CTImageFrameTypeSequence": ("FrameType",),
-    "FrameContentSequence": ("FrameAcquisitionNumber", "FrameAcquisitionDateTime"),
+    "FrameContentSequence": ("FrameAcquisitionNumber", "FrameAcquisitionDateTime", "StackID", "TemporalPositionIndex"),
+    "CardiacSynchronizationSequence": ("NominalPercentageOfCardiacPhase",),
+    "CTXRayDetailsSequence": ("KVP",),
 }
+_PHASES = ("StackID", "TemporalPositionIndex", "NominalPercentageOfCardiacPhase")
 _GROUP_OF = {keyword: group for group, keywords in _GROUPS.items() for keyword in keywords}
 
 
@@ -79,8 +82,9 @@ def _placed(part: SliceHeader, number: int, shared: pydicom.Dataset, frame: pydi
         return HeaderValues(next(iter(frame.get(name) or shared.get(name) or []), pydicom.Dataset()))
 
     where = f"(file {part.ordinal}, frame {number})"
-    if is_computed(group("FrameType").word("FrameType")):
-        raise BadCase(f"a projection or reformatted image among the frames of an Enhanced CT {where}")
+    frame_type = group("FrameType").word("FrameType")
+    if is_computed(frame_type):
+        raise BadCase(f"a projection, map or reformatted image among the frames of an Enhanced CT {where}")
     rescale_type = group("RescaleType").word("RescaleType")
     if not is_hounsfield(rescale_type):
         raise BadCase(f"RescaleType {tag_of('RescaleType')} says that the values are not in HU {where}")
@@ -93,6 +97,9 @@ def _placed(part: SliceHeader, number: int, shared: pydicom.Dataset, frame: pydi
             acquisition=content.whole("FrameAcquisitionNumber"),
             instance=None,
             time=content.text("FrameAcquisitionDateTime"),
+            image_type=frame_type,
+            phase={keyword: group(keyword).text(keyword) for keyword in _PHASES},
+            kvp=group("KVP").positive("KVP") or part.kvp,
             modified_hu=rescale_type == MODIFIED_HU,
             **placement(group),
         )

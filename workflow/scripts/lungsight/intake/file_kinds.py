@@ -1,5 +1,7 @@
 """Tell what a file is by its first bytes. Names lie: a gzip stream may be called .nii, a plain file .nii.gz."""
 
+import glob
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
@@ -17,11 +19,12 @@ _SIZES = {size.to_bytes(4, order): size for size in (348, 540) for order in ("li
 _MARKS = (
     # place, bytes, name
     (0, b"NRRD0", NRRD),
-    (0, b"ObjectType", META_IMAGE),
-    (0, b"NDims", META_IMAGE),
     (128, b"DICM", DICOM),
     (0, b"\x89PNG", "PNG"),
     (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"),
+    (8, b"WEBP", "WebP"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
     (0, b"\x93NUMPY", "NumPy array"),
@@ -37,18 +40,24 @@ _MARKS = (
     (0, b"\xfd7zXZ", "xz file"),
     (0, b"\x28\xb5\x2f\xfd", "Zstandard file"),
 )
+# The fields of a MetaImage come in any order, comments among them.
+_META_IMAGE = re.compile(rb"^[ \t]*(ObjectType|NDims|DimSize|ElementType)[ \t]*[=:]", re.MULTILINE)
+
+
+def is_gzip(path: Path) -> bool:
+    """Tell whether a file is a gzip stream."""
+    with open(path, "rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
 
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[BufferedIOBase]:
     """Open a file for reading, through gzip if it is a gzip stream."""
-    with open(path, "rb") as file:
-        compressed = file.read(2) == _GZIP
-        file.seek(0)
-        if compressed:
-            with igzip.open(path) as stream:
-                yield cast(BufferedIOBase, stream)
-        else:
+    if is_gzip(path):
+        with igzip.open(path) as stream:
+            yield cast(BufferedIOBase, stream)
+    else:
+        with open(path, "rb") as file:
             yield file
 
 
@@ -59,4 +68,27 @@ def kind_of(head: bytes) -> str:
         return NIFTI2
     if size == 348:
         return {b"n+1": NIFTI, b"ni1": PAIR}.get(head[344:347], ANALYZE)
-    return next((name for place, mark, name in _MARKS if head[place : place + len(mark)] == mark), "")
+    known = next((name for place, mark, name in _MARKS if head[place : place + len(mark)] == mark), "")
+    return known or (META_IMAGE if _META_IMAGE.search(head) else "")
+
+
+def header_file(path: Path) -> Path:
+    """Find the header of a pair (.hdr and .img) that is named by its voxels; any other file is its own header."""
+    return other_half(path, ".img", ".hdr") or path
+
+
+def other_half(path: Path, ending: str, other: str) -> Path | None:
+    """Find the other half of a pair: the same name with another ending, in capitals or not, compressed or not.
+
+    None if this half has another ending, or there is no other half. A link is none: it may lead out of the root.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    if not name.endswith(ending):
+        return None
+    stem = path.name[: len(name) - len(ending)]
+    halves = [
+        file
+        for file in path.parent.glob(glob.escape(stem) + ".*")
+        if file.name[len(stem) :].lower() in (other, f"{other}.gz") and file.is_file() and not file.is_symlink()
+    ]
+    return min(halves, default=None)

@@ -3,6 +3,7 @@
 Standard library only: `lungsight.predict` reads this while the workflow is parsed.
 """
 
+import re
 from pathlib import Path
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
@@ -13,6 +14,15 @@ _FIRST_GROUPS = (2, 8)  # of a DICOM file without preamble
 # What file systems and archivers leave beside the scans: thumbnails of Windows, shadow files of macOS.
 _LEFTOVERS = {"thumbs.db", "desktop.ini"}
 _LEFTOVER_FOLDER = "__MACOSX"
+_MASK = re.compile(r"(?:.*mask|seg|.*segmentation|.*label|labelmap|annotation)s?")
+_LESION = re.compile(r"(?:lesion|roi)s?")  # of a folder, this may be the name of a class
+
+
+def is_named_mask(path: Path) -> bool:
+    """Tell whether a file below a cohort's root, or a folder that it lies in, is named like a mask."""
+    words = re.split(r"[^a-z]+", path.as_posix().lower())
+    own = re.split(r"[^a-z]+", path.name.lower())
+    return any(_MASK.fullmatch(word) for word in words) or any(_LESION.fullmatch(word) for word in own)
 
 
 def is_leftover(path: Path) -> bool:

@@ -4,7 +4,6 @@ import mmap
 import os
 import re
 import zlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from pydicom.dataset import FileMetaDataset
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
-from lungsight.intake.file_names import HEAD, looks_like_dicom
+from lungsight.intake.file_names import HEAD, is_leftover, looks_like_dicom
 from lungsight.intake.header_values import HeaderValues, tag_of_keyword
+from lungsight.intake.substitutes import substitute_of
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -27,10 +27,17 @@ MAX_INFLATED = 128 << 20  # bytes; the largest slice that MAX_PIXELS allows has 
 
 # Words of ImageType for pictures that were projected, resliced or computed, not reconstructed as an axial slice.
 _PROJECTED = {"LOCALIZER", "SCOUT", "TOPOGRAM", "MIP", "MINIP", "AVERAGE", "PROJECTION"}
-_COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION"}
+_COMPUTED = {*_PROJECTED, "MPR", "REFORMATTED", "PERFUSION", "SUBTRACTION", "IODINE"}
+# Whole values of it: maps of materials (PS3.3 C.8.15.3.1.4), and what one frame was computed from several by.
+_COMPUTED_VALUES = {
+    *("EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "MAT_SPECIFIC", "MAT_FRACTIONAL", "MAT_VALUE_BASED"),
+    *("MAX_IP", "MIN_IP", "MAXIMUM", "MINIMUM", "MEAN", "STD_DEVIATION"),
+}
 # RescaleType: some writers spell HU out, and US means unspecified. Others (Z_EFF, MGML, …) are material maps.
 _HOUNSFIELD = re.compile(r"|US|UNSPECIFIED|NONE|(CT )?HU|HU_MOD|H\.?U\.?|.*HOUNSFIELD.*")
 MODIFIED_HU = "HU_MOD"
+_NOT_DICOM = "not DICOM"
+_DIGITS = re.compile(r"\d+")
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
 _KEYWORDS = (
@@ -40,6 +47,8 @@ _KEYWORDS = (
     "PatientID",
     "PatientName",
     "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "AcquisitionNumber",
@@ -52,6 +61,9 @@ _KEYWORDS = (
     "ConvolutionKernel",
     "KVP",
     "ContrastBolusAgent",
+    "TriggerTime",
+    "NominalPercentageOfCardiacPhase",
+    "TemporalPositionIdentifier",
     "Rows",
     "Columns",
     "NumberOfFrames",
@@ -68,6 +80,7 @@ _KEYWORDS = (
     "InConcatenationNumber",
     "InConcatenationTotalNumber",
 )
+_PHASES = ("TriggerTime", "NominalPercentageOfCardiacPhase", "TemporalPositionIdentifier")
 _TAGS = [tag_of_keyword(keyword) for keyword in _KEYWORDS]
 # Keyword → number of values.
 _COUNTS = {
@@ -93,6 +106,27 @@ class Patient(NamedTuple):
     identifier: str
     name: str
     birth_date: str
+    sex: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file of a folder that is no CT slice.
+
+    Attributes
+    ----------
+    kind : str
+        What it is instead, in words.
+    series : str
+        SeriesInstanceUID; "" for a file that is not DICOM.
+    position, orientation : arrays or None
+        As of a `SliceHeader`: it may be a slice of a CT series all the same.
+    """
+
+    kind: str
+    series: str = ""
+    position: np.ndarray | None = None
+    orientation: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +141,8 @@ class SliceHeader:
     frame : int
         Number of the frame in a multi-frame file, from 1; 0 is the whole file.
     patient : Patient
-    series, frame_of_reference : str
-        SeriesInstanceUID and FrameOfReferenceUID.
+    study, series, frame_of_reference : str
+        StudyInstanceUID, SeriesInstanceUID and FrameOfReferenceUID.
     concatenation : (str, int, int)
         ConcatenationUID, number of this part and of all parts, for an Enhanced CT in several files; "" and 0 if not.
     kernel : str
@@ -130,6 +164,10 @@ class SliceHeader:
         AcquisitionNumber and InstanceNumber.
     time : str
         AcquisitionTime.
+    image_type : str
+        ImageType or FrameType in capitals.
+    phase : dict
+        Keyword → value, of what tells the phases of a gated or repeated scan apart.
     slope, intercept : float
         RescaleSlope and RescaleIntercept.
     modified_hu : bool
@@ -159,6 +197,7 @@ class SliceHeader:
     ordinal: int
     frame: int
     patient: Patient
+    study: str
     series: str
     frame_of_reference: str
     concatenation: tuple[str, int, int]
@@ -174,6 +213,8 @@ class SliceHeader:
     acquisition: int | None
     instance: int | None
     time: str
+    image_type: str
+    phase: dict[str, str]
     slope: float | None
     intercept: float | None
     modified_hu: bool
@@ -224,7 +265,7 @@ def check_inflated_size(path: Path, head: bytes) -> None:
         raise BadCase("a deflated file inflates beyond the size of any CT slice")
 
 
-def read_header(path: Path, ordinal: int) -> SliceHeader | str:
+def read_header(path: Path, ordinal: int) -> SliceHeader | LeftOut:
     """Read the header of a CT slice.
 
     Parameters
@@ -235,8 +276,7 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
 
     Returns
     -------
-    SliceHeader or str
-        A string describes what the file is instead of a CT slice.
+    SliceHeader or LeftOut
 
     Raises
     ------
@@ -246,12 +286,12 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
     if not path.stat().st_size:
         if path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
             raise BadCase(f"file {ordinal} is empty")
-        return "not DICOM"
+        return LeftOut(_NOT_DICOM)
     # A mapped file gives no more bytes than it has. Otherwise an element that claims 4 GB would get them allocated.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         head = mapped[:HEAD]
         if not looks_like_dicom(head):
-            return "not DICOM"
+            return LeftOut(_NOT_DICOM)
         try:
             check_inflated_size(path, head)
             force = head[128:132] != b"DICM"
@@ -265,13 +305,18 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | str:
             kind = _kind_of_other(header, meta)
             if kind == "no CT image" and _is_cut_ct_class(header.text("SOPClassUID") or _stored_class(meta)):
                 raise _cut(ordinal)
-            return kind or _to_slice_header(header, meta, path, ordinal)
+            return _left_out(kind, header) if kind else _to_slice_header(header, meta, path, ordinal)
         except BadCase:
             raise
         except Exception as error:  # a damaged header fails in any of pydicom's many ways
             if _says_ct(head):
                 raise BadCase(f"the header of file {ordinal}, a CT image, is damaged or cut off") from error
-            return "unreadable"
+            return LeftOut("unreadable")
+
+
+def _left_out(kind: str, header: HeaderValues) -> LeftOut:
+    placed = placement(lambda _: header)
+    return LeftOut(kind, header.text("SeriesInstanceUID"), placed["position"], placed["orientation"])
 
 
 def _stored_class(meta: FileMetaDataset) -> str:
@@ -313,7 +358,8 @@ def is_hounsfield(rescale_type: str) -> bool:
 
 def is_computed(image_type: str) -> bool:
     """Tell whether an ImageType or FrameType, in capitals, is that of a projected, resliced or computed picture."""
-    return bool(_COMPUTED & set(re.split(r"[^A-Z0-9]+", image_type)))
+    values, words = image_type.split("\\"), re.split(r"[^A-Z0-9]+", image_type)
+    return not (_COMPUTED.isdisjoint(words) and _COMPUTED_VALUES.isdisjoint(value.strip() for value in values))
 
 
 def placement(values_of: Callable[[str], HeaderValues]) -> dict[str, Any]:
@@ -352,7 +398,13 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         path=path,
         ordinal=ordinal,
         frame=0,
-        patient=Patient(header.word("PatientID"), header.word("PatientName"), header.text("PatientBirthDate")),
+        patient=Patient(
+            header.word("PatientID"),
+            header.word("PatientName"),
+            header.text("PatientBirthDate"),
+            header.word("PatientSex"),
+        ),
+        study=header.text("StudyInstanceUID"),
         series=header.text("SeriesInstanceUID"),
         frame_of_reference=header.text("FrameOfReferenceUID"),
         concatenation=(
@@ -369,6 +421,8 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         acquisition=header.whole("AcquisitionNumber"),
         instance=header.whole("InstanceNumber"),
         time=header.text("AcquisitionTime"),
+        image_type=header.word("ImageType"),
+        phase={keyword: header.text(keyword) for keyword in _PHASES},
         modified_hu=header.word("RescaleType") == MODIFIED_HU,
         kvp=header.positive("KVP"),
         contrast=header.word("ContrastBolusAgent") not in ("", "NO", "NONE", "N/A"),
@@ -384,7 +438,7 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
     )
 
 
-def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str]]:
+def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], list[LeftOut]]:
     """Read the headers of a series folder or of one file.
 
     Parameters
@@ -397,8 +451,7 @@ def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str
     -------
     slices : list of SliceHeader
         In path order.
-    others : Counter
-        How many other files there are, by what they are.
+    others : list of LeftOut
 
     Raises
     ------
@@ -406,11 +459,28 @@ def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], Counter[str
         As `read_header` does.
     """
     slices: list[SliceHeader] = []
-    others: Counter[str] = Counter()
+    others: list[LeftOut] = []
+    unknown: list[tuple[int, Path]] = []
     for ordinal, file in enumerate(files_below(path, root), start=1):
         header = read_header(file, ordinal)
-        if isinstance(header, str):
-            others[header] += 1
+        if isinstance(header, LeftOut):
+            others.append(header)
+            if header.kind == _NOT_DICOM and not is_leftover(file.relative_to(path)):
+                unknown.append((ordinal, file))
         else:
             slices.append(header)
+    _check_none_is_named_like_a_slice(unknown, slices)
     return slices, others
+
+
+def _check_none_is_named_like_a_slice(unknown: list[tuple[int, Path]], slices: list[SliceHeader]) -> None:
+    """Raise BadCase if a file that is not DICOM is named like the slices but for its numbers.
+
+    Where the slices have no such name in common, the ending of a DICOM file is enough.
+    """
+    names = {_DIGITS.sub("0", header.path.name) for header in slices}
+    endings = _DICOM_SUFFIXES - {""} if len(names) != 1 else set()
+    for ordinal, file in unknown:
+        if file.suffix.lower() in endings or _DIGITS.sub("0", file.name) in names:
+            found = substitute_of(file) or "damaged or cut off"
+            raise BadCase(f"file {ordinal} is named like a slice and is no DICOM file: {found}")

@@ -13,6 +13,12 @@ MOST = 32768.0  # HU; scanners with an extended range end at about 30,700
 LEAST = -65536.0  # HU; padding may be the smallest value of 16 bits, and the intercept leads below that
 AIR, PADDING = -900.0, -2000.0  # HU; padding that is as dark as air needs no change
 JUMP = 50.0  # HU; noise and anatomy move the median difference of neighbouring slices by a few HU
+SOFT = (-250, 300)  # HU; fat, water, muscle, blood with contrast
+OPEN_AIR = (-1100, -900)  # HU; air around the patient
+LEAST_SOFT = 0.01  # of the pixels of a slice; below, it shows no body
+BRIGHTER = 500.0  # HU; by so much the most of the soft tissue never brightens from one slice to the next
+OFFSET = (950.0, 1100.0)  # HU; an intercept that is applied twice or not at all
+MOST_AIR = 0.8  # of its pixels; air around the patient moves little from slice to slice
 
 
 def check_range(values: np.ndarray, slope: float = 1.0, intercept: float = 0.0, where: str = "") -> None:
@@ -120,3 +126,37 @@ def jumps(samples: Sequence[np.ndarray]) -> list[int]:
     """
     steps = [abs(np.median(after - before)) for before, after in pairwise(samples)]
     return [k for k, step in enumerate(steps, start=1) if step > JUMP]
+
+
+def rescaled_otherwise(samples: Sequence[np.ndarray]) -> list[int]:
+    """Find neighbouring slices of which one was rescaled by another slope or intercept than the other.
+
+    Where one shows soft tissue, most of the other does too, or lung, or air: all darker. If most of it is brighter by
+    500 HU, or both it and the air are darker by about 1024, only the rescale differs.
+
+    Parameters
+    ----------
+    samples : sequence of arrays
+        Sampled HU of the slices in order.
+
+    Returns
+    -------
+    list of int
+        Indices of the second slice of each such pair, from 1.
+    """
+    return [
+        index
+        for index, (first, second) in enumerate(pairwise(samples), start=1)
+        if _is_shifted(second, first) or _is_shifted(first, second)
+    ]
+
+
+def _is_shifted(plane: np.ndarray, right: np.ndarray) -> bool:
+    """Tell whether a slice is shifted against one that shows soft tissue."""
+    soft, air = ((right >= low) & (right <= high) for low, high in (SOFT, OPEN_AIR))
+    if soft.mean() < LEAST_SOFT:
+        return False
+    if np.median((plane - right)[soft]) > BRIGHTER:
+        return True
+    fallen = (right - plane > OFFSET[0]) & (right - plane < OFFSET[1])
+    return bool(air.mean() >= LEAST_SOFT and fallen[soft].mean() > 0.5 and fallen[air].mean() > MOST_AIR)

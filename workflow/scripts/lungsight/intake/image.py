@@ -14,6 +14,7 @@ from lungsight.errors import BadCase
 from lungsight.intake.geometry import image_to_slice
 from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.plausibility import doubts_about_picture
+from lungsight.intake.substitutes import substitute_of
 from lungsight.intake.volume import AcquisitionMetadata, Volume
 
 _COLOURS = ("RGB", "RGBA", "P", "LA", "PA", "RGBa", "La")
@@ -81,7 +82,9 @@ def _load(path: Path) -> tuple[np.ndarray, int]:
                 image.load()
                 return to_grey(image), 16 if _is_deep(image) or _has_16_bits(path) else 8
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise BadCase("the file is neither PNG nor JPEG, or is damaged") from error
+        found = substitute_of(path)
+        other = f"but {found}" if found and found not in ("a PNG", "a JPEG") else "or is damaged"
+        raise BadCase(f"the file is neither PNG nor JPEG, {other}") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise BadCase("the picture is truncated or damaged") from error
 

@@ -2,9 +2,11 @@
 
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,12 +14,24 @@ import SimpleITK as sitk
 from lungsight.errors import BadCase
 from lungsight.intake.file_kinds import META_IMAGE, NRRD
 from lungsight.intake.geometry import LPS_TO_RAS
+from lungsight.intake.text_headers import MORE_SLICES, TextHeader, holds_more_slices, read_text_header
 
 _READERS = {NRRD: "NrrdImageIO", META_IMAGE: "MetaImageIO"}
-_MOST_HEADER = 1 << 16  # bytes
-# What a header must say: where its voxels are (in the same file) and how they lie. By kind.
-_ELSEWHERE = {NRRD: rb"^data ?file:", META_IMAGE: rb"^ElementDataFile *= *(?! *LOCAL\b)"}
-_LIES = {NRRD: rb"^space( dimension)?:", META_IMAGE: rb"^Element(Spacing|Size) *="}
+# What a header must say, so that it says how its voxels lie: one field of each group. By kind.
+_LIES = {
+    NRRD: (("space", "spacedimension"),),
+    META_IMAGE: (("elementspacing", "elementsize"), ("transformmatrix", "rotation", "orientation")),
+}
+# The library takes every other space of a NRRD for the first of these.
+_SPACES = {"left-posterior-superior", "lps", "right-anterior-superior", "ras", "left-anterior-superior", "las"}
+_MM = {"", "mm", "millimeter", "millimeters", "none", "???"}
+
+
+class Header(NamedTuple):
+    """A header as the library reads it, and as text."""
+
+    reader: sitk.ImageFileReader
+    text: TextHeader
 
 
 @contextmanager
@@ -33,7 +47,7 @@ def _silenced() -> Iterator[None]:
         os.close(nothing)
 
 
-def header_of(path: Path, kind: str) -> sitk.ImageFileReader:
+def header_of(path: Path, kind: str) -> Header:
     """Read the header of a volume.
 
     Parameters
@@ -47,15 +61,8 @@ def header_of(path: Path, kind: str) -> sitk.ImageFileReader:
     BadCase
         If the voxels are in another file, or the header does not say how they lie, or cannot be read.
     """
-    with open(path, "rb") as file:
-        text = file.read(_MOST_HEADER)
-    end = {NRRD: rb"\r?\n\r?\n", META_IMAGE: rb"(?m)^ElementDataFile.*$\n?"}[kind]
-    found = re.search(end, text)
-    text = text[: found.end()] if found else text
-    if re.search(_ELSEWHERE[kind], text, re.MULTILINE | re.IGNORECASE):
-        raise BadCase(f"the {kind} holds no voxels, they are in another file: write one file, .nii.gz, .mha or .nrrd")
-    if not re.search(_LIES[kind], text, re.MULTILINE):
-        raise BadCase(f"the {kind} does not say how it lies (no space or spacing in its header)")
+    text = read_text_header(path, kind)
+    _check_says_how_it_lies(text.fields, kind)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])
     reader.SetFileName(str(path))
@@ -66,17 +73,31 @@ def header_of(path: Path, kind: str) -> sitk.ImageFileReader:
         raise BadCase(f"the {kind}'s header is damaged") from error
     if reader.GetNumberOfComponents() != 1:
         raise BadCase(f"the {kind} holds colours, vectors or layers: write one value for each voxel")
-    return reader
+    return Header(reader, text)
 
 
-def voxels_of(reader: sitk.ImageFileReader, kind: str) -> np.ndarray:
-    """Read the voxels (i, j, k) of a volume as float32."""
+def _check_says_how_it_lies(fields: dict[str, str], kind: str) -> None:
+    """Raise BadCase if the fields of a header leave open how its voxels lie, or say it in other units than mm."""
+    three = fields.get("spacedimension", "3") == "3"  # a slice alone lies in no body
+    known = kind != NRRD or not three or fields.get("space", "").lower() in _SPACES
+    if not known or not all(any(field in fields for field in group) for group in _LIES[kind]):
+        raise BadCase(f"the {kind} does not say how it lies (no space, matrix or spacing of patients in its header)")
+    if kind == NRRD and set(re.findall(r'"\s*([^"]*?)\s*"', fields.get("spaceunits", "").lower())) - _MM:
+        raise BadCase("the space units of the NRRD are not mm")
+
+
+def voxels_of(header: Header, kind: str) -> np.ndarray:
+    """Read the voxels (i, j, k) of a volume as float32; raise BadCase for a file with fewer or more."""
     try:
         with _silenced():
-            image = reader.Execute()
-        return sitk.GetArrayFromImage(image).T.astype(np.float32)
-    except (RuntimeError, ValueError) as error:
+            image = header.reader.Execute()
+        voxels = sitk.GetArrayFromImage(image)
+        more = holds_more_slices(Path(header.reader.GetFileName()), header.text, voxels.nbytes, voxels.shape)
+    except (RuntimeError, ValueError, zlib.error) as error:
         raise BadCase(f"the {kind} is truncated or damaged") from error
+    if more:
+        raise BadCase(f"the {kind} {MORE_SLICES}")
+    return voxels.T.astype(np.float32)
 
 
 def affine_of(reader: sitk.ImageFileReader) -> np.ndarray:

@@ -7,11 +7,12 @@ stream that is cut short. No check finds a changed bit of the coded pixels, sinc
 import re
 
 from lungsight.errors import BadCase
+from lungsight.intake.stream_size import END_PADDING
 
 _SOI, _EOI, _SOS, _DHT, _SOF3 = 0xD8, 0xD9, 0xDA, 0xC4, 0xC3
 _PASSED_OVER = {*range(0xE0, 0xF0), 0xFE, 0xDD, 0xDB}  # APPn, COM, DRI, DQT
 _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # not a stuffed 0xFF, not a restart: those are coded pixels
-_END, _PADDING = bytes((0xFF, _EOI)), b"\0\n"
+_END = bytes((0xFF, _EOI))
 _MOST_CATEGORIES = 17  # a difference of neighbours has 0 to 16 bits
 
 
@@ -64,10 +65,10 @@ def _check_coded_pixels(stream: bytes, place: int) -> None:
     Only the bytes that writers pad with may follow the end. Anything else means that damage made that marker.
     """
     if stream.count(b"\xff", place) == stream.count(b"\xff\x00", place) + 1:
-        ends = stream.rstrip(_PADDING).endswith(_END)  # its marker is the only one
+        ends = stream.rstrip(END_PADDING).endswith(_END)  # its marker is the only one
     else:
         end = _MARKER.search(stream, place)
-        ends = end is not None and end[0][-1] == _EOI and not stream[end.end() :].strip(_PADDING + _END)
+        ends = end is not None and end[0][-1] == _EOI and not stream[end.end() :].strip(END_PADDING + _END)
     if not ends:
         raise _damaged("the coded pixels do not run to the end of image")
 

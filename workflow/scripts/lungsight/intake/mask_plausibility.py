@@ -1,13 +1,14 @@
 """Ask whether a mask can be that of lungs: by its extent, its gaps, and the HU below it.
 
 The limits are far from what real lungs have: `docs/intake.md` says on what they were tried. Consolidated lungs hold
-soft tissue. So a mask is refused only where hardly any of it is aerated.
+soft tissue. So a mask is refused only where hardly any of it is aerated, and aerated tissue lies elsewhere in the body.
 """
 
 from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
+from scipy import ndimage
 
 from lungsight.errors import BadCase
 from lungsight.intake.plausibility import Doubt
@@ -18,10 +19,15 @@ AERATED = (-985.0, -300.0)  # HU; below lies the air around the body, above soft
 MOST_OF_TISSUE = 0.5  # share of all soft tissue of the image; white lungs hold less of it than the body around them
 MOST_LABELS = 16  # five lobes, lesions, airways; a mask of all organs or a picture has more
 MOSTLY = 0.8  # share of aerated voxels below which a mask gets a note
-HARDLY = 0.1  # share below which it is no lung
+OF_BODY = 0.5  # share below which it may be the whole body; of that, lungs are less than half
+HARDLY = 0.1  # share below which it is no lung, if lungs lie elsewhere
+ELSEWHERE = 0.25  # of a mask; as much aerated tissue beside it is a lung that it misses; the windpipe is less
+LUNG_LABELS = 6  # five lobes and a lesion
 BETTER = 0.1  # more of a mask is aerated if it is turned over; real lungs lose 0.2 or more
 SMALL_LABEL = 0.05  # share of a mask; a label below it gets a note, not a refusal
 ONE_SIDE = 0.02  # share of a mask on one side of the body, at most, if it shows only the lung of the other side
+TOUCHED = 0.05  # share of an aerated part from which a mask means it; edges of a mask touch bowel and windpipe
+COVERED = 0.75  # share of a lung below which a mask may have lost some; the windpipe is up to 0.12 of a side
 _WAYS = ("left and right", "front and back", "head and feet")  # by axis of a canonical volume
 SUDDEN = 0.25  # of the median area of a lung; a lung that ends is smaller in its last slice
 
@@ -153,30 +159,58 @@ def doubts_about_aeration(volume: Volume, window: Window, labels: np.ndarray, ae
     """
     mask = labels > 0
     soft = volume.voxels > window.encode(np.array([AERATED[1]], np.float32))
-    doubts = _doubts_about_labels(aerated, labels)
-    if np.count_nonzero(soft & mask) > MOST_OF_TISSUE * np.count_nonzero(soft):
+    share = float(aerated[mask].mean())
+    doubts = [] if share < HARDLY else _doubts_about_labels(aerated, labels)
+    # Of a picture that shows the lungs alone, all soft tissue lies in them.
+    if share < OF_BODY and np.count_nonzero(soft & mask) > MOST_OF_TISSUE * np.count_nonzero(soft):
         doubts.append(
             Doubt(
                 "the mask marks more than half of the body's soft tissue: it is inverted, or shows the body or other"
                 " organs"
             )
         )
-    share = float(aerated[mask].mean())
-    if share < HARDLY:
+    inside = _inside_body(soft, mask) & aerated
+    if share < HARDLY and np.count_nonzero(inside & ~mask) > ELSEWHERE * np.count_nonzero(mask):
         doubts.append(
             Doubt(
-                f"the mask is no lung by its HU: {share:.0%} of it is aerated (is it inverted, upside down, of another"
-                " scan or of another organ?)"
+                f"the mask is no lung by its HU: {share:.0%} of it is aerated, unlike the body elsewhere (is it"
+                " inverted, upside down, of another scan or of another organ?)"
             )
         )
     elif share < MOSTLY:
         words = f"only {share:.0%} of the lung mask is aerated by its HU: look whether it lies on the lungs"
         doubts.append(Doubt(words, certain=False))
-    return doubts + _doubts_about_place(aerated, soft, mask)
+    return doubts + _doubts_about_place(aerated, inside, soft, mask)
 
 
-def _doubts_about_place(aerated: np.ndarray, soft: np.ndarray, mask: np.ndarray) -> list[Doubt]:
-    """Doubt a mask that would lie better turned over, or that lies on one side of the body alone."""
+def _inside_body(soft: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Mark what lies inside the body, which is each slice's largest soft part: a table holds foam."""
+    inside = np.zeros_like(mask)
+    for k in range(soft.shape[2]):
+        parts, _ = ndimage.label(soft[:, :, k] | mask[:, :, k])
+        sizes = np.bincount(parts.ravel())[1:]
+        if sizes.size:
+            around, _ = ndimage.label(parts != 1 + sizes.argmax())
+            border = np.concatenate([around[0], around[-1], around[:, 0], around[:, -1]])
+            inside[:, :, k] = ~np.isin(around, border[border > 0])
+    return inside
+
+
+def coverage(aerated: np.ndarray, mask: np.ndarray) -> float:
+    """Compute which share of the aerated parts that a mask touches lies in it; 1 if it touches none."""
+    parts, _ = ndimage.label(aerated)
+    sizes = np.bincount(parts.ravel())
+    marked = np.bincount(parts[mask], minlength=len(sizes))
+    touched = marked > TOUCHED * sizes
+    touched[0] = False
+    return float(marked[touched].sum() / sizes[touched].sum()) if touched.any() else 1.0
+
+
+def _doubts_about_place(aerated: np.ndarray, inside: np.ndarray, soft: np.ndarray, mask: np.ndarray) -> list[Doubt]:
+    """Doubt a mask that would lie better turned over, lies on one side of the body alone, or misses part of a lung.
+
+    inside: what is aerated in the body.
+    """
     doubts = []
     flipped = {way: float(aerated[np.flip(mask, axis)].mean()) for axis, way in enumerate(_WAYS)}
     best = max(flipped, key=lambda way: flipped[way])
@@ -186,9 +220,15 @@ def _doubts_about_place(aerated: np.ndarray, soft: np.ndarray, mask: np.ndarray)
     dense = soft.sum(axis=(1, 2))
     if dense.any():
         middle = round(np.average(np.arange(len(dense)), weights=dense))
-        sides = [int(np.count_nonzero(side)) for side in (mask[:middle], mask[middle:])]
+        halves = (slice(None, middle), slice(middle, None))
+        sides = [int(np.count_nonzero(mask[half])) for half in halves]
         if min(sides) < ONE_SIDE * sum(sides):
             doubts.append(Doubt("the lung mask lies on one side of the body alone", certain=False))
+        shown = [half for half, side in zip(halves, sides, strict=True) if side >= ONE_SIDE * sum(sides)]
+        least = min(coverage(inside[half], mask[half]) for half in shown)
+        if least < COVERED:
+            words = f"the lung mask holds {least:.0%} of the aerated tissue of a lung: look whether it is whole"
+            doubts.append(Doubt(words, certain=False))
     return doubts
 
 
@@ -206,7 +246,9 @@ def _doubts_about_labels(aerated: np.ndarray, labels: np.ndarray) -> list[Doubt]
         ]
     solid = [value for value in values if aerated[labels == value].mean() < HARDLY]
     large = values[counts > SMALL_LABEL * counts.sum()]
-    if set(solid) & set(large):
+    # Lobes may be white, but hardly all but one.
+    lobes = len(values) <= LUNG_LABELS and 2 * len(solid) <= len(values) + 1
+    if set(solid) & set(large) and not lobes:
         return [
             Doubt(
                 f"all labels above 0 of a lung mask count as lung, but {_listed(solid)} on soft tissue by the HU: write"

@@ -17,13 +17,14 @@ from lungsight.intake.contours import (
     read_regions,
 )
 from lungsight.intake.decode import decompressed
-from lungsight.intake.file_kinds import DICOM, HEAD, kind_of, unpacked
+from lungsight.intake.file_kinds import DICOM, HEAD, is_gzip, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
 from lungsight.intake.headers import check_inflated_size, files_below
 from lungsight.intake.mask_plausibility import check_gaps, check_mask
 from lungsight.intake.nifti import Grid, load_volume
 from lungsight.intake.plausibility import settle
 from lungsight.intake.volume import Volume, Window
+from lungsight.patient_ids import is_missing, normalised
 
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 LABELMAP = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -72,6 +73,8 @@ def read_mask(
     file = _mask_file(path)
     kind = _kind_of(file)
     if kind == DICOM:
+        if is_gzip(file):
+            raise BadCase("the mask is compressed as a whole: unpack it")
         mask = labels = _mask_of_dicom(file, volume, roi_names, tumour_in_lung)
     elif kind:
         labels = _lung_labels(file, volume)
@@ -84,6 +87,7 @@ def read_mask(
 
 def _mask_of_dicom(file: Path, volume: Volume, roi_names: dict[str, list[str]], tumour_in_lung: bool) -> np.ndarray:
     dataset = _read_dicom(file)
+    _check_patient(dataset, volume)
     sop_class = str(dataset.get("SOPClassUID") or "")
     if sop_class == RTSTRUCT:
         regions = _regions_of_rtstruct(dataset, volume, roi_names)
@@ -93,16 +97,29 @@ def _mask_of_dicom(file: Path, volume: Volume, roi_names: dict[str, list[str]], 
         raise BadCase("the mask is neither RTSTRUCT nor SEG nor NIfTI")
     tumour = regions.pop("tumour")
     lung = np.logical_or.reduce(list(regions.values()))
-    if not lung.any():
-        raise BadCase("the lung's contours contain no pixel of the image")
     for region, mask in regions.items():
-        check_gaps(mask, f"{region} lung" if region in ("left", "right") else "lung")
+        name = f"{region} lung" if region in ("left", "right") else "lung"
+        if not mask.any():
+            raise BadCase(f"the {name}'s contours contain no pixel of the image")
+        check_gaps(mask, name)
     if tumour_in_lung and "without_tumour" in regions and not tumour.any():
         volume.notes.append("the lungs were contoured without the tumour, and no tumour is contoured")
     mask = lung | tumour if tumour_in_lung else lung & ~tumour
     if not mask.any():
         raise BadCase("the lung's contours contain nothing but tumour")
     return mask.astype(np.uint8)
+
+
+def _check_patient(dataset: pydicom.Dataset, volume: Volume) -> None:
+    """Raise BadCase if mask and image name two patients. Spellings of one id count as one."""
+    try:
+        patient = str(dataset.get("PatientID") or "")
+    except Exception:  # a damaged element fails in any of pydicom's many ways
+        return
+    if is_missing(patient) or is_missing(volume.patient):
+        return
+    if normalised(patient) != normalised(volume.patient):
+        raise BadCase("the mask is of another patient: its PatientID (0010,0020) is not that of the image")
 
 
 def _mask_file(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """Read a volume from one file (NIfTI, NRRD, MetaImage) as input, and convert it to a windowed volume."""
 
+import re
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
@@ -12,21 +13,41 @@ from nibabel.fileholders import FileHolder
 
 from lungsight.errors import BadCase
 from lungsight.intake import itk_volumes
-from lungsight.intake.file_kinds import ANALYZE, DICOM, HEAD, META_IMAGE, NIFTI, NIFTI2, NRRD, PAIR, kind_of, unpacked
+from lungsight.intake.file_kinds import (
+    ANALYZE,
+    DICOM,
+    HEAD,
+    META_IMAGE,
+    NIFTI,
+    NIFTI2,
+    NRRD,
+    PAIR,
+    header_file,
+    is_gzip,
+    kind_of,
+    other_half,
+    unpacked,
+)
 from lungsight.intake.geometry import to_canonical, voxel_spacing
 from lungsight.intake.headers import MAX_PIXELS
 from lungsight.intake.hounsfield import percentiles, sampled
 from lungsight.intake.nifti_affine import affine_of_header, check_lies_right, in_mm
-from lungsight.intake.plausibility import doubts_about_hounsfield, doubts_about_unit_values
+from lungsight.intake.plausibility import Doubt, doubts_about_hounsfield, doubts_about_unit_values
+from lungsight.intake.text_headers import MORE_SLICES
 from lungsight.intake.volume import AcquisitionMetadata, Volume, Window
 
 MAX_VOXELS = 1 << 30
 MOST_BESIDE_VOXELS = 1 << 20  # bytes of the header, its extensions and padding
 AIR = -300.0  # HU; a chest CT contains air, and air is far below this
 SQUARE = 0.01  # the sides of a CT pixel are equal
+# mm of a whole volume. Fewer is no chest, if there are as many pixels as a scan of a chest has; more is no person.
+LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 100.0, 1000.0, 2200.0
+MANY_PIXELS = 128
 # From here on, slices lie farther apart than their pixels: where these are square, and where they are not.
 THICKER, OFF_SQUARE = 1.2, 1.5
 
+_TAG = re.compile(r"(\w+) \([0-9a-f]{4},[0-9a-f]{4}\)", re.IGNORECASE)
+_HALF = "the NIfTI is one half of a pair, and its other half (.hdr, .img) is not beside it: write one file, .nii.gz"
 _CLASSES = {NIFTI: nibabel.Nifti1Image, PAIR: nibabel.Nifti1Pair, NIFTI2: nibabel.Nifti2Image}
 _GZIP_DAMAGE = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
 _DAMAGES = (OSError, EOFError, zlib.error, _GZIP_DAMAGE, ValueError, OverflowError)
@@ -58,7 +79,7 @@ def load_volume(path: Path) -> Grid:
         For a file of another kind, another number of axes, no stated or a contradictory orientation, sheared axes,
         colours, a size beyond any CT, values that are not finite, and files that cannot be read.
     """
-    path = _header_file(path)
+    path = header_file(path)
     try:
         with unpacked(path) as file:
             head = file.read(HEAD)
@@ -68,6 +89,8 @@ def load_volume(path: Path) -> Grid:
     if kind in _CLASSES:
         return load_nifti(path, kind)
     if kind in (NRRD, META_IMAGE):
+        if is_gzip(path):
+            raise BadCase(f"the {kind} is compressed as a whole: unpack it")
         return _load_itk(path, kind)
     if kind == DICOM:
         raise BadCase("the file is DICOM and no NIfTI")
@@ -75,13 +98,9 @@ def load_volume(path: Path) -> Grid:
         raise BadCase("the file is Analyze 7.5 and no NIfTI, and does not say how it lies: write .nii.gz")
     if kind:
         raise BadCase(f"the file is no readable NIfTI, it is a {kind}: write .nii.gz, .mha or .nrrd")
+    if path.name.lower().removesuffix(".gz").endswith(".img"):
+        raise BadCase(_HALF)
     raise BadCase("the file is no readable NIfTI")
-
-
-def _header_file(path: Path) -> Path:
-    """Find the header of a pair (.hdr and .img) that is named by its voxels; any other file is its own header."""
-    header = path.with_suffix(".hdr")
-    return header if path.suffix.lower() == ".img" and header.is_file() else path
 
 
 def load_nifti(path: Path, kind: str = NIFTI) -> Grid:
@@ -90,18 +109,12 @@ def load_nifti(path: Path, kind: str = NIFTI) -> Grid:
         head = file.read(HEAD)
         file.seek(0)
         if kind == PAIR:
-            with unpacked(_voxel_file(path)) as voxels:
+            voxel_file = other_half(path, ".hdr", ".img")
+            if not voxel_file:
+                raise BadCase(_HALF)
+            with unpacked(voxel_file) as voxels:
                 return _grid_of_nifti(kind, head, {"header": file, "image": voxels})
         return _grid_of_nifti(kind, head, {"image": file})
-
-
-def _voxel_file(path: Path) -> Path:
-    """Find the voxels of a NIfTI pair beside its header."""
-    voxels = path.with_suffix(".img")
-    # A link may lead out of the cohort's root.
-    if not voxels.is_file() or voxels.is_symlink():
-        raise BadCase("the NIfTI is one half of a pair, and its .img is not beside its .hdr: write one file, .nii.gz")
-    return voxels
 
 
 def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> Grid:
@@ -116,6 +129,8 @@ def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> 
     if dtype.kind not in "iuf":
         raise BadCase("the file is no readable NIfTI: its datatype is unknown")
     shape = _three_axes(shape, "NIfTI")
+    if np.isinf([header["scl_slope"], header["scl_inter"]]).any():
+        raise BadCase("the file is no readable NIfTI: scl_slope or scl_inter is infinite")
     affine, notes = affine_of_header(header)
     try:
         image = _CLASSES[kind].from_file_map({name: FileHolder(fileobj=file) for name, file in files.items()})
@@ -125,11 +140,12 @@ def _grid_of_nifti(kind: str, head: bytes, files: dict[str, BufferedIOBase]) -> 
         if not 0 <= float(header["vox_offset"]) <= MOST_BESIDE_VOXELS:
             raise ValueError("no header is so long")
         values = image.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
-        for file in files.values():
-            if isinstance(file, igzip.IGzipFile):
-                read_to_end(file, values.size * dtype.itemsize + MOST_BESIDE_VOXELS)
+        size = values.size * dtype.itemsize
+        ends = {name: _end_of(file, size + MOST_BESIDE_VOXELS) for name, file in files.items()}
     except _DAMAGES as error:
         raise BadCase("the NIfTI is truncated or damaged") from error
+    if ends["image"] - image.dataobj.offset - size >= size // shape[2]:
+        raise BadCase(f"the NIfTI {MORE_SLICES}")
     return _canonical(values, affine, notes, "NIfTI")
 
 
@@ -161,11 +177,19 @@ def _canonical(values: np.ndarray, affine: np.ndarray, notes: list[str], what: s
 
 def _load_itk(path: Path, kind: str) -> Grid:
     """Read a NRRD or MetaImage; see `load_volume`."""
-    reader = itk_volumes.header_of(path, kind)
-    shape = _three_axes(tuple(reader.GetSize()), kind)
-    affine = itk_volumes.affine_of(reader)
+    header = itk_volumes.header_of(path, kind)
+    shape = _three_axes(tuple(header.reader.GetSize()), kind)
+    affine = itk_volumes.affine_of(header.reader)
     check_lies_right(affine, kind)
-    return _canonical(itk_volumes.voxels_of(reader, kind).reshape(shape, order="F"), affine, [], kind)
+    return _canonical(itk_volumes.voxels_of(header, kind).reshape(shape, order="F"), affine, [], kind)
+
+
+def _end_of(file: BufferedIOBase, most: int) -> int:
+    """Find the end of an open file, and check its checksum if it is a gzip stream; most: as in `read_to_end`."""
+    if isinstance(file, igzip.IGzipFile):
+        read_to_end(file, most)
+        return file.tell()
+    return file.seek(0, 2)
 
 
 def read_to_end(file: BufferedIOBase, most: int) -> None:
@@ -201,7 +225,7 @@ def check_axial(affine: np.ndarray, shape: tuple[int, ...]) -> list[str]:
     ------
     BadCase
         For coronal and sagittal stacks: their slices lie farther apart than their pixels. Also for an array z, y, x
-        under the identity.
+        under the identity, and for a volume that is larger than a person or smaller than a chest.
     """
     right, front, up = voxel_spacing(affine)
     if _are_stacked(right, front, up) or _are_stacked(front, right, up):
@@ -209,11 +233,23 @@ def check_axial(affine: np.ndarray, shape: tuple[int, ...]) -> list[str]:
             f"no axial CT slice: {in_mm(np.array([right, front, up]))} from right to left, back to front and feet to"
             " head are those of a coronal or sagittal stack"
         )
+    _check_extents(np.array([right, front, up]) * shape, shape)
     if not np.array_equal(np.abs(affine[:3, :3]), np.eye(3)):
         return []
     if shape[0] != shape[1] == shape[2] or 2 * shape[0] < min(shape[1:]):
         raise BadCase("no axial CT slice: under an affine of 1 mm the first axis looks like the slices (z, y, x)")
     return [] if affine[:3, 3].any() else ["the affine is the identity: spacing and orientation may be unknown"]
+
+
+def _check_extents(extents: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise BadCase for a volume, of so many mm and voxels, that holds no chest."""
+    sides = zip(extents[:2], shape[:2], strict=True)
+    narrow = any(extent < LEAST_WIDTH for extent, size in sides if size >= MANY_PIXELS)
+    if narrow or extents[:2].max() > MOST_WIDTH or extents[2] > MOST_HEIGHT:
+        raise BadCase(
+            f"the volume measures {in_mm(extents)} from right to left, back to front and feet to head, which is no"
+            " chest: its spacing is wrong, or its axes are in another order"
+        )
 
 
 def _are_stacked(across: float, along: float, up: float) -> bool:
@@ -286,4 +322,10 @@ def read_nifti(path: Path, window: Window, min_slices: int, values_are: str = "a
     voxels = np.empty(values.shape, np.uint16, order="F")
     for k in range(values.shape[2]):
         voxels[:, :, k] = window.encode(values[:, :, k])
+    doubts = [Doubt(_without_tags(doubt.words), doubt.certain) for doubt in doubts]
     return Volume(voxels, window.max_code, affine, acquisition, notes=notes, doubts=doubts)
+
+
+def _without_tags(words: str) -> str:
+    """Write names of DICOM elements as words, since no volume has these: rescale intercept."""
+    return _TAG.sub(lambda found: re.sub("(?<=[a-z])(?=[A-Z])", " ", found[1]).lower(), words)

@@ -51,7 +51,7 @@ def check_lies_right(affine: np.ndarray, what: str) -> None:
     if abs(np.linalg.det(unit_axes(affine))) < 0.1:
         raise BadCase(f"the axes of the {what}'s affine lie in one plane")
     if is_sheared(affine):
-        raise BadCase(f"the {what}'s affine is sheared: tilted gantry")
+        raise BadCase(f"the {what}'s affine is sheared: a tilted gantry, or laid on an atlas")
 
 
 def affine_of_header(header: nibabel.Nifti1Header) -> tuple[np.ndarray, list[str]]:

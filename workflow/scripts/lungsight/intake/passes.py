@@ -17,6 +17,8 @@ MOST_PASSES = 12
 MIN_REPEATED = 0.25  # of the InstanceNumbers; a copied number or two is a slip, a quarter is a second pass
 BREAK = 1.2  # how much more two slices at a seam differ than any neighbours elsewhere
 LEAST_PASS = 4  # slices
+# Attributes of a slice that change where a pass begins; what changes with every slice hides no other.
+_OF_A_PASS = (("acquisition", "time"), ("kvp", "contrast", "thickness", "image_type"), ("phase",))
 LIKENESS = 0.7  # how much less the slices of two passes at one place differ than the two at the seam
 
 
@@ -24,13 +26,17 @@ def check_one_pass(slices: Sequence[SliceHeader]) -> None:
     """Raise BadCase if the headers of a stack, in the order of its normal, show that several passes are mixed.
 
     AcquisitionNumber or AcquisitionTime shows it, where one value returns after another. InstanceNumber shows it, where
-    every second, third, … slice belongs to one run of numbers, or where the numbers start again.
+    every second, third, … slice belongs to one run of numbers, or where the numbers start again. What else tells phases
+    apart (kV, contrast, thickness, ImageType, cardiac phase) shows it, where every second, third, … slice has the same.
     """
     for keyword, labels in (
         ("AcquisitionNumber", [header.acquisition for header in slices]),
         ("AcquisitionTime", [header.time or None for header in slices]),
     ):
         if passes := _alternating(labels):
+            raise BadCase(f"{_number(passes)} acquisitions are interleaved: {keyword} {tag_of(keyword)}")
+    for keyword, labels in _phases(slices).items():
+        if passes := _periodic(labels):
             raise BadCase(f"{_number(passes)} acquisitions are interleaved: {keyword} {tag_of(keyword)}")
     instances = [header.instance for header in slices]
     for keyword, numbers in (
@@ -42,6 +48,25 @@ def check_one_pass(slices: Sequence[SliceHeader]) -> None:
     repeated = 1 - len(set(instances)) / len(instances)
     if None not in instances and len(set(instances)) > 1 and repeated > MIN_REPEATED:
         raise BadCase(f"several acquisitions in one series: InstanceNumber {tag_of('InstanceNumber')} starts again")
+
+
+def _phases(slices: Sequence[SliceHeader]) -> dict[str, list[object]]:
+    """List what the slices say in each attribute that differs between phases: keyword → their values."""
+    return {
+        "KVP": [header.kvp for header in slices],
+        "ContrastBolusAgent": [header.contrast for header in slices],
+        "SliceThickness": [header.thickness for header in slices],
+        "ImageType": [header.image_type for header in slices],
+        **{keyword: [header.phase[keyword] for header in slices] for keyword in slices[0].phase},
+    }
+
+
+def _periodic(labels: Sequence[object]) -> int:
+    """Return k if the labels of every k slices are those of the k before, and not all the same; else 0."""
+    if len(labels) < MIN_NUMBERED or len(set(labels)) < 2:
+        return 0
+    periods = range(2, min(MOST_PASSES, len(labels) // 3) + 1)
+    return next((k for k in periods if list(labels[k:]) == list(labels[:-k])), 0)
 
 
 def _number(passes: int) -> str:
@@ -93,7 +118,7 @@ def check_no_seam(slices: Sequence[SliceHeader], samples: Sequence[np.ndarray]) 
 
     At a seam two slices differ more than any neighbours elsewhere, and after it the body starts again: the slices
     resemble those of the pass before, place by place, more than the two at the seam resemble each other. Seams are
-    looked for where a stack falls into equal parts, and where AcquisitionNumber or AcquisitionTime changes.
+    looked for where a stack falls into equal parts, and where the acquisition or phase changes by the headers.
 
     Parameters
     ----------
@@ -105,16 +130,19 @@ def check_no_seam(slices: Sequence[SliceHeader], samples: Sequence[np.ndarray]) 
     number = len(slices)
     equal = [range(number // k, number, number // k) for k in range(2, MOST_PASSES + 1) if number % k == 0]
     changes = [
-        index
-        for index, (before, after) in enumerate(pairwise(slices), start=1)
-        if before.acquisition != after.acquisition or before.time != after.time
+        [at for at, pair in enumerate(pairwise(slices), start=1) if _differ(*pair, attributes)]
+        for attributes in _OF_A_PASS
     ]
     steps = np.array([_difference(before, after) for before, after in pairwise(samples)])
-    for seams in (*equal, changes):
+    for seams in (*equal, *changes):
         if 0 < len(seams) < MOST_PASSES and _starts_again(list(seams), steps, samples):
             raise BadCase(
                 f"{_number(len(seams) + 1)} acquisitions are laid end to end: the body starts again in the stack"
             )
+
+
+def _differ(first: SliceHeader, second: SliceHeader, attributes: Sequence[str]) -> bool:
+    return any(getattr(first, name) != getattr(second, name) for name in attributes)
 
 
 def _starts_again(seams: list[int], steps: np.ndarray, samples: Sequence[np.ndarray]) -> bool:

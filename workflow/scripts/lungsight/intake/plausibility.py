@@ -15,23 +15,27 @@ import numpy as np
 from scipy import ndimage
 
 from lungsight.errors import BadCase
+from lungsight.intake.hounsfield import LEAST_SOFT, OPEN_AIR, SOFT, rescaled_otherwise
 
 _LOW, _HIGH = -4096, 8192  # HU; the histogram's ends, which also count what lies beyond
 PADDING = -1500.0  # HU; no measured voxel is below
-AIR, OPEN_AIR = -300, (-1100, -900)  # HU; air in lung and gut is below the first, air around the patient in the second
-SOFT = (-250, 300)  # HU; fat, water, muscle, blood with contrast
+AIR = -300  # HU; air in lung and gut is below
 DARKEST, LEAST_OPEN_AIR = -750, 0.1  # HU, and of voxels: where so much is dark, some of it is air or aerated lung
 FAT, MOST_FAT = (-200, -50), 0.1  # HU, and of voxels
 SHIFTED_SOFT = (850, 1300)  # HU; where soft tissue lies after 1,024 was added once more
 DENSE = 1400  # HU; cortical bone and metal alone are above
-LEAST_SHARE, LEAST_SOFT = 0.001, 0.01  # of voxels; below, a chest without air, a body without soft tissue
+LEAST_SHARE = 0.001  # of voxels; below, a chest without air
 MOST_DENSE, LEAST_SHIFTED = 0.05, 0.06
+EMPTY = (-1900, -1500)  # HU; padding at −2000 that lost compression made noisy is below, measured air above
+LEAST_ODD, MOST_PADDINGS = 0.02, 20  # of voxels, and values: noise around the patient has more
+LEAST_OF_SOFT = 0.5  # of what is not air or lung; the rest is bone
 DEEP, LEAST_DEEP = (-1990, -1550), 0.02  # HU that only shifted air and lung have: padding is a constant
 BELOW_AIR, LEAST_BELOW_AIR = (-1400, -1060), 0.1  # HU that only shifted fat and water have, apart from noise in air
 LEAST_SPAN = 300  # HU; air and soft tissue alone are 900 apart
 FEW_LEVELS = 8  # a mask or a map of labels has no more
 PICTURE_LEVELS = 4
 DEEP_LEVELS, DEEP_DARK = 40, 64  # of the 256 grey levels that a 16-bit picture is scaled to
+LEAST_GAP = 5  # grey levels; a few frequent ones so far apart are posterised, not a small part of the range
 FEW_GREYS = 16
 SMALLEST_PICTURE = 16  # pixels
 LEAST_BODY, LEAST_LUNGS = 0.3, 0.15  # of the picture, of the body
@@ -114,16 +118,30 @@ def doubts_about_hounsfield(samples: Sequence[np.ndarray]) -> list[Doubt]:
     list of Doubt
         Empty for a scan of a body.
     """
-    values = np.stack(samples)
+    found = _doubt_of_all(np.stack(samples))
+    if found and found.certain:
+        return [found]
+    if pairs := rescaled_otherwise(samples):
+        return [
+            Doubt(
+                f"slice {pairs[0] + 1} is rescaled otherwise than its neighbour {pairs[0]}: RescaleIntercept"
+                " (0028,1052) or RescaleSlope (0028,1053) of one of them does not fit"
+            )
+        ]
+    return [found] if found else []
+
+
+def _doubt_of_all(values: np.ndarray) -> Doubt | None:
+    """Say why the values of all slices (n, rows, columns) together cannot be HU."""
     histogram = _Histogram(values)
     found = _few_values(histogram)
     if found:
-        return [found]
+        return found
     constants = _corner_constants(values)
     if len(constants) and constants[0] > DENSE and histogram.share(constants[0], constants[0]) > LEAST_SHARE:
-        return [
-            Doubt(f"the corners hold {constants[0]:.0f} HU: padding that PixelPaddingValue (0028,0120) does not name")
-        ]
+        return Doubt(
+            f"the corners hold {constants[0]:.0f} HU: padding that PixelPaddingValue (0028,0120) does not name"
+        )
     padded_with_air = bool(((constants >= OPEN_AIR[0]) & (constants <= OPEN_AIR[1])).any())
     for constant in constants:
         histogram.without(constant)
@@ -132,8 +150,11 @@ def doubts_about_hounsfield(samples: Sequence[np.ndarray]) -> list[Doubt]:
     border = _edges(values.transpose(1, 2, 0)).ravel()
     border = border[(border > PADDING) & ~np.isin(border, constants)]
     edge = float(np.median(border)) if border.size else None
-    doubt = _misplaced(histogram, edge, deep) or _without_air(histogram, border, padded_with_air)
-    return [doubt] if doubt else []
+    return (
+        _misplaced(histogram, edge, deep)
+        or _without_air(histogram, border, padded_with_air)
+        or _odd_places(values, constants, histogram)
+    )
 
 
 def _few_values(histogram: _Histogram) -> Doubt | None:
@@ -187,6 +208,34 @@ def _misplaced(histogram: _Histogram, edge: float | None, deep: float) -> Doubt 
     return Doubt("no soft tissue (−250 to 300 HU): a lung without the body around it, or not HU", certain=False)
 
 
+def _odd_places(values: np.ndarray, constants: np.ndarray, histogram: _Histogram) -> Doubt | None:
+    """Recognise values that have the order of HU, but lie at odd places: scaled, or padded with grey.
+
+    Parameters
+    ----------
+    values : (n, rows, columns) array
+    constants : array
+        Of the corners.
+    histogram : _Histogram
+        Without padding.
+    """
+    empty = values[(values > EMPTY[0]) & (values <= EMPTY[1]) & ~np.isin(values, constants)]
+    if empty.size > LEAST_ODD * values.size and len(np.unique(np.rint(empty))) > MOST_PADDINGS:
+        return Doubt(
+            f"much lies between {EMPTY[0]} and {EMPTY[1]} HU, below air and above padding: are the HU scaled?",
+            certain=False,
+        )
+    if len(constants) and constants[0] > AIR and np.mean(values == constants[0]) > LEAST_ODD:
+        return Doubt(
+            f"the corners hold {constants[0]:.0f} HU, brighter than air: padding that PixelPaddingValue (0028,0120)"
+            " does not name",
+            certain=False,
+        )
+    if histogram.share(*SOFT) < LEAST_OF_SOFT * histogram.share(SOFT[0], DENSE):
+        return Doubt(f"most of the body is brighter than soft tissue ({SOFT[1]} HU): are the HU scaled?", certain=False)
+    return None
+
+
 def _without_air(histogram: _Histogram, border: np.ndarray, padded_with_air: bool) -> Doubt | None:
     """Recognise a picture in which nothing is air, although a chest holds and is surrounded by it."""
     if padded_with_air:
@@ -229,8 +278,10 @@ def doubts_about_picture(grey: np.ndarray, bits: int = 8) -> list[Doubt]:
         return [Doubt(f"the picture has {grey.shape[0]} × {grey.shape[1]} pixels, too few for a slice")]
     counts = np.bincount(grey.ravel(), minlength=256)
     levels = int(np.count_nonzero(counts))
-    frequent = np.count_nonzero(counts >= grey.size * LEAST_SHARE)
-    if bits > 8 and levels > 1 and (frequent < DEEP_LEVELS or counts[DEEP_DARK:].sum() < 0.005 * grey.size):
+    tones = np.flatnonzero(counts >= grey.size * LEAST_SHARE)
+    frequent = len(tones)
+    near = frequent < DEEP_LEVELS and (frequent < 2 or np.median(np.diff(tones)) < LEAST_GAP)
+    if bits > 8 and levels > 1 and (near or counts[DEEP_DARK:].sum() < 0.005 * grey.size):
         return [
             Doubt(
                 "the picture has 16 bits and uses a small part of their range: not windowed grey, but stored values"

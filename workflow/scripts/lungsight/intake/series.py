@@ -19,13 +19,15 @@ from lungsight.intake.geometry import (
     is_axial,
     slice_normal,
 )
-from lungsight.intake.headers import MAX_PIXELS, NEEDED, SliceHeader, tag_of
+from lungsight.intake.headers import MAX_PIXELS, NEEDED, LeftOut, SliceHeader, tag_of
 from lungsight.intake.passes import check_one_pass
 
 SPACING_TOLERANCE = 0.01
 VECTOR_TOLERANCE = 1e-3
 MIN_COVER = 0.5  # of the longest series: a thin series through a part of the chest does not show the chest
 MOST_DESCRIBED = 5
+OFF_GRID = 0.05  # of the slice spacing; an image that lies so near a place of the stack lies there
+_FEWEST_PLACES = 3  # below, there is no stack to continue
 
 
 @dataclass(frozen=True)
@@ -130,18 +132,6 @@ def check_slice_spacing(spacing: float) -> None:
         )
 
 
-def check_one_patient(slices: Sequence[SliceHeader]) -> None:
-    """Raise BadCase if the headers name two patients: by PatientID, or the name where no header has one; by birth date.
-
-    The message names neither.
-    """
-    known = any(header.patient.identifier for header in slices)
-    attributes = {"PatientID": "identifier"} if known else {"PatientName": "name"}
-    for keyword, attribute in (attributes | {"PatientBirthDate": "birth_date"}).items():
-        if (found := len({getattr(header.patient, attribute) for header in slices} - {""})) > 1:
-            raise BadCase(f"the files belong to {found} patients: {keyword} {tag_of(keyword)} differs")
-
-
 def _check_frame_of_reference(chosen: Sequence[SliceHeader]) -> None:
     if len({header.frame_of_reference for header in chosen} - {""}) > 1:
         raise BadCase(
@@ -163,7 +153,7 @@ def check_pixels_described(header: SliceHeader) -> None:
         raise BadCase(f"the file is shorter than its Rows × Columns: truncated {where}")
 
 
-def _same_orientation(first: SliceHeader, second: SliceHeader) -> bool:
+def _same_orientation(first: SliceHeader, second: SliceHeader | LeftOut) -> bool:
     if first.orientation is None or second.orientation is None:
         return first.orientation is second.orientation
     return bool(np.allclose(first.orientation, second.orientation, rtol=0, atol=VECTOR_TOLERANCE))
@@ -245,15 +235,73 @@ def choose_series(slices: Sequence[SliceHeader], rule: SeriesRule = ANY_SERIES) 
     if chosen[0].frames > 1 and not chosen[0].enhanced:
         raise BadCase(f"a multi-frame file that is no Enhanced CT {chosen[0].where}")
     others = [group for group in axial if group is not chosen]
-    for group in others:
-        if group[0].series == chosen[0].series:
-            _check_other_part(chosen, group)
+    parts = [group for group in others if group[0].series == chosen[0].series]
+    for group in parts:
+        _check_other_part(chosen, group)
+    if _completed(chosen, [_places(group, chosen[0]) for group in parts]):
+        raise BadCase(
+            f"ConvolutionKernel {tag_of('ConvolutionKernel')} changes within the series, and the slices of one kernel"
+            " fill the gaps between those of the other: no kernel has the whole scan"
+        )
     _check_frame_of_reference(chosen)
     if others:
         described = [_described(group) for group in sorted(others, key=rule.rank)]
         more = f"; and {len(others) - MOST_DESCRIBED} more" if len(others) > MOST_DESCRIBED else ""
         notes.append(f"left out {len(others)} × other series ({'; '.join(described[:MOST_DESCRIBED])}{more})")
     return chosen, notes
+
+
+def check_nothing_missing(chosen: Sequence[SliceHeader], left_out: Sequence[LeftOut]) -> None:
+    """Raise BadCase if files of the chosen series that are no CT slices lie where slices of it are missing."""
+    of_series = [other for other in left_out if other.series == chosen[0].series]
+    kinds = sorted({other.kind for other in of_series})
+    by_kind = [[other for other in of_series if other.kind == kind] for kind in kinds]
+    if missing := _completed(chosen, [_places(others, chosen[0]) for others in by_kind]):
+        raise BadCase(
+            f"{missing} files that are left out of the series continue or fill the stack of the others (left out as"
+            f" {', '.join(kinds)}): {len(chosen)} slices are not the whole scan"
+        )
+
+
+def _places(slices: Sequence[SliceHeader | LeftOut], first: SliceHeader) -> np.ndarray:
+    """List the positions of images along the normal of a slice, in mm, of those that lie in parallel to it."""
+    if first.orientation is None:
+        return np.empty(0)
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    positions = [
+        header.position
+        for header in slices
+        if header.position is not None and (header.orientation is None or _same_orientation(first, header))
+    ]
+    return np.array([position @ normal for position in positions])
+
+
+def _completed(chosen: Sequence[SliceHeader], parts: Sequence[np.ndarray]) -> int:
+    """Count the images that continue the stack of the chosen slices, or make an even stack between them; 0 if none.
+
+    Parameters
+    ----------
+    chosen : sequence of SliceHeader
+    parts : sequence of arrays
+        Positions of other images along the normal of the chosen, in mm. A part that lies at most of their places shows
+        the same body once more, and completes nothing.
+    """
+    here = np.unique(_places(chosen, chosen[0]).round(3))
+    if len(here) < _FEWEST_PLACES:
+        return 0
+    step = float(np.median(np.diff(here)))
+    off = OFF_GRID * step
+    new = [here[:0]]
+    for part in filter(len, parts):
+        apart = part[np.abs(part[:, None] - here).min(axis=1) > off]
+        if len(part) - len(apart) <= len(here) / 2:
+            new.append(apart)
+    found = np.unique(np.concatenate(new).round(3))
+    goes_on = (np.abs(found - here[-1] - step) < off) | (np.abs(here[0] - step - found) < off)
+    within = found[(found > here[0]) & (found < here[-1])]
+    steps = np.diff(np.union1d(here, within))
+    fills = len(within) > 0 and np.ptp(steps) < 2 * OFF_GRID * np.median(steps)
+    return len(found) if goes_on.any() or fills else 0
 
 
 def _check_other_part(chosen: list[SliceHeader], other: list[SliceHeader]) -> None:

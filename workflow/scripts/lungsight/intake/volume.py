@@ -103,6 +103,8 @@ class Volume:
         What was left out or looks odd. Notes reach `cases.tsv` and name nobody.
     doubts : list of Doubt
         Why its values may not be what they are taken for; `intake.plausibility` says what follows.
+    patient : str
+        PatientID, to compare and never to print; "" if there is none.
     """
 
     voxels: np.ndarray
@@ -113,6 +115,7 @@ class Volume:
     series: str = ""
     notes: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    patient: str = field(default="", repr=False)
 
     def images(self) -> Iterator[np.ndarray]:
         """Yield the slices from the feet up as 8-bit images (rows, columns) in LPS order.
