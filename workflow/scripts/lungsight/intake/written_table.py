@@ -16,8 +16,8 @@ from lungsight.privacy import make_private_folder
 def write_cohort_table(table: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], root: Path) -> None:
     """Write a cohort table into the private folder, since it names patients. One that would not change stays as it is.
 
-    `read_raw_table` gives every field back as it is. A row with a # at the beginning of a field is in quotes, so that it
-    is no comment.
+    `read_raw_table` gives every field back as it is. A row with a # at the beginning of a field is in quotes, so that
+    it is no comment.
 
     Parameters
     ----------
