@@ -6,6 +6,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pydicom
+import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
@@ -17,6 +18,10 @@ from pydicom.uid import (
     RTStructureSetStorage,
     generate_uid,
 )
+
+from lungsight.errors import BadCase
+from lungsight.intake.dicom import read_dicom
+from lungsight.intake.volume import Volume, Window
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 FRAME = generate_uid(entropy_srcs=["frame"])
@@ -186,3 +191,23 @@ def made_rtstruct(
             drawn.ContourSequence.append(contour)
         dataset.ROIContourSequence.append(drawn)
     return dataset
+
+
+def converted(folder: Path) -> Volume:
+    """A series folder as intake reads it: the window −1250 … 250 HU, five slices at least."""
+    return read_dicom(folder, folder, Window(-1250, 250), 5)
+
+
+def refusal(folder: Path) -> str:
+    """Why intake refuses a series folder."""
+    with pytest.raises(BadCase) as caught:
+        converted(folder)
+    return str(caught.value)
+
+
+def changed(datasets: list[pydicom.Dataset], places: Iterable[int], **values: object) -> list[pydicom.Dataset]:
+    """Datasets, some of them with other values of elements."""
+    for place in places:
+        for keyword, value in values.items():
+            setattr(datasets[place], keyword, value)
+    return datasets

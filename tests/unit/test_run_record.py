@@ -59,21 +59,21 @@ def test_scans_of_a_copy_are_the_same_by_name_and_size(run):
     scan.write_text("12345")
     record = RunRecord.read("results/x")
 
-    def told() -> str:
+    def stamp() -> str:
         return record.stamp_of("a/000", [stamp_of_files(run, ["scan"])])
 
-    first = told()
+    first = stamp()
     os.utime(scan, (5, 5))
-    second = told()
+    second = stamp()
     assert second != first, "another time may be another scan"
     record.restore_times()
     os.utime(scan, (6, 6))
-    assert told() == second
+    assert stamp() == second
     os.utime(scan, (7, 7))
-    assert told() != second, "once"
+    assert stamp() != second, "once"
     record.restore_times()
     scan.write_text("123456")
-    assert told() != second
+    assert stamp() != second
 
 
 def test_the_results_of_another_study_are_not_replaced(run):

@@ -110,10 +110,10 @@ def test_the_rows_are_those_of_the_values_themselves(
         pd.DataFrame(rows[:-1]), pd.DataFrame(occlusion_rows(kept.table, of_interventions, POSITIVE, RESAMPLES, SEED))
     )
     of_slices = kept.table["slice"].map(sources)
-    told = (of_slices != "alone").to_numpy()
-    predicted = predict_sources(found.features, of_slices, kept.table["patient"])[told]
-    right = balanced_accuracy(of_slices[told].to_numpy(), predicted == of_slices[told].to_numpy())
-    value, interval = clustered_interval(right, kept.table["patient"][told], RESAMPLES, SEED)
+    kept_rows = (of_slices != "alone").to_numpy()
+    predicted = predict_sources(found.features, of_slices, kept.table["patient"])[kept_rows]
+    right = balanced_accuracy(of_slices[kept_rows].to_numpy(), predicted == of_slices[kept_rows].to_numpy())
+    value, interval = clustered_interval(right, kept.table["patient"][kept_rows], RESAMPLES, SEED)
     assert (rows[-1]["value"], rows[-1]["value_lo"], rows[-1]["value_hi"]) == (value, *interval)
 
     sample = kept.take(spread_sample(len(kept.table), SETTINGS.sample))

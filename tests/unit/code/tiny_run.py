@@ -177,7 +177,7 @@ def stand_in_for_maps(folder: Path, arguments: list[str], outputs: list[str]) ->
 
 
 def stand_in_for_audit(folder: Path, arguments: list[str], outputs: list[str]) -> None:
-    """Random logits that lean towards the class, sources of which most are told, and values of three checks."""
+    """Random logits that lean towards the class, sources that are mostly right, values of three checks."""
     slices = tested_slices(folder, arguments).drop(columns="probability")
     rng, place = np.random.default_rng(len(slices)), (folder / outputs[0]).parent
     lean = np.where(slices["label"] == POSITIVE, 1.0, -1.0)

@@ -3,23 +3,9 @@
 import numpy as np
 import pytest
 
-from lungsight.errors import BadCase
-from lungsight.intake.dicom import read_dicom
-from lungsight.intake.volume import Window
-from tests.factories.dicom import made_enhanced, made_hu, made_series, save_series
+from tests.factories.dicom import converted, made_enhanced, made_hu, made_series, refusal, save_series
 
-WINDOW = Window(-1250, 250)
 RIGHT = ((np.clip(made_hu(), -1250, 250) + 1250) / 1500).transpose(2, 1, 0)[::-1, ::-1]
-
-
-def converted(folder):
-    return read_dicom(folder, folder, WINDOW, 5)
-
-
-def reason(folder):
-    with pytest.raises(BadCase) as caught:
-        converted(folder)
-    return str(caught.value)
 
 
 def changed(folder, change):
@@ -55,13 +41,13 @@ def test_a_concatenation_is_joined_and_a_part_of_one_refused(tmp_path):
     parts = [made_enhanced(datasets[:3], part=(1, 2)), made_enhanced(datasets[3:], part=(2, 2))]
     volume = converted(save_series(tmp_path / "whole", parts[::-1]))
     np.testing.assert_allclose(volume.voxels / volume.max_code, RIGHT, atol=1e-12)
-    assert "1 of 2 are here" in reason(save_series(tmp_path / "second", parts[1:]))
+    assert "1 of 2 are here" in refusal(save_series(tmp_path / "second", parts[1:]))
 
 
 def test_two_enhanced_files_of_one_series_are_no_scan(tmp_path):
     datasets = made_series()
     folder = save_series(tmp_path, [made_enhanced(datasets), made_enhanced(made_series(made_hu(seed=3)))])
-    assert "one series in several multi-frame files" in reason(folder)
+    assert "one series in several multi-frame files" in refusal(folder)
 
 
 CHANGES = {
@@ -96,7 +82,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("named", CHANGES)
 def test_a_fault_of_a_frame_is_named(tmp_path, named):
-    assert named in reason(changed(tmp_path, CHANGES[named]))
+    assert named in refusal(changed(tmp_path, CHANGES[named]))
 
 
 def test_modified_hu_of_a_frame_are_noted(tmp_path):

@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from lungsight.errors import BadCase
-from lungsight.intake.dicom import read_dicom
-from lungsight.intake.volume import Window
-from tests.factories.dicom import made_hu, made_series, save_series, uid
+from tests.factories.dicom import changed, converted, made_hu, made_series, refusal, save_series, uid
 
-WINDOW = Window(-1250, 250)
 OTHER = {
     "no HU": {"RescaleType": "MGML"},
     "resliced": {"ImageType": ["DERIVED", "SECONDARY", "MPR"]},
@@ -27,23 +23,6 @@ SHARES = {
 }
 
 
-def converted(folder):
-    return read_dicom(folder, folder, WINDOW, 5)
-
-
-def reason(folder):
-    with pytest.raises(BadCase) as caught:
-        converted(folder)
-    return str(caught.value)
-
-
-def changed(datasets, places, **values):
-    for place in places:
-        for keyword, value in values.items():
-            setattr(datasets[place], keyword, value)
-    return datasets
-
-
 def series():
     return made_series(made_hu(n=24, columns=64))
 
@@ -51,7 +30,7 @@ def series():
 @pytest.mark.parametrize("other", OTHER)
 @pytest.mark.parametrize("share", SHARES)
 def test_slices_of_another_kind_within_the_stack(tmp_path, share, other):
-    said = reason(save_series(tmp_path, changed(series(), SHARES[share], **OTHER[other])))
+    said = refusal(save_series(tmp_path, changed(series(), SHARES[share], **OTHER[other])))
     assert said.startswith(f"{len(SHARES[share])} files that are left out")
     assert "(left out" in said and "continue or fill the stack" in said
 
@@ -61,7 +40,7 @@ def test_kernels_that_alternate(tmp_path, kernels):
     datasets = series()
     for place, dataset in enumerate(datasets):
         dataset.ConvolutionKernel = kernels[place % len(kernels)]
-    said = reason(save_series(tmp_path, datasets))
+    said = refusal(save_series(tmp_path, datasets))
     assert said.startswith("ConvolutionKernel (0018,1210) changes") and "fill the gaps" in said
 
 
@@ -108,7 +87,7 @@ def test_every_slice_a_series_of_its_own(tmp_path):
     datasets = made_series()
     for place, dataset in enumerate(datasets):
         dataset.SeriesInstanceUID = uid("of its own", place)
-    assert "every slice names a SeriesInstanceUID (0020,000E) of its own" in reason(save_series(tmp_path, datasets))
+    assert "every slice names a SeriesInstanceUID (0020,000E) of its own" in refusal(save_series(tmp_path, datasets))
 
 
 def test_the_whole_series_is_unchanged(tmp_path):
@@ -140,7 +119,7 @@ def test_a_last_slice_that_is_no_dicom_file_is_not_left_out(tmp_path, kind, endi
         path.rename(path.with_suffix(ending))
     last = (folder / "008.dcm").with_suffix(ending)
     last.write_bytes(LOST[kind](last.read_bytes()))
-    assert reason(folder).startswith(f"file 8 is named like a slice and is no DICOM file: {kind.strip()}")
+    assert refusal(folder).startswith(f"file 8 is named like a slice and is no DICOM file: {kind.strip()}")
 
 
 def test_slices_whose_names_have_nothing_in_common(tmp_path):
@@ -148,7 +127,7 @@ def test_slices_whose_names_have_nothing_in_common(tmp_path):
     for path, letter in zip(sorted(folder.iterdir()), "abcdefgh", strict=True):
         path.rename(folder / f"{letter}.dcm")
     (folder / "h.dcm").write_bytes(gzip.compress((folder / "h.dcm").read_bytes()))
-    assert reason(folder).startswith("file 8 is named like a slice and is no DICOM file: a gzip stream")
+    assert refusal(folder).startswith("file 8 is named like a slice and is no DICOM file: a gzip stream")
 
 
 def test_other_files_beside_a_series_are_left_out(tmp_path):

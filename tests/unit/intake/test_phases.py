@@ -4,22 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from lungsight.errors import BadCase
-from lungsight.intake.dicom import read_dicom
-from lungsight.intake.volume import Window
-from tests.factories.dicom import made_enhanced, made_hu, made_series, save_series
-
-WINDOW = Window(-1250, 250)
-
-
-def converted(folder):
-    return read_dicom(folder, folder, WINDOW, 5)
-
-
-def reason(folder):
-    with pytest.raises(BadCase) as caught:
-        converted(folder)
-    return str(caught.value)
+from tests.factories.dicom import converted, made_enhanced, made_hu, made_series, refusal, save_series
 
 
 def labelled(keyword, values):
@@ -45,7 +30,7 @@ PHASES = {
 @pytest.mark.parametrize("keyword", PHASES)
 def test_phases_that_alternate(tmp_path, keyword, passes):
     phases = (*PHASES[keyword], PHASES[keyword][1])[:passes]
-    said = reason(save_series(tmp_path, labelled(keyword, [phases[k % passes] for k in range(24)])))
+    said = refusal(save_series(tmp_path, labelled(keyword, [phases[k % passes] for k in range(24)])))
     assert said.startswith(f"{ {2: 'two', 3: 'three'}[passes] } acquisitions are interleaved: {keyword} (")
     assert "mixture" not in said and "PHASE" not in said
 
@@ -65,7 +50,7 @@ def test_a_second_phase_laid_behind_the_first(tmp_path):
     datasets = made_series(planes)
     for dataset in datasets[10:]:
         dataset.ContrastBolusAgent = "a mixture"
-    assert reason(save_series(tmp_path, datasets)).startswith("two acquisitions are laid end to end")
+    assert refusal(save_series(tmp_path, datasets)).startswith("two acquisitions are laid end to end")
 
 
 def enhanced(group, keyword, values):
@@ -92,7 +77,7 @@ FRAMES = {
 @pytest.mark.parametrize("keyword", FRAMES)
 def test_phases_of_an_enhanced_ct(tmp_path, keyword):
     group, phases = FRAMES[keyword]
-    said = reason(save_series(tmp_path / "two", [enhanced(group, keyword, phases * 12)]))
+    said = refusal(save_series(tmp_path / "two", [enhanced(group, keyword, phases * 12)]))
     assert said.startswith("two acquisitions are interleaved: ")
     one = enhanced(group, keyword, phases[:1] * 24)
     assert converted(save_series(tmp_path / "one", [one])).voxels.shape[2] == 24
@@ -103,7 +88,7 @@ def test_phases_of_an_enhanced_ct(tmp_path, keyword):
 )
 def test_computed_frames(tmp_path, word):
     made = enhanced("CTImageFrameTypeSequence", "FrameType", [["DERIVED", "PRIMARY", "VOLUME", word]] * 24)
-    assert "a projection, map or reformatted image among the frames" in reason(save_series(tmp_path, [made]))
+    assert "a projection, map or reformatted image among the frames" in refusal(save_series(tmp_path, [made]))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +98,7 @@ def test_computed_slices(tmp_path, word):
     datasets = made_series()
     for dataset in datasets:
         dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL", word]
-    assert reason(save_series(tmp_path, datasets)).startswith("no CT slice; left out 8 × localizer")
+    assert refusal(save_series(tmp_path, datasets)).startswith("no CT slice; left out 8 × localizer")
 
 
 @pytest.mark.parametrize("word", ["VMI", "MAT_REMOVED", "CT_SOM5 SPI", "GSI MONO", "MEANINGFUL", "DET_ABC LUNG"])

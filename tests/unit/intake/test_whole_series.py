@@ -3,29 +3,7 @@
 import numpy as np
 import pytest
 
-from lungsight.errors import BadCase
-from lungsight.intake.dicom import read_dicom
-from lungsight.intake.volume import Window
-from tests.factories.dicom import made_hu, made_series, save_series, uid
-
-WINDOW = Window(-1250, 250)
-
-
-def converted(folder):
-    return read_dicom(folder, folder, WINDOW, 5)
-
-
-def reason(folder):
-    with pytest.raises(BadCase) as caught:
-        converted(folder)
-    return str(caught.value)
-
-
-def changed(datasets, places, **values):
-    for place in places:
-        for keyword, value in values.items():
-            setattr(datasets[place], keyword, value)
-    return datasets
+from tests.factories.dicom import changed, converted, made_hu, made_series, refusal, save_series, uid
 
 
 @pytest.mark.parametrize("one_series", [True, False])
@@ -35,7 +13,7 @@ def test_two_patients(tmp_path, one_series, keyword, value):
     changed(datasets, range(4, 8), **{keyword: value})
     if not one_series:
         changed(datasets, range(4, 8), SeriesInstanceUID=uid("other"))
-    said = reason(save_series(tmp_path, datasets))
+    said = refusal(save_series(tmp_path, datasets))
     assert said.startswith(f"the files belong to 2 patients: {keyword} (0010,00")
     assert "MRN" not in said and "19" not in said
 
@@ -43,7 +21,9 @@ def test_two_patients(tmp_path, one_series, keyword, value):
 def test_two_names_where_no_patient_has_an_id(tmp_path):
     datasets = changed(made_series(), range(8), PatientID="")
     changed(datasets, range(4, 8), PatientName="Roe^Richard")
-    assert reason(save_series(tmp_path, datasets)).startswith("the files belong to 2 patients: PatientName (0010,0010)")
+    assert refusal(save_series(tmp_path, datasets)).startswith(
+        "the files belong to 2 patients: PatientName (0010,0010)"
+    )
 
 
 def test_an_id_that_is_empty_or_padded_is_no_other_patient(tmp_path):
@@ -55,7 +35,7 @@ def test_an_id_that_is_empty_or_padded_is_no_other_patient(tmp_path):
 
 def test_two_frames_of_reference(tmp_path):
     datasets = changed(made_series(), range(5, 8), FrameOfReferenceUID=uid("other"))
-    assert reason(save_series(tmp_path, datasets)).startswith("FrameOfReferenceUID (0020,0052) changes")
+    assert refusal(save_series(tmp_path, datasets)).startswith("FrameOfReferenceUID (0020,0052) changes")
 
 
 def passes(number, slices=6, step=1.0):
@@ -84,7 +64,7 @@ def test_interleaved_passes(tmp_path, number, keyword):
                 dataset.InstanceNumber = 1 + place * len(part) + index
             else:
                 dataset.AcquisitionTime = f"10{10 + place}{index:02d}.5"
-    said = reason(save_series(tmp_path, [dataset for part in parts for dataset in part]))
+    said = refusal(save_series(tmp_path, [dataset for part in parts for dataset in part]))
     words = {2: "two", 3: "three", 4: "four"}[number]
     assert said.startswith(f"{words} acquisitions are interleaved: ")
 
@@ -93,7 +73,7 @@ def test_numbers_that_start_again(tmp_path):
     datasets = made_series(made_hu(n=12))
     for index, dataset in enumerate(datasets):
         dataset.InstanceNumber = 1 + index % 6
-    assert "InstanceNumber (0020,0013) starts again" in reason(save_series(tmp_path, datasets))
+    assert "InstanceNumber (0020,0013) starts again" in refusal(save_series(tmp_path, datasets))
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -102,7 +82,7 @@ def test_passes_laid_end_to_end(tmp_path, number):
     first = made_hu(n=8)
     noise = np.random.default_rng(4).integers(-8, 9, (number, *first.shape))
     datasets = made_series(np.concatenate(list(first + noise)))
-    said = reason(save_series(tmp_path, datasets))
+    said = refusal(save_series(tmp_path, datasets))
     assert (
         said
         == f"{ {2: 'two', 3: 'three'}[number] } acquisitions are laid end to end: the body starts again in the stack"
@@ -115,7 +95,7 @@ def test_a_shorter_pass_laid_behind_the_first(tmp_path, keyword):
     planes = np.concatenate([first, first[:6] + np.random.default_rng(4).integers(-8, 9, first[:6].shape)])
     value = 2 if keyword == "AcquisitionNumber" else "101500"
     datasets = changed(made_series(planes), range(10, 16), **{keyword: value})
-    assert reason(save_series(tmp_path, datasets)).startswith("two acquisitions are laid end to end")
+    assert refusal(save_series(tmp_path, datasets)).startswith("two acquisitions are laid end to end")
 
 
 def rotations(datasets):
@@ -153,12 +133,12 @@ def test_slices_that_do_not_name_their_kernel_are_not_left_out(tmp_path):
     datasets = made_series(made_hu(n=12))
     for dataset in datasets[8:]:
         del dataset.ConvolutionKernel
-    assert "a part of the series does not name its kernel" in reason(save_series(tmp_path, datasets))
+    assert "a part of the series does not name its kernel" in refusal(save_series(tmp_path, datasets))
 
 
 def test_two_kernels_that_share_the_slices_are_not_two_scans(tmp_path):
     datasets = changed(made_series(made_hu(n=16)), range(8, 16), ConvolutionKernel="LUNG")
-    assert "do not cover the same slices" in reason(save_series(tmp_path, datasets))
+    assert "do not cover the same slices" in refusal(save_series(tmp_path, datasets))
 
 
 def test_a_second_whole_reconstruction_under_the_same_uid_is_left_out(tmp_path):
@@ -171,19 +151,19 @@ def test_slices_that_are_turned_are_not_left_out(tmp_path):
     angle = np.deg2rad(0.12)
     turned = [np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0]
     datasets = changed(made_series(made_hu(n=12)), range(8, 12), ImageOrientationPatient=list(turned))
-    assert "ImageOrientationPatient (0020,0037) changes" in reason(save_series(tmp_path, datasets))
+    assert "ImageOrientationPatient (0020,0037) changes" in refusal(save_series(tmp_path, datasets))
 
 
 @pytest.mark.parametrize(("step", "said"), [(0.0025, "0.0025 mm apart"), (250.0, "250 mm apart")])
 def test_slices_at_impossible_distances(tmp_path, step, said):
-    assert said in reason(save_series(tmp_path, made_series(step=step)))
+    assert said in refusal(save_series(tmp_path, made_series(step=step)))
 
 
 def test_a_value_with_a_decimal_comma_is_not_missing(tmp_path):
     folder = save_series(tmp_path, made_series())
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes().replace(b"0.8\\0.7", b"0,8\\0,7"))
-    assert reason(folder) == (
+    assert refusal(folder) == (
         "PixelSpacing (0028,0030) is not readable as a number: it is written with a decimal comma (file 1)"
     )
 
@@ -193,7 +173,7 @@ def test_a_last_slice_that_is_cut_is_not_left_out(tmp_path, length):
     folder = save_series(tmp_path, made_series())
     last = folder / "008.dcm"
     last.write_bytes(last.read_bytes()[:length])
-    assert any(word in reason(folder) for word in ("truncated", "damaged", "cut off", "shorter"))
+    assert any(word in refusal(folder) for word in ("truncated", "damaged", "cut off", "shorter"))
 
 
 @pytest.mark.parametrize("kind", ["HU_MOD", "HU", "US", ""])
@@ -206,7 +186,7 @@ def test_rescale_types_that_are_hu(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["Z_EFF", "MGML", "ED", "OD", "PCT", "mg/ml", "%"])
 def test_rescale_types_that_are_not_hu(tmp_path, kind):
     datasets = changed(made_series(), range(8), RescaleType=kind)
-    assert reason(save_series(tmp_path, datasets)) == "no CT slice; left out 8 × not in HU"
+    assert refusal(save_series(tmp_path, datasets)) == "no CT slice; left out 8 × not in HU"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +201,7 @@ def test_rescale_types_that_are_not_hu(tmp_path, kind):
 def test_two_people_or_studies_under_one_series(tmp_path, keyword, value):
     datasets = changed(made_series(), range(8), PatientSex="F")
     changed(datasets, range(4, 8), **{keyword: value})
-    said = reason(save_series(tmp_path, datasets))
+    said = refusal(save_series(tmp_path, datasets))
     assert said.startswith(f"{keyword} (00") and "differs within one series" in said
     assert not any(word in said for word in ("Roe", "Doe", "John", uid("another study")))
 
@@ -261,7 +241,7 @@ def test_a_birth_year_alone_is_no_other_patient(tmp_path):
     changed(datasets, range(4, 8), PatientBirthDate="1960")
     assert converted(save_series(tmp_path / "year", datasets)).notes == []
     changed(datasets, range(4, 8), PatientBirthDate="1961")
-    assert "PatientBirthDate (0010,0030) differs" in reason(save_series(tmp_path / "other", datasets))
+    assert "PatientBirthDate (0010,0030) differs" in refusal(save_series(tmp_path / "other", datasets))
 
 
 def test_two_series_of_two_studies_are_two_series(tmp_path):

@@ -66,8 +66,8 @@ class RunRecord:
     key : str
         A fingerprint of the key of the pseudonyms, which does not show it.
     stamps : dict
-        Files of the user, such as a shard's scans → their digests `contents` and `state`, and `stamp`, what the job
-        that read them was told.
+        Files of the user, such as a shard's scans → their digests `contents` and `state`, and `stamp`, the
+        parameter of the job that read them.
         `state` is "" after the folder was copied: then files of the same names and sizes are the same.
     times : dict
         Output, relative to `results` → its time in nanoseconds.
@@ -158,7 +158,7 @@ class RunRecord:
         return corrected
 
     def stamp_of(self, name: str, stamps: Iterable[FileStamp]) -> str:
-        """Return what a job is told of files of the user, named for the record. Another word makes it run again."""
+        """Return the parameter that stands for files of the user. name: for the record. A new value reruns the job."""
         stamps = list(stamps)
         contents, state = (_digest(sorted(getattr(stamp, part) for stamp in stamps)) for part in ("contents", "state"))
         known = self.stamps.get(name, {})

@@ -68,7 +68,7 @@ def predict_sources(features: np.ndarray, sources: "pd.Series[str]", patients: "
 
 
 def source_row(predictions: pd.DataFrame, resamples: int, seed: int) -> AuditRow:
-    """Measure how well sources are told that two patients or more come from. Chance is 1 / sources.
+    """Measure how well the sources of two patients or more are predicted. Chance is 1 / sources.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def aerated_voxels(volume: Volume, window: Window) -> np.ndarray | None:
     Returns
     -------
     bool array of the volume's shape, or None
-        None if it cannot be told: the volume was not read in HU, or the window cuts the HU off.
+        None if it is not known: the volume was not read in HU, or the window cuts the HU off.
     """
     if volume.acquisition.hu_p50 is None or not window.low < AERATED[1] < window.high:
         return None

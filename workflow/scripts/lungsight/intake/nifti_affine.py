@@ -55,7 +55,7 @@ def check_lies_right(affine: np.ndarray, what: str) -> None:
 
 
 def affine_of_header(header: nibabel.Nifti1Header) -> tuple[np.ndarray, list[str]]:
-    """Find the affine of a NIfTI, where all that its header says agrees or can be told right from wrong.
+    """Find the affine of a NIfTI, where all that its header says agrees, or only one part of it is possible.
 
     A form that is impossible (spacing of no CT, no numbers) yields to one that is possible, with a note. Two possible
     forms must agree in spacing and direction: the qform takes its spacing from pixdim, so pixdim is no third witness.
