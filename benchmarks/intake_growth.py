@@ -29,7 +29,7 @@ from intake import PLANES, by_workflow, make_series, timed
 from lungsight.demo.anatomy import thorax
 from lungsight.demo.dicom_writer import write_ct_series
 from lungsight.intake.duplicates import find_duplicates
-from lungsight.intake.headers import read_headers
+from lungsight.intake.slice_files import read_headers
 
 ROUNDS = 3
 FILES, PICTURES = 10_000, 25_000

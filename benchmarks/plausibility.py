@@ -21,11 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 from lungsight.errors import BadCase
 from lungsight.intake.decode import stored_values
 from lungsight.intake.file_names import PICTURE_ENDINGS
-from lungsight.intake.headers import SliceHeader, files_below, read_header
+from lungsight.intake.headers import SliceHeader, read_header
 from lungsight.intake.hounsfield import sampled, to_hounsfield
 from lungsight.intake.image import load_grey
 from lungsight.intake.plausibility import Doubt, doubts_about_hounsfield, doubts_about_picture
 from lungsight.intake.quiet import quiet
+from lungsight.intake.slice_files import files_below
 
 Scan = list[np.ndarray]
 

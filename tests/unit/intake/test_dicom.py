@@ -24,8 +24,8 @@ from lungsight.errors import BadCase
 from lungsight.intake import headers
 from lungsight.intake.decode import sign_extended, stored_values
 from lungsight.intake.dicom import read_dicom
-from lungsight.intake.headers import read_headers
 from lungsight.intake.hounsfield import jumps, percentiles, to_hounsfield
+from lungsight.intake.slice_files import read_headers
 from lungsight.intake.volume import Volume, Window, slope_of, write_nifti
 from tests.factories.dicom import compress_as_jpeg_lossless, made_hu, made_series, save_series, set_pixels
 

@@ -12,11 +12,12 @@ Read the modules in this order:
 
 1. The table, read while the workflow is parsed: `settings`, `raw_table`, `layouts`, `cohort_table`, `shards`.
    `draft_table` and `file_names` help to write a first table.
-2. One case: `cases`, then the reader of its format: `dicom` (with `headers`, `header_values`, `acquisition`, `series`,
-   `passes`, `enhanced`, `decode`, `stream_size`, `jpeg_lossless` and `hounsfield`), `nifti` (with `file_kinds`,
-   `nifti_affine`, `text_headers` and `itk_volumes`) or `image`. Each returns a `volume.Volume`. `plausibility` asks
-   whether its values can be what they are taken for. `quiet` silences file readers. `masks` (with `contours` and
-   `mask_plausibility`) and `lesions` read the masks that come with a scan. Axes turn in `geometry` and nowhere else.
+2. One case: `cases`, then the reader of its format: `dicom` (with `slice_files`, `headers`, `header_values`,
+   `acquisition`, `series`, `stacks`, `passes`, `enhanced`, `decode`, `stream_size`, `jpeg_lossless` and `hounsfield`),
+   `nifti` (with `file_kinds`, `nifti_affine`, `text_headers` and `itk_volumes`) or `image`. Each returns a
+   `volume.Volume`. `plausibility` asks whether its values can be what they are taken for. `quiet` silences file
+   readers. `masks` (with `contours` and `mask_plausibility`) and `lesions` read the masks that come with a scan. Axes
+   turn in `geometry` and nowhere else.
 3. One cohort: `conversion` is the command line of a shard; `gather` joins shards and table.
 4. All cohorts: `perceptual_hash` and `duplicates` find copies. `aspects`, `counts` and `label_predictability` make the
    two tables of the report.

@@ -12,20 +12,17 @@ from lungsight.intake.acquisition import kernel_class
 from lungsight.intake.decode import Stored, stored_values
 from lungsight.intake.enhanced import placed_frames
 from lungsight.intake.geometry import to_canonical
-from lungsight.intake.headers import LeftOut, SliceHeader, read_headers, tag_of
+from lungsight.intake.headers import LeftOut, SliceHeader, tag_of
 from lungsight.intake.hounsfield import jumps, lay_padding, percentiles, sampled, to_hounsfield
 from lungsight.intake.passes import check_no_seam
 from lungsight.intake.patients import check_one_patient, check_one_series
 from lungsight.intake.plausibility import doubts_about_hounsfield
-from lungsight.intake.series import (
-    ANY_SERIES,
+from lungsight.intake.series import ANY_SERIES, SeriesRule, check_nothing_missing, choose_series, is_axial_slice
+from lungsight.intake.slice_files import read_headers
+from lungsight.intake.stacks import (
     PlacedSlice,
-    SeriesRule,
     Stack,
-    check_nothing_missing,
     check_pixels_described,
-    choose_series,
-    is_axial_slice,
     place_slice,
     same_place,
     sort_by_position,

@@ -18,8 +18,8 @@ from lungsight.intake.file_names import (
     is_named_mask,
     looks_like_dicom,
 )
-from lungsight.intake.headers import files_below
 from lungsight.intake.masks import RTSTRUCT, SEGMENTATIONS
+from lungsight.intake.slice_files import files_below
 from lungsight.raw_table import is_formula
 
 _TAGS = ["SOPClassUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"]

@@ -9,7 +9,7 @@ import pydicom
 from lungsight.errors import BadCase
 from lungsight.intake.header_values import HeaderValues, tag_of_keyword
 from lungsight.intake.headers import MODIFIED_HU, SliceHeader, is_computed, is_hounsfield, placement, tag_of
-from lungsight.intake.series import PlacedSlice, check_pixels_described, place_slice
+from lungsight.intake.stacks import PlacedSlice, check_pixels_described, place_slice
 
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 # Functional group → what is read of it.

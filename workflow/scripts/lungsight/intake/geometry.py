@@ -15,6 +15,7 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 AFFINE_TOLERANCE = 1e-3
 MIN_SPACING, MAX_SPACING = 0.01, 20.0  # mm between pixels of a CT; micro-CT has some hundredths
 MAX_SLICE_SPACING = 200.0  # mm; a chest is 300 mm high, and a few slices of it may have been kept
+SPACING_TOLERANCE = 0.01  # of the spacing
 SHEAR_TOLERANCE = 1e-3  # on the cosine between two axes, as for the planes of a DICOM series
 
 

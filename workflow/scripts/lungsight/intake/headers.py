@@ -1,7 +1,6 @@
-"""Read the headers of a series folder and tell which of its files are CT slices."""
+"""Read the header of a file, and tell whether it is a CT slice."""
 
 import mmap
-import os
 import re
 import zlib
 from collections.abc import Callable
@@ -15,9 +14,8 @@ from pydicom.dataset import FileMetaDataset
 
 from lungsight.errors import BadCase
 from lungsight.intake.acquisition import is_lossy, manufacturer_class, syntax_class
-from lungsight.intake.file_names import HEAD, is_leftover, looks_like_dicom
+from lungsight.intake.file_names import HEAD, looks_like_dicom
 from lungsight.intake.header_values import HeaderValues, tag_of_keyword
-from lungsight.intake.substitutes import substitute_of
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -36,9 +34,8 @@ _COMPUTED_VALUES = {
 # RescaleType: some writers spell HU out, and US means unspecified. Others (Z_EFF, MGML, …) are material maps.
 _HOUNSFIELD = re.compile(r"|US|UNSPECIFIED|NONE|(CT )?HU|HU_MOD|H\.?U\.?|.*HOUNSFIELD.*")
 MODIFIED_HU = "HU_MOD"
-_NOT_DICOM = "not DICOM"
-_DIGITS = re.compile(r"\d+")
-_DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
+NOT_DICOM = "not DICOM"
+DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 
 _KEYWORDS = (
     "SOPClassUID",
@@ -242,19 +239,6 @@ def tag_of(keyword: str) -> str:
     return f"({tag.group:04X},{tag.element:04X})"
 
 
-def files_below(path: Path, root: Path) -> list[Path]:
-    """List the file itself, or every file of a folder and its subfolders, sorted by path.
-
-    Links that lead out of `root` are left out. So is anything that is not a file: a pipe would never end.
-    """
-    if path.is_file():
-        return [path]
-    inside = root.resolve()
-    places = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    inner = (file for file in places if not file.is_symlink() or Path(os.path.realpath(file)).is_relative_to(inside))
-    return sorted(file for file in inner if file.is_file())
-
-
 def check_inflated_size(path: Path, head: bytes) -> None:
     """Raise BadCase if a deflated file would inflate beyond the size of any slice. head: its first bytes."""
     if DEFLATED not in head:
@@ -284,14 +268,14 @@ def read_header(path: Path, ordinal: int) -> SliceHeader | LeftOut:
         For an empty file that is named like a slice, and for a deflate bomb.
     """
     if not path.stat().st_size:
-        if path.suffix.lower() in _DICOM_SUFFIXES and not path.name.startswith("."):
+        if path.suffix.lower() in DICOM_SUFFIXES and not path.name.startswith("."):
             raise BadCase(f"file {ordinal} is empty")
-        return LeftOut(_NOT_DICOM)
+        return LeftOut(NOT_DICOM)
     # A mapped file gives no more bytes than it has. Otherwise an element that claims 4 GB would get them allocated.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         head = mapped[:HEAD]
         if not looks_like_dicom(head):
-            return LeftOut(_NOT_DICOM)
+            return LeftOut(NOT_DICOM)
         try:
             check_inflated_size(path, head)
             force = head[128:132] != b"DICM"
@@ -436,51 +420,3 @@ def _to_slice_header(header: HeaderValues, meta: FileMetaDataset, path: Path, or
         coded=syntax is not None and syntax.is_encapsulated,
         **placement(lambda _: header),
     )
-
-
-def read_headers(path: Path, root: Path) -> tuple[list[SliceHeader], list[LeftOut]]:
-    """Read the headers of a series folder or of one file.
-
-    Parameters
-    ----------
-    path : Path
-    root : Path
-        Links may not lead out of it.
-
-    Returns
-    -------
-    slices : list of SliceHeader
-        In path order.
-    others : list of LeftOut
-
-    Raises
-    ------
-    BadCase
-        As `read_header` does.
-    """
-    slices: list[SliceHeader] = []
-    others: list[LeftOut] = []
-    unknown: list[tuple[int, Path]] = []
-    for ordinal, file in enumerate(files_below(path, root), start=1):
-        header = read_header(file, ordinal)
-        if isinstance(header, LeftOut):
-            others.append(header)
-            if header.kind == _NOT_DICOM and not is_leftover(file.relative_to(path)):
-                unknown.append((ordinal, file))
-        else:
-            slices.append(header)
-    _check_none_is_named_like_a_slice(unknown, slices)
-    return slices, others
-
-
-def _check_none_is_named_like_a_slice(unknown: list[tuple[int, Path]], slices: list[SliceHeader]) -> None:
-    """Raise BadCase if a file that is not DICOM is named like the slices but for its numbers.
-
-    Where the slices have no such name in common, the ending of a DICOM file is enough.
-    """
-    names = {_DIGITS.sub("0", header.path.name) for header in slices}
-    endings = _DICOM_SUFFIXES - {""} if len(names) != 1 else set()
-    for ordinal, file in unknown:
-        if file.suffix.lower() in endings or _DIGITS.sub("0", file.name) in names:
-            found = substitute_of(file) or "damaged or cut off"
-            raise BadCase(f"file {ordinal} is named like a slice and is no DICOM file: {found}")

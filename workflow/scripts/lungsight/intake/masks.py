@@ -19,10 +19,11 @@ from lungsight.intake.contours import (
 from lungsight.intake.decode import decompressed
 from lungsight.intake.file_kinds import DICOM, HEAD, is_gzip, kind_of, unpacked
 from lungsight.intake.geometry import LPS_TO_RAS, same_grid
-from lungsight.intake.headers import check_inflated_size, files_below
+from lungsight.intake.headers import check_inflated_size
 from lungsight.intake.mask_plausibility import check_gaps, check_mask
 from lungsight.intake.nifti import Grid, load_volume
 from lungsight.intake.plausibility import settle
+from lungsight.intake.slice_files import files_below
 from lungsight.intake.volume import Volume, Window
 from lungsight.patient_ids import is_missing, normalised
 

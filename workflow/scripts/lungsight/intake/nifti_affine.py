@@ -7,9 +7,16 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from lungsight.errors import BadCase
-from lungsight.intake.geometry import MAX_SLICE_SPACING, MAX_SPACING, MIN_SPACING, is_sheared, unit_axes, voxel_spacing
+from lungsight.intake.geometry import (
+    MAX_SLICE_SPACING,
+    MAX_SPACING,
+    MIN_SPACING,
+    SPACING_TOLERANCE,
+    is_sheared,
+    unit_axes,
+    voxel_spacing,
+)
 
-SPACING_TOLERANCE = 0.01
 DIRECTION_TOLERANCE = 2e-3  # on unit vectors; the quaternion of a qform has 32 bits, which leaves an error of 7e-4
 _MM_OF_UNIT = {1: ("metre", 1000.0), 3: ("micrometre", 0.001)}  # of xyzt_units; all other codes count as mm
 
