@@ -43,6 +43,10 @@ def hospital(tmp_path, table=TABLE + "Jane\ta\tCovid-19\t\nJoe\tb\tNon Covid\tno
     return with_key(workspace_with(tmp_path, {"shards": 2}, table))
 
 
+# Of the made regions: they hold a part of the made lung.
+CONTOURED = "the lung mask holds 31% of the aerated tissue of a lung: look whether it is whole"
+
+
 def case_of(path, cohort="hospital"):
     return pseudonym(KEY, "case", cohort, path)
 
@@ -286,8 +290,8 @@ def test_public_sets_are_taken_in_as_they_are_distributed(tmp_path):
     cases = read_table(workspace.run_folder / "cohorts" / "nsclc" / "cases.tsv", "cases")
     assert list(cases["status"]) == ["ok", "ok"]
     assert list(cases["reason"]) == [
-        "left out 1 × no CT image",
-        "known for a mismatch of image and contours; left out 1 × no CT image",
+        f"left out 1 × no CT image; {CONTOURED}",
+        f"known for a mismatch of image and contours; left out 1 × no CT image; {CONTOURED}",
     ]
     cases = read_table(workspace.run_folder / "cohorts" / "curated" / "cases.tsv", "cases")
     assert list(cases["status"]) == ["ok"] * 5 + ["skipped"]

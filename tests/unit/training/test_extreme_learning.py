@@ -171,7 +171,7 @@ def test_the_map_is_that_of_the_machine_with_the_median_margin(solved) -> None:
 
 
 def test_a_head_without_its_solver_is_refused() -> None:
-    cohorts = {"a": {"role": "target", "format": "png", "root": "r", "table": "t.tsv"}}
+    cohorts = {"a": {"role": "target", "format": "png", "root": "data", "table": "t.tsv"}}
     machines = {"solver": "closed_form", "head": "extreme_learning_machines"}
     for training, published_models in (
         ({"solver": "closed_form"}, []),

@@ -84,7 +84,7 @@ def near_path(path: Path) -> Path | None:
     """Find the path that exists and differs from one that does not in case, storing of accents or backslashes alone."""
     found = Path(path.anchor)
     for part in Path(str(path).replace("\\", "/")).parts[len(found.parts) :]:
-        name = part if (found / part).exists() else _entries(found).get(_letters(part.strip()))
+        name = part if (found / part).exists() else _entries(found.absolute()).get(_letters(part.strip()))
         if name is None:
             return None
         found /= name
