@@ -147,7 +147,7 @@ def test_one_source_or_too_few_patients_have_a_reason() -> None:
 
 
 def test_a_source_with_one_patient_is_left_out() -> None:
-    """Its slices have no prediction, and the others are told apart as if it were not there."""
+    """Its slices have no prediction, and the others are classified as if it were not there."""
     features, sources, patients = sources_and_features(True)
     alone = (patients == "p2").to_numpy()
     sources = sources.mask(alone, "far away")

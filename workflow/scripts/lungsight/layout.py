@@ -6,9 +6,6 @@ reruns no program that does not use it. Standard library alone.
 
 from pathlib import Path
 
-# cohorts/
-DUPLICATES = "duplicates.tsv"
-
 # cohorts/<cohort>/
 CASES = "cases.tsv"
 SLICES = "slices.tsv"
@@ -58,11 +55,6 @@ def split_file(results: Path, cohort: str, input_view: str) -> Path:
 def manifest_file(results: Path, cohort: str) -> Path:
     """Return where a run keeps what QC decided on the slices of a cohort."""
     return results / "qc" / cohort / "manifest.tsv"
-
-
-def segmentation_split_file(results: Path) -> Path:
-    """Return where a run keeps the split of the cases with contours."""
-    return results / "segmentation" / "split.tsv"
 
 
 def predictions_file(model: Path, cohort: str) -> Path:
