@@ -72,16 +72,22 @@ def test_pictures_that_the_numbers_miss(tmp_path):
 
 
 def test_folders_that_are_not_its_own(tmp_path):
-    (tmp_path / "pictures").mkdir()
-    with pytest.raises(UserError, match=r"no folders COVID and non-COVID in it .*; it holds pictures\."):
+    """Official lists of another data set lie in folders of the same names."""
+    for name in ("COVID", "NonCOVID"):
+        (tmp_path / "Data-split" / name).mkdir(parents=True)
+        (tmp_path / "Data-split" / name / "testCT.txt").touch()
+    with pytest.raises(UserError, match=r"no folders COVID and non-COVID with pictures .*; it holds Data-split\."):
         sars_cov_2_ct(tmp_path, LABELS)
-    for name in ("COVID", "non-COVID"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "COVID" / "a.png").touch()
-    with pytest.raises(UserError) as caught:
+    made(tmp_path / "archive")
+    assert len(sars_cov_2_ct(tmp_path, LABELS)) == 10
+
+
+def test_classes_without_pictures_or_with_two_folders(tmp_path):
+    made(tmp_path)
+    for picture in (tmp_path / "non-COVID").iterdir():
+        picture.rename(picture.with_name(f"x{picture.name}"))
+    with pytest.raises(UserError, match=r"non-COVID holds no picture of this data set; it holds xNon-Covid \(1\)\.png"):
         sars_cov_2_ct(tmp_path, LABELS)
-    assert "COVID holds no picture of this data set; it holds a.png." in str(caught.value)
-    assert "non-COVID holds no picture of this data set; it holds nothing." in str(caught.value)
     (tmp_path / "NonCOVID").mkdir()
     with pytest.raises(UserError, match="NonCOVID and non-COVID are one class"):
         sars_cov_2_ct(tmp_path, LABELS)

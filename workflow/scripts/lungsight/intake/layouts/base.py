@@ -22,7 +22,7 @@ SKIPPED = {
 NOTES = {
     "mismatch": "known for a mismatch of image and contours",
     "no_tumour": "known to have no tumour contoured",
-    "other_disease": "labelled Covid-19, but its caption in the data set's own metadata says otherwise",
+    "other_disease": "its label disagrees with its caption in the data set's own metadata",
     "slice_labels": "the data set says which of its slices show an infection",
 }
 MOST_ABSENT = 0.05  # share of the files that the metadata name; if more are absent, the download is incomplete

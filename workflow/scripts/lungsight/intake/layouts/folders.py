@@ -43,9 +43,15 @@ def refusal(wrong: Sequence[str], layout: str, root: Path) -> UserError:
 
 
 def find_base(
-    root: Path, is_base: Callable[[Path], bool], layout: str, looked_for: str, what: str, nearest: bool = False
+    root: Path,
+    is_base: Callable[[Path], bool],
+    layout: str,
+    looked_for: str,
+    what: str,
+    nearest: bool = False,
+    depth: int = 2,
 ) -> Path:
-    """Find the folder that holds a data set: the root, or one or two folders deeper, where archives nest it.
+    """Find the folder that holds a data set: the root, or some folders deeper, where archives nest it.
 
     Parameters
     ----------
@@ -61,23 +67,35 @@ def find_base(
         What lies in several folders, for the message that there are several.
     nearest : bool
         Of several folders take the one nearest to the root: those below it hold copies.
+    depth : int
+        How many folders deeper to look.
 
     Raises
     ------
     UserError
         If there is no such folder, or more than one.
     """
-    first = folders_of(root)
-    levels = ([root], first, [inner for folder in first for inner in folders_of(folder)])
-    found = [[place for place in places if is_base(place)] for places in levels]
-    bases = next(filter(None, found), []) if nearest else [place for places in found for place in places]
+    bases: list[Path] = []
+    for places in _levels(root, depth):
+        bases += [place for place in places if is_base(place)]
+        if bases and nearest:
+            break
     if not bases:
-        missing = f"no {looked_for} in it or one or two folders deeper; it holds {content_of(root)}."
+        missing = f"no {looked_for} in it or up to {depth} folders deeper; it holds {content_of(root)}."
         raise refusal([missing], layout, root)
     if len(bases) > 1:
         named = " and in ".join(str(place.relative_to(root)) for place in bases[:3])
         raise refusal([f"{what} lie in {named}; make one of them the root."], layout, root)
     return bases[0]
+
+
+def _levels(root: Path, depth: int) -> Iterator[list[Path]]:
+    """Yield the folders at each depth below the root, itself first."""
+    places = [root]
+    for _ in range(depth):
+        yield places
+        places = [inner for folder in places for inner in folders_of(folder)]
+    yield places
 
 
 def ancestors(base: Path, root: Path) -> Iterator[Path]:

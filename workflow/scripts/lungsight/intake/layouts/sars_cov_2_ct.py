@@ -14,6 +14,7 @@ _NAME = "sars-cov-2-ct"
 _SHARED = "master-data"  # folder of the copy, which holds other data sets as well
 # Folder, without case and signs → kind of its class; how its pictures are named.
 _KIND = {"covid": "covid", "noncovid": "negative"}
+_LOOKED_FOR = "folders COVID and non-COVID with pictures named Covid (1).png"
 _PICTURE = {
     "covid": re.compile(r"covid \((\d{1,5})\)\.png", re.IGNORECASE),
     "negative": re.compile(r"non-covid \((\d{1,5})\)\.png", re.IGNORECASE),
@@ -22,7 +23,7 @@ _PICTURE = {
 
 def sars_cov_2_ct(root: Path, labels: Labels) -> list[LayoutRow]:
     """List the rows of SARS-CoV-2 CT-scan. Its class "COVID" is the first class of `labels`."""
-    base = find_base(root, _is_base, _NAME, "folders COVID and non-COVID", "pictures", nearest=True)
+    base = find_base(root, _is_base, _NAME, _LOOKED_FOR, "pictures", nearest=True, depth=3)
     folders = _class_folders(base)
     rows, wrong = [], []
     for kind, picture in _PICTURE.items():
@@ -59,7 +60,14 @@ def _class_folders(base: Path) -> dict[str, list[Path]]:
 
 
 def _is_base(folder: Path) -> bool:
-    return len(_class_folders(folder)) == len(_PICTURE)
+    """Tell whether a folder holds those of both classes, and a picture that is named as those of this data set."""
+    folders = _class_folders(folder)
+    return len(folders) == len(_PICTURE) and any(
+        _PICTURE[kind].fullmatch(name)
+        for kind, places in folders.items()
+        for place in places
+        for name in pictures_of(place)
+    )
 
 
 def _row(path: str, label: str, skip: str = "") -> LayoutRow:

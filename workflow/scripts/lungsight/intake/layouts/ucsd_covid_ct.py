@@ -50,7 +50,7 @@ def ucsd_covid_ct(root: Path, labels: Labels) -> list[LayoutRow]:
     Its class "COVID" is the first class of `labels`. The source is the kind of place that a picture was taken from.
     Each of these holds one class alone. Patients are those of the metadata; no id is in both tables.
     """
-    base = find_base(root, _is_base, _NAME, "folders CT_COVID and CT_NonCOVID", "pictures", nearest=True)
+    base = _base_of(root)
     rows, wrong = [], []
     for name in _CLASSES:
         try:
@@ -60,6 +60,10 @@ def ucsd_covid_ct(root: Path, labels: Labels) -> list[LayoutRow]:
     if wrong:
         raise refusal(wrong, _NAME, root)
     return rows
+
+
+def _base_of(root: Path) -> Path:
+    return find_base(root, _is_base, _NAME, "folders CT_COVID and CT_NonCOVID", "pictures", nearest=True, depth=3)
 
 
 def _folder_of(base: Path, name: str) -> Path:
@@ -157,7 +161,7 @@ def with_official_split(root: Path, rows: list[LayoutRow]) -> list[LayoutRow]:
     UserError
         If a list is absent or empty, or a file is in two lists.
     """
-    base = find_base(root, _is_base, _NAME, "folders CT_COVID and CT_NonCOVID", "pictures", nearest=True)
+    base = _base_of(root)
     wrong, subset_of = [], {}
     for name in _CLASSES:
         try:
