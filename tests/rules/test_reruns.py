@@ -259,6 +259,8 @@ EDITS = {
         {"make_split": 4, "train_stage": 8},
         CONVERSION | LUNGS | {"image_cache"},
     ),
+    "official lists, off as by default": (setting(splits={"official": False}), {}, None),
+    "official lists of a cohort that has none": (cohort_setting("curated", official_split=False), {}, None),
     "one framework less": (
         setting(pipelines={"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch", "imagenet"]}),
         {"write_report"},

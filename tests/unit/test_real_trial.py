@@ -80,5 +80,5 @@ def test_both_configs_fit_the_data_and_differ_in_little(data, runs):
         rows = read_cohort_tables(config["cohorts"], config["labels"])
         assert {name: len(found) for name, found in rows.items()} == {"sarscov2": 10, "covidct": 10}
     differs = {key for key in there if there[key] != back[key]}
-    assert differs == {"results", "cohorts", "training", "report"}
+    assert differs == {"results", "cohorts", "training", "leakage", "report"}
     assert {key for key in there["training"] if there["training"][key] != back["training"][key]} == {"epochs"}
