@@ -88,6 +88,15 @@ def test_it_may_be_nested_and_its_metadata_a_csv(tmp_path, nested, spreadsheet):
     assert len(ucsd_covid_ct(tmp_path, LABELS)) == 10
 
 
+def test_the_pictures_that_both_classes_hold_are_left_out_of_the_wrong_one(tmp_path):
+    twice = {"71%0.jpg": "crawled_patient_71", "71%1.jpg": "crawled_patient_71", "71.png": "medpix_patient_3"}
+    made(tmp_path, other={**OTHER, **twice}, named={**NAMED, "71%0.jpg": "Patient 9"})
+    pictures(tmp_path / "Images-processed/CT_NonCOVID", twice)
+    pictures(tmp_path / "Images-processed/CT_COVID", ["71%0.jpg"])
+    skipped = {row.path: row.skip for row in ucsd_covid_ct(tmp_path, LABELS) if row.skip}
+    assert skipped == {f"Images-processed/CT_NonCOVID/71%{number}.jpg": "other_class" for number in (0, 1)}
+
+
 def test_archives_may_hold_their_folder(tmp_path):
     for name, files in (("COVID", COVID), ("NonCOVID", OTHER)):
         pictures(tmp_path / f"Images-processed/CT_{name}/CT_{name}", files)

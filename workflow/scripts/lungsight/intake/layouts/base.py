@@ -16,6 +16,7 @@ SKIPPED = {
     "no_file": "in the data set's metadata, but there is no such file",
     "no_metadata": "not in the data set's metadata: its patient is unknown",
     "other_name": "not named as the pictures of this data set are",
+    "other_class": "the same picture is in the data set's other class, where it belongs",
     "no_list": "in none of the official lists of the data set",
     "not_in_test_list": "not in the official list of test images: an external cohort is only tested",
 }

@@ -33,6 +33,8 @@ _SHARED = "master-data"  # folder of the copy, which holds other data sets as we
 _METADATA_IN = ("", "Meta")  # beside the pictures, or in a folder above them
 _FILE_COLUMNS = ("file name", "image name")
 _SUBSETS = ("train", "val", "test")
+# Both figures of one paper on Covid-19, in each class: kjr-21-e24-p5-29 and -31 of COVID.
+_COVID_IN_OTHER_CLASS = {"71%0.jpg", "71%1.jpg"}
 # Figures of which the metadata's own captions say that they show no Covid-19: the controls of one paper (bacterial
 # pneumonia, a tumour, tuberculosis, bronchiectasis, a healthy lung), and a mycosis in 2017.
 _OTHER_DISEASE = {
@@ -91,10 +93,11 @@ def _rows_of_class(root: Path, base: Path, name: str, label: str) -> list[Layout
     if not shown:
         raise UserError(f"{folder.name} holds no picture; it holds {content_of(folder)}.")
     place = folder.relative_to(root).as_posix()
-    rows = [
-        _row(place, file, label, patient_of.get(file, ""), "" if patient_of.get(file) else "no_metadata")
-        for file in shown
-    ]
+    misplaced = _COVID_IN_OTHER_CLASS if name == "NonCOVID" else set()
+    skip = {
+        file: "other_class" if file in misplaced else "" if patient_of.get(file) else "no_metadata" for file in shown
+    }
+    rows = [_row(place, file, label, patient_of.get(file, ""), skip[file]) for file in shown]
     return rows + [_row(place, file, label, patients[file], "no_file") for file in sorted(absent)]
 
 
