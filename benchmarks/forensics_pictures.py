@@ -51,7 +51,11 @@ def patients_of_covid_ct(data: Path) -> dict[str, str]:
     positive = {row[0]: row[1] for row in list(rows_of_spreadsheet(data / "Meta/COVID-CT-MetaInfo.xlsx"))[1:] if row[0]}
     negative = pd.read_csv(data / "Meta/NonCOVID-CT-MetaInfo.csv", dtype=str).fillna("")
     patients = positive | dict(zip(negative["image name"], negative["patient id"], strict=True))
-    return {name: patient.strip() or re.split(r"[%.]", name)[0] for name, patient in patients.items()}
+    # Some names of the table lack their ending.
+    with_ending = {
+        name if Path(name).suffix in (".png", ".jpg") else f"{name}.png": who for name, who in patients.items()
+    }
+    return {name: who.strip() or re.split(r"%|\.(?:png|jpg)", name)[0] for name, who in with_ending.items()}
 
 
 def files_of(data: Path) -> pd.DataFrame:

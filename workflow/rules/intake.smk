@@ -213,3 +213,4 @@ rule intake:
         rules.intake_tables.output,
         expand(f"{COHORT}/cases.tsv", cohort=config["cohorts"]),
         rules.find_duplicates.output if labelled_cohorts() else [],
+        expand(f"{COHORT}/forensics.tsv", cohort=labelled_cohorts()),

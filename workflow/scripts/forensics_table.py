@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from lungsight.audit.forensics import forensics_table
-from lungsight.layout import FORENSICS, SLICES
+from lungsight.audit.forensics import forensics_table, read_traces
 from lungsight.program import log, parser, run
-from lungsight.tables import read_table, write_table
+from lungsight.tables import write_table
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,11 +20,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the table."""
     args = parse_args()
-    traces = {}
-    for folder in args.cohorts:
-        slices = read_table(folder / SLICES, schema="slices")[["slice", "patient", "label"]]
-        measured = read_table(folder / FORENSICS, schema="forensics")
-        traces[folder.name] = slices.merge(measured, on="slice", validate="one_to_one")
+    traces = {folder.name: read_traces(folder) for folder in args.cohorts}
     table = forensics_table(traces, args.seed)
     write_table(args.table, table, schema="report_forensics")
     log(f"{(table['p_holm'] < 0.05).sum()} of {len(table)} answers differ from chance")

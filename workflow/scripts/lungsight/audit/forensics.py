@@ -4,8 +4,9 @@ Each trace alone, all traces that hold no anatomy together, and all together. A 
 patient under one label where there are two.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,28 @@ from lungsight.audit.trace_classifier import (
 from lungsight.evaluation.intervals import IntArray, patient_numbers
 from lungsight.evaluation.performance_differences import holm
 from lungsight.intake.forensics.traces import TRACES, WORD
-from lungsight.tables import columns_of
+from lungsight.layout import FORENSICS, SLICES
+from lungsight.tables import columns_of, read_table
 
 MAKING, ALL = "making", "all"  # rows of several traces together; MAKING leaves out those that hold anatomy
 LABEL, COHORT = "label", "cohort"
 BETWEEN = " vs "
+ANSWERS = Path("report/forensics.tsv")  # of a run's folder
 
 Row = dict[str, object]
+
+
+def read_traces(cohort: Path) -> pd.DataFrame:
+    """Read forensics.tsv of a cohort's folder, with patient and label of each slice."""
+    slices = read_table(cohort / SLICES, schema="slices")[["slice", "patient", "label"]]
+    return slices.merge(read_table(cohort / FORENSICS, schema="forensics"), on="slice", validate="one_to_one")
+
+
+def read_answers(results: Path, labelled: Collection[str]) -> pd.DataFrame:
+    """Read report/forensics.tsv of a run's folder; it has no row where no cohort has labels, and no such file."""
+    if not labelled:
+        return pd.DataFrame(columns=columns_of("report_forensics"))
+    return read_table(results / ANSWERS, schema="report_forensics")
 
 
 def traces_of_patients(traces: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -44,17 +60,21 @@ def traces_of_patients(traces: pd.DataFrame, by: str) -> pd.DataFrame:
     DataFrame
         patient, `by` and the traces: the median of a number, the most frequent of words. Empty where no slice has it.
     """
-    groups = traces.groupby(["patient", by], sort=False)
-    words = [trace.name for trace in TRACES if trace.kind == WORD]
+    key = ["patient", by]
     numbers = [trace.name for trace in TRACES if trace.kind != WORD]
-    medians = groups[numbers].median()
-    frequent = groups[words].agg(_most_frequent)
-    return pd.concat([frequent, medians], axis=1).reset_index()
+    reduced = traces.groupby(key, sort=False)[numbers].median()
+    for trace in TRACES:
+        if trace.kind == WORD:
+            reduced[trace.name] = _most_frequent(traces, key, trace.name)
+            reduced[trace.name] = reduced[trace.name].fillna("")
+    return reduced.reset_index()
 
 
-def _most_frequent(words: "pd.Series[str]") -> str:
-    stated = words[words != ""]
-    return "" if stated.empty else str(stated.mode().iloc[0])
+def _most_frequent(traces: pd.DataFrame, key: list[str], name: str) -> "pd.Series[str]":
+    """Find the most frequent word of each group; of equally frequent ones the first in the alphabet."""
+    counts = traces[traces[name] != ""].groupby([*key, name]).size().reset_index(name="slices")
+    ordered = counts.sort_values(["slices", name], ascending=[False, True], kind="stable")
+    return ordered.drop_duplicates(key).set_index(key)[name]
 
 
 def answers(patients: pd.DataFrame, by: str, seed: int, permutations: int = PERMUTATIONS) -> list[Row]:

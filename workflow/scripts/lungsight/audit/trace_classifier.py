@@ -147,14 +147,16 @@ def one_vs_rest_auc(scores: FloatArray, labels: IntArray) -> FloatArray:
     classes = scores.shape[1]
     posterior = _posterior(scores)
     # Of two classes, one score is 1 minus the other: both areas are equal.
-    areas = [_auc(posterior[:, label], labels == label) for label in range(1 if classes == 2 else classes)]
-    return np.mean(areas, axis=0)
+    tested = range(1 if classes == 2 else classes)
+    areas: FloatArray = np.stack([_auc(posterior[:, label], labels == label) for label in tested])
+    return areas.mean(axis=0)
 
 
 def _posterior(scores: FloatArray) -> FloatArray:
     """Turn logarithms of likelihoods into shares that sum to 1 over classes, rounded so that equals are ties."""
     likelihood = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.round(likelihood / likelihood.sum(axis=1, keepdims=True), 12)
+    shares: FloatArray = likelihood / likelihood.sum(axis=1, keepdims=True)
+    return shares.round(12)
 
 
 def _auc(score: FloatArray, positive: BoolArray) -> FloatArray:

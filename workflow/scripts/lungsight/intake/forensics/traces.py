@@ -34,6 +34,8 @@ class Trace:
         Stored or Pixels → its value; "" or None where it cannot be measured.
     anatomy : bool
         The patient's body or disease can change it as well. The others come from the making alone.
+    detail : bool
+        It shows in single pixels: an example needs a detail of the picture.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Trace:
     source: str
     measure: Callable[[Any], Value]
     anatomy: bool = False
+    detail: bool = False
 
 
 def _of_file(name: str, title: str, kind: str, meaning: str, unit: str = "") -> Trace:
@@ -51,9 +54,15 @@ def _of_file(name: str, title: str, kind: str, meaning: str, unit: str = "") -> 
 
 
 def _of_pixels(
-    measure: Callable[[Pixels], Value], name: str, title: str, unit: str, meaning: str, anatomy: bool = False
+    name: str,
+    title: str,
+    measure: Callable[[Pixels], Value],
+    meaning: str,
+    unit: str = "",
+    anatomy: bool = False,
+    detail: bool = False,
 ) -> Trace:
-    return Trace(name, title, NUMBER, unit, meaning, PIXELS, measure, anatomy)
+    return Trace(name, title, NUMBER, unit, meaning, PIXELS, measure, anatomy, detail)
 
 
 TRACES = (
@@ -72,54 +81,82 @@ TRACES = (
     _of_file("columns", "columns of the file", NUMBER, "width", "pixels"),
     _of_file("coloured", "coloured pixels", NUMBER, "share of pixels whose channels differ: drawn marks"),
     _of_pixels(
-        *(blocks.blockiness, "blockiness", "JPEG blockiness", ""),
+        "blockiness",
+        "JPEG blockiness",
+        blocks.blockiness,
         "mean difference across the strongest 8 × 8 grid over that elsewhere; 1 is none",
+        detail=True,
     ),
-    _of_pixels(blocks.block_row, "block_row", "JPEG grid, first row", "pixels", "first row that begins a block"),
+    _of_pixels("block_row", "JPEG grid, first row", blocks.block_row, "first row that begins a block", "pixels"),
     _of_pixels(
-        blocks.block_column, "block_column", "JPEG grid, first column", "pixels", "first column that begins a block"
+        "block_column", "JPEG grid, first column", blocks.block_column, "first column that begins a block", "pixels"
     ),
     _of_pixels(
-        *(resampling.resampling, "resampling", "resampling", ""),
+        "resampling",
+        "resampling",
+        resampling.resampling,
         "highest peak in the spectrum of the second difference, over its surroundings; 3 to 4 where nothing repeats",
+        detail=True,
     ),
     _of_pixels(
-        *(resampling.resampling_frequency, "resampling_frequency", "resampling frequency", "cycles per pixel"),
+        "resampling_frequency",
+        "resampling frequency",
+        resampling.resampling_frequency,
         "of that peak: a factor s shows at 1/s, folded into 0 … 0.5",
+        "cycles per pixel",
+        detail=True,
     ),
-    _of_pixels(levels.grey_levels, "grey_levels", "grey levels", "levels", "grey levels that occur"),
+    _of_pixels("grey_levels", "grey levels", levels.grey_levels, "grey levels that occur", "levels"),
     _of_pixels(
-        *(levels.histogram_gaps, "histogram_gaps", "histogram gaps", ""),
+        "histogram_gaps",
+        "histogram gaps",
+        levels.histogram_gaps,
         "share of the levels between lowest and highest that do not occur",
     ),
-    _of_pixels(levels.clipped_low, "clipped_low", "clipped at 0", "", "share of pixels at 0", anatomy=True),
-    _of_pixels(levels.clipped_high, "clipped_high", "clipped at 255", "", "share of pixels at 255", anatomy=True),
+    _of_pixels("clipped_low", "clipped at 0", levels.clipped_low, "share of pixels at 0", anatomy=True),
+    _of_pixels("clipped_high", "clipped at 255", levels.clipped_high, "share of pixels at 255", anatomy=True),
     _of_pixels(
-        shape.letterbox_rows, "letterbox_rows", "flat rows at the edges", "pixels", "rows of one grey at top and bottom"
+        "letterbox_rows",
+        "flat rows at the edges",
+        shape.letterbox_rows,
+        "rows of one grey at top and bottom",
+        "pixels",
     ),
     _of_pixels(
-        *(shape.letterbox_columns, "letterbox_columns", "flat columns at the edges", "pixels"),
+        "letterbox_columns",
+        "flat columns at the edges",
+        shape.letterbox_columns,
         "columns of one grey at left and right",
+        "pixels",
     ),
-    _of_pixels(shape.border_width, "border", "border width", "pixels", "of a frame of one grey around the picture"),
-    _of_pixels(shape.border_grey, "border_grey", "border grey", "grey levels", "grey level of that frame"),
+    _of_pixels("border", "border width", shape.border_width, "of a frame of one grey around the picture", "pixels"),
+    _of_pixels("border_grey", "border grey", shape.border_grey, "grey level of that frame", "grey levels"),
     _of_pixels(
-        marks.marks_outside, "marks", "marks outside the body", "marks", "small bright parts: about the letters"
+        "marks", "marks outside the body", marks.marks_outside, "small bright parts: about the letters", "marks"
     ),
-    _of_pixels(noise.noise_in_air, "noise_air", "noise in air", "grey levels", "standard deviation outside the body"),
+    _of_pixels("noise_air", "noise in air", noise.noise_in_air, "standard deviation outside the body", "grey levels"),
     _of_pixels(
-        *(noise.noise_in_muscle, "noise_muscle", "noise in soft tissue", "grey levels"),
-        *("standard deviation in soft tissue", True),
+        "noise_muscle",
+        "noise in soft tissue",
+        noise.noise_in_muscle,
+        "standard deviation in soft tissue",
+        "grey levels",
+        anatomy=True,
+        detail=True,
     ),
     _of_pixels(
-        *(edges.edge_width, "edge_width", "edge width at the chest wall", "pixels"),
-        *("10–90 % width of the edge between lung and wall", True),
+        "edge_width",
+        "edge width at the chest wall",
+        edges.edge_width,
+        "10–90 % width of the edge between lung and wall",
+        "pixels",
+        anatomy=True,
     ),
+    _of_pixels("field_of_view", "field of view", shape.field_of_view, "the body's share of the frame", anatomy=True),
     _of_pixels(
-        *(shape.field_of_view, "field_of_view", "field of view", "", "the body's share of the frame", True),
+        "body_cut", "body cut off", shape.body_cut, "share of the frame's rim that the body covers", anatomy=True
     ),
-    _of_pixels(shape.body_cut, "body_cut", "body cut off", "", "share of the frame's rim that the body covers", True),
-    _of_pixels(shape.rotation, "rotation", "rotation", "degrees", "angle of the body's long axis", True),
+    _of_pixels("rotation", "rotation", shape.rotation, "angle of the body's long axis", "degrees", anatomy=True),
 )
 BY_NAME = {trace.name: trace for trace in TRACES}
 
