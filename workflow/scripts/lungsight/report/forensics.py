@@ -25,7 +25,7 @@ from lungsight.report.components import (
 )
 from lungsight.report.headings import COHORT as COHORT_HEADING
 from lungsight.report.pictures import Picture, as_picture
-from lungsight.wording import count, listed, number
+from lungsight.wording import count, listed, number, tally
 
 # AUC from which on a trace is stated, and from which on it is stated as a warning.
 TELLS, DECIDES = 0.65, 0.95
@@ -182,13 +182,20 @@ def trace_examples(
 def _ends(traces: pd.DataFrame, trace: Trace) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the ends of a number, or the most frequent words, with a few slices of different patients each."""
     if trace.kind == WORD:
-        words = traces.loc[traces[trace.name] != "", trace.name].value_counts().index[:WORDS_SHOWN]
-        for word in words:
-            yield str(word), traces[traces[trace.name] == word].drop_duplicates("patient").head(AT_AN_END)
+        for word in traces.loc[traces[trace.name] != "", trace.name].value_counts().index[:WORDS_SHOWN]:
+            rows = traces[traces[trace.name] == word].drop_duplicates("patient")
+            in_turn = rows.groupby("label").cumcount().sort_values(kind="stable").index[:AT_AN_END]
+            yield f"{word}: {tally(rows['label'])}", rows.loc[in_turn]
         return
     known = traces[traces[trace.name].notna()].sort_values(trace.name, kind="stable")
     yield "lowest", known.drop_duplicates("patient").head(AT_AN_END)
     yield "highest", known.drop_duplicates("patient", keep="last").tail(AT_AN_END)
+
+
+def _shown(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
 
 
 def _example(row: dict, trace: Trace, load: Callable[[str], np.ndarray]) -> Picture:
@@ -197,10 +204,8 @@ def _example(row: dict, trace: Trace, load: Callable[[str], np.ndarray]) -> Pict
         left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
         image = image.crop((left, top, left + SIDE, top + SIDE))
     image.thumbnail((SIDE, SIDE))
-    value = row[trace.name] if trace.kind == WORD else f"{row[trace.name]:.3g}"
-    return as_picture(
-        image, f"slice of a patient labelled {row['label']}, {trace.title} {value}", f"{value}, {row['label']}"
-    )
+    value, label = _shown(row[trace.name]), row["label"]
+    return as_picture(image, f"slice of a patient labelled {label}, {trace.title} {value}", f"{value}, {label}")
 
 
 def answers_of_cohorts(

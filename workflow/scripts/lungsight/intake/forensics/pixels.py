@@ -131,10 +131,15 @@ class Pixels:
 
     @cached_property
     def air(self) -> np.ndarray:
-        """Coarse mask of what is neither body nor near it; empty without a body."""
+        """Coarse mask of the air around the body, up to a rim; empty where no corner of the frame shows air.
+
+        In a picture that is cut out of the chest, what lies beside the body is lung.
+        """
         if not self.body.any():
             return self.body
-        return ~ndimage.binary_dilation(self.body, iterations=AIR_RIM)
+        labels, _ = ndimage.label(~ndimage.binary_dilation(self.body, iterations=AIR_RIM))
+        corners = labels[[0, 0, -1, -1], [0, -1, 0, -1]]
+        return np.isin(labels, corners[corners > 0])
 
     @cached_property
     def soft_tissue(self) -> np.ndarray:

@@ -68,7 +68,7 @@ def spectrum_of(differences: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndar
     varied = (second - second.mean()) * np.hanning(len(second))
     magnitudes = np.abs(np.fft.rfft(varied))
     frequencies = np.fft.rfftfreq(len(second))
-    around = median_filter(magnitudes, _NEIGHBOURS, mode="nearest")
+    around = median_filter(magnitudes, _NEIGHBOURS, mode="reflect")
     usable = (frequencies >= LOWEST) & (around > 0)
     return frequencies[usable], magnitudes[usable] / around[usable]
 
