@@ -1,9 +1,13 @@
 """Traces of how images were made, without images."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from lungsight.audit.forensics import ALL, ANSWERS, LABEL, MAKING
 from lungsight.intake.forensics.traces import TRACES, WORD
+from lungsight.tables import write_table
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 FORMATS = np.array(["png", "jpeg", "dicom"])
@@ -45,3 +49,30 @@ def made_traces(
     shares = ["coloured", "histogram_gaps", "resampling_frequency"]
     table[shares] = (table[shares] - 1) / 2
     return table
+
+
+def made_forensics(run: Path, cohort: str, slices: pd.DataFrame, **planted: float) -> pd.DataFrame:
+    """Write forensics.tsv of a made cohort, whose patients alternate positive and negative."""
+    counts = slices.groupby("patient", sort=False).size()
+    traces = made_traces(len(counts), int(counts.iloc[0]), planted=planted)
+    traces = traces.assign(slice=slices["slice"].to_numpy()).drop(columns=["patient", "label"])
+    write_table(run / "cohorts" / cohort / "forensics.tsv", traces, schema="forensics")
+    return traces
+
+
+def answer_rows(cohort: str, tells: str = LABEL, **auc: float) -> list[dict]:
+    """Rows of report/forensics.tsv: traces of a given AUC differ from chance, and the others do not."""
+    return [
+        {
+            **{"cohort": cohort, "trace": name, "patients": 40, "known": 40, "classes": 2, "tells": tells},
+            **{"auc": auc.get(name, 0.5), "balanced_accuracy": auc.get(name, 0.5)},
+            **{"p": 0.001 if name in auc else 0.6, "p_holm": 0.02 if name in auc else 1.0},
+        }
+        for name in (*(trace.name for trace in TRACES), MAKING, ALL)
+    ]
+
+
+def made_answers(run: Path, cohorts: list[str]) -> None:
+    """Write report/forensics.tsv of cohorts in which nothing tells the label."""
+    rows = [row for cohort in cohorts for row in answer_rows(cohort)]
+    write_table(run / ANSWERS, rows, schema="report_forensics")
