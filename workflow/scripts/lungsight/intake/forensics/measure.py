@@ -22,7 +22,8 @@ from lungsight.program import keep_private, log
 from lungsight.rows import ConvertedCasesRow
 from lungsight.tables import rows_of
 
-SLICES_OF_SERIES = 8  # evenly spaced slices of a series whose pixels are measured: they have one making in common
+SLICES_OF_SERIES = 4  # evenly spaced slices of a series whose pixels are measured: they have one making in common
+HEADERS_OF_SERIES = 8  # evenly spaced files of a series whose headers are read
 
 Row = dict[str, Value]
 
@@ -35,9 +36,10 @@ def measure_picture(path: Path) -> tuple[Stored, Pixels]:
 
 
 def bits_of_series(path: Path, root: Path) -> int | None:
-    """Read the bits that a series stores of a voxel (BitsStored); None where its files differ."""
+    """Read the bits that a series stores of a voxel (BitsStored); None where the files that are read differ."""
     found = set()
-    for file in files_below(path, root):
+    files = files_below(path, root)
+    for file in files[:: max(1, len(files) // HEADERS_OF_SERIES)]:
         try:
             dataset = pydicom.dcmread(file, specific_tags=["BitsStored"], stop_before_pixels=True, force=True)
         except Exception:  # what is no DICOM file says nothing of the series; intake has judged it
