@@ -5,7 +5,8 @@ In: a trained model, the test slices of the cohort that its stage was trained on
 
 Out, for each model: what was measured of its test slices, `intervention_logits.tsv`, `source_predictions.tsv` and
 `sanity_values.tsv`; with intervals, `shortcuts.tsv` and `sanity.tsv`. For each cohort the table of the metadata
-classifier. For the run `report/forensics.tsv` (what the making of images tells), `report/audit.tsv` (every number), `verdicts.tsv`, `comparisons.tsv` and `systems.tsv`.
+classifier. For the run `report/audit.tsv` (every number), `verdicts.tsv`, `comparisons.tsv` and `systems.tsv`, and
+`forensics.tsv`: what the making of images tells.
 
 Read in this order:
 
