@@ -17,7 +17,12 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--run", type=json.loads, required=True, help="the run's description, as JSON")
-    arguments.add_argument("--licence", type=json.loads, required=True, help="of what is published, a JSON text; empty where none was given")
+    arguments.add_argument(
+        "--licence",
+        type=json.loads,
+        required=True,
+        help="of what is published, a JSON text; empty where none was given",
+    )
     arguments.add_argument("--thesis", type=Path, required=True, help="the thesis's numbers as printed")
     arguments.add_argument("--results", type=Path, required=True, help="the run's folder, output")
     return arguments.parse_args()

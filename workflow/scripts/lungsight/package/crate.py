@@ -38,7 +38,6 @@ FORMATS = {
     "csv": "text/csv",
     "html": "text/html",
     "json": "application/json",
-    "lock": "text/plain",
     "md": "text/markdown",
     "py": "text/x-python",
     "toml": "application/toml",
@@ -62,17 +61,24 @@ def reference(name: str) -> Entity:
     return {"@id": name}
 
 
-def references(names: Iterable[str]) -> list[Entity]:
-    """Refer to entities by their @id."""
-    return [reference(name) for name in names]
+def references(names: Iterable[str]) -> Entity | list[Entity]:
+    """Refer to entities by their @id: a list, or the reference itself where there is one."""
+    found = [reference(name) for name in names]
+    return found[0] if len(found) == 1 else found
 
 
 def file_entity(name: str, content: bytes, **more: Any) -> Entity:
     """Describe a file of the package, with its size and SHA-256."""
     ending = name.rpartition(".")[2]
-    kind = {"encodingFormat": FORMATS[ending]} if ending in FORMATS else {}
     size = {"contentSize": str(len(content)), "sha256": digest(content)}
-    return {"@id": name, "@type": "File", "name": name, **kind, **size, **more}
+    return {
+        "@id": name,
+        "@type": "File",
+        "name": name,
+        "encodingFormat": FORMATS.get(ending, "text/plain"),
+        **size,
+        **more,
+    }
 
 
 def parameter(name: str, file: str, kind: str, description: str) -> Entity:
@@ -113,6 +119,13 @@ def _agents(authors: Sequence[str]) -> list[Entity]:
     return [{"@id": f"#author-{n}", "@type": "Person", "name": name} for n, name in enumerate(authors, start=1)]
 
 
+def _licence(text: str) -> Entity:
+    """Describe the licence of the package: a link, a sentence, or that none was given."""
+    link = text.startswith(("https://", "http://"))
+    described = {"name": text} if link else {"name": "Licence of this package", "description": text or NO_LICENCE}
+    return {"@id": text if link else "#licence", "@type": "CreativeWork", **described}
+
+
 def _cost(job: Job) -> str:
     measured = {
         "seconds": job.seconds,
@@ -138,7 +151,7 @@ def _actions(jobs: Sequence[Job], files: set[str], agents: list[Entity]) -> list
                 {
                     **{"@id": f"#job-{number}", "@type": "CreateAction", "name": f"{job.rule} made {made[0]}"},
                     "description": f"A job of the rule {job.rule}{measured}",
-                    **{"instrument": reference(program), "actionStatus": reference(COMPLETED)},
+                    **{"instrument": reference(program), "actionStatus": COMPLETED},
                     **({"object": references(used)} if (used := [n for n in job.inputs if n in files]) else {}),
                     **{"result": references(made), **_times(job.start, job.end), **by},
                 }
@@ -174,7 +187,7 @@ def crate_metadata(
     snakemake
         Version of Snakemake.
     """
-    files, agents = set(contents), _agents(published.authors)
+    files, agents, licence = set(contents), _agents(published.authors), _licence(published.licence)
     inputs = {name: entity for name, entity in _inputs(run).items() if name in files}
     outputs = _outputs(sorted(files))
     actions = _actions(jobs, files, agents)
@@ -184,14 +197,14 @@ def crate_metadata(
         **{"@id": RUN, "@type": "CreateAction", "name": title, "instrument": reference(WORKFLOW)},
         "description": f"One run of lungsight {__version__}: {len(jobs)} jobs are known",
         **_times(min(starts, default=None), max(ends, default=None)),
-        **{"actionStatus": reference(COMPLETED), "object": references(inputs), "result": references(results)},
+        **{"actionStatus": COMPLETED, "object": references(inputs), "result": references(results)},
         **({"agent": references(agent["@id"] for agent in agents)} if agents else {}),
     }
     root = {
         **{"@id": "./", "@type": "Dataset", "name": title, "datePublished": utc(max(ends, default=0))[:10]},
         "description": f"A run of lungsight on {', '.join(cohorts_of(run))}: tables, predictions, model cards and provenance."
         " No pixels of patients unless the report's pages are among the files.",
-        **{"license": published.licence or NO_LICENCE, "conformsTo": references(PROFILES)},
+        **{"license": reference(licence["@id"]), "conformsTo": references(PROFILES)},
         **({"author": references(agent["@id"] for agent in agents)} if agents else {}),
         **{"mainEntity": reference(WORKFLOW), "hasPart": references(sorted(files))},
         "mentions": references([RUN, *(action["@id"] for action in actions)]),
@@ -207,6 +220,7 @@ def crate_metadata(
             *inputs.values(),
             *outputs.values(),
             *_file_entities(contents, inputs | outputs),
+            licence,
             *agents,
             run_of_workflow,
             *actions,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from lungsight import __version__
 from lungsight.package.archive import digest
 from lungsight.package.crate import NO_LICENCE, Published
 from lungsight.splits.composition import single_class_sources, slices_per_patient
@@ -39,7 +40,7 @@ CONTEXT = {
     **{"jsonPath": "cr:jsonPath", "key": "cr:key", "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path"},
     **{"recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex", "repeated": "cr:repeated"},
     **{"replace": "cr:replace", "sc": "https://schema.org/", "separator": "cr:separator", "source": "cr:source"},
-    **{"subField": "cr:subField", "transform": "cr:transform"},
+    **{"samplingRate": "cr:samplingRate", "subField": "cr:subField", "transform": "cr:transform"},
 }
 CONFORMS = ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"]
 TYPES = {"integer": "sc:Integer", "number": "sc:Float"}
@@ -113,7 +114,7 @@ def rai_statements(tables: dict[str, pd.DataFrame], window: list[float], unit: s
     rows, images = sum(map(len, cases.values())), sum(map(len, slices.values()))
     people = sum(table["patient"].nunique() for table in cases.values())
     return {
-        "rai:dataCollection": list(_collection(cases)),
+        "rai:dataCollection": " ".join(_collection(cases)),
         "rai:dataPreprocessingProtocol": [
             f"Window {number(window[0], 0)} to {number(window[1], 0)} HU, 8 bit; {count(images, 'slice')} in slices.tsv,"
             " each with the SHA-256 of its pixels.",
@@ -200,6 +201,7 @@ def croissant_metadata(
         The day on which the run ended.
     """
     schemas = described_tables(list(tables))
+    by = f"{', '.join(published.authors)}. " if published.authors else ""
     return {
         **{"@context": CONTEXT, "@type": "sc:Dataset", "name": "lungsight-cohorts", "conformsTo": CONFORMS},
         "description": f"{title}: cases, slices and splits of a lungsight run, without images.",
@@ -209,6 +211,7 @@ def croissant_metadata(
             if published.authors
             else {}
         ),
+        "citeAs": f"{by}{title} Cohorts of a run of lungsight {__version__}, {date}.",
         **rai_statements(tables, settings["window"], settings["unit"]),
         "distribution": [_file_object(file, contents[file]) for file in tables],
         "recordSet": [_record_set(file, schemas[file], table) for file, table in tables.items()],
