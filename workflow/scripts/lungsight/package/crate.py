@@ -50,7 +50,7 @@ Entity = dict[str, Any]
 
 
 class Published(NamedTuple):
-    """What somebody says of the package in the config: `package.licence` and `package.authors`; "" and none if nobody."""
+    """What the config says of the package: `package.licence`, "" if nothing, and `package.authors`, empty if nobody."""
 
     licence: str
     authors: Sequence[str]
@@ -202,8 +202,8 @@ def crate_metadata(
     }
     root = {
         **{"@id": "./", "@type": "Dataset", "name": title, "datePublished": utc(max(ends, default=0))[:10]},
-        "description": f"A run of lungsight on {', '.join(cohorts_of(run))}: tables, predictions, model cards and provenance."
-        " No pixels of patients unless the report's pages are among the files.",
+        "description": f"A run of lungsight on {', '.join(cohorts_of(run))}: tables, predictions, model cards and"
+        " provenance. No pixels of patients unless the report's pages are among the files.",
         **{"license": reference(licence["@id"]), "conformsTo": references(PROFILES)},
         **({"author": references(agent["@id"] for agent in agents)} if agents else {}),
         **{"mainEntity": reference(WORKFLOW), "hasPart": references(sorted(files))},

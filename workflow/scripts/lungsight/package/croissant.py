@@ -1,4 +1,4 @@
-"""Describe the cohort tables in Croissant 1.0, with the RAI vocabulary: columns, files, and what their numbers leave open.
+"""Describe the cohort tables in Croissant 1.0, with the RAI vocabulary: columns, files, and what the numbers say.
 
 Every RAI sentence carries numbers of this run's tables. Nobody's answer is invented: what the tables do not know is not
 said.
@@ -116,8 +116,8 @@ def rai_statements(tables: dict[str, pd.DataFrame], window: list[float], unit: s
     return {
         "rai:dataCollection": " ".join(_collection(cases)),
         "rai:dataPreprocessingProtocol": [
-            f"Window {number(window[0], 0)} to {number(window[1], 0)} HU, 8 bit; {count(images, 'slice')} in slices.tsv,"
-            " each with the SHA-256 of its pixels.",
+            f"Window {number(window[0], 0)} to {number(window[1], 0)} HU, 8 bit; {count(images, 'slice')}, each with"
+            " the SHA-256 of its pixels in slices.tsv.",
             *_subsets(splits, unit),
         ],
         "rai:dataLimitations": list(_limitations(cases)),

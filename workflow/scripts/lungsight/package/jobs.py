@@ -65,16 +65,15 @@ def _within(results: str, paths: list[str]) -> list[str]:
     return sorted({path.removeprefix(f"{results}/") for path in paths if path.startswith(f"{results}/")})
 
 
-def _benchmark(results: Path, log: str) -> dict[str, float | None]:
+def _benchmark(results: Path, logs: list[str]) -> dict[str, float]:
     """Read the benchmark beside a log: logs/<rule>/….log has benchmarks/<rule>/….tsv."""
-    path = results / "benchmarks" / Path(log).relative_to("logs").with_suffix(".tsv")
+    log = next((Path(log) for log in logs if log.startswith("logs/")), None)
+    path = results / "benchmarks" / log.relative_to("logs").with_suffix(".tsv") if log else results / "none"
     if not path.is_file():
         return {}
     measured = pd.read_csv(path, sep="\t", na_values=["NA", "-"]).iloc[0]
     columns = {"seconds": "s", "cpu_seconds": "cpu_time", "peak_mb": "max_rss"}
-    return {
-        name: float(measured[column]) for name, column in columns.items() if pd.notna(pd.to_numeric(measured[column]))
-    }
+    return {name: float(measured[column]) for name, column in columns.items() if pd.notna(measured[column])}
 
 
 def jobs_of(results: str, metadata: Path) -> list[Job]:
@@ -95,10 +94,11 @@ def jobs_of(results: str, metadata: Path) -> list[Job]:
         # Outputs of one job have one log; a rule without a log has one output.
         key = (record["rule"], *(logs or [output]))
         if key not in jobs:
-            times = {"start": record.get("starttime"), "end": record.get("endtime")}
-            of_log = next((log for log in logs if log.startswith("logs/")), None)
-            measured = _benchmark(Path(results), of_log) if of_log else {}
-            jobs[key] = Job(record["rule"], inputs=_within(results, record.get("input") or []), **times, **measured)
+            job = Job(record["rule"], inputs=_within(results, record.get("input") or []))
+            job.start, job.end = record.get("starttime"), record.get("endtime")
+            for name, value in _benchmark(Path(results), logs).items():
+                setattr(job, name, value)
+            jobs[key] = job
         jobs[key].outputs += _within(results, [output])
     return sorted(jobs.values(), key=lambda job: (job.start or 0, job.rule, job.outputs))
 

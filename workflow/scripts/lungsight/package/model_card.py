@@ -9,8 +9,7 @@ Mitchell, M. et al. (2019). Model cards for model reporting. FAT* '19, 220-229.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
@@ -118,7 +117,7 @@ def subgroup_rows(results: RunResults, model: Model, cohort: str) -> list[list[s
 
 
 def calibration(results: RunResults, model: Model, cohort: str) -> dict[str, str]:
-    """Say how right the probabilities are by slice: Brier score, calibration error, and the bin that is furthest off."""
+    """Say how right the probabilities are by slice: Brier score, calibration error, the bin that is furthest off."""
     rows = _of_model(results.metrics, model)
     row = rows[(rows["cohort"] == cohort) & (rows["unit"] == "slice")].iloc[0]
     bins = _of_model(results.evaluation["reliability"], model)
@@ -127,11 +126,9 @@ def calibration(results: RunResults, model: Model, cohort: str) -> dict[str, str
     if bins.empty:
         return values | {"worst": ""}
     worst = bins.iloc[int((bins["mean_probability"] - bins["share_positive"]).abs().argmax())]
-    sentence = (
-        f"Furthest off: of {count(int(worst['n']), 'slice')} with a probability of {number(worst['low'], 1)} to"
-        f" {number(worst['high'], 1)} (mean {number(worst['mean_probability'])}), {number(100 * worst['share_positive'], 0)} %"
-        " are positive."
-    )
+    slices, ends = count(int(worst["n"]), "slice"), f"{number(worst['low'], 1)} to {number(worst['high'], 1)}"
+    mean, positive = number(worst["mean_probability"]), number(100 * worst["share_positive"], 0)
+    sentence = f"Furthest off: of {slices} with a probability of {ends} (mean {mean}), {positive} % are positive."
     return values | {"worst": sentence}
 
 
@@ -147,7 +144,7 @@ def split_rows(results: RunResults, cohort: str, input_view: str) -> list[list[s
 
 
 def acquisition(cases: pd.DataFrame) -> list[str]:
-    """Say what scans the model has seen, of the cases that were taken: a sentence for each fact that cases.tsv knows."""
+    """Say what scans a cohort holds, of the cases that were taken: a sentence for each fact that cases.tsv knows."""
     taken = cases[cases["status"] == "ok"]
     sentences = [f"{count(len(taken), 'case')} taken of {len(cases)}; kinds: {tally(taken['kind'])}"]
     for column, words in ACQUISITION.items():
@@ -160,41 +157,54 @@ def acquisition(cases: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def unseen(results: RunResults, model: Model, cohort: str) -> Iterator[str]:
-    """Yield what the audit of this model could not see, each with the numbers and the file that say so."""
+class Gap(NamedTuple):
+    """Something that the audit could not see, with its numbers, and the file that says so."""
+
+    sentence: str
+    file: str
+
+
+def unseen(results: RunResults, model: Model, cohort: str) -> Iterator[Gap]:
+    """Yield what the audit of this model could not see."""
     verdict = _of_model(results.verdicts, model).iloc[0]
-    primary = results.summaries[model]["methods"][0]
-    if primary["missing"]:
-        reasons = ", ".join(f"{reason} ({n})" for reason, n in primary["missing"].items())
-        left = sum(primary["missing"].values())
-        yield f"Maps of {left} of {count(primary['n'], 'test slice')} were not measured: {reasons}. (explain/…/summary.json)"
-    similarity = with_interval(verdict, "similarity")
-    if not verdict["maps_pass"]:
-        yield (
-            f"The maps are not shown to depend on what was learned: they resemble those of random weights (rank"
-            f" correlation {similarity}), so they did not count. (report/verdicts.tsv)"
+    primary, summary = results.summaries[model]["methods"][0], f"explain/{model[0]}/stage{model[1]}/summary.json"
+    if missing := primary["missing"]:
+        reasons, slices = (
+            ", ".join(f"{reason} ({n})" for reason, n in missing.items()),
+            count(primary["n"], "test slice"),
         )
+        yield Gap(f"Maps of {sum(missing.values())} of {slices} were not measured: {reasons}.", summary)
+    if not verdict["maps_pass"]:
+        similarity = with_interval(verdict, "similarity")
+        learned = f"they resemble those of random weights (rank correlation {similarity}), so they did not count"
+        yield Gap(f"The maps are not shown to depend on what was learned: {learned}.", "report/verdicts.tsv")
     if verdict["patients"] < FEW_TEST_PATIENTS:
-        yield f"{count(int(verdict['patients']), 'test patient')} with lung in a slice: an interval of this width hides much. (report/verdicts.tsv)"
-    yield _masks_known(results)
-    if not primary.get("lesions", {}).get("outcomes"):
-        yield f"No lesion masks in {plain(cohort)}: whether attention lies on disease inside the lung is unknown. (explain/…/summary.json)"
+        patients = count(int(verdict["patients"]), "test patient")
+        yield Gap(f"{patients} with lung in a slice: intervals of this width hide much.", "report/verdicts.tsv")
+    yield masks_known(results)
+    if not primary["lesions"]["outcomes"]:
+        where = f"{plain(cohort)} has no lesion mask"
+        yield Gap(f"{where}: whether attention lies on disease inside the lung is unknown.", summary)
     if not cohorts_of(results.run, "external"):
-        yield "No cohort of another hospital is in this run: 0 external rows. (report/metrics.tsv)"
+        yield Gap("No external cohort is in this run: 0 rows are of another hospital.", "report/metrics.tsv")
     if single := single_class_sources(results.slices[cohort]):
-        yield f"{listed([plain(name) for name in single])}: one class only, so source and disease cannot be told apart there. (cohorts/{cohort}/slices.tsv)"
+        sources = listed([plain(name) for name in single])
+        yield Gap(
+            f"{sources}: one class only, so source and disease cannot be told apart there.",
+            f"cohorts/{cohort}/slices.tsv",
+        )
 
 
-def _masks_known(results: RunResults) -> str:
+def masks_known(results: RunResults) -> Gap:
     """Say how well the lung masks are known that the audit trusts."""
     table, origin = results.segmentation, results.run["mask_origin"]
-    test = table[table["split"] == "test"]["dice"].dropna() if len(table) else table
-    if not len(test):
-        return f"The lung masks ({origin}) were compared with contours in 0 cases; where they are wrong, the audit is."
-    return (
-        f"The audit trusts the lung masks ({origin}): Dice {number(test.median(), 3)} at the median,"
-        f" {number(test.min(), 3)} at worst, in {count(len(test), 'test case')} with contours. (segmentation/metrics.tsv)"
-    )
+    test = table.loc[table["split"] == "test", "dice"].dropna() if len(table) else pd.Series(dtype=float)
+    file = "segmentation/metrics.tsv"
+    if test.empty:
+        return Gap(f"The lung masks ({origin}) were compared with contours in 0 test cases.", file)
+    dice, cases = f"Dice {number(test.median(), 3)} at the median", count(len(test), "test case")
+    trusted = f"{dice}, {number(test.min(), 3)} at worst, in {cases} with contours"
+    return Gap(f"The audit trusts the lung masks ({origin}): {trusted}.", file)
 
 
 def environment(provenance: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Check a package: python -m lungsight.verify CRATE.
 
-Status 0: every number that was computed again follows. 1: some do not, or files changed since they were packaged. 2: the
-package cannot be checked, for instance because a prediction table is missing.
+Status 0: every number that was computed again follows. 1: some do not, or files changed since they were packaged. 2:
+the package cannot be checked, for instance because a prediction table is missing.
 """
 
 import argparse

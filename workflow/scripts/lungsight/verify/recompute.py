@@ -55,7 +55,7 @@ def by_patient(table: pd.DataFrame, column: str = "probability") -> pd.DataFrame
 
 
 def of_patients(table: pd.DataFrame) -> pd.DataFrame:
-    """Score patients as the run does: by the model's own prediction of a patient where there is one, else by the mean."""
+    """Score patients by the model's own prediction of a patient where there is one, else by the mean of the slices."""
     return by_patient(table, "patient_probability" if "patient_probability" in table else "probability")
 
 
@@ -335,7 +335,7 @@ def _inflation(by_slice: pd.DataFrame, by_patients: pd.DataFrame, drawing: Drawi
 
 
 def system_rows(run: Run) -> Iterator[Expected]:
-    """Compute the numbers of report/systems.tsv that follow from predictions: ranks, metrics, differences to the first."""
+    """Compute what follows from predictions in report/systems.tsv: ranks, metrics, differences to the first."""
     for stage in sorted({model.stage for model, _, _ in run.evaluated()}):
         cohort = run.trained_on(stage)
         tables = {model.pipeline: table for model, on, table in run.evaluated() if (model.stage, on) == (stage, cohort)}
@@ -396,7 +396,7 @@ def split_problems(run: Run) -> Iterator[str]:
 
 
 def _unlike_maps(run: Run, model: Model, cohort: str, table: pd.DataFrame, name: str) -> Iterator[str]:
-    """Name the rows whose probability is not the one that saliency.tsv states, where the model has maps of the cohort."""
+    """Name the rows whose probability is not the one that saliency.tsv states, on the cohort that the maps are of."""
     maps = f"explain/{model.pipeline}/stage{model.stage}/saliency.tsv"
     if maps not in run.crate.files or model.stage not in ROLE or cohort != run.trained_on(model.stage):
         return
@@ -406,7 +406,8 @@ def _unlike_maps(run: Run, model: Model, cohort: str, table: pd.DataFrame, name:
         zip(table["slice"], table["probability"], strict=True), start=1
     ):
         if name_of_slice in stated and not np.isclose(stated[name_of_slice], probability, rtol=0, atol=1e-9):
-            yield f"{name}, row {number} ({name_of_slice}), probability: {probability}, {maps} says {stated[name_of_slice]}"
+            other = f"{maps} says {stated[name_of_slice]}"
+            yield f"{name}, row {number} ({name_of_slice}), probability: {probability}, {other}"
 
 
 # Table of the report → how its rows are computed again, and whether these are all of its rows.

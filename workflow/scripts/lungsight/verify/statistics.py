@@ -6,7 +6,7 @@ patient and a negative slice of another in which the positive one scores higher.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from sklearn.metrics import (
 
 Floats = npt.NDArray[np.float64]
 NAN = float("nan")
+UNDEFINED: Any = np.nan  # where a denominator is 0; scikit-learn's types know its words alone
+COUNTS = ("n", "tp", "fp", "fn", "tn")
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "pr_auc", "brier", "ece")
 BINS = 10
 AT_ONCE = 1 << 22  # numbers in memory
@@ -40,11 +42,13 @@ class Scores:
         self.patients = len(order)
 
     def __len__(self) -> int:
+        """Count the rows."""
         return len(self.truth)
 
     def by_patient(self, values: npt.ArrayLike) -> Floats:
         """Sum values of rows over each patient."""
-        return np.bincount(self.patient, weights=np.asarray(values, float), minlength=self.patients)
+        sums: Floats = np.bincount(self.patient, np.asarray(values, float), self.patients).astype(float)
+        return sums
 
 
 def calibration_bin(probability: Floats) -> npt.NDArray[np.int64]:
@@ -63,17 +67,17 @@ def point_values(scores: Scores, threshold: float) -> dict[str, float]:
     """Compute counts and metrics by scikit-learn; NaN where a denominator is 0."""
     truth, probability = scores.truth, scores.probability
     if not len(scores):
-        return dict.fromkeys(("n", "tp", "fp", "fn", "tn"), 0.0) | dict.fromkeys(METRICS, NAN)
+        return {name: 0.0 for name in COUNTS} | {name: NAN for name in METRICS}
     predicted = probability >= threshold
     tn, fp, fn, tp = map(int, confusion_matrix(truth, predicted, labels=[False, True]).ravel())
     both = 0 < truth.sum() < len(truth)
     return {
         **{"n": len(truth), "tp": tp, "fp": fp, "fn": fn, "tn": tn},
         "accuracy": accuracy_score(truth, predicted),
-        "precision": precision_score(truth, predicted, zero_division=np.nan),
-        "recall": recall_score(truth, predicted, zero_division=np.nan),
-        "specificity": recall_score(~truth, ~predicted, zero_division=np.nan),
-        "f1": f1_score(truth, predicted, zero_division=np.nan),
+        "precision": precision_score(truth, predicted, zero_division=UNDEFINED),
+        "recall": recall_score(truth, predicted, zero_division=UNDEFINED),
+        "specificity": recall_score(~truth, ~predicted, zero_division=UNDEFINED),
+        "f1": f1_score(truth, predicted, zero_division=UNDEFINED),
         "roc_auc": roc_auc_score(truth, probability) if both else NAN,
         "pr_auc": average_precision_score(truth, probability) if truth.any() else NAN,
         # A share of slices above a cut is a score in [0, 1] as well.
