@@ -63,8 +63,8 @@ def compare(crate: Crate, table: str, expected: Iterable[Expected], complete: bo
     complete
         Whether these are all rows that the table may have.
     """
-    outcome, rows = Outcome(table), list(expected)
     packaged = crate.table(table)
+    outcome, rows = Outcome(table), list(expected)
     keys = list(rows[0].key) if rows else []
     records = packaged.to_dict("records")
     places = (
