@@ -172,7 +172,7 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
     """
     step = max(1, min(images.shape[1:]) // COMPARED_SIZE)
     images, masks = images[:, ::step, ::step], masks[:, ::step, ::step]
-    _, lungs, gas = (np.moveaxis(part, 2, 0) for part in air_in_body(np.moveaxis(images, 0, 2)))
+    _, lungs, gas = (part.transpose(2, 1, 0) for part in air_in_body(images.transpose(2, 1, 0)))
     dark = images < air_level
     lungs &= dark
     columns = np.flatnonzero(lungs.any(axis=(0, 1)))

@@ -17,6 +17,8 @@ from skimage.filters import threshold_otsu
 from skimage.measure import label
 from skimage.morphology import isotropic_closing, isotropic_opening
 
+from lungsight.segmentation.single_slice import divide
+
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
 # Smaller pieces of air are bowel gas or airways: as a share of the largest piece of a volume, and of the body's area in
 # a single slice.
@@ -144,15 +146,29 @@ class Air(NamedTuple):
     gas: np.ndarray
 
 
+def _divided_volume(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find tissue, body and lungs, each (i, j, k) bool, with one threshold."""
+    tissue = tissue_of(volume)
+    body = body_mask(tissue)
+    return tissue, body, _lung_components(body & ~tissue, body)
+
+
+def _divided_slice(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find tissue, body and lungs, each (i, j, 1) bool, in a single slice."""
+    division = divide(volume[:, :, 0])
+    if division is None:
+        nothing = np.zeros(volume.shape, dtype=bool)
+        return nothing, nothing, nothing
+    return volume >= division.level, division.body[:, :, np.newaxis], division.lungs[:, :, np.newaxis]
+
+
 def air_in_body(volume: np.ndarray) -> Air:
     """Find the body, and in it lungs and gas. Gas holds no tissue, so it is darker than lung.
 
     Gas that is open to the lung in a slice counts as lung. volume: (i, j, k), any linear grey scale with dark air.
     """
-    tissue = tissue_of(volume)
-    body = body_mask(tissue)
+    tissue, body, lungs = _divided_slice(volume) if volume.shape[2] == 1 else _divided_volume(volume)
     air = body & ~tissue
-    lungs = _lung_components(air, body)
     levels = _levels(volume, tissue, body, lungs)
     gas = _gas(air, volume, levels, body) if levels else np.zeros_like(air)
     return Air(body, lungs & ~gas, gas)

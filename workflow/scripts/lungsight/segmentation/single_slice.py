@@ -1,0 +1,238 @@
+"""Find the lungs in one slice of an unknown grey scale: a picture out of a paper, a crop, a scan in a round field.
+
+No grey value is known beforehand, and the lungs may touch the border of the picture. So several thresholds divide the
+slice into pieces that are dark. The border of the picture counts as a wall. Each division leaves out what lies outside
+the body or is no lung, and gets a score for how much it looks like two lungs in a chest. The best one wins.
+
+A slice is (i, j) float; i runs across the body, from one lung to the other.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+from skimage.filters import threshold_multiotsu, threshold_otsu
+from skimage.transform import downscale_local_mean
+
+SIDE = 256  # pixels: larger slices are judged at every second, third, … pixel
+SMOOTHING = 0.7  # pixels of the judged slice: noise shall not divide the lung
+PADDING = 0.02  # of the range of greys: what is nearly as dark as the darkest and holds a corner is padding, not scan
+NEAR = 0.04  # of the range of greys: thresholds that are nearer to each other than this are one
+THIN_WALL = 2.0  # pixels: a gap up to twice as wide in the chest wall or the mediastinum does not join two pieces
+
+SMALLEST = 0.006  # of the area inside the body: smaller pieces are airways and bowel (a trachea has 2 to 4 cm² of 600)
+# Of the outline of a piece, on the border of the picture or on padding: air around the body has more, a lung that a
+# crop touches less. A piece in a corner of the picture is air already from the smaller share.
+CONTACT, CORNER_CONTACT = (0.12, 0.35), 0.15
+# Trachea and carina: of the area of all pieces, off the middle and in width as shares of the width of all pieces.
+AIRWAY_AREA, AIRWAY_PLACE, AIRWAY_WIDTH = 0.12, 0.15, 0.25
+FAT = 0.4  # of the way from lung to tissue: brighter pieces are fat
+
+# The score is a product. Each part is full from the first value on: two lungs cover a quarter of the body, one of them
+# at least 0.4 of the other, and the outline rises by a third of the range of greys. One lung alone has 0.35 of it.
+FULL_AREA, FULL_BALANCE, FULL_STEP, ONE_SIDED = 0.25, 0.4, 0.35, 0.35
+MOST_OF_BODY = 0.85  # more is no lung with a chest around it
+
+
+class Division(NamedTuple):
+    """One way to divide a slice into lungs, the rest of the body and what lies outside.
+
+    Attributes
+    ----------
+    lungs, body : (n, m) bool
+        The lungs are part of the body.
+    level : float
+        Grey value below which a pixel is air.
+    score : float
+        0 and more: how much the lungs look like lungs.
+    """
+
+    lungs: np.ndarray
+    body: np.ndarray
+    level: float
+    score: float
+
+
+def frame_of(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the outermost pixels of a slice, bool."""
+    frame = np.ones(shape, dtype=bool)
+    frame[1:-1, 1:-1] = False
+    return frame
+
+
+def padding_of(plane: np.ndarray) -> np.ndarray:
+    """Find what surrounds a scan that fills no rectangle: pieces of the darkest grey in the corners. Returns bool."""
+    darkest, brightest = plane.min(), plane.max()
+    labels, _ = ndimage.label(plane <= darkest + PADDING * (brightest - darkest))
+    return ndimage.binary_opening(np.isin(labels, _in_corners(labels)), iterations=2)
+
+
+def _in_corners(labels: np.ndarray) -> list[int]:
+    """List the numbered pieces that hold a corner of the slice."""
+    return sorted({*labels[[0, 0, -1, -1], [0, -1, 0, -1]].tolist()} - {0})
+
+
+def levels_of(plane: np.ndarray, padding: np.ndarray) -> list[float]:
+    """List grey values that may divide air from tissue, by Otsu's method with and without padding, in two and three."""
+    scan = plane[~padding] if np.count_nonzero(~padding) > padding.size // 50 else plane.ravel()
+    low, high = np.percentile(scan, (1, 99))
+    found = [threshold_otsu(scan), threshold_otsu(plane)]
+    try:
+        found += list(threshold_multiotsu(scan, 3, nbins=64))
+    except ValueError:  # fewer than three grey values
+        pass
+    levels: list[float] = []
+    for level in sorted(map(float, found)):
+        if not levels or level - levels[-1] > NEAR * (high - low):
+            levels.append(level)
+    return levels
+
+
+def pieces_of(dark: np.ndarray, wall: float) -> np.ndarray:
+    """Number the connected pieces of `dark`; with a wall, also where a gap of twice its width joins them."""
+    if not wall:
+        return ndimage.label(dark)[0]
+    core = ndimage.distance_transform_edt(dark) > wall
+    labels, count = ndimage.label(core)
+    if not count:
+        return labels
+    distance, nearest = ndimage.distance_transform_edt(~core, return_indices=True)
+    return np.where(dark & (distance <= wall + 1.5), labels[tuple(nearest)], 0)
+
+
+class _Pieces(NamedTuple):
+    """Hold numbered pieces with their areas and shares of contact, each with an entry for 0, which is no piece."""
+
+    labels: np.ndarray
+    area: np.ndarray
+    contact: np.ndarray
+
+
+def _measured(labels: np.ndarray, edge: np.ndarray) -> _Pieces:
+    inner = ndimage.binary_erosion(labels > 0)
+    count = int(labels.max()) + 1
+    outline = np.bincount(labels[~inner], minlength=count)
+    contact = np.bincount(labels[edge], minlength=count) / np.maximum(outline, 1)
+    return _Pieces(labels, np.bincount(labels.ravel(), minlength=count), contact)
+
+
+def outside_of(pieces: _Pieces, most_contact: float) -> np.ndarray:
+    """Choose the pieces that are air around the body, bool by their number."""
+    outside = pieces.contact > most_contact
+    outside[[n for n in _in_corners(pieces.labels) if pieces.contact[n] > CORNER_CONTACT]] = True
+    outside[0] = False
+    return outside
+
+
+def _airways(pieces: _Pieces, chosen: np.ndarray) -> np.ndarray:
+    """Choose, among the pieces of air, trachea and carina: small, narrow and near the middle. Bool by their number."""
+    spans = np.array([(box[0].start, box[0].stop) if box else (0, 0) for box in ndimage.find_objects(pieces.labels)])
+    spans = np.concatenate([[(0, 0)], spans])
+    first, last = spans[chosen, 0].min(), spans[chosen, 1].max()
+    small = pieces.area < AIRWAY_AREA * pieces.area[chosen].sum()
+    narrow = np.ptp(spans, axis=1) < AIRWAY_WIDTH * (last - first)
+    return small & narrow & (abs(spans.mean(axis=1) - (first + last) / 2) < AIRWAY_PLACE * (last - first))
+
+
+def _fat(plane: np.ndarray, pieces: _Pieces, chosen: np.ndarray, tissue: float) -> np.ndarray:
+    """Choose the pieces that are much brighter than the largest chosen one. Bool by their number."""
+    grey = ndimage.median(plane, pieces.labels, np.arange(len(pieces.area)))
+    lung = grey[np.argmax(np.where(chosen, pieces.area, 0))]
+    return grey > lung + FAT * (tissue - lung)
+
+
+class _Slice(NamedTuple):
+    """Hold what all divisions of a slice share: greys, their slope, padding, and where a piece touches an edge."""
+
+    plane: np.ndarray
+    slope: np.ndarray
+    padding: np.ndarray
+    edge: np.ndarray
+
+
+def _prepared(plane: np.ndarray) -> _Slice:
+    plane = ndimage.gaussian_filter(plane.astype(np.float32), SMOOTHING)
+    padding = padding_of(plane)
+    edge = ndimage.binary_dilation(padding) | frame_of(plane.shape)
+    slope = ndimage.gaussian_gradient_magnitude(plane, 1)
+    return _Slice(plane, slope, padding, edge)
+
+
+def _score(view: _Slice, lungs: np.ndarray, body: np.ndarray) -> float:
+    """Judge lungs in a body: their outline is steep, both sides hold lung, and they are no small part of the body."""
+    across = np.flatnonzero(body.any(axis=1))
+    middle = (across[0] + across[-1] + 1) // 2
+    sides = np.count_nonzero(lungs[:middle]), np.count_nonzero(lungs[middle:])
+    area = sum(sides) / np.count_nonzero(body)
+    inner = ndimage.binary_erosion(lungs, border_value=1)
+    rim, around = lungs & ~inner, ndimage.binary_dilation(lungs, iterations=2) & ~lungs & ~view.padding
+    if area > MOST_OF_BODY or not rim.any() or not around.any():
+        return 0.0
+    low, high = np.percentile(view.plane, (2, 98))
+    inside = view.plane[inner & lungs] if (inner & lungs).any() else view.plane[lungs]
+    step = max(0.0, float(view.plane[around].mean() - inside.mean())) / max(high - low, 1e-6)
+    steepness = np.median(view.slope[rim]) / max(np.percentile(view.slope, 98), 1e-6)
+    balance = min(1.0, min(sides) / max(sides) / FULL_BALANCE)
+    open_rim = np.count_nonzero(lungs & view.edge) / np.count_nonzero(rim)
+    parts = (
+        *(float(steepness), min(1.0, step / FULL_STEP), min(1.0, area / FULL_AREA)),
+        *(ONE_SIDED + (1 - ONE_SIDED) * balance, max(0.2, 1 - open_rim)),
+    )
+    return float(np.prod(parts))
+
+
+def _division(view: _Slice, level: float, pieces: _Pieces, most_contact: float) -> Division | None:
+    """Choose lungs among the pieces; None if no piece is left."""
+    outside = outside_of(pieces, most_contact)
+    body = ~(outside[pieces.labels] | view.padding)
+    chosen = ~outside & (pieces.area >= SMALLEST * np.count_nonzero(body))
+    chosen[0] = False
+    if not chosen.any():
+        return None
+    chosen &= ~_airways(pieces, chosen)
+    tissue = view.plane[body & (view.plane >= level)]
+    if chosen.any() and tissue.size:
+        chosen &= ~_fat(view.plane, pieces, chosen, float(np.median(tissue)))
+    lungs = chosen[pieces.labels]
+    return Division(lungs, body, level, _score(view, lungs, body)) if lungs.any() else None
+
+
+def _divisions(view: _Slice) -> Iterator[Division]:
+    """Yield every way to divide a slice that leaves any lung."""
+    for level in levels_of(view.plane, view.padding):
+        dark = (view.plane < level) & ~view.padding
+        for wall in (0.0, THIN_WALL):
+            pieces = _measured(pieces_of(dark, wall), view.edge)
+            for most_contact in CONTACT:
+                if division := _division(view, level, pieces, most_contact):
+                    yield division
+
+
+def _enlarged(mask: np.ndarray, step: int, shape: tuple[int, ...]) -> np.ndarray:
+    return mask.repeat(step, axis=0).repeat(step, axis=1)[: shape[0], : shape[1]]
+
+
+def divide(plane: np.ndarray) -> Division | None:
+    """Find both lungs in a slice.
+
+    Parameters
+    ----------
+    plane : (i, j) float
+        Any linear grey scale with dark air. i runs across both lungs.
+
+    Returns
+    -------
+    Division or None
+        The likeliest division, on the grid of the slice. None if nothing dark is enclosed.
+    """
+    if plane.min() == plane.max():
+        return None
+    step = max(1, round(max(plane.shape) / SIDE))
+    view = _prepared(downscale_local_mean(plane, (step, step), cval=plane.min()) if step > 1 else plane)
+    best = max(_divisions(view), key=lambda division: division.score, default=None)
+    if best is None or step == 1:
+        return best
+    dark = ndimage.gaussian_filter(plane.astype(np.float32), SMOOTHING) < best.level
+    lungs = dark & _enlarged(ndimage.binary_dilation(best.lungs), step, plane.shape)
+    return best._replace(lungs=lungs, body=_enlarged(best.body, step, plane.shape))
