@@ -39,6 +39,7 @@ WALL = 0.04
 # The lung is brighter than air by at least this share of the way from air to tissue. Otherwise the "air" around the
 # body is lung that a crop cut off.
 LEAST_CONTRAST = 0.1
+LEAST_AROUND = 0.02  # of the image: less air around the body does not show how dark air is
 ASSUMED_FIELD_OF_VIEW_MM = 350.0  # of an image without a known spacing
 
 
@@ -95,9 +96,11 @@ def _levels(volume: np.ndarray, tissue: np.ndarray, body: np.ndarray, lungs: np.
     around = volume[~body]
     # The darkest value may be padding, which is not air.
     around = around[around > volume.min()] if (around > volume.min()).any() else around
-    if not around.size or not lungs.any():
+    if around.size < LEAST_AROUND * volume.size or not lungs.any():
         return None
-    air, lung, dense = np.median(around), np.median(volume[lungs]), np.median(volume[tissue & body])
+    # In a single slice half of the lung may be diseased.
+    lung = np.percentile(volume[lungs], 50 if volume.shape[2] > 1 else 25)
+    air, dense = np.median(around), np.median(volume[tissue & body])
     if lung - air < LEAST_CONTRAST * (dense - air):
         return None
     return _Levels(float(air + GAS * (lung - air)), float(lung + WALL * (dense - lung)))

@@ -24,7 +24,10 @@ THIN_WALL = 2.0  # pixels: a gap up to twice as wide in the chest wall or the me
 SMALLEST = 0.006  # of the area inside the body: smaller pieces are airways and bowel (a trachea has 2 to 4 cm² of 600)
 # Of the outline of a piece, on the border of the picture or on padding: air around the body has more, a lung that a
 # crop touches less. A piece in a corner of the picture is air already from the smaller share.
-CONTACT, CORNER_CONTACT = (0.12, 0.35), 0.15
+CONTACT, CORNER_CONTACT = (0.12, 0.25), 0.15
+# A lung that a crop cuts covers this share of the picture, has a disc inside of this share of its own area, and does not
+# reach over the whole width. What else touches the border are gaps between body, arms and table.
+TOUCH, CUT_LUNG, THINNEST_CUT_LUNG, WIDEST_CUT_LUNG = 0.02, 0.04, 0.06, 0.6
 # Trachea and carina: of the area of all pieces, off the middle and in width as shares of the width of all pieces.
 AIRWAY_AREA, AIRWAY_PLACE, AIRWAY_WIDTH = 0.12, 0.15, 0.25
 FAT = 0.4  # of the way from lung to tissue: brighter pieces are fat
@@ -89,11 +92,14 @@ def levels_of(plane: np.ndarray, padding: np.ndarray) -> list[float]:
     return levels
 
 
-def pieces_of(dark: np.ndarray, wall: float) -> np.ndarray:
-    """Number the connected pieces of `dark`; with a wall, also where a gap of twice its width joins them."""
+def pieces_of(dark: np.ndarray, depth: np.ndarray, wall: float) -> np.ndarray:
+    """Number the connected pieces of `dark`; with a wall, also where a gap of twice its width joins them.
+
+    depth: the distance of each dark pixel to what is not dark.
+    """
     if not wall:
         return ndimage.label(dark)[0]
-    core = ndimage.distance_transform_edt(dark) > wall
+    core = depth > wall
     labels, count = ndimage.label(core)
     if not count:
         return labels
@@ -102,24 +108,35 @@ def pieces_of(dark: np.ndarray, wall: float) -> np.ndarray:
 
 
 class _Pieces(NamedTuple):
-    """Hold numbered pieces with their areas and shares of contact, each with an entry for 0, which is no piece."""
+    """Hold numbered pieces with their measures, each with an entry for 0, which is no piece.
+
+    contact: share of the outline that lies on an edge. thickness: area of the largest disc inside, as a share of the
+    area. spans: first and last place along i.
+    """
 
     labels: np.ndarray
     area: np.ndarray
     contact: np.ndarray
+    thickness: np.ndarray
+    spans: np.ndarray
 
 
-def _measured(labels: np.ndarray, edge: np.ndarray) -> _Pieces:
+def _measured(labels: np.ndarray, depth: np.ndarray, edge: np.ndarray) -> _Pieces:
     inner = ndimage.binary_erosion(labels > 0)
     count = int(labels.max()) + 1
+    area = np.bincount(labels.ravel(), minlength=count)
     outline = np.bincount(labels[~inner], minlength=count)
     contact = np.bincount(labels[edge], minlength=count) / np.maximum(outline, 1)
-    return _Pieces(labels, np.bincount(labels.ravel(), minlength=count), contact)
+    radius = ndimage.maximum(depth, labels, np.arange(count))
+    boxes = [(box[0].start, box[0].stop) if box else (0, 0) for box in ndimage.find_objects(labels)]
+    return _Pieces(labels, area, contact, np.pi * radius**2 / np.maximum(area, 1), np.array([(0, 0), *boxes]))
 
 
 def outside_of(pieces: _Pieces, most_contact: float) -> np.ndarray:
     """Choose the pieces that are air around the body, bool by their number."""
-    outside = pieces.contact > most_contact
+    gap = (pieces.area < CUT_LUNG * pieces.labels.size) | (pieces.thickness < THINNEST_CUT_LUNG)
+    gap |= np.ptp(pieces.spans, axis=1) > WIDEST_CUT_LUNG * len(pieces.labels)
+    outside = (pieces.contact > most_contact) | (pieces.contact > TOUCH) & gap
     outside[[n for n in _in_corners(pieces.labels) if pieces.contact[n] > CORNER_CONTACT]] = True
     outside[0] = False
     return outside
@@ -127,8 +144,7 @@ def outside_of(pieces: _Pieces, most_contact: float) -> np.ndarray:
 
 def _airways(pieces: _Pieces, chosen: np.ndarray) -> np.ndarray:
     """Choose, among the pieces of air, trachea and carina: small, narrow and near the middle. Bool by their number."""
-    spans = np.array([(box[0].start, box[0].stop) if box else (0, 0) for box in ndimage.find_objects(pieces.labels)])
-    spans = np.concatenate([[(0, 0)], spans])
+    spans = pieces.spans
     first, last = spans[chosen, 0].min(), spans[chosen, 1].max()
     small = pieces.area < AIRWAY_AREA * pieces.area[chosen].sum()
     narrow = np.ptp(spans, axis=1) < AIRWAY_WIDTH * (last - first)
@@ -202,11 +218,21 @@ def _divisions(view: _Slice) -> Iterator[Division]:
     """Yield every way to divide a slice that leaves any lung."""
     for level in levels_of(view.plane, view.padding):
         dark = (view.plane < level) & ~view.padding
+        depth = ndimage.distance_transform_edt(dark)
         for wall in (0.0, THIN_WALL):
-            pieces = _measured(pieces_of(dark, wall), view.edge)
+            pieces = _measured(pieces_of(dark, depth, wall), depth, view.edge)
             for most_contact in CONTACT:
                 if division := _division(view, level, pieces, most_contact):
                     yield division
+
+
+def enclosed_air(plane: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find all that is darker than `level` and not outside the body, whatever its shape. Returns air and body, bool."""
+    view = _prepared(plane)
+    dark = (view.plane < level) & ~view.padding
+    pieces = _measured(pieces_of(dark, dark, 0.0), ndimage.distance_transform_edt(dark), view.edge)
+    outside = outside_of(pieces, max(CONTACT))[pieces.labels]
+    return dark & ~outside, ~(outside | view.padding)
 
 
 def _enlarged(mask: np.ndarray, step: int, shape: tuple[int, ...]) -> np.ndarray:
