@@ -15,11 +15,13 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.measure import label
-from skimage.morphology import isotropic_closing, isotropic_opening
+from skimage.morphology import convex_hull_image, isotropic_closing, isotropic_opening
 
 from lungsight.segmentation.single_slice import divide
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
+DIRECTIONS = 360  # around the middle of the chest, in which a bay of the lung may lie
+LEAST_SIDE = 0.1  # of both lungs: less lung on one side shows no shape of its own
 # Smaller pieces of air are bowel gas or airways: as a share of the largest piece of a volume, and of the body's area in
 # a single slice.
 SMALLEST_OF_LARGEST = 0.1
@@ -195,6 +197,59 @@ def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = N
     body, lungs, _ = air_in_body(volume)
     pixel = pixel_of(volume.shape, spacing)
     for k in np.flatnonzero(lungs.any(axis=(0, 1))):
-        closed = isotropic_closing(lungs[:, :, k], CLOSING_MM / pixel)
-        lungs[:, :, k] = ndimage.binary_fill_holes(closed) & body[:, :, k]
+        box = _box_of(lungs[:, :, k], margin=round(2 * CLOSING_MM / pixel))
+        lungs[box][:, :, k] = closed_lungs(lungs[box][:, :, k], CLOSING_MM / pixel) & body[box][:, :, k]
     return lungs
+
+
+def _box_of(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Return the part of a plane that holds a mask, with a margin in pixels."""
+    ends = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    return slice(max(0, ends[0][0] - margin), ends[0][1] + margin), slice(max(0, ends[1][0] - margin), ends[1][1] + margin)
+
+
+def closed_lungs(lungs: np.ndarray, radius: float) -> np.ndarray:
+    """Add to lungs what they enclose: vessels, consolidation inside, and consolidation below the pleura.
+
+    lungs: (i, j) bool. radius: of gaps that are closed, in pixels. Returns the same shape.
+    """
+    closed = isotropic_closing(lungs, radius)
+    for side in _sides(closed):
+        closed |= _below_pleura(closed, side)
+    return ndimage.binary_fill_holes(closed)
+
+
+def _sides(lungs: np.ndarray) -> list[np.ndarray]:
+    """Divide lungs midway between their ends; sides with little lung are left out."""
+    across = np.flatnonzero(lungs.any(axis=1))
+    middle = (across[0] + across[-1] + 1) // 2
+    left, right = lungs.copy(), lungs.copy()
+    left[middle:], right[:middle] = False, False
+    return [side for side in (left, right) if np.count_nonzero(side) > LEAST_SIDE * np.count_nonzero(lungs)]
+
+
+def _below_pleura(lungs: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Find the bays of one lung that open towards the ribs: what consolidation below the pleura leaves.
+
+    The convex hull of a lung bridges its bays. Heart, liver and spine make bays too, but these open towards the middle
+    of the chest: on a line from the middle, they come before any lung. Returns (i, j) bool.
+    """
+    bays = np.argwhere(convex_hull_image(side) & ~lungs)
+    found = np.zeros_like(lungs)
+    if not len(bays):
+        return found
+    middle = np.flatnonzero(lungs.any(axis=1))[[0, -1]].mean(), np.flatnonzero(lungs.any(axis=0)).mean()
+    nearest = np.full(DIRECTIONS + 1, np.inf)
+    direction, distance = _polar(np.argwhere(side), middle)
+    np.minimum.at(nearest, direction, distance)
+    direction, distance = _polar(bays, middle)
+    bays = bays[distance > nearest[direction]]
+    found[bays[:, 0], bays[:, 1]] = True
+    return found
+
+
+def _polar(places: np.ndarray, middle: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the direction in which each place lies, and its distance."""
+    away = places - np.array(middle)
+    angle = np.arctan2(away[:, 1], away[:, 0]) / (2 * np.pi) + 0.5
+    return (angle * DIRECTIONS).astype(int), np.hypot(*away.T)

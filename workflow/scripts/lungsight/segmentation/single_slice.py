@@ -127,7 +127,8 @@ def _measured(labels: np.ndarray, depth: np.ndarray, edge: np.ndarray) -> _Piece
     area = np.bincount(labels.ravel(), minlength=count)
     outline = np.bincount(labels[~inner], minlength=count)
     contact = np.bincount(labels[edge], minlength=count) / np.maximum(outline, 1)
-    radius = ndimage.maximum(depth, labels, np.arange(count))
+    radius = np.zeros(count)
+    np.maximum.at(radius, labels, depth)
     boxes = [(box[0].start, box[0].stop) if box else (0, 0) for box in ndimage.find_objects(labels)]
     return _Pieces(labels, area, contact, np.pi * radius**2 / np.maximum(area, 1), np.array([(0, 0), *boxes]))
 
@@ -153,15 +154,16 @@ def _airways(pieces: _Pieces, chosen: np.ndarray) -> np.ndarray:
 
 def _fat(plane: np.ndarray, pieces: _Pieces, chosen: np.ndarray, tissue: float) -> np.ndarray:
     """Choose the pieces that are much brighter than the largest chosen one. Bool by their number."""
-    grey = ndimage.median(plane, pieces.labels, np.arange(len(pieces.area)))
+    grey = np.bincount(pieces.labels.ravel(), plane.ravel(), len(pieces.area)) / np.maximum(pieces.area, 1)
     lung = grey[np.argmax(np.where(chosen, pieces.area, 0))]
     return grey > lung + FAT * (tissue - lung)
 
 
 class _Slice(NamedTuple):
-    """Hold what all divisions of a slice share: greys, their slope, padding, and where a piece touches an edge."""
+    """Hold what all divisions of a slice share: greys, their range, slope, padding, and where a piece touches an edge."""
 
     plane: np.ndarray
+    contrast: float
     slope: np.ndarray
     padding: np.ndarray
     edge: np.ndarray
@@ -171,8 +173,10 @@ def _prepared(plane: np.ndarray) -> _Slice:
     plane = ndimage.gaussian_filter(plane.astype(np.float32), SMOOTHING)
     padding = padding_of(plane)
     edge = ndimage.binary_dilation(padding) | frame_of(plane.shape)
-    slope = ndimage.gaussian_gradient_magnitude(plane, 1)
-    return _Slice(plane, slope, padding, edge)
+    slope = np.hypot(*np.gradient(plane))
+    slope /= max(np.percentile(slope, 98), 1e-6)
+    low, high = np.percentile(plane, (2, 98))
+    return _Slice(plane, max(high - low, 1e-6), slope, padding, edge)
 
 
 def _score(view: _Slice, lungs: np.ndarray, body: np.ndarray) -> float:
@@ -185,10 +189,9 @@ def _score(view: _Slice, lungs: np.ndarray, body: np.ndarray) -> float:
     rim, around = lungs & ~inner, ndimage.binary_dilation(lungs, iterations=2) & ~lungs & ~view.padding
     if area > MOST_OF_BODY or not rim.any() or not around.any():
         return 0.0
-    low, high = np.percentile(view.plane, (2, 98))
     inside = view.plane[inner & lungs] if (inner & lungs).any() else view.plane[lungs]
-    step = max(0.0, float(view.plane[around].mean() - inside.mean())) / max(high - low, 1e-6)
-    steepness = np.median(view.slope[rim]) / max(np.percentile(view.slope, 98), 1e-6)
+    step = max(0.0, float(view.plane[around].mean() - inside.mean())) / view.contrast
+    steepness = np.median(view.slope[rim])
     balance = min(1.0, min(sides) / max(sides) / FULL_BALANCE)
     open_rim = np.count_nonzero(lungs & view.edge) / np.count_nonzero(rim)
     parts = (
@@ -198,9 +201,8 @@ def _score(view: _Slice, lungs: np.ndarray, body: np.ndarray) -> float:
     return float(np.prod(parts))
 
 
-def _division(view: _Slice, level: float, pieces: _Pieces, most_contact: float) -> Division | None:
-    """Choose lungs among the pieces; None if no piece is left."""
-    outside = outside_of(pieces, most_contact)
+def _division(view: _Slice, level: float, pieces: _Pieces, outside: np.ndarray) -> Division | None:
+    """Choose lungs among the pieces that are not outside the body; None if no piece is left."""
     body = ~(outside[pieces.labels] | view.padding)
     chosen = ~outside & (pieces.area >= SMALLEST * np.count_nonzero(body))
     chosen[0] = False
@@ -221,8 +223,9 @@ def _divisions(view: _Slice) -> Iterator[Division]:
         depth = ndimage.distance_transform_edt(dark)
         for wall in (0.0, THIN_WALL):
             pieces = _measured(pieces_of(dark, depth, wall), depth, view.edge)
-            for most_contact in CONTACT:
-                if division := _division(view, level, pieces, most_contact):
+            choices = dict.fromkeys(outside_of(pieces, most_contact).tobytes() for most_contact in CONTACT)
+            for outside in choices:  # most often there is but one
+                if division := _division(view, level, pieces, np.frombuffer(outside, dtype=bool)):
                     yield division
 
 
