@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-from lungsight.segmentation.agreement import dice
 from lungsight.segmentation import single_slice
+from lungsight.segmentation.agreement import dice
 from lungsight.segmentation.classical import air_in_body, largest_component
 
 SMALLEST_SHARE = 0.01  # of the mask: smaller pieces are specks, not components
@@ -209,7 +209,7 @@ def on_usual_scale(image: np.ndarray) -> np.ndarray:
     if division is None:
         return image
     lung = np.median(image.T[division.lungs])
-    tissue = np.median(image.T[division.body & (image.T >= division.level)])
+    tissue = np.median(image.T[division.body & (division.level <= image.T)])
     stretched = USUAL_LUNG + (image - lung) / max(tissue - lung, 1e-6) * (USUAL_TISSUE - USUAL_LUNG)
     return np.clip(stretched, 0, 1)
 

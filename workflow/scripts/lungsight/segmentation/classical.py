@@ -20,6 +20,7 @@ from skimage.morphology import convex_hull_image, isotropic_closing, isotropic_o
 from lungsight.segmentation.single_slice import divide
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
+THINNEST_BAY = 0.35  # of that gap: a thinner one lies between ribs, where the wall itself bends
 DIRECTIONS = 360  # around the middle of the chest, in which a bay of the lung may lie
 LEAST_SIDE = 0.1  # of both lungs: less lung on one side shows no shape of its own
 # Smaller pieces of air are bowel gas or airways: as a share of the largest piece of a volume, and of the body's area in
@@ -205,7 +206,9 @@ def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = N
 def _box_of(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     """Return the part of a plane that holds a mask, with a margin in pixels."""
     ends = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
-    return slice(max(0, ends[0][0] - margin), ends[0][1] + margin), slice(max(0, ends[1][0] - margin), ends[1][1] + margin)
+    return slice(max(0, ends[0][0] - margin), ends[0][1] + margin), slice(
+        max(0, ends[1][0] - margin), ends[1][1] + margin
+    )
 
 
 def closed_lungs(lungs: np.ndarray, radius: float) -> np.ndarray:
@@ -215,7 +218,7 @@ def closed_lungs(lungs: np.ndarray, radius: float) -> np.ndarray:
     """
     closed = isotropic_closing(lungs, radius)
     for side in _sides(closed):
-        closed |= _below_pleura(closed, side)
+        closed |= isotropic_opening(_below_pleura(closed, side), THINNEST_BAY * radius)
     return ndimage.binary_fill_holes(closed)
 
 
@@ -234,7 +237,7 @@ def _below_pleura(lungs: np.ndarray, side: np.ndarray) -> np.ndarray:
     The convex hull of a lung bridges its bays. Heart, liver and spine make bays too, but these open towards the middle
     of the chest: on a line from the middle, they come before any lung. Returns (i, j) bool.
     """
-    bays = np.argwhere(convex_hull_image(side) & ~lungs)
+    bays = np.argwhere(convex_hull_image(side, offset_coordinates=False) & ~lungs)
     found = np.zeros_like(lungs)
     if not len(bays):
         return found
