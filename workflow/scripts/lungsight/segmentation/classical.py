@@ -21,7 +21,9 @@ from lungsight.segmentation.single_slice import divide
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
 THINNEST_BAY = 0.35  # of that gap: a thinner one lies between ribs, where the wall itself bends
-DIRECTIONS = 360  # around the middle of the chest, in which a bay of the lung may lie
+LARGEST_BAY = 0.25  # of the area of its lung: a larger bay is the liver or the heart
+# The mouth of a bay, as seen from the middle of its lung, lies so far outwards (cosine), and outwards or behind.
+TO_THE_RIBS = (-0.2, 0.5)
 LEAST_SIDE = 0.1  # of both lungs: less lung on one side shows no shape of its own
 # Smaller pieces of air are bowel gas or airways: as a share of the largest piece of a volume, and of the body's area in
 # a single slice.
@@ -205,54 +207,38 @@ def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = N
 
 def _box_of(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     """Return the part of a plane that holds a mask, with a margin in pixels."""
-    ends = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
-    return slice(max(0, ends[0][0] - margin), ends[0][1] + margin), slice(
-        max(0, ends[1][0] - margin), ends[1][1] + margin
-    )
+    (top, bottom), (left, right) = (np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    return slice(max(0, top - margin), bottom + margin + 1), slice(max(0, left - margin), right + margin + 1)
 
 
 def closed_lungs(lungs: np.ndarray, radius: float) -> np.ndarray:
     """Add to lungs what they enclose: vessels, consolidation inside, and consolidation below the pleura.
 
-    lungs: (i, j) bool. radius: of gaps that are closed, in pixels. Returns the same shape.
+    lungs: (i, j) bool, j to the front. radius: of gaps that are closed, in pixels. Returns the same shape.
     """
-    closed = isotropic_closing(lungs, radius)
-    for side in _sides(closed):
-        closed |= isotropic_opening(_below_pleura(closed, side), THINNEST_BAY * radius)
+    closed = ndimage.binary_fill_holes(isotropic_closing(lungs, radius))
+    across = np.flatnonzero(closed.any(axis=1))
+    middle = (across[0] + across[-1] + 1) // 2
+    for half, outwards in ((slice(None, middle), -1), (slice(middle, None), 1)):
+        if np.count_nonzero(closed[half]) > LEAST_SIDE * np.count_nonzero(closed):
+            closed[half] |= isotropic_opening(_below_pleura(closed[half], outwards), THINNEST_BAY * radius)
     return ndimage.binary_fill_holes(closed)
 
 
-def _sides(lungs: np.ndarray) -> list[np.ndarray]:
-    """Divide lungs midway between their ends; sides with little lung are left out."""
-    across = np.flatnonzero(lungs.any(axis=1))
-    middle = (across[0] + across[-1] + 1) // 2
-    left, right = lungs.copy(), lungs.copy()
-    left[middle:], right[:middle] = False, False
-    return [side for side in (left, right) if np.count_nonzero(side) > LEAST_SIDE * np.count_nonzero(lungs)]
-
-
-def _below_pleura(lungs: np.ndarray, side: np.ndarray) -> np.ndarray:
+def _below_pleura(lung: np.ndarray, outwards: int) -> np.ndarray:
     """Find the bays of one lung that open towards the ribs: what consolidation below the pleura leaves.
 
-    The convex hull of a lung bridges its bays. Heart, liver and spine make bays too, but these open towards the middle
-    of the chest: on a line from the middle, they come before any lung. Returns (i, j) bool.
+    The convex hull of a lung bridges its bays. Heart, spine and liver make bays too. These open towards the other lung
+    or the front, or they are large. lung: (i, j) bool, without holes. outwards: 1 if i runs to the ribs, else -1.
     """
-    bays = np.argwhere(convex_hull_image(side, offset_coordinates=False) & ~lungs)
-    found = np.zeros_like(lungs)
-    if not len(bays):
-        return found
-    middle = np.flatnonzero(lungs.any(axis=1))[[0, -1]].mean(), np.flatnonzero(lungs.any(axis=0)).mean()
-    nearest = np.full(DIRECTIONS + 1, np.inf)
-    direction, distance = _polar(np.argwhere(side), middle)
-    np.minimum.at(nearest, direction, distance)
-    direction, distance = _polar(bays, middle)
-    bays = bays[distance > nearest[direction]]
-    found[bays[:, 0], bays[:, 1]] = True
-    return found
-
-
-def _polar(places: np.ndarray, middle: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of the direction in which each place lies, and its distance."""
-    away = places - np.array(middle)
-    angle = np.arctan2(away[:, 1], away[:, 0]) / (2 * np.pi) + 0.5
-    return (angle * DIRECTIONS).astype(int), np.hypot(*away.T)
+    hull = convex_hull_image(lung, offset_coordinates=False)
+    labels, count = ndimage.label(hull & ~lung)
+    if not count:
+        return labels > 0
+    numbers = np.arange(1, count + 1)
+    mouth = labels * ~ndimage.binary_erosion(hull)
+    mouths = np.array(ndimage.center_of_mass(mouth > 0, mouth, numbers)).reshape(-1, 2)
+    away = (mouths - ndimage.center_of_mass(lung)) * (outwards, -1)
+    away /= np.hypot(*away.T)[:, np.newaxis]
+    small = np.bincount(labels.ravel())[1:] < LARGEST_BAY * np.count_nonzero(lung)
+    return np.isin(labels, numbers[small & (away[:, 0] > TO_THE_RIBS[0]) & (away.max(axis=1) > TO_THE_RIBS[1])])

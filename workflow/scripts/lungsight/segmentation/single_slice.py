@@ -8,6 +8,7 @@ A slice is (i, j) float; i runs across the body, from one lung to the other.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,8 @@ SMALLEST = 0.006  # of the area inside the body: smaller pieces are airways and 
 # Of the outline of a piece, on the border of the picture or on padding: air around the body has more, a lung that a
 # crop touches less. A piece in a corner of the picture is air already from the smaller share.
 CONTACT, CORNER_CONTACT = (0.12, 0.25), 0.15
-# A lung that a crop cuts covers this share of the picture, has a disc inside of this share of its own area, and does not
-# reach over the whole width. What else touches the border are gaps between body, arms and table.
+# A lung that a crop cuts covers this share of the picture, holds a disc of this share of its own area, and reaches over
+# this share of the width at most. What else touches the border are gaps between body, arms and table.
 TOUCH, CUT_LUNG, THINNEST_CUT_LUNG, WIDEST_CUT_LUNG = 0.02, 0.04, 0.06, 0.6
 # Trachea and carina: of the area of all pieces, off the middle and in width as shares of the width of all pieces.
 AIRWAY_AREA, AIRWAY_PLACE, AIRWAY_WIDTH = 0.12, 0.15, 0.25
@@ -81,10 +82,8 @@ def levels_of(plane: np.ndarray, padding: np.ndarray) -> list[float]:
     scan = plane[~padding] if np.count_nonzero(~padding) > padding.size // 50 else plane.ravel()
     low, high = np.percentile(scan, (1, 99))
     found = [threshold_otsu(scan), threshold_otsu(plane)]
-    try:
+    with suppress(ValueError):  # fewer than three grey values
         found += list(threshold_multiotsu(scan, 3, nbins=64))
-    except ValueError:  # fewer than three grey values
-        pass
     levels: list[float] = []
     for level in sorted(map(float, found)):
         if not levels or level - levels[-1] > NEAR * (high - low):
@@ -93,9 +92,10 @@ def levels_of(plane: np.ndarray, padding: np.ndarray) -> list[float]:
 
 
 def pieces_of(dark: np.ndarray, depth: np.ndarray, wall: float) -> np.ndarray:
-    """Number the connected pieces of `dark`; with a wall, also where a gap of twice its width joins them.
+    """Give numbers to the connected pieces of `dark`.
 
-    depth: the distance of each dark pixel to what is not dark.
+    depth: the distance of each dark pixel to what is not dark. wall: pieces that a gap of less than twice this width
+    joins are apart.
     """
     if not wall:
         return ndimage.label(dark)[0]
@@ -160,7 +160,7 @@ def _fat(plane: np.ndarray, pieces: _Pieces, chosen: np.ndarray, tissue: float) 
 
 
 class _Slice(NamedTuple):
-    """Hold what all divisions of a slice share: greys, their range, slope, padding, and where a piece touches an edge."""
+    """Hold what all divisions of a slice share: greys, their range and slope, padding, and what counts as an edge."""
 
     plane: np.ndarray
     contrast: float
