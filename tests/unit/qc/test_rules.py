@@ -20,6 +20,7 @@ GOOD = {
     **{"slice": "0" * 16 + "-0000", "lung_fraction": 0.2, "components": 2, "largest_share": 0.5, "border_contact": 0.0},
     **{"solidity": 0.9, "holes": 0.01, "mean_intensity": 0.3, "soft_fraction": 0.02, "neighbour_dice": 0.9},
     **{"air_fraction": 0.19, "missed_air": 0.05, "classical_dice": 0.98, "classical_kept": 0.97, "gas_fraction": 0.0},
+    "cut_out": 0,
 }
 
 

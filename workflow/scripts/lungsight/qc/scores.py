@@ -199,6 +199,12 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
     ]
 
 
+def is_cut_out(image: np.ndarray) -> bool:
+    """Return whether a picture shows the lungs alone, all else being black. image: (rows, columns) float."""
+    step = max(1, min(image.shape) // COMPARED_SIZE)
+    return single_slice.cut_out_lungs(image[::step, ::step]) is not None
+
+
 def on_usual_scale(image: np.ndarray) -> np.ndarray:
     """Stretch the greys of a picture so that lung and soft tissue lie where they do under the default window.
 
@@ -235,15 +241,19 @@ def volume_scores(
     ValueError
         If the shapes differ.
     """
+    cut_out = {"cut_out": int(len(images) == 1 and is_cut_out(images[0]))}
     if not known_window:
         images = np.stack([on_usual_scale(image) for image in images])
     walled = len(images) == 1
     if masks is None:
-        return [scores_without_mask(image, air_level, walled) for image in images]
+        return [scores_without_mask(image, air_level, walled) | cut_out for image in images]
     if images.shape != masks.shape:
         raise ValueError(f"the mask is {masks.shape}, the image {images.shape}")
     return [
-        slice_scores(image, mask, soft_level, air_level, walled) | {"neighbour_dice": float(agreement)} | classical
+        slice_scores(image, mask, soft_level, air_level, walled)
+        | {"neighbour_dice": float(agreement)}
+        | classical
+        | cut_out
         for image, mask, agreement, classical in zip(
             *(images, masks, neighbour_dices(masks), classical_scores(images, masks, air_level)), strict=True
         )

@@ -33,6 +33,10 @@ TOUCH, CUT_LUNG, THINNEST_CUT_LUNG, WIDEST_CUT_LUNG = 0.02, 0.04, 0.06, 0.6
 AIRWAY_AREA, AIRWAY_PLACE, AIRWAY_WIDTH = 0.12, 0.15, 0.25
 FAT = 0.4  # of the way from lung to tissue: brighter pieces are fat
 
+# Lungs that are cut out cover so much of the picture and hold little that is black. Their outline is dark, as a share of
+# the range of greys, and little inside is only half as bright: lung ends there, not skin.
+LEAST_CUT_OUT, MOST_CUT_OUT, MOST_HOLES, DARK_RIM, MOST_DARKER = 0.03, 0.6, 0.01, 0.75, 0.1
+
 # The score is a product. Each part is full from the first value on: two lungs cover a quarter of the body, one of them
 # at least 0.4 of the other, and the outline rises by a third of the range of greys. One lung alone has 0.35 of it.
 FULL_AREA, FULL_BALANCE, FULL_STEP, ONE_SIDED = 0.25, 0.4, 0.35, 0.35
@@ -50,12 +54,15 @@ class Division(NamedTuple):
         Grey value below which a pixel is air.
     score : float
         0 and more: how much the lungs look like lungs.
+    cut_out
+        Whether the picture shows lungs on black and nothing else.
     """
 
     lungs: np.ndarray
     body: np.ndarray
     level: float
     score: float
+    cut_out: bool = False
 
 
 def frame_of(shape: tuple[int, ...]) -> np.ndarray:
@@ -242,6 +249,27 @@ def _enlarged(mask: np.ndarray, step: int, shape: tuple[int, ...]) -> np.ndarray
     return mask.repeat(step, axis=0).repeat(step, axis=1)[: shape[0], : shape[1]]
 
 
+def cut_out_lungs(plane: np.ndarray) -> np.ndarray | None:
+    """Find the lungs in a picture that shows nothing else, the rest being black; (i, j) bool. None for other pictures.
+
+    A body on black has a bright wall around darker lungs. Under a window in which lung is black, it has large holes.
+    """
+    darkest, brightest = np.percentile(plane, (0, 99))
+    black = plane <= darkest + PADDING * (brightest - darkest)
+    shown = ndimage.binary_fill_holes(ndimage.binary_opening(~black, iterations=2))
+    share = np.count_nonzero(shown) / shown.size
+    if not LEAST_CUT_OUT < share < MOST_CUT_OUT or np.count_nonzero(shown & black) > MOST_HOLES * shown.size:
+        return None
+    if shown[frame_of(shown.shape)].any():
+        return None
+    inner = ndimage.binary_erosion(shown, iterations=2)
+    rim = inner & ~ndimage.binary_erosion(inner, iterations=2)
+    level = (np.median(plane[rim]) if rim.any() else brightest) - darkest
+    if level > DARK_RIM * (brightest - darkest) or np.mean(plane[inner] < darkest + level / 2) > MOST_DARKER:
+        return None
+    return shown
+
+
 def divide(plane: np.ndarray) -> Division | None:
     """Find both lungs in a slice.
 
@@ -258,7 +286,11 @@ def divide(plane: np.ndarray) -> Division | None:
     if plane.min() == plane.max():
         return None
     step = max(1, round(max(plane.shape) / SIDE))
-    view = _prepared(downscale_local_mean(plane, (step, step), cval=plane.min()) if step > 1 else plane)
+    small = downscale_local_mean(plane, (step, step), cval=plane.min()) if step > 1 else plane
+    if (shown := cut_out_lungs(small)) is not None:
+        lungs = _enlarged(shown, step, plane.shape)
+        return Division(lungs, lungs, float(threshold_otsu(plane[lungs])), score=1.0, cut_out=True)
+    view = _prepared(small)
     best = max(_divisions(view), key=lambda division: division.score, default=None)
     if best is None or step == 1:
         return best
