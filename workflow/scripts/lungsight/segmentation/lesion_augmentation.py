@@ -12,7 +12,7 @@ RADIUS_MM = (10.0, 35.0)
 FLATNESS = (0.5, 1.0)  # of each radius: patches lie flat along the pleura
 DEPTH_MM = 15.0  # most centres are nearer to the pleura
 SUBPLEURAL = 0.8  # share of these centres
-SOLID = 0.5  # share of patches with a solid core, and the core's share of the radius
+SOLID = 0.5  # share of patches with a solid core beside the first, and the core's share of the radius
 HAZE, CORE = (0.25, 0.6), (0.9, 1.05)  # grey values, as shares of the way from lung to soft tissue
 FRAY, FRAY_MM, SOFTNESS = 0.25, 8.0, 0.15  # how much and how finely the edge is frayed; its width; shares of the radius
 
@@ -38,10 +38,10 @@ def with_lesions(
     tissue = float(np.percentile(volume[rim], 75))
     fray = _noise(volume.shape, spacing, rng)
     haze, core = np.zeros(volume.shape, np.float32), np.zeros(volume.shape, np.float32)
-    for centre in _centres(lung, spacing, rng):
+    for number, centre in enumerate(_centres(lung, spacing, rng)):
         reach = _reach(volume.shape, centre, spacing, rng)
         haze = np.maximum(haze, _inside(1 - reach + FRAY * fray))
-        if rng.random() < SOLID:
+        if number == 0 or rng.random() < SOLID:
             core = np.maximum(core, _inside(SOLID - reach + FRAY * fray))
     changed = volume
     for share, levels in ((haze, HAZE), (core, CORE)):

@@ -33,7 +33,7 @@ TOUCH, CUT_LUNG, THINNEST_CUT_LUNG, WIDEST_CUT_LUNG = 0.02, 0.04, 0.06, 0.6
 AIRWAY_AREA, AIRWAY_PLACE, AIRWAY_WIDTH = 0.12, 0.15, 0.25
 FAT = 0.4  # of the way from lung to tissue: brighter pieces are fat
 
-# Lungs that are cut out cover so much of the picture and hold little that is black. Their outline is dark, as a share of
+# Lungs that are cut out cover so much of the picture and hold little that is black. Their outline is dark, a share of
 # the range of greys, and little inside is only half as bright: lung ends there, not skin.
 LEAST_CUT_OUT, MOST_CUT_OUT, MOST_HOLES, DARK_RIM, MOST_DARKER = 0.03, 0.6, 0.01, 0.75, 0.1
 
@@ -292,8 +292,7 @@ def divide(plane: np.ndarray) -> Division | None:
         return Division(lungs, lungs, float(threshold_otsu(plane[lungs])), score=1.0, cut_out=True)
     view = _prepared(small)
     best = max(_divisions(view), key=lambda division: division.score, default=None)
-    if best is None or step == 1:
-        return best
-    dark = ndimage.gaussian_filter(plane.astype(np.float32), SMOOTHING) < best.level
-    lungs = dark & _enlarged(ndimage.binary_dilation(best.lungs), step, plane.shape)
+    if best is None:
+        return None
+    lungs = (plane < best.level) & _enlarged(ndimage.binary_dilation(best.lungs), step, plane.shape)
     return best._replace(lungs=lungs, body=_enlarged(best.body, step, plane.shape))
