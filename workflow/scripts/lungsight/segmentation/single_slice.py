@@ -19,6 +19,10 @@ from skimage.transform import downscale_local_mean
 SIDE = 256  # pixels: larger slices are judged at every second, third, … pixel
 SMOOTHING = 0.7  # pixels of the judged slice: noise shall not divide the lung
 PADDING = 0.02  # of the range of greys: what is nearly as dark as the darkest and holds a corner is padding, not scan
+WHITE_LINE = 0.97  # of a row or column: so white, it is the margin of a page
+BLURRED_LINES = 2  # at the margin, by the smoothing
+# Under a soft-tissue window lung is black: a black piece of this share of the scan. Tissue is little above it.
+BLACK_LUNG, ABOVE_BLACK = 0.04, 0.06
 NEAR = 0.04  # of the range of greys: thresholds that are nearer to each other than this are one
 THIN_WALL = 2.0  # pixels: a gap up to twice as wide in the chest wall or the mediastinum does not join two pieces
 
@@ -34,8 +38,9 @@ AIRWAY_AREA, AIRWAY_PLACE, AIRWAY_WIDTH = 0.12, 0.15, 0.25
 FAT = 0.4  # of the way from lung to tissue: brighter pieces are fat
 
 # Lungs that are cut out cover so much of the picture and hold little that is black. Their outline is dark, a share of
-# the range of greys, and little inside is only half as bright: lung ends there, not skin.
-LEAST_CUT_OUT, MOST_CUT_OUT, MOST_HOLES, DARK_RIM, MOST_DARKER = 0.03, 0.6, 0.01, 0.75, 0.1
+# the range of greys, and little inside is half as bright or much brighter: lung ends there, not skin.
+LEAST_CUT_OUT, MOST_CUT_OUT, MOST_HOLES, DARK_RIM = 0.03, 0.6, 0.01, 0.75
+MOST_DARKER, MOST_BRIGHTER = 0.1, 0.25
 
 # The score is a product. Each part is full from the first value on: two lungs cover a quarter of the body, one of them
 # at least 0.4 of the other, and the outline rises by a third of the range of greys. One lung alone has 0.35 of it.
@@ -73,10 +78,23 @@ def frame_of(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def padding_of(plane: np.ndarray) -> np.ndarray:
-    """Find what surrounds a scan that fills no rectangle: pieces of the darkest grey in the corners. Returns bool."""
+    """Find what surrounds a scan: the white margin of a page, and within it the darkest grey in the corners. Bool."""
     darkest, brightest = plane.min(), plane.max()
-    labels, _ = ndimage.label(plane <= darkest + PADDING * (brightest - darkest))
-    return ndimage.binary_opening(np.isin(labels, _in_corners(labels)), iterations=2)
+    near = PADDING * (brightest - darkest)
+    white = plane >= brightest - near
+    padding = np.ones(plane.shape, dtype=bool)
+    part = _within_margin(white.mean(axis=1)), _within_margin(white.mean(axis=0))
+    labels, _ = ndimage.label(plane[part] <= darkest + near)
+    padding[part] = ndimage.binary_opening(np.isin(labels, _in_corners(labels)), iterations=2)
+    return padding
+
+
+def _within_margin(white: np.ndarray) -> slice:
+    """Return the lines from the first to the last one that is not white. white: its share of each line."""
+    kept = np.flatnonzero(white <= WHITE_LINE)
+    if not kept.size or kept[-1] - kept[0] == len(white) - 1:
+        return slice(None)
+    return slice(kept[0] + BLURRED_LINES, kept[-1] + 1 - BLURRED_LINES)
 
 
 def _in_corners(labels: np.ndarray) -> list[int]:
@@ -85,9 +103,17 @@ def _in_corners(labels: np.ndarray) -> list[int]:
 
 
 def levels_of(plane: np.ndarray, padding: np.ndarray) -> list[float]:
-    """List grey values that may divide air from tissue, by Otsu's method with and without padding, in two and three."""
+    """List grey values that may divide air from tissue, by Otsu's method with and without padding, in two and three.
+
+    Where lung is black there is but one, just above black, since fat is nearly black as well.
+    """
     scan = plane[~padding] if np.count_nonzero(~padding) > padding.size // 50 else plane.ravel()
-    low, high = np.percentile(scan, (1, 99))
+    darkest, (low, high) = plane.min(), np.percentile(scan, (1, 99))
+    labels, _ = ndimage.label(
+        ndimage.binary_opening((plane <= darkest + PADDING * (high - darkest)) & ~padding, iterations=2)
+    )
+    if np.bincount(labels.ravel())[1:].max(initial=0) > BLACK_LUNG * scan.size:
+        return [float(darkest + ABOVE_BLACK * (high - darkest))]
     found = [threshold_otsu(scan), threshold_otsu(plane)]
     with suppress(ValueError):  # fewer than three grey values
         found += list(threshold_multiotsu(scan, 3, nbins=64))
@@ -265,7 +291,10 @@ def cut_out_lungs(plane: np.ndarray) -> np.ndarray | None:
     inner = ndimage.binary_erosion(shown, iterations=2)
     rim = inner & ~ndimage.binary_erosion(inner, iterations=2)
     level = (np.median(plane[rim]) if rim.any() else brightest) - darkest
-    if level > DARK_RIM * (brightest - darkest) or np.mean(plane[inner] < darkest + level / 2) > MOST_DARKER:
+    shares = level / (brightest - darkest), np.mean(plane[inner] < darkest + level / 2)
+    if shares[0] > DARK_RIM or shares[1] > MOST_DARKER:
+        return None
+    if np.mean(plane[inner] > (darkest + level + brightest) / 2) > MOST_BRIGHTER:
         return None
     return shown
 
