@@ -21,6 +21,7 @@ Read the modules in this order:
 3. One cohort: `conversion` is the command line of a shard; `gather` joins shards and table.
 4. All cohorts: `perceptual_hash` and `duplicates` find copies. `aspects`, `counts` and `label_predictability` make the
    two tables of the report.
+5. How each image was made: the package `forensics`.
 
 A file that cannot be converted exactly is refused: nothing is interpolated, averaged or guessed.
 """

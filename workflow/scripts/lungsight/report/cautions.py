@@ -1,6 +1,7 @@
 """What a reader should hold against the numbers: statements, each decided by the run's tables."""
 
 from lungsight.report.components import Statement
+from lungsight.report.forensics import forensic_findings
 from lungsight.report.results import RunResults, better_than_chance
 from lungsight.run_description import cohorts_of
 from lungsight.splits.composition import single_class_sources, slices_per_patient
@@ -161,6 +162,11 @@ def confounding(results: RunResults) -> list[Statement]:
     return statements
 
 
+def image_making(results: RunResults) -> list[Statement]:
+    """Warn where how the images were made tells the label: format, compression, borders, marks."""
+    return forensic_findings(results.forensics)
+
+
 def few_patients(results: RunResults) -> list[Statement]:
     """Name the cohorts with few test patients."""
     small = [
@@ -212,6 +218,7 @@ def cautions(results: RunResults) -> list[Statement]:
         *stand_ins(results),
         *split_overlap(results),
         *confounding(results),
+        *image_making(results),
         *not_learned(results),
         *few_patients(results),
         *rejected_cases(results),
