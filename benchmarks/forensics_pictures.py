@@ -5,8 +5,8 @@ python benchmarks/forensics_pictures.py --data DIR [--out DIR] [--papers]
 DIR: `Data` of the repository Coronavirus-Visualization-Team/CVT_COVID-CT-CNN, with master-data/ and Meta/. Soares'
 SARS-CoV-2 CT-scan data set are the files `Covid (n).png` and `Non-Covid (n).png`; it names no patients, so each picture
 counts as one. COVID-CT are the files that its two tables of metadata name. A patient is one of those tables, or the
-figure of a paper where they say none. With --out, the two tables of traces are written there. With --papers, each paper of COVID-CT counts as one
-patient, since pictures of one paper were made together.
+figure of a paper where they say none. With --out, the two tables of traces are written there. With --papers, each paper
+of COVID-CT counts as one patient, since pictures of one paper were made together.
 """
 
 import argparse
