@@ -212,7 +212,11 @@ EDITS = {
     "lungsight moved": (with_lungsight_elsewhere, {}, None),
     "the project moved": (moved_deeper, {}, None),
     "the project copied": (copied, {}, None),
-    "the title": (setting(report={"title": "Another"}), {"write_report"}, DEAR | {"evaluate_model", "make_split"}),
+    "the title": (
+        setting(report={"title": "Another"}),
+        {"write_report", "model_cards"},
+        DEAR | {"evaluate_model", "make_split"},
+    ),
     "resamples of intervals": (
         setting(report={"bootstrap": 77}),
         {
@@ -221,6 +225,12 @@ EDITS = {
         },
         DEAR | {"make_split", "draw_overlays"},
     ),
+    "the licence of what is published": (
+        setting(package={"licence": "CC BY 4.0"}),
+        {"model_cards": 1},
+        DEAR | {"evaluate_model", "write_report"},
+    ),
+    "what else a package holds": (setting(package={"images": True, "authors": ["A. Author"]}), {}, None),
     "pictures of maps": (
         setting(explain={"overlays": 2}),
         {"draw_overlays": 8, "summarise_maps": 8, "write_report": 1},
@@ -263,6 +273,8 @@ EDITS = {
         {"make_split": 4, "train_stage": 8},
         CONVERSION | LUNGS | {"image_cache"},
     ),
+    "official lists, off as by default": (setting(splits={"official": False}), {}, None),
+    "official lists of a cohort that has none": (cohort_setting("curated", official_split=False), {}, None),
     "one framework less": (
         setting(pipelines={"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch", "imagenet"]}),
         {"write_report"},

@@ -367,6 +367,7 @@ class ManifestRow(TypedDict):
     classical_dice: NotRequired[float]
     classical_kept: NotRequired[float]
     gas_fraction: NotRequired[float]
+    cut_out: NotRequired[int]
     decided_by: str
 
 
@@ -748,6 +749,7 @@ class ScoresRow(TypedDict):
     classical_dice: float
     classical_kept: float
     gas_fraction: float
+    cut_out: int
 
 
 class SegmentationMetricsRow(TypedDict):

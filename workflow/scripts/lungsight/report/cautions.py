@@ -96,6 +96,13 @@ def split_overlap(results: RunResults) -> list[Statement]:
     overlap = results.leakage
     if overlap.empty:
         return statements
+    official = list(dict.fromkeys(overlap.loc[overlap["unit"] == "official", "cohort"]))
+    if official:
+        statements.append(
+            Statement(
+                "plain", f"{listed(official)}: train, validation and test are the official lists of the data set."
+            )
+        )
     unknown = list(dict.fromkeys(overlap.loc[overlap["patients_known"] == 0, "cohort"]))
     if unknown:
         statements.append(
@@ -110,7 +117,16 @@ def split_overlap(results: RunResults) -> list[Statement]:
             Statement("warn", f"{row['cohort']}, {row['framework']}: {count(row[column], counted)} {shared}.")
             for _, row in overlap[overlap[column] > 0].iterrows()
         ]
-    if not statements and not overlap["patients_on_two_sides"].any():
+    divided = overlap[(overlap["unit"] == "official") & (overlap["patients_on_two_sides"] > 0)]
+    statements += [
+        Statement(
+            "warn",
+            f"{row['cohort']}, {row['framework']}: the official lists put"
+            f" {count(row['patients_on_two_sides'], 'patient')} into two subsets.",
+        )
+        for _, row in divided.iterrows()
+    ]
+    if all(found.tone == "plain" for found in statements) and not overlap["patients_on_two_sides"].any():
         statements.append(
             Statement(
                 "good",

@@ -17,6 +17,7 @@ from lungsight import __version__
 from lungsight.audit.forensics import COHORT as COHORT_QUESTION
 from lungsight.intake.aspects import NUMBERS
 from lungsight.intake.cohort_summary import cohort_counts, usable_cases
+from lungsight.intake.counts import MOST_VALUES
 from lungsight.intake.duplicates import groups_with_two_labels
 from lungsight.intake.geometry import slice_to_image
 from lungsight.report.charts import BLUE, ORANGE, STYLE, as_svg, whole_numbers
@@ -231,6 +232,8 @@ def _cohort(results: IntakeResults, cohort: IntakeCohort) -> dict[str, Any]:
         "left_out": _counts_table(f"left-{name}", "Left out, and why", counts[counts["aspect"] == "reason"]),
         "notes": _counts_table(f"notes-{name}", "Notes on what was taken in", counts[counts["aspect"] == "note"]),
         "acquisition": _counts_table(f"acquisition-{name}", "Acquisition and duplicates by label", acquisition),
+        "grouped": f"Where there are more than {MOST_VALUES} values, the rarest are one row, and sizes are grouped by"
+        f" the longer side of the image, in pixels. cohorts/{name}/cases.tsv has those of each case.",
         "histograms": Markup(histograms(taken)),
         "histogram_caption": f"{count(len(taken), 'case')} of {name}; what a header does not say is not drawn.",
         "constant": f"The same in all: {', '.join(constant)}." if constant else "",
@@ -241,7 +244,7 @@ def _cohort(results: IntakeResults, cohort: IntakeCohort) -> dict[str, Any]:
 
 def _numbers_known(taken: pd.DataFrame) -> dict[str, str]:
     """List the numeric columns that some case has: column → title."""
-    titles = {"n_slices": "slices of a case"} | NUMBERS
+    titles = {"n_slices": "slices of a case", "rows": "rows of an image", "columns": "columns of an image"} | NUMBERS
     return {name: title for name, title in titles.items() if name in taken and taken[name].notna().any()}
 
 
