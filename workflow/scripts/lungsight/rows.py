@@ -521,6 +521,7 @@ class ReportSaliencyRow(TypedDict):
     n: int
     n_patients: int
     n_empty: int
+    n_left_out: int
     lung_mass: float
     lung_mass_lo: float
     lung_mass_hi: float
@@ -876,3 +877,12 @@ class VerdictsRow(TypedDict):
     similarity_lo: float
     similarity_hi: float
     maps_pass: int
+    slices: int
+    slices_left_out: int
+    left_out_of_classes: str
+    lost_by_class: float
+    lost_by_class_lo: float
+    lost_by_class_hi: float
+    lost_by_outcome: float
+    lost_by_outcome_lo: float
+    lost_by_outcome_hi: float

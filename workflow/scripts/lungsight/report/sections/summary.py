@@ -18,6 +18,7 @@ CONCLUSION_PHRASES = {
     "chance": "show no preference for the lung",
     "elsewhere": "look elsewhere",
     "unknown": "cannot be judged",
+    "withheld": "not assessed, for want of accepted lung masks",
 }
 
 
