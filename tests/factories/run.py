@@ -40,6 +40,7 @@ REPORT_RULES = (
         "performance_differences",
         "evaluate_subgroups",
         "evaluation_tables",
+        "selection_table",
     ),
     *("rank_pipelines", "write_report", "report"),
 )

@@ -730,6 +730,26 @@ class SegmentationTrainingRow(TypedDict):
     seconds: float
 
 
+class SelectionRow(TypedDict):
+    """Row of the table `selection`."""
+
+    cohort: str
+    excluded_by: str
+    framework: str
+    label: str
+    patients_known: int
+    patients: int
+    patients_kept: int
+    unit: str
+    n: int
+    kept: int
+    excluded: float
+    excluded_lo: float
+    excluded_hi: float
+    p: float
+    p_holm: float
+
+
 class SlicesRow(TypedDict):
     """Row of the table `slices`."""
 

@@ -252,6 +252,7 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png", "worst.png"))
     if run["has_masks"]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
+        yield from ["report/selection.tsv"] if labelled else []
     if run["stages"]:
         yield from (f"splits/{name}/{input_view}.tsv" for name in labelled for input_view in input_views_of(run))
         yield from ("report/leakage.tsv", *(["report/leakage_inflation.tsv"] if run["leakage_pipelines"] else []))

@@ -36,7 +36,7 @@ class RunResults:
         By cohort.
     splits
         By (cohort, input view).
-    segmentation, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
+    segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
         The tables of these names.
     ranking
         report/systems.tsv.
@@ -53,6 +53,7 @@ class RunResults:
     manifests: dict[str, pd.DataFrame] = field(default_factory=dict)
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage_inflation: pd.DataFrame = field(default_factory=pd.DataFrame)
     metrics: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -158,6 +159,8 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
     if run["has_masks"]:
         manifests = {name: read_table(folder / f"qc/{name}/manifest.tsv", schema="manifest") for name in labelled}
         results = replace(results, manifests=manifests)
+    if results.manifests:
+        results = replace(results, selection=read_table(folder / "report/selection.tsv", schema="selection"))
     return _with_models(results) if run["stages"] else results
 
 
