@@ -25,6 +25,7 @@ SCENES = {
     "equal, few patients": ((0.2, 0.2), (12, 12), (5, 5), 0.3),
     "equal, unequal slices": ((0.2, 0.2), (100, 30), (2, 20), 0.3),
     "equal, unequal slices, the other way": ((0.2, 0.2), (100, 30), (20, 2), 0.3),
+    "equal, rare, unequal slices": ((0.05, 0.05), (100, 30), (20, 2), 0.3),
     "26 % and 14 %, 266 and 397 pictures, each a patient": ((0.26, 0.14), (266, 397), (1, 1), 0.0),
     "26 % and 14 %, 216 and 171 patients": ((0.26, 0.14), (216, 171), (2, 2), 0.3),
     "26 % and 14 %, 100 and 100 patients of 20 slices": ((0.26, 0.14), (100, 100), (20, 20), 0.3),
@@ -47,26 +48,26 @@ def simulated_rate(
     slices: tuple[int, int],
     within: float,
     simulations: int,
-    shuffles: int,
+    draws: int,
     seed: int,
 ) -> float:
     """Return how often the test finds a difference between two classes at SIGNIFICANT."""
     rng = np.random.default_rng(seed)
-    labels = pd.Series(np.repeat(["first", "second"], patients))
+    labels, units = pd.Series(np.repeat(["first", "second"], patients)), np.repeat(np.array(slices, float), patients)
     found = 0
     for number in range(simulations):
         of_classes = [simulated_shares(*each, within, rng) for each in zip(shares, patients, slices, strict=True)]
-        found += p_of_classes(np.concatenate(of_classes), labels, number, shuffles) < SIGNIFICANT
+        found += p_of_classes(np.concatenate(of_classes), units, labels, number, draws) < SIGNIFICANT
     return found / simulations
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--simulations", type=int, default=1000)
-    parser.add_argument("--shuffles", type=int, default=499)
+    parser.add_argument("--draws", type=int, default=499)
     args = parser.parse_args()
     for name, scene in SCENES.items():
-        rate = simulated_rate(*scene, simulations=args.simulations, shuffles=args.shuffles, seed=1)
+        rate = simulated_rate(*scene, simulations=args.simulations, draws=args.draws, seed=1)
         print(f"{rate:.3f}  {name}", flush=True)
 
 

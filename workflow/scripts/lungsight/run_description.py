@@ -248,6 +248,7 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
     labelled = labelled_cohorts_of(run)
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(run))
     yield from (f"cohorts/{name}/slices.tsv" for name in labelled)
+    yield "report/intake_labels.tsv"
     if run["has_contours"]:
         yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png", "worst.png"))
     if run["has_masks"]:

@@ -124,9 +124,9 @@ def audited_sample(saliency: pd.DataFrame, resamples: int, seed: int) -> Audited
         lost=left_out(saliency).to_numpy(np.float64), wrong=saliency["outcome"].isin(["FP", "FN"]).to_numpy()
     )
     patients = slices.groupby(["label", "patient"], sort=False, as_index=False)["lost"].mean()
+    labels: list[str] = [str(label) for label in slices["label"].unique()]
     classes = tuple(
-        _counts(str(label), slices[slices["label"] == label], patients[patients["label"] == label])
-        for label in slices["label"].unique()
+        _counts(label, slices[slices["label"] == label], patients[patients["label"] == label]) for label in labels
     )
     if not slices["lost"].any():
         return AuditedSample(classes, Estimate(0.0, 0.0, 0.0), Estimate(0.0, 0.0, 0.0))

@@ -55,7 +55,7 @@ class SliceImages:
     @property
     def usable(self) -> np.ndarray:
         """(n,) bool, whether a slice has a lung in a mask that passed quality control."""
-        lung = self.masks.any(axis=(1, 2))
+        lung = np.asarray(self.masks.any(axis=(1, 2)))
         return lung if self.accepted is None else lung & self.accepted
 
     def take(self, rows: np.ndarray) -> "SliceImages":
@@ -140,7 +140,7 @@ def reasons(maps: np.ndarray, slices: SliceImages) -> np.ndarray:
 
 def is_empty(maps: np.ndarray) -> np.ndarray:
     """Tell which maps (n, h, w) are zero everywhere, (n,) bool."""
-    return np.isfinite(maps).all(axis=(1, 2)) & ~(maps > 0).any(axis=(1, 2))
+    return np.asarray(np.isfinite(maps).all(axis=(1, 2)) & ~(maps > 0).any(axis=(1, 2)))
 
 
 def explain_slices(

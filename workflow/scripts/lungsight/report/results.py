@@ -38,6 +38,8 @@ class RunResults:
         By (cohort, input view).
     segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
         The tables of these names.
+    label_predictability
+        report/intake_labels.tsv.
     ranking
         report/systems.tsv.
     evaluation
@@ -53,6 +55,7 @@ class RunResults:
     manifests: dict[str, pd.DataFrame] = field(default_factory=dict)
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    label_predictability: pd.DataFrame = field(default_factory=pd.DataFrame)
     selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage_inflation: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -151,6 +154,7 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
         run=run,
         cases={name: read_table(folder / f"cohorts/{name}/cases.tsv", schema="cases") for name in cohorts_of(run)},
         slices={name: read_table(folder / f"cohorts/{name}/slices.tsv", schema="slices") for name in labelled},
+        label_predictability=read_table(folder / "report/intake_labels.tsv", schema="intake_labels"),
         thesis=read_table(thesis, schema="thesis"),
     )
     if run["has_contours"]:
