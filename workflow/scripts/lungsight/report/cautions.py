@@ -430,7 +430,7 @@ def masks_lost(results: RunResults) -> list[Statement]:
             "warn",
             f"{cohort_of_stage(results.run, row['stage'])}, {row['framework']} slices: {row['slices_left_out']} of"
             f" {count(row['slices'], 'test slice')} have no accepted lung mask: {row['left_out_of_classes']}; by"
-            f" patient the shares differ by {with_interval(row, 'lost_by_class')}. Maps and verdict rest on the others.",
+            f" patient the shares differ by {with_interval(row, 'lost_by_class')}. Maps and verdict use the others.",
         )
         for row in rows.drop_duplicates(["stage", "framework", "left_out_of_classes"]).to_dict("records")
     ]

@@ -1,7 +1,7 @@
 """Flow diagrams: from the rows of a table to the images of each input view, and the same in words."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,7 @@ from lungsight.report.results import RunResults
 from lungsight.splits.cohort_flow import AFTER_INTAKE, INPUT_VIEW_NAMES, Step, cohort_flow
 from lungsight.wording import number
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 FEW_REASONS = 3  # beside a box; the table of reasons has them all
 # Left and right edges of the boxes: what is left, and what was left out.
 BOX, BOX_BESIDE = (0.0, 4.4), (5.0, 9.6)
@@ -36,21 +36,24 @@ def section(results: RunResults) -> dict[str, Any] | None:
     }
 
 
-def shares_of(results: RunResults, cohort: str) -> dict[str, str]:
-    """Write which share of each class was left out until a step: name of the step → line."""
+def shares_of(results: RunResults, cohort: str) -> dict[str, list[str]]:
+    """Write which share of each class was left out until a step: name of the step → lines, where anything was."""
     if results.selection.empty:
         return {}
     names = {"": AFTER_INTAKE} | INPUT_VIEW_NAMES
     of_cohort = results.selection[results.selection["cohort"] == cohort]
-    return {names[str(view)]: _shares(rows) for view, rows in of_cohort.groupby("framework", sort=False)}
+    by_view = of_cohort.groupby("framework", sort=False)
+    return {names[str(view)]: _shares(rows) for view, rows in by_view if rows["excluded"].any()}
 
 
-def _shares(rows: pd.DataFrame) -> str:
+def _shares(rows: pd.DataFrame) -> list[str]:
     """Write what share of each class was left out, and whether it depends on the class."""
-    shares = ", ".join(f"{100 * row['excluded']:.0f} % of {row['label']}" for _, row in rows.iterrows())
     p = rows["p_holm"].iloc[0]
-    tested = "" if pd.isna(p) else "; p < 0.001" if p < 0.001 else f"; p = {number(p, 3)}"
-    return f"Left out: {shares}{tested}"
+    tested = "" if pd.isna(p) else " (p < 0.001)" if p < 0.001 else f" (p = {number(p, 3)})"
+    return [
+        f"so far, by patient{tested}:",
+        *(f"{100 * row['excluded']:.0f} % of {row['label']}" for _, row in rows.iterrows()),
+    ]
 
 
 def steps_of(results: RunResults, cohort: str) -> list[Step]:
@@ -61,19 +64,19 @@ def steps_of(results: RunResults, cohort: str) -> list[Step]:
     return cohort_flow(cases, slices, manifest, splits, results.input_views, results.run["labels"])
 
 
-def in_words(steps: list[Step], shares: Mapping[str, str] = NOTHING) -> list[str]:
+def in_words(steps: list[Step], shares: Mapping[str, Sequence[str]] = NOTHING) -> list[str]:
     """Write the diagram as sentences, for those who do not see it. Arguments: `draw`'s."""
     sentences = []
     for step in steps:
-        share = shares.get(step.name, "")
+        share = shares.get(step.name, ())
         left_out = f" Left out before: {'; '.join(_left_out(step))}." if step.left_out else ""
         subsets = f" Of these {_subsets(step)}." if step.subsets else ""
-        of_classes = f" {share}, by patient." if share else ""
+        of_classes = f" Left out {share[0]} {', '.join(share[1:])}." if share else ""
         sentences.append(f"{step.name}: {_total(step)}.{left_out}{of_classes}{subsets}")
     return sentences
 
 
-def draw(steps: list[Step], shares: Mapping[str, str] = NOTHING) -> str:
+def draw(steps: list[Step], shares: Mapping[str, Sequence[str]] = NOTHING) -> str:
     """Draw the diagram of one cohort. shares: as `shares_of` gives them."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 1.3 * len(steps)))
@@ -81,8 +84,8 @@ def draw(steps: list[Step], shares: Mapping[str, str] = NOTHING) -> str:
         axes.set_axis_off()
         bottom = 0.0
         for place, step in enumerate(steps):
-            share = shares.get(step.name, "")
-            top = _draw_arrow(axes, bottom, [*_left_out(step), *([share] if share else [])]) if place else bottom
+            beside = [*_left_out(step), *shares.get(step.name, ())]
+            top = _draw_arrow(axes, bottom, beside) if place else bottom
             lines = [step.name, _total(step), *([_subsets(step)] if step.subsets else [])]
             bottom = _draw_box(axes, BOX, top, lines, solid=True)
         axes.set(xlim=(-0.1, BOX_BESIDE[1] + 0.1), ylim=(bottom - 0.1, 0.1))
