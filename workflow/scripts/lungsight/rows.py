@@ -258,6 +258,13 @@ class InterventionLogitsRow(TypedDict):
     low_pass: float
 
 
+class KeptRow(TypedDict):
+    """Row of the table `kept`."""
+
+    slice: str
+    keep: int
+
+
 class LeakageRow(TypedDict):
     """Row of the table `leakage`."""
 
