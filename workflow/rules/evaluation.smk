@@ -277,3 +277,4 @@ rule evaluate:
         rules.performance_differences.output,
         rules.evaluate_subgroups.output,
         rules.evaluation_tables.output,
+        rules.selection_table.output,
