@@ -13,6 +13,7 @@ from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS
 from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
 from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.components import Row, Statement
+from lungsight.report.forensics import forensic_findings
 from lungsight.report.results import RunResults, better_than_chance, model_of
 from lungsight.run_description import cohort_of_stage, cohorts_of
 from lungsight.splits.composition import single_class_sources, slices_per_patient
@@ -106,9 +107,9 @@ def not_learned(results: RunResults) -> list[Statement]:
 
 def split_overlap(results: RunResults) -> list[Statement]:
     """Say what train, validation and test share, within a cohort and between cohorts; also where they share nothing."""
-    statements = [*leakage(results), *unknown_patients(results)]
-    overlap = results.leakage
-    if not statements and not overlap.empty and not overlap["patients_on_two_sides"].any():
+    found, overlap = [*leakage(results), *unknown_patients(results)], results.leakage
+    statements = [*official_lists(results), *found]
+    if not found and not overlap.empty and not overlap["patients_on_two_sides"].any():
         statements.append(
             Statement(
                 "good",
@@ -137,7 +138,27 @@ def leakage(results: RunResults) -> list[Statement]:
             Statement("warn", f"{row['cohort']}, {row['framework']}: {count(row[column], counted)} {shared}.")
             for _, row in overlap[overlap[column] > 0].iterrows()
         ]
+    divided = overlap[(overlap["unit"] == "official") & (overlap["patients_on_two_sides"] > 0)]
+    statements += [
+        Statement(
+            "warn",
+            f"{row['cohort']}, {row['framework']}: the official lists put"
+            f" {count(row['patients_on_two_sides'], 'patient')} into two subsets.",
+        )
+        for _, row in divided.iterrows()
+    ]
     return statements
+
+
+def official_lists(results: RunResults) -> list[Statement]:
+    """Name the cohorts that are split as their data set says."""
+    overlap = results.leakage
+    official = [] if overlap.empty else list(dict.fromkeys(overlap.loc[overlap["unit"] == "official", "cohort"]))
+    if not official:
+        return []
+    return [
+        Statement("plain", f"{listed(official)}: train, validation and test are the official lists of the data set.")
+    ]
 
 
 def unknown_patients(results: RunResults) -> list[Statement]:
@@ -179,6 +200,11 @@ def confounding(results: RunResults) -> list[Statement]:
                 )
             )
     return statements
+
+
+def image_making(results: RunResults) -> list[Statement]:
+    """Warn where how the images were made tells the label: format, compression, borders, marks."""
+    return forensic_findings(results.forensics)
 
 
 def few_patients(results: RunResults) -> list[Statement]:
@@ -477,6 +503,7 @@ KINDS = (
         "background or grey levels suffice", "bad", classifiers, "audit.tsv", "no network is needed to tell the class"
     ),
     Kind("one aspect suffices", "bad", aspects, "intake_labels.tsv", "how a scan was made tells the class"),
+    Kind("the making suffices", "bad", image_making, "forensics.tsv", "how an image was made tells the class"),
     Kind("the source is known", "warn", source_is_known, "audit.tsv", "a step towards a shortcut"),
     Kind("slices or sources differ", "warn", confounding, "slices.tsv", "a shortcut by number or by source"),
     Kind("masks lost", "warn", masks_lost, "verdicts.tsv", "maps, audit and verdict did not see these slices"),
@@ -485,6 +512,7 @@ KINDS = (
     Kind("patients unknown", "warn", unknown_patients, "leakage.tsv", "leakage cannot be excluded"),
     Kind("stand-in weights", "warn", stand_ins, "metrics.tsv", "another start than was asked for"),
     Kind("few test patients", "warn", few_patients, "splits", "the intervals are wide"),
+    Kind("official lists", "plain", official_lists, "leakage.tsv", "the split is not this run's own"),
     Kind("cases rejected", "plain", rejected_cases, "cases.tsv", "who was not seen at all"),
     Kind("empty maps", "plain", empty_maps, "saliency.tsv", "where these models look is unknown"),
 )
