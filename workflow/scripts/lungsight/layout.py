@@ -9,6 +9,7 @@ from pathlib import Path
 # cohorts/<cohort>/
 CASES = "cases.tsv"
 SLICES = "slices.tsv"
+FORENSICS = "forensics.tsv"
 SHARDS = "shards"  # <shard>/cases.tsv and slices.tsv, of the shard alone
 NIFTI = "nifti"  # <shard>/<case>.nii.gz
 PNG = "png"  # <shard>/<slice>.png
@@ -55,6 +56,11 @@ def split_file(results: Path, cohort: str, input_view: str) -> Path:
 def manifest_file(results: Path, cohort: str) -> Path:
     """Return where a run keeps what QC decided on the slices of a cohort."""
     return results / "qc" / cohort / "manifest.tsv"
+
+
+def kept_file(results: Path, cohort: str, input_view: str) -> Path:
+    """Return where a run keeps which slices of a cohort one kind of input keeps."""
+    return results / "qc" / cohort / "kept" / f"{input_view}.tsv"
 
 
 def predictions_file(model: Path, cohort: str) -> Path:

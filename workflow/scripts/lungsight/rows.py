@@ -194,6 +194,46 @@ class DuplicatesRow(TypedDict):
     label_conflict: int
 
 
+class ForensicsRow(TypedDict):
+    """Row of the table `forensics`."""
+
+    slice: str
+    format: str
+    mode: str
+    bits: float
+    alpha: str
+    interlaced: str
+    exif: str
+    jpeg_quality: float
+    jpeg_tables: str
+    jpeg_subsampling: str
+    transfer_syntax: str
+    lossy: str
+    rows: float
+    columns: float
+    coloured: float
+    blockiness: float
+    block_row: float
+    block_column: float
+    resampling: float
+    resampling_frequency: float
+    grey_levels: float
+    histogram_gaps: float
+    clipped_low: float
+    clipped_high: float
+    letterbox_rows: float
+    letterbox_columns: float
+    border: float
+    border_grey: float
+    marks: float
+    noise_air: float
+    noise_muscle: float
+    edge_width: float
+    field_of_view: float
+    body_cut: float
+    rotation: float
+
+
 class HistoryRow(TypedDict):
     """Row of the table `history`."""
 
@@ -256,6 +296,13 @@ class InterventionLogitsRow(TypedDict):
     border_only: float
     central_crop: float
     low_pass: float
+
+
+class KeptRow(TypedDict):
+    """Row of the table `kept`."""
+
+    slice: str
+    keep: int
 
 
 class LeakageRow(TypedDict):
@@ -510,6 +557,21 @@ class ReportAuditRow(TypedDict):
     reason: str
 
 
+class ReportForensicsRow(TypedDict):
+    """Row of the table `report_forensics`."""
+
+    cohort: str
+    trace: str
+    patients: int
+    auc: float
+    balanced_accuracy: float
+    p: float
+    p_holm: float
+    tells: str
+    classes: int
+    known: int
+
+
 class ReportSaliencyRow(TypedDict):
     """Row of the table `report_saliency`."""
 
@@ -522,6 +584,7 @@ class ReportSaliencyRow(TypedDict):
     n: int
     n_patients: int
     n_empty: int
+    n_left_out: int
     lung_mass: float
     lung_mass_lo: float
     lung_mass_hi: float
@@ -731,6 +794,26 @@ class SegmentationTrainingRow(TypedDict):
     seconds: float
 
 
+class SelectionRow(TypedDict):
+    """Row of the table `selection`."""
+
+    cohort: str
+    excluded_by: str
+    framework: str
+    label: str
+    patients_known: int
+    patients: int
+    patients_kept: int
+    unit: str
+    n: int
+    kept: int
+    excluded: float
+    excluded_lo: float
+    excluded_hi: float
+    p: float
+    p_holm: float
+
+
 class SlicesRow(TypedDict):
     """Row of the table `slices`."""
 
@@ -878,3 +961,12 @@ class VerdictsRow(TypedDict):
     similarity_lo: float
     similarity_hi: float
     maps_pass: int
+    slices: int
+    slices_left_out: int
+    left_out_of_classes: str
+    lost_by_class: float
+    lost_by_class_lo: float
+    lost_by_class_hi: float
+    lost_by_outcome: float
+    lost_by_outcome_lo: float
+    lost_by_outcome_hi: float

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from lungsight.audit.forensics import read_answers
 from lungsight.files import read_json
 from lungsight.run_description import (
     EVALUATION_TABLES,
@@ -15,7 +16,7 @@ from lungsight.run_description import (
     labelled_cohorts_of,
     models_of,
 )
-from lungsight.tables import read_table
+from lungsight.tables import columns_of, read_table
 from lungsight.training.pipelines import ROLE_OF_STAGE
 from lungsight.wording import STAND_IN_MARK
 
@@ -36,10 +37,14 @@ class RunResults:
         By cohort.
     splits
         By (cohort, input view).
-    segmentation, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
+    segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
         The tables of these names.
+    label_predictability
+        report/intake_labels.tsv.
     ranking
         report/systems.tsv.
+    forensics
+        report/forensics.tsv.
     evaluation
         The tables of EVALUATION_TABLES, by name.
     histories, provenance, summaries
@@ -53,6 +58,8 @@ class RunResults:
     manifests: dict[str, pd.DataFrame] = field(default_factory=dict)
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    label_predictability: pd.DataFrame = field(default_factory=pd.DataFrame)
+    selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage_inflation: pd.DataFrame = field(default_factory=pd.DataFrame)
     metrics: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -61,6 +68,7 @@ class RunResults:
     verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
+    forensics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=columns_of("report_forensics")))
     evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
     thesis: pd.DataFrame = field(default_factory=pd.DataFrame)
     histories: dict[Model, pd.DataFrame] = field(default_factory=dict)
@@ -150,6 +158,8 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
         run=run,
         cases={name: read_table(folder / f"cohorts/{name}/cases.tsv", schema="cases") for name in cohorts_of(run)},
         slices={name: read_table(folder / f"cohorts/{name}/slices.tsv", schema="slices") for name in labelled},
+        label_predictability=read_table(folder / "report/intake_labels.tsv", schema="intake_labels"),
+        forensics=read_answers(folder, labelled),
         thesis=read_table(thesis, schema="thesis"),
     )
     if run["has_contours"]:
@@ -158,6 +168,8 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
     if run["has_masks"]:
         manifests = {name: read_table(folder / f"qc/{name}/manifest.tsv", schema="manifest") for name in labelled}
         results = replace(results, manifests=manifests)
+    if results.manifests:
+        results = replace(results, selection=read_table(folder / "report/selection.tsv", schema="selection"))
     return _with_models(results) if run["stages"] else results
 
 
