@@ -1,6 +1,12 @@
 """Splits: what QC keeps → train, validation and test of every cohort, and what these subsets share."""
 
-from lungsight.splits.settings import assigned_together, has_network_on_contours, split_origin_of, split_settings_of, split_unit_of
+from lungsight.splits.settings import (
+    assigned_together,
+    has_network_on_contours,
+    split_origin_of,
+    split_settings_of,
+    split_unit_of,
+)
 from lungsight.training.pipelines import input_views_of
 
 INPUT_VIEWS = input_views_of(config)
