@@ -5,8 +5,8 @@ python benchmarks/out_of_distribution.py --pictures DIR --ct DIR --part judge --
 --pictures is the folder `Data` of the public repository Coronavirus-Visualization-Team/CVT_COVID-CT-CNN, --ct the
 folder of real CT that the tests read. All patients, papers and blocks of pictures are cut into two parts by a hash:
 methods were chosen on the part `develop`, the figures of the docs are of the part `judge`. Each draw divides the
-patients of a set: half for training, a quarter held out, a quarter that counts as new. It trains a small network, fits the
-detector as the rule `model_reference` does, and asks for scans of every kind.
+patients of a set: half for training, a quarter held out, a quarter that counts as new. It trains a small network, fits
+the detector as the rule `model_reference` does, and asks for scans of every kind.
 """
 # ruff: noqa: E402
 

@@ -15,8 +15,8 @@ from lungsight.explain.map_files import save_maps
 from lungsight.explain.overlays import draw_overlay
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.files import read_json, write_json
-from lungsight.predict.run_settings import run_settings
 from lungsight.predict.image_descriptors import DESCRIPTORS, describe_image
+from lungsight.predict.run_settings import run_settings
 from lungsight.tables import columns_of, read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, make_inference
@@ -246,7 +246,8 @@ def test_predict_page(prediction: Prediction) -> None:
     out, name = prediction.run_folder, f"{'a' * 16}-0003"
     said = {"lung_mass": 0.5, "enrichment": 2.5}
     one = {"row": 1, "case": "a" * 16, "patient": "b" * 16, "label": POSITIVE, "probability": 0.625, "threshold": 0.45}
-    rest = {"outcome_note": "<b>high</b>", "out_of_range": "window", "out_of_range_note": "unknown", "probability_raw": 0.6, "positive_share": 1.0}
+    outside = {"out_of_range": "window", "out_of_range_note": "unknown"}
+    rest = outside | {"outcome_note": "<b>high</b>", "probability_raw": 0.6, "positive_share": 1.0}
     write_table(out / "predictions.tsv", [one | rest | said | {"n_slices": 9, "n_used": 1}], "new_predictions")
     of_slice = {"slice": name, "case": "a" * 16, "z_index": 3, "probability": 0.6, "reason": ""}
     write_table(out / "slice_predictions.tsv", [of_slice | said], "new_slice_predictions")

@@ -64,7 +64,7 @@ def predict_cases(
             prediction = _predicted(slices.iloc[chosen], raw, labels, calibration)
         else:
             prediction = _unpredicted(case, input_view)
-        alarms = alarms_of(case, described.choose(chosen), distribution) if case["status"] == "ok" else []
+        alarms = alarms_of(case, described.choose(np.asarray(chosen)), distribution) if case["status"] == "ok" else []
         outside = {
             "out_of_range": "; ".join(alarm.word for alarm in alarms),
             "out_of_range_note": "; ".join(alarm.text for alarm in alarms),

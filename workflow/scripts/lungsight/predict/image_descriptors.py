@@ -8,6 +8,8 @@ Pech-Pacheco et al., ICPR 3:314 (2000): the Laplacian as a measure of sharpness.
 Understanding 64:300 (1996): the noise.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
@@ -73,11 +75,12 @@ def _field_of_view(tissue: np.ndarray) -> list[float]:
     labels, _ = ndimage.label(air)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     around = np.isin(labels, np.unique(edge[edge > 0]))
-    height, width = (_extent(body.any(axis=axis)) / tissue.shape[1 - axis] for axis in (1, 0))
+    height, width = (_extent(np.any(body, axis=axis)) / tissue.shape[1 - axis] for axis in (1, 0))
     return [height, width, float(body.mean()), float(around.mean()), float((edge > 0).mean())]
 
 
-def _extent(line: np.ndarray) -> float:
+def _extent(line: Any) -> float:
+    """Return from where to where a line, (n,) bool, is true, in pixels."""
     places = np.flatnonzero(line)
     return float(places[-1] - places[0] + 1) if places.size else 0.0
 

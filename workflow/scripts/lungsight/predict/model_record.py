@@ -45,10 +45,11 @@ def record_of_model(
         `verdict`: the columns VERDICT_COLUMNS, or None. `results`: a row for each cohort that the model was tested on.
         `training`: an entry for each cohort that it was trained on, the last one last.
     """
-    verdicts = _rows_of_model(results / VERDICTS, pipeline.name, (stage,))
+    verdicts = _rows_of_model(results / VERDICTS, pipeline.name, (stage,), VERDICT_COLUMNS)
+    tested = _rows_of_model(results / METRICS_TABLE, pipeline.name, (1, stage), ("cohort", "unit"))
     return {
         "verdict": {name: verdicts[0][name] for name in VERDICT_COLUMNS} if verdicts else None,
-        "results": _results(_rows_of_model(results / METRICS_TABLE, pipeline.name, (1, stage)), stage, trained_on),
+        "results": _results(tested, stage, trained_on),
         "training": [
             {"stage": number, "cohort": cohort, **_patients(split_file(results, cohort, pipeline.input_view))}
             | _acquisition(cohort_folder(results, cohort) / CASES, window)
@@ -64,23 +65,21 @@ def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""])
 
 
-def _rows_of_model(path: Path, pipeline: str, stages: Sequence[int]) -> list[dict[str, Any]]:
+def _rows_of_model(path: Path, pipeline: str, stages: Sequence[int], needed: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of a model, None where a field is empty; none if the table lacks a column that is needed."""
     table = _read(path)
-    if not {"pipeline", "stage"} <= set(table):
+    if not {"pipeline", "stage", *needed} <= set(table):
         return []
     chosen = table[(table["pipeline"] == pipeline) & table["stage"].isin(stages)]
-    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in _records(chosen)]
-
-
-def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    return table.astype(object).to_dict("records")
+    rows = chosen.astype(object).to_dict("records")
+    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
 
 
 def _results(rows: list[dict[str, Any]], stage: int, trained_on: dict[str, str]) -> list[dict[str, Any]]:
     """Choose the results by patient of this model, and of the model before adaptation on the same cohort."""
     home, found = trained_on[f"stage{stage}"], []
     for row in rows:
-        if row.get("unit") != "patient":
+        if row["unit"] != "patient":
             continue
         if row["stage"] == stage:
             relation = OWN if row["cohort"] == home else EXTERNAL

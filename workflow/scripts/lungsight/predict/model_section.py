@@ -153,7 +153,7 @@ def _field_of_view(images: dict[str, list[float]] | None) -> str:
     air = images["air_at_edge"][1]
     return (
         f"the body fills {100 * middle:.0f} % of the width in the median slice,"
-        f" {100 * low:.0f} to {100 * high:.0f} % in nine of ten. Air at the edge: {100 * air:.0f} % of it in the median slice"
+        f" {100 * low:.0f} to {100 * high:.0f} % in nine of ten. Air at the edge: {100 * air:.0f} % of it in the median"
     )
 
 

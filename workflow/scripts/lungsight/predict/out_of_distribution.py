@@ -1,15 +1,14 @@
 """Find scans that are unlike those of the training.
 
 Facts are compared first: kind of file, window, contrast agent. A kind that no case of the training cohort has is named.
-Then four distances to the training slices are measured:
+Then three distances to the training slices are measured:
 
 - the largest deviation of a value of the case (spacing, tube voltage, HU, rows and columns),
-- the largest deviation of a descriptor of the image (`image_descriptors`),
-- the Mahalanobis distance of all descriptors together,
+- the Mahalanobis distance of the descriptors of the image (`image_descriptors`),
 - the Mahalanobis distance of the network's pooled features.
 
 The distance of a case is the median over its slices. How far is too far is calibrated on patients that were held out
-from the training: their cases give the distribution of the largest of the four distances. A new case is out of
+from the training: their cases give the distribution of the largest of the three distances. A new case is out of
 distribution if its conformal p-value by patient is at most ALARM_RATE. That is the share of new patients of the
 training's own kind for whom the alarm is false.
 
@@ -49,7 +48,7 @@ KINDS = {"series": "DICOM series", "volume": "NIfTI volume", "image": "picture"}
 FEATURES = "features"
 # Every word of the column `out_of_range`.
 WORDS = ("file kind", "window", "contrast", *dict.fromkeys(word for word, *_ in COMPARED.values()), *GROUPS, FEATURES)
-DISTANCES = ("values", "descriptor", "descriptors", "features")
+DISTANCES = ("values", "descriptors", "features")
 _TAIL = 1.0  # per cent of the training beyond the limit at each side
 _LEAST_SPREAD = 0.01  # of a descriptor or a feature: below it, differences are rounding
 _LEAST_DISTANCE = 1e-3
@@ -152,9 +151,9 @@ class TrainingDistribution:
     kinds, contrast
         Values of these columns that occur among the cases of the training cohort.
     values, descriptor : Ranges
-        Of the columns COMPARED, by case, and of the descriptors.
+        Of the columns COMPARED, by case, and of each descriptor, to name the one that differs most.
     descriptors, features : Gaussian
-    held_out : (m, 4) float64
+    held_out : (m, 3) float64
         Logarithms of the DISTANCES of the m cases that were held out.
     weights : (m,) float64
         Of these cases: those of a patient sum to 1.
@@ -181,7 +180,7 @@ class TrainingDistribution:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays, which are saved as NPZ."""
-        parts = {name: asdict(getattr(self, name)) for name in DISTANCES}
+        parts = {name: asdict(getattr(self, name)) for name in (*DISTANCES, "descriptor")}
         inner = {f"{name}.{key}": array for name, part in parts.items() for key, array in part.items()}
         return inner | {"held_out": self.held_out, "weights": self.weights}
 
@@ -220,7 +219,7 @@ class TrainingDistribution:
         )
 
     def distances(self, values: np.ndarray, slices: Described) -> np.ndarray:
-        """Return the logarithms of the DISTANCES of one case, (4,) float64.
+        """Return the logarithms of the DISTANCES of one case, (3,) float64.
 
         values: (d,) its columns COMPARED. slices: those of the case. Without a slice, only the first is known, and the
         others are −infinity.
@@ -229,7 +228,6 @@ class TrainingDistribution:
         if not len(slices.case):
             return np.array([np.log(by_case + _LEAST_DISTANCE), *[-np.inf] * (len(DISTANCES) - 1)])
         by_slice = [
-            self.descriptor.deviations(slices.descriptors).max(axis=1),
             self.descriptors.distance(slices.descriptors),
             self.features.distance(slices.features),
         ]
@@ -325,14 +323,14 @@ def p_value(distances: np.ndarray, distribution: TrainingDistribution) -> tuple[
 
     Parameters
     ----------
-    distances : (4,) float64
+    distances : (3,) float64
         Logarithms of the DISTANCES of the case.
 
     Returns
     -------
     p
         Share of patients that are at least as far, the new one included.
-    standardised : (4,) float64
+    standardised : (3,) float64
         The distances of the case.
     limit
         What one of them must exceed.
@@ -364,7 +362,6 @@ def _distances(case: CasesRow, slices: Described, distribution: TrainingDistribu
         return []
     says = {
         "values": lambda: _value_alarm(values, distribution.values),
-        "descriptor": lambda: _descriptor_alarm(slices, distribution.descriptor),
         "descriptors": lambda: _descriptor_alarm(slices, distribution.descriptor),
         "features": lambda: Alarm(FEATURES, "those of the network lie far from the training"),
     }
