@@ -118,11 +118,11 @@ def as_scan(volume: Volume, group: str, kind: str = "series", keep: slice = slic
     return Scan(group, True, images, kind, volume.acquisition)
 
 
-def real_scans(folder: Path, window: tuple[float, float] = WINDOW) -> list[Scan]:
+def real_scans(folder: Path) -> list[Scan]:
     """Read the real CT: every slice through the lungs as a scan of one slice, and whole series."""
     scans = []
     for name in ("lung_dx_A0002", "thorax_rt/CT"):
-        whole = read_dicom(folder / name, folder, Window(*window), 1)
+        whole = read_dicom(folder / name, folder, Window(*WINDOW), 1)
         n = whole.voxels.shape[2]
         scans.append(as_scan(whole, name, keep=slice(n // 5, n - n // 5)))
     files = [
@@ -134,7 +134,7 @@ def real_scans(folder: Path, window: tuple[float, float] = WINDOW) -> list[Scan]
     ]
     for path in files:
         try:
-            volume = read_dicom(path, folder, Window(*window), 1)
+            volume = read_dicom(path, folder, Window(*WINDOW), 1)
         except BadCase:
             continue
         scans.append(as_scan(volume, str(path.parent.relative_to(folder))))
@@ -254,7 +254,6 @@ def sets_of(pictures: Path, ct: Path) -> dict[str, list[Scan]]:
     sets = pictures_of(pictures) | {
         "hospital CT": hospital,
         "hospital CT, middle": changed(cropped, hospital),
-        "hospital CT, soft-tissue window": real_scans(ct, OTHER_WINDOW),
         "phantoms": scans(full),
         "phantoms, lung cut out": scans(full, crop=True),
         "phantoms, soft-tissue window": scans(full, window=OTHER_WINDOW),

@@ -24,19 +24,20 @@ HEADINGS = (
 )
 NO_VERDICT = (
     "This run has no verdict on this model: its audit did not run, or it is older than the audit. Nobody has tested"
-    " whether the model looks at the lung. The target `audit` of that run makes the verdict."
+    " whether the model looks at the lung. The target audit of that run makes the verdict."
 )
 NO_RESULTS = (
     "This run has no table of results of this model, so nothing is known of how it does on patients that it has not"
-    " seen. The target `evaluate` of that run makes the table."
+    " seen. The target evaluate of that run makes the table."
 )
 NOT_EXTERNAL = (
     "It was never tested on patients of a cohort that it was not trained on. There, such models often fall to chance."
 )
+UNKNOWN = "unknown"
 # Row of the table → key of the ranges, unit.
 RANGES = {
-    "Image size, rows": ("rows", ""),
-    "Image size, columns": ("columns", ""),
+    "Rows of an image": ("rows", ""),
+    "Columns of an image": ("columns", ""),
     "Pixel spacing": ("spacing_row", "mm"),
     "Slice spacing": ("spacing_slice", "mm"),
     "Slice thickness": ("slice_thickness", "mm"),
@@ -100,20 +101,24 @@ def training_table(record: Record, images: dict[str, list[float]] | None) -> Pag
         *([name, *(_range(cohort, *what) for cohort in cohorts)] for name, what in RANGES.items()),
         ["Field of view", *[MISSING] * (len(cohorts) - 1), _field_of_view(images)],
     ]
+    named = {"Contrast agent", *RANGES}
+    unknown = [name for name, *words in rows if name in named and set(words) == {UNKNOWN}]
+    rows = [row for row in rows if row[0] not in unknown]
+    if unknown:
+        rows.append(["Unknown", listed([name.lower() for name in unknown]), *[""] * (len(cohorts) - 1)])
     headings = [("", ""), *((f"stage {cohort['stage']}: {cohort['cohort']}", "") for cohort in cohorts)]
-    return PageTable(
-        "training", "What the model was trained on", headings, [[text(word) for word in row] for row in rows]
-    )
+    cells = [[text(word) for word in row] for row in rows]
+    return PageTable("training", "What the model was trained on", headings, cells)
 
 
 def _kinds(cohort: Record) -> str:
     kinds = cohort["kinds"]
-    return "unknown" if not kinds else listed([f"{KINDS.get(kind, kind)} ({n})" for kind, n in kinds.items()])
+    return UNKNOWN if not kinds else listed([f"{KINDS.get(kind, kind)} ({n})" for kind, n in kinds.items()])
 
 
 def _window(cohort: Record) -> str:
     if not cohort["kinds"]:
-        return "unknown"
+        return UNKNOWN
     if cohort["window"] is None:
         return "unknown: in pictures it is fixed"
     low, high = cohort["window"]
@@ -122,8 +127,8 @@ def _window(cohort: Record) -> str:
 
 def _patients(cohort: Record) -> str:
     if not cohort["patients"]:
-        return "unknown"
-    words = {"train": "trained on", "val": "validation", "test": "test"}
+        return UNKNOWN
+    words = {"train": "Trained on", "val": "Validation", "test": "Test"}
     return ". ".join(
         f"{words[subset]}: {listed([f'{n} {label}' for label, n in classes.items()])}"
         for subset, classes in cohort["patients"].items()
@@ -134,13 +139,13 @@ def _patients(cohort: Record) -> str:
 def _contrast(cohort: Record) -> str:
     counts = cohort.get("contrast") or {}
     if not counts.get("with") and not counts.get("without"):
-        return "unknown"
+        return UNKNOWN
     return listed([f"{word} ({n})" for word, n in counts.items() if n])
 
 
 def _range(cohort: Record, name: str, unit: str) -> str:
     if name not in cohort.get("ranges", {}):
-        return "unknown"
+        return UNKNOWN
     low, high = cohort["ranges"][name]
     between = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
     return f"{between} {unit}".strip()
@@ -148,7 +153,7 @@ def _range(cohort: Record, name: str, unit: str) -> str:
 
 def _field_of_view(images: dict[str, list[float]] | None) -> str:
     if not images:
-        return "unknown"
+        return UNKNOWN
     low, middle, high = images["body_width"]
     air = images["air_at_edge"][1]
     return (

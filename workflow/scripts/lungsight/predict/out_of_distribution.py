@@ -29,7 +29,7 @@ from sklearn.covariance import LedoitWolf
 
 from lungsight.predict.image_descriptors import DESCRIPTORS, GROUPS
 from lungsight.rows import CasesRow
-from lungsight.wording import count, number
+from lungsight.wording import count, listed, number
 
 ALARM_RATE = 0.05
 # Column of cases.tsv → its word in `out_of_range`, its name, its unit, and a difference that does not matter.
@@ -45,6 +45,7 @@ COMPARED = {
     "hu_p99": ("HU", "99th percentile of HU", "HU", 25.0),
 }
 KINDS = {"series": "DICOM series", "volume": "NIfTI volume", "image": "picture"}
+PLURALS = {"series": "DICOM series", "volume": "NIfTI volumes", "image": "pictures"}
 FEATURES = "features"
 # Every word of the column `out_of_range`.
 WORDS = ("file kind", "window", "contrast", *dict.fromkeys(word for word, *_ in COMPARED.values()), *GROUPS, FEATURES)
@@ -303,15 +304,15 @@ def _once(alarms: Iterable[Alarm]) -> list[Alarm]:
 def _facts(case: CasesRow, distribution: TrainingDistribution) -> list[Alarm]:
     found, kinds = [], distribution.kinds
     if kinds and case["kind"] not in kinds:
-        trained = " and ".join(KINDS[kind] for kind in kinds)
-        found.append(Alarm("file kind", f"{KINDS[case['kind']]}, trained on {trained}"))
+        known = listed([PLURALS[kind] for kind in kinds])
+        found.append(Alarm("file kind", f"a {KINDS[case['kind']]}, while the training has {known} alone"))
         if case["kind"] == "image":
-            found.append(Alarm("window", "unknown in a picture, trained on a known one"))
+            found.append(Alarm("window", "unknown in a picture, while that of the training is known"))
         elif set(kinds) == {"image"}:
             found.append(Alarm("window", "that of the training pictures is unknown"))
     if pd.notna(case["contrast"]) and distribution.contrast and int(case["contrast"]) not in distribution.contrast:
         agent = "with" if case["contrast"] else "without"
-        found.append(Alarm("contrast", f"{agent} contrast agent, trained on the other"))
+        found.append(Alarm("contrast", f"{agent} contrast agent, while the training has none such"))
     return found
 
 
