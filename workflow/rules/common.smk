@@ -31,6 +31,7 @@ from lungsight.run_record import RunRecord
 from lungsight.segmentation.model_folder import check_given_model
 from lungsight.splits.settings import earlier_files
 from lungsight.training import backbones
+from lungsight.training.cohort_classes import class_notices
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline, check_pipelines, pipelines_of, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 from lungsight.training.regions import WHOLE_IMAGE
@@ -199,6 +200,16 @@ def images_folder(pipeline, cohort, results=RESULTS):
 def images_of_stage(wildcards):
     """Folder of the images that a model of this stage is trained on."""
     return images_folder(Pipeline.parse(wildcards.pipeline), training_cohort(wildcards))
+
+
+def two_classes_alone(wildcards):
+    """An input of rules that know two classes: nothing, or a message where the config has more."""
+    if len(config["labels"]) > 2:
+        stop(
+            f"labels has {len(config['labels'])} classes. Explanations, the audit, the report and predictions of new scans"
+            " know two so far. Run up to the evaluation: snakemake --configfile … --cores N evaluate"
+        )
+    return []
 
 
 def predictions_of_stage(wildcards):

@@ -11,7 +11,7 @@ from lungsight.intake.label_predictability import (
     label_predictability,
     predictability_of_cohorts,
 )
-from lungsight.tables import check_table, columns_of
+from lungsight.tables import check_table, columns_in
 from tests.factories.tables import POSITIVE, made_cohort
 
 
@@ -58,4 +58,4 @@ def test_the_number_of_slices_of_a_patient_is_an_aspect(tmp_path):
 
 def test_a_run_without_labelled_cohorts_has_an_empty_table():
     table = predictability_of_cohorts({}, POSITIVE)
-    assert table.empty and list(table.columns) == columns_of("intake_labels")
+    assert table.empty and list(table.columns) == columns_in("intake_labels", [])

@@ -122,13 +122,13 @@ _SERIES_ENDING = re.compile(r"_SR_\d+.*$", re.IGNORECASE)  # several series of o
 def curated_covid_ct(root: Path, labels: dict[str, list[str]]) -> list[LayoutRow]:
     """List the rows of Curated COVID CT.
 
-    Its class "covid" is the first class of `labels`, "normal" the second. Community-acquired pneumonia (CAP) belongs to
-    the class whose words include "cap", else it is skipped. A slice's source is the prefix of its file name. Patients
+    Its class "covid" is the first class of `labels`, "normal" the second of two. Community-acquired pneumonia (CAP)
+    belongs to the class whose words include "cap", else it is skipped. Of more than two classes, "normal" is the one
+    whose words include it, else the only one that is neither. A slice's source is the prefix of its file name. Patients
     are those of the metadata, counted separately in each source.
     """
     base = _base_of_curated(root)
-    positive, negative = labels
-    class_of = {_NON_COVID: negative, _COVID: positive, _CAP: _class_of_cap(labels)}
+    class_of = {_NON_COVID: _class_of_normal(root, labels), _COVID: next(iter(labels)), _CAP: _class_of_cap(labels)}
     rows, wrong = [], []
     for folder in _METADATA:
         if folder == _CAP and not (base / folder).is_dir():
@@ -153,7 +153,23 @@ def _base_of_curated(root: Path) -> Path:
 
 def _class_of_cap(labels: dict[str, list[str]]) -> str:
     """Find the class whose words include "cap"; "" if there is none."""
-    return next((name for name, words in labels.items() if "cap" in {word.lower() for word in (name, *words)}), "")
+    return _class_of_word("cap", labels)
+
+
+def _class_of_normal(root: Path, labels: dict[str, list[str]]) -> str:
+    """Find the class of the patients without pneumonia. Raises UserError where `labels` leave it open."""
+    others = list(labels)[1:]
+    if len(others) == 1:
+        return others[0]
+    named, rest = _class_of_word("normal", labels), [name for name in others if name != _class_of_cap(labels)]
+    if not named and len(rest) != 1:
+        raise _refusal(["no class of labels has the word normal, for the pictures of 1NonCOVID."], _CURATED, root)
+    return named or rest[0]
+
+
+def _class_of_word(wanted: str, labels: dict[str, list[str]]) -> str:
+    """Find the class that has a word, in whatever case; "" if there is none."""
+    return next((name for name, words in labels.items() if wanted in {word.lower() for word in (name, *words)}), "")
 
 
 def _rows_of_class(root: Path, base: Path, folder: str, label: str) -> list[LayoutRow]:
