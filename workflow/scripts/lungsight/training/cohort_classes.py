@@ -36,7 +36,8 @@ def class_notices(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]]
         f"stage 1 ({trained_on[0]}) never sees {listed(new)}" if new else "",
         f"stage 2 ({trained_on[1]}) has no {listed(lost)}" if lost else "",
     ]
+    what = " and ".join(filter(None, changes))
     return [
-        f"The stages are trained on different classes: {' and '.join(filter(None, changes))}. Stage 2 therefore gets"
-        f" a new head for {listed(second)}; the weights of {listed(kept) or 'no class'} are kept. provenance.json says so."
+        f"The stages are trained on different classes: {what}. Stage 2 therefore gets a new head for {listed(second)}; the"
+        f" weights of {listed(kept) or 'no class'} are kept. provenance.json says so."
     ]
