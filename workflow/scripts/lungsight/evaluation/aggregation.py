@@ -88,7 +88,7 @@ def top_k(slices: pd.DataFrame, k: float) -> pd.DataFrame:
     ranks = slices.groupby(["patient", "label"], sort=False)[columns].rank(method="first", ascending=False)
     if columns == [PROBABILITY]:
         return mean_of_slices(slices[ranks[PROBABILITY] <= k])
-    return _of_sum_1(mean_of_slices(slices.assign(**slices[columns].where(ranks <= k))))
+    return _of_sum_1(mean_of_slices(with_scores(slices, slices[columns].where(ranks <= k))))
 
 
 def fraction(slices: pd.DataFrame, cut: float) -> pd.DataFrame:
@@ -97,8 +97,13 @@ def fraction(slices: pd.DataFrame, cut: float) -> pd.DataFrame:
     With more than two classes, the shares of the classes are divided by their sum.
     """
     columns = scores_in(slices) or [PROBABILITY]
-    shares = mean_of_slices(slices.assign(**(slices[columns] >= cut).astype(float)))
+    shares = mean_of_slices(with_scores(slices, (slices[columns] >= cut).astype(float)))
     return shares if columns == [PROBABILITY] else _of_sum_1(shares)
+
+
+def with_scores(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Replace the columns of a table that `scores` has."""
+    return table.assign(**{str(name): scores[name] for name in scores})
 
 
 def _of_sum_1(table: pd.DataFrame) -> pd.DataFrame:

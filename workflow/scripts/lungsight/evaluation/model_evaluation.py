@@ -63,15 +63,14 @@ def evaluate_model(
     others divided by their sum.
     """
     aggregations = fit_aggregations(predictions[training_cohort], positive, labels)
-    of_classes = {"labels": labels, "costs": costs} if len(labels) > 2 else {}
     tables: dict[str, Callable[[pd.DataFrame], list[Any]]] = {
-        "rows": lambda table: evaluate_predictions(table, positive, resamples, seed, **of_classes),
+        "rows": lambda table: evaluate_predictions(table, positive, resamples, seed, labels, costs),
         "aggregation": lambda table: evaluate_aggregations(
-            table, aggregations, positive, resamples, seed, **of_classes
+            table, aggregations, positive, resamples, seed, labels, costs
         ),
         "reliability": lambda table: reliability_rows(table, positive),
     }
-    if of_classes:
+    if len(labels) > 2:
         tables["renormalised"] = lambda table: _of_classes_present(table, positive, resamples, seed, labels, costs)
     by_cohort = {
         name: [{"cohort": cohort} | row for cohort, table in predictions.items() for row in rows_of(table)]

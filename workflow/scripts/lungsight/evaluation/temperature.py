@@ -8,7 +8,9 @@ References
 Guo, C. et al. (2017). On calibration of modern neural networks.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from lungsight.classes import places_of, probabilities_of
-from lungsight.evaluation.intervals import FloatArray, IntArray
+from lungsight.evaluation.intervals import BoolArray, FloatArray, IntArray
 
 TEMPERATURES = (0.05, 20.0)
 _EDGE = 1e-12  # an exact probability of 0 has no logarithm
@@ -53,15 +55,21 @@ def fit_temperature(table: pd.DataFrame, labels: Sequence[str]) -> float | None:
     if table["label"].nunique() < 2:
         return None
     truth, probabilities = places_of(table["label"], labels), probabilities_of(table, labels)
-    learned = probabilities.any(axis=0)[truth]
+    learned: BoolArray = np.any(probabilities > 0, axis=0)[truth]
     truth, probabilities = truth[learned], probabilities[learned]
     if not len(truth):
         return None
 
     def loss(log_temperature: float) -> float:
-        return _mean_loss(probabilities, truth, float(np.exp(log_temperature)))
+        return _mean_loss(probabilities, truth, math.exp(log_temperature))
 
-    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
+    return math.exp(_least(loss, math.log(TEMPERATURES[0]), math.log(TEMPERATURES[1])))
+
+
+def _least(function: Callable[[float], float], low: float, high: float) -> float:
+    # SciPy's stub does not know the attributes of the result.
+    found: Any = minimize_scalar(function, bounds=(low, high), method="bounded")
+    return float(found.x)
 
 
 def _mean_loss(probabilities: FloatArray, truth: IntArray, temperature: float) -> float:

@@ -38,6 +38,6 @@ def class_notices(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]]
     ]
     what = " and ".join(filter(None, changes))
     return [
-        f"The stages are trained on different classes: {what}. Stage 2 therefore gets a new head for {listed(second)}; the"
-        f" weights of {listed(kept) or 'no class'} are kept. provenance.json says so."
+        f"The stages are trained on different classes: {what}. Stage 2 therefore gets a new head for {listed(second)};"
+        f" the weights of {listed(kept) or 'no class'} are kept. provenance.json says so."
     ]

@@ -21,7 +21,7 @@ from lungsight.training.device import check_gpu
 from lungsight.training.fit import LabelledImages, TrainingPlan
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.losses import CATEGORICAL_LOSSES, LOSSES, Objective
-from lungsight.training.network import build_classifier, copy_weights, load_weights, logits_of, precision
+from lungsight.training.network import LOGIT, build_classifier, copy_weights, load_weights, logits_of, precision
 from lungsight.training.provenance import check_parent
 from lungsight.training.solvers import SOLVERS
 from lungsight.training.weights import WeightsFile, read_sidecar
@@ -142,11 +142,13 @@ class Start:
             check_parent(self.parent_provenance, name, backbone.preprocessing, settings["image_size"])
         with precision(settings["precision"]):
             model = build_classifier(backbone, settings, weights, outputs)
-            learned = self.learned_classes()
-            if classes is None or learned in (None, classes.names):
-                if self.parent is not None:
-                    load_weights(model, self.parent, content="the model of stage 1")
-                return model
+        learned = self.learned_classes()
+        if self.parent is None:
+            return model
+        if classes is None or learned is None or learned == classes.names:
+            load_weights(model, self.parent, content="the model of stage 1")
+            return model
+        with precision(settings["precision"]):
             parent = build_classifier(backbone, settings, outputs=len(learned))
         load_weights(parent, self.parent, content="the model of stage 1")
         columns = [(place, learned.index(each)) for place, each in enumerate(classes.names) if each in learned]
@@ -252,7 +254,7 @@ def in_float32(model: keras.Model, backbone: Backbone, settings: dict[str, Any])
     """Return the same network computing in float32, so that predictions and maps have full precision."""
     if settings["precision"] == "float32":
         return model
-    same = build_classifier(backbone, settings, outputs=model.output.shape[-1])
+    same = build_classifier(backbone, settings, outputs=model.get_layer(LOGIT).units)
     same.set_weights(model.get_weights())
     return same
 
