@@ -119,7 +119,7 @@ def check_probabilities(table: pd.DataFrame, labels: Sequence[str], where: str) 
     columns = class_columns(len(labels))
     if missing := [name for name in columns if name not in table.columns]:
         raise UserError(f"{where}: column {', '.join(missing)} is missing; labels has {len(labels)} classes.")
-    sums = table[columns].sum(axis=1).to_numpy()
+    sums = table[columns].to_numpy(np.float64).sum(axis=1)
     apart = np.flatnonzero(~(np.abs(sums - 1) <= SUM_TOLERANCE))
     if len(apart):
         row = apart[0]
