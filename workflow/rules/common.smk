@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(SCRIPTS))
 
+from lungsight.classes import Classes
 from lungsight.code import digest_of, libraries_of
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
@@ -240,7 +241,7 @@ def of_models(pattern):
 
 # What every program with intervals needs: the positive class, how often patients are drawn anew, and the seed.
 STATISTICS = {
-    "positive": next(iter(config["labels"])),
+    "positive": Classes.of(config["labels"]).positive,
     "resamples": config["report"]["bootstrap"],
     "seed": config["seed"],
 }
