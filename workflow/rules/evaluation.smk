@@ -12,6 +12,8 @@ from lungsight.training.settings import identity_of_start, start_files, start_of
 LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
 # What every program with several classes needs: all of them in order, and what it costs to take one for another.
 CLASSES = {"labels": list(config["labels"]), "costs": config["evaluation"]["costs"]}
+# With two classes, the costs change no number but those of class_tables.
+CLASSES_OF_MANY = CLASSES if len(config["labels"]) > 2 else CLASSES | {"costs": None}
 COHORTS_TRAINED_ON = {role: name for role in ROLE_OF_STAGE.values() for name in cohorts_with_role(config, role)}
 CONDITIONS = f"{RESULTS}/leakage_inflation/conditions/{{input_view}}"
 
@@ -36,7 +38,7 @@ rule evaluate_model:
         model=folder(MODEL),
         training_cohort=training_cohort,
         statistics=as_json(STATISTICS),
-        classes=as_json(CLASSES),
+        classes=as_json(CLASSES_OF_MANY),
     shell:
         "python {params.program:q} --model {params.model} --training-cohort {params.training_cohort}"
         " --statistics {params.statistics:q} --classes {params.classes:q} --predictions {input.predictions} --metrics {output} > {log} 2>&1"
@@ -62,7 +64,7 @@ rule performance_differences:
         program=program("performance_differences"),
         code=code("performance_differences"),
         statistics=as_json(STATISTICS),
-        classes=as_json(CLASSES),
+        classes=as_json(CLASSES_OF_MANY),
     shell:
         "python {params.program:q} --statistics {params.statistics:q} --classes {params.classes:q}"
         " --predictions {input.predictions} --differences {output} > {log} 2>&1"
@@ -124,7 +126,7 @@ rule evaluate_subgroups:
         code=code("evaluate_subgroups"),
         cohorts=expand(COHORT, cohort=labelled_cohorts()),
         statistics=as_json(STATISTICS),
-        classes=as_json(CLASSES),
+        classes=as_json(CLASSES_OF_MANY),
     shell:
         "python {params.program:q} --cohorts {params.cohorts} --statistics {params.statistics:q}"
         " --classes {params.classes:q} --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
