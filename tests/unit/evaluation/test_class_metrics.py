@@ -11,11 +11,13 @@ from lungsight.evaluation.aggregation import fraction, mean_of_slices, patient_p
 from lungsight.evaluation.class_metrics import (
     OF_CLASS,
     OVERALL,
-    class_metrics,
+    by_class_metrics,
     confusion_rows,
     decide,
+    overall_metrics,
+    overall_row,
     renormalised,
-    weighted_class_metrics,
+    rows_by_class,
 )
 from lungsight.evaluation.class_tables import class_rows, cohort_confusion_rows, temperatures_of
 from lungsight.evaluation.fold_pooling import pool_folds, with_prediction
@@ -49,6 +51,10 @@ def made_table(labels=LABELS, patients: int = 24, slices: int = 4, seed: int = 0
     return with_probabilities(table, raw / raw.sum(axis=1, keepdims=True))
 
 
+def both_metrics(*predictions: np.ndarray) -> tuple[dict, dict]:
+    return overall_metrics(*predictions), by_class_metrics(*predictions)
+
+
 def hand_till_by_ranks(truth: np.ndarray, p: np.ndarray) -> float:
     """Hand and Till (2001), equations 3 and 7: A(i|j) = (S_i − n_i (n_i + 1) / 2) / (n_i n_j), S_i the sum of ranks."""
 
@@ -67,7 +73,7 @@ def test_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
     table = made_table()
     truth, p = places_of(table["label"], LABELS), probabilities_of(table, LABELS)
     weight = np.random.default_rng(1).integers(0, 4, len(table)).astype(float) if weighted else np.ones(len(table))
-    overall, by_class = weighted_class_metrics(truth, p, weight[None])
+    overall, by_class = both_metrics(truth, p, weight[None])
     predicted, how = p.argmax(axis=1), {"sample_weight": weight}
     assert overall["macro_f1"][0] == pytest.approx(peer.f1_score(truth, predicted, average="macro", **how))
     assert overall["balanced_accuracy"][0] == pytest.approx(peer.balanced_accuracy_score(truth, predicted, **how))
@@ -86,11 +92,11 @@ def test_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
 def test_hand_and_tills_m_is_that_of_its_formula_and_of_scikit_learn() -> None:
     table = made_table(seed=3)
     truth, p = places_of(table["label"], LABELS), probabilities_of(table, LABELS)
-    overall, _ = weighted_class_metrics(truth, p, np.ones((1, len(table))))
+    overall = overall_metrics(truth, p, np.ones((1, len(table))))
     assert overall["hand_till"][0] == pytest.approx(hand_till_by_ranks(truth, p))
     assert overall["hand_till"][0] == pytest.approx(peer.roc_auc_score(truth, p, multi_class="ovo"))
     counts = np.random.default_rng(2).integers(1, 4, len(table))
-    repeated, _ = weighted_class_metrics(truth, p, counts[None].astype(float))
+    repeated = overall_metrics(truth, p, counts[None].astype(float))
     assert repeated["hand_till"][0] == pytest.approx(
         hand_till_by_ranks(np.repeat(truth, counts), p.repeat(counts, axis=0))
     )
@@ -101,15 +107,14 @@ def test_intervals_are_those_of_resampled_tables() -> None:
     table = made_table(patients=9)
     (weights,) = drawn_weights(table, 40, seed=5)
     truth, p = places_of(table["label"], LABELS), probabilities_of(table, LABELS)
-    overall, by_class = weighted_class_metrics(truth, p, weights)
+    overall, by_class = both_metrics(truth, p, weights)
     for number, counts in enumerate(weights.astype(int)):
-        again, again_by_class = weighted_class_metrics(
-            truth.repeat(counts), p.repeat(counts, axis=0), np.ones((1, counts.sum()))
-        )
+        again, again_by_class = both_metrics(truth.repeat(counts), p.repeat(counts, axis=0), np.ones((1, counts.sum())))
         assert all(overall[name][number] == pytest.approx(again[name][0]) for name in OVERALL)
         for name in OF_CLASS:
             np.testing.assert_allclose(by_class[name][number], again_by_class[name][0])
-    row, rows = class_metrics(table, LABELS, None, resamples=40, seed=5)
+    how = (table, LABELS, None, 40, 5)
+    row, rows = overall_row(*how), rows_by_class(*how)
     low, high = np.quantile(overall["kappa"], [0.025, 0.975])
     assert (row["kappa_lo"], row["kappa_hi"]) == (pytest.approx(low), pytest.approx(high))
     low, high = np.quantile(by_class["f1"][:, 1], [0.025, 0.975])
@@ -135,7 +140,8 @@ def test_two_classes_have_the_numbers_of_the_first_against_the_other() -> None:
     table = made_prediction_table(1.0)
     table = table[table["split"] == "test"]
     expected = metrics_with_intervals(table, labels[0], resamples=50, seed=1)
-    overall, (first, second) = class_metrics(table, labels, None, resamples=50, seed=1)
+    how = (table, labels, None, 50, 1)
+    overall, (first, second) = overall_row(*how), rows_by_class(*how)
     for name, same in (("sensitivity", "recall"), ("specificity",) * 2, ("precision",) * 2, ("f1",) * 2):
         for end in ("", "_lo", "_hi"):
             assert first[f"{name}{end}"] == pytest.approx(expected[f"{same}{end}"])
@@ -180,10 +186,10 @@ def test_a_cohort_without_a_class_is_renormalised_over_its_own() -> None:
     np.testing.assert_allclose(p[1:, 0], raw[1:, 0] / (raw[1:, 0] + raw[1:, 2]))
     np.testing.assert_allclose(p.sum(axis=1), 1)
     assert (among["probability"] == p[:, 0]).all()
-    overall, _ = class_metrics(among, LABELS, None, resamples=0, seed=0)
+    overall = overall_row(among, LABELS, None, resamples=0, seed=0)
     truth = (table["label"] == "Covid-19").to_numpy()
     assert overall["hand_till"] == pytest.approx(peer.roc_auc_score(truth, p[:, 0]))
-    raw_overall, _ = class_metrics(table, LABELS, None, resamples=0, seed=0)
+    raw_overall = overall_row(table, LABELS, None, resamples=0, seed=0)
     called = np.array(LABELS, dtype=object)[raw.argmax(axis=1)]
     assert raw_overall["balanced_accuracy"] == pytest.approx(peer.balanced_accuracy_score(table["label"], called))
     rows = class_rows(table, {"slice": None, "patient": None}, LABELS, None, 0, 0)
@@ -260,8 +266,7 @@ def test_differences_of_two_models_are_paired() -> None:
     tests = [table[table["split"] == "test"] for table in (first, second)]
     (weights,) = drawn_weights(tests[0], 30, seed=4)
     drawn = [
-        weighted_class_metrics(places_of(table["label"], LABELS), probabilities_of(table, LABELS), weights)[0]
-        for table in tests
+        overall_metrics(places_of(table["label"], LABELS), probabilities_of(table, LABELS), weights) for table in tests
     ]
     row = next(row for row in rows if row["metric"] == "hand_till")
     low, high = np.quantile(drawn[1]["hand_till"] - drawn[0]["hand_till"], [0.025, 0.975])

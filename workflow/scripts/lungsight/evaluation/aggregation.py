@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.classes import PROBABILITY, places_of, probabilities_of, with_probabilities
-from lungsight.evaluation.class_metrics import Costs, class_metrics, weighted_class_metrics, with_sum_1
+from lungsight.evaluation.class_metrics import Costs, overall_metrics, overall_row, with_sum_1
 from lungsight.evaluation.metrics import (
     THRESHOLD,
     Row,
@@ -153,7 +153,7 @@ def _auc(table: pd.DataFrame, positive: str, labels: Sequence[str]) -> float:
     """Compute the AUC of a table of scores, with more than two classes the macro AUC; NaN for one class."""
     ones = np.ones((1, len(table)))
     if len(labels) > 2:
-        overall, _ = weighted_class_metrics(places_of(table["label"], labels), probabilities_of(table, labels), ones)
+        overall = overall_metrics(places_of(table["label"], labels), probabilities_of(table, labels), ones)
         return float(overall["macro_auc"][0])
     truth, scores = truth_and_probability(table, positive)
     return float(weighted_metrics(truth, scores, ones)["roc_auc"][0])
@@ -239,7 +239,7 @@ def evaluate_aggregations(
     rows: list[Row] = []
     for fitted in aggregations:
         scores = fitted.scores(test)
-        overall: Row = class_metrics(scores, labels, costs, resamples, seed)[0] if len(labels) > 2 else {}
+        overall: Row = overall_row(scores, labels, costs, resamples, seed) if len(labels) > 2 else {}
         identity: Row = {
             "unit": "slice" if fitted.aggregation == SLICES else "patient",
             "aggregation": fitted.aggregation,

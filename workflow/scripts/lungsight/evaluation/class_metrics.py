@@ -22,7 +22,7 @@ Hand, D. J. and Till, R. J. (2001). A simple generalisation of the area under th
 classification problems. Machine Learning 45, 171-186.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -45,6 +45,7 @@ OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "roc_auc", "brier",
 
 Costs = Sequence[Sequence[float]] | None
 Statistics = dict[str, FloatArray]
+Compute = Callable[[IntArray, FloatArray, FloatArray, Costs], Statistics]
 
 
 def decide(probabilities: FloatArray, costs: Costs = None) -> IntArray:
@@ -127,10 +128,10 @@ def hand_till(truth: IntArray, probabilities: FloatArray, weights: FloatArray, c
     return np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
 
 
-def weighted_class_metrics(
+def by_class_metrics(
     truth: IntArray, probabilities: FloatArray, weights: FloatArray, costs: Costs = None
-) -> tuple[Statistics, Statistics]:
-    """Compute all metrics of predictions of k classes that are weighted in b ways.
+) -> Statistics:
+    """Compute the metrics of each class against the rest, of predictions that are weighted in b ways.
 
     Parameters
     ----------
@@ -145,96 +146,99 @@ def weighted_class_metrics(
 
     Returns
     -------
-    overall
-        OVERALL, (b,) each, over the classes that the rows have.
-    by class
-        OF_CLASS, (b, k) each.
+    OF_CLASS, (b, k) each.
     """
     k = probabilities.shape[1]
-    classes = np.unique(truth)
-    by_class, kappa = metrics_of_matrices(confusion_matrices(truth, decide(probabilities, costs), weights, k))
+    by_class, _ = metrics_of_matrices(confusion_matrices(truth, decide(probabilities, costs), weights, k))
     scores = [_scores_of(truth == place, probabilities[:, place], weights) for place in range(k)]
-    by_class |= {name: np.stack([score[name] for score in scores], axis=1) for name in ("roc_auc", "brier", "ece")}
-    overall = {
+    return by_class | {name: np.stack([score[name] for score in scores], axis=1) for name in scores[0]}
+
+
+def _scores_of(truth: BoolArray, probability: FloatArray, weights: FloatArray) -> Statistics:
+    roc_auc = ranking_metrics(truth, probability, weights)["roc_auc"]
+    return {"roc_auc": roc_auc, **calibration_metrics(truth, probability, weights)}
+
+
+def overall_metrics(truth: IntArray, probabilities: FloatArray, weights: FloatArray, costs: Costs = None) -> Statistics:
+    """Compute the metrics over all classes that the rows have.
+
+    Parameters as for `by_class_metrics`. Returns OVERALL, (b,) each.
+    """
+    k, classes = probabilities.shape[1], np.unique(truth)
+    by_class, kappa = metrics_of_matrices(confusion_matrices(truth, decide(probabilities, costs), weights, k))
+    areas = [ranking_metrics(truth == place, probabilities[:, place], weights)["roc_auc"] for place in classes]
+    return {
         "macro_f1": by_class["f1"][:, classes].mean(axis=1),
-        "macro_auc": by_class["roc_auc"][:, classes].mean(axis=1),
+        "macro_auc": np.mean(areas, axis=0),
         "hand_till": hand_till(truth, probabilities, weights, classes.tolist()),
         "balanced_accuracy": by_class["sensitivity"][:, classes].mean(axis=1),
         "kappa": kappa,
     }
-    return overall, by_class
 
 
-def _scores_of(truth: BoolArray, probability: FloatArray, weights: FloatArray) -> Statistics:
-    return ranking_metrics(truth, probability, weights) | calibration_metrics(truth, probability, weights)
-
-
-def resampled_class_metrics(
-    table: pd.DataFrame, labels: Sequence[str], costs: Costs, resamples: int, seed: int
-) -> tuple[Statistics, Statistics]:
-    """Compute `weighted_class_metrics` under every draw of patients; nothing in them without two patients."""
-    drawn = [weighted_class_metrics(*weighted, costs) for weighted in _weighted(table, labels, resamples, seed)]
-
-    def joined(part: Callable[[tuple[Statistics, Statistics]], Statistics], names: Sequence[str]) -> Statistics:
-        return {name: np.concatenate([part(batch)[name] for batch in drawn]) for name in names} if drawn else {}
-
-    return joined(lambda batch: batch[0], OVERALL), joined(lambda batch: batch[1], OF_CLASS)
-
-
-def _weighted(
-    table: pd.DataFrame, labels: Sequence[str], resamples: int, seed: int
-) -> Iterator[tuple[IntArray, FloatArray, FloatArray]]:
-    if not resamples or table["patient"].nunique() < 2:
-        return
-    truth, probabilities = places_of(table["label"], labels), probabilities_of(table, labels)
-    for weights in drawn_weights(table, resamples, seed):
-        yield truth, probabilities, weights
-
-
-def class_metrics(
-    table: pd.DataFrame, labels: Sequence[str], costs: Costs, resamples: int, seed: int
-) -> tuple[Row, list[Row]]:
-    """Compute the metrics of a table of predictions, with the ends `_lo` and `_hi` of their 95 % intervals.
+def resampled(
+    compute: Compute, table: pd.DataFrame, labels: Sequence[str], costs: Costs, resamples: int, seed: int
+) -> Statistics:
+    """Compute metrics under every draw of patients; none without two patients.
 
     Parameters
     ----------
+    compute
+        `by_class_metrics` or `overall_metrics`.
     table
-        Columns patient, label, and the probabilities of all classes.
+        Columns patient, label, and the probabilities of all classes; at least one row.
     labels
         The classes, in order.
     costs
         As for `decide`.
     resamples, seed
-        Of the intervals.
+        Number of draws, and their seed.
+    """
+    if not resamples or table["patient"].nunique() < 2:
+        return {}
+    truth, probabilities = places_of(table["label"], labels), probabilities_of(table, labels)
+    drawn = [compute(truth, probabilities, weights, costs) for weights in drawn_weights(table, resamples, seed)]
+    return {name: np.concatenate([batch[name] for batch in drawn]) for name in drawn[0]}
 
-    Returns
-    -------
-    overall
-        The columns that OVERALL names.
-    by class
-        For each class: its name, its number of rows `n`, and the columns that OF_CLASS names.
-        A metric is None where it is undefined, and where the table has no row of the class.
+
+def overall_row(table: pd.DataFrame, labels: Sequence[str], costs: Costs, resamples: int, seed: int) -> Row:
+    """Compute the metrics over all classes of a table, with the ends `_lo` and `_hi` of their 95 % intervals.
+
+    Parameters as for `resampled`, but the table may be empty. A metric is None where it is undefined.
     """
     if table.empty:
-        empty: Row = {f"{name}{end}": None for name in OF_CLASS for end in ENDS}
-        return {f"{name}{end}": None for name in OVERALL for end in ENDS}, [
-            {"class": label, "n": 0, **empty} for label in labels
-        ]
-    truth = places_of(table["label"], labels)
-    overall, by_class = weighted_class_metrics(truth, probabilities_of(table, labels), np.ones((1, len(table))), costs)
-    drawn_overall, drawn_by_class = resampled_class_metrics(table, labels, costs, resamples, seed)
-    whole = {name: _with_ends(name, overall[name], drawn_overall.get(name)) for name in OVERALL}
-    parts = {name: _with_ends(name, by_class[name][0], drawn_by_class.get(name)) for name in OF_CLASS}
-    counts = np.bincount(truth, minlength=len(labels))
-    rows: list[Row] = [
+        return {f"{name}{end}": None for name in OVERALL for end in ENDS}
+    values = overall_metrics(*_once(table, labels), costs)
+    drawn = resampled(overall_metrics, table, labels, costs, resamples, seed)
+    columns = [_with_ends(name, values[name], drawn.get(name)) for name in OVERALL]
+    return {column: _cell(value[0]) for metric in columns for column, value in metric.items()}
+
+
+def rows_by_class(table: pd.DataFrame, labels: Sequence[str], costs: Costs, resamples: int, seed: int) -> list[Row]:
+    """Compute for each class its name, its number of rows `n`, and its metrics with the ends of their intervals.
+
+    Parameters as for `overall_row`.
+    """
+    if table.empty:
+        nothing: Row = {f"{name}{end}": None for name in OF_CLASS for end in ENDS}
+        return [{"class": label, "n": 0, **nothing} for label in labels]
+    values = by_class_metrics(*_once(table, labels), costs)
+    drawn = resampled(by_class_metrics, table, labels, costs, resamples, seed)
+    columns = [_with_ends(name, values[name][0], drawn.get(name)) for name in OF_CLASS]
+    counts = np.bincount(places_of(table["label"], labels), minlength=len(labels))
+    return [
         {
             "class": label,
             "n": int(counts[place]),
-            **{column: _cell(values[place]) for name in OF_CLASS for column, values in parts[name].items()},
+            **{column: _cell(value[place]) for metric in columns for column, value in metric.items()},
         }
         for place, label in enumerate(labels)
     ]
-    return {column: _cell(values[0]) for name in OVERALL for column, values in whole[name].items()}, rows
+
+
+def _once(table: pd.DataFrame, labels: Sequence[str]) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return the true classes, the probabilities, and weights that count every row once."""
+    return places_of(table["label"], labels), probabilities_of(table, labels), np.ones((1, len(table)))
 
 
 def _with_ends(name: str, value: FloatArray, drawn: FloatArray | None) -> dict[str, FloatArray]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lungsight.classes import probabilities_of, with_probabilities
 from lungsight.evaluation.aggregation import patient_level
-from lungsight.evaluation.class_metrics import Costs, class_metrics, confusion_rows, renormalised
+from lungsight.evaluation.class_metrics import Costs, confusion_rows, renormalised, rows_by_class
 from lungsight.evaluation.metrics import Row, select_test_rows
 from lungsight.evaluation.temperature import calibrated, fit_temperature
 
@@ -60,9 +60,8 @@ def class_rows(
     rows: list[Row] = []
     for shown, table in probabilities_shown(predictions, labels):
         for unit, scores in units_of(select_test_rows(table)).items():
-            _, by_class = class_metrics(scores, labels, costs, resamples, seed)
             corrected = _calibration_errors(scores, temperatures[unit], labels)
-            for row in by_class:
+            for row in rows_by_class(scores, labels, costs, resamples, seed):
                 calibration: Row = {"temperature": temperatures[unit], "ece_calibrated": corrected[str(row["class"])]}
                 rows.append({"unit": unit, "probabilities": shown, **row, **calibration})
     return rows
@@ -75,7 +74,7 @@ def _calibration_errors(
     if temperature is None or scores.empty:
         return dict.fromkeys(labels)
     after = with_probabilities(scores, calibrated(probabilities_of(scores, labels), temperature))
-    _, by_class = class_metrics(after, labels, None, resamples=0, seed=0)
+    by_class = rows_by_class(after, labels, None, resamples=0, seed=0)
     return {label: _number(row["ece"]) for label, row in zip(labels, by_class, strict=True)}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lungsight.evaluation.aggregation import evaluate_aggregations, fit_aggregations, patient_level
-from lungsight.evaluation.class_metrics import Costs, class_metrics, renormalised
+from lungsight.evaluation.class_metrics import Costs, overall_row, renormalised
 from lungsight.evaluation.metrics import Row, metrics_row, reliability_rows, select_test_rows
 
 
@@ -26,7 +26,7 @@ def evaluate_predictions(
     rows: list[Row] = []
     for unit, table in {"slice": test, "patient": patient_level(test)}.items():
         row: Row = {"unit": unit, **metrics_row(table, positive, resamples, seed)}
-        rows.append(row | class_metrics(table, labels, costs, resamples, seed)[0] if len(labels) > 2 else row)
+        rows.append(row | overall_row(table, labels, costs, resamples, seed) if len(labels) > 2 else row)
     return rows
 
 

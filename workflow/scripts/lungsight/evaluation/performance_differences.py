@@ -23,7 +23,7 @@ import pandas as pd
 
 from lungsight.classes import PROBABILITY, places_of, probabilities_of
 from lungsight.evaluation.aggregation import patient_level, scores_in
-from lungsight.evaluation.class_metrics import Costs, resampled_class_metrics, weighted_class_metrics
+from lungsight.evaluation.class_metrics import Costs, overall_metrics, resampled
 from lungsight.evaluation.intervals import FloatArray, percentile_interval
 from lungsight.evaluation.metrics import (
     METRICS,
@@ -143,12 +143,12 @@ def _compared_metrics(
     drawn = resampled_metrics(table, positive, resamples, seed)[:, [METRICS.index(metric) for metric in COMPARED]]
     if len(labels) <= 2:
         return values, drawn
-    overall, _ = weighted_class_metrics(places_of(table["label"], labels), probabilities_of(table, labels), ones, costs)
+    overall = overall_metrics(places_of(table["label"], labels), probabilities_of(table, labels), ones, costs)
     values |= {metric: float(overall[metric][0]) for metric in COMPARED_OF_CLASSES}
     if not len(drawn):
         return values, np.empty((0, len(values)))
-    resampled, _ = resampled_class_metrics(table, labels, costs, resamples, seed)
-    return values, np.column_stack([drawn, *(resampled[metric] for metric in COMPARED_OF_CLASSES)])
+    of_classes = resampled(overall_metrics, table, labels, costs, resamples, seed)
+    return values, np.column_stack([drawn, *(of_classes[metric] for metric in COMPARED_OF_CLASSES)])
 
 
 def paired_rows(

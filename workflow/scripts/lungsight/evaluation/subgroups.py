@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from lungsight.evaluation.aggregation import mean_of_slices
-from lungsight.evaluation.class_metrics import Costs, class_metrics
+from lungsight.evaluation.class_metrics import Costs, overall_row
 from lungsight.evaluation.metrics import ENDS, Row, metrics_with_intervals, select_test_rows
 
 MEASURED = ("roc_auc", "accuracy", "recall", "specificity")
@@ -74,7 +74,7 @@ def subgroup_rows(
     for grouping, value, subgroup in _subgroups(select_test_rows(predictions), groups):
         for unit, table in (("slice", subgroup), ("patient", mean_of_slices(subgroup))):
             metrics = metrics_with_intervals(table, positive, resamples, seed)
-            overall: Row = class_metrics(table, labels, costs, resamples, seed)[0] if len(labels) > 2 else {}
+            overall: Row = overall_row(table, labels, costs, resamples, seed) if len(labels) > 2 else {}
             rows.append(
                 {
                     "grouping": grouping,
