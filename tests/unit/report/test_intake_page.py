@@ -1,6 +1,7 @@
 """The page of intake: what was lost, what is there twice and what predicts the label."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from lungsight.report.intake_page import (
     statements,
 )
 from lungsight.tables import columns_of, read_table
+from tests.factories.forensics import answer_rows, made_traces
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort
 
 RUN = {
@@ -135,3 +137,18 @@ def test_an_aspect_that_tells_one_class_of_several_names_it():
     (named,), (unnamed,) = (about_predictability(pd.DataFrame([row | more])) for more in ({"class": "CAP"}, {}))
     assert named.text == "c: source decides which cases are CAP (1.00; chance is 0.50)."
     assert unnamed.text == "c: source decides the label (1.00; chance is 0.50)."
+
+
+def test_what_the_making_tells_is_on_the_page_and_the_page_stays_small(results):
+    traces = results.slices["hospital"][["slice", "patient", "label"]]
+    made = made_traces(30, planted={"blockiness": 1.0}).drop(columns=["slice", "patient", "label"])
+    forensics = pd.DataFrame(answer_rows("hospital", blockiness=0.97))
+    told = replace(results, traces={"hospital": pd.concat([traces, made], axis=1)}, forensics=forensics)
+    assert (
+        "bad",
+        "hospital: how the images were made tells the label, without a lung: JPEG blockiness (AUC 0.97) alone.",
+    ) in stated(told)
+    page = render_intake(told)
+    assert "hospital: what tells the label" in page and "lowest" in page and len(page) < 1_000_000
+    assert page.count("<img") == 3 + SHOWN_ON_SHEET + 8
+    assert 'id="forensics"' not in render_intake(results)
