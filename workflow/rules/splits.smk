@@ -1,6 +1,12 @@
 """Splits: what QC keeps → train, validation and test of every cohort, and what these subsets share."""
 
-from lungsight.splits.settings import assigned_together, has_network_on_contours, split_origin_of, split_settings_of, split_unit_of
+from lungsight.splits.settings import (
+    assigned_together,
+    has_network_on_contours,
+    split_origin_of,
+    split_settings_of,
+    split_unit_of,
+)
 from lungsight.training.pipelines import input_views_of
 
 INPUT_VIEWS = input_views_of(config)
@@ -39,7 +45,7 @@ rule check_split:
 rule make_split:
     input:
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=cohorts_assigned_with, table=["cases", "slices"]),
-        manifests=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=cohorts_assigned_with),
+        kept=kept_to_assign,
         duplicates=duplicates_to_follow,
         segmentation=f"{RESULTS}/segmentation/split.tsv" if FOLLOWS_LUNG_SPLIT else [],
         private=expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=cohorts_assigned_with) if EARLIER else [],

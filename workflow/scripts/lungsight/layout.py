@@ -36,9 +36,14 @@ SANITY_VALUES = "sanity_values.tsv"
 SHORTCUTS = "shortcuts.tsv"
 SANITY = "sanity.tsv"
 
+# report/
+METRICS_TABLE = "report/metrics.tsv"
+VERDICTS = "report/verdicts.tsv"
+
 # The results of `predict`; its maps and overlays are called as those of an explanation.
 REFERENCE = "reference.json"
 REFERENCE_FEATURES = "reference.npz"
+MODEL_RECORD = "model_record.json"
 NEW_PREDICTIONS = "predictions.tsv"
 NEW_SLICE_PREDICTIONS = "slice_predictions.tsv"
 
@@ -56,6 +61,11 @@ def split_file(results: Path, cohort: str, input_view: str) -> Path:
 def manifest_file(results: Path, cohort: str) -> Path:
     """Return where a run keeps what QC decided on the slices of a cohort."""
     return results / "qc" / cohort / "manifest.tsv"
+
+
+def kept_file(results: Path, cohort: str, input_view: str) -> Path:
+    """Return where a run keeps which slices of a cohort one kind of input keeps."""
+    return results / "qc" / cohort / "kept" / f"{input_view}.tsv"
 
 
 def predictions_file(model: Path, cohort: str) -> Path:

@@ -15,6 +15,8 @@ from lungsight.intake.aspects import NUMBERS, WORDS, with_aspects
 REQUIRED = ["cohort", "aspect", "patients", "balanced_accuracy"]
 OF_CLASS = "class"  # column, with more than two classes alone
 
+PREDICTS = 0.75  # from this balanced accuracy on, readers are told
+
 
 def predictability_of_cohorts(cases: Mapping[str, pd.DataFrame], positive: str) -> pd.DataFrame:
     """Make the table `intake_labels` of the labelled cohorts.
