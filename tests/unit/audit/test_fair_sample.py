@@ -29,8 +29,11 @@ def test_slices_and_patients_of_each_class_are_counted() -> None:
     assert (found.slices, found.lost) == (14, 5)
     assert found.lost_of_classes == "4 of 6 ill, 1 of 8 well"
     assert found.by_class.value == pytest.approx(0.75 - 0.125)
-    # Of six wrongly predicted slices three are lost, of eight rightly predicted two.
-    assert found.by_outcome.value == pytest.approx(3 / 6 - 2 / 8)
+    # A handful of wrong predictions tells nothing of wrong predictions.
+    assert np.isnan(found.by_outcome.value)
+    # Of six wrongly predicted slices three are lost, of eight rightly predicted two; five times as many patients.
+    many = pd.concat([table.assign(patient=table["patient"] + f"-{k}") for k in range(5)], ignore_index=True)
+    assert audited_sample(many, 0, 1).by_outcome.value == pytest.approx(3 / 6 - 2 / 8)
     assert (found.smallest.label, found.most_lost.label) == ("ill", "ill")
 
 

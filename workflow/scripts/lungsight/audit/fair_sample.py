@@ -57,7 +57,8 @@ class AuditedSample(NamedTuple):
     by_class
         Share lost in one class minus that in another, of the two that differ most: never negative.
     by_outcome
-        Share lost of the wrongly predicted slices minus that of the rightly predicted.
+        Share lost of the wrongly predicted slices minus that of the rightly predicted. None where either are of fewer
+        patients than LIMITS names.
     """
 
     classes: tuple[ClassCounts, ...] = ()
@@ -136,7 +137,10 @@ def audited_sample(saliency: pd.DataFrame, resamples: int, seed: int) -> Audited
         members = [(patients["label"] == each.label).to_numpy() for each in (most, least)]
         by_class = _estimate(_difference(patients["lost"], *members), patients["patient"], resamples, seed)
     wrong = slices["wrong"].to_numpy(bool)
-    by_outcome = _estimate(_difference(slices["lost"], wrong, ~wrong), slices["patient"], resamples, seed)
+    by_outcome = Estimate()
+    # Of a handful of patients an interval says nothing: it is as narrow as their slices are alike.
+    if min(slices["patient"][each].nunique() for each in (wrong, ~wrong)) >= LIMITS.patients:
+        by_outcome = _estimate(_difference(slices["lost"], wrong, ~wrong), slices["patient"], resamples, seed)
     return AuditedSample(classes, by_class, by_outcome)
 
 
