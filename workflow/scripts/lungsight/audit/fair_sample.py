@@ -26,14 +26,17 @@ class Limits(NamedTuple):
     difference
         Largest difference of the share that is lost between two classes, or between right and wrong predictions. It
         counts where its interval leaves 0 out.
+    of_outcome
+        Fewest patients with wrong, and with right predictions, from whom such a difference is measured.
     """
 
     patients: int
     kept: float
     difference: float
+    of_outcome: int
 
 
-LIMITS = Limits(patients=5, kept=0.5, difference=0.25)
+LIMITS = Limits(patients=5, kept=0.5, difference=0.25, of_outcome=10)
 
 
 class ClassCounts(NamedTuple):
@@ -139,7 +142,7 @@ def audited_sample(saliency: pd.DataFrame, resamples: int, seed: int) -> Audited
     wrong = slices["wrong"].to_numpy(bool)
     by_outcome = Estimate()
     # Of a handful of patients an interval says nothing: it is as narrow as their slices are alike.
-    if min(slices["patient"][each].nunique() for each in (wrong, ~wrong)) >= LIMITS.patients:
+    if min(slices["patient"][each].nunique() for each in (wrong, ~wrong)) >= LIMITS.of_outcome:
         by_outcome = _estimate(_difference(slices["lost"], wrong, ~wrong), slices["patient"], resamples, seed)
     return AuditedSample(classes, by_class, by_outcome)
 
