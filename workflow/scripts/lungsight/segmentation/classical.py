@@ -118,8 +118,11 @@ def _hollow(
 
     labels: the numbered pieces. inner: the same without their rims, where a pixel is partly tissue. Returns bool.
     """
-    numbers = np.unique(inner[inner > 0])
-    dark = ndimage.median(plane, inner, numbers) < level
+    within = inner > 0
+    if not within.any():
+        return within
+    numbers = np.unique(inner[within])
+    dark = ndimage.median(plane[within], inner[within], numbers) < level
     areas = np.bincount(labels.ravel())[numbers]
     return np.isin(labels, numbers[dark & (areas >= smallest) & (areas <= largest)])
 
@@ -221,7 +224,9 @@ def closed_lungs(lungs: np.ndarray, radius: float) -> np.ndarray:
     middle = (across[0] + across[-1] + 1) // 2
     for half, outwards in ((slice(None, middle), -1), (slice(middle, None), 1)):
         if np.count_nonzero(closed[half]) > LEAST_SIDE * np.count_nonzero(closed):
-            closed[half] |= isotropic_opening(_below_pleura(closed[half], outwards), THINNEST_BAY * radius)
+            bays = _below_pleura(closed[half], outwards)
+            # An opening of nothing would measure distances to nothing.
+            closed[half] |= isotropic_opening(bays, THINNEST_BAY * radius) if bays.any() else bays
     return ndimage.binary_fill_holes(closed)
 
 
