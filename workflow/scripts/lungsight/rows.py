@@ -95,6 +95,19 @@ class CasesRow(TypedDict):
     lossy: NotRequired[float]
 
 
+class ChecklistsRow(TypedDict):
+    """Row of the table `checklists`."""
+
+    checklist: str
+    item: str
+    section: str
+    asks: str
+    answer: str
+    file: str
+    column: str
+    state: str
+
+
 class ComparisonsRow(TypedDict):
     """Row of the table `comparisons`."""
 
@@ -192,6 +205,19 @@ class DuplicatesRow(TypedDict):
     group: str
     distance: int
     label_conflict: int
+
+
+class FlowRow(TypedDict):
+    """Row of the table `flow`."""
+
+    cohort: str
+    input_view: str
+    step: str
+    reason: str
+    label: str
+    cases: int
+    patients: int
+    slices: int
 
 
 class HistoryRow(TypedDict):
@@ -457,6 +483,25 @@ class PooledMetricsRow(TypedDict):
     ece_hi: float
 
 
+class PowerRow(TypedDict):
+    """Row of the table `power`."""
+
+    cohort: str
+    measure: str
+    unit: str
+    method: str
+    assumed: float
+    patients: int
+    positive: int
+    negative: int
+    slices: float
+    intraclass_correlation: float
+    low: float
+    high: float
+    width: float
+    note: str
+
+
 class PredictionsRow(TypedDict):
     """Row of the table `predictions`."""
 
@@ -543,6 +588,22 @@ class ReportSaliencyRow(TypedDict):
     auc_lo: float
     auc_hi: float
     weights_origin: str
+
+
+class RiskRow(TypedDict):
+    """Row of the table `risk`."""
+
+    domain: str
+    rule: str
+    asks: str
+    where: str
+    value: float
+    unclear_from: float
+    high_from: float
+    judgement: str
+    file: str
+    column: str
+    note: str
 
 
 class SaliencyRow(TypedDict):
