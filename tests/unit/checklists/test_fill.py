@@ -98,12 +98,17 @@ def test_states(rows: list[ChecklistsRow], evidence: Evidence) -> None:
     )
     assert row_of(rows, "CLAIM 2024", "8")["state"] == "partly"
     assert row_of(rows, "CLAIM 2024", "27")["state"] == "not done"
+    assert row_of(rows, "CLAIM 2024", "37")["answer"].startswith("No subgroups: ")
     said = fill(CHECKLISTS, replace(evidence, study={"inclusion_criteria": "adults"}))
     assert row_of(said, "CLAIM 2024", "8")["state"] == "value"
-    assert row_of(said, "CLAIM 2024", "8")["answer"].endswith("By the study file: adults")
+    assert row_of(said, "CLAIM 2024", "8")["answer"].endswith("By the study file: adults.")
     assert sum(summary_of(rows, "CLAIM 2024").values()) == 44
-    assert missing_keys(CHECKLISTS, rows)["reference_standard"] == 5
-    assert "title" not in missing_keys(CHECKLISTS, rows)
+    assert row_of(rows, "CLAIM 2024", "8")["answer"].endswith(" Not said: inclusion_criteria.")
+    assert missing_keys(rows)["reference_standard"] == 5
+    assert "title" not in missing_keys(rows)
+    some = fill(CHECKLISTS, replace(evidence, study={"code_availability": "here"}))
+    shown = row_of(some, "CLAIM 2024", "43")
+    assert (shown["answer"], shown["state"]) == ("here. Not said: model_availability, data_availability.", "partly")
 
 
 def test_numbers_are_those_of_the_tables(rows: list[ChecklistsRow], evidence: Evidence) -> None:

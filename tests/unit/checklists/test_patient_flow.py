@@ -43,7 +43,7 @@ def test_cases_patients_and_slices_by_hand() -> None:
     flow = made_flow()
     assert counts(flow, "table") == [6, 5, 8]
     # P1 goes on with another row, so one case of hers is lost, and no patient.
-    assert counts(flow, "left out by intake", reason="rejected: slices missing") == [1, 0, 0]
+    assert counts(flow, "left out by intake", reason="rejected: slices missing; … of …") == [1, 0, 0]
     assert counts(flow, "left out by intake", reason="skipped: a rule") == [1, 1, 0]
     assert counts(flow, "usable") == [4, 4, 8]
     # Case e of P4 loses both slices; the reason of the first one counts for the case.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lungsight.checklists.evidence import Evidence
 from lungsight.intake.cohort_summary import acquisition_summary, cohort_counts, usable_cases
+from lungsight.intake.counts import normalise_reason
 from lungsight.qc.rules import in_brief
 from lungsight.report.components import Row
 from lungsight.splits.composition import single_class_sources, subset_counts
@@ -36,6 +37,14 @@ def _joined(parts: list[tuple[str, tuple[object, ...]]]) -> Answer | None:
     if not parts:
         return None
     return Answer(" ".join(text for text, _ in parts), tuple(str(word) for _, read in parts for word in read))
+
+
+def _grouped(parts: list[tuple[str, str, tuple[object, ...]]]) -> Answer | None:
+    """Join (where, what, words read); places of which the same is true stand together."""
+    places: dict[tuple[str, tuple[object, ...]], list[str]] = {}
+    for where, what, read in parts:
+        places.setdefault((what, read), []).append(where)
+    return _joined([(f"{listed(where)}: {what}.", read) for (what, read), where in places.items()])
 
 
 def _most(words: pd.Series) -> str:
@@ -66,22 +75,10 @@ def left_out(evidence: Evidence) -> Answer | None:
     parts = []
     for name, cases in evidence.results.cases.items():
         out = cases[cases["status"] != "ok"]
-        words = out["status"] + ": " + out["reason"].str.split(";").str[0]
-        parts.append(
-            (f"{name}: {len(out)} of {len(cases)} rows not used{f': {_most(words)}' if len(out) else ''}.", (len(out),))
-        )
+        words = out["status"] + ": " + out["reason"].map(normalise_reason)
+        why = f": {_most(words)}" if len(out) else ""
+        parts.append((f"{name}: {len(out)} of {len(cases)} rows not used{why}.", (len(out),)))
     return _joined(parts)
-
-
-def labels(evidence: Evidence) -> Answer | None:
-    """Count the patients of each class."""
-    return _joined(
-        [
-            (f"{name}: {_patients_by(usable, 'label')}.", tuple(usable["label"].unique()))
-            for name, cases in evidence.results.cases.items()
-            if name in evidence.results.slices and len(usable := usable_cases(cases))
-        ]
-    )
 
 
 def _patients_by(table: pd.DataFrame, column: str) -> str:
@@ -128,9 +125,9 @@ def acquisition(evidence: Evidence) -> Answer | None:
             }
             shown = [words.format(number(value, 1)) for words, value in known.items() if pd.notna(value)]
             if shown:
-                label = f", {row['label']}" if row["label"] else ""
-                parts.append((f"{name}{label}: median {', '.join(shown)}.", tuple(shown)))
-    return _joined(parts)
+                label = f" ({row['label']})" if row["label"] else ""
+                parts.append((f"{name}{label}", f"median {', '.join(shown)}", tuple(shown)))
+    return _grouped(parts)
 
 
 def missing_headers(evidence: Evidence) -> Answer | None:
@@ -213,8 +210,8 @@ def partitions(evidence: Evidence) -> Answer | None:
             for subset in SUBSETS
             if subset in by.groups
         ]
-        parts.append((f"{name}, {view}: {', '.join(sizes)}.", tuple(by.groups)))
-    return _joined(parts)
+        parts.append((f"{name} ({view})", ", ".join(sizes), tuple(by.groups)))
+    return _grouped(parts)
 
 
 def events(evidence: Evidence) -> Answer | None:
@@ -253,17 +250,14 @@ def overlap(evidence: Evidence) -> Answer | None:
     """Say what the subsets share."""
     parts = []
     for row in evidence.results.leakage.to_dict("records"):
-        patients = (
-            f"{row['patients_on_two_sides']} of {row['patients']}" if row["patients_known"] else "an unknown number of"
-        )
-        identical = row["identical_images_on_two_sides"]
+        known, identical = row["patients_known"], row["identical_images_on_two_sides"]
+        patients = f"{row['patients_on_two_sides']} of {row['patients']}" if known else "an unknown number of"
         text = (
-            f"{row['cohort']}, {row['framework']}: split by {row['unit']}; {patients} patients in two subsets,"
-            f" {identical} slices with identical images and {row['near_duplicates_on_two_sides']} with"
-            f" near duplicates there."
+            f"split by {row['unit']}; {patients} patients in two subsets, {identical} slices with identical images and"
+            f" {row['near_duplicates_on_two_sides']} with near duplicates there"
         )
-        parts.append((text, (row["unit"], identical)))
-    return _joined(parts)
+        parts.append((f"{row['cohort']} ({row['framework']})", text, (row["unit"], identical)))
+    return _grouped(parts)
 
 
 def planned_width(evidence: Evidence) -> Answer | None:
@@ -388,11 +382,9 @@ def epochs(evidence: Evidence) -> Answer | None:
     parts = []
     for model, history in evidence.results.histories.items():
         kept = history.loc[history["kept"] == 1, "epoch"].iloc[0]
-        name = evidence.results.model_name(model)
-        parts.append(
-            (f"{name}: epoch {kept} of {len(history)} kept ({history['stopped'].iloc[-1]}).", (kept, len(history)))
-        )
-    return _joined(parts)
+        text = f"epoch {kept} of {len(history)} kept ({history['stopped'].iloc[-1]})"
+        parts.append((evidence.results.model_name(model), text, (kept, len(history))))
+    return _grouped(parts)
 
 
 # ---- how well
@@ -666,7 +658,7 @@ def _risk(domain: str) -> Fact:
 FACTS: dict[str, Fact] = {
     fact.__name__: fact
     for fact in (
-        *(counts, left_out, labels, sources, window, acquisition, missing_headers, quality_control),
+        *(counts, left_out, sources, window, acquisition, missing_headers, quality_control),
         *(people_decided, duplicates, predictability, partitions, events, composition, overlap),
         *(
             planned_width,

@@ -12,6 +12,7 @@ from lungsight.wording import count
 PARTLY, TO_FILL = "partly", "to fill"
 STATES = (VALUE, PARTLY, HUMAN, TO_FILL, NOT_DONE)
 STUDY_FILE = "study.yaml"
+NOT_SAID = "Not said: "
 WITHHELD = "Not shown: the text holds the id of a patient of the cohort tables. Write it without."
 
 
@@ -26,10 +27,12 @@ def fill(checklists: Iterable[Checklist], evidence: Evidence, withheld: Collecti
     return [_row(checklist.name, item, evidence, withheld) for checklist in checklists for item in checklist.items]
 
 
-def missing_keys(checklists: Iterable[Checklist], rows: Sequence[ChecklistsRow]) -> dict[str, int]:
+def missing_keys(rows: Sequence[ChecklistsRow]) -> dict[str, int]:
     """Count the items that wait for each key of the study file, the most wanted key first. rows: of `fill`."""
-    fields = {(checklist.name, item.item): item.field for checklist in checklists for item in checklist.items}
-    waiting = [fields[row["checklist"], row["item"]] for row in rows if row["state"] in (TO_FILL, PARTLY)]
+    waiting = [key for row in rows if row["state"] == TO_FILL for key in row["column"].split(", ")]
+    for row in rows:
+        if row["state"] == PARTLY:
+            waiting += row["answer"].rpartition(NOT_SAID)[2].removesuffix(".").split(", ")
     return dict(Counter(waiting).most_common())
 
 
@@ -68,16 +71,24 @@ def _row(checklist: str, item: Item, evidence: Evidence, withheld: Collection[st
 
 def _answered(item: Item, evidence: Evidence, withheld: Collection[str]) -> tuple[str, str, str, str]:
     """Return answer, file, column and state of an item."""
-    by_person = WITHHELD if item.field in withheld else str(evidence.study.get(item.field, ""))
-    waits = not by_person or item.field in withheld
     if item.answer == NOT_DONE:
         return item.why, "", "", NOT_DONE
+    keys = item.field.split(", ") if item.field else []
+    waiting = [key for key in keys if key not in evidence.study or key in withheld]
+    by_person = [WITHHELD if key in withheld else str(evidence.study[key]) for key in keys if key in evidence.study]
+    not_said = [f"{NOT_SAID}{', '.join(waiting)}."] if waiting else []
     fact = FACTS[item.fact](evidence) if item.answer == VALUE else None
     if fact is not None:
-        if not item.field:
-            return fact.text, item.table, item.column, VALUE
-        added = f" By the study file: {by_person}" if by_person else ""
-        return f"{fact.text}{added}", item.table, item.column, PARTLY if waits else VALUE
-    if item.field:
-        return by_person, STUDY_FILE, item.field, TO_FILL if waits else HUMAN
-    return f"Nothing to read: this run has no such rows in {item.table}.", item.table, item.column, NOT_DONE
+        added = [f"By the study file: {_ended(by_person)}"] if by_person else []
+        return " ".join([fact.text, *added, *not_said]), item.table, item.column, PARTLY if waiting else VALUE
+    if not keys:
+        return item.why or f"This run has no such rows in {item.table}.", item.table, item.column, NOT_DONE
+    if len(waiting) == len(keys):
+        return "; ".join(by_person), STUDY_FILE, item.field, TO_FILL
+    return " ".join([_ended(by_person), *not_said]), STUDY_FILE, item.field, PARTLY if waiting else HUMAN
+
+
+def _ended(texts: list[str]) -> str:
+    """Join texts, and end them as a sentence."""
+    joined = "; ".join(texts)
+    return joined if joined.endswith((".", "?", "!")) else f"{joined}."

@@ -38,7 +38,7 @@ def render_checklists(
     has_study
         Whether the config names a study file.
     """
-    waiting = missing_keys(checklists, rows)
+    waiting = missing_keys(rows)
     by_list = {each.name: [row for row in rows if row["checklist"] == each.name] for each in checklists}
     return render(
         CHECKLISTS_TEMPLATE,
@@ -72,7 +72,7 @@ def _statements(waiting: Mapping[str, int], has_study: bool, rows: Sequence[Chec
             )
         )
     if waiting:
-        n = sum(waiting.values())
+        n = sum(row["state"] in (TO_FILL, PARTLY) for row in rows)
         verb = "waits" if n == 1 else "wait"
         said.append(Statement("warn", f"{count(n, 'item')} {verb} for {count(len(waiting), 'key')} of the study file."))
     if any(row["answer"] == WITHHELD for row in rows):
@@ -169,7 +169,7 @@ def _rules(risk: pd.DataFrame, domain: str) -> PageTable:
         ("Found", "and where"),
         ("From", "file and column"),
     ]
-    return PageTable(f"rules-{DOMAINS.index(domain)}", f"{domain.capitalize()}: rules", headings, rows)
+    return PageTable(f"rules-{DOMAINS.index(domain)}", f"Rules of the domain {domain}", headings, rows)
 
 
 def _number(value: float) -> Cell:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from lungsight.intake.cohort_summary import usable_cases
+from lungsight.intake.counts import normalise_reason
 from lungsight.qc.rules import in_brief
 from lungsight.rows import FlowRow
 from lungsight.subsets import SUBSETS
@@ -53,7 +54,7 @@ def _steps(
 ) -> Iterator[FlowRow]:
     usable = usable_cases(cases)
     lost = cases[cases["status"] != "ok"]
-    reasons = lost["status"] + ": " + lost["reason"].str.split(";").str[0]
+    reasons = lost["status"] + ": " + lost["reason"].map(normalise_reason)
     yield from counter.at(TABLE, cases)
     for reason, rows in lost.groupby(reasons, sort=False):
         yield from counter.left_out(BY_INTAKE, rows, usable, lost, str(reason))

@@ -331,7 +331,7 @@ def _row(rule: Rule, evidence: Evidence) -> RiskRow:
 def _domain_row(domain: str, rows: list[RiskRow]) -> RiskRow:
     worst = max((row["judgement"] for row in rows), key=JUDGEMENTS.index)
     deciding = [f"{row['rule']} ({row['note']})" for row in rows if row["judgement"] == worst]
-    note = "; ".join(deciding) if worst != LOW else f"all {len(rows)} rules are below their limits, so {deciding[0]}"
+    note = "; ".join(deciding) if worst != LOW else f"all rules are below their limits: {'; '.join(deciding)}"
     return RiskRow(
         domain=domain,
         rule="",
