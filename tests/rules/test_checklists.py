@@ -88,7 +88,7 @@ def test_checklists_table(finished: tuple[Workspace, str]) -> None:
     table = read_table(run / "report/checklists.tsv", "checklists")
     assert list(table.columns) == columns_of("checklists") and len(table) == 44 + 52 + 34 + 34
     claim = table[table["checklist"] == "CLAIM 2024"].set_index("item")
-    assert claim.loc["1", ["answer", "state"]].tolist() == ["Lungs & <b>classes</b>.", "human"]
+    assert claim.loc["1", ["answer", "state"]].tolist() == ["Lungs & <b>classes</b>", "human"]
     assert claim.loc["14", "answer"] == (
         "Not shown: the text holds the id of a patient of the cohort tables. Write it without."
     )

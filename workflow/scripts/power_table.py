@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from lungsight.evaluation.planned_test_set import planned_test_set
 from lungsight.evaluation.sample_size import Assumptions, power_rows
-from lungsight.evaluation.test_sets import planned_test_set
 from lungsight.intake.cohort_table import read_rows
 from lungsight.program import parser, run
 from lungsight.tables import write_table

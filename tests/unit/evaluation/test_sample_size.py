@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
+from lungsight.evaluation.planned_test_set import planned_test_set
 from lungsight.evaluation.power_words import in_words
 from lungsight.evaluation.sample_size import (
     Assumptions,
@@ -18,7 +19,6 @@ from lungsight.evaluation.sample_size import (
     simulated_values,
     wilson,
 )
-from lungsight.evaluation.test_sets import planned_test_set
 from lungsight.intake.cohort_table import TableRow
 from lungsight.rows import PowerRow  # noqa: F401  # the type of what is tested
 

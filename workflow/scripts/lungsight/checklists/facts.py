@@ -186,7 +186,7 @@ def predictability(evidence: Evidence) -> Answer | None:
     table = table if table.empty else table[table["balanced_accuracy"].notna()]
     parts = []
     for name, rows in table.groupby("cohort", sort=False) if len(table) else ():
-        row = rows.loc[rows["balanced_accuracy"].idxmax()]
+        row = rows.sort_values("balanced_accuracy").iloc[-1]
         value = number(row["balanced_accuracy"])
         parts.append(
             (

@@ -85,7 +85,9 @@ def _answered(item: Item, evidence: Evidence, withheld: Collection[str]) -> tupl
         return item.why or f"This run has no such rows in {item.table}.", item.table, item.column, NOT_DONE
     if len(waiting) == len(keys):
         return "; ".join(by_person), STUDY_FILE, item.field, TO_FILL
-    return " ".join([_ended(by_person), *not_said]), STUDY_FILE, item.field, PARTLY if waiting else HUMAN
+    if not waiting:
+        return "; ".join(by_person), STUDY_FILE, item.field, HUMAN
+    return " ".join([_ended(by_person), *not_said]), STUDY_FILE, item.field, PARTLY
 
 
 def _ended(texts: list[str]) -> str:

@@ -70,7 +70,9 @@ def _steps(
             yield from counter.left_out(BY_QUALITY, rows, kept, gone, str(reason), view)
         yield from counter.at(KEPT, kept, view)
         split = splits.get(view)
-        for subset in SUBSETS if split is not None else ():
+        if split is None:
+            continue
+        for subset in SUBSETS:
             members = slices[slices["slice"].isin(split.loc[split["split"] == subset, "slice"])]
             yield from counter.at(subset, members, view)
 

@@ -93,7 +93,7 @@ def simulated_values(
     truth = np.arange(test.positive + test.negative) < test.positive
     means = np.where(truth, 0.5, -0.5)[None, :, None] * distance_of(measure, value)
     batch = max(AT_ONCE // (len(truth) * slices), 1)
-    values = []
+    values: list[FloatArray] = []
     for start in range(0, simulations, batch):
         sets = min(batch, simulations - start)
         scores = means + rng.normal(scale=math.sqrt(correlation), size=(sets, len(truth), 1))
