@@ -6,10 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
 
-.PHONY: demo test test-all test-pythons lint docs lock envs version config-docs clean-demo
+.PHONY: demo real-trial test test-all test-pythons lint docs lock envs version config-docs clean-demo
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/run_demo.py --cores $(CORES)
+
+# Two public data sets in the folder DATA, there and back.
+real-trial: $(INSTALLED)
+	@$(BIN)/python tools/run_real_trial.py --data "$(DATA)" --cores $(CORES)
 
 # Two files of tests at once: most tests keep one core busy.
 test: $(INSTALLED) lint

@@ -159,7 +159,9 @@ def test_many_slices_do_not_choke_it(browser, tmp_path):
     count = 25_000
     scores = pd.DataFrame({"slice": [f"{number // 100:016x}-{number % 100:04d}" for number in range(count)]})
     scores[list(SCORES)] = 0.3
-    scores = scores.assign(lung_fraction=0.2, air_fraction=0.2, components=2, gas_fraction=0.0, classical_kept=0.9)
+    scores = scores.assign(
+        lung_fraction=0.2, air_fraction=0.2, components=2, gas_fraction=0.0, classical_kept=0.9, cut_out=0
+    )
     write_text(tmp_path / "index.html", render(page_data("many", scores, decide(scores, RULES), sided=False)))
     (tmp_path / "images").mkdir()
     for name in scores["slice"][:60]:

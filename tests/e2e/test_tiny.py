@@ -1,11 +1,17 @@
 """Run the whole workflow on tiny phantoms: every room, two small pipelines, both stages."""
 
 import csv
+import getpass
+import io
+import os
 import re
 import shutil
+import zipfile
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -14,7 +20,9 @@ from lungsight.config_check import complete_config
 from lungsight.demo.cohort import cohort_table, phantom_of
 from lungsight.files import read_json
 from lungsight.tables import read_table
-from tests.factories.workspace import Workspace
+from lungsight.verify.__main__ import main as verify
+from tests.factories.workspace import ROOT, Workspace
+from tools.check_package import problems_of
 
 POSITIVE = "Covid-19"
 CONFIG = {
@@ -174,18 +182,59 @@ def test_report_stands_alone(tiny):
     assert "whole-small_cnn-scratch" in page
 
 
-def test_nothing_identifying_leaves(tiny):
-    """Search all results for patient ids, names and paths of the phantoms."""
+def identifying(tiny) -> list[re.Pattern[bytes]]:
+    """Patterns of patient ids, names and paths of the phantoms."""
     with open(tiny.folder / "hospital.tsv", encoding="utf-8") as file:
         words = {row["patient"] for row in csv.DictReader(file, delimiter="\t")}
     patterns = [re.compile(rf"\b{re.escape(word)}\b".encode()) for word in words]
-    patterns += [re.compile(rb"PHANTOM\^"), re.compile(re.escape(str(tiny.folder)).encode())]
+    return [*patterns, re.compile(rb"PHANTOM\^"), re.compile(re.escape(str(tiny.folder)).encode())]
+
+
+def test_nothing_identifying_leaves(tiny):
+    """Search all results for patient ids, names and paths of the phantoms."""
+    patterns = identifying(tiny)
     for path in tiny.run_folder.rglob("*"):
         if path.is_file() and path.suffix in {".tsv", ".json", ".html", ".log", ".txt"}:
             content = path.read_bytes()
             for pattern in patterns:
                 assert not pattern.search(content), f"{pattern.pattern} in {path.relative_to(tiny.run_folder)}"
     assert (tiny.private_folder.stat().st_mode & 0o777) == 0o700
+
+
+@pytest.fixture(scope="module")
+def package(tiny) -> Path:
+    """The run as a package, made by the command of the documentation."""
+    done = tiny.snakemake("--cores", "2", "--show-failed-logs", "package")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return tiny.folder / f"{tiny.results}.crate.zip"
+
+
+def test_the_package_follows_and_is_valid(package, capsys):
+    assert verify([str(package)]) == 0, capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "report/metrics.tsv: 396 compared, all follow" in said, said  # 12 rows: threshold, 5 counts, 27 numbers
+    assert set(chain(*problems_of(package).values())) == set()
+
+
+def test_nothing_identifying_is_in_the_package(tiny, package):
+    patterns = identifying(tiny) + [
+        re.compile(re.escape(word).encode()) for word in (getpass.getuser() + "@", "/home/")
+    ]
+    patterns += [re.compile(re.escape(os.path.relpath(ROOT, tiny.folder)).encode()), re.compile(rb"phantoms/")]
+    with zipfile.ZipFile(package) as archive:
+        names = archive.namelist()
+        run = [name for name in names if not name.startswith("workflow/")]
+        found = [(name, p.pattern) for name in run for p in patterns if p.search(name.encode() + archive.read(name))]
+    assert found == []
+    assert [name for name in names if name.endswith((".png", ".npz", ".npy", ".gz", ".keras", ".log", ".html"))] == []
+
+
+def test_jobs_of_the_run_are_in_the_package_with_their_times(package):
+    with zipfile.ZipFile(package) as archive:
+        jobs = pd.read_csv(io.BytesIO(archive.read("jobs.tsv")), sep="\t")
+    trained = jobs[jobs["rule"] == "train_stage"]
+    assert len(trained) == 4 and (trained["seconds"] > 0).all() and (trained["start"] < trained["end"]).all()
+    assert jobs["start"].is_monotonic_increasing
 
 
 def test_a_second_run_does_nothing(tiny):

@@ -25,6 +25,7 @@ from lungsight.tables import write_table
 from lungsight.training.pipelines import Pipeline, input_views_of, pipelines_of, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 from tests.factories.audit import made_audit, made_metadata
+from tests.factories.forensics import made_answers
 from tests.factories.tables import POSITIVE, disc, made_cohort, made_manifest, made_slice, made_split
 from tests.factories.workspace import Workspace
 
@@ -60,6 +61,7 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
                 made_metadata(run / f"explain/metadata/{name}/{input_view}.tsv", splits[name, input_view], config)
     made_segmentation(run, slices)
     made_leakage(run, splits, config)
+    made_answers(run, cohorts_with_role(config, "public", "target", "external"))
     for number, pipeline in enumerate(pipelines_of(config)):
         for stage in stages_of(config):
             made_model(run, config, pipeline, stage, splits, skill=(0.0, 0.8, 2.0, 4.0)[number % 4] + stage - 1)

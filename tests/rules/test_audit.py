@@ -8,6 +8,7 @@ from lungsight.files import write_json
 from lungsight.tables import columns_of, read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, to_input
+from tests.factories.forensics import made_forensics
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
 from tests.factories.run import made_finished_run, made_workspace
 from tests.factories.tables import POSITIVE, made_cohort, made_slice, made_split
@@ -183,3 +184,19 @@ def test_audit(finished: Workspace) -> None:
     finished.must_reach("audit", "saliency_table", "audit_tables")
     verdicts = read_table(finished.run_folder / "report/verdicts.tsv", schema="verdicts")
     assert set(verdicts["pipeline"]) == set(PIPELINES) and len(verdicts) == 4
+
+
+def test_forensics_table(tmp_path) -> None:
+    """Format tells the label of one cohort and nothing does in the other; the blocks tell both cohorts apart."""
+    workspace = made_workspace(tmp_path, {"open": "public", "clinic": "target"})
+    run = workspace.run_folder
+    for cohort, planted in (("open", {"format": 1.0}), ("clinic", {})):
+        traces = made_forensics(run, cohort, made_cohort(run, cohort, patients=60, slices=1, size=16), **planted)
+        traces["blockiness"] += cohort == "clinic"
+        write_table(run / f"cohorts/{cohort}/forensics.tsv", traces, schema="forensics")
+    workspace.must_run("forensics_table", "report/forensics.tsv")
+    table = read_table(run / "report/forensics.tsv", "report_forensics")
+    assert list(table["cohort"].unique()) == ["open", "clinic", "open vs clinic"]
+    told = {cohort: set(rows.loc[rows["p_holm"] < 0.05, "trace"]) for cohort, rows in table.groupby("cohort")}
+    assert told["open"] == {"format", "making", "all"} and told["clinic"] == set()
+    assert "blockiness" in told["open vs clinic"]

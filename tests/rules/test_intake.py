@@ -12,6 +12,7 @@ from lungsight.intake.shards import shard_name, shard_of
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table
 from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
+from tests.factories.forensics import made_forensics
 from tests.factories.tables import made_cohort, made_duplicates
 from tests.factories.workspace import ROOT, Workspace
 from tests.unit.intake.test_layouts import made_curated
@@ -236,6 +237,57 @@ def test_find_duplicates(tmp_path):
     assert log == "3 of 5 slices have a duplicate in another patient or under another label\n"
 
 
+def pictures_as_made(tmp_path):
+    """A PNG, a JPEG of quality 60, and a PNG that was such a JPEG; in two shards."""
+    (tmp_path / "scans").mkdir()
+    rows, columns = np.indices((200, 160))
+    smooth = 120 + 60 * np.sin(rows / 17) * np.cos(columns / 23)
+    picture = Image.fromarray(np.random.default_rng(1).normal(smooth, 3).astype(np.uint8))
+    picture.save(tmp_path / "scans" / "plain.png")
+    picture.save(tmp_path / "scans" / "jpeg.jpg", quality=60)
+    Image.open(tmp_path / "scans" / "jpeg.jpg").save(tmp_path / "scans" / "hidden.png")
+    (tmp_path / "scans" / "broken.png").write_text("no picture")
+    table = TABLE + "".join(
+        f"{patient}\t{name}\t{label}\t\n"
+        for patient, name, label in (
+            *(("Jane", "plain.png", "Covid-19"), ("Joe", "jpeg.jpg", "Non Covid")),
+            *(("Jim", "hidden.png", "Non Covid"), ("Jo", "broken.png", "Covid-19")),
+        )
+    )
+    settings = {"format": "png", "shards": 2}
+    return with_key(workspace_with(tmp_path, settings, table, intake={"png_size": 64}))
+
+
+def test_measure_forensics(tmp_path):
+    """Pictures are measured as they lie in their files, not as they were converted."""
+    workspace = pictures_as_made(tmp_path)
+    names = ("plain.png", "jpeg.jpg", "hidden.png", "broken.png")
+    shards = sorted({shard(name) for name in names})
+    workspace.must_run("convert", *[f"cohorts/hospital/shards/{name}/cases.tsv" for name in shards])
+    workspace.must_run("measure_forensics", *[f"cohorts/hospital/shards/{name}/forensics.tsv" for name in shards])
+    folder = workspace.run_folder / "cohorts" / "hospital" / "shards"
+    table = pd.concat(read_table(folder / name / "forensics.tsv", "forensics") for name in shards).set_index("slice")
+    plain, jpeg, hidden = (table.loc[f"{case_of(name)}-0000"] for name in names[:3])
+    assert len(table) == 3
+    assert (plain["format"], jpeg["format"], hidden["format"]) == ("png", "jpeg", "png")
+    assert (jpeg["jpeg_quality"], hidden["jpeg_quality"]) == (60, pytest.approx(np.nan, nan_ok=True))
+    assert plain["blockiness"] < 1.1 < 1.3 < jpeg["blockiness"] == hidden["blockiness"]
+    assert (jpeg["block_row"], hidden["block_column"]) == (0, 0) and np.isnan(plain["block_row"])
+    assert set(table["rows"]) == {200} and set(table["columns"]) == {160}
+    logs = "".join(path.read_text() for path in (workspace.run_folder / "logs").rglob("measure_forensics/**/*.log"))
+    assert "slices" in logs and "Jane" not in logs and "plain" not in logs
+
+
+def test_gather_forensics(tmp_path):
+    workspace = pictures_as_made(tmp_path)
+    rules = ("convert", "gather_cohort", "measure_forensics", "gather_forensics")
+    workspace.must_reach(f"{workspace.results}/cohorts/hospital/forensics.tsv", *rules)
+    folder = workspace.run_folder / "cohorts" / "hospital"
+    table = read_table(folder / "forensics.tsv", "forensics")
+    assert list(table["slice"]) == list(read_table(folder / "slices.tsv", "slices")["slice"])
+    assert list(table["format"]) == ["png", "jpeg", "png"]
+
+
 def workspace_taken_in(tmp_path):
     """A hospital that is taken in, of which two slices are near duplicates under two labels."""
     workspace = with_key(workspace_with(tmp_path, {}, TABLE + "P\ta\tCovid-19\t\nQ\tb\tNon Covid\t\n"))
@@ -243,6 +295,7 @@ def workspace_taken_in(tmp_path):
         (tmp_path / "scans" / name).mkdir()
     slices = made_cohort(workspace.run_folder, "hospital")
     made_duplicates(workspace.run_folder, slices.assign(cohort="hospital").iloc[[0, 3]])
+    made_forensics(workspace.run_folder, "hospital", slices, jpeg_quality=1.0)
     return workspace
 
 
@@ -257,16 +310,24 @@ def test_intake_tables(tmp_path):
 
 def test_intake_page(tmp_path):
     workspace = workspace_taken_in(tmp_path)
-    workspace.must_reach(f"{workspace.results}/report/intake.html", "intake_tables", "intake_page")
+    rules = ("intake_tables", "forensics_table", "intake_page")
+    workspace.must_reach(f"{workspace.results}/report/intake.html", *rules)
     page = (workspace.run_folder / "report" / "intake.html").read_text(encoding="utf-8")
     assert "hospital: 8 of 8 cases taken in." in page and "1 group of duplicates hold both labels" in page
+    assert "hospital: what tells the label" in page
 
 
 def test_intake(tmp_path):
     workspace = hospital(tmp_path)
     done = workspace.snakemake("--cores", "2", "intake")
     assert done.returncode == 0, done.stdout
-    assert len(read_table(workspace.run_folder / "cohorts" / "hospital" / "cases.tsv", "cases")) == 3
+    folder = workspace.run_folder / "cohorts" / "hospital"
+    assert len(read_table(folder / "cases.tsv", "cases")) == 3
+    traces = read_table(folder / "forensics.tsv", "forensics")
+    assert list(traces["slice"]) == list(read_table(folder / "slices.tsv", "slices")["slice"])
+    assert set(traces["format"]) == {"dicom"} and set(traces["transfer_syntax"]) == {"uncompressed"}
+    measured = traces[traces["grey_levels"].notna()]["slice"].str[:16].value_counts()
+    assert list(measured) == [4, 4], "evenly spaced slices of both series"
     again = workspace.snakemake("--cores", "2", "intake")
     assert "Nothing to be done" in again.stdout
 

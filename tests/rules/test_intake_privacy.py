@@ -3,6 +3,7 @@
 import base64
 import binascii
 import gzip
+import json
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,8 +17,11 @@ from PIL import Image, PngImagePlugin
 from pydicom.datadict import DicomDictionary, dictionary_VM, dictionary_VR
 from pydicom.tag import Tag
 
+from lungsight.package.contents import published_files
+from lungsight.package.jobs import job_table, jobs_of
 from lungsight.privacy import KEY_BYTES
 from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
+from tests.factories.package import package_settings
 from tests.factories.workspace import Workspace
 from tests.unit.intake.test_masks import REGIONS, hu_with_lungs
 
@@ -185,6 +189,24 @@ def test_no_mark_is_in_what_snakemake_keeps_or_prints(run):
         for name in configured:
             text = text.replace(name, "")
         found += [(file.name, mark) for mark in PLANTED if mark in text]
+    assert found == []
+
+
+def test_no_mark_is_in_what_a_package_would_hold(run, monkeypatch):
+    """The run is not finished, so it makes none. What would be in it of this run is searched."""
+    done = run.snakemake("-n", "package")
+    assert done.returncode == 1 and "is not finished" in done.stdout
+    settings = package_settings(run.results, run.config)
+    published = published_files(run.run_folder, settings.run, images=True)
+    assert {"cohorts/dicom/cases.tsv", "cohorts/png/slices.tsv", "report/intake.html"} <= set(published)
+    monkeypatch.chdir(run.folder)
+    jobs = job_table(jobs_of(run.results, Path(".snakemake/metadata")))
+    assert {"convert", "gather_cohort"} <= set(jobs["rule"])
+    parts = {name: (run.run_folder / name).read_bytes() for name in published}
+    parts |= {"config": json.dumps(settings.config).encode(), "jobs": jobs.to_csv().encode()}
+    found = [
+        (name, mark) for name, part in parts.items() for mark in (*PLANTED, str(run.folder)) if mark.encode() in part
+    ]
     assert found == []
 
 

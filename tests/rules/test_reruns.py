@@ -195,8 +195,8 @@ EDITS = {
     "a column that nothing reads": (with_a_column_of_comments, {}, None),
     "a corrected label": (
         with_another_label,
-        {"gather_cohort": 1, "make_split": 2, "train_stage": 4},
-        CONVERSION | LUNGS,
+        {"gather_cohort": 1, "make_split": 2, "train_stage": 4, "gather_forensics": 1, "forensics_table": 1},
+        CONVERSION | LUNGS | {"measure_forensics"},
     ),
     "a corrected patient": (with_another_patient, {"gather_cohort": 1, "make_split": 2}, CONVERSION | LUNGS),
     "spellings of ids that nobody uses": (setting(patient_ids="exact"), set(), DEAR | {"gather_cohort", "make_split"}),
@@ -206,14 +206,22 @@ EDITS = {
     "a slice removed": (removed(SCAN), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
     "a slice written again": (touched(SCAN), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
     "a slice added": (overwritten("hospital/scan-003/9999.dcm"), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
-    "a picture overwritten": (overwritten(PICTURE), ONE_SHARD, {"convert_annotated", "nnunet_train"}),
+    "a picture overwritten": (
+        overwritten(PICTURE),
+        ONE_SHARD | {"measure_forensics": 1},
+        {"convert_annotated", "nnunet_train"},
+    ),
     "contours overwritten": (overwritten(CONTOURS), {"convert_annotated": 1, "nnunet_train": 1}, {"convert"}),
     "data moved": (with_the_data_elsewhere, {}, None),
     "tables moved": (with_the_tables_elsewhere, {}, None),
     "lungsight moved": (with_lungsight_elsewhere, {}, None),
     "the project moved": (moved_deeper, {}, None),
     "the project copied": (copied, {}, None),
-    "the title": (setting(report={"title": "Another"}), {"write_report"}, DEAR | {"evaluate_model", "make_split"}),
+    "the title": (
+        setting(report={"title": "Another"}),
+        {"write_report", "model_cards"},
+        DEAR | {"evaluate_model", "make_split"},
+    ),
     "resamples of intervals": (
         setting(report={"bootstrap": 77}),
         {
@@ -222,6 +230,12 @@ EDITS = {
         },
         DEAR | {"make_split", "draw_overlays"},
     ),
+    "the licence of what is published": (
+        setting(package={"licence": "CC BY 4.0"}),
+        {"model_cards": 1},
+        DEAR | {"evaluate_model", "write_report"},
+    ),
+    "what else a package holds": (setting(package={"images": True, "authors": ["A. Author"]}), {}, None),
     "pictures of maps": (
         setting(explain={"overlays": 2}),
         {"draw_overlays": 8, "summarise_maps": 8, "write_report": 1},
@@ -264,6 +278,8 @@ EDITS = {
         {"make_split": 4, "train_stage": 8},
         CONVERSION | LUNGS | {"image_cache"},
     ),
+    "official lists, off as by default": (setting(splits={"official": False}), {}, None),
+    "official lists of a cohort that has none": (cohort_setting("curated", official_split=False), {}, None),
     "one framework less": (
         setting(pipelines={"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch", "imagenet"]}),
         {"write_report"},
@@ -310,6 +326,16 @@ def test_an_edit_runs_what_it_changes_and_nothing_else(project: Project, edit: s
     assert {rule: jobs.get(rule, 0) for rule in counts} == counts
     assert set(wanted) <= set(jobs)
     assert not unwanted & set(jobs)
+
+
+def test_a_trace_that_is_measured_otherwise_trains_nothing(project: Project) -> None:
+    noise = project.workflow / "workflow/scripts/lungsight/intake/forensics/noise.py"
+    text = noise.read_text(encoding="utf-8")
+    noise.write_text(text.replace("_GAIN = 6.0", "_GAIN = 7.0"), encoding="utf-8")
+    jobs = project.jobs()
+    measured = {"measure_forensics", "gather_forensics", "forensics_table", "intake_page", "write_report"}
+    assert measured <= set(jobs) and jobs["measure_forensics"] == 4
+    assert not (DEAR | {"gather_cohort", "find_duplicates", "make_split", "evaluate_model"}) & set(jobs)
 
 
 @pytest.mark.parametrize("triggers", [["mtime"], ["code", "input", "mtime"], ["params", "input", "code"]])

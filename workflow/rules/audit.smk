@@ -63,6 +63,26 @@ rule audit_intervals:
         "python {params.program:q} --explanation {params.explanation} --statistics {params.statistics:q} > {log} 2>&1"
 
 
+rule forensics_table:
+    input:
+        tables=expand(f"{COHORT}/{{table}}.tsv", cohort=labelled_cohorts(), table=["slices", "forensics"]),
+    output:
+        f"{RESULTS}/report/forensics.tsv",
+    log:
+        f"{RESULTS}/logs/forensics_table.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/forensics_table.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("forensics_table"),
+        code=code("forensics_table"),
+        cohorts=expand(COHORT, cohort=labelled_cohorts()),
+        seed=config["seed"],
+    shell:
+        "python {params.program:q} --cohorts {params.cohorts} --seed {params.seed} --table {output} > {log} 2>&1"
+
+
 rule metadata_classifier:
     input:
         split=f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv",

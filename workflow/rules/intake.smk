@@ -107,6 +107,59 @@ rule gather_cohort:
         " --private {output.private} > {log} 2>&1"
 
 
+# It reads the scans a second time, so that a new trace converts nothing again.
+rule measure_forensics:
+    input:
+        phantoms=phantoms_of_cohort,
+        cases=f"{SHARD}/cases.tsv",
+        slices=f"{SHARD}/slices.tsv",
+        png=f"{COHORT}/png/{{shard}}",
+    output:
+        f"{SHARD}/forensics.tsv",
+    log:
+        f"{RESULTS}/logs/measure_forensics/{{cohort}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_forensics/{{cohort}}/{{shard}}.tsv"
+    wildcard_constraints:
+        cohort="|".join(labelled_cohorts()) or "(?!)",
+    conda:
+        "../../envs/intake.yaml"
+    params:
+        program=program("measure_forensics"),
+        code=code("measure_forensics"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
+        root=unrecorded(setting_of_cohort("root")),
+        settings=forensics_settings,
+        cohort=folder(COHORT),
+    shell:
+        "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+        " --shard {wildcards.shard} --settings {params.settings:q} --cohort {params.cohort} > {log} 2>&1"
+
+
+rule gather_forensics:
+    input:
+        shards=expand(f"{SHARD}/forensics.tsv", shard=shards_of_cohort, allow_missing=True),
+        slices=f"{COHORT}/slices.tsv",
+    output:
+        f"{COHORT}/forensics.tsv",
+    log:
+        f"{RESULTS}/logs/gather_forensics/{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/gather_forensics/{{cohort}}.tsv"
+    wildcard_constraints:
+        cohort="|".join(labelled_cohorts()) or "(?!)",
+    conda:
+        "../../envs/intake.yaml"
+    params:
+        program=program("gather_forensics"),
+        code=code("gather_forensics"),
+        shards=shards_of_cohort,
+        cohort=folder(COHORT),
+    shell:
+        "python {params.program:q} --shards {params.shards} --cohort {params.cohort} > {log} 2>&1"
+
+
 rule find_duplicates:
     input:
         slices=expand(f"{COHORT}/slices.tsv", cohort=labelled_cohorts()),
@@ -160,3 +213,4 @@ rule intake:
         rules.intake_tables.output,
         expand(f"{COHORT}/cases.tsv", cohort=config["cohorts"]),
         rules.find_duplicates.output if labelled_cohorts() else [],
+        expand(f"{COHORT}/forensics.tsv", cohort=labelled_cohorts()),

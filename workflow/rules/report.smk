@@ -12,6 +12,8 @@ rule intake_page:
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=config["cohorts"], table=["cases", "slices"]),
         counts=rules.intake_tables.output,
         duplicates=rules.find_duplicates.output if labelled_cohorts() else [],
+        traces=expand(f"{COHORT}/forensics.tsv", cohort=labelled_cohorts()),
+        forensics=rules.forensics_table.output if labelled_cohorts() else [],
         images=images_of_intake(),
     output:
         f"{RESULTS}/report/intake.html",

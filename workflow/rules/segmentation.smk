@@ -61,10 +61,13 @@ rule nnunet_prepare:
         code=code("nnunet_prepare"),
         cohort=annotated_folder,
         settings=as_json({name: SEGMENTATION[name] for name in LUNG_PLANS}),
+        # The seed counts only where lesions are drawn.
+        lesions=f"--lesion-seed {config['seed']}" if SEGMENTATION["lesion_augmentation"] else "",
     shell:
         # A progress bar of nnU-Net's becomes a line of the log, every ten seconds.
         "TQDM_MININTERVAL=10 nnUNet_def_n_proc={threads} python {params.program:q} --cohort {params.cohort}"
-        " --split {input.split} --settings {params.settings:q} --threads {threads} --dataset {output} > {log} 2>&1"
+        " --split {input.split} --settings {params.settings:q} {params.lesions} --threads {threads} --dataset {output}"
+        " > {log} 2>&1"
 
 
 if GIVEN_FILES:

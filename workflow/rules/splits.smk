@@ -1,6 +1,12 @@
 """Splits: what QC keeps → train, validation and test of every cohort, and what these subsets share."""
 
-from lungsight.splits.settings import assigned_together, has_network_on_contours, split_settings_of, split_unit_of
+from lungsight.splits.settings import (
+    assigned_together,
+    has_network_on_contours,
+    split_origin_of,
+    split_settings_of,
+    split_unit_of,
+)
 from lungsight.training.pipelines import input_views_of
 
 INPUT_VIEWS = input_views_of(config)
@@ -83,7 +89,7 @@ rule split_overlap:
         program=program("split_overlap"),
         code=code("split_overlap"),
         results=folder(RESULTS),
-        units=as_json({name: split_unit_of(config, name) for name in labelled_cohorts()}),
+        units=as_json({name: split_origin_of(config, name) for name in labelled_cohorts()}),
         unknown=[name for name in labelled_cohorts() if config["cohorts"][name]["patients"] == "unknown"],
         input_views=INPUT_VIEWS,
     shell:

@@ -4,10 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
+from lungsight.audit.forensics import read_answers, read_traces
 from lungsight.files import write_text
 from lungsight.intake.duplicates import read_duplicates
 from lungsight.program import log, parser, run
 from lungsight.report.intake_page import IntakeResults, render_intake
+from lungsight.run_description import labelled_cohorts_of
 from lungsight.tables import read_table
 
 
@@ -25,6 +27,7 @@ def main() -> None:
     """Write the page."""
     args = parse_args()
     folders = {cohort["name"]: args.results / "cohorts" / cohort["name"] for cohort in args.run["cohorts"]}
+    labelled = labelled_cohorts_of(args.run)
     results = IntakeResults(
         folder=args.results,
         run=args.run,
@@ -33,6 +36,8 @@ def main() -> None:
         duplicates=read_duplicates(args.duplicates),
         counts=read_table(args.results / "report/intake.tsv", schema="intake"),
         predictability=read_table(args.results / "report/intake_labels.tsv", schema="intake_labels"),
+        traces={name: read_traces(folders[name]) for name in labelled},
+        forensics=read_answers(args.results, labelled),
     )
     page = render_intake(results)
     write_text(args.page, page)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lungsight.layout import CASES, NIFTI, TRUTH
 from lungsight.program import parser, run
-from lungsight.segmentation.dataset import check_masks, plan_and_preprocess, write_raw_dataset, write_split
+from lungsight.segmentation.dataset import add_lesions, check_masks, plan_and_preprocess, write_raw_dataset, write_split
 from lungsight.tables import read_table
 
 
@@ -16,6 +16,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort: cases, images, contours")
     arguments.add_argument("--split", type=Path, required=True, help="split of the cohort")
     arguments.add_argument("--settings", type=json.loads, required=True, help="size of the network, as JSON")
+    arguments.add_argument("--lesion-seed", type=int, help="paste lesions into copies of the training cases")
     arguments.add_argument("--threads", type=int, required=True, help="processes")
     arguments.add_argument("--dataset", type=Path, required=True, help="output folder")
     return arguments.parse_args()
@@ -29,8 +30,9 @@ def main() -> None:
     cases = cases[cases["split"] != "test"]
     check_masks(cases, args.cohort / TRUTH)
     write_raw_dataset(args.dataset / "raw", cases, args.cohort / NIFTI, args.cohort / TRUTH)
+    diseased = [] if args.lesion_seed is None else add_lesions(args.dataset / "raw", cases, args.lesion_seed)
     plan_and_preprocess(args.dataset, **args.settings, workers=min(args.threads, len(cases)))
-    write_split(args.dataset, cases)
+    write_split(args.dataset, cases, diseased)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -31,7 +32,8 @@ def main() -> None:
     cases = read_table(args.cohort / CASES, schema="cases").query("status == 'ok'")
     rows = []
     for case in progress(rows_of(cases, CasesRow), "cases"):
-        scored = volume_scores(*read_case(case, args.cohort / NIFTI, args.masks), **args.levels)
+        scanned = not math.isnan(case["spacing_row"])  # a picture has no spacing, and its window is unknown
+        scored = volume_scores(*read_case(case, args.cohort / NIFTI, args.masks), **args.levels, known_window=scanned)
         rows += [{"case": case["case"], "z_index": z_index, **scores} for z_index, scores in enumerate(scored)]
     # The columns are there too where no case could be read.
     table = pd.DataFrame(rows, columns=["case", "z_index", *columns_of("scores")[1:]])

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from lungsight.program import parser, progress, run
+from lungsight.segmentation.classical import lung_mask
 from lungsight.segmentation.postprocess import postprocess
-from lungsight.segmentation.shard import Segmented, segment_cases
+from lungsight.segmentation.shard import Segmented, segment_apart, segment_cases
 from lungsight.segmentation.volumes import Image, read_image, write_mask
 from lungsight.tables import read_table
 
@@ -31,35 +34,56 @@ def parse_args() -> argparse.Namespace:
     return arguments.parse_args()
 
 
-def method_of(args: argparse.Namespace) -> Callable[[Iterable[Image]], Iterator[Segmented]]:
-    """Return the chosen method: images → each with its mask."""
-    if args.settings["method"] == "classical":
-        from lungsight.segmentation.classical import lung_mask
-
-        return lambda images: ((image, lung_mask(image.volume, image.spacing)) for image in images)
+def network(args: argparse.Namespace) -> Callable[[Iterable[Image]], Iterator[Segmented]]:
+    """Return the network of a model folder: images → each with its mask."""
     # Imported here: the classical method shall not wait for PyTorch.
     from lungsight.segmentation.predict import load_predictor, predict_masks
 
     return partial(predict_masks, load_predictor(args.model, args.settings["mirroring"], args.threads))
 
 
+def read(case: str, nifti: Path, has_spacing: dict[str, bool]) -> Image:
+    """Read the image of a case. Pictures have no spacing."""
+    return read_image(nifti / f"{case}.nii.gz", case, has_spacing[case])
+
+
+def write(image: Image, mask: np.ndarray, masks: Path, options: dict) -> None:
+    """Write the mask of an image after the corrections that the config asks for."""
+    mask = postprocess(mask, image.volume, image.spacing, **options)
+    write_mask(masks / f"{image.case}.nii.gz", mask, image.affine)
+
+
+def classical(case: str, read: Callable[[str], Image]) -> Segmented:
+    """Read the image of a case and find its lungs by the classical method."""
+    image = read(case)
+    return image, lung_mask(image.volume, image.spacing)
+
+
+def segmented(
+    args: argparse.Namespace,
+    cases: list[str],
+    read: Callable[[str], Image],
+    write: Callable[[Image, np.ndarray], None],
+) -> Iterator[str]:
+    """Write the mask of every case and yield the case."""
+    if args.settings["method"] == "classical":
+        yield from segment_apart(cases, partial(classical, read=read), write, args.threads)
+        return
+    for image, mask in segment_cases(cases, read, network(args)):
+        write(image, mask)
+        yield image.case
+
+
 def main() -> None:
     """Write the masks."""
     args = parse_args()
     cases = read_table(args.cases, schema="converted_cases").query("status == 'ok'").set_index("case")
-    segment, options = method_of(args), args.settings["postprocessing"]
-    has_spacing = dict(zip(cases.index, cases["spacing_row"].notna(), strict=True))  # pictures have none
-
-    def read(case: str) -> Image:
-        return read_image(args.nifti / f"{case}.nii.gz", case, bool(has_spacing[case]))
-
-    def postprocessed(images: Iterable[Image]) -> Iterator[Segmented]:
-        for image, mask in segment(images):
-            yield image, postprocess(mask, image.volume, image.spacing, **options)
-
+    has_spacing = {str(case): bool(known) for case, known in cases["spacing_row"].notna().items()}
     args.masks.mkdir(parents=True, exist_ok=True)
-    for image, mask in progress(segment_cases(list(cases.index), read, postprocessed), "cases", total=len(cases)):
-        write_mask(args.masks / f"{image.case}.nii.gz", mask, image.affine)
+    reading = partial(read, nifti=args.nifti, has_spacing=has_spacing)
+    writing = partial(write, masks=args.masks, options=args.settings["postprocessing"])
+    for _ in progress(segmented(args, list(cases.index), reading, writing), "cases", total=len(cases)):
+        pass
 
 
 if __name__ == "__main__":

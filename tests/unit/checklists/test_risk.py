@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lungsight.checklists.evidence import Evidence
-from lungsight.checklists.risk import DOMAINS, MEASURES, Rule, judged, read_rules, risk_rows
+from lungsight.checklists.risk import DOMAINS, MEASURES, Rule, _by_selection, judged, read_rules, risk_rows
 from lungsight.report.cautions import CONFOUNDED_RATIO
 from lungsight.report.intake_page import DECIDES, PREDICTS
 from tests.factories.results import changed
@@ -84,6 +84,23 @@ def test_one_class_left_out_more_is_found(evidence: Evidence) -> None:
     assert judgements(replace(evidence, flow=flow))["left out by class"] == "unclear"
     flow.loc[kept, "patients"] = 10
     assert judgements(replace(evidence, flow=flow))["left out by class"] == "high"
+
+
+def test_the_test_of_selection_comes_first(evidence: Evidence) -> None:
+    rows = [
+        {
+            "cohort": "clinic",
+            "excluded_by": "quality control",
+            "framework": "segmented",
+            "label": label,
+            "excluded": share,
+        }
+        for label, share in (("Covid-19", 0.26), ("Non Covid", 0.14))
+    ]
+    found = _by_selection(pd.DataFrame(rows).assign(p_holm=0.0123))
+    assert [(each.where, each.file) for each in found] == [("clinic, segmented", "report/selection.tsv")]
+    assert found[0].value == pytest.approx(0.12)
+    assert found[0].note == "left out by quality control: Covid-19 26 %, Non Covid 14 %; p 0.012 (Holm)"
 
 
 def test_the_width_is_compared_with_the_stated_aim(evidence: Evidence) -> None:

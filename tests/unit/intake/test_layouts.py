@@ -6,10 +6,14 @@ import shutil
 
 import pytest
 
+from lungsight.config import config_schema
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import read_cohort_table
-from lungsight.intake.layouts import LAYOUTS, NOTES, SKIPPED, curated_covid_ct, nsclc_radiomics, write_layout_table
+from lungsight.intake.layouts import LAYOUTS, NOTES, SKIPPED, write_layout_table
+from lungsight.intake.layouts.base import class_of
+from lungsight.intake.layouts.curated_covid_ct import curated_covid_ct
+from lungsight.intake.layouts.nsclc_radiomics import nsclc_radiomics
 
 LABELS = {"Covid-19": ["covid"], "Non Covid": ["normal"]}
 METADATA = {
@@ -202,7 +206,10 @@ def test_free_words_of_the_user_do_not_reach_the_results(tmp_path):
         ({"table": "t.tsv"}, "cohorts.mine: give either table or layout, not both."),
         ({"format": "nifti"}, "cohorts.mine.format: layout curated-covid-ct has format png."),
         ({"role": "segmentation"}, "cohorts.mine.role: layout curated-covid-ct is for public or target or external."),
-        ({"layout": "else"}, "cohorts.mine.layout: 'else' is none of curated-covid-ct, nsclc-radiomics."),
+        (
+            {"layout": "else"},
+            "cohorts.mine.layout: 'else' is none of curated-covid-ct, nsclc-radiomics, sars-cov-2-ct,",
+        ),
     ],
 )
 def test_a_layout_that_does_not_fit_the_config_is_refused(tmp_path, wrong, message):
@@ -211,6 +218,35 @@ def test_a_layout_that_does_not_fit_the_config_is_refused(tmp_path, wrong, messa
     with pytest.raises(UserError) as caught:
         complete_config(config)
     assert message in str(caught.value)
+
+
+def test_the_config_knows_every_layout():
+    cohort = config_schema()["properties"]["cohorts"]["additionalProperties"]
+    assert cohort["properties"]["layout"]["enum"] == list(LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"A": ["covid"], "B": ["normal"]}, ("A", "B", "")),
+        ({"A": [], "B": []}, ("A", "B", "")),
+        ({"A": [], "B": ["CAP"]}, ("A", "B", "B")),
+        ({"A": [], "cap": [], "B": ["x"]}, ("A", "B", "cap")),
+        ({"A": [], "B": ["cap"], "C": [], "D": ["Normal"]}, ("A", "D", "B")),
+    ],
+)
+def test_classes_of_a_data_set_find_theirs(labels, expected):
+    assert tuple(class_of(kind, labels) for kind in ("covid", "negative", "cap")) == expected
+
+
+def test_two_layouts_may_read_one_folder_but_one_layout_not_twice(tmp_path):
+    config = cohort_of(tmp_path, "curated-covid-ct", role="public")
+    one = config["cohorts"]["mine"]
+    config["cohorts"]["other"] = one | {"layout": "ucsd-covid-ct", "role": "target"}
+    assert set(complete_config(config)["cohorts"]) == {"mine", "other"}
+    config["cohorts"]["other"] = one | {"role": "target"}
+    with pytest.raises(UserError, match="mine and other are the same root and layout; one would leak"):
+        complete_config(config)
 
 
 def test_a_cohort_needs_a_table_or_a_layout(tmp_path):

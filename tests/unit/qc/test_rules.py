@@ -20,6 +20,7 @@ GOOD = {
     **{"slice": "0" * 16 + "-0000", "lung_fraction": 0.2, "components": 2, "largest_share": 0.5, "border_contact": 0.0},
     **{"solidity": 0.9, "holes": 0.01, "mean_intensity": 0.3, "soft_fraction": 0.02, "neighbour_dice": 0.9},
     **{"air_fraction": 0.19, "missed_air": 0.05, "classical_dice": 0.98, "classical_kept": 0.97, "gas_fraction": 0.0},
+    "cut_out": 0,
 }
 
 
@@ -36,8 +37,8 @@ def test_a_good_slice_is_kept_without_a_reason():
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"lung_fraction": 0.7}, "the mask covers 70 % of the image, limit 60 %"),
-        ({"border_contact": 0.9}, "the mask covers 90 % of the image border, limit 25 %"),
+        ({"lung_fraction": 0.8}, "the mask covers 80 % of the image, limit 75 %"),
+        ({"border_contact": 0.9}, "the mask covers 90 % of the image border, limit 35 %"),
         ({"components": 7}, "the mask is in 7 pieces, limit 4"),
         ({"solidity": 0.1}, "the outline is ragged (solidity 10 %), limit 25 %"),
         ({"holes": 0.4}, "holes of 40 % in the mask, limit 15 %"),
@@ -60,7 +61,7 @@ def test_a_slice_without_a_mask_is_judged_by_its_air_and_never_segmented():
     image, _ = made_slice(96, positive=False, rng=np.random.default_rng(3))
     images = np.stack([image, 0 * image]).astype(np.float32) / 255
     scores = pd.DataFrame(volume_scores(images, None, soft_level=0.75, air_level=0.5))
-    assert scores.drop(columns=["components", "air_fraction"]).isna().all(axis=None)
+    assert scores.drop(columns=["components", "air_fraction", "cut_out"]).isna().all(axis=None)
     decision = decide(scores, RULES)
     assert decision["reason"].tolist() == [NO_MASK, NO_MASK]
     assert decision["whole_keep"].tolist() == [1, 0]

@@ -36,6 +36,16 @@ def test_what_subsets_and_cohorts_share_is_stated(results: RunResults) -> None:
     assert "No patient" not in texts(split_overlap(by_slice))
 
 
+def test_official_lists_are_named_and_what_they_divide(results: RunResults) -> None:
+    official = results.leakage["unit"].where(results.leakage["cohort"] != "clinic", "official")
+    whole = overlap_texts(results, unit=official)
+    assert whole.startswith("clinic: train, validation and test are the official lists of the data set.")
+    assert "No patient and no identical image lies in two subsets" in whole
+    divided = overlap_texts(results, unit=official, patients_on_two_sides=results.leakage["cohort"].eq("clinic") * 7)
+    assert "clinic, whole: the official lists put 7 patients into two subsets." in divided
+    assert "No patient" not in divided
+
+
 def test_confounding_by_slices_per_patient_and_by_source(results: RunResults) -> None:
     assert confounding(results) == []
     splits = dict(results.splits)

@@ -1,6 +1,7 @@
 """The page of intake: what was lost, what is there twice and what predicts the label."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from lungsight.report.intake_page import (
     statements,
 )
 from lungsight.tables import columns_of, read_table
+from tests.factories.forensics import answer_rows, made_traces
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort
 
 RUN = {
@@ -121,3 +123,18 @@ def test_the_page_says_how_patient_ids_were_read(results):
     assert rows["nsclc"] == ["3", "0", "3", "3", "0", "no two ids are alike"]
     assert rows["hospital"] == ["29", "1", "21", "19", "2", "normalise: alike is one patient"]
     assert "How patient ids were read" in render_intake(results)
+
+
+def test_what_the_making_tells_is_on_the_page_and_the_page_stays_small(results):
+    traces = results.slices["hospital"][["slice", "patient", "label"]]
+    made = made_traces(30, planted={"blockiness": 1.0}).drop(columns=["slice", "patient", "label"])
+    forensics = pd.DataFrame(answer_rows("hospital", blockiness=0.97))
+    told = replace(results, traces={"hospital": pd.concat([traces, made], axis=1)}, forensics=forensics)
+    assert (
+        "bad",
+        "hospital: how the images were made tells the label, without a lung: JPEG blockiness (AUC 0.97) alone.",
+    ) in stated(told)
+    page = render_intake(told)
+    assert "hospital: what tells the label" in page and "lowest" in page and len(page) < 1_000_000
+    assert page.count("<img") == 3 + SHOWN_ON_SHEET + 8
+    assert 'id="forensics"' not in render_intake(results)

@@ -1,12 +1,14 @@
 """A case that fails loses its own mask alone."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.segmentation.shard import segment_cases
+from lungsight.segmentation.shard import segment_apart, segment_cases
 from lungsight.segmentation.volumes import Image
 
 CASES = [f"{number:016x}" for number in range(5)]
@@ -88,3 +90,39 @@ def test_a_full_disk_stops_the_shard() -> None:
     with pytest.raises(OSError, match="No space"):
         for _ in masks:
             raise OSError("No space left on device")
+
+
+def bright(case: str, bad: tuple[int, ...] = ()) -> tuple[Image, np.ndarray]:
+    if int(case, 16) in bad:
+        raise RuntimeError("Doe^Jane")
+    image = read(case)
+    return image, image.volume > 1
+
+
+def write(image: Image, mask: np.ndarray, folder: Path) -> None:
+    np.save(folder / image.case, mask)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_cases_apart_lose_their_own_mask_alone(tmp_path, monkeypatch, capsys, processes) -> None:
+    monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "private"))
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    done = segment_apart(CASES, partial(bright, bad=(1, 3)), partial(write, folder=masks), processes)
+    assert list(done) == CASES
+    found = {int(path.stem, 16): bool(np.load(path).all()) for path in masks.iterdir()}
+    assert found == {0: False, 2: True, 4: True}
+    log = capsys.readouterr().err
+    assert f"case {CASES[1]}: no lung mask: its segmentation failed (RuntimeError)" in log and "Doe" not in log
+    assert "Doe^Jane" in (tmp_path / "private" / "errors" / f"segment-{CASES[3]}.txt").read_text()
+
+
+def full(image: Image, mask: np.ndarray) -> None:
+    raise OSError("No space left on device")
+
+
+def test_cases_apart_stop_at_a_full_disk_and_where_all_fail() -> None:
+    with pytest.raises(OSError, match="No space"):
+        list(segment_apart(CASES, bright, full, 2))
+    with pytest.raises(UserError, match="None of the 5 cases of this shard could be segmented"):
+        list(segment_apart(CASES, partial(bright, bad=tuple(range(5))), full, 1))

@@ -13,7 +13,13 @@ from lungsight.prior_assignments import segmentation_assignments
 from lungsight.splits.assignment import assign, assign_fold
 from lungsight.splits.groups import groups_of
 from lungsight.splits.precheck import cohort_of_rows
-from lungsight.splits.settings import assigned_together, split_settings_of, split_unit_of, subsets_preassigned_elsewhere
+from lungsight.splits.settings import (
+    assigned_together,
+    split_origin_of,
+    split_settings_of,
+    split_unit_of,
+    subsets_preassigned_elsewhere,
+)
 from lungsight.subsets import subset_sizes
 from tests.unit.splits.test_assignment import LABELS, cohort_of, split_cohorts
 
@@ -272,7 +278,7 @@ def test_a_cohort_may_name_sources_of_its_own():
         for name in config["cohorts"]
     ]
     assert named == [["A", "B"], ["C", ""]]  # "": by the rule
-    assert split_settings_of(config, "public") == config["splits"]
+    assert split_settings_of(config, "public") | {"official": False} == config["splits"]
 
 
 def test_subsets_of_other_cohorts_tables_count_under_shared_ids_alone():
@@ -289,3 +295,13 @@ def test_subsets_of_other_cohorts_tables_count_under_shared_ids_alone():
     config = complete_config(config_of({}, tuple(tables), shared_ids=True, segmentation={"method": "classical"}))
     assert subsets_preassigned_elsewhere(config, tables, "segmentation") == {1: "val", 2: "test"}
     assert subsets_preassigned_elsewhere(config | {"shared_ids": False}, tables, "segmentation") == {}
+
+
+def test_official_lists_are_an_origin_and_no_setting_of_a_split():
+    """Else a cohort without lists would be split, and trained, again where another one takes its own."""
+    cohorts = {"a": {"role": "public", "layout": "sars-cov-2-ct"}, "b": {"role": "target", "layout": "ucsd-covid-ct"}}
+    drawn = {"cohorts": cohorts, "splits": {"unit": "patient", "official": False}}
+    official = drawn | {"splits": drawn["splits"] | {"official": True}}
+    assert [split_origin_of(drawn, name) for name in cohorts] == ["patient", "patient"]
+    assert [split_origin_of(official, name) for name in cohorts] == ["patient", "official"]
+    assert split_settings_of(official, "a") == split_settings_of(drawn, "a") == {"unit": "patient"}

@@ -85,6 +85,12 @@ def conversion_settings(wildcards):
     return as_json(settings)
 
 
+def forensics_settings(wildcards):
+    """What the config says of the files that a cohort's traces are read from."""
+    format = config["cohorts"][wildcards.cohort]["format"]
+    return as_json({"format": format, "shards": number_of_shards(wildcards.cohort)})
+
+
 def digest_of_rows(wildcards):
     """Digest of all that the user's table says of a cohort; a source that is not named is the cohort."""
     return digest([vars(row) | {"source": row.source or wildcards.cohort} for row in ROWS[wildcards.cohort]])

@@ -186,10 +186,12 @@ def cohort_problems(config: dict) -> list[str]:
             wrong.append(f"cohorts: {roles.count(role)} have the role {role}; one can.")
     seen: dict[tuple[str, str | None], str] = {}
     for name, cohort in config["cohorts"].items():
-        table = os.path.abspath(cohort["table"]) if "table" in cohort else None
+        # One folder may hold two data sets; each layout takes its own files.
+        table = os.path.abspath(cohort["table"]) if "table" in cohort else cohort.get("layout")
         same = seen.setdefault((os.path.abspath(cohort["root"]), table), name)
         if same != name:
-            wrong.append(f"cohorts: {same} and {name} are the same root and table; one would leak into the other.")
+            what = "table" if "table" in cohort else "layout"
+            wrong.append(f"cohorts: {same} and {name} are the same root and {what}; one would leak into the other.")
     phantom_roots = [cohort["root"] for cohort in config["cohorts"].values() if "phantom" in cohort]
     for root in sorted({root for root in phantom_roots if phantom_roots.count(root) > 1}):
         wrong.append(f"cohorts: two phantom cohorts are made into {root}; give each a root of its own.")

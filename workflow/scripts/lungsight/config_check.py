@@ -16,7 +16,12 @@ from lungsight.config import (
     with_presets,
 )
 from lungsight.errors import UserError
-from lungsight.intake.settings import intake_problems, name_layout_tables, name_patient_id_rules
+from lungsight.intake.settings import (
+    intake_problems,
+    name_layout_tables,
+    name_official_splits,
+    name_patient_id_rules,
+)
 from lungsight.segmentation.settings import segmentation_problems
 from lungsight.splits.settings import split_problems
 from lungsight.training.settings import training_problems
@@ -38,6 +43,7 @@ def complete_config(config: dict) -> dict:
     _refuse([problem for check in CHECKS for problem in check(filled)])
     filled["results"] = os.path.normpath(filled["results"])
     name_layout_tables(filled)
+    name_official_splits(filled)
     name_patient_id_rules(filled)
     return filled
 

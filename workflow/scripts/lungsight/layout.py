@@ -9,6 +9,7 @@ from pathlib import Path
 # cohorts/<cohort>/
 CASES = "cases.tsv"
 SLICES = "slices.tsv"
+FORENSICS = "forensics.tsv"
 SHARDS = "shards"  # <shard>/cases.tsv and slices.tsv, of the shard alone
 NIFTI = "nifti"  # <shard>/<case>.nii.gz
 PNG = "png"  # <shard>/<slice>.png

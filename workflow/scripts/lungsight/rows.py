@@ -220,6 +220,46 @@ class FlowRow(TypedDict):
     slices: int
 
 
+class ForensicsRow(TypedDict):
+    """Row of the table `forensics`."""
+
+    slice: str
+    format: str
+    mode: str
+    bits: float
+    alpha: str
+    interlaced: str
+    exif: str
+    jpeg_quality: float
+    jpeg_tables: str
+    jpeg_subsampling: str
+    transfer_syntax: str
+    lossy: str
+    rows: float
+    columns: float
+    coloured: float
+    blockiness: float
+    block_row: float
+    block_column: float
+    resampling: float
+    resampling_frequency: float
+    grey_levels: float
+    histogram_gaps: float
+    clipped_low: float
+    clipped_high: float
+    letterbox_rows: float
+    letterbox_columns: float
+    border: float
+    border_grey: float
+    marks: float
+    noise_air: float
+    noise_muscle: float
+    edge_width: float
+    field_of_view: float
+    body_cut: float
+    rotation: float
+
+
 class HistoryRow(TypedDict):
     """Row of the table `history`."""
 
@@ -353,6 +393,7 @@ class ManifestRow(TypedDict):
     classical_dice: NotRequired[float]
     classical_kept: NotRequired[float]
     gas_fraction: NotRequired[float]
+    cut_out: NotRequired[int]
     decided_by: str
 
 
@@ -552,6 +593,21 @@ class ReportAuditRow(TypedDict):
     value_hi: float
     chance: float
     reason: str
+
+
+class ReportForensicsRow(TypedDict):
+    """Row of the table `report_forensics`."""
+
+    cohort: str
+    trace: str
+    patients: int
+    auc: float
+    balanced_accuracy: float
+    p: float
+    p_holm: float
+    tells: str
+    classes: int
+    known: int
 
 
 class ReportSaliencyRow(TypedDict):
@@ -754,6 +810,7 @@ class ScoresRow(TypedDict):
     classical_dice: float
     classical_kept: float
     gas_fraction: float
+    cut_out: int
 
 
 class SegmentationMetricsRow(TypedDict):

@@ -19,7 +19,7 @@ from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups")
 
 # Settings that may hold a path of the user's, or that change no number.
-NOT_SHOWN = ("imagenet", "model", "threads", "gpus")
+NOT_SHOWN = ("imagenet", "model", "previous", "threads", "gpus")
 
 
 class IntakeCohort(TypedDict):
@@ -145,7 +145,7 @@ def describe_run(config: dict[str, Any]) -> RunDescription:
         settings={
             "intake window, HU": config["intake"]["window"],
             "lung segmentation": shown(config["segmentation"]),
-            "splits": config["splits"],
+            "splits": shown(config["splits"]),
             "training": shown(config["training"]),
             "explanation": shown(config["explain"]),
             "audit": config["audit"],
@@ -248,6 +248,7 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
     labelled = labelled_cohorts_of(run)
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(run))
     yield from (f"cohorts/{name}/slices.tsv" for name in labelled)
+    yield from ["report/forensics.tsv"] if labelled else []
     if run["has_contours"]:
         yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png", "worst.png"))
     if run["has_masks"]:

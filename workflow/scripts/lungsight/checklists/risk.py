@@ -37,11 +37,13 @@ ENOUGH_TO_TEST = 100  # patients of the rarer class
 
 
 class Found(NamedTuple):
-    """What a rule found in one place: a number, and what it is."""
+    """What a rule found in one place: a number, and what it is. file: where it was read, if not where the rule says."""
 
     where: str
     value: float
     note: str
+    file: str = ""
+    column: str = ""
 
 
 Measure = Callable[[Evidence], list[Found]]
@@ -85,8 +87,10 @@ def rows_not_used(evidence: Evidence) -> list[Found]:
 
 
 def left_out_by_class(evidence: Evidence) -> list[Found]:
-    """Measure how the share of patients left out, by intake and quality control, differs between classes."""
-    flow = evidence.flow
+    """Measure how the share that was left out differs between classes: by selection.tsv, or by patients of flow.tsv."""
+    flow, selection = evidence.flow, evidence.selection
+    if len(selection):
+        return _by_selection(selection)
     if flow.empty:
         return []
     found, of_class = [], flow[flow["label"] != ""]
@@ -98,6 +102,18 @@ def left_out_by_class(evidence: Evidence) -> list[Found]:
             text = ", ".join(f"{label} {100 * share:.0f} %" for label, share in shares.items())
             spread = max(shares.values()) - min(shares.values())
             found.append(Found(f"{name}, {view}", spread, f"patients left out: {text}"))
+    return found
+
+
+def _by_selection(selection: pd.DataFrame) -> list[Found]:
+    """Read the shares of the test of selection. selection: selection.tsv."""
+    found = []
+    for (name, by, view), rows in selection.groupby(["cohort", "excluded_by", "framework"], sort=False):
+        text = ", ".join(f"{row['label']} {100 * row['excluded']:.0f} %" for row in rows.to_dict("records"))
+        note = f"left out by {by}: {text}; p {number(rows['p_holm'].iloc[0], 3)} (Holm)"
+        spread = rows["excluded"].max() - rows["excluded"].min()
+        where = f"{name}, {view}" if view else str(name)
+        found.append(Found(where, spread, note, "report/selection.tsv", "excluded"))
     return found
 
 
@@ -322,8 +338,8 @@ def _row(rule: Rule, evidence: Evidence) -> RiskRow:
         unclear_from=math.nan if rule.unclear_from is None else rule.unclear_from,
         high_from=math.nan if rule.high_from is None else rule.high_from,
         judgement=judged(worst.value, rule) if found else UNCLEAR,
-        file=rule.file,
-        column=rule.column,
+        file=worst.file or rule.file,
+        column=worst.column or rule.column,
         note=worst.note,
     )
 

@@ -10,8 +10,8 @@ Out
 
 Read the modules in this order:
 
-1. The table, read while the workflow is parsed: `settings`, `raw_table`, `layouts`, `cohort_table`, `shards`.
-   `draft_table` and `file_names` help to write a first table.
+1. The table, read while the workflow is parsed: `settings`, `raw_table`, the package `layouts`, `cohort_table`,
+   `shards`. `draft_table` and `file_names` help to write a first table.
 2. One case: `cases`, then the reader of its format: `dicom` (with `slice_files`, `headers`, `header_values`,
    `acquisition`, `series`, `stacks`, `passes`, `enhanced`, `decode`, `stream_size`, `jpeg_lossless` and `hounsfield`),
    `nifti` (with `file_kinds`, `nifti_affine`, `text_headers` and `itk_volumes`) or `image`. Each returns a
@@ -21,6 +21,7 @@ Read the modules in this order:
 3. One cohort: `conversion` is the command line of a shard; `gather` joins shards and table.
 4. All cohorts: `perceptual_hash` and `duplicates` find copies. `aspects`, `counts` and `label_predictability` make the
    two tables of the report.
+5. How each image was made: the package `forensics`.
 
 A file that cannot be converted exactly is refused: nothing is interpolated, averaged or guessed.
 """

@@ -240,7 +240,8 @@ def _check_places(name: str, cohort: dict[str, Any], labels: dict[str, list[str]
     table, root = Path(cohort["table"]), Path(cohort["root"])
     absent = []
     if "layout" in cohort and root.is_dir():
-        write_layout_table(table, cohort["layout"], root, labels)
+        only_tested = cohort["role"] == "external"
+        write_layout_table(table, cohort["layout"], root, labels, cohort["official_split"], only_tested)
     elif "layout" not in cohort and table.is_dir():
         absent.append(f"cohorts.{name}.table: {table} is a folder; name the table in it.")
     elif "layout" not in cohort and not table.is_file():

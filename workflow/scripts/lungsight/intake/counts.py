@@ -1,11 +1,15 @@
 """Count what intake took in and left out, by label: the table report/intake.tsv."""
 
+import itertools
 import re
 from collections.abc import Mapping
 
 import pandas as pd
 
 from lungsight.intake.aspects import WORDS, with_aspects
+
+MOST_VALUES = 20  # of an aspect that are listed one by one
+_SIDES = (128, 256, 384, 512, 768, 1024, 2048)  # limits of the groups of image sizes, in pixels
 
 
 def counts_of_cohorts(cases: Mapping[str, pd.DataFrame], duplicates: pd.DataFrame) -> pd.DataFrame:
@@ -28,9 +32,12 @@ def counts(cohort: str, cases: pd.DataFrame, duplicates: pd.DataFrame) -> pd.Dat
     noted = _one_row_per_note(taken)
     values_by_aspect = [
         ("status", cases, cases["status"]),
-        ("reason", left_out, left_out["reason"].map(normalise_reason)),
-        ("note", noted, noted["note"].map(normalise_reason)),
-        *((WORDS[name], taken, taken[name]) for name in WORDS),
+        ("reason", left_out, in_few_values(left_out["reason"].map(normalise_reason))),
+        ("note", noted, in_few_values(noted["note"].map(normalise_reason))),
+        *(
+            (WORDS[name], taken, sizes_grouped(taken) if name == "size" else in_few_values(taken[name]))
+            for name in WORDS
+        ),
     ]
     tables = [_count(aspect, part.assign(value=value)) for aspect, part, value in values_by_aspect if len(part)]
     tables.append(_duplicate_counts(taken, duplicates[duplicates["cohort"] == cohort]))
@@ -47,6 +54,31 @@ def normalise_reason(reason: str) -> str:
     return re.sub(r"\d+(?:[.,]\d+)*", "…", words)
 
 
+def in_few_values(values: pd.Series) -> pd.Series:
+    """Join the rarest of many values to one, `7 other values`; an empty one, not known, stays as it is."""
+    by_frequency = values[values != ""].value_counts()
+    if len(by_frequency) <= MOST_VALUES:
+        return values
+    kept = {"", *by_frequency.index[: MOST_VALUES - 1]}
+    return values.where(values.isin(kept), f"{len(by_frequency) - MOST_VALUES + 1} other values")
+
+
+def sizes_grouped(cases: pd.DataFrame) -> pd.Series:
+    """Group the sizes of many images by their longer side, `longer side 256 to 383`, in order; few stay as they are.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        As `with_aspects` returns it.
+    """
+    if cases["size"].nunique() <= MOST_VALUES:
+        return cases["size"]
+    names = [f"longer side {low} to {high - 1}" for low, high in itertools.pairwise(_SIDES)]
+    names = [f"longer side below {_SIDES[0]}", *names, f"longer side {_SIDES[-1]} and more"]
+    groups = pd.cut(cases[["rows", "columns"]].max(axis=1), [0, *_SIDES, float("inf")], right=False, labels=names)
+    return groups.cat.add_categories("").fillna("")
+
+
 def _one_row_per_note(taken: pd.DataFrame) -> pd.DataFrame:
     """Repeat each case that is ok for every note in its reason; column `note`."""
     noted = taken[taken["reason"] != ""]
@@ -55,9 +87,10 @@ def _one_row_per_note(taken: pd.DataFrame) -> pd.DataFrame:
 
 
 def _count(aspect: str, cases: pd.DataFrame) -> pd.DataFrame:
-    grouped = cases.groupby(["value", "label"], sort=True)
+    grouped = cases.groupby(["value", "label"], sort=True, observed=True)
     counted = grouped.agg(cases=("case", "nunique"), patients=("patient", "nunique"), slices=("n_slices", "sum"))
-    return counted.reset_index().assign(aspect=aspect)
+    counted = counted.reset_index()
+    return counted.assign(aspect=aspect, value=counted["value"].astype(str))
 
 
 def _duplicate_counts(taken: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,44 @@ def _layout_problems(name: str, cohort: dict[str, Any]) -> list[str]:
         wrong.append(f"cohorts.{name}.format: layout {cohort['layout']} has format {layout.format}.")
     if cohort["role"] not in layout.roles:
         wrong.append(f"cohorts.{name}.role: layout {cohort['layout']} is for {' or '.join(layout.roles)}.")
+    if not layout.patients_known and cohort["patients"] == "known":
+        wrong.append(
+            f"cohorts.{name}.patients: {cohort['layout']} does not say which patient a picture is of; write patients:"
+            " unknown. Each picture then counts as a patient of its own, and the report says that leakage cannot be"
+            " excluded."
+        )
+    return wrong
+
+
+def has_official_split(config: dict[str, Any], cohort: str) -> bool:
+    """Tell whether the subsets of a cohort are those of its data set's official lists.
+
+    Parameters
+    ----------
+    config : dict
+        With its defaults filled in.
+    cohort : str
+    """
+    settings = config["cohorts"][cohort]
+    layout = LAYOUTS.get(settings.get("layout", ""))
+    wanted = settings.get("official_split", config["splits"]["official"])
+    return wanted and layout is not None and layout.with_official_split is not None
+
+
+def _official_split_problems(config: dict[str, Any]) -> list[str]:
+    """List cohorts that shall be split by official lists which their data sets do not have."""
+    with_lists = " or ".join(name for name, layout in LAYOUTS.items() if layout.with_official_split)
+    official = {name: has_official_split(config, name) for name in config["cohorts"]}
+    wrong = [
+        f"cohorts.{name}.official_split: official lists are read for layout {with_lists} alone. Write a table's own"
+        " subsets into its column split."
+        for name, cohort in config["cohorts"].items()
+        if cohort.get("official_split") and not official[name]
+    ]
+    if config["splits"]["official"] and not any(official.values()) and not wrong:
+        wrong.append(f"splits.official: no cohort has official lists; they are read for layout {with_lists} alone.")
+    if config["splits"]["folds"] and any(official.values()):
+        wrong.append("splits.folds: an official split tests the same images in every fold; give one of both.")
     return wrong
 
 
@@ -28,6 +66,13 @@ def name_layout_tables(config: dict[str, Any]) -> None:
     for name, cohort in config["cohorts"].items():
         if "layout" in cohort:
             cohort["table"] = f"{config['results'].rstrip('/')}.private/layouts/{name}.tsv"
+
+
+def name_official_splits(config: dict[str, Any]) -> None:
+    """Set `official_split` of each cohort with a layout: whether official lists give its subsets."""
+    for name, cohort in config["cohorts"].items():
+        if "layout" in cohort:
+            cohort["official_split"] = has_official_split(config, name)
 
 
 def name_patient_id_rules(config: dict[str, Any]) -> None:
@@ -73,4 +118,5 @@ def intake_problems(config: dict[str, Any]) -> list[str]:
     wrong = [] if low < high else [f"intake.window: {low} is not below {high}."]
     for name, cohort in config["cohorts"].items():
         wrong += _layout_problems(name, cohort)
+    wrong += _official_split_problems(config)
     return wrong + _id_rule_problems(config) + _expression_problems(config["intake"]["roi_names"])

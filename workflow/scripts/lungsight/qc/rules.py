@@ -8,6 +8,7 @@ import pandas as pd
 
 NO_LUNG = "no lung visible"
 NO_MASK = "no lung mask"
+CUT_OUT = "the lungs are cut out, all else is black"
 LOST = "the mask misses the lung"
 
 
@@ -145,8 +146,9 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     DataFrame
         On the index of `scores`:
 
-        - `whole_keep`: 1 if lung is visible. Either the mask is a plausible lung of some size, or the body holds so
-          much air that it must be lung, whatever the mask shows.
+        - `whole_keep`: 1 if lung is visible in a whole image. Either the mask is a plausible lung of some size, or the
+          body holds so much air that it must be lung, whatever the mask shows. A picture of lungs that are cut out is
+          no whole image.
         - `segmented_keep`: 1 if lung is visible and the mask breaks no limit.
         - `reason`: the faults, empty if both are kept.
         - `suspicion`: the higher it is, the sooner a person should look.
@@ -157,13 +159,15 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     large_enough = scores["lung_fraction"] >= rules["min_lung_fraction"]
     visible = (large_enough & plausible) | (scores["air_fraction"] >= rules["min_air_fraction"])
     segmented = visible & large_enough & plausible
+    cut_out = scores["cut_out"] == 1
 
     def reason(row: int) -> str:
         if not masked.iloc[row]:
             return NO_MASK
         if not visible.iloc[row]:
             return NO_LUNG
-        faults = (
+        faults = [CUT_OUT] if cut_out.iloc[row] else []
+        faults += (
             [] if large_enough.iloc[row] else [f"{LOST} ({100 * scores['lung_fraction'].iloc[row]:.1f} % of the image)"]
         )
         faults += [
@@ -180,7 +184,7 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     suspicion = suspicion.where(large_enough | ~visible, np.inf)
     return pd.DataFrame(
         {
-            "whole_keep": visible.astype(int),
+            "whole_keep": (visible & ~cut_out).astype(int),
             "segmented_keep": segmented.astype(int),
             "reason": reasons,
             "suspicion": suspicion,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
+from lungsight.segmentation import single_slice
 from lungsight.segmentation.agreement import dice
 from lungsight.segmentation.classical import air_in_body, largest_component
 
@@ -17,6 +18,7 @@ SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side of the body is n
 COMPARED_SIZE = 256  # pixels: larger images are compared with the classical lung at every second, third, … pixel
 OF_SHAPE = ("largest_share", "border_contact", "solidity", "holes", "mean_intensity", "soft_fraction")
 OF_AGREEMENT = ("missed_air", "neighbour_dice", "classical_dice", "classical_kept", "gas_fraction")
+USUAL_LUNG, USUAL_TISSUE = 0.27, 0.86  # −850 and +40 HU under the default window
 AIRWAY_SHARE = 0.006  # of the body: a trachea has 2 to 4 cm² of some 600
 
 
@@ -52,25 +54,33 @@ def solidity(components: list[np.ndarray]) -> float:
     return sum(int(part.sum()) for part in components) / hulls
 
 
-def enclosed_air(image: np.ndarray, level: float) -> np.ndarray:
+def enclosed_air(image: np.ndarray, level: float, walled: bool = False) -> np.ndarray:
     """Find lung and other large pieces of air inside the body, without a mask.
 
     The body is the largest connected region at or above `level`, with what it encloses. Air is what lies below `level`
     in it. Pieces of less than 0.6 % of the area of the body count as airways and bowel, and are left out.
 
+    walled: the border of the image closes the body, as it does where a picture is cropped to the lungs.
+
     Returns
     -------
     (rows, columns) bool
     """
-    bright = image >= level
-    body = fill_holes(largest_component(bright))
-    labels, _ = ndimage.label(body & ~bright)
+    if walled:
+        air, body = (part.T for part in single_slice.enclosed_air(image.T, level))
+    else:
+        bright = image >= level
+        body = fill_holes(largest_component(bright))
+        air = body & ~bright
+    labels, _ = ndimage.label(air)
     large = np.bincount(labels.ravel()) >= AIRWAY_SHARE * int(body.sum())
     large[0] = False
     return large[labels]
 
 
-def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_level: float) -> dict[str, float]:
+def slice_scores(
+    image: np.ndarray, mask: np.ndarray, soft_level: float, air_level: float, walled: bool = False
+) -> dict[str, float]:
     """Score one slice by itself.
 
     Parameters
@@ -81,6 +91,8 @@ def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_lev
         Intensity from which a pixel counts as soft tissue.
     air_level
         Intensity below which a pixel counts as air.
+    walled
+        As for `enclosed_air`.
 
     Returns
     -------
@@ -88,7 +100,7 @@ def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_lev
         Columns of the table `scores`. Scores that an empty mask does not have are NaN.
     """
     area = int(mask.sum())
-    air = enclosed_air(image, air_level)
+    air = enclosed_air(image, air_level, walled)
     either = int((air | mask).sum())
     scores = {
         "lung_fraction": area / mask.size,
@@ -111,10 +123,10 @@ def slice_scores(image: np.ndarray, mask: np.ndarray, soft_level: float, air_lev
     }
 
 
-def scores_without_mask(image: np.ndarray, air_level: float) -> dict[str, float]:
+def scores_without_mask(image: np.ndarray, air_level: float, walled: bool = False) -> dict[str, float]:
     """Score a slice whose case has no mask: the air in the body, and NaN for every score of a mask."""
     unknown = dict.fromkeys(("lung_fraction", *OF_SHAPE, *OF_AGREEMENT), float("nan"))
-    return unknown | {"components": 0, "air_fraction": float(enclosed_air(image, air_level).mean())}
+    return unknown | {"components": 0, "air_fraction": float(enclosed_air(image, air_level, walled).mean())}
 
 
 def neighbour_dices(masks: np.ndarray) -> np.ndarray:
@@ -172,7 +184,7 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
     """
     step = max(1, min(images.shape[1:]) // COMPARED_SIZE)
     images, masks = images[:, ::step, ::step], masks[:, ::step, ::step]
-    _, lungs, gas = (np.moveaxis(part, 2, 0) for part in air_in_body(np.moveaxis(images, 0, 2)))
+    _, lungs, gas = (part.transpose(2, 1, 0) for part in air_in_body(images.transpose(2, 1, 0)))
     dark = images < air_level
     lungs &= dark
     columns = np.flatnonzero(lungs.any(axis=(0, 1)))
@@ -187,8 +199,29 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
     ]
 
 
+def is_cut_out(image: np.ndarray) -> bool:
+    """Return whether a picture shows the lungs alone, all else being black. image: (rows, columns) float."""
+    step = max(1, min(image.shape) // COMPARED_SIZE)
+    return single_slice.cut_out_lungs(image[::step, ::step]) is not None
+
+
+def on_usual_scale(image: np.ndarray) -> np.ndarray:
+    """Stretch the greys of a picture so that lung and soft tissue lie where they do under the default window.
+
+    The limits of `qc.rules` are values on that scale, and the window of a picture is unknown. A picture in which
+    nothing dark is enclosed stays as it is. image: (rows, columns) float in [0, 1]. Returns the same.
+    """
+    division = single_slice.divide(image.T)
+    if division is None:
+        return image
+    lung = np.median(image.T[division.lungs])
+    tissue = np.median(image.T[division.body & (division.level <= image.T)])
+    stretched = USUAL_LUNG + (image - lung) / max(tissue - lung, 1e-6) * (USUAL_TISSUE - USUAL_LUNG)
+    return np.clip(stretched, 0, 1)
+
+
 def volume_scores(
-    images: np.ndarray, masks: np.ndarray | None, soft_level: float, air_level: float
+    images: np.ndarray, masks: np.ndarray | None, soft_level: float, air_level: float, known_window: bool = True
 ) -> list[dict[str, float]]:
     """Score every slice of a case.
 
@@ -200,18 +233,27 @@ def volume_scores(
         None if the case has no mask.
     soft_level, air_level
         As for `slice_scores`.
+    known_window
+        Whether the intensities are those of the run's window. They are not in a picture.
 
     Raises
     ------
     ValueError
         If the shapes differ.
     """
+    cut_out = {"cut_out": int(len(images) == 1 and is_cut_out(images[0]))}
+    if not known_window:
+        images = np.stack([on_usual_scale(image) for image in images])
+    walled = len(images) == 1
     if masks is None:
-        return [scores_without_mask(image, air_level) for image in images]
+        return [scores_without_mask(image, air_level, walled) | cut_out for image in images]
     if images.shape != masks.shape:
         raise ValueError(f"the mask is {masks.shape}, the image {images.shape}")
     return [
-        slice_scores(image, mask, soft_level, air_level) | {"neighbour_dice": float(agreement)} | classical
+        slice_scores(image, mask, soft_level, air_level, walled)
+        | {"neighbour_dice": float(agreement)}
+        | classical
+        | cut_out
         for image, mask, agreement, classical in zip(
             *(images, masks, neighbour_dices(masks), classical_scores(images, masks, air_level)), strict=True
         )

@@ -1,6 +1,7 @@
 """What a reader should hold against the numbers: statements, each decided by the run's tables."""
 
 from lungsight.report.components import Statement
+from lungsight.report.forensics import forensic_findings
 from lungsight.report.results import RunResults, better_than_chance
 from lungsight.run_description import cohorts_of
 from lungsight.splits.composition import single_class_sources, slices_per_patient
@@ -95,6 +96,13 @@ def split_overlap(results: RunResults) -> list[Statement]:
     overlap = results.leakage
     if overlap.empty:
         return statements
+    official = list(dict.fromkeys(overlap.loc[overlap["unit"] == "official", "cohort"]))
+    if official:
+        statements.append(
+            Statement(
+                "plain", f"{listed(official)}: train, validation and test are the official lists of the data set."
+            )
+        )
     unknown = list(dict.fromkeys(overlap.loc[overlap["patients_known"] == 0, "cohort"]))
     if unknown:
         statements.append(
@@ -109,7 +117,16 @@ def split_overlap(results: RunResults) -> list[Statement]:
             Statement("warn", f"{row['cohort']}, {row['framework']}: {count(row[column], counted)} {shared}.")
             for _, row in overlap[overlap[column] > 0].iterrows()
         ]
-    if not statements and not overlap["patients_on_two_sides"].any():
+    divided = overlap[(overlap["unit"] == "official") & (overlap["patients_on_two_sides"] > 0)]
+    statements += [
+        Statement(
+            "warn",
+            f"{row['cohort']}, {row['framework']}: the official lists put"
+            f" {count(row['patients_on_two_sides'], 'patient')} into two subsets.",
+        )
+        for _, row in divided.iterrows()
+    ]
+    if all(found.tone == "plain" for found in statements) and not overlap["patients_on_two_sides"].any():
         statements.append(
             Statement(
                 "good",
@@ -143,6 +160,11 @@ def confounding(results: RunResults) -> list[Statement]:
                 )
             )
     return statements
+
+
+def image_making(results: RunResults) -> list[Statement]:
+    """Warn where how the images were made tells the label: format, compression, borders, marks."""
+    return forensic_findings(results.forensics)
 
 
 def few_patients(results: RunResults) -> list[Statement]:
@@ -196,6 +218,7 @@ def cautions(results: RunResults) -> list[Statement]:
         *stand_ins(results),
         *split_overlap(results),
         *confounding(results),
+        *image_making(results),
         *not_learned(results),
         *few_patients(results),
         *rejected_cases(results),

@@ -1,6 +1,6 @@
 """The page of intake: what was taken in, what was left out and why, and what predicts the label without a lung."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lungsight import __version__
+from lungsight.audit.forensics import COHORT as COHORT_QUESTION
 from lungsight.intake.aspects import NUMBERS
 from lungsight.intake.cohort_summary import cohort_counts, usable_cases
+from lungsight.intake.counts import MOST_VALUES
 from lungsight.intake.duplicates import groups_with_two_labels
 from lungsight.intake.geometry import slice_to_image
 from lungsight.report.charts import BLUE, ORANGE, STYLE, as_svg, whole_numbers
 from lungsight.report.components import PageTable, Row, Statement, decimal, text, whole
+from lungsight.report.forensics import answers_of_cohorts, forensic_findings
 from lungsight.report.headings import COHORT, SOURCE
 from lungsight.report.pictures import Picture, as_picture
 from lungsight.report.rendering import render
 from lungsight.report.templates import INTAKE_TEMPLATE
 from lungsight.run_description import IntakeCohort, IntakeDescription, labelled_cohorts_of
+from lungsight.tables import columns_of
 from lungsight.wording import MISSING, count
 
 SHOWN_ON_SHEET = 24
@@ -48,6 +52,10 @@ class IntakeResults:
         By cohort.
     duplicates, counts, predictability
         duplicates.tsv, report/intake.tsv and report/intake_labels.tsv.
+    traces
+        By labelled cohort: forensics.tsv, with patient and label of each slice.
+    forensics
+        report/forensics.tsv; no row where no cohort has labels.
     """
 
     folder: Path
@@ -57,6 +65,14 @@ class IntakeResults:
     duplicates: pd.DataFrame
     counts: pd.DataFrame
     predictability: pd.DataFrame
+    traces: dict[str, pd.DataFrame] = field(default_factory=dict)
+    forensics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=columns_of("report_forensics")))
+
+    def load(self, cohort: str, name: str) -> np.ndarray:
+        """Read an 8-bit slice of a labelled cohort: (rows, columns) uint8."""
+        slices = self.slices[cohort]
+        png = slices.loc[slices["slice"] == name, "png"].iloc[0]
+        return np.asarray(Image.open(self.folder / "cohorts" / cohort / png))
 
 
 def render_intake(results: IntakeResults) -> str:
@@ -73,6 +89,7 @@ def render_intake(results: IntakeResults) -> str:
             "overview": overview_table(results),
             "ids": ids_table(results.run),
             "predictability": predictability_table(results.predictability),
+            "forensics": answers_of_cohorts(results.forensics, results.traces, results.load),
             "sources": _counts_table("sources", "Source × label", of_sources, "cohort"),
             "cohorts": [_cohort(results, cohort) for cohort in run["cohorts"]],
         },
@@ -85,6 +102,8 @@ def statements(results: IntakeResults) -> list[Statement]:
         *(_taken_in(name, cases) for name, cases in results.cases.items()),
         *_about_duplicates(results),
         *_about_predictability(results.predictability),
+        *forensic_findings(results.forensics),
+        *forensic_findings(results.forensics, COHORT_QUESTION),
     ]
 
 
@@ -213,6 +232,8 @@ def _cohort(results: IntakeResults, cohort: IntakeCohort) -> dict[str, Any]:
         "left_out": _counts_table(f"left-{name}", "Left out, and why", counts[counts["aspect"] == "reason"]),
         "notes": _counts_table(f"notes-{name}", "Notes on what was taken in", counts[counts["aspect"] == "note"]),
         "acquisition": _counts_table(f"acquisition-{name}", "Acquisition and duplicates by label", acquisition),
+        "grouped": f"Where there are more than {MOST_VALUES} values, the rarest are one row, and sizes are grouped by"
+        f" the longer side of the image, in pixels. cohorts/{name}/cases.tsv has those of each case.",
         "histograms": Markup(histograms(taken)),
         "histogram_caption": f"{count(len(taken), 'case')} of {name}; what a header does not say is not drawn.",
         "constant": f"The same in all: {', '.join(constant)}." if constant else "",
@@ -223,7 +244,7 @@ def _cohort(results: IntakeResults, cohort: IntakeCohort) -> dict[str, Any]:
 
 def _numbers_known(taken: pd.DataFrame) -> dict[str, str]:
     """List the numeric columns that some case has: column → title."""
-    titles = {"n_slices": "slices of a case"} | NUMBERS
+    titles = {"n_slices": "slices of a case", "rows": "rows of an image", "columns": "columns of an image"} | NUMBERS
     return {name: title for name, title in titles.items() if name in taken and taken[name].notna().any()}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from lungsight.audit.forensics import read_answers
 from lungsight.files import read_json
 from lungsight.run_description import (
     EVALUATION_TABLES,
@@ -15,7 +16,7 @@ from lungsight.run_description import (
     labelled_cohorts_of,
     models_of,
 )
-from lungsight.tables import read_table
+from lungsight.tables import columns_of, read_table
 from lungsight.training.pipelines import ROLE_OF_STAGE
 from lungsight.wording import STAND_IN_MARK
 
@@ -40,6 +41,8 @@ class RunResults:
         The tables of these names.
     ranking
         report/systems.tsv.
+    forensics
+        report/forensics.tsv.
     evaluation
         The tables of EVALUATION_TABLES, by name.
     histories, provenance, summaries
@@ -61,6 +64,7 @@ class RunResults:
     verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
+    forensics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=columns_of("report_forensics")))
     evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
     thesis: pd.DataFrame = field(default_factory=pd.DataFrame)
     histories: dict[Model, pd.DataFrame] = field(default_factory=dict)
@@ -150,6 +154,7 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
         run=run,
         cases={name: read_table(folder / f"cohorts/{name}/cases.tsv", schema="cases") for name in cohorts_of(run)},
         slices={name: read_table(folder / f"cohorts/{name}/slices.tsv", schema="slices") for name in labelled},
+        forensics=read_answers(folder, labelled),
         thesis=read_table(thesis, schema="thesis"),
     )
     if run["has_contours"]:

@@ -15,9 +15,16 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.measure import label
-from skimage.morphology import isotropic_closing, isotropic_opening
+from skimage.morphology import convex_hull_image, isotropic_closing, isotropic_opening
+
+from lungsight.segmentation.single_slice import divide
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
+THINNEST_BAY = 0.35  # of that gap: a thinner one lies between ribs, where the wall itself bends
+LARGEST_BAY = 0.25  # of the area of its lung: a larger bay is the liver or the heart
+# The mouth of a bay, as seen from the middle of its lung, lies so far outwards (cosine), and outwards or behind.
+TO_THE_RIBS = (-0.2, 0.5)
+LEAST_SIDE = 0.1  # of both lungs: less lung on one side shows no shape of its own
 # Smaller pieces of air are bowel gas or airways: as a share of the largest piece of a volume, and of the body's area in
 # a single slice.
 SMALLEST_OF_LARGEST = 0.1
@@ -37,6 +44,7 @@ WALL = 0.04
 # The lung is brighter than air by at least this share of the way from air to tissue. Otherwise the "air" around the
 # body is lung that a crop cut off.
 LEAST_CONTRAST = 0.1
+LEAST_AROUND = 0.02  # of the image: less air around the body does not show how dark air is
 ASSUMED_FIELD_OF_VIEW_MM = 350.0  # of an image without a known spacing
 
 
@@ -93,9 +101,11 @@ def _levels(volume: np.ndarray, tissue: np.ndarray, body: np.ndarray, lungs: np.
     around = volume[~body]
     # The darkest value may be padding, which is not air.
     around = around[around > volume.min()] if (around > volume.min()).any() else around
-    if not around.size or not lungs.any():
+    if around.size < LEAST_AROUND * volume.size or not lungs.any():
         return None
-    air, lung, dense = np.median(around), np.median(volume[lungs]), np.median(volume[tissue & body])
+    # In a single slice half of the lung may be diseased.
+    lung = np.percentile(volume[lungs], 50 if volume.shape[2] > 1 else 25)
+    air, dense = np.median(around), np.median(volume[tissue & body])
     if lung - air < LEAST_CONTRAST * (dense - air):
         return None
     return _Levels(float(air + GAS * (lung - air)), float(lung + WALL * (dense - lung)))
@@ -144,15 +154,29 @@ class Air(NamedTuple):
     gas: np.ndarray
 
 
+def _divided_volume(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find tissue, body and lungs, each (i, j, k) bool, with one threshold."""
+    tissue = tissue_of(volume)
+    body = body_mask(tissue)
+    return tissue, body, _lung_components(body & ~tissue, body)
+
+
+def _divided_slice(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find tissue, body and lungs, each (i, j, 1) bool, in a single slice."""
+    division = divide(volume[:, :, 0])
+    if division is None:
+        nothing = np.zeros(volume.shape, dtype=bool)
+        return nothing, nothing, nothing
+    return volume >= division.level, division.body[:, :, np.newaxis], division.lungs[:, :, np.newaxis]
+
+
 def air_in_body(volume: np.ndarray) -> Air:
     """Find the body, and in it lungs and gas. Gas holds no tissue, so it is darker than lung.
 
     Gas that is open to the lung in a slice counts as lung. volume: (i, j, k), any linear grey scale with dark air.
     """
-    tissue = tissue_of(volume)
-    body = body_mask(tissue)
+    tissue, body, lungs = _divided_slice(volume) if volume.shape[2] == 1 else _divided_volume(volume)
     air = body & ~tissue
-    lungs = _lung_components(air, body)
     levels = _levels(volume, tissue, body, lungs)
     gas = _gas(air, volume, levels, body) if levels else np.zeros_like(air)
     return Air(body, lungs & ~gas, gas)
@@ -176,6 +200,45 @@ def lung_mask(volume: np.ndarray, spacing: tuple[float, float, float] | None = N
     body, lungs, _ = air_in_body(volume)
     pixel = pixel_of(volume.shape, spacing)
     for k in np.flatnonzero(lungs.any(axis=(0, 1))):
-        closed = isotropic_closing(lungs[:, :, k], CLOSING_MM / pixel)
-        lungs[:, :, k] = ndimage.binary_fill_holes(closed) & body[:, :, k]
+        box = _box_of(lungs[:, :, k], margin=round(2 * CLOSING_MM / pixel))
+        lungs[box][:, :, k] = closed_lungs(lungs[box][:, :, k], CLOSING_MM / pixel) & body[box][:, :, k]
     return lungs
+
+
+def _box_of(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Return the part of a plane that holds a mask, with a margin in pixels."""
+    (top, bottom), (left, right) = (np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    return slice(max(0, top - margin), bottom + margin + 1), slice(max(0, left - margin), right + margin + 1)
+
+
+def closed_lungs(lungs: np.ndarray, radius: float) -> np.ndarray:
+    """Add to lungs what they enclose: vessels, consolidation inside, and consolidation below the pleura.
+
+    lungs: (i, j) bool, j to the front. radius: of gaps that are closed, in pixels. Returns the same shape.
+    """
+    closed = ndimage.binary_fill_holes(isotropic_closing(lungs, radius))
+    across = np.flatnonzero(closed.any(axis=1))
+    middle = (across[0] + across[-1] + 1) // 2
+    for half, outwards in ((slice(None, middle), -1), (slice(middle, None), 1)):
+        if np.count_nonzero(closed[half]) > LEAST_SIDE * np.count_nonzero(closed):
+            closed[half] |= isotropic_opening(_below_pleura(closed[half], outwards), THINNEST_BAY * radius)
+    return ndimage.binary_fill_holes(closed)
+
+
+def _below_pleura(lung: np.ndarray, outwards: int) -> np.ndarray:
+    """Find the bays of one lung that open towards the ribs: what consolidation below the pleura leaves.
+
+    The convex hull of a lung bridges its bays. Heart, spine and liver make bays too. These open towards the other lung
+    or the front, or they are large. lung: (i, j) bool, without holes. outwards: 1 if i runs to the ribs, else -1.
+    """
+    hull = convex_hull_image(lung, offset_coordinates=False)
+    labels, count = ndimage.label(hull & ~lung)
+    if not count:
+        return labels > 0
+    numbers = np.arange(1, count + 1)
+    mouth = labels * ~ndimage.binary_erosion(hull)
+    mouths = np.array(ndimage.center_of_mass(mouth > 0, mouth, numbers)).reshape(-1, 2)
+    away = (mouths - ndimage.center_of_mass(lung)) * (outwards, -1)
+    away /= np.hypot(*away.T)[:, np.newaxis]
+    small = np.bincount(labels.ravel())[1:] < LARGEST_BAY * np.count_nonzero(lung)
+    return np.isin(labels, numbers[small & (away[:, 0] > TO_THE_RIBS[0]) & (away.max(axis=1) > TO_THE_RIBS[1])])

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerp
 
 from lungsight.errors import UserError
 from lungsight.files import read_json, write_json
+from lungsight.segmentation.lesion_augmentation import with_lesions
 from lungsight.segmentation.nnunet import CONFIGURATION, DATASET, DATASET_ID, LUNG, PLANS, nnunet_environment
-from lungsight.segmentation.volumes import load_nifti_image, read_mask
+from lungsight.segmentation.volumes import affine_of, load_nifti_image, read_mask
 
 ENDING = ".nii.gz"
+WITH_LESIONS = "__lesions"  # ends the name of a training case that was made diseased
 # The shortest edge of the deepest feature map, and the most channels of a stage: nnU-Net's values in two dimensions.
 SHORTEST_EDGE = 4
 MOST_FEATURES = 512
@@ -67,6 +70,27 @@ def write_raw_dataset(raw: Path, cases: pd.DataFrame, images: Path, masks: Path)
             else:
                 _link_or_copy(source / _file_of(rows), targets[0])
     write_json(folder / "dataset.json", DATASET_JSON | {"numTraining": len(cases)})
+
+
+def add_lesions(raw: Path, cases: pd.DataFrame, seed: int) -> list[str]:
+    """Write every training case a second time, with synthetic lesions in its lungs and the same truth.
+
+    raw, cases: as for `write_raw_dataset`, which comes before. Returns the names of the new cases.
+    """
+    folder = raw / DATASET
+    names = training_names(cases[cases["split"] == "train"])
+    for number, name in enumerate(names):
+        image = load_nifti_image(folder / "imagesTr" / f"{name}_0000{ENDING}")
+        truth = folder / "labelsTr" / f"{name}{ENDING}"
+        lung, _ = read_mask(truth)
+        i, j, k = map(float, image.header.get_zooms())
+        volume = np.asanyarray(image.dataobj).astype(np.float32)
+        diseased = with_lesions(volume, lung, (i, j, k), np.random.default_rng([seed, number]))
+        target = folder / "imagesTr" / f"{name}{WITH_LESIONS}_0000{ENDING}"
+        nibabel.save(nibabel.Nifti1Image(diseased, affine_of(image)), target)
+        _link_or_copy(truth, folder / "labelsTr" / f"{name}{WITH_LESIONS}{ENDING}")
+    write_json(folder / "dataset.json", DATASET_JSON | {"numTraining": len(cases) + len(names)})
+    return [f"{name}{WITH_LESIONS}" for name in names]
 
 
 def _file_of(rows: pd.DataFrame) -> Path:
@@ -155,10 +179,11 @@ def plan_and_preprocess(
         preprocess_dataset(DATASET_ID, PLANS, ["2d"], [workers])
 
 
-def write_split(folder: Path, cases: pd.DataFrame) -> None:
+def write_split(folder: Path, cases: pd.DataFrame, more: Sequence[str] = ()) -> None:
     """Write splits_final.json with our split as its only fold, so that nnU-Net draws none.
 
-    cases: the columns `row split`, and `z_index` if slices are split.
+    cases: the columns `row split`, and `z_index` if slices are split. more: names of further cases to train on.
     """
     names = {subset: training_names(cases[cases["split"] == subset]) for subset in ("train", "val")}
+    names["train"] += more
     write_json(folder / "preprocessed" / DATASET / "splits_final.json", [names])

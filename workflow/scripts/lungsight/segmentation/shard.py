@@ -2,10 +2,12 @@
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from lungsight.errors import UserError
+from lungsight.parallel import in_processes
 from lungsight.program import keep_private, log
 from lungsight.segmentation.volumes import Image
 
@@ -49,9 +51,60 @@ def segment_cases(
             raise
         except Exception as error:
             failed += 1
-            keep_private(f"segment-{case}.txt", traceback.format_exc())
-            log(f"case {case}: no lung mask: its segmentation failed ({type(error).__name__})")
-    if failed == len(cases) > 1:
+            _report(case, type(error).__name__, traceback.format_exc())
+    _check_some_succeeded(failed, len(cases))
+
+
+def segment_apart(
+    cases: Sequence[str],
+    segment: Callable[[str], Segmented],
+    write: Callable[[Image, np.ndarray], None],
+    processes: int,
+) -> Iterator[str]:
+    """Segment every case by itself, several at once, and yield it. The log names the cases that fail.
+
+    Parameters
+    ----------
+    segment
+        Reads the image of a case and finds its mask.
+    write
+        Writes the mask in the process that found it. An error here, as of a full disk, is no failure of the case.
+
+    Raises
+    ------
+    UserError
+        As `segment_cases` does.
+    """
+    failed = 0
+    for case, failure in in_processes(partial(_attempt, segment, write), cases, processes):
+        if failure:
+            failed += 1
+            _report(case, *failure)
+        yield case
+    _check_some_succeeded(failed, len(cases))
+
+
+def _attempt(
+    segment: Callable[[str], Segmented], write: Callable[[Image, np.ndarray], None], case: str
+) -> tuple[str, tuple[str, str] | None]:
+    """Segment a case and write its mask. Returns it with the name of the error and its traceback, if there was one."""
+    try:
+        segmented = segment(case)
+    except UserError:
+        raise
+    except Exception as error:
+        return case, (type(error).__name__, traceback.format_exc())
+    write(*segmented)
+    return case, None
+
+
+def _report(case: str, error: str, trace: str) -> None:
+    keep_private(f"segment-{case}.txt", trace)
+    log(f"case {case}: no lung mask: its segmentation failed ({error})")
+
+
+def _check_some_succeeded(failed: int, cases: int) -> None:
+    if failed == cases > 1:
         raise UserError(
             f"None of the {failed} cases of this shard could be segmented; the cause is hardly in the scans. The lines"
             " above name the error, and errors/ in the private folder its place. Correct it and run again."

@@ -108,5 +108,6 @@ def check_one_subset(slices: pd.DataFrame, groups: pd.Series, column: str, unit:
         raise UserError(
             f"{UNITS[unit].noun.capitalize()} of table {_name_rows(first)} is in"
             f" {' and '.join(sorted(divided.iloc[0]))}. Under splits.unit: {unit} {UNITS[unit].rule}: give these rows"
-            f" one split, or leave it empty.{more}"
+            f" one split, or leave it empty. Where official lists divide {UNITS[unit].noun}, splits.unit: slice keeps"
+            f" them as they are, and report/leakage.tsv counts it.{more}"
         )

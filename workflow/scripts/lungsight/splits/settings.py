@@ -6,9 +6,11 @@ from pathlib import Path
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
+from lungsight.intake.settings import has_official_split
 from lungsight.segmentation.settings import trains_segmentation
 
 WITH_DUPLICATES = "patient+duplicates"  # the unit that links patients of several cohorts
+OFFICIAL = "official"  # subsets by the data set's own lists
 SOURCE_KEYS = ("val_source", "test_source")
 
 
@@ -17,10 +19,19 @@ def split_unit_of(config: dict, cohort: str) -> str:
     return config["cohorts"][cohort].get("split_unit", config["splits"]["unit"])
 
 
+def split_origin_of(config: dict, cohort: str) -> str:
+    """Say what a cohort's subsets come from: OFFICIAL lists, else its unit of splitting."""
+    return OFFICIAL if has_official_split(config, cohort) else split_unit_of(config, cohort)
+
+
 def split_settings_of(config: dict, cohort: str) -> dict:
-    """Return the config's `splits` for one cohort, which may name sources of its own."""
+    """Return the config's `splits` for one cohort, which may name sources of its own.
+
+    Official lists are no part of them: they reach a split by the column of the table.
+    """
     settings = config["cohorts"][cohort]
-    return config["splits"] | {key: settings[key] for key in SOURCE_KEYS if key in settings}
+    of_run = {key: value for key, value in config["splits"].items() if key != OFFICIAL}
+    return of_run | {key: settings[key] for key in SOURCE_KEYS if key in settings}
 
 
 def subsets_preassigned_elsewhere(config: dict, rows: Mapping[str, Sequence[TableRow]], cohort: str) -> dict[int, str]:

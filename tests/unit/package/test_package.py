@@ -1,0 +1,161 @@
+"""A package holds what a run left, and nothing that its owner alone should know."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lungsight.errors import UserError
+from lungsight.package.archive import MANIFEST, write_archive
+from lungsight.package.contents import missing_files, refusal, required_files
+from lungsight.package.jobs import job_table, jobs_of
+from lungsight.package.package import package_contents
+from lungsight.run_description import models_of
+from tests.factories.workspace import ROOT
+from tools.check_package import crate_problems, croissant_problems
+
+PICTURES = (".png", ".npz", ".npy", ".gz", ".keras", ".html", ".log", ".h5")
+# What the profile recommends and a package does not say: no address of lungsight or of its programs, no organisation.
+NOT_SAID = {
+    "The author SHOULD have a Contextual Entity which specifies the organizational `affiliation`.",
+    "The author SHOULD have an organizational affiliation.",
+    "The Application SHOULD have a url",
+    "The SoftwareApplication id SHOULD be an absolute URI",
+    "The `publisher` property of a `Root Data Entity` SHOULD be an `Organization`",
+}
+
+
+@pytest.fixture(scope="module")
+def contents(package) -> dict[str, bytes]:
+    with zipfile.ZipFile(package) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_it_holds_tables_and_predictions_of_every_model(contents, results):
+    for name, stage in models_of(results.run):
+        for cohort in ("clinic", "far", *(["open"] if stage == 1 else [])):
+            table = f"models/{name}/stage{stage}/predictions/{cohort}.tsv"
+            assert contents[table] == (results.folder / table).read_bytes()
+    tables = {path.name for path in (results.folder / "report").glob("*.tsv")}
+    assert {f"report/{name}" for name in tables} <= set(contents)
+    assert {f"cohorts/{name}/slices.tsv" for name in ("lungs", "open", "clinic", "far")} <= set(contents)
+
+
+def test_no_pictures_no_weights_no_logs(contents):
+    assert [name for name in contents if name.endswith(PICTURES)] == []
+
+
+def test_pages_are_in_it_only_where_the_config_says_so(settings, metadata):
+    config = settings.config | {"package": settings.config["package"] | {"images": True}}
+    names = package_contents(settings._replace(config=config), ROOT, metadata)
+    assert "report/index.html" in names and not [name for name in names if name.endswith((".png", ".npz", ".keras"))]
+
+
+def test_nothing_says_where_the_data_lie_or_who_ran_it(contents, results):
+    secrets = ("Doe_", "somebody", "/home/", str(results.folder), results.folder.parts[1] + "/", ".private")
+    own = {name: text for name, text in contents.items() if not name.startswith(("workflow/", "envs/", "Snakefile"))}
+    found = [(name, secret) for name, text in own.items() for secret in secrets if secret.encode() in text]
+    assert found == []
+
+
+def test_the_config_keeps_every_setting_but_paths(contents):
+    config = json.loads(contents["config.json"])
+    assert config["training"]["image_size"] == 256 and config["seed"] == 2021
+    assert config["cohorts"]["clinic"] == {"role": "target", "format": "dicom", **config["cohorts"]["clinic"]}
+    assert not {"root", "table"} & set(config["cohorts"]["clinic"]) and "results" not in config
+    assert "decisions" not in config["qc"] and config["labels"] == {
+        "Covid-19": ["Covid-19"],
+        "Non Covid": ["Non Covid"],
+    }
+
+
+def test_the_same_run_gives_the_same_bytes(package, settings, metadata, tmp_path):
+    again = tmp_path / "again.zip"
+    contents = package_contents(settings, ROOT, metadata)
+    write_archive(again, dict(reversed(contents.items())))
+    assert again.read_bytes() == package.read_bytes()
+    with zipfile.ZipFile(package) as archive:
+        names = archive.namelist()
+        assert names == sorted(names) and {member.date_time[0] for member in archive.infolist()} == {1980}
+
+
+def test_the_manifest_names_every_file(contents):
+    assert set(json.loads(contents[MANIFEST])["files"]) == set(contents) - {MANIFEST}
+
+
+def test_a_file_of_an_earlier_config_stays_out(results, settings, metadata):
+    old = results.folder / "models/whole-vgg16-scratch/stage1/predictions/clinic.tsv"
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    assert "models/whole-vgg16-scratch/stage1/predictions/clinic.tsv" not in package_contents(settings, ROOT, metadata)
+
+
+def test_half_a_run_is_refused_with_what_is_missing(results, settings, metadata):
+    table = results.folder / "models/whole-small_cnn-scratch/stage2/predictions/far.tsv"
+    moved = table.rename(table.with_suffix(".away"))
+    try:
+        assert missing_files(results.folder, results.run) == [str(table.relative_to(results.folder))]
+        with pytest.raises(
+            UserError, match=r"is not finished(.|\n)*Missing in .*: 1(.|\n)*stage2/predictions/far\.tsv"
+        ):
+            package_contents(settings, ROOT, metadata)
+    finally:
+        moved.rename(table)
+
+
+def test_a_long_list_of_missing_files_is_cut(results):
+    missing = required_files(results.run)
+    text = refusal("results/mine", missing)
+    assert f"Missing in results/mine: {len(missing)}" in text and f"and {len(missing) - 12} more" in text
+
+
+def test_jobs_have_their_times_and_costs_and_nothing_else(settings, metadata):
+    train, table = jobs_of(settings.results, metadata)
+    assert (train.rule, table.rule) == ("train_stage", "metrics_table")
+    assert (train.seconds, train.cpu_seconds, train.peak_mb) == (60.4, 55.25, 512.5)
+    assert train.inputs == ["splits/open/whole.tsv"] and len(train.outputs) == 3
+    rows = job_table([train, table])
+    assert list(rows["start"]) == ["2023-11-14T22:13:20+00:00", "2023-11-14T22:15:00+00:00"]
+    assert pd.isna(rows["seconds"][1])
+
+
+def test_a_run_that_snakemake_forgot_is_packaged_without_times(settings, tmp_path):
+    contents = package_contents(settings, ROOT, tmp_path / "none")
+    assert contents["jobs.tsv"].decode().splitlines()[1:] == []
+    assert "jobs with a known time | 0 of 0" in contents["README.md"].decode()
+
+
+def test_the_crate_is_valid_by_the_workflow_run_profile(package: Path):
+    problems = [problem.split(" ", 1) for problem in crate_problems(package, "RECOMMENDED")]
+    assert [problem for severity, problem in problems if severity == "REQUIRED"] == []
+    assert {problem.partition(": ")[2] for _, problem in problems} == NOT_SAID
+
+
+def test_each_job_is_an_action_of_its_program(contents):
+    graph = {entity["@id"]: entity for entity in json.loads(contents["ro-crate-metadata.json"])["@graph"]}
+    (training,) = [e for e in graph.values() if e.get("instrument") == {"@id": "workflow/scripts/train_stage.py"}]
+    assert (training["startTime"], training["endTime"]) == ("2023-11-14T22:13:20+00:00", "2023-11-14T22:14:20+00:00")
+    assert training["object"] == {"@id": "splits/open/whole.tsv"}
+    assert graph[training["agent"]["@id"]] == {"@id": "#author-1", "@type": "Person", "name": "A. Author"}
+    assert "60.4 seconds" in training["description"] and "512.5 MB" in training["description"]
+    assert graph["./"]["datePublished"] == "2023-11-14"
+    assert graph["./"]["license"] == {"@id": "https://example.org/licence"}
+    assert {part["@id"] for part in graph["./"]["hasPart"]} == set(contents) - {MANIFEST, "ro-crate-metadata.json"}
+
+
+def test_the_cohort_tables_are_valid_croissant(package: Path, tmp_path):
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(tmp_path)
+    assert croissant_problems(tmp_path) == []
+
+
+def test_croissant_says_the_numbers_of_the_tables(contents, results):
+    described = json.loads(contents["croissant.json"])
+    cases = results.cases["clinic"]
+    assert f"clinic: {len(cases)} rows" in described["rai:dataCollection"]
+    patients = sum(table["patient"].nunique() for table in results.cases.values())
+    assert described["rai:personalSensitiveInformation"][0].startswith(f"{patients} patients and ")
+    records = {records["@id"]: records for records in described["recordSet"]}
+    assert [field["name"] for field in records["clinic-cases"]["field"]] == list(cases.columns)

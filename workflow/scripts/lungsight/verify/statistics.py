@@ -1,0 +1,217 @@
+"""Metrics by scikit-learn, and their intervals from sums over patients: a second implementation of the evaluation.
+
+A resample counts how often each patient is drawn. Every metric is a function of sums over patients, so it follows from
+the draws and one small table of each patient's sums. The AUC is one too: the number of pairs of a positive slice of one
+patient and a negative slice of another in which the positive one scores higher.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
+
+Floats = npt.NDArray[np.float64]
+NAN = float("nan")
+UNDEFINED: Any = np.nan  # where a denominator is 0; scikit-learn's types know its words alone
+COUNTS = ("n", "tp", "fp", "fn", "tn")
+METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "pr_auc", "brier", "ece")
+BINS = 10
+AT_ONCE = 1 << 22  # numbers in memory
+
+
+class Scores:
+    """Rows to classify: truth, probability, and the patient of each, numbered in order of first appearance."""
+
+    def __init__(self, table: pd.DataFrame, positive: str):
+        self.truth = (table["label"] == positive).to_numpy()
+        self.probability = table["probability"].to_numpy(float)
+        order = {name: number for number, name in enumerate(dict.fromkeys(table["patient"]))}
+        self.patient = np.array([order[name] for name in table["patient"]], dtype=int)
+        self.patients = len(order)
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.truth)
+
+    def by_patient(self, values: npt.ArrayLike) -> Floats:
+        """Sum values of rows over each patient."""
+        sums: Floats = np.bincount(self.patient, np.asarray(values, float), self.patients).astype(float)
+        return sums
+
+
+def calibration_bin(probability: Floats) -> npt.NDArray[np.int64]:
+    """Return the number of the bin of width 0.1 that each probability lies in; 1 lies in the last."""
+    return np.clip(np.floor(probability * BINS).astype(int), 0, BINS - 1)
+
+
+def calibration_error(truth: npt.NDArray[np.bool_], probability: Floats) -> float:
+    """Compute the expected calibration error."""
+    bins = pd.DataFrame({"bin": calibration_bin(probability), "truth": truth, "probability": probability})
+    gaps = bins.groupby("bin").apply(lambda rows: len(rows) * abs(rows["probability"].mean() - rows["truth"].mean()))
+    return float(gaps.sum() / len(bins))
+
+
+def point_values(scores: Scores, threshold: float) -> dict[str, float]:
+    """Compute counts and metrics by scikit-learn; NaN where a denominator is 0."""
+    truth, probability = scores.truth, scores.probability
+    if not len(scores):
+        return {name: 0.0 for name in COUNTS} | {name: NAN for name in METRICS}
+    predicted = probability >= threshold
+    tn, fp, fn, tp = map(int, confusion_matrix(truth, predicted, labels=[False, True]).ravel())
+    both = 0 < truth.sum() < len(truth)
+    return {
+        **{"n": len(truth), "tp": tp, "fp": fp, "fn": fn, "tn": tn},
+        "accuracy": accuracy_score(truth, predicted),
+        "precision": precision_score(truth, predicted, zero_division=UNDEFINED),
+        "recall": recall_score(truth, predicted, zero_division=UNDEFINED),
+        "specificity": recall_score(~truth, ~predicted, zero_division=UNDEFINED),
+        "f1": f1_score(truth, predicted, zero_division=UNDEFINED),
+        "roc_auc": roc_auc_score(truth, probability) if both else NAN,
+        "pr_auc": average_precision_score(truth, probability) if truth.any() else NAN,
+        # A share of slices above a cut is a score in [0, 1] as well.
+        "brier": brier_score_loss(truth, probability, pos_label=True, labels=[False, True]),
+        "ece": calibration_error(truth, probability),
+    }
+
+
+def drawn(patients: int, resamples: int, seed: int) -> Floats:
+    """Repeat the run's draws: how often each patient was drawn in each resample, (resamples, patients)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(patients, np.full(patients, 1 / patients), size=resamples).astype(float)
+
+
+def quotient(above: Floats, below: Floats) -> Floats:
+    """Divide; NaN where the denominator is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below != 0, above / below, np.nan)
+
+
+def pairs_won(first: Scores) -> Floats:
+    """Count, for two patients, the pairs of a positive row of one and a negative row of the other that are in order.
+
+    Returns (patients, patients); a tie counts half.
+    """
+    won = np.zeros((first.patients, first.patients))
+    negatives = [np.sort(first.probability[(first.patient == j) & ~first.truth]) for j in range(first.patients)]
+    positive, owner = first.probability[first.truth], first.patient[first.truth]
+    for other, scores in enumerate(negatives):
+        if len(scores):
+            lower = np.searchsorted(scores, positive, "left")
+            equal = np.searchsorted(scores, positive, "right") - lower
+            won[:, other] = np.bincount(owner, weights=lower + equal / 2, minlength=first.patients)
+    return won
+
+
+def resampled_auc(scores: Scores, draws: Floats) -> Floats:
+    """Compute the ROC AUC of each resample."""
+    pairs = ((draws @ pairs_won(scores)) * draws).sum(axis=1)
+    return quotient(pairs, (draws @ scores.by_patient(scores.truth)) * (draws @ scores.by_patient(~scores.truth)))
+
+
+def resampled_precision(scores: Scores, draws: Floats) -> Floats:
+    """Compute the average precision of each resample."""
+    levels, level_of = np.unique(-scores.probability, return_inverse=True)
+    shape = (len(levels), scores.patients)
+    at_level, positive_at_level = np.zeros(shape), np.zeros(shape)
+    np.add.at(at_level, (level_of, scores.patient), 1)
+    np.add.at(positive_at_level, (level_of, scores.patient), scores.truth)
+    parts = [
+        draws[start : start + max(1, AT_ONCE // len(levels))]
+        for start in range(0, len(draws), max(1, AT_ONCE // len(levels)))
+    ]
+    values = []
+    for part in parts:
+        positives = positive_at_level @ part.T
+        precision = quotient(positives.cumsum(axis=0), (at_level @ part.T).cumsum(axis=0))
+        values.append(quotient(np.nansum(positives * precision, axis=0), positives.sum(axis=0)))
+    return np.concatenate(values)
+
+
+def resampled(scores: Scores, draws: Floats, threshold: float, metrics: Sequence[str] = METRICS) -> dict[str, Floats]:
+    """Compute metrics of each resample: metric → (resamples,)."""
+    truth, probability, predicted = scores.truth, scores.probability, scores.probability >= threshold
+
+    def total(values: npt.ArrayLike) -> Floats:
+        return draws @ scores.by_patient(values)
+
+    cells = truth & predicted, ~truth & predicted, truth & ~predicted, ~truth & ~predicted
+    tp, fp, fn, tn = map(total, cells)
+    rows, bins = total(np.ones(len(scores))), calibration_bin(probability)
+    ways: dict[str, Callable[[], Floats]] = {
+        "accuracy": lambda: quotient(tp + tn, rows),
+        "precision": lambda: quotient(tp, tp + fp),
+        "recall": lambda: quotient(tp, tp + fn),
+        "specificity": lambda: quotient(tn, tn + fp),
+        "f1": lambda: quotient(2 * tp, 2 * tp + fp + fn),
+        "roc_auc": lambda: resampled_auc(scores, draws),
+        "pr_auc": lambda: resampled_precision(scores, draws),
+        "brier": lambda: quotient(total((probability - truth) ** 2), rows),
+        "ece": lambda: quotient(
+            np.sum([np.abs(total((bins == number) * (probability - truth))) for number in np.unique(bins)], axis=0),
+            rows,
+        ),
+    }
+    return {metric: ways[metric]() for metric in metrics}
+
+
+def interval(values: Floats) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the defined values; NaN where there is none."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return NAN, NAN
+    low, high = np.quantile(defined, [0.025, 0.975])
+    return float(low), float(high)
+
+
+class Drawing(NamedTuple):
+    """What a run states of its statistics: the positive class, the number of resamples, and their seed."""
+
+    positive: str
+    resamples: int
+    seed: int
+
+
+def all_values(
+    table: pd.DataFrame, drawing: Drawing, threshold: float = 0.5, metrics: Sequence[str] = METRICS
+) -> dict[str, float]:
+    """Compute counts and metrics, and the ends of their intervals as `<metric>_lo` and `<metric>_hi`."""
+    scores = Scores(table, drawing.positive)
+    point = point_values(scores, threshold)
+    values = {name: value for name, value in point.items() if name not in METRICS or name in metrics}
+    values |= {f"{metric}{end}": NAN for metric in metrics for end in ("_lo", "_hi")}
+    if drawing.resamples and scores.patients > 1:
+        draws = drawn(scores.patients, drawing.resamples, drawing.seed)
+        for metric, of_draws in resampled(scores, draws, threshold, metrics).items():
+            values[f"{metric}_lo"], values[f"{metric}_hi"] = interval(of_draws)
+    return values
+
+
+def two_sided_p(differences: Floats) -> float:
+    """Compute the bootstrap p-value of resampled differences; NaN where none is defined."""
+    defined = differences[~np.isnan(differences)]
+    if not len(defined):
+        return NAN
+    smaller = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    return min(1.0, 2 * (smaller + 1) / (len(defined) + 1))
+
+
+def holm(p: list[float]) -> list[float]:
+    """Correct p-values by Holm's method; NaN stays and does not count."""
+    known = sorted((value, place) for place, value in enumerate(p) if not np.isnan(value))
+    corrected, highest = list(p), 0.0
+    for rank, (value, place) in enumerate(known):
+        highest = max(highest, (len(known) - rank) * value)
+        corrected[place] = min(1.0, highest)
+    return corrected
