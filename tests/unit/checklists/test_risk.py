@@ -5,8 +5,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
 from lungsight.checklists.risk import DOMAINS, MEASURES, Rule, _by_selection, judged, read_rules, risk_rows
+from lungsight.report import forensics
 from lungsight.report.cautions import CONFOUNDED_RATIO
 from lungsight.report.intake_page import DECIDES, PREDICTS
 from tests.factories.results import changed
@@ -32,6 +34,15 @@ def test_limits_that_other_pages_have_are_the_same() -> None:
     assert rules["slices per patient"].high_from == CONFOUNDED_RATIO
     of_intake = rules["label predictability"]
     assert (of_intake.unclear_from, of_intake.high_from) == (PREDICTS, DECIDES)
+    of_making = rules["traces of making"]
+    assert (of_making.unclear_from, of_making.high_from) == (forensics.TELLS, forensics.DECIDES)
+
+
+@pytest.mark.parametrize(("p", "judgement"), [(0.01, "high"), (0.2, "low")])
+def test_traces_of_making_count_where_they_differ_from_chance(evidence: Evidence, p: float, judgement: str) -> None:
+    row = {"cohort": "clinic", "trace": MAKING, "tells": LABEL, "auc": 0.97, "p_holm": p, "patients": 24}
+    results = changed(evidence.results, forensics=pd.DataFrame([row, row | {"trace": "bits", "auc": 1.0}]))
+    assert judgements(replace(evidence, results=results))["traces of making"] == judgement
 
 
 @pytest.mark.parametrize(("value", "judgement"), [(0.9, "low"), (1, "unclear"), (1.9, "unclear"), (2, "high")])

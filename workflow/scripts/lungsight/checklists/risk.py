@@ -20,10 +20,12 @@ from typing import NamedTuple
 import pandas as pd
 import yaml
 
+from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
 from lungsight.checklists.patient_flow import KEPT, TABLE, gaps
 from lungsight.checklists.study import AIM, DEFAULT_AIM
 from lungsight.intake.cohort_summary import cohort_counts
+from lungsight.report.components import SIGNIFICANT
 from lungsight.rows import RiskRow
 from lungsight.splits.composition import single_class_sources, slices_per_patient
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
@@ -154,6 +156,18 @@ def label_predictability(evidence: Evidence) -> list[Found]:
     ]
 
 
+def traces_of_making(evidence: Evidence) -> list[Found]:
+    """Measure how well the traces of an image's making together tell the class, where that differs from chance."""
+    table = evidence.results.forensics
+    together = table[(table["trace"] == MAKING) & (table["tells"] == LABEL) & table["auc"].notna()]
+    found = []
+    for row in together.to_dict("records"):
+        differs = row["p_holm"] < SIGNIFICANT
+        note = f"AUC {number(row['auc'])}, p {number(row['p_holm'], 3)} (Holm), {count(row['patients'], 'patient')}"
+        found.append(Found(row["cohort"], row["auc"] if differs else 0.5, note))
+    return found
+
+
 def slices_by_class(evidence: Evidence) -> list[Found]:
     """Measure the ratio of slices per patient between classes."""
     found = []
@@ -279,6 +293,7 @@ MEASURES: dict[str, Measure] = {
     "criteria_not_said": _not_said("inclusion_criteria", "sampling"),
     "sources_of_one_class": sources_of_one_class,
     "label_predictability": label_predictability,
+    "traces_of_making": traces_of_making,
     "slices_by_class": slices_by_class,
     "looking_elsewhere": _models_with("looks elsewhere"),
     "cannot_tell": _models_with("cannot tell"),
