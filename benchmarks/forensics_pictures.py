@@ -1,11 +1,12 @@
 """Ask what tells the label in the public pictures of two sets, and what tells the sets apart, without a lung.
 
-python benchmarks/forensics_pictures.py --data DIR [--out DIR]
+python benchmarks/forensics_pictures.py --data DIR [--out DIR] [--papers]
 
 DIR: `Data` of the repository Coronavirus-Visualization-Team/CVT_COVID-CT-CNN, with master-data/ and Meta/. Soares'
 SARS-CoV-2 CT-scan data set are the files `Covid (n).png` and `Non-Covid (n).png`; it names no patients, so each picture
 counts as one. COVID-CT are the files that its two tables of metadata name. A patient is one of those tables, or the
-figure of a paper where they say none. With --out, the two tables forensics.tsv are written there.
+figure of a paper where they say none. With --out, the two tables of traces are written there. With --papers, each paper
+of COVID-CT counts as one patient, since pictures of one paper were made together.
 """
 
 import argparse
@@ -71,6 +72,14 @@ def files_of(data: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["set", "label", "patient", "path"])
 
 
+def papers_of(files: pd.DataFrame) -> pd.Series:
+    """Name the paper of each picture of COVID-CT whose file is named after one; of all others the patient."""
+    names = [path.name for path in files["path"]]
+    papers = [re.split(r"-p\d+|%|\.png", name)[0] for name in names]
+    in_a_paper = (files["set"] == COVID_CT) & (files["label"] == LABELS["COVID"])
+    return files["patient"].where(~in_a_paper, pd.Series(papers, index=files.index))
+
+
 def measured(files: pd.DataFrame) -> pd.DataFrame:
     """Measure every picture."""
     rows = []
@@ -84,9 +93,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--papers", action="store_true")
     arguments.add_argument("--permutations", type=int, default=999)
     args = arguments.parse_args()
     files = files_of(args.data)
+    if args.papers:
+        files["patient"] = papers_of(files)
     print(files.groupby(["set", "label"])[["path", "patient"]].nunique().to_string())
     started = time.process_time()
     traces = {name: measured(table) for name, table in files.groupby("set", sort=False)}

@@ -7,6 +7,7 @@ python benchmarks/planted_truth.py --scenarios lesions "mark alone" --seeds 101 
 import argparse
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,16 +18,19 @@ import keras
 import numpy as np
 import pandas as pd
 
+from lungsight.audit.fair_sample import audited_sample
 from lungsight.audit.intervals import sanity_rows, shortcut_rows
 from lungsight.audit.interventions import Extents
 from lungsight.audit.model_audit import AuditSettings, audit
 from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.audit.rows import Estimate
 from lungsight.audit.sanity_checks import prediction_sign
-from lungsight.audit.verdict import Estimate, Evidence, Verdict, decide, evidence_of
+from lungsight.audit.verdict import Evidence, Verdict, decide, evidence_of
 from lungsight.demo.cohort import POSITIVE
 from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
 from lungsight.evaluation.intervals import mean_with_interval
-from lungsight.explain.explanation import SliceImages
+from lungsight.explain.explanation import SliceImages, outcomes
+from lungsight.explain.reasons import REJECTED
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
 from lungsight.training import backbones
@@ -67,31 +71,50 @@ def train_on(planted: Planted, seed: int) -> keras.Model:
     return model
 
 
+@lru_cache(maxsize=8)
+def planted_model(name: str, seed: int) -> tuple[Planted, ModelOutputs]:
+    """Plant one of PLANTED_SCENARIOS and train a model on it; the seed draws the phantoms and starts the network."""
+    planted = plant(PLANTED_SCENARIOS[name], seed, **PATIENTS)
+    return planted, ModelOutputs(train_on(planted, seed), backbones.load(BACKBONE))
+
+
+def test_slices_of(planted: Planted) -> SliceImages:
+    """Give the slices of the test patients."""
+    test = np.flatnonzero(planted.table["split"] == "test")
+    return SliceImages(planted.table.iloc[test].reset_index(drop=True), planted.images[test], planted.lung[test])
+
+
 def enrichment_of(outputs: ModelOutputs, slices: SliceImages, seed: int) -> Estimate:
-    """Estimate the mean enrichment of Grad-CAM over the slices, as report/saliency.tsv does."""
+    """Estimate the mean enrichment of Grad-CAM over the usable slices, as report/saliency.tsv does."""
+    slices = slices.take(np.flatnonzero(slices.usable))
     predictions = outputs(slices.images)
     maps = upsample_bilinear(predictions.maps(prediction_sign(predictions)), slices.masks.shape[1:])
     values = enrichment(maps, slices.masks)[:, None]
     return Estimate(*(float(part[0]) for part in mean_with_interval(values, slices.table["patient"], RESAMPLES, seed)))
 
 
-def examine(planted: Planted, input_view: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
-    """Train a model on the planted slices and audit it on the test patients."""
-    test = np.flatnonzero(planted.table["split"] == "test")
-    slices = SliceImages(planted.table.iloc[test].reset_index(drop=True), planted.images[test], planted.lung[test])
-    outputs = ModelOutputs(train_on(planted, seed), backbones.load(BACKBONE))
+def examine(
+    outputs: ModelOutputs, slices: SliceImages, input_view: str, seed: int, settings: AuditSettings = SETTINGS
+) -> Examined:
+    """Audit a model on test slices. Those whose mask was not accepted are left out."""
     sources = pd.Series("phantom", index=slices.table["slice"])
     found = audit(outputs, slices, sources, settings, seed)
     shortcuts = shortcut_rows(found.logits, found.sources, POSITIVE, RESAMPLES, seed)
     rows = pd.DataFrame([*shortcuts, *sanity_rows(found.sanity, RESAMPLES, seed)])
-    evidence = evidence_of(input_view, rows, enrichment_of(outputs, slices, seed))
+    of_slices = slices.table[["patient", "label"]].assign(
+        outcome=outcomes(slices.table["label"], outputs(slices.images).probability, POSITIVE),
+        reason=np.where(slices.usable, "", REJECTED),
+    )
+    sample = audited_sample(of_slices, RESAMPLES, seed)
+    evidence = evidence_of(input_view, rows, enrichment_of(outputs, slices, seed), sample)
     return Examined(evidence, decide(evidence), rows)
 
 
 def examine_scenario(name: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:
     """Examine one of PLANTED_SCENARIOS; the seed draws the phantoms and starts the network."""
-    scenario = PLANTED_SCENARIOS[name]
-    return examine(plant(scenario, seed, **PATIENTS), "segmented" if scenario.segmented else "whole", seed, settings)
+    planted, outputs = planted_model(name, seed)
+    input_view = "segmented" if PLANTED_SCENARIOS[name].segmented else "whole"
+    return examine(outputs, test_slices_of(planted), input_view, seed, settings)
 
 
 def as_row(scenario: str, seed: int, examined: Examined, seconds: float) -> dict:

@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.lesion_maps import AGAIN, SHUFFLED, TRUE, measured
 from benchmarks.planted_truth import SETTINGS, examine_scenario
+from benchmarks.spoiled_masks import examine_spoiled
 from lungsight.demo.planted import PLANTED_SCENARIOS
 
 STRENGTHS = {0.0: "mark 0.0", 0.5: "mark 0.5", 0.9: "mark 0.9", 1.0: "mark 1.0"}
@@ -28,6 +29,18 @@ def test_a_planted_mark_is_found_its_strength_ranked_and_lesions_are_not_accused
     assert found["mark 1.0"].verdict.conclusion == found["mark alone"].verdict.conclusion == "elsewhere"
     swaps = [found[name].evidence.swap.value for name in STRENGTHS.values()]
     assert spearmanr(list(STRENGTHS), swaps).statistic >= 0.9
+
+
+def test_verdicts_stay_where_masks_are_spoiled_and_are_withheld_where_one_class_loses_them() -> None:
+    """Of 30 % of the slices half a lung or the trachea is left: quality control rejects these masks."""
+    for scenario, conclusion in (("lesions", "lung"), ("mark 1.0", "elsewhere")):
+        found = examine_spoiled(scenario, 31, "random", 0.3, SMALL, both=False)
+        assert found.rejected == 1
+        assert found.with_qc.verdict.conclusion == conclusion
+        assert found.with_qc.evidence.sample.lost >= 36
+        assert "left out" in found.with_qc.verdict.sentence
+    lost = examine_spoiled("lesions", 31, "positive", 0.6, SMALL, both=False)
+    assert lost.with_qc.verdict.conclusion == "withheld"
 
 
 def test_maps_are_measured_against_lesions() -> None:

@@ -12,9 +12,9 @@ from lungsight.audit.metadata_classifier import metadata_rows
 from lungsight.audit.model_audit import IDENTITY, table_of_values
 from lungsight.audit.rows import DIFFERENCE, FULLY_RANDOMISED, UNMODIFIED
 from lungsight.audit.sanity_checks import SliceValues
-from lungsight.audit.tables import read_audit, read_comparisons, verdict_table
-from lungsight.run_description import RunDescription, models_of
-from lungsight.tables import read_table, write_table
+from lungsight.audit.tables import read_audit, read_comparisons, read_verdicts
+from lungsight.run_description import RunDescription
+from lungsight.tables import write_table
 from tests.factories.tables import POSITIVE
 
 
@@ -64,14 +64,15 @@ def made_metadata(path: Path, split: pd.DataFrame, config: dict) -> None:
     """The table of metadata_classifier on metadata that tell nothing, and on some that are the same for all."""
     numbers = np.arange(len(split), dtype=float)[:, None] % 3
     groups = {"position": numbers, "image size": np.full((len(split), 2), 64.0)}
-    rows = metadata_rows(split, groups, POSITIVE, config["report"]["bootstrap"], config["seed"])
+    rows = metadata_rows(
+        split, groups, np.ones(len(split), bool), POSITIVE, config["report"]["bootstrap"], config["seed"]
+    )
     write_table(path, rows, schema="audit")
 
 
 def made_audit_tables(folder: Path, run: RunDescription) -> None:
     """What audit_tables writes, from what the audit left below a run's folder."""
     audit = read_audit(folder, run)
-    saliency = read_table(folder / "report/saliency.tsv", schema="report_saliency")
     write_table(folder / "report/audit.tsv", audit, schema="report_audit")
-    write_table(folder / "report/verdicts.tsv", verdict_table(models_of(run), audit, saliency), schema="verdicts")
+    write_table(folder / "report/verdicts.tsv", read_verdicts(folder, run, audit), schema="verdicts")
     write_table(folder / "report/comparisons.tsv", read_comparisons(folder, run), schema="comparisons")

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from lungsight.audit.ranking import ranking_table
 from lungsight.config_check import complete_config
+from lungsight.evaluation.selection import Cohort, selection_table
 from lungsight.evaluation.tables import metrics_table
 from lungsight.explain.tables import saliency_table
 from lungsight.files import read_json
 from lungsight.report.components import Statement
 from lungsight.report.results import RunResults, read_results
-from lungsight.run_description import RunDescription, describe_run, models_of
+from lungsight.run_description import RunDescription, describe_run, input_views_of, labelled_cohorts_of, models_of
 from lungsight.tables import read_table, write_table
 from lungsight.training.provenance import origins_of
 from tests.factories.audit import made_audit_tables
@@ -29,9 +30,26 @@ def made_results(folder: Path, roles: dict[str, str], **settings: object) -> Run
     config = complete_config({"results": "x", "cohorts": cohorts, "report": {"bootstrap": 100}} | settings)
     made_run(folder, config, patients=24)
     run = describe_run(config)
+    made_selection(folder, run)
     if run["stages"]:
         made_report_tables(folder, run, roles)
     return read_results(folder, run, THESIS)
+
+
+def made_selection(folder: Path, run: RunDescription) -> None:
+    """Write report/selection.tsv, where quality control ran."""
+    names = labelled_cohorts_of(run) if run["has_masks"] else []
+    cohorts = [
+        Cohort(
+            name,
+            *(read_table(folder / f"cohorts/{name}/{table}.tsv", table) for table in ("cases", "slices")),
+            read_table(folder / f"qc/{name}/manifest.tsv", "manifest"),
+            patients_known=True,
+        )
+        for name in names
+    ]
+    table = selection_table(cohorts, input_views_of(run), run["labels"], run["seed"])
+    write_table(folder / "report/selection.tsv", table, schema="selection")
 
 
 def made_report_tables(folder: Path, run: RunDescription, roles: dict[str, str]) -> None:

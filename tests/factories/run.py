@@ -41,6 +41,7 @@ REPORT_RULES = (
         "performance_differences",
         "evaluate_subgroups",
         "evaluation_tables",
+        "selection_table",
     ),
     *("rank_pipelines", "write_report", "report"),
 )
@@ -59,6 +60,11 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
             splits[name, input_view] = made_split(run, name, input_view, slices[name])
             if config["cohorts"][name]["role"] in COHORT_OF_STAGE.values():
                 made_metadata(run / f"explain/metadata/{name}/{input_view}.tsv", splits[name, input_view], config)
+    labelled = cohorts_with_role(config, "public", "target", "external")
+    aspects = [
+        {"cohort": name, "aspect": "kernel", "patients": patients, "balanced_accuracy": 0.5} for name in labelled
+    ]
+    write_table(run / "report/intake_labels.tsv", aspects, schema="intake_labels")
     made_segmentation(run, slices)
     made_leakage(run, splits, config)
     made_answers(run, cohorts_with_role(config, "public", "target", "external"))

@@ -102,7 +102,15 @@ def made_manifest(run: Path, cohort: str, slices: pd.DataFrame) -> None:
         {"slice": name, "whole_keep": 1, "segmented_keep": 1, **scores, "decided_by": "auto"}
         for name in slices["slice"]
     ]
-    write_table(run / "qc" / cohort / "manifest.tsv", rows, schema="manifest")
+    save_manifest(run, cohort, pd.DataFrame(rows))
+
+
+def save_manifest(run: Path, cohort: str, manifest: pd.DataFrame) -> None:
+    """Write a manifest, and what each input view keeps by it."""
+    write_table(run / "qc" / cohort / "manifest.tsv", manifest, schema="manifest")
+    for view in ("whole", "segmented"):
+        kept = manifest[["slice"]].assign(keep=manifest[f"{view}_keep"])
+        write_table(run / "qc" / cohort / "kept" / f"{view}.tsv", kept, schema="kept")
 
 
 def made_split(run: Path, cohort: str, input_view: str, slices: pd.DataFrame) -> pd.DataFrame:

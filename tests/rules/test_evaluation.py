@@ -9,7 +9,7 @@ from lungsight.files import read_json
 from lungsight.tables import read_table, write_table
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
 from tests.factories.run import made_finished_run
-from tests.factories.tables import POSITIVE, made_cohort, made_split
+from tests.factories.tables import POSITIVE, made_cohort, made_split, save_manifest
 from tests.factories.workspace import Workspace
 from tests.rules.test_training import MODEL, SIZE, workspace
 
@@ -139,8 +139,27 @@ def test_metrics_table(finished: Workspace) -> None:
     assert set(metrics["weights_origin"]) == {"scratch"}
 
 
+def test_selection_table(finished: Workspace) -> None:
+    run = finished.run_folder
+    manifest = read_table(run / "qc/clinic/manifest.tsv", "manifest")
+    slices = read_table(run / "cohorts/clinic/slices.tsv", "slices")
+    lost = (slices["label"] == POSITIVE) & (slices["z_index"] > 0)
+    save_manifest(run, "clinic", manifest.assign(segmented_keep=(~lost).astype(int)))
+    finished.must_run("selection_table", "report/selection.tsv")
+    table = read_table(run / "report/selection.tsv", "selection")
+    assert list(dict.fromkeys(zip(table["cohort"], table["excluded_by"], table["framework"], strict=True))) == [
+        (cohort, *step)
+        for cohort in ("open", "clinic")
+        for step in (("intake", ""), ("quality control", "whole"), ("quality control", "segmented"))
+    ]
+    row, other = table.query("cohort == 'clinic' and framework == 'segmented'").to_dict("records")
+    assert (row["label"], row["n"] - row["kept"], row["excluded"]) == (POSITIVE, lost.sum(), pytest.approx(2 / 3))
+    assert (other["excluded"], row["patients_known"]) == (0, 1)
+    assert row["p"] < 0.001 and row["p_holm"] == pytest.approx(min(1, 6 * row["p"]))
+
+
 def test_evaluate(finished: Workspace) -> None:
-    tables = ("performance_differences", "evaluate_subgroups", "evaluation_tables")
+    tables = ("performance_differences", "evaluate_subgroups", "evaluation_tables", "selection_table")
     finished.must_reach("evaluate", "metrics_table", *tables)
     made = {path.stem for path in (finished.run_folder / "report").glob("*.tsv")}
-    assert {"metrics", "differences", "subgroups", "aggregation", "reliability"} <= made
+    assert {"metrics", "differences", "subgroups", "aggregation", "reliability", "selection"} <= made

@@ -167,6 +167,56 @@ def test_qc_manifest(tmp_path):
     assert "file z.tsv, row 1: no cohort has the slice" in done.stdout and "Traceback" not in done.stdout
 
 
+def test_kept_slices(tmp_path):
+    """What a view keeps is what the manifest says; only decisions that change it make it again."""
+    workspace = workspace_of(tmp_path)
+    run = workspace.run_folder
+    slices = made_cohort(run, "hospital", patients=2, slices=3)
+    spoil(run, slices["case"][0], 0, np.zeros_like)
+    names = slices["slice"]
+    paths = {view: f"qc/hospital/kept/{view}.tsv" for view in ("whole", "segmented")}
+    targets = [f"{workspace.results}/{path}" for path in paths.values()]
+    rules = ("--cores", "2", "--show-failed-logs", "--allowed-rules", "qc_scores", "kept_slices", "--", *targets)
+    assert workspace.snakemake(*rules).returncode == 0
+
+    def kept() -> dict[str, list[int]]:
+        tables = {view: read_table(run / path, "kept") for view, path in paths.items()}
+        assert all(table["slice"].tolist() == list(names) for table in tables.values())
+        return {view: table["keep"].tolist() for view, table in tables.items()}
+
+    assert kept() == {"whole": [1] * 6, "segmented": [0, 1, 1, 1, 1, 1]}
+
+    def decide_and_run(*rows: tuple[object, ...]) -> set[str]:
+        """Write a person's decisions, run, and return the views that were made again."""
+        write_decisions(tmp_path / "reviews" / "decisions.tsv", *rows)
+        before = {view: (run / path).stat().st_mtime_ns for view, path in paths.items()}
+        done = workspace.snakemake(*rules)
+        assert done.returncode == 0, done.stdout
+        return {view for view, path in paths.items() if (run / path).stat().st_mtime_ns != before[view]}
+
+    (tmp_path / "reviews").mkdir()
+    workspace.config["qc"] = {"decisions": "reviews"}
+    workspace.write_config()
+    time = "2021-03-05T10:00:00Z"
+    agrees = (names[1], 1, 1, "", "AB", time)
+    assert decide_and_run(agrees) == set()
+    mask = (names[0], 1, 1, "", "AB", time)
+    assert decide_and_run(agrees, mask) == {"segmented"}
+    assert kept() == {"whole": [1] * 6, "segmented": [1] * 6}
+    assert decide_and_run(agrees, mask, (names[2], 0, 0, "no lung visible", "AB", time)) == {"whole", "segmented"}
+    assert kept() == {"whole": [1, 1, 0, 1, 1, 1], "segmented": [1, 1, 0, 1, 1, 1]}
+    assert decide_and_run(agrees, mask) == {"whole", "segmented"}
+    assert kept() == {"whole": [1] * 6, "segmented": [1] * 6}
+
+    unknown = ("f" * 16 + "-0000", 1, 1, "", "AB", time)
+    write_decisions(tmp_path / "reviews" / "z.tsv", unknown)
+    write_decisions(tmp_path / "reviews" / "decisions.tsv", (names[3], 0, 0, "x", "AB", time))
+    made_cohort(run, "curated", patients=1)
+    done = workspace.run_rule("kept_slices", paths["whole"])
+    assert done.returncode != 0
+    assert "file z.tsv, row 1: no cohort has the slice" in done.stdout and "Traceback" not in done.stdout
+
+
 def test_decisions_concern_their_cohort_before_it_is_taken_in(tmp_path):
     workspace = workspace_of(tmp_path, decisions="reviews")
     workspace.config["segmentation"] = {"method": "classical"}

@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from benchmarks.scale import Scale, Size
+from lungsight.tables import write_table
 
 SIZE = Size(
     **{"annotated": 4, "annotated_slices": 12, "positive": 6, "positive_images": 12, "negative": 6},
@@ -268,7 +270,7 @@ EDITS = {
     ),
     "a rule of qc": (
         setting(qc={"rules": {"min_lung_fraction": 0.07}}),
-        {"qc_manifest": 2, "make_split": 4},
+        {"qc_manifest": 2, "kept_slices": 4, "make_split": 4, "explain_stage": 8, "audit_stage": 8},
         CONVERSION | LUNGS | {"qc_scores", "image_cache"},
     ),
     "the window": (setting(intake={"window": [-1000, 400]}), {"convert": 4, "convert_annotated": 1}, set()),
@@ -405,3 +407,42 @@ def test_rules_of_qc_and_decisions_count_where_a_person_reviews(project: Project
     project.edit(qc={"review": "required", "decisions": "reviews", "rules": {}})
     jobs = project.jobs()
     assert jobs["qc_page"] == 2 and not (DEAR | {"qc_manifest", "make_split"}) & set(jobs)
+
+
+def scores_of(names: list[str]) -> pd.DataFrame:
+    """Scores of slices with good masks, but for the last, in which no lung is visible."""
+    good = {"components": 2, "largest_share": 0.5, "border_contact": 0.0, "solidity": 0.95, "holes": 0.0}
+    good |= {"mean_intensity": 0.25, "soft_fraction": 0.02, "neighbour_dice": 0.9, "air_fraction": 0.2}
+    good |= {"missed_air": 0.0, "classical_dice": 0.95, "classical_kept": 0.95, "gas_fraction": 0.0}
+    lung = [0.2] * (len(names) - 1) + [0.0]
+    return pd.DataFrame({"slice": names, "lung_fraction": lung} | good).assign(
+        air_fraction=[0.2] * (len(names) - 1) + [0.0]
+    )
+
+
+def test_a_decision_on_masks_runs_the_audit_again_and_trains_on_no_whole_slice(project: Project) -> None:
+    """Decisions that agree with the limits, or concern masks alone, leave whole slices alone."""
+    names = [f"{'ab' * 8}-{k:04d}" for k in range(4)]
+    for cohort in ("curated", "hospital"):
+        path = project.folder / f"results/thesis/qc/{cohort}/scores.tsv"
+        before = path.stat()
+        write_table(path, scores_of(names), schema="scores")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    reviews = project.folder / "reviews"
+    reviews.mkdir()
+    project.edit(qc={"decisions": "reviews"})
+    assert not {"kept_slices", "make_split", "train_stage"} & set(project.jobs())
+    header = "slice\twhole_keep\tsegmented_keep\treason\treviewer\ttime\n"
+    decided = reviews / "mine.tsv"
+    time = "2021-03-05T14:30:00Z"
+    decided.write_text(f"{header}{names[0]}\t1\t1\t\tab\t{time}\n{names[1]}\t1\t0\tx\tab\t{time}\n", encoding="utf-8")
+    jobs = project.jobs()
+    wanted = {"qc_manifest": 2, "kept_slices": 2, "make_split": 2, "selection_table": 1, "metadata_classifier": 4}
+    wanted |= {"explain_stage": 8, "audit_stage": 8, "audit_tables": 1, "write_report": 1, "train_stage": 4}
+    assert {rule: jobs.get(rule, 0) for rule in wanted} == wanted
+    assert not (CONVERSION | LUNGS | {"image_cache", "qc_scores", "leakage_training"}) & set(jobs)
+    # What a person sees where the limits saw no lung changes the whole slices as well.
+    with decided.open("a", encoding="utf-8") as table:
+        table.write(f"{names[3]}\t1\t0\tx\tab\t{time}\n")
+    jobs = project.jobs()
+    assert (jobs["kept_slices"], jobs["make_split"], jobs["train_stage"]) == (4, 4, 8)

@@ -8,7 +8,7 @@ from lungsight.files import write_text
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table, write_table
 from tests.factories.run import made_workspace
-from tests.factories.tables import KEY, NEGATIVE, made_cohort, made_manifest, made_split
+from tests.factories.tables import KEY, NEGATIVE, made_cohort, made_manifest, made_split, save_manifest
 from tests.factories.workspace import Workspace
 
 ROLES = {"curated": "public", "hospital": "target"}
@@ -29,12 +29,15 @@ def workspace_of(tmp_path, roles=ROLES, **settings) -> Workspace:
 
 
 def change(run, cohort, table, schema, edit) -> None:
-    """Edit a made table in place."""
+    """Edit a made table in place; with the manifest, what each input view keeps."""
     folder = {"manifest": "qc"}.get(table, "cohorts")
     path = run / folder / cohort / f"{table}.tsv"
     changed = read_table(path, schema)
     edit(changed)
-    write_table(path, changed, schema)
+    if table == "manifest":
+        save_manifest(run, cohort, changed)
+    else:
+        write_table(path, changed, schema)
 
 
 def test_make_split(tmp_path):

@@ -11,6 +11,7 @@ rule audit_stage:
         slices=expand(f"{COHORT}/slices.tsv", cohort=training_cohort),
         images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
         index=expand("{images}/index.tsv", images=images_of_stage),
+        manifest=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=training_cohort),
     output:
         logits=f"{EXPLANATION}/intervention_logits.tsv",
         sources=f"{EXPLANATION}/source_predictions.tsv",
@@ -35,7 +36,7 @@ rule audit_stage:
         explanation=folder(EXPLANATION),
     shell:
         "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
-        " --settings {params.settings:q} --seed {params.seed} --threads {threads}"
+        " --manifest {input.manifest} --settings {params.settings:q} --seed {params.seed} --threads {threads}"
         " --explanation {params.explanation} > {log} 2>&1"
 
 
@@ -91,6 +92,7 @@ rule metadata_classifier:
         images=f"{IMAGES}/{{input_view}}.npy",
         masks=f"{IMAGES}/masks.npy",
         index=f"{IMAGES}/index.tsv",
+        manifest=f"{RESULTS}/qc/{{cohort}}/manifest.tsv",
     output:
         f"{RESULTS}/explain/metadata/{{cohort}}/{{input_view}}.tsv",
     log:
@@ -107,7 +109,7 @@ rule metadata_classifier:
         statistics=as_json(STATISTICS),
     shell:
         "python {params.program:q} --split {input.split} --cohort {params.cohort} --images {params.images}"
-        " --statistics {params.statistics:q} --table {output} > {log} 2>&1"
+        " --manifest {input.manifest} --statistics {params.statistics:q} --table {output} > {log} 2>&1"
 
 
 rule audit_tables:

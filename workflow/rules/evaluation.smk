@@ -7,6 +7,7 @@ from lungsight.evaluation.leakage_inflation.settings import (
     settings_of_leakage_training,
 )
 from lungsight.run_description import metrics_inputs
+from lungsight.training.pipelines import input_views_of
 from lungsight.training.settings import identity_of_start, start_files, start_of
 
 LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
@@ -88,6 +89,38 @@ rule evaluate_subgroups:
     shell:
         "python {params.program:q} --cohorts {params.cohorts} --statistics {params.statistics:q}"
         " --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
+
+
+# Without a model too: whom intake and quality control left out.
+rule selection_table:
+    input:
+        tables=expand(f"{COHORT}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]),
+        manifests=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=labelled_cohorts()),
+    output:
+        report(
+            f"{RESULTS}/report/selection.tsv",
+            caption="../report/selection.rst",
+            category="Tables",
+            labels={"table": "does exclusion depend on the class"},
+        ),
+    log:
+        f"{RESULTS}/logs/selection_table.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/selection_table.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("selection_table"),
+        code=code("selection_table"),
+        results=folder(RESULTS),
+        known=as_json({name: config["cohorts"][name]["patients"] == "known" for name in labelled_cohorts()}),
+        input_views=input_views_of(config),
+        labels=as_json(list(config["labels"])),
+        seed=config["seed"],
+    shell:
+        "python {params.program:q} --results {params.results:q} --known {params.known:q}"
+        " --input-views {params.input_views} --labels {params.labels:q} --seed {params.seed} --selection {output}"
+        " > {log} 2>&1"
 
 
 rule evaluation_tables:
@@ -244,3 +277,4 @@ rule evaluate:
         rules.performance_differences.output,
         rules.evaluate_subgroups.output,
         rules.evaluation_tables.output,
+        rules.selection_table.output,

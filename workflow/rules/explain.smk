@@ -16,6 +16,7 @@ rule explain_stage:
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=training_cohort, table=["slices", "cases"]),
         images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks", "lesions"]),
         index=expand("{images}/index.tsv", images=images_of_stage),
+        manifest=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=training_cohort),
     output:
         saliency=f"{EXPLANATION}/saliency.tsv",
         others=f"{EXPLANATION}/saliency_methods.tsv",
@@ -39,7 +40,8 @@ rule explain_stage:
         explanation=folder(EXPLANATION),
     shell:
         "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
-        " --settings {params.settings:q} --threads {threads} --explanation {params.explanation} > {log} 2>&1"
+        " --manifest {input.manifest} --settings {params.settings:q} --threads {threads}"
+        " --explanation {params.explanation} > {log} 2>&1"
 
 
 # Intervals and the number of pictures are no reason to make the maps again.

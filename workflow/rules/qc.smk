@@ -101,6 +101,34 @@ rule qc_manifest:
         " > {log} 2>&1"
 
 
+# What the splits are made of: of one input view, so that a decision on masks is no reason to train on whole slices again.
+rule kept_slices:
+    input:
+        scores=f"{QC}/scores.tsv",
+        page=page_to_decide_on,
+    output:
+        f"{QC}/kept/{{input_view}}.tsv",
+    log:
+        f"{RESULTS}/logs/kept_slices/{{cohort}}/{{input_view}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/kept_slices/{{cohort}}/{{input_view}}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("kept_slices"),
+        code=code("kept_slices"),
+        files=unrecorded(decision_files),
+        overruled=digest_of_overruled,
+        rules=as_json(QC_RULES),
+        settings=unrecorded(as_json({"review": REVIEW, "decisions": DECISIONS, "rules": QC_RULES})),
+        page=f"{QC}/index.html",
+        slices=unrecorded(slices_decided_on),
+    shell:
+        "python {params.program:q} --cohort {wildcards.cohort} --scores {input.scores} --decisions {params.files:q}"
+        " --slices {params.slices:q} --settings {params.settings:q} --page {params.page}"
+        " --input-view {wildcards.input_view} --kept {output} > {log} 2>&1"
+
+
 rule qc:
     input:
         expand(f"{QC}/{{file}}", cohort=labelled_cohorts(), file=["manifest.tsv", "index.html"]),

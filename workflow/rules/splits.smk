@@ -45,7 +45,7 @@ rule check_split:
 rule make_split:
     input:
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=cohorts_assigned_with, table=["cases", "slices"]),
-        manifests=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=cohorts_assigned_with),
+        kept=kept_to_assign,
         duplicates=duplicates_to_follow,
         segmentation=f"{RESULTS}/segmentation/split.tsv" if FOLLOWS_LUNG_SPLIT else [],
         private=expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=cohorts_assigned_with) if EARLIER else [],

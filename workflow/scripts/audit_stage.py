@@ -24,6 +24,7 @@ from lungsight.layout import (
     predictions_file,
 )
 from lungsight.program import parser, run
+from lungsight.qc.summary import accepted_masks
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
@@ -38,6 +39,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
+    arguments.add_argument("--manifest", type=Path, required=True, help="which masks passed quality control")
     arguments.add_argument("--settings", type=json.loads, required=True, help="the config's audit section, as JSON")
     arguments.add_argument("--seed", type=int, required=True, help="of the sanity checks")
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
@@ -54,7 +56,8 @@ def main() -> None:
     images, masks = (CachedImages.of(args.images, name) for name in (pipeline.input_view, "masks"))
     check_images(provenance, backbone.preprocessing, images.size)
     predictions = read_table(predictions_file(args.model, args.cohort.name), schema="predictions")
-    slices = select_test_slices(predictions, images, masks)
+    accepted = accepted_masks(read_table(args.manifest, schema="manifest"))
+    slices = select_test_slices(predictions, images, masks, accepted)
     sources = read_table(args.cohort / SLICES, schema="slices").set_index("slice")["source"]
     model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
     found = audit(ModelOutputs(model, backbone), slices, sources, AuditSettings.of(args.settings), args.seed)

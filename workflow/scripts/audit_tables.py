@@ -4,10 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from lungsight.audit.tables import read_audit, read_comparisons, verdict_table
+from lungsight.audit.tables import read_audit, read_comparisons, read_verdicts
 from lungsight.program import parser, run
-from lungsight.run_description import models_of
-from lungsight.tables import read_table, write_table
+from lungsight.tables import write_table
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,8 +25,7 @@ def main() -> None:
     args = parse_args()
     audit = read_audit(args.results, args.run)
     write_table(args.audit, audit, schema="report_audit")
-    saliency = read_table(args.results / "report/saliency.tsv", schema="report_saliency")
-    write_table(args.verdicts, verdict_table(models_of(args.run), audit, saliency), schema="verdicts")
+    write_table(args.verdicts, read_verdicts(args.results, args.run, audit), schema="verdicts")
     write_table(args.comparisons, read_comparisons(args.results, args.run), schema="comparisons")
 
 

@@ -31,6 +31,7 @@ from lungsight.layout import (
     predictions_file,
 )
 from lungsight.program import parser, run
+from lungsight.qc.summary import accepted_masks
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.backbones import Backbone
@@ -46,6 +47,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
+    arguments.add_argument("--manifest", type=Path, required=True, help="which masks passed quality control")
     arguments.add_argument(
         "--settings",
         type=json.loads,
@@ -64,7 +66,8 @@ def read_slices(args: argparse.Namespace, backbone: Backbone, provenance: dict) 
     images, masks, lesions = (CachedImages.of(args.images, name) for name in names)
     check_images(provenance, backbone.preprocessing, images.size)
     predictions = read_table(predictions_file(args.model, args.cohort.name), schema="predictions")
-    slices = select_test_slices(predictions, images, masks, lesions)
+    accepted = accepted_masks(read_table(args.manifest, schema="manifest"))
+    slices = select_test_slices(predictions, images, masks, accepted, lesions)
     tables = read_table(args.cohort / SLICES, schema="slices"), read_table(args.cohort / CASES, schema="cases")
     extents = images.extents[images.rows_of(slices.table["slice"])]
     width = args.settings["assumed_width_mm"]

@@ -1,4 +1,4 @@
-"""Make the split of a cohort's kept slices into train, val and test from its cases, slices and manifest.
+"""Make the split of a cohort's kept slices into train, val and test from its cases and slices.
 
 Writes splits/<cohort>/<input view>.tsv of the run. A slice is in the same subset in every input view.
 """
@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from lungsight.layout import CASES, SLICES, cohort_folder, manifest_file, split_file
+from lungsight.layout import CASES, SLICES, cohort_folder, kept_file, split_file
 from lungsight.prior_assignments import PriorAssignments, assignments_of_earlier_run, segmentation_assignments
 from lungsight.program import log, parser, run
 from lungsight.splits.checks import check_input_view
@@ -28,11 +28,15 @@ def parse_args() -> argparse.Namespace:
     return arguments.parse_args()
 
 
-def read_cohort(results: Path, name: str, role: str) -> CohortTables:
-    """Read the tables of one cohort."""
+def read_cohort(results: Path, name: str, role: str, input_view: str) -> CohortTables:
+    """Read the tables of one cohort, and which slices quality control keeps whole and in the input view."""
     folder = cohort_folder(results, name)
     cases, slices = read_table(folder / CASES, "cases"), read_table(folder / SLICES, "slices")
-    return CohortTables(name, role, cases, slices, read_table(manifest_file(results, name), "manifest"))
+    keep = {
+        view: read_table(kept_file(results, name, view), "kept").set_index("slice")["keep"]
+        for view in ("whole", input_view)
+    }
+    return CohortTables(name, role, cases, slices, keep)
 
 
 def read_prior_assignments(args: argparse.Namespace, cohorts: dict[str, CohortTables]) -> list[PriorAssignments]:
@@ -52,7 +56,9 @@ def main() -> None:
     """Write the split of the cohort."""
     args = parse_args()
     settings = args.settings
-    cohorts = {name: read_cohort(args.results, name, role) for name, role in settings["cohorts"].items()}
+    cohorts = {
+        name: read_cohort(args.results, name, role, args.input_view) for name, role in settings["cohorts"].items()
+    }
     cohort, plan = cohorts[args.cohort], SplitPlan.of(settings["splits"], settings["unit"], settings["seed"])
     duplicates = read_table(args.duplicates, "duplicates") if args.duplicates else None
     split = split_cohorts(list(cohorts.values()), plan, duplicates, read_prior_assignments(args, cohorts))

@@ -7,18 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from lungsight.program import log, parser, run
-from lungsight.qc.decisions import (
-    agreement_in_words,
-    check_known,
-    overrule,
-    read_decisions,
-    refuse_without_mask,
-    require_decisions,
-)
-from lungsight.qc.rules import decide
+from lungsight.qc.decisions import agreement_in_words
+from lungsight.qc.kept import checked_decisions, decided
 from lungsight.tables import columns_of, read_table, write_table
 
 
@@ -35,29 +26,15 @@ def parse_args() -> argparse.Namespace:
     return arguments.parse_args()
 
 
-def overruled(manifest: pd.DataFrame, decisions: pd.DataFrame, slices: list[Path]) -> pd.DataFrame:
-    """Return the manifest with a person's decisions in it; log how far they agree with each other.
-
-    slices: tables of all slices that one may decide on. Where one is not made yet, nobody can say that a decision is
-    about no slice; the check is repeated once it is there.
-    """
-    if all(path.is_file() for path in slices):
-        check_known(decisions, set(pd.concat([read_table(path, schema="slices")["slice"] for path in slices])))
-    for sentence in agreement_in_words(decisions[decisions["slice"].isin(manifest["slice"])]):
-        log(sentence)
-    return refuse_without_mask(overrule(manifest, decisions))
-
-
 def main() -> None:
     """Write the manifest."""
     args = parse_args()
-    settings, scores = args.settings, read_table(args.scores, schema="scores")
-    decisions = pd.concat([read_decisions(path) for path in args.decisions]) if args.decisions else None
-    if settings["review"] == "required":
-        require_decisions(args.cohort, decisions, set(scores["slice"]), args.page, settings["decisions"])
-    manifest = scores.join(decide(scores, settings["rules"]).drop(columns="suspicion")).assign(decided_by="auto")
+    scores = read_table(args.scores, schema="scores")
+    decisions = checked_decisions(args.cohort, scores, args.decisions, args.slices, args.settings, args.page)
     if decisions is not None:
-        manifest = overruled(manifest, decisions, args.slices)
+        for sentence in agreement_in_words(decisions[decisions["slice"].isin(scores["slice"])]):
+            log(sentence)
+    manifest = decided(scores, args.settings["rules"], decisions)
     write_table(args.manifest, manifest[columns_of("manifest")], schema="manifest")
     kept, person = manifest[["whole_keep", "segmented_keep"]].sum(), (manifest["decided_by"] == "person").sum()
     log(

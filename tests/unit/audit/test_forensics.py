@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.forensics_planted import MATRIX, PLANTS, study
 from lungsight.audit.forensics import ALL, MAKING, forensics_table, traces_of_patients
 from lungsight.intake.forensics.traces import TRACES, WORD
 from lungsight.tables import check_table
 from tests.factories.forensics import made_traces
+from tests.factories.tables import disc
 
 
 def told(table, tells="label"):
@@ -88,3 +90,22 @@ def test_the_order_of_rows_and_pseudonyms_play_no_part_in_who_is_told():
 def test_a_trace_that_agrees_with_most_labels_has_their_share(strength):
     table = forensics_table({"a": made_traces(planted={"format": strength}, patients=400)}, 1, 99)
     assert answer(table, "format")["balanced_accuracy"] == pytest.approx((1 + strength) / 2, abs=0.05)
+
+
+def made_bodies(count):
+    """Chests of different size in HU, without noise."""
+    bodies = []
+    for share in np.linspace(0.34, 0.42, count):
+        body = np.where(disc(MATRIX, 0.5, 0.5, share, share + 0.06), 40.0, -1000.0)
+        body[disc(MATRIX, 0.5, 0.33, 0.24, 0.12) | disc(MATRIX, 0.5, 0.67, 0.24, 0.12)] = -850
+        bodies.append(body)
+    return bodies
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_a_trace_that_is_planted_in_pictures_is_found_and_named(kind):
+    """benchmarks/forensics_planted.py does this for weaker traces, with phantoms."""
+    plant, traces = PLANTS[kind]
+    rows = study(made_bodies(24), plant, 1.0, 1, 999).set_index("trace")
+    assert (rows.loc[list(traces), "p_holm"] < 0.05).any()
+    assert rows.loc[list(traces), "auc"].max() == rows["auc"].drop([MAKING, ALL]).max() == pytest.approx(1)

@@ -30,6 +30,13 @@ def test_bins_hold_about_equal_counts_and_one_the_unknown():
     assert len(set(bins[400:])) == 1 and bins[400] not in bins[:400]
 
 
+@pytest.mark.parametrize("count", [10, 24, 40, 60, 200])
+def test_a_number_that_parts_the_classes_tells_all(count):
+    labels, values = np.arange(count) % 2, np.random.default_rng(count).normal(size=count)
+    values[labels == 1] += 100
+    assert answer_of([bins_of_numbers(values)], labels, np.arange(count), 1, 0).auc == 1
+
+
 def test_a_value_that_most_have_is_a_bin_of_its_own():
     values = np.r_[np.zeros(90), np.arange(1, 11)]
     bins = bins_of_numbers(values)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.audit.rows import audit_row
-from lungsight.audit.verdict import CONCLUSIONS, RULES, Estimate, Evidence, decide, evidence_of
+from lungsight.audit.fair_sample import AuditedSample, ClassCounts
+from lungsight.audit.rows import Estimate, audit_row
+from lungsight.audit.verdict import CONCLUSIONS, RULES, Evidence, decide, evidence_of
 from tests.factories.workspace import ROOT
 
 GOOD = Estimate(0.95, 0.9, 1.0)
@@ -24,10 +25,46 @@ def seen(**changed: object) -> Evidence:
     return looks._replace(**changed)
 
 
+def sample_of(
+    *of_classes: tuple[int, int, float], by_class: Estimate = NOTHING, by_outcome: Estimate = NOTHING
+) -> AuditedSample:
+    """Two classes: patients, patients left, share of slices lost."""
+    classes = tuple(
+        ClassCounts(name, 100, round(100 * (1 - lost)), patients, left, lost)
+        for name, (patients, left, lost) in zip(("ill", "well"), of_classes, strict=True)
+    )
+    return AuditedSample(classes, by_class, by_outcome)
+
+
 @pytest.mark.parametrize(
     ("changed", "conclusion", "rule"),
     [
         ({}, "lung", "lung outweighs"),
+        ({"sample": sample_of((20, 4, 0.3), (20, 15, 0.3))}, "withheld", "too few left"),
+        # A class that had few patients before is no matter of masks.
+        ({"sample": sample_of((4, 4, 0.0), (20, 20, 0.0)), "patients": 24}, "lung", "lung outweighs"),
+        ({"sample": sample_of((20, 15, 0.51), (20, 15, 0.45))}, "withheld", "masks mostly lost"),
+        (
+            {"sample": sample_of((20, 15, 0.4), (20, 15, 0.1), by_class=Estimate(0.3, 0.1, 0.5))},
+            *("withheld", "loss follows class"),
+        ),
+        # Much, but not shown; shown, but little.
+        (
+            {"sample": sample_of((20, 15, 0.4), (20, 15, 0.1), by_class=Estimate(0.3, -0.1, 0.6))},
+            *("lung", "lung outweighs"),
+        ),
+        (
+            {"sample": sample_of((99, 90, 0.3), (99, 90, 0.1), by_class=Estimate(0.2, 0.1, 0.3))},
+            *("lung", "lung outweighs"),
+        ),
+        (
+            {"sample": sample_of((20, 15, 0.3), (20, 15, 0.3), by_outcome=Estimate(0.4, 0.1, 0.7))},
+            *("withheld", "loss follows errors"),
+        ),
+        (
+            {"sample": sample_of((20, 15, 0.3), (20, 15, 0.3), by_outcome=Estimate(-0.4, -0.7, -0.1))},
+            *("withheld", "loss follows errors"),
+        ),
         ({"patients": 9}, "unknown", "too few patients"),
         ({"patients": 10}, "lung", "lung outweighs"),
         ({"auc": Estimate(0.95)}, "unknown", "no interval"),
@@ -79,6 +116,16 @@ def test_the_sentence_has_the_numbers_and_the_words_of_the_input_view() -> None:
     suspect = seen(background=Estimate(0.8, 0.6, 0.9), swap=CHANCE)
     assert "what is not lung tells the classes apart by itself: AUC 0.80 (0.60–0.90)" in decide(suspect).sentence
     assert "the outline of the lung tells" in decide(suspect._replace(input_view="segmented")).sentence
+
+
+def test_the_sentence_says_how_many_of_which_class_were_left_out() -> None:
+    lost = sample_of((20, 18, 0.3), (20, 19, 0.25))
+    assert decide(seen(sample=lost)).sentence.endswith(
+        "Without an accepted lung mask, and left out: 30 of 100 ill, 25 of 100 well."
+    )
+    mostly = decide(seen(sample=sample_of((20, 15, 0.6), (20, 15, 0.1)))).sentence
+    assert mostly.startswith("Not assessed: 60 % of the slices of ill have no lung mask that passed quality control")
+    assert "left out" not in decide(seen()).sentence
 
 
 def test_evidence_is_read_by_patient_from_the_audit() -> None:

@@ -25,6 +25,7 @@ from lungsight.explain.map_files import load_maps, save_maps
 from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, NearLung
 from lungsight.explain.model_summary import summarise_model
 from lungsight.explain.overlays import draw_overlays
+from lungsight.explain.reasons import REJECTED
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.explain.sampling import pictures_of, sample
 from lungsight.explain.summary import summarise
@@ -82,18 +83,20 @@ def test_test_slices_come_in_table_order_with_their_own_pixels() -> None:
     cached = CachedImages(pixels, pd.Index(names))
     predictions = pd.DataFrame({"slice": [names[k] for k in (4, 0, 2)], "patient": "p", "label": "x"})
     predictions = predictions.assign(split=["test", "train", "test"], probability=[0.1, 0.2, 0.3])
-    chosen = select_test_slices(predictions, cached, CachedImages(pixels > 3, pd.Index(names)))
+    masks = CachedImages(pixels > 3, pd.Index(names))
+    chosen = select_test_slices(predictions, cached, masks, accepted=pd.Index([names[0], names[2]]))
     assert list(chosen.table["slice"]) == [names[4], names[2]]
     assert list(chosen.table["probability"]) == [0.1, 0.3]
     assert chosen.images[:, 0, 0].tolist() == [4, 2]
     assert chosen.masks[:, 0, 0].tolist() == [True, False]
+    assert chosen.accepted is not None and chosen.accepted.tolist() == [False, True]
 
 
 def test_a_split_without_test_slices_is_an_error() -> None:
     cached = CachedImages(np.zeros((1, 4, 4), np.uint8), pd.Index([slice_name(0)]))
     row = {"slice": slice_name(0), "patient": "p", "label": "x", "split": "train", "probability": 0.5}
     with pytest.raises(UserError, match="no test slice"):
-        select_test_slices(pd.DataFrame([row]), cached, cached)
+        select_test_slices(pd.DataFrame([row]), cached, cached, pd.Index([]))
 
 
 def test_outcomes_at_one_half() -> None:
@@ -129,6 +132,30 @@ def test_a_slice_without_a_lung_mask_has_a_row_with_the_reason() -> None:
     assert table["reason"].tolist() == ["", "no lung mask", ""]
     assert table.loc[1, ["lung_fraction", *METRICS, *ADDITIONAL]].isna().all()
     assert table.loc[[0, 2], "lung_fraction"].tolist() == [0.5, 0.5]
+
+
+def test_a_slice_whose_mask_was_rejected_has_a_row_without_numbers() -> None:
+    """Its map stays, and whether it is empty; nothing is measured against a wrong mask."""
+    slices = replace(half_lung(4), accepted=np.array([True, False, False, True]))
+    maps = np.ones((4, 4, 4), np.float32)
+    maps[2] = 0
+    explained = measure_maps(slices.table.assign(outcome="TP"), maps, slices, 0.5)
+    assert explained.table["reason"].tolist() == ["", REJECTED, REJECTED, ""]
+    assert explained.table["empty"].tolist() == [0, 0, 1, 0]
+    assert explained.table.loc[[1, 2], ["lung_fraction", *METRICS, *ADDITIONAL]].isna().all(axis=None)
+    assert explained.maps is maps
+    overall = summarise(explained.table, 0, 1)[0]
+    assert (overall["n"], overall["n_left_out"], overall["n_empty"]) == (4, 2, 1)
+    assert overall["enrichment"] == pytest.approx(explained.table.loc[[0, 3], "enrichment"].mean())
+
+
+def test_samples_are_taken_among_accepted_masks() -> None:
+    slices = half_lung(9)
+    assert list(slices.sample(3).table["slice"]) == [slice_name(k) for k in (0, 4, 8)]
+    accepted = replace(slices, accepted=np.isin(np.arange(9), [1, 2, 3, 6, 7]))
+    assert list(accepted.sample(3).table["slice"]) == [slice_name(k) for k in (1, 3, 7)]
+    assert accepted.sample(99).accepted is not None and len(accepted.sample(99).table) == 5
+    assert replace(slices, accepted=np.zeros(9, bool)).sample(3).table.empty
 
 
 def test_rows_have_metrics_or_a_reason() -> None:

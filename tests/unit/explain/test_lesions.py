@@ -98,7 +98,7 @@ def test_a_map_that_is_zero_in_the_lung_has_no_enrichment_there() -> None:
 def test_the_summary_is_over_slices_that_show_a_lesion() -> None:
     table = pd.DataFrame(
         {
-            **{"patient": list("aabbc"), "outcome": ["TP", "TP", "TP", "FN", "TN"], "empty": 0},
+            **{"patient": list("aabbc"), "outcome": ["TP", "TP", "TP", "FN", "TN"], "empty": 0, "reason": ""},
             **{FRACTION: [0.1, 0.3, 0.2, 0.2, np.nan], "lesion_enrichment": [1.0, 3.0, 5.0, 7.0, np.nan]},
         }
     )
@@ -113,6 +113,6 @@ def test_the_summary_is_over_slices_that_show_a_lesion() -> None:
 
 
 def test_without_lesion_masks_the_summary_is_empty() -> None:
-    table = pd.DataFrame({"patient": ["a"], "outcome": ["TP"], "empty": [0], FRACTION: [np.nan]})
+    table = pd.DataFrame({"patient": ["a"], "outcome": ["TP"], "empty": [0], "reason": [""], FRACTION: [np.nan]})
     assert summarise_lesions(table, 100, 1) == {"known": 0, "outcomes": []}
     assert summarise_lesions(table.drop(columns=FRACTION), 100, 1) == {"known": 0, "outcomes": []}

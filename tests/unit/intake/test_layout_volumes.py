@@ -134,6 +134,7 @@ def test_everything_wrong_with_mosmed_is_listed_at_once(tmp_path):
     (tmp_path / "studies" / "CT-1" / "copy.nii").touch()
     (tmp_path / "studies" / "CT-0" / "study_0001.nii").touch()
     (tmp_path / "masks" / "study_0900_mask.nii.gz").touch()
+    (tmp_path / "masks" / "lesions.txt").touch()
     with pytest.raises(UserError) as caught:
         mosmed_1110(tmp_path, LABELS)
     for problem in (
@@ -144,6 +145,13 @@ def test_everything_wrong_with_mosmed_is_listed_at_once(tmp_path):
         "(study_0255, study_0900): an incomplete download?",
     ):
         assert problem in str(caught.value)
+
+
+def test_masks_that_are_not_named_as_masks(tmp_path):
+    made_mosmed(tmp_path)
+    (tmp_path / "masks" / "study_0256.nii.gz").touch()
+    with pytest.raises(UserError, match=r"not laid out as mosmed-1110:\n  masks/study_0256\.nii\.gz is not named as"):
+        mosmed_1110(tmp_path, LABELS)
 
 
 def test_one_study_in_two_categories_and_folders_of_something_else(tmp_path):

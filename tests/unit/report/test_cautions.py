@@ -1,11 +1,30 @@
 """Cautions: what a reader should hold against the numbers, and only where the numbers do."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
-from lungsight.report.cautions import confounding, not_learned, split_overlap
+from lungsight.report.cautions import (
+    KINDS,
+    aspects,
+    cautions,
+    classifiers,
+    confounding,
+    edge_suffices,
+    inflation,
+    looks_elsewhere,
+    masks_lost,
+    no_better_elsewhere,
+    not_learned,
+    selection,
+    source_is_known,
+    split_overlap,
+    unknown_patients,
+)
 from lungsight.report.results import RunResults
 from tests.factories.results import changed, metrics_where, texts
+from tests.factories.workspace import ROOT
 
 
 def test_models_that_did_not_learn_are_named(results: RunResults) -> None:
@@ -60,3 +79,129 @@ def test_confounding_by_slices_per_patient_and_by_source(results: RunResults) ->
     sources = np.where(slices["open"]["label"] == "Covid-19", "north", "south")
     slices["open"] = slices["open"].assign(source=sources)
     assert "north and south hold one class only" in texts(confounding(changed(results, slices=slices)))
+
+
+MODEL = "whole-resnet50-scratch"
+
+
+def test_exclusion_that_depends_on_the_class_is_told_with_shares_intervals_and_p(results: RunResults) -> None:
+    assert selection(results) == []
+    table = results.selection.copy()
+    rows = (table["cohort"] == "clinic") & (table["framework"] == "whole")
+    table.loc[rows, ["excluded", "excluded_lo", "excluded_hi"]] = [[0.26, 0.2, 0.32], [0.14, 0.1, 0.18]]
+    table.loc[rows, "kept"] = [27, 31]
+    table.loc[rows, ["p", "p_holm"]] = [0.0007, 0.0042]
+    assert texts(selection(changed(results, selection=table))) == (
+        "clinic, whole slices: quality control left out 26 % of Covid-19 (20 % to 32 %; 9 of 36 slices) and 14 % of Non"
+        " Covid (10 % to 18 %; 5 of 36 slices): what is left out depends on the class (p = 0.004)."
+    )
+    unknown = texts(selection(changed(results, selection=table.assign(patients_known=0))))
+    assert unknown.endswith("Each image counts as a patient.")
+    assert selection(changed(results, selection=table.assign(p_holm=0.06))) == []
+
+
+def test_models_that_fail_where_they_were_not_trained_are_named(results: RunResults) -> None:
+    at_home = metrics_where(results, roc_auc=0.9, roc_auc_lo=0.8, roc_auc_hi=0.95)
+    assert no_better_elsewhere(at_home) == []
+    table = at_home.metrics.copy()
+    moved = (table["cohort"] == "clinic") & (table["stage"] == 1) & (table["unit"] == "patient")
+    table.loc[moved, ["roc_auc", "roc_auc_lo", "roc_auc_hi"]] = [[0.41, 0.33, 0.48], [0.55, 0.45, 0.65]]
+    found = no_better_elsewhere(changed(at_home, metrics=table))
+    assert found[0].text == (
+        "On clinic (before adaptation) 1 of 2 models is below chance, by patient:"
+        f" {MODEL} stage 1 AUC 0.41 (0.33–0.48)."
+    )
+    assert "1 of 2 models is not shown to be better than chance, by patient: whole-resnet50-imagenet" in found[1].text
+    assert len(found) == 2 and {each.tone for each in found} == {"bad"}
+
+
+def test_a_frame_along_the_edge_that_is_as_good_as_the_slice_is_told(results: RunResults) -> None:
+    table = results.audit.copy()
+    edge = (table["variant"] == "border_only") & (table["unit"] == "patient")
+    auc, loss = edge & (table["measure"] == "roc_auc"), edge & (table["measure"] == "roc_auc_loss")
+    columns = ["value", "value_lo", "value_hi"]
+    table.loc[auc, [*columns, "n"]] = [0.5, 0.4, 0.6, 40]
+    assert edge_suffices(changed(results, audit=table)) == []
+    here = (table["pipeline"] == MODEL) & (table["stage"] == 2)
+    table.loc[auc & here, columns] = [0.71, 0.62, 0.8]
+    table.loc[loss & here, columns] = [0.0, -0.08, 0.07]
+    (found,) = edge_suffices(changed(results, audit=table))
+    assert "1 model is as good on a frame along the edge as on the whole slice" in found.text
+    assert f"{MODEL} stage 2 AUC 0.71 (0.62–0.80), of the whole slice" in found.text
+    table.loc[loss & here, columns] = [0.2, 0.1, 0.3]
+    assert edge_suffices(changed(results, audit=table)) == []
+
+
+def test_what_tells_the_class_without_a_network_is_named_the_strongest_first(results: RunResults) -> None:
+    assert classifiers(results) == [] and aspects(results) == []
+    row = results.audit.query("test == 'metadata' and unit == 'patient' and reason == ''").iloc[[0]]
+    rows = [
+        row.assign(variant=name, value=auc, value_lo=auc - 0.1, value_hi=auc + 0.05)
+        for name, auc in (("background histogram", 0.85), ("histogram", 0.9), ("position", 0.55))
+    ]
+    (found,) = classifiers(changed(results, audit=pd.concat([results.audit, *rows])))
+    assert found.text.endswith(
+        "no network is needed to tell the class: grey levels of the slice (with the lung) AUC 0.90 (0.80–0.95); grey"
+        " levels of the background AUC 0.85 (0.75–0.90)."
+    )
+    made = [
+        {"cohort": "clinic", "aspect": name, "patients": 24, "balanced_accuracy": value}
+        for name, value in (("kernel", 0.8), ("columns", 0.93), ("source", 0.7))
+    ]
+    (found,) = aspects(changed(results, label_predictability=pd.DataFrame(made)))
+    assert found.text == (
+        "clinic: one aspect of the scans tells the class (balanced accuracy): columns 0.93 (24 patients); kernel 0.80"
+        " (24 patients)."
+    )
+
+
+def test_large_leakage_inflation_is_told_where_it_is_shown(results: RunResults) -> None:
+    table = results.leakage_inflation
+    assert "leakage alone adds 0.30 (0.20–0.40) to the AUC" in texts(inflation(results))
+    for columns in ({"inflation_lo": -0.1}, {"inflation": 0.04, "inflation_lo": 0.01}, {"patients": 9}):
+        assert inflation(changed(results, leakage_inflation=table.assign(**columns))) == []
+
+
+def test_lost_masks_and_withheld_verdicts_are_counted_once_for_the_same_slices(results: RunResults) -> None:
+    assert masks_lost(results) == []
+    columns = {"slices_left_out": 5, "left_out_of_classes": "4 of 9 Covid-19, 1 of 9 Non Covid"}
+    columns |= {"lost_by_class": 0.3, "lost_by_class_lo": 0.1, "lost_by_class_hi": 0.5}
+    stage2 = results.verdicts["stage"] == 2
+    table = results.verdicts.copy()
+    table.loc[stage2, list(columns)] = list(columns.values())
+    (found,) = masks_lost(changed(results, verdicts=table))
+    assert found.text.startswith(
+        "clinic, whole slices: 5 of 18 test slices have no accepted lung mask: 4 of 9 Covid-19, 1 of 9 Non Covid; by"
+        " patient the shares differ by 0.30 (0.10–0.50)."
+    )
+    table.loc[stage2, ["verdict", "rule"]] = ["not assessed", "loss follows class"]
+    assert f"{MODEL} stage 2, loss follows class" in texts(masks_lost(changed(results, verdicts=table)))
+
+
+def test_verdicts_and_sources_that_accuse_are_told(results: RunResults) -> None:
+    table = results.verdicts.assign(verdict="looks at the lung")
+    assert looks_elsewhere(changed(results, verdicts=table)) == []
+    table.loc[0, ["verdict", "swap", "swap_lo", "swap_hi"]] = ["looks elsewhere", 0.7, 0.6, 0.8]
+    assert f"1 of 4 models looks elsewhere than at the lung: {MODEL} stage 1 AUC 0.70 (0.60–0.80)" in texts(
+        looks_elsewhere(changed(results, verdicts=table))
+    )
+    audit = results.audit.copy()
+    source = audit["test"] == "source_from_features"
+    assert source_is_known(results) == []
+    audit.loc[source, ["value", "value_lo", "value_hi", "chance"]] = [0.8, 0.7, 0.9, 0.5]
+    assert "4 models learned tells the source" in texts(source_is_known(changed(results, audit=audit)))
+
+
+def test_findings_stand_in_the_order_of_the_kinds_and_name_their_table(results: RunResults) -> None:
+    found = cautions(changed(results, leakage=results.leakage.assign(patients_known=0, near_duplicates_on_two_sides=2)))
+    tones = ["bad", "warn", "plain"]
+    assert [kind.tone for kind in KINDS] == sorted((kind.tone for kind in KINDS), key=tones.index)
+    assert [each.tone for each in found] == sorted((each.tone for each in found), key=tones.index)
+    assert found[0].table == "leakage.tsv" and all(each.table for each in found)
+    assert len(unknown_patients(changed(results, leakage=results.leakage.assign(patients_known=0)))) == 1
+
+
+def test_the_documentation_lists_the_kinds_in_their_order() -> None:
+    text = (ROOT / "docs/report.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \d+ \| ([^|]+) \| (\w+) \| `([^`|]+)` \| ([^|]+) \|$", text, flags=re.MULTILINE)
+    assert listed == [(kind.name, kind.tone, kind.table, kind.reason) for kind in KINDS]

@@ -44,7 +44,9 @@ def cohort_of(
             row["source"] = sources[number] if sources else name
             slices.append(row | {"z_index": z_index})
             manifest.append({"slice": row["slice"], "whole_keep": 1, "segmented_keep": int(z_index >= lost)})
-    return CohortTables(name, role, pd.DataFrame(cases), pd.DataFrame(slices), pd.DataFrame(manifest))
+    decisions = pd.DataFrame(manifest).set_index("slice")
+    keep = {view: decisions[f"{view}_keep"] for view in ("whole", "segmented")}
+    return CohortTables(name, role, pd.DataFrame(cases), pd.DataFrame(slices), keep)
 
 
 PATIENTS = st.lists(st.tuples(st.sampled_from(LABELS), st.integers(1, 4), st.integers(0, 4)), min_size=1, max_size=40)

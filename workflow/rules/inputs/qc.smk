@@ -15,6 +15,25 @@ def digest_of_decisions(wildcards):
     return digest_of_files(decision_files(wildcards))
 
 
+def digest_of_overruled(wildcards):
+    """Digest of where a person decided otherwise than the limits, for one input view.
+
+    Where the scores or the decisions cannot be read yet, of all decisions; the job itself then says what is wrong.
+    """
+    files = decision_files(wildcards)
+    if not files:
+        return digest([])
+    # Pandas, which other runs need not load to be parsed.
+    from lungsight.qc.kept import overruled
+    from lungsight.tables import read_table
+
+    try:
+        scores = read_table(Path(f"{RESULTS}/qc/{wildcards.cohort}/scores.tsv"), schema="scores")
+        return digest(overruled(scores, QC_RULES, [Path(file) for file in files], wildcards.input_view))
+    except (OSError, ValueError, UserError):
+        return digest_of_files(files)
+
+
 def page_to_decide_on(wildcards):
     """The page, where a person must review and has not begun; a page made anew is no reason to decide again."""
     begun = REVIEW != "required" or decision_files(wildcards)

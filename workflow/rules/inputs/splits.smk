@@ -6,6 +6,12 @@ def cohorts_assigned_with(wildcards):
     return assigned_together(config, wildcards.cohort, labelled_cohorts())
 
 
+def kept_to_assign(wildcards):
+    """Which slices are kept: whole ones, by which subsets are assigned, and those of the wildcard's input view."""
+    views = dict.fromkeys(("whole", wildcards.input_view))
+    return [f"{RESULTS}/qc/{name}/kept/{view}.tsv" for name in cohorts_assigned_with(wildcards) for view in views]
+
+
 def tables_assigned_with(wildcards):
     """The users' tables of the cohorts that a cohort's split is made with."""
     return [config["cohorts"][name]["table"] for name in cohorts_assigned_with(wildcards)]

@@ -58,6 +58,11 @@ def manifest_file(results: Path, cohort: str) -> Path:
     return results / "qc" / cohort / "manifest.tsv"
 
 
+def kept_file(results: Path, cohort: str, input_view: str) -> Path:
+    """Return where a run keeps which slices of a cohort one kind of input keeps."""
+    return results / "qc" / cohort / "kept" / f"{input_view}.tsv"
+
+
 def predictions_file(model: Path, cohort: str) -> Path:
     """Return where a model's folder keeps what the model predicts for a cohort."""
     return model / "predictions" / f"{cohort}.tsv"

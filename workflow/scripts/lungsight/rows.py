@@ -324,6 +324,13 @@ class InterventionLogitsRow(TypedDict):
     low_pass: float
 
 
+class KeptRow(TypedDict):
+    """Row of the table `kept`."""
+
+    slice: str
+    keep: int
+
+
 class LeakageRow(TypedDict):
     """Row of the table `leakage`."""
 
@@ -622,6 +629,7 @@ class ReportSaliencyRow(TypedDict):
     n: int
     n_patients: int
     n_empty: int
+    n_left_out: int
     lung_mass: float
     lung_mass_lo: float
     lung_mass_hi: float
@@ -847,6 +855,26 @@ class SegmentationTrainingRow(TypedDict):
     seconds: float
 
 
+class SelectionRow(TypedDict):
+    """Row of the table `selection`."""
+
+    cohort: str
+    excluded_by: str
+    framework: str
+    label: str
+    patients_known: int
+    patients: int
+    patients_kept: int
+    unit: str
+    n: int
+    kept: int
+    excluded: float
+    excluded_lo: float
+    excluded_hi: float
+    p: float
+    p_holm: float
+
+
 class SlicesRow(TypedDict):
     """Row of the table `slices`."""
 
@@ -994,3 +1022,12 @@ class VerdictsRow(TypedDict):
     similarity_lo: float
     similarity_hi: float
     maps_pass: int
+    slices: int
+    slices_left_out: int
+    left_out_of_classes: str
+    lost_by_class: float
+    lost_by_class_lo: float
+    lost_by_class_hi: float
+    lost_by_outcome: float
+    lost_by_outcome_lo: float
+    lost_by_outcome_hi: float

@@ -248,11 +248,13 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
     labelled = labelled_cohorts_of(run)
     yield from (f"cohorts/{name}/cases.tsv" for name in cohorts_of(run))
     yield from (f"cohorts/{name}/slices.tsv" for name in labelled)
+    yield "report/intake_labels.tsv"
     yield from ["report/forensics.tsv"] if labelled else []
     if run["has_contours"]:
         yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png", "worst.png"))
     if run["has_masks"]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
+        yield from ["report/selection.tsv"] if labelled else []
     if run["stages"]:
         yield from (f"splits/{name}/{input_view}.tsv" for name in labelled for input_view in input_views_of(run))
         yield from ("report/leakage.tsv", *(["report/leakage_inflation.tsv"] if run["leakage_pipelines"] else []))

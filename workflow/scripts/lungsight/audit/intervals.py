@@ -13,7 +13,7 @@ from lungsight.audit.source_classifier import source_row
 from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.rows import AuditRow
 
-NO_LUNG = "no test slice has a lung in its mask"
+NO_LUNG = "no test slice has a lung in a mask that passed quality control"
 # A measure of maps that tell nothing. The area of a map has none: only its difference to that of a random map.
 CHANCE = {"rank_correlation": 0.0, "enrichment": 1.0}
 

@@ -28,6 +28,8 @@ HISTOGRAMS = {"histogram": "of the slice", "background histogram": "of what is n
 WITHOUT_PIXELS, EVERYTHING = "all without pixels", "all"
 # The density of the lung is in these, and with it the disease.
 HOLDS_LUNG = ("histogram", EVERYTHING)
+# Lung masks are needed for these: slices whose mask did not pass quality control take no part.
+NEEDS_MASK = ("background histogram", EVERYTHING)
 
 
 def grey_histograms(images: np.ndarray, masks: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
@@ -104,7 +106,12 @@ def _informative(features: np.ndarray) -> np.ndarray:
 
 
 def metadata_rows(
-    split: pd.DataFrame, groups: dict[str, np.ndarray], positive: str, resamples: int, seed: int
+    split: pd.DataFrame,
+    groups: dict[str, np.ndarray],
+    accepted: np.ndarray,
+    positive: str,
+    resamples: int,
+    seed: int,
 ) -> list[AuditRow]:
     """Measure the ROC AUC of a classifier of each group on the test split, by patient and by slice.
 
@@ -114,12 +121,15 @@ def metadata_rows(
         slice, patient, label, split.
     groups
         As `feature_groups` gives them, rows in the order of the split.
+    accepted
+        (n,) bool, whether the lung mask of a slice passed quality control. Only groups of NEEDS_MASK ask.
     """
-    return [
-        row
-        for name, features in groups.items()
-        for row in _group_rows(split, name, features, positive, resamples, seed)
-    ]
+    all_slices = np.ones(len(split), dtype=bool)
+    rows: list[AuditRow] = []
+    for name, features in groups.items():
+        kept = accepted if name in NEEDS_MASK else all_slices
+        rows += _group_rows(split[kept].reset_index(drop=True), name, features[kept], positive, resamples, seed)
+    return rows
 
 
 def _group_rows(

@@ -56,7 +56,7 @@ class AuditSettings:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the audit measured of one model. No table has a row where no test slice has a lung.
+    """What the audit measured of one model. No table has a row where no test slice is left.
 
     Attributes
     ----------
@@ -80,8 +80,11 @@ class Audit:
 
 
 def with_lung(slices: SliceImages) -> SliceImages:
-    """Keep the slices that have a lung in their mask. In the others there is nothing to replace."""
-    kept = np.flatnonzero(slices.masks.any(axis=(1, 2)))
+    """Keep the slices that have a lung in a mask that passed quality control.
+
+    In a slice without a lung there is nothing to replace; in one with a wrong mask, the wrong part would be replaced.
+    """
+    kept = np.flatnonzero(slices.usable)
     return SliceImages(slices.table.iloc[kept].reset_index(drop=True), slices.images[kept], slices.masks[kept])
 
 
@@ -105,7 +108,7 @@ def audit(
     outputs
         The model.
     slices
-        Its test slices. Those without a lung are left out.
+        Its test slices. Those without a lung in an accepted mask are left out.
     sources
         Source by slice name.
     seed

@@ -1,6 +1,7 @@
 """The rows of the audit's tables: one number each, with its interval, its value at chance, or why it is missing."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
 from lungsight.evaluation.metrics import ranking_metrics
 from lungsight.rows import AuditRow
+from lungsight.wording import number
 
 Interval = tuple[float, float]
 # A statistic of n weighted rows: weights (b, n) → (b,), NaN where a weighting leaves it undefined.
@@ -21,6 +23,27 @@ DIFFERENCE = "map − random"  # the variant of deletion and insertion that comp
 # Maps depend on the model where their rank correlation with those of a network with random weights lies below this.
 SIMILAR = 0.5
 _ELEMENTS_AT_ONCE = 1 << 22  # of a weights matrix, to bound memory
+
+
+class Estimate(NamedTuple):
+    """A number with its interval; NaN where there is none."""
+
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+    def above(self, level: float) -> bool:
+        """Tell whether the whole interval lies above a level."""
+        return self.low > level
+
+    def below(self, level: float) -> bool:
+        """Tell whether the whole interval lies below a level."""
+        return self.high < level
+
+    def __str__(self) -> str:
+        """Write the number with its interval, `0.91 (0.85–0.96)`."""
+        between = "" if np.isnan(self.low) else f" ({number(self.low)}–{number(self.high)})"
+        return f"{number(self.value)}{between}"
 
 
 def audit_row(

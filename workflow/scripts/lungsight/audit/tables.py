@@ -1,12 +1,14 @@
 """The audit's tables of a run: every number, the verdict on each model, the differences between models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from lungsight.audit.attention_differences import Model, comparison_rows, patients_of
-from lungsight.audit.verdict import CONCLUSIONS, Estimate, decide, evidence_of
+from lungsight.audit.fair_sample import audited_sample
+from lungsight.audit.rows import Estimate
+from lungsight.audit.verdict import CONCLUSIONS, decide, evidence_of
 from lungsight.rows import ComparisonsRow
 from lungsight.run_description import RunDescription, cohort_of_stage, metadata_tables, models_of
 from lungsight.tables import columns_of, read_table
@@ -15,7 +17,9 @@ from lungsight.training.pipelines import Pipeline
 ESTIMATES = ("auc", "background", "swap", "enrichment", "similarity")
 
 
-def verdict_row(model: Model, audited: pd.DataFrame, saliency: pd.DataFrame) -> dict[str, str | int | float]:
+def verdict_row(
+    model: Model, audited: pd.DataFrame, saliency: pd.DataFrame, slices: pd.DataFrame, resamples: int, seed: int
+) -> dict[str, str | int | float]:
     """Make a row of report/verdicts.tsv.
 
     Parameters
@@ -26,15 +30,21 @@ def verdict_row(model: Model, audited: pd.DataFrame, saliency: pd.DataFrame) -> 
         The model's rows of report/audit.tsv.
     saliency
         report/saliency.tsv.
+    slices
+        The model's saliency.tsv.
+    resamples, seed
+        Of the intervals of what was left out.
     """
     name, stage = model
     pipeline = Pipeline.parse(name)
     of_model = (saliency["pipeline"] == name) & (saliency["stage"] == stage)
     overall = saliency[of_model & (saliency["outcome"] == "all")].iloc[0]
     enrichment = Estimate(*(float(overall[name]) for name in ("enrichment", "enrichment_lo", "enrichment_hi")))
-    seen = evidence_of(pipeline.input_view, audited, enrichment)
+    sample = audited_sample(slices, resamples, seed)
+    seen = evidence_of(pipeline.input_view, audited, enrichment, sample)
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
+    estimates |= {"lost_by_class": sample.by_class, "lost_by_outcome": sample.by_outcome}
     numbers = {
         f"{key}{end}": value
         for key, estimate in estimates.items()
@@ -50,14 +60,36 @@ def verdict_row(model: Model, audited: pd.DataFrame, saliency: pd.DataFrame) -> 
         "patients": seen.patients,
         **numbers,
         "maps_pass": int(seen.maps_pass),
+        "slices": sample.slices,
+        "slices_left_out": sample.lost,
+        "left_out_of_classes": sample.lost_of_classes,
     }
 
 
-def verdict_table(models: Iterable[Model], audit: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
-    """Make report/verdicts.tsv. audit: report/audit.tsv. saliency: report/saliency.tsv."""
+def verdict_table(
+    of_models: Mapping[Model, pd.DataFrame], audit: pd.DataFrame, saliency: pd.DataFrame, resamples: int, seed: int
+) -> pd.DataFrame:
+    """Make report/verdicts.tsv.
+
+    Parameters
+    ----------
+    of_models
+        The saliency.tsv of each model.
+    audit, saliency
+        report/audit.tsv, report/saliency.tsv.
+    resamples, seed
+        Of the intervals of what was left out.
+    """
     rows = [
-        verdict_row((name, stage), audit[(audit["pipeline"] == name) & (audit["stage"] == stage)], saliency)
-        for name, stage in models
+        verdict_row(
+            (name, stage),
+            audit[(audit["pipeline"] == name) & (audit["stage"] == stage)],
+            saliency,
+            slices,
+            resamples,
+            seed,
+        )
+        for (name, stage), slices in of_models.items()
     ]
     return pd.DataFrame(rows, columns=columns_of("verdicts"))
 
@@ -105,6 +137,15 @@ def read_audit(results: Path, run: RunDescription) -> pd.DataFrame:
         for cohort, input_view, path in metadata_tables(run)
     ]
     return audit_table(of_models, of_metadata)
+
+
+def read_verdicts(results: Path, run: RunDescription, audit: pd.DataFrame) -> pd.DataFrame:
+    """Make report/verdicts.tsv from report/audit.tsv and the saliency of all models. results, run: `read_audit`'s."""
+    saliency = read_table(results / "report/saliency.tsv", schema="report_saliency")
+    of_models = {
+        model: read_table(_folder(results, model) / "saliency.tsv", schema="saliency") for model in models_of(run)
+    }
+    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"])
 
 
 def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonsRow]:

@@ -61,7 +61,8 @@ def bins_of_numbers(values: FloatArray) -> IntArray:
     known = ~np.isnan(values)
     if not known.any():
         return np.zeros(len(values), dtype=np.int64)
-    number = int(np.clip(known.sum() // ROWS_PER_BIN, 2, MOST_BINS))
+    # An even number has an edge at the median, where a trace parts two classes of one size.
+    number = 2 * int(np.clip(known.sum() // (2 * ROWS_PER_BIN), 1, MOST_BINS // 2))
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, number + 1)[1:-1]))
     # An edge that is itself the most frequent value would leave one bin: values above an edge lie beyond it as well.
     both_sides = np.unique(np.concatenate([edges, np.nextafter(edges, np.inf)])) if len(edges) < number - 1 else edges

@@ -14,6 +14,9 @@ enrichment
     the maps pass parameter randomisation: maps of a network with random weights must differ from the model's. It never
     suffices for a verdict on the lung. Lungs lie in the middle, and so do the maps of networks with random weights.
 
+All of this needs the lung mask of a slice. Slices whose mask did not pass quality control take no part, and where the
+rest is no fair sample, no verdict is given (`fair_sample`).
+
 Segmented slices have a black background. There `background` and `swap` ask what the outline of the lung gives away. The
 first rule that holds decides.
 """
@@ -25,7 +28,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lungsight.audit.rows import FULLY_RANDOMISED, SIMILAR, UNMODIFIED
+from lungsight.audit.fair_sample import LIMITS, AuditedSample
+from lungsight.audit.rows import FULLY_RANDOMISED, SIMILAR, UNMODIFIED, Estimate
 from lungsight.wording import number
 
 # With fewer, even a perfect separation may be chance: of five and five patients, one in 252 shuffles gives it.
@@ -38,28 +42,8 @@ CONCLUSIONS = {
     "chance": "no better than chance",
     "elsewhere": "looks elsewhere",
     "unknown": "cannot tell",
+    "withheld": "not assessed",
 }
-
-
-class Estimate(NamedTuple):
-    """A number with its interval; NaN where there is none."""
-
-    value: float = np.nan
-    low: float = np.nan
-    high: float = np.nan
-
-    def above(self, level: float) -> bool:
-        """Tell whether the whole interval lies above a level."""
-        return self.low > level
-
-    def below(self, level: float) -> bool:
-        """Tell whether the whole interval lies below a level."""
-        return self.high < level
-
-    def __str__(self) -> str:
-        """Write the number with its interval, `0.91 (0.85–0.96)`."""
-        between = "" if np.isnan(self.low) else f" ({number(self.low)}–{number(self.high)})"
-        return f"{number(self.value)}{between}"
 
 
 class Evidence(NamedTuple):
@@ -75,6 +59,8 @@ class Evidence(NamedTuple):
         As the module describes them.
     similarity
         Rank correlation of a randomised network's maps with the model's.
+    sample
+        What is left of the test slices once those without an accepted lung mask are out.
     """
 
     input_view: str
@@ -84,6 +70,7 @@ class Evidence(NamedTuple):
     swap: Estimate
     enrichment: Estimate
     similarity: Estimate
+    sample: AuditedSample = AuditedSample()
 
     @property
     def maps_pass(self) -> bool:
@@ -126,6 +113,19 @@ class Evidence(NamedTuple):
             "swap": str(self.swap),
             "enrichment": str(self.enrichment),
             "similarity": str(self.similarity),
+            **self._texts_of_sample,
+        }
+
+    @property
+    def _texts_of_sample(self) -> dict[str, str]:
+        if not self.sample.lost:
+            return {}
+        smallest, most_lost = self.sample.smallest, self.sample.most_lost
+        return {
+            "smallest": f"{smallest.patients_left} of {smallest.patients} patients with {smallest.label}",
+            "most_lost": f"{100 * most_lost.lost:.0f} % of the slices of {most_lost.label}",
+            "by_class": str(self.sample.by_class),
+            "by_outcome": str(self.sample.by_outcome).replace("-", "−"),
         }
 
 
@@ -152,6 +152,33 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        name="too few left",
+        conclusion="withheld",
+        holds=lambda seen: seen.sample.too_few_left,
+        reason=f"{{smallest}} have a lung mask that passed quality control; {LIMITS.patients} are needed",
+    ),
+    Rule(
+        name="masks mostly lost",
+        conclusion="withheld",
+        holds=lambda seen: seen.sample.mostly_lost,
+        reason=f"{{most_lost}} have no lung mask that passed quality control; at most {100 * (1 - LIMITS.kept):.0f} %"
+        " may be lost",
+    ),
+    Rule(
+        name="loss follows class",
+        conclusion="withheld",
+        holds=lambda seen: seen.sample.follows_class,
+        reason="which lung masks passed quality control depends on the class: the shares of slices that are lost differ"
+        f" by {{by_class}}; at most {number(LIMITS.difference)} may be",
+    ),
+    Rule(
+        name="loss follows errors",
+        conclusion="withheld",
+        holds=lambda seen: seen.sample.follows_outcome,
+        reason="which lung masks passed quality control depends on whether the model is right: of wrong predictions the"
+        f" share that is lost is higher by {{by_outcome}}; at most {number(LIMITS.difference)} may be",
+    ),
     Rule(
         name="too few patients",
         conclusion="unknown",
@@ -259,11 +286,12 @@ class Verdict(NamedTuple):
 
 
 def decide(seen: Evidence) -> Verdict:
-    """Give the verdict of the first rule that holds."""
+    """Give the verdict of the first rule that holds, with how many slices were left out and of which class."""
     rule = next(rule for rule in RULES if rule.holds(seen))
     words = CONCLUSIONS[rule.conclusion]
     sentence = f"{words[0].upper()}{words[1:]}: {rule.reason.format_map(seen.texts)}."
-    return Verdict(rule.conclusion, rule.name, sentence)
+    lost = f" Without an accepted lung mask, and left out: {seen.sample.lost_of_classes}." if seen.sample.lost else ""
+    return Verdict(rule.conclusion, rule.name, sentence + lost)
 
 
 def _rows(audited: pd.DataFrame, test: str, variant: str, measure: str, unit: str) -> pd.DataFrame:
@@ -283,7 +311,9 @@ def estimate(audited: pd.DataFrame, test: str, variant: str, measure: str, unit:
     return Estimate(*(float(rows[name].iloc[0]) for name in ("value", "value_lo", "value_hi")))
 
 
-def evidence_of(input_view: str, audited: pd.DataFrame, enrichment: Estimate) -> Evidence:
+def evidence_of(
+    input_view: str, audited: pd.DataFrame, enrichment: Estimate, sample: AuditedSample | None = None
+) -> Evidence:
     """Collect the evidence on one model.
 
     Parameters
@@ -294,6 +324,8 @@ def evidence_of(input_view: str, audited: pd.DataFrame, enrichment: Estimate) ->
         The model's rows of the audit tables.
     enrichment
         Of its maps, over all its test slices.
+    sample
+        What is left of its test slices; None where nothing was left out.
     """
     unmodified, background, swap = (
         estimate(audited, "intervention", name, "roc_auc")
@@ -301,4 +333,6 @@ def evidence_of(input_view: str, audited: pd.DataFrame, enrichment: Estimate) ->
     )
     similarity = estimate(audited, "randomisation", FULLY_RANDOMISED, "rank_correlation", "slice")
     patients = int(_rows(audited, "intervention", UNMODIFIED, "roc_auc", "patient")["n"].sum())
-    return Evidence(input_view, patients, unmodified, background, swap, enrichment, similarity)
+    return Evidence(
+        input_view, patients, unmodified, background, swap, enrichment, similarity, sample or AuditedSample()
+    )

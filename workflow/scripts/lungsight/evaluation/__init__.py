@@ -4,7 +4,7 @@ In: the prediction tables that `training.inference` writes, one per model and co
 model, with one exception: `leakage_inflation.training` trains networks, and it alone imports TensorFlow.
 
 Out: `models/<pipeline>/stage<k>/metrics.json` and, below `report/`, `metrics.tsv`, `aggregation.tsv`,
-`reliability.tsv`, `differences.tsv`, `subgroups.tsv` and `leakage_inflation.tsv`.
+`reliability.tsv`, `differences.tsv`, `subgroups.tsv`, `selection.tsv` and `leakage_inflation.tsv`.
 
 Read the modules in this order:
 
@@ -15,7 +15,8 @@ Read the modules in this order:
 5. `performance_differences`, `subgroups`, `fold_pooling`: pairs of models, parts of a cohort, folds;
    `fold_runs`: which runs are joined.
 6. `tables`, `thesis_comparison`: report/metrics.tsv, with the numbers that the thesis prints, and their difference.
-7. `leakage_inflation`: what a split by slice adds to the AUC.
+7. `selection`: whether intake and quality control left out more of one class; it reads their tables, no prediction.
+8. `leakage_inflation`: what a split by slice adds to the AUC.
 
 `docs/evaluation.md` lists every column with its formula.
 """

@@ -13,12 +13,12 @@ from lungsight.explain.gradcam import PRIMARY, Explainer, Target
 from lungsight.explain.lesions import Lesions, measure_on_lesions
 from lungsight.explain.margin import UNKNOWN, NearLung
 from lungsight.explain.model_summary import MethodDescription
+from lungsight.explain.reasons import CONSTANT, EMPTY, NO_LUNG, NO_MASK, NOT_FINITE, REJECTED
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure_in_batches
 from lungsight.program import progress
 from lungsight.training.image_cache import CachedImages
 
 BATCH = 32
-EMPTY, NO_MASK = "the map is zero everywhere", "no lung mask"
 MEASURED = (*METRICS, *ADDITIONAL)
 
 
@@ -40,6 +40,8 @@ class SliceImages:
         (n,) bool, whether a slice has a lung mask at all. None where all have one.
     lesions
         The lesions; None where they are not measured.
+    accepted
+        (n,) bool, whether the lung mask of a slice passed quality control. None where all did.
     """
 
     table: pd.DataFrame
@@ -48,22 +50,35 @@ class SliceImages:
     near: NearLung | None = None
     has_mask: np.ndarray | None = None
     lesions: Lesions | None = None
+    accepted: np.ndarray | None = None
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(n,) bool, whether a slice has a lung in a mask that passed quality control."""
+        lung = np.asarray(self.masks.any(axis=(1, 2)))
+        return lung if self.accepted is None else lung & self.accepted
 
     def take(self, rows: np.ndarray) -> "SliceImages":
         """Return some of the slices."""
         table, near = self.table.iloc[rows].reset_index(drop=True), self.near and self.near.take(rows)
         has_mask = None if self.has_mask is None else self.has_mask[rows]
         lesions = self.lesions and self.lesions.take(rows)
-        return SliceImages(table, self.images[rows], self.masks[rows], near, has_mask, lesions)
+        accepted = None if self.accepted is None else self.accepted[rows]
+        return SliceImages(table, self.images[rows], self.masks[rows], near, has_mask, lesions, accepted)
 
     def sample(self, size: int) -> "SliceImages":
         """Return at most `size` slices, by SAMPLE_RULE; in the table, the slices of a patient follow each other."""
-        rows = np.linspace(0, len(self.table) - 1, min(len(self.table), size)).round()
-        return self.take(rows.astype(int))
+        candidates = np.arange(len(self.table)) if self.accepted is None else np.flatnonzero(self.accepted)
+        spread = np.linspace(0, len(candidates) - 1, min(len(candidates), size)).round()
+        return self.take(candidates[spread.astype(int)])
 
 
 def select_test_slices(
-    predictions: pd.DataFrame, images: CachedImages, masks: CachedImages, lesions: CachedImages | None = None
+    predictions: pd.DataFrame,
+    images: CachedImages,
+    masks: CachedImages,
+    accepted: pd.Index,
+    lesions: CachedImages | None = None,
 ) -> SliceImages:
     """Select the test rows of a prediction table, with their cached images and masks.
 
@@ -73,6 +88,8 @@ def select_test_slices(
         models/<pipeline>/stage<k>/predictions/<cohort>.tsv.
     images, masks, lesions
         Of the cohort's image cache: the input view, the lung masks, the lesion masks.
+    accepted
+        Names of the cohort's slices whose lung mask passed quality control.
 
     Raises
     ------
@@ -89,6 +106,7 @@ def select_test_slices(
         np.asarray(masks.pixels[rows]) > 0,
         has_mask=masks.mask_exists(rows),
         lesions=lesions and Lesions(np.asarray(lesions.pixels[rows]) > 0, lesions.mask_exists(rows)),
+        accepted=table["slice"].isin(accepted).to_numpy(),
     )
 
 
@@ -107,17 +125,22 @@ def outcomes(labels: pd.Series, probability: np.ndarray, positive: str) -> np.nd
 
 
 def reasons(maps: np.ndarray, slices: SliceImages) -> np.ndarray:
-    """Return why each slice has no metrics, (n,) str; empty where it has metrics."""
-    finite = np.isfinite(maps).all(axis=(1, 2))
-    empty = finite & ~(maps > 0).any(axis=(1, 2))
+    """Return why each slice has no metrics, (n,) str; empty where it has metrics. A fault of the mask goes first."""
+    nothing = np.zeros(len(maps), dtype=bool)
+    no_mask = nothing if slices.has_mask is None else ~slices.has_mask
     no_lung = ~slices.masks.any(axis=(1, 2))
-    no_mask = np.zeros_like(no_lung) if slices.has_mask is None else ~slices.has_mask
+    rejected = nothing if slices.accepted is None else ~slices.accepted
     constant = slices.images.min(axis=(1, 2)) == slices.images.max(axis=(1, 2))
     return np.select(
-        [~finite, empty, no_mask, no_lung, constant],
-        ["the gradient is not finite", EMPTY, NO_MASK, "no lung in the mask", "the image has one value everywhere"],
+        [no_mask, no_lung, rejected, ~np.isfinite(maps).all(axis=(1, 2)), is_empty(maps), constant],
+        [NO_MASK, NO_LUNG, REJECTED, NOT_FINITE, EMPTY, CONSTANT],
         default="",
     )
+
+
+def is_empty(maps: np.ndarray) -> np.ndarray:
+    """Tell which maps (n, h, w) are zero everywhere, (n,) bool."""
+    return np.asarray(np.isfinite(maps).all(axis=(1, 2)) & ~(maps > 0).any(axis=(1, 2)))
 
 
 def explain_slices(
@@ -174,9 +197,8 @@ def measure_maps(identity: pd.DataFrame, maps: np.ndarray, slices: SliceImages, 
     metrics = measure_in_batches(maps, slices.masks, iou_level)
     for name in MEASURED:
         metrics[name][reason != ""] = np.nan
-    if slices.has_mask is not None:
-        metrics["lung_fraction"][~slices.has_mask] = np.nan
-    table = identity.assign(empty=(reason == EMPTY).astype(int), reason=reason, **metrics)
+    metrics["lung_fraction"][np.isin(reason, [NO_MASK, REJECTED])] = np.nan
+    table = identity.assign(empty=is_empty(maps).astype(int), reason=reason, **metrics)
     if slices.near is not None:
         near_metrics = measure_in_batches(maps, slices.near.masks, iou_level)
         left_out = (reason != "") | (slices.near.origin == UNKNOWN)

@@ -54,6 +54,8 @@ def explain_by_all(
 ) -> tuple[dict[str, Explanation], dict[str, Target]]:
     """Explain all slices by the primary and the thesis's Grad-CAM, and a sample of them by the other methods.
 
+    The sample has no slice whose lung mask did not pass quality control, and may be empty.
+
     Parameters
     ----------
     model
@@ -72,8 +74,8 @@ def explain_by_all(
     By method, PRIMARY first: the explanations, and what each method explains.
     """
     work: list[tuple[Explainer, SliceImages]] = [(GradCam(model, methods_for(model, backbone.explained_layer)), slices)]
-    if settings["sample"]:
-        sample = slices.sample(settings["sample"])
+    sample = slices.sample(settings["sample"])
+    if len(sample.table):
         work += [(explainer, sample) for explainer in sampled_explainers(model, backbone, settings)]
     explained, targets = {}, {}
     for explainer, subset in work:

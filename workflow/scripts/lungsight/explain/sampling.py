@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-SAMPLE_RULE = "evenly spaced through the test slices in table order"
+SAMPLE_RULE = "evenly spaced in table order through the test slices whose lung mask passed quality control"
 SAMPLING_RULE = (
     "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
     " half-way between"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.evaluation.intervals import mean_with_interval
+from lungsight.explain.reasons import left_out
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 
 OUTCOMES = ("all", "TP", "TN", "FP", "FN")
@@ -29,8 +30,8 @@ def summarise(
 
     Returns
     -------
-    A row per outcome: outcome, n, n_patients, n_empty, and for each column the mean over the slices that have a value,
-    with `_lo` and `_hi`; NaN where no slice has one.
+    A row per outcome: outcome, n, n_patients, n_empty, n_left_out (because of the lung mask), and for each column the
+    mean over the slices that have a value, with `_lo` and `_hi`; NaN where no slice has one.
     """
     metrics = [name for name in columns if name in table]
     rows = []
@@ -46,6 +47,7 @@ def summarise(
             "n": len(chosen),
             "n_patients": int(chosen["patient"].nunique()),
             "n_empty": int(chosen["empty"].sum()),
+            "n_left_out": int(left_out(chosen).sum()),
         }
         ends = (("", mean), ("_lo", low), ("_hi", high))
         rows.append(

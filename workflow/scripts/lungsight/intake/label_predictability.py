@@ -9,6 +9,8 @@ from scipy.stats import rankdata
 from lungsight.intake.aspects import NUMBERS, WORDS, with_aspects
 from lungsight.tables import columns_of
 
+PREDICTS = 0.75  # from this balanced accuracy on, readers are told
+
 
 def predictability_of_cohorts(cases: Mapping[str, pd.DataFrame], positive: str) -> pd.DataFrame:
     """Make the table `intake_labels` of the labelled cohorts.

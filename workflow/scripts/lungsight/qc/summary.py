@@ -8,6 +8,11 @@ from lungsight.qc.rules import in_brief
 from lungsight.wording import tally
 
 
+def accepted_masks(manifest: pd.DataFrame) -> pd.Index:
+    """Name the slices whose lung mask passed quality control: by the limits, or by a person's decision."""
+    return pd.Index(manifest.loc[manifest["segmented_keep"] == 1, "slice"])
+
+
 def kept_by_class(manifest: pd.DataFrame, slices: pd.DataFrame, input_views: Sequence[str]) -> pd.DataFrame:
     """Count slices before and after quality control.
 

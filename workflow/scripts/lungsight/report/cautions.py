@@ -1,15 +1,38 @@
-"""What a reader should hold against the numbers: statements, each decided by the run's tables."""
+"""What a reader should hold against the numbers: statements, each decided by the run's tables.
 
-from lungsight.report.components import Statement
+KINDS lists the kinds of findings, the most serious first, each with the reason for its place.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
+from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS
+from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
+from lungsight.intake.label_predictability import PREDICTS
+from lungsight.report.components import Row, Statement
 from lungsight.report.forensics import forensic_findings
-from lungsight.report.results import RunResults, better_than_chance
-from lungsight.run_description import cohorts_of
+from lungsight.report.results import RunResults, better_than_chance, model_of
+from lungsight.run_description import cohort_of_stage, cohorts_of
 from lungsight.splits.composition import single_class_sources, slices_per_patient
-from lungsight.wording import STAND_IN_MARK, count, listed, number, with_interval
+from lungsight.training.pipelines import ROLE_OF_STAGE
+from lungsight.wording import STAND_IN_MARK, count, evaluation_note, listed, number, with_interval
 
 # From this ratio of slices per patient between the classes on, numbers by patient follow the number of slices.
 CONFOUNDED_RATIO = 2.0
 FEW_TEST_PATIENTS = 30
+# From this AUC on that leakage adds, it is named; with fewer test patients the ends of its interval say little.
+LARGE_INFLATION, FEWEST_FOR_INFLATION = 0.05, 10
+# Groups of metadata whose names need a word more.
+CLASSIFIER_NAMES = {
+    "histogram": "grey levels of the slice (with the lung)",
+    "background histogram": "grey levels of the background",
+    "all": "metadata and all grey levels",
+    "all without pixels": "all metadata",
+}
+NAMED = 3  # models or groups that a sentence names; it counts the others
 
 # Columns of report/leakage.tsv that should be 0: what is counted, and what it shares.
 SHARED = {
@@ -83,7 +106,21 @@ def not_learned(results: RunResults) -> list[Statement]:
 
 
 def split_overlap(results: RunResults) -> list[Statement]:
-    """Say what train, validation and test share, within a cohort and between cohorts."""
+    """Say what train, validation and test share, within a cohort and between cohorts; also where they share nothing."""
+    found, overlap = [*leakage(results), *unknown_patients(results)], results.leakage
+    statements = [*official_lists(results), *found]
+    if not found and not overlap.empty and not overlap["patients_on_two_sides"].any():
+        statements.append(
+            Statement(
+                "good",
+                "No patient and no identical image lies in two subsets of a split, or in another cohort's training.",
+            )
+        )
+    return statements
+
+
+def leakage(results: RunResults) -> list[Statement]:
+    """Name what train, validation and test share."""
     statements = []
     if results.run["stages"] and results.run["split_unit"] == "slice":
         statements.append(
@@ -96,22 +133,6 @@ def split_overlap(results: RunResults) -> list[Statement]:
     overlap = results.leakage
     if overlap.empty:
         return statements
-    official = list(dict.fromkeys(overlap.loc[overlap["unit"] == "official", "cohort"]))
-    if official:
-        statements.append(
-            Statement(
-                "plain", f"{listed(official)}: train, validation and test are the official lists of the data set."
-            )
-        )
-    unknown = list(dict.fromkeys(overlap.loc[overlap["patients_known"] == 0, "cohort"]))
-    if unknown:
-        statements.append(
-            Statement(
-                "warn",
-                f"{listed(unknown)}: patients are unknown, each image counts as its own patient; leakage cannot be"
-                " excluded.",
-            )
-        )
     for column, (counted, shared) in SHARED.items():
         statements += [
             Statement("warn", f"{row['cohort']}, {row['framework']}: {count(row[column], counted)} {shared}.")
@@ -126,14 +147,33 @@ def split_overlap(results: RunResults) -> list[Statement]:
         )
         for _, row in divided.iterrows()
     ]
-    if all(found.tone == "plain" for found in statements) and not overlap["patients_on_two_sides"].any():
-        statements.append(
-            Statement(
-                "good",
-                "No patient and no identical image lies in two subsets of a split, or in another cohort's training.",
-            )
-        )
     return statements
+
+
+def official_lists(results: RunResults) -> list[Statement]:
+    """Name the cohorts that are split as their data set says."""
+    overlap = results.leakage
+    official = [] if overlap.empty else list(dict.fromkeys(overlap.loc[overlap["unit"] == "official", "cohort"]))
+    if not official:
+        return []
+    return [
+        Statement("plain", f"{listed(official)}: train, validation and test are the official lists of the data set.")
+    ]
+
+
+def unknown_patients(results: RunResults) -> list[Statement]:
+    """Name the cohorts whose patients are unknown."""
+    overlap = results.leakage
+    unknown = [] if overlap.empty else list(dict.fromkeys(overlap.loc[overlap["patients_known"] == 0, "cohort"]))
+    if not unknown:
+        return []
+    return [
+        Statement(
+            "warn",
+            f"{listed(unknown)}: patients are unknown, each image counts as its own patient; leakage cannot be"
+            " excluded, and intervals are too narrow where a patient has several images.",
+        )
+    ]
 
 
 def confounding(results: RunResults) -> list[Statement]:
@@ -212,16 +252,272 @@ def empty_maps(results: RunResults) -> list[Statement]:
     ]
 
 
-def cautions(results: RunResults) -> list[Statement]:
-    """List everything to hold against the numbers, the gravest first. Phantoms are named in the page's banner."""
-    statements = [
-        *stand_ins(results),
-        *split_overlap(results),
-        *confounding(results),
-        *image_making(results),
-        *not_learned(results),
-        *few_patients(results),
-        *rejected_cases(results),
-        *empty_maps(results),
+def selection(results: RunResults) -> list[Statement]:
+    """Name the cohorts of which intake or quality control left out more of one class than of another."""
+    table = results.selection
+    if table.empty:
+        return []
+    tests = table[table["p_holm"] < SIGNIFICANT].groupby(["cohort", "excluded_by", "framework"], sort=False)
+    return [Statement("bad", selection_sentence(rows)) for _, rows in tests]
+
+
+def selection_sentence(rows: pd.DataFrame) -> str:
+    """Say what of each class was left out. rows: those of one test of report/selection.tsv."""
+    first = rows.iloc[0]
+    what = (
+        f"{first['cohort']}: intake rejected"
+        if first["excluded_by"] == INTAKE
+        else f"{first['cohort']}, {first['framework']} slices: quality control left out"
+    )
+    shares = [
+        f"{_percent(row['excluded'])} of {row['label']} ({_percent(row['excluded_lo'])} to"
+        f" {_percent(row['excluded_hi'])}; {row['n'] - row['kept']} of {count(row['n'], row['unit'])})"
+        for _, row in rows.iterrows()
     ]
-    return [statement for statement in statements if statement.tone != "good"]
+    p = first["p_holm"]
+    tested = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    unit = "" if first["patients_known"] else " Each image counts as a patient."
+    if not p < SIGNIFICANT:
+        return f"{what} {listed(shares)}; that this depends on the class is not shown ({tested}).{unit}"
+    return f"{what} {listed(shares)}: what is left out depends on the class ({tested}).{unit}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def inflation(results: RunResults) -> list[Statement]:
+    """Say what a split by slice would add to the AUC, where it is much and shown."""
+    table = results.leakage_inflation
+    if table.empty:
+        return []
+    true = table[table["labels"] == "true"]
+    statements = []
+    for (pipeline, cohort), rows in true.groupby(["pipeline", "cohort"], sort=False):
+        by_unit = {row["unit"]: row for row in rows.to_dict("records")}
+        by_slice, by_patient = by_unit["slice"], by_unit["patient"]
+        large = by_slice["inflation"] >= LARGE_INFLATION and by_slice["inflation_lo"] > 0
+        if large and by_patient["patients"] >= FEWEST_FOR_INFLATION:
+            statements.append(
+                Statement(
+                    "warn",
+                    f"{cohort}: leakage alone adds {with_interval(by_slice, 'inflation')} to the AUC of {pipeline}:"
+                    f" {number(by_slice['roc_auc'])} when slices are split, {number(by_patient['roc_auc'])} when"
+                    " patients are. Numbers of papers that split slices are of the first kind.",
+                )
+            )
+    return statements
+
+
+def no_better_elsewhere(results: RunResults) -> list[Statement]:
+    """Name, for each cohort that a stage was not trained on, the models that are not better than chance there."""
+    if results.metrics.empty:
+        return []
+    rows = results.metrics[results.metrics["unit"] == "patient"]
+    rows = rows[rows["cohort"].map(results.roles) != rows["stage"].map(ROLE_OF_STAGE)]
+    statements = []
+    for _, of_cohort in rows.groupby(["cohort", "stage"], sort=False):
+        first = of_cohort.iloc[0]
+        cohort, stage = str(first["cohort"]), int(first["stage"])
+        below = of_cohort[of_cohort["roc_auc_hi"] < AUC_CHANCE]
+        weak = of_cohort[[better_than_chance(row) is False for _, row in of_cohort.iterrows()]]
+        weak = weak.drop(index=below.index)
+        place = f"{cohort} ({evaluation_note(stage, results.roles[cohort])})"
+        for found, verdict in ((below, "below chance"), (weak, "not shown to be better than chance")):
+            if len(found):
+                names = _named([_auc_of(results, row, "roc_auc") for _, row in found.iterrows()])
+                statements.append(
+                    Statement(
+                        "bad",
+                        f"On {place} {len(found)} of {count(len(of_cohort), 'model')} {_is(found)} {verdict}, by"
+                        f" patient: {names}.",
+                    )
+                )
+    return statements
+
+
+def _auc_of(results: RunResults, row: Row, name: str) -> str:
+    return f"{results.model_name(model_of(row))} AUC {with_interval(row, name)}"
+
+
+def _is(found: Sequence[object] | pd.DataFrame) -> str:
+    return "is" if len(found) == 1 else "are"
+
+
+def _named(names: Sequence[str]) -> str:
+    """List the first names with their numbers, and count the others."""
+    more = len(names) - NAMED
+    return "; ".join([*names[:NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def looks_elsewhere(results: RunResults) -> list[Statement]:
+    """Name the models whose verdict is that they look elsewhere."""
+    if results.verdicts.empty:
+        return []
+    found = results.verdicts[results.verdicts["verdict"] == CONCLUSIONS["elsewhere"]]
+    if found.empty:
+        return []
+    names = _named(
+        [
+            f"{results.model_name(model_of(row))} AUC {with_interval(row, 'swap')} with the lung swapped,"
+            f" {with_interval(row, 'background')} without it"
+            for _, row in found.iterrows()
+        ]
+    )
+    return [
+        Statement(
+            "bad",
+            f"{len(found)} of {count(len(results.verdicts), 'model')} {'looks' if len(found) == 1 else 'look'}"
+            f" elsewhere than at the lung: {names}.",
+        )
+    ]
+
+
+def edge_suffices(results: RunResults) -> list[Statement]:
+    """Name the models that tell the classes by a frame along the edge as well as by the whole slice."""
+    if results.audit.empty:
+        return []
+    losses = results.audit_by_model("intervention", "roc_auc_loss", "patient")
+    found = []
+    for model, aucs in results.audit_by_model("intervention", "roc_auc", "patient").items():
+        if not {"border_only", UNMODIFIED} <= set(aucs.index):
+            continue
+        by_variant, lost = aucs.to_dict("index"), losses[model].to_dict("index")
+        edge = by_variant["border_only"]
+        if edge["n"] >= FEWEST_PATIENTS and edge["value_lo"] > AUC_CHANCE and lost["border_only"]["value_lo"] <= 0:
+            whole = number(by_variant[UNMODIFIED]["value"])
+            found.append(f"{results.model_name(model)} AUC {with_interval(edge, 'value')}, of the whole slice {whole}")
+    if not found:
+        return []
+    models = f"{count(len(found), 'model')} {_is(found)} as good on a frame along the edge as on the whole slice"
+    return [Statement("bad", f"{models} (no loss is shown): {_named(found)}.")]
+
+
+def classifiers(results: RunResults) -> list[Statement]:
+    """Say from which metadata or grey levels a logistic regression tells the class of test patients."""
+    if results.audit.empty:
+        return []
+    statements = []
+    rows = results.audit.query("test == 'metadata' and unit == 'patient' and reason == ''")
+    for (cohort, view), of_cohort in rows[rows["value_lo"] > AUC_CHANCE].groupby(["cohort", "framework"], sort=False):
+        ordered = of_cohort.sort_values("value", ascending=False, kind="stable")
+        names = [
+            f"{CLASSIFIER_NAMES.get(row['variant'], row['variant'])} AUC {with_interval(row, 'value')}"
+            for _, row in ordered.iterrows()
+        ]
+        statements.append(
+            Statement("bad", f"{cohort}, {view} slices: no network is needed to tell the class: {_named(names)}.")
+        )
+    return statements
+
+
+def aspects(results: RunResults) -> list[Statement]:
+    """Say which aspect of a scan alone tells the class, without a look at its pixels."""
+    table = results.label_predictability
+    if table.empty:
+        return []
+    statements = []
+    for cohort, rows in table[table["balanced_accuracy"] >= PREDICTS].groupby("cohort", sort=False):
+        ordered = rows.sort_values("balanced_accuracy", ascending=False, kind="stable")
+        names = [
+            f"{row['aspect']} {number(row['balanced_accuracy'])} ({count(row['patients'], 'patient')})"
+            for _, row in ordered.iterrows()
+        ]
+        statements.append(
+            Statement("bad", f"{cohort}: one aspect of the scans tells the class (balanced accuracy): {_named(names)}.")
+        )
+    return statements
+
+
+def source_is_known(results: RunResults) -> list[Statement]:
+    """Name the models whose features tell the source of a slice."""
+    if results.audit.empty:
+        return []
+    rows = results.audit[results.audit["test"] == "source_from_features"]
+    known = rows[rows["value_lo"] > rows["chance"]]
+    if known.empty:
+        return []
+    names = _named(
+        [
+            f"{results.model_name(model_of(row))} {with_interval(row, 'value')}, by chance {number(row['chance'])}"
+            for _, row in known.iterrows()
+        ]
+    )
+    return [Statement("warn", f"What {count(len(known), 'model')} learned tells the source of a new patient: {names}.")]
+
+
+def masks_lost(results: RunResults) -> list[Statement]:
+    """Count the test slices without an accepted mask, once for models of the same slices, and the verdicts withheld."""
+    if results.verdicts.empty:
+        return []
+    rows = results.verdicts[results.verdicts["slices_left_out"] > 0]
+    statements = [
+        Statement(
+            "warn",
+            f"{cohort_of_stage(results.run, row['stage'])}, {row['framework']} slices: {row['slices_left_out']} of"
+            f" {count(row['slices'], 'test slice')} have no accepted lung mask: {row['left_out_of_classes']}; by"
+            f" patient the shares differ by {with_interval(row, 'lost_by_class')}. Maps and verdict use the others.",
+        )
+        for row in rows.drop_duplicates(["stage", "framework", "left_out_of_classes"]).to_dict("records")
+    ]
+    withheld = rows[rows["verdict"] == CONCLUSIONS["withheld"]]
+    if len(withheld):
+        names = _named([f"{results.model_name(model_of(row))}, {row['rule']}" for _, row in withheld.iterrows()])
+        statements.append(Statement("warn", f"No verdict is given, since what is left is no fair sample: {names}."))
+    return statements
+
+
+class Kind(NamedTuple):
+    """A kind of findings.
+
+    Attributes
+    ----------
+    name
+        In words.
+    tone
+        How serious: "bad", "warn" or "plain".
+    find
+        What of it a run shows.
+    table
+        Where the numbers are.
+    reason
+        Why it stands where it stands.
+    """
+
+    name: str
+    tone: str
+    find: Callable[[RunResults], list[Statement]]
+    table: str
+    reason: str
+
+
+# The most serious first. Bad: a number is not what it seems, or rests on what is no lung. Warn: it may be so, or
+# something was not looked at. Plain: less is known than one may think.
+KINDS = (
+    Kind("exclusion depends on the class", "bad", selection, "selection.tsv", "every number is of what is left"),
+    Kind("train and test share", "bad", leakage, "leakage.tsv", "the numbers are too good"),
+    Kind("no better than chance elsewhere", "bad", no_better_elsewhere, "metrics.tsv", "the claim fails on other data"),
+    Kind("looks elsewhere", "bad", looks_elsewhere, "verdicts.tsv", "the prediction rests on what is no lung"),
+    Kind("the edge suffices", "bad", edge_suffices, "audit.tsv", "no disease shows along the edge"),
+    Kind(
+        "background or grey levels suffice", "bad", classifiers, "audit.tsv", "no network is needed to tell the class"
+    ),
+    Kind("one aspect suffices", "bad", aspects, "intake_labels.tsv", "how a scan was made tells the class"),
+    Kind("the making suffices", "bad", image_making, "forensics.tsv", "how an image was made tells the class"),
+    Kind("the source is known", "warn", source_is_known, "audit.tsv", "a step towards a shortcut"),
+    Kind("slices or sources differ", "warn", confounding, "slices.tsv", "a shortcut by number or by source"),
+    Kind("masks lost", "warn", masks_lost, "verdicts.tsv", "maps, audit and verdict did not see these slices"),
+    Kind("leakage inflation", "warn", inflation, "leakage_inflation.tsv", "how much too good a split by slice is"),
+    Kind("not learned", "warn", not_learned, "metrics.tsv", "where such a model looks says little"),
+    Kind("patients unknown", "warn", unknown_patients, "leakage.tsv", "leakage cannot be excluded"),
+    Kind("stand-in weights", "warn", stand_ins, "metrics.tsv", "another start than was asked for"),
+    Kind("few test patients", "warn", few_patients, "splits", "the intervals are wide"),
+    Kind("official lists", "plain", official_lists, "leakage.tsv", "the split is not this run's own"),
+    Kind("cases rejected", "plain", rejected_cases, "cases.tsv", "who was not seen at all"),
+    Kind("empty maps", "plain", empty_maps, "saliency.tsv", "where these models look is unknown"),
+)
+
+
+def cautions(results: RunResults) -> list[Statement]:
+    """List everything to hold against the numbers, in the order of KINDS. Phantoms are named in the page's banner."""
+    return [Statement(kind.tone, found.text, kind.table) for kind in KINDS for found in kind.find(results)]

@@ -16,10 +16,19 @@ Row = Any
 
 
 class Statement(NamedTuple):
-    """A sentence. tone: "good", "bad", "warn" or "plain"."""
+    """A sentence.
+
+    Attributes
+    ----------
+    tone
+        "good", "bad", "warn" or "plain".
+    table
+        Where its numbers are; "" where the place of the sentence says so.
+    """
 
     tone: str
     text: str
+    table: str = ""
 
 
 class Cell(NamedTuple):

@@ -20,6 +20,7 @@ from lungsight.intake.cohort_summary import cohort_counts, usable_cases
 from lungsight.intake.counts import MOST_VALUES
 from lungsight.intake.duplicates import groups_with_two_labels
 from lungsight.intake.geometry import slice_to_image
+from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.charts import BLUE, ORANGE, STYLE, as_svg, whole_numbers
 from lungsight.report.components import PageTable, Row, Statement, decimal, text, whole
 from lungsight.report.forensics import answers_of_cohorts, forensic_findings
@@ -34,8 +35,8 @@ from lungsight.wording import MISSING, count
 SHOWN_ON_SHEET = 24
 THUMBNAIL = 160
 _PANELS = 4
-# Balanced accuracy of an aspect from which on the page cautions, and from which on it warns.
-PREDICTS, DECIDES = 0.75, 0.95
+# Balanced accuracy of an aspect from which on the page warns; from PREDICTS on it cautions.
+DECIDES = 0.95
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from lungsight.report.sections import (
     cohort_flow,
     cohorts,
     confusion_matrices,
+    distrust,
     examples,
     gallery,
     glossary,
@@ -87,6 +88,7 @@ class RenderedSection(NamedTuple):
 
 
 PARTS = (
+    Part("what-to-distrust", "What to distrust", (Section("distrust", distrust.section),)),
     Part("in-short", "In short", (Section("summary", summary.section),)),
     Part(
         "classification",

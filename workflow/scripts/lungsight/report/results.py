@@ -37,8 +37,10 @@ class RunResults:
         By cohort.
     splits
         By (cohort, input view).
-    segmentation, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
+    segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
         The tables of these names.
+    label_predictability
+        report/intake_labels.tsv.
     ranking
         report/systems.tsv.
     forensics
@@ -56,6 +58,8 @@ class RunResults:
     manifests: dict[str, pd.DataFrame] = field(default_factory=dict)
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    label_predictability: pd.DataFrame = field(default_factory=pd.DataFrame)
+    selection: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage_inflation: pd.DataFrame = field(default_factory=pd.DataFrame)
     metrics: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -154,6 +158,7 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
         run=run,
         cases={name: read_table(folder / f"cohorts/{name}/cases.tsv", schema="cases") for name in cohorts_of(run)},
         slices={name: read_table(folder / f"cohorts/{name}/slices.tsv", schema="slices") for name in labelled},
+        label_predictability=read_table(folder / "report/intake_labels.tsv", schema="intake_labels"),
         forensics=read_answers(folder, labelled),
         thesis=read_table(thesis, schema="thesis"),
     )
@@ -163,6 +168,8 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
     if run["has_masks"]:
         manifests = {name: read_table(folder / f"qc/{name}/manifest.tsv", schema="manifest") for name in labelled}
         results = replace(results, manifests=manifests)
+    if results.manifests:
+        results = replace(results, selection=read_table(folder / "report/selection.tsv", schema="selection"))
     return _with_models(results) if run["stages"] else results
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from lungsight.qc.rules import NO_MASK, in_brief
 from lungsight.subsets import SUBSETS
 
+AFTER_INTAKE = "Slices of usable rows"
 INPUT_VIEW_NAMES = {"whole": "Whole slices", "segmented": "Slice × lung mask"}
 
 
@@ -62,7 +63,7 @@ def cohort_flow(
     out = Counter(cases["status"].map({"rejected": "rows unusable", "skipped": "rows left out by a rule"}).dropna())
     steps = [
         Step("Rows of the table", _by_class(cases["label"], classes), {}, {}),
-        Step("Slices of usable rows", _by_class(slices["label"], classes), dict(out), {}),
+        Step(AFTER_INTAKE, _by_class(slices["label"], classes), dict(out), {}),
     ]
     if manifest is None:
         return steps

@@ -1,6 +1,6 @@
 """Assign every kept slice of the cohorts to a subset, from the cohorts' tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +41,19 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class CohortTables:
-    """A labelled cohort with its tables `cases`, `slices` and `manifest`, in table order."""
+    """A labelled cohort with its tables `cases` and `slices`, in table order.
+
+    Attributes
+    ----------
+    keep
+        By input view: 1 where quality control keeps a slice, else 0, by slice.
+    """
 
     name: str
     role: str
     cases: pd.DataFrame
     slices: pd.DataFrame
-    manifest: pd.DataFrame
+    keep: "Mapping[str, pd.Series[int]]"
 
     def kept(self, input_view: str) -> pd.DataFrame:
         """Return the slices of usable cases that QC keeps in an input view, in table order.
@@ -74,9 +80,8 @@ class CohortTables:
                     "cohort is only tested. Leave the column empty, or give the cohort another role."
                 )
             usable = usable.assign(preassigned="test")
-        decision = self.manifest.set_index("slice")[f"{input_view}_keep"]
         slices = self.slices.merge(usable, on="case", how="inner", validate="m:1")
-        kept = slices[slices["slice"].map(decision) == 1]
+        kept = slices[slices["slice"].map(self.keep[input_view]) == 1]
         return kept.sort_values(["row", "z_index"], kind="stable").reset_index(drop=True)
 
 

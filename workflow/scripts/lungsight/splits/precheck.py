@@ -33,5 +33,5 @@ def cohort_of_rows(name: str, role: str, rows: Sequence[TableRow], shared_ids: b
         role,
         table[["row", "case"]].assign(status="ok", preassigned_split=table["split"]),
         table[["slice", "case", "patient", "label", "source", "z_index"]],
-        table[["slice"]].assign(whole_keep=1, segmented_keep=1),
+        dict.fromkeys(("whole", "segmented"), pd.Series(1, index=table["slice"])),
     )

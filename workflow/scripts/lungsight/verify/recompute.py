@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_curve
 
 from lungsight.verify.compare import Expected
 from lungsight.verify.crate import Crate, NotChecked, numbers
@@ -153,7 +154,7 @@ AGGREGATIONS: dict[str, tuple[Callable[[pd.DataFrame, float], pd.DataFrame], tup
 
 
 def exact_auc(table: pd.DataFrame, positive: str) -> float:
-    """Compute an AUC in whole and half pairs, so that equal ones are equal; −1 for one class."""
+    """Compute an AUC in whole and half pairs, so that equal ones are equal; −1 for one class, below all others."""
     scores = Scores(table, positive)
     pairs = int(scores.truth.sum()) * int((~scores.truth).sum())
     return float(pairs_won(scores).sum() / pairs) if pairs else -1.0
@@ -164,14 +165,11 @@ def youden_threshold(table: pd.DataFrame, positive: str) -> float | None:
     scores = Scores(table, positive)
     if scores.truth.all() or not scores.truth.any():
         return None
-    levels = np.unique(scores.probability)
-    candidates = [float(levels[0]), *(float(low + high) / 2 for low, high in zip(levels[1:], levels[:-1], strict=True))]
-    gains = []
-    for candidate in candidates:
-        values = point_values(scores, candidate)
-        gains.append(values["recall"] + values["specificity"])
-    best = [at for at, gain in zip(candidates, gains, strict=True) if np.isclose(gain, max(gains))]
-    return min(best, key=lambda at: abs(at - 0.5))
+    false_positive, recall, levels = roc_curve(scores.truth, scores.probability, drop_intermediate=False)
+    gains, levels = (recall - false_positive)[1:], levels[1:]  # without the level above all scores
+    thresholds = np.append((levels[:-1] + levels[1:]) / 2, levels[-1])  # halfway to the next lower score
+    best = thresholds[np.isclose(gains, gains.max())]
+    return float(min(best, key=lambda at: (abs(at - 0.5), at)))
 
 
 def aggregation_rows(run: Run) -> Iterator[Expected]:
@@ -342,11 +340,11 @@ def system_rows(run: Run) -> Iterator[Expected]:
         metrics = {name: all_values(of_patients(test_rows(table)), run.drawing) for name, table in tables.items()}
         packaged = run.crate.table("report/systems.tsv")
         order = [name for name in packaged.loc[packaged["stage"] == stage, "pipeline"] if name in tables]
-        aucs = [metrics[name]["roc_auc"] for name in order]
+        aucs = [exact_auc(of_patients(test_rows(tables[name])), run.drawing.positive) for name in order]
         others = {name: compared(tables[order[0]], tables[name], "patient", run.drawing) for name in order[1:]}
         p_holm = dict(zip(others, holm([of.metrics["roc_auc"]["p"] for of in others.values()]), strict=True))
         for name, auc in zip(order, aucs, strict=True):
-            better = sum(other > auc or (np.isnan(auc) and not np.isnan(other)) for other in aucs)
+            better = sum(other > auc for other in aucs)
             shown = (
                 "n",
                 "roc_auc",

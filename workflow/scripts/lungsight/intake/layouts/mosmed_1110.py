@@ -33,7 +33,8 @@ def mosmed_1110(root: Path, labels: Labels) -> list[LayoutRow]:
     `lesion`.
     """
     base = find_base(root, lambda folder: (folder / "studies").is_dir(), _NAME, "folder studies", "studies")
-    wrong, studies = [], {}
+    wrong: list[str] = []
+    studies: dict[str, tuple[str, str]] = {}
     for folder in folders_of(base / "studies"):
         try:
             found = _studies_of(folder)
@@ -44,18 +45,23 @@ def mosmed_1110(root: Path, labels: Labels) -> list[LayoutRow]:
         studies |= {study: (folder.name, file) for study, file in found.items()}
     if not studies and not wrong:
         wrong.append(f"studies holds no folder CT-0 … CT-4; it holds {content_of(base / 'studies')}.")
-    masks = _files(base / "masks", _MASK) if (base / "masks").is_dir() else {}
-    if lost := sorted(masks.keys() - studies.keys()):
-        wrong.append(f"masks holds {len(lost)} without its study ({', '.join(lost[:3])}): an incomplete download?")
+    masks: dict[str, str] = {}
+    absent: dict[str, tuple[str, str]] = {}
     try:
+        masks = _files(base / "masks", _MASK) if (base / "masks").is_dir() else {}
         absent = _absent(base, root, studies)
     except UserError as error:
-        wrong, absent = [*wrong, *str(error).splitlines()], {}
+        wrong += str(error).splitlines()
+    if lost := sorted(masks.keys() - studies.keys()):
+        wrong.append(f"masks holds {len(lost)} without its study ({', '.join(lost[:3])}): an incomplete download?")
     if wrong:
         raise refusal(wrong, _NAME, root)
     place = base.relative_to(root).as_posix()
-    rows = [_row(place, labels, *studies[study], masks.get(study, "")) for study in sorted(studies)]
-    return rows + [_row(place, labels, *absent[study], skip="no_file") for study in sorted(absent)]
+    rows = [
+        _row(place, labels, category, file, mask=masks.get(study, ""))
+        for study, (category, file) in sorted(studies.items())
+    ]
+    return rows + [_row(place, labels, category, file, skip="no_file") for category, file in sorted(absent.values())]
 
 
 def _studies_of(folder: Path) -> dict[str, str]:

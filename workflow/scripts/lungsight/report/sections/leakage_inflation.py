@@ -108,7 +108,7 @@ def _of_random_labels(by_slice: pd.Series, by_patient: pd.Series) -> Statement:
         f"{RANDOM_LABELS} there is nothing to learn but who the patient is. Split by slice the network {reached} an AUC"
         f" of {with_interval(by_slice, 'roc_auc')}: {meaning}."
     )
-    tone, end = _of_random_labels_by_patient(by_patient)
+    tone, end, _ = _of_random_labels_by_patient(by_patient)
     if tone == "plain" and recognised and not pd.isna(by_patient["roc_auc_lo"]):
         tone = "warn"
     return Statement(tone, f"{start} {end}")

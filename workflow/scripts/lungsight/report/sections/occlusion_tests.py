@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from lungsight.audit.interventions import BACKGROUND_ONLY, INTERVENTIONS
-from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
-from lungsight.audit.verdict import SUFFICES, Estimate
+from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED, Estimate
+from lungsight.audit.verdict import SUFFICES
 from lungsight.report.components import (
     Cell,
     PageTable,

@@ -33,9 +33,11 @@ def saliency_table(results: RunResults) -> PageTable:
     rows = []
     for _, row in results.saliency[results.saliency["outcome"] == "all"].iterrows():
         empty = whole(row["n_empty"])._replace(tone="warn" if row["n_empty"] else "")
-        identity = [*model_cells(results, row["pipeline"], row["stage"]), whole(row["n"]), empty]
+        left_out = whole(row["n_left_out"])._replace(tone="warn" if row["n_left_out"] else "")
+        identity = [*model_cells(results, row["pipeline"], row["stage"]), whole(row["n"]), left_out, empty]
         rows.append([*identity, against_chance(row, "enrichment", CHANCE), *estimates(row, SALIENCY)])
-    headings = [*MODEL, ("n", "test slices"), ("Empty", "maps that are zero everywhere"), ENRICHMENT]
+    headings = [*MODEL, ("n", "test slices"), ("Left out", "without a lung mask that passed quality control")]
+    headings += [("Empty", "maps that are zero everywhere"), ENRICHMENT]
     headings += SALIENCY.values()
     caption = "Grad-CAM against the lung mask, test slices; below each number its 95 % interval over patients"
     return PageTable("saliency", caption, headings, rows)

@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 from lungsight.audit.verdict import CONCLUSIONS
-from lungsight.report.cautions import cautions
 from lungsight.report.results import RunResults, better_than_chance, last_stage
 from lungsight.run_description import CohortDescription, cohorts_of
 from lungsight.splits.composition import class_counts
@@ -18,11 +17,12 @@ CONCLUSION_PHRASES = {
     "chance": "show no preference for the lung",
     "elsewhere": "look elsewhere",
     "unknown": "cannot be judged",
+    "withheld": "not assessed, for want of accepted lung masks",
 }
 
 
 def section(results: RunResults) -> dict[str, Any]:
-    """Give questions with their answers, and the cautions."""
+    """Give questions with their answers."""
     return {
         "questions": [
             ("Question", study_question(results)),
@@ -30,7 +30,6 @@ def section(results: RunResults) -> dict[str, Any]:
             ("How well?", performance_sentences(results)),
             ("Does it look at the lung?", attention_sentences(results)),
         ],
-        "cautions": cautions(results),
     }
 
 

@@ -22,6 +22,7 @@ TONES = {
     CONCLUSIONS["chance"]: "warn",
     CONCLUSIONS["elsewhere"]: "bad",
     CONCLUSIONS["unknown"]: "warn",
+    CONCLUSIONS["withheld"]: "warn",
 }
 # Numbers that the rules look at.
 EVIDENCE = {
