@@ -11,7 +11,7 @@ from tests.factories.tables import made_duplicates
 from tests.factories.workspace import Workspace
 
 STUDY = "title: Lungs & <b>classes</b>\nfunding: patient A, born 3.4.1956\nreference_standard: by PatientZero\n"
-RULES = ("power_table", "risk_table", "risk_page", "checklists_table", "checklists_page")
+RULES = ("selection_table", "power_table", "risk_table", "risk_page", "checklists_table", "checklists_page")
 
 
 @pytest.fixture(scope="module")

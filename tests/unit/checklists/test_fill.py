@@ -48,6 +48,7 @@ def test_every_answer_of_a_file_changes_with_the_file(evidence: Evidence, rows: 
         manifests={name: table.iloc[::2].assign(decided_by="person") for name, table in results.manifests.items()},
         splits={key: table.iloc[::5] for key, table in results.splits.items()},
         leakage=results.leakage.assign(patients=7, identical_images_on_two_sides=3),
+        selection=results.selection.assign(excluded=0.3),
         metrics=results.metrics.assign(
             **{name: 0.123 for name in ("roc_auc", "roc_auc_lo", "recall", "specificity", "ece", "brier", "tp", "n")}
         ),

@@ -40,7 +40,16 @@ SCHEMAS = {
     **{
         f"report/{name}.tsv": name
         for name in (
-            *("metrics", "leakage", "differences", "aggregation", "subgroups", "verdicts", "intake_labels"),
+            *(
+                "metrics",
+                "leakage",
+                "differences",
+                "aggregation",
+                "subgroups",
+                "verdicts",
+                "intake_labels",
+                "selection",
+            ),
             *("flow", "risk", "power"),
         )
     },

@@ -7,7 +7,7 @@ import pytest
 
 from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
-from lungsight.checklists.risk import DOMAINS, MEASURES, Rule, _by_selection, judged, read_rules, risk_rows
+from lungsight.checklists.risk import DOMAINS, MEASURES, Rule, judged, read_rules, risk_rows
 from lungsight.report import forensics
 from lungsight.report.cautions import CONFOUNDED_RATIO
 from lungsight.report.intake_page import DECIDES, PREDICTS
@@ -88,30 +88,17 @@ def test_a_source_of_one_class_is_high(evidence: Evidence) -> None:
     assert domains(replace(evidence, results=results))["images"] == "high"
 
 
-def test_one_class_left_out_more_is_found(evidence: Evidence) -> None:
-    flow = evidence.flow.copy()
-    kept = (flow["cohort"] == "clinic") & (flow["step"] == "kept") & (flow["label"] == "Covid-19")
-    flow.loc[kept, "patients"] = 11  # of 12
-    assert judgements(replace(evidence, flow=flow))["left out by class"] == "unclear"
-    flow.loc[kept, "patients"] = 10
-    assert judgements(replace(evidence, flow=flow))["left out by class"] == "high"
-
-
-def test_the_test_of_selection_comes_first(evidence: Evidence) -> None:
-    rows = [
-        {
-            "cohort": "clinic",
-            "excluded_by": "quality control",
-            "framework": "segmented",
-            "label": label,
-            "excluded": share,
-        }
-        for label, share in (("Covid-19", 0.26), ("Non Covid", 0.14))
-    ]
-    found = _by_selection(pd.DataFrame(rows).assign(p_holm=0.0123))
-    assert [(each.where, each.file) for each in found] == [("clinic, segmented", "report/selection.tsv")]
-    assert found[0].value == pytest.approx(0.12)
-    assert found[0].note == "left out by quality control: Covid-19 26 %, Non Covid 14 %; p 0.012 (Holm)"
+@pytest.mark.parametrize(("share", "judgement"), [(0.04, "low"), (0.06, "unclear"), (0.12, "high")])
+def test_one_class_left_out_more_is_found(evidence: Evidence, share: float, judgement: str) -> None:
+    table = evidence.results.selection.copy()
+    step = (table["cohort"] == "clinic") & (table["excluded_by"] == "quality control")
+    table.loc[step & (table["label"] == "Covid-19"), "excluded"] = share
+    table.loc[step, "p_holm"] = 0.0123
+    rows = risk_rows(replace(evidence, results=changed(evidence.results, selection=table)))
+    row = next(row for row in rows if row["rule"] == "left out by class")
+    assert (row["judgement"], row["where"], row["value"]) == (judgement, "clinic, whole", pytest.approx(share))
+    shown = f"Covid-19 {100 * share:.0f} %, Non Covid 0 %; p 0.012 (Holm)"
+    assert row["note"] == f"left out by quality control: {shown}"
 
 
 def test_the_width_is_compared_with_the_stated_aim(evidence: Evidence) -> None:

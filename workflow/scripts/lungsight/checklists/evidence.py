@@ -47,11 +47,6 @@ class Evidence:
     study: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def selection(self) -> pd.DataFrame:
-        """The table report/selection.tsv, where the run tests whether exclusion depends on the class."""
-        return getattr(self.results, "selection", pd.DataFrame())
-
-    @property
     def last_models(self) -> pd.DataFrame:
         """The rows of metrics.tsv by patient of the models of the last stage, on the cohort of their training."""
         metrics = self.results.metrics

@@ -155,6 +155,18 @@ def quality_control(evidence: Evidence) -> Answer | None:
     return _joined(parts)
 
 
+def selection(evidence: Evidence) -> Answer | None:
+    """Compare what was left out of each class."""
+    table, parts = evidence.results.selection, []
+    steps = table.groupby(["cohort", "excluded_by", "framework"], sort=False) if len(table) else ()
+    for (name, by, view), rows in steps:
+        shares = [f"{row['label']} {with_interval(row, 'excluded')}" for row in rows.to_dict("records")]
+        p = number(rows["p_holm"].iloc[0], 3)
+        text = f"share left out by {by}: {listed(shares)} (p {p} after Holm)"
+        parts.append((f"{name} ({view})" if view else str(name), text, (str(by), p)))
+    return _grouped(parts)
+
+
 def people_decided(evidence: Evidence) -> Answer | None:
     """Count the slices on which a person decided."""
     return _joined(
@@ -658,7 +670,7 @@ def _risk(domain: str) -> Fact:
 FACTS: dict[str, Fact] = {
     fact.__name__: fact
     for fact in (
-        *(counts, left_out, sources, window, acquisition, missing_headers, quality_control),
+        *(counts, left_out, sources, window, acquisition, missing_headers, quality_control, selection),
         *(people_decided, duplicates, predictability, partitions, events, composition, overlap),
         *(
             planned_width,

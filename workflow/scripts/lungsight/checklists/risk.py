@@ -22,7 +22,7 @@ import yaml
 
 from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
-from lungsight.checklists.patient_flow import KEPT, TABLE, gaps
+from lungsight.checklists.patient_flow import gaps
 from lungsight.checklists.study import AIM, DEFAULT_AIM
 from lungsight.intake.cohort_summary import cohort_counts
 from lungsight.report.components import SIGNIFICANT
@@ -39,13 +39,11 @@ ENOUGH_TO_TEST = 100  # patients of the rarer class
 
 
 class Found(NamedTuple):
-    """What a rule found in one place: a number, and what it is. file: where it was read, if not where the rule says."""
+    """What a rule found in one place: a number, and what it is."""
 
     where: str
     value: float
     note: str
-    file: str = ""
-    column: str = ""
 
 
 Measure = Callable[[Evidence], list[Found]]
@@ -89,33 +87,14 @@ def rows_not_used(evidence: Evidence) -> list[Found]:
 
 
 def left_out_by_class(evidence: Evidence) -> list[Found]:
-    """Measure how the share that was left out differs between classes: by selection.tsv, or by patients of flow.tsv."""
-    flow, selection = evidence.flow, evidence.selection
-    if len(selection):
-        return _by_selection(selection)
-    if flow.empty:
-        return []
-    found, of_class = [], flow[flow["label"] != ""]
-    for (name, view), rows in of_class[of_class["step"] == KEPT].groupby(["cohort", "input_view"], sort=False):
-        kept = rows.set_index("label")["patients"]
-        start = of_class[(of_class["cohort"] == name) & (of_class["step"] == TABLE)].set_index("label")["patients"]
-        shares = {label: 1 - kept[label] / start[label] for label in kept.index}
-        if len(shares) > 1:
-            text = ", ".join(f"{label} {100 * share:.0f} %" for label, share in shares.items())
-            spread = max(shares.values()) - min(shares.values())
-            found.append(Found(f"{name}, {view}", spread, f"patients left out: {text}"))
-    return found
-
-
-def _by_selection(selection: pd.DataFrame) -> list[Found]:
-    """Read the shares of the test of selection. selection: selection.tsv."""
-    found = []
-    for (name, by, view), rows in selection.groupby(["cohort", "excluded_by", "framework"], sort=False):
+    """Measure how the share that was left out differs between classes."""
+    table, found = evidence.results.selection, []
+    steps = table.groupby(["cohort", "excluded_by", "framework"], sort=False) if len(table) else ()
+    for (name, by, view), rows in steps:
         text = ", ".join(f"{row['label']} {100 * row['excluded']:.0f} %" for row in rows.to_dict("records"))
         note = f"left out by {by}: {text}; p {number(rows['p_holm'].iloc[0], 3)} (Holm)"
-        spread = rows["excluded"].max() - rows["excluded"].min()
         where = f"{name}, {view}" if view else str(name)
-        found.append(Found(where, spread, note, "report/selection.tsv", "excluded"))
+        found.append(Found(where, rows["excluded"].max() - rows["excluded"].min(), note))
     return found
 
 
@@ -353,8 +332,8 @@ def _row(rule: Rule, evidence: Evidence) -> RiskRow:
         unclear_from=math.nan if rule.unclear_from is None else rule.unclear_from,
         high_from=math.nan if rule.high_from is None else rule.high_from,
         judgement=judged(worst.value, rule) if found else UNCLEAR,
-        file=worst.file or rule.file,
-        column=worst.column or rule.column,
+        file=rule.file,
+        column=rule.column,
         note=worst.note,
     )
 
