@@ -107,7 +107,9 @@ def row_of(kind: str, strength: float, studies: list[pd.DataFrame], traces: set[
     found, named, firsts, areas = 0, 0, [], []
     for study_ in studies:
         rows = study_.set_index("trace").drop([MAKING, ALL])
-        ranked = rows.drop([name for name in rows.index if BY_NAME[name].anatomy]).sort_values("auc", ascending=False)
+        ranked = rows.drop([name for name in rows.index if BY_NAME[name].anatomy]).sort_values(
+            "auc", ascending=False, kind="stable"
+        )
         found += bool((rows.loc[list(traces), "p_holm"] < 0.05).any())
         named += not traces.isdisjoint(ranked.index[:3])
         firsts.append(ranked.index[0])

@@ -1,7 +1,7 @@
 """Measure how much of the lesions lies inside the lung mask, on phantoms whose lungs and lesions are known.
 
 python benchmarks/lesions_in_mask.py [--patients 8] [--seed 701]                 the classical method
-python benchmarks/lesions_in_mask.py --networks [--epochs 4] [--threads 2]       two networks as well
+python benchmarks/lesions_in_mask.py --networks [--epochs 3] [--threads 2]       two networks as well
 
 With --networks, two small nnU-Nets are trained on phantoms without any disease: one as it is, one with
 `segmentation.lesion_augmentation`. Seeds of the measured phantoms are in neither training.
@@ -26,9 +26,9 @@ from lungsight.segmentation.agreement import dice  # noqa: E402
 from lungsight.segmentation.classical import lung_mask  # noqa: E402
 
 DISEASES = ("none", "covid", "nodule", "tumour")
-MATRIX, SLICES = 160, 10
-TRAINED_ON, FIRST_TRAINED = {"train": 8, "val": 2}, 1
-SCHEDULE = {"trainer": "thesis", "learning_rate": 0.001, "iterations": 60, "validation_iterations": 4, "seed": 0}
+MATRIX, SLICES = 128, 8
+TRAINED_ON, FIRST_TRAINED = {"train": 6, "val": 1}, 1
+SCHEDULE = {"trainer": "thesis", "learning_rate": 0.001, "iterations": 40, "validation_iterations": 2, "seed": 0}
 
 Method = Callable[[np.ndarray, tuple[float, float, float]], np.ndarray]
 
@@ -79,7 +79,7 @@ def trained(folder: Path, cases: pd.DataFrame, lesions: bool, epochs: int, threa
     own = folder / f"lesions-{lesions}"
     dataset.write_raw_dataset(own / "raw", cases, folder / "images", folder / "truth")
     diseased = dataset.add_lesions(own / "raw", cases, 0) if lesions else []
-    dataset.plan_and_preprocess(own, 4, [128, 128], 32, workers=threads)
+    dataset.plan_and_preprocess(own, 4, [96, 96], 16, workers=threads)
     dataset.write_split(own, cases, diseased)
     settings = SCHEDULE | {"epochs": epochs}
     publish_model(train(own / "preprocessed", own / "results", settings, threads), own / "model", settings)
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=8, help="of each disease")
     parser.add_argument("--seed", type=int, default=701, help="of the first patient")
     parser.add_argument("--networks", action="store_true", help="train and measure two networks as well")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     seeds = range(args.seed, args.seed + args.patients)

@@ -140,11 +140,16 @@ def mask_of(picture: Picture) -> np.ndarray:
     return slice_to_image(lung_mask(volume)[:, :, 0])
 
 
+def decision_on(grey: np.ndarray, mask: np.ndarray) -> pd.Series:
+    """Decide on a picture, (rows, columns) uint8, and its mask, as the workflow does."""
+    image = grey[np.newaxis].astype(np.float32) / 255
+    scores = volume_scores(image, mask[np.newaxis], RULES["soft_level"], RULES["air_level"], known_window=False)
+    return decide(pd.DataFrame(scores), RULES).iloc[0]
+
+
 def kept(picture: Picture, mask: np.ndarray) -> tuple[int, int]:
     """Return what quality control keeps: the whole picture, and the segmented one."""
-    image = picture.grey[np.newaxis].astype(np.float32) / 255
-    scores = volume_scores(image, mask[np.newaxis], RULES["soft_level"], RULES["air_level"], known_window=False)
-    decision = decide(pd.DataFrame(scores), RULES).iloc[0]
+    decision = decision_on(picture.grey, mask)
     return int(decision["whole_keep"]), int(decision["segmented_keep"])
 
 

@@ -11,7 +11,7 @@ from lungsight.training.network import build_classifier, to_input
 from tests.factories.forensics import made_forensics
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
 from tests.factories.run import made_finished_run, made_workspace
-from tests.factories.tables import POSITIVE, made_cohort, made_slice, made_split
+from tests.factories.tables import POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
 from tests.factories.workspace import Workspace
 
 SIZE = 48
@@ -22,7 +22,7 @@ HEAD = {"image_size": SIZE, "head_units": 8, "head_activation": "relu", "batch_n
 
 @pytest.fixture
 def workspace(tmp_path) -> Workspace:
-    """A run up to the predictions of stage 2. The first test slice has no lung."""
+    """A run up to the predictions of stage 2. The first test slice has no lung, the third a rejected mask."""
     workspace = made_workspace(
         tmp_path,
         {"annotated": "segmentation", "open": "public", "clinic": "target"},
@@ -38,6 +38,10 @@ def workspace(tmp_path) -> Workspace:
     images, masks = (np.stack(arrays).astype(np.uint8) for arrays in zip(*drawn, strict=True))
     test = split["split"] == "test"
     masks[test.idxmax()] = 0
+    made_manifest(run, "clinic", slices)
+    manifest = read_table(run / "qc/clinic/manifest.tsv", schema="manifest")
+    rejected = slices["slice"] == split.loc[test, "slice"].iloc[2]
+    save_manifest(run, "clinic", manifest.assign(segmented_keep=(~rejected).astype(int)))
     cache = run / "training/images/clinic"
     cache.mkdir(parents=True)
     np.save(cache / "whole.npy", images)
@@ -60,7 +64,8 @@ def test_audit_stage(workspace: Workspace) -> None:
     workspace.must_run("audit_stage", f"{OUTPUTS}/intervention_logits.tsv")
     run, folder = workspace.run_folder, workspace.run_folder / OUTPUTS
     predictions = read_table(run / MODEL / "predictions/clinic.tsv", schema="predictions")
-    test = predictions[predictions["split"] == "test"].iloc[1:]
+    test = predictions[predictions["split"] == "test"]
+    test = test.drop(index=test.index[[0, 2]])
     logits = read_table(folder / "intervention_logits.tsv", schema="intervention_logits")
     assert list(logits.columns) == columns_of("intervention_logits")
     assert list(logits["slice"]) == list(test["slice"])
@@ -120,6 +125,8 @@ def test_metadata_classifier(workspace: Workspace) -> None:
     assert by_patient.loc["image size", "reason"] == "unknown, or the same for every slice"
     assert by_patient.loc["source", "reason"] == "unknown, or the same for every slice"
     assert by_patient.loc["all", "value"] == 1
+    by_slice = table[table["unit"] == "slice"].set_index("variant")
+    assert by_slice.loc["all", "n"] == by_slice.loc["exposure", "n"] - 1
 
 
 TABLES = ("metrics_table", "saliency_table")

@@ -7,13 +7,14 @@ from scipy.ndimage import binary_dilation
 
 from lungsight.explain.mean_map import load_mean_maps
 from lungsight.explain.overlays import draw_mean_maps, draw_overlays
+from lungsight.explain.reasons import REJECTED
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.files import read_json, write_json
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier
 from tests.factories.run import FINISHED_PIPELINES, made_finished_run, made_workspace
-from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_slice, made_split
+from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
 from tests.factories.workspace import Workspace
 
 SIZE = 48
@@ -25,7 +26,8 @@ OUTPUTS = f"explain/{PIPELINE}/stage2"
 def workspace(tmp_path) -> Workspace:
     """A run up to the trained model and its predictions.
 
-    The first test slice has no lung, the second no lung mask; positive patients have a lesion mask.
+    The first test slice has no lung, the second no lung mask, and the mask of the third is rejected; positive patients
+    have a lesion mask.
     """
     pipelines = {"frameworks": ["segmented"], "backbones": ["small_cnn"], "weights": ["scratch"]}
     workspace = made_workspace(
@@ -44,9 +46,12 @@ def workspace(tmp_path) -> Workspace:
     lesions[:, 24:30, 30:36] = 1
     known = (slices["label"] == POSITIVE).to_numpy()
     lesions[~known] = 0
-    first, second = (
-        (slices["slice"] == name).to_numpy() for name in split.loc[split["split"] == "test", "slice"].iloc[:2]
+    first, second, third = (
+        (slices["slice"] == name).to_numpy() for name in split.loc[split["split"] == "test", "slice"].iloc[:3]
     )
+    made_manifest(run, "clinic", slices)
+    manifest = read_table(run / "qc/clinic/manifest.tsv", schema="manifest")
+    save_manifest(run, "clinic", manifest.assign(segmented_keep=(~(first | second | third)).astype(int)))
     masks[first | second] = 0
     cache.mkdir(parents=True)
     np.save(cache / "segmented.npy", images * masks)
@@ -95,9 +100,10 @@ def test_explain_stage(workspace: Workspace) -> None:
 
     assert table.loc[0, "reason"] == "no lung in the mask"
     assert table.loc[1, "reason"] == "no lung mask"
-    assert table.loc[[0, 1], "lung_mass"].isna().all() and np.isnan(table.loc[1, "lung_fraction"])
+    assert table.loc[2, "reason"] == REJECTED
+    assert table.loc[[0, 1, 2], "lung_mass"].isna().all() and table.loc[[1, 2], "lung_fraction"].isna().all()
     measured = table[table["reason"] == ""]
-    assert len(measured) == len(table) - 2
+    assert len(measured) == len(table) - 3
     with np.load(folder / "maps.npz", allow_pickle=False) as saved:
         assert saved["slices"].tolist() == list(table["slice"])
         maps = saved["maps"]
@@ -126,7 +132,7 @@ def test_explain_stage(workspace: Workspace) -> None:
     strides = [f"layercam_stride{stride}" for stride in (8, 4, 2)]
     assert list(by_method) == ["gradcam_thesis", "gradcam_plus_plus", *strides, "scorecam"]
     assert by_method.pop("gradcam_thesis") == list(table["slice"])
-    spread = np.linspace(0, len(table) - 1, 4).round().astype(int)
+    spread = 3 + np.linspace(0, len(table) - 4, 4).round().astype(int)
     assert all(names == list(table["slice"].iloc[spread]) for names in by_method.values())
 
     explained = read_json(folder / "methods.json")
@@ -169,7 +175,7 @@ def test_summarise_maps(workspace: Workspace) -> None:
     assert primary["lesions"]["outcomes"][0]["n"] == positive.sum()
     ill = measured[measured["label"] == POSITIVE]
     assert primary["lesions"]["outcomes"][0]["lesion_mass"] == pytest.approx(ill["lesion_mass"].mean())
-    assert primary["missing"] == {"no lung in the mask": 1, "no lung mask": 1}
+    assert primary["missing"] == {"no lung in the mask": 1, "no lung mask": 1, REJECTED: 1}
     assert primary["margin_from"] == {"spacing": len(table)}
     assert [(one["label"], one["slices"]) for one in summary["mean_maps"]["classes"]] == [
         (one.label, one.slices) for one in load_mean_maps(folder / "mean_maps.npz")

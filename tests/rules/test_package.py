@@ -1,4 +1,4 @@
-"""Rules of package by themselves, on a made run that lacks nothing."""
+"""Rules of package by themselves, on a made run that lacks nothing. Every day, tests/e2e/test_tiny.py runs them."""
 
 import json
 import zipfile
@@ -9,7 +9,7 @@ from lungsight.config_check import complete_config
 from lungsight.run_description import describe_run
 from tests.factories.package import complete_run
 from tests.factories.results import made_report_tables
-from tests.factories.run import FINISHED_PIPELINES, made_finished_run
+from tests.factories.run import FINISHED_PIPELINES, made_finished_run, made_workspace
 from tests.factories.workspace import Workspace
 
 CARD = "models/whole-resnet50-scratch/stage2/model_card.md"
@@ -26,6 +26,7 @@ def finished(tmp_path_factory) -> Workspace:
     return workspace
 
 
+@pytest.mark.long
 def test_model_cards(finished: Workspace) -> None:
     finished.must_run("model_cards", CARD)
     for name in FINISHED_PIPELINES:
@@ -34,6 +35,7 @@ def test_model_cards(finished: Workspace) -> None:
             assert f"# {name}, stage {stage}" in card and str(finished.folder) not in card
 
 
+@pytest.mark.long
 def test_write_package(finished: Workspace) -> None:
     done = finished.snakemake("--cores", "1", "--allowed-rules", "write_package", "--", f"{finished.results}.crate.zip")
     assert done.returncode == 0, done.stdout[-3000:]
@@ -44,11 +46,15 @@ def test_write_package(finished: Workspace) -> None:
     assert all("root" not in cohort and "table" not in cohort for cohort in config["cohorts"].values())
 
 
-def test_package(finished: Workspace) -> None:
+def test_package(tmp_path) -> None:
     """Of half a run nothing is made, and nothing is trained: what is missing is named."""
-    (finished.run_folder / "report/systems.tsv").unlink()
-    (finished.run_folder / "models/whole-resnet50-scratch/stage1/model.keras").unlink()
-    done = finished.snakemake("-n", "package")
+    half = made_workspace(tmp_path, {"open": "public", "clinic": "target"}, segmentation={"method": "classical"})
+    run = describe_run(complete_config({"results": half.results} | half.config))
+    complete_run(half.run_folder, run)
+    gone = ("report/systems.tsv", f"models/{'-'.join(run['pipelines'][0])}/stage1/model.keras")
+    for name in gone:
+        (half.run_folder / name).unlink()
+    done = half.snakemake("-n", "package")
     assert done.returncode == 1 and "Traceback" not in done.stdout
     assert "results/test is not finished" in done.stdout and "Missing in results/test: 2." in done.stdout
-    assert "\n  report/systems.tsv\n  models/whole-resnet50-scratch/stage1/model.keras\n" in done.stdout
+    assert "\n  {}\n  {}\n".format(*gone) in done.stdout

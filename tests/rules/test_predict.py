@@ -15,6 +15,7 @@ from lungsight.explain.map_files import save_maps
 from lungsight.explain.overlays import draw_overlay
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.files import read_json, write_json
+from lungsight.predict.image_descriptors import DESCRIPTORS, describe_image
 from lungsight.predict.run_settings import run_settings
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
@@ -51,6 +52,22 @@ def made_cache(folder: Path, slices, framework: str) -> None:
     write_table(folder / "index.tsv", slices[["slice"]], schema="image_index")
 
 
+def made_report(run: Path) -> None:
+    """What is read of a report: the verdict, and results at home, before adaptation and on an external cohort."""
+    model = {"pipeline": PIPELINE, "stage": 2}
+    verdict = {"verdict": "looks elsewhere", "sentence": "Looks elsewhere: the background suffices."}
+    rows = [
+        model
+        | {"stage": stage, "cohort": cohort, "unit": unit, "n": 6, "recall": 2 / 3}
+        | {"roc_auc": auc, "roc_auc_lo": auc - 0.1, "roc_auc_hi": auc + 0.05}
+        for stage, cohort, auc in ((2, "clinic", 0.9), (1, "clinic", 0.55), (2, "extern", 0.5))
+        for unit in ("slice", "patient")
+    ]
+    (run / "report").mkdir(exist_ok=True)
+    pd.DataFrame([model | verdict]).to_csv(run / "report/verdicts.tsv", sep="\t", index=False)
+    pd.DataFrame(rows).to_csv(run / "report/metrics.tsv", sep="\t", index=False)
+
+
 @pytest.fixture
 def prediction(tmp_path) -> Prediction:
     """A finished made run, results/run, and scans to ask it about."""
@@ -59,6 +76,9 @@ def prediction(tmp_path) -> Prediction:
     slices = made_cohort(run, "clinic", patients=24, slices=2)
     split = made_split(run, "clinic", "whole", slices)
     made_cache(run / "training/images/clinic", slices, "whole")
+    for name in ("open", "extern"):
+        made_split(run, name, "whole", made_cohort(run, name, patients=6, slices=2, png=False))
+    made_report(run)
     backbone = backbones.load("small_cnn")
     config = complete_config(
         {
@@ -106,7 +126,9 @@ def test_run_settings(tmp_path) -> None:
 def test_model_reference(prediction: Prediction) -> None:
     prediction.must_run("model_reference", "/reference.json")
     found = read_json(prediction.run_folder / "reference.json")
-    assert found["training_distribution"]["ranges"]["spacing_slice"] == [5.0, 5.0]
+    learned = found["training_distribution"]
+    assert (learned["kinds"], learned["contrast"], learned["held_out_patients"]) == (["series"], [0], 12)
+    assert learned["alarm_rate"] == pytest.approx(1 / 13) and "which takes 19" in learned["sentence"]
     assert found["calibration"]["note"] == ""
     assert found["calibration"]["slope"] > 0
     # The mean of the training slices' pooled features, computed here without the library's own path.
@@ -118,9 +140,43 @@ def test_model_reference(prediction: Prediction) -> None:
     model, backbone = keras.saving.load_model(prediction.folder / MODEL / "model.keras"), backbones.load("small_cnn")
     maps = make_inference(keras.Model(model.input, model.get_layer(backbone.explained_layer).output), backbone)(pixels)
     with np.load(prediction.run_folder / "reference.npz", allow_pickle=False) as arrays:
-        np.testing.assert_allclose(arrays["mean"], maps.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-6)
-        precision = LedoitWolf().fit(maps.mean(axis=(1, 2)).astype(np.float64)).precision_
-        np.testing.assert_allclose(np.diag(arrays["precision"]), np.diag(precision), rtol=1e-2)
+        features = maps.mean(axis=(1, 2)).astype(np.float64)
+        mean, spread = arrays["features.mean"], arrays["features.spread"]
+        np.testing.assert_allclose(mean, features.mean(axis=0), rtol=1e-4, atol=1e-6)
+        precision = LedoitWolf().fit((features - mean) / spread).precision_
+        np.testing.assert_allclose(np.diag(arrays["features.precision"]), np.diag(precision), rtol=1e-2)
+        descriptors = np.array([describe_image(image) for image in pixels])
+        np.testing.assert_allclose(arrays["descriptors.mean"], descriptors.mean(axis=0))
+        assert arrays["weights"].tolist() == [1.0] * 12
+    width = descriptors[:, DESCRIPTORS.index("body_width")]
+    np.testing.assert_allclose(found["training_images"]["body_width"], np.percentile(width, (5, 50, 95)))
+
+
+def test_model_record(prediction: Prediction) -> None:
+    prediction.must_run("model_record", "/model_record.json")
+    found = read_json(prediction.run_folder / "model_record.json")
+    assert found["verdict"] == {"verdict": "looks elsewhere", "sentence": "Looks elsewhere: the background suffices."}
+    assert [(row["relation"], row["stage"], row["cohort"], row["roc_auc"]) for row in found["results"]] == [
+        *(("own test patients", 2, "clinic", 0.9), ("before adaptation", 1, "clinic", 0.55)),
+        ("never trained on", 2, "extern", 0.5),
+    ]
+    before, last = found["training"]
+    assert (before["cohort"], last["cohort"]) == ("open", "clinic")
+    assert last["patients"]["train"] == {POSITIVE: 6, NEGATIVE: 6}
+    assert (last["kinds"], last["window"], last["contrast"]) == (
+        *({"series": 24}, [-1250.0, 250.0]),
+        {"with": 0, "without": 24, "unknown": 0},
+    )
+    assert last["ranges"]["spacing_slice"] == [5.0, 5.0]
+
+
+def test_a_run_without_audit_and_report_has_a_record_all_the_same(prediction: Prediction) -> None:
+    shutil.rmtree(prediction.folder / "results/run/report")
+    shutil.rmtree(prediction.folder / "results/run/splits/open")
+    prediction.must_run("model_record", "/model_record.json")
+    found = read_json(prediction.run_folder / "model_record.json")
+    assert (found["verdict"], found["results"]) == (None, [])
+    assert [cohort["patients"] is None for cohort in found["training"]] == [True, False]
 
 
 def take_in(prediction: Prediction) -> pd.DataFrame:
@@ -135,10 +191,12 @@ def take_in(prediction: Prediction) -> pd.DataFrame:
 def test_predict(prediction: Prediction) -> None:
     """From what intake and QC leave to the page; a second time there is nothing to do."""
     take_in(prediction)
-    rules = ("model_reference", "predict_cases", "draw_predictions", "predict_page")
+    rules = ("model_reference", "model_record", "predict_cases", "draw_predictions", "predict_page")
     prediction.must_reach("predict", *rules)
     page = (prediction.run_folder / "index.html").read_text(encoding="utf-8")
     assert page.count('<img src="overlays/') == 6
+    assert page.index("the background suffices") < page.index("probability 0.")
+    assert str(prediction.folder) not in page and "Ann" not in page
     again = prediction.snakemake("-n", "--allowed-rules", *rules, "predict", "--", "predict")
     assert "Nothing to be done" in again.stdout, again.stdout
 
@@ -187,7 +245,8 @@ def test_predict_page(prediction: Prediction) -> None:
     out, name = prediction.run_folder, f"{'a' * 16}-0003"
     said = {"lung_mass": 0.5, "enrichment": 2.5}
     one = {"row": 1, "case": "a" * 16, "patient": "b" * 16, "label": POSITIVE, "probability": 0.625, "threshold": 0.45}
-    rest = {"outcome_note": "<b>high</b>", "out_of_range": "kernel", "probability_raw": 0.6, "positive_share": 1.0}
+    outside = {"out_of_range": "window", "out_of_range_note": "unknown"}
+    rest = outside | {"outcome_note": "<b>high</b>", "probability_raw": 0.6, "positive_share": 1.0}
     write_table(out / "predictions.tsv", [one | rest | said | {"n_slices": 9, "n_used": 1}], "new_predictions")
     of_slice = {"slice": name, "case": "a" * 16, "z_index": 3, "probability": 0.6, "reason": ""}
     write_table(out / "slice_predictions.tsv", [of_slice | said], "new_slice_predictions")
@@ -195,11 +254,13 @@ def test_predict_page(prediction: Prediction) -> None:
     (out / "overlays" / f"{name}-highest.png").touch()
     calibration = {"slope": 1.0, "intercept": 0.0, "threshold": 0.45, "n_patients": 9, "note": ""}
     write_json(out / "reference.json", {"training_distribution": {}, "calibration": calibration})
+    write_json(out / "model_record.json", {"verdict": None, "results": [], "training": []})
     prediction.must_run("predict_page", "/index.html")
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "For research only." in page
+    assert "its audit did not run" in page and "no table of results" in page
     assert "Covid-19, probability 0.62 (threshold 0.45)" in page
-    assert "&lt;b&gt;high" in page and "Out of distribution:</span> kernel" in page
+    assert "&lt;b&gt;high" in page and "Out of distribution: window.</span> Unknown." in page
     assert page.count(f'<img src="overlays/{name}-highest.png"') == page.count("<img ") == 1
 
 

@@ -30,6 +30,8 @@ if REQUEST:
     TRAINING_IMAGES = images_folder(TRAINED.pipeline, REQUEST.training_cohort, TRAINED.results)
     NEW_COHORT = f"{RESULTS}/cohorts/{NEW}"
     NEW_IMAGES = images_folder(TRAINED.pipeline, NEW)
+    # What the network sees, and the whole slice, which its kind is told by.
+    DESCRIBED = list(dict.fromkeys([INPUT_VIEW, "whole"]))
 
     rule model_reference:
         input:
@@ -37,7 +39,7 @@ if REQUEST:
             provenance=f"{TRAINED.folder}/provenance.json",
             predictions=f"{TRAINED.folder}/predictions/{REQUEST.training_cohort}.tsv",
             cases=f"{TRAINING_COHORT}/cases.tsv",
-            images=f"{TRAINING_IMAGES}/{INPUT_VIEW}.npy",
+            images=expand(f"{TRAINING_IMAGES}/{{array}}.npy", array=DESCRIBED),
             index=f"{TRAINING_IMAGES}/index.tsv",
         output:
             reference=f"{RESULTS}/reference.json",
@@ -60,6 +62,27 @@ if REQUEST:
             "python {params.program:q} --model {params.model:q} --cohort {params.cohort:q} --images {params.images:q}"
             " --threads {threads} --results {params.results:q} > {log} 2>&1"
 
+    rule model_record:
+        input:
+            map(str, REQUEST.tables_of_model()),
+        output:
+            f"{RESULTS}/model_record.json",
+        log:
+            f"{RESULTS}/logs/model_record.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/model_record.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            program=program("model_record"),
+            code=code("model_record"),
+            model=TRAINED.folder,
+            trained_on=as_json(REQUEST.trained_on),
+            window=lookup(dpath="intake/window", within=config),
+        shell:
+            "python {params.program:q} --model {params.model:q} --trained-on {params.trained_on:q}"
+            " --window {params.window} --output {output} > {log} 2>&1"
+
     rule predict_cases:
         input:
             model=f"{TRAINED.folder}/model.keras",
@@ -69,7 +92,7 @@ if REQUEST:
             cases=f"{NEW_COHORT}/cases.tsv",
             slices=f"{NEW_COHORT}/slices.tsv",
             manifest=f"{RESULTS}/qc/{NEW}/manifest.tsv",
-            images=expand(f"{NEW_IMAGES}/{{array}}.npy", array=[INPUT_VIEW, "masks"]),
+            images=expand(f"{NEW_IMAGES}/{{array}}.npy", array=[*DESCRIBED, "masks"]),
             index=f"{NEW_IMAGES}/index.tsv",
         output:
             predictions=f"{RESULTS}/predictions.tsv",
@@ -126,6 +149,7 @@ if REQUEST:
             overlays=f"{RESULTS}/overlays",
             provenance=f"{TRAINED.folder}/provenance.json",
             reference=f"{RESULTS}/reference.json",
+            record=f"{RESULTS}/model_record.json",
         output:
             f"{RESULTS}/index.html",
         log:

@@ -4,6 +4,7 @@ Writes reference.json and reference.npz into the results of the prediction.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from lungsight.files import atomic_path, read_json, write_json
 from lungsight.layout import CASES, MODEL, PROVENANCE, REFERENCE, REFERENCE_FEATURES, predictions_file
 from lungsight.predict.calibration import fit_calibration
+from lungsight.predict.image_descriptors import describe_images, field_of_view
 from lungsight.predict.network import PredictionNetwork
-from lungsight.predict.out_of_distribution import fit_training_distribution
-from lungsight.predict.training_reference import sampled_rows, training_cases
+from lungsight.predict.out_of_distribution import Described, fit_training_distribution
+from lungsight.predict.training_reference import HELD_OUT, TRAINING, case_of_slice, cases_of, sampled_slices
 from lungsight.program import parser, run
 from lungsight.tables import read_table
 from lungsight.training import backbones
@@ -40,17 +42,28 @@ def main() -> None:
     provenance = read_json(args.model / PROVENANCE)
     prepare_device(args.threads, provenance["seed"])
     backbone, (pipeline, _) = backbones.load(provenance["backbone"]), pipeline_and_stage(args.model)
-    images = CachedImages.of(args.images, pipeline.input_view)
+    images, whole = (CachedImages.of(args.images, name) for name in (pipeline.input_view, "whole"))
     check_images(provenance, backbone.preprocessing, images.size)
     predictions = read_table(predictions_file(args.model, args.cohort.name), "predictions")
     network = PredictionNetwork.load(args.model / MODEL, backbone)
-    train, val = (network(images.pixels, sampled_rows(predictions, images, name))[1] for name in ("train", "val"))
-    cases = training_cases(read_table(args.cohort / CASES, "cases"), predictions)
-    distribution = fit_training_distribution(cases, train, val)
+
+    def described(subsets: Sequence[str]) -> Described:
+        slices = sampled_slices(predictions, subsets)
+        rows = images.rows_of(slices)
+        features, descriptors = network(images.pixels, rows)[1], describe_images(whole.pixels, rows)
+        return Described(case_of_slice(slices).to_numpy(str), features, descriptors)
+
+    train = described(TRAINING)
+    cases = cases_of(read_table(args.cohort / CASES, "cases"), predictions)
+    distribution = fit_training_distribution(cases, train, described(HELD_OUT))
     calibration = fit_calibration(predictions, provenance["labels"][0])
     with atomic_path(args.results / REFERENCE_FEATURES) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **distribution.arrays())
-    reference = {"training_distribution": distribution.to_json(), "calibration": calibration.to_json()}
+    reference = {
+        "training_distribution": distribution.to_json(),
+        "training_images": field_of_view(train.descriptors),
+        "calibration": calibration.to_json(),
+    }
     write_json(args.results / REFERENCE, reference)
 
 

@@ -23,9 +23,10 @@ from lungsight.layout import (
 )
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
+from lungsight.predict.image_descriptors import describe_images
 from lungsight.predict.inference import predict_slices
 from lungsight.predict.network import load_network
-from lungsight.predict.out_of_distribution import TrainingDistribution
+from lungsight.predict.out_of_distribution import Described, TrainingDistribution
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
@@ -62,11 +63,14 @@ def main() -> None:
     slices = usable_slices(read_table(args.cohort / SLICES, "slices"), manifest, input_view)
     model = load_network(args.model / MODEL, backbone)
     predictions = predict_slices(model, backbone, slices, images, masks, labels[0], args.iou_level)
-    features = dict(np.load(args.results / REFERENCE_FEATURES, allow_pickle=False))
-    distribution = TrainingDistribution.of(reference["training_distribution"], features)
+    arrays = dict(np.load(args.results / REFERENCE_FEATURES, allow_pickle=False))
+    distribution = TrainingDistribution.of(reference["training_distribution"], arrays)
+    whole, used = CachedImages.of(args.images, "whole"), predictions.slices
+    descriptors = describe_images(whole.pixels, whole.rows_of(used["slice"]))
+    described = Described(used["case"].to_numpy(str), predictions.features, descriptors)
     calibration, cases = Calibration(**reference["calibration"]), read_table(args.cohort / CASES, "cases")
     predicted = predict_cases(
-        *(cases, predictions.slices, predictions.features, input_view, labels, calibration, distribution),
+        *(cases, predictions.slices, described, input_view, labels, calibration, distribution),
         predict_patient(model, provenance),
     )
     write_table(args.results / NEW_PREDICTIONS, predicted, "new_predictions")

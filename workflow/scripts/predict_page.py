@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from lungsight.files import read_json, write_text
-from lungsight.layout import NEW_PREDICTIONS, NEW_SLICE_PREDICTIONS, OVERLAYS, REFERENCE
+from lungsight.layout import MODEL_RECORD, NEW_PREDICTIONS, NEW_SLICE_PREDICTIONS, OVERLAYS, REFERENCE
 from lungsight.predict.page import render_page
 from lungsight.program import parser, run
 from lungsight.tables import read_table
@@ -25,7 +25,8 @@ def main() -> None:
     predictions = read_table(args.results / NEW_PREDICTIONS, "new_predictions")
     slices = read_table(args.results / NEW_SLICE_PREDICTIONS, "new_slice_predictions")
     provenance, reference = read_json(args.provenance), read_json(args.results / REFERENCE)
-    write_text(args.page, render_page(predictions, slices, args.results / OVERLAYS, provenance, reference))
+    record = read_json(args.results / MODEL_RECORD)
+    write_text(args.page, render_page(predictions, slices, args.results / OVERLAYS, provenance, reference, record))
 
 
 if __name__ == "__main__":

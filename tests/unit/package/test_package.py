@@ -127,6 +127,7 @@ def test_a_run_that_snakemake_forgot_is_packaged_without_times(settings, tmp_pat
     assert "jobs with a known time | 0 of 0" in contents["README.md"].decode()
 
 
+@pytest.mark.long  # every day on a real run: tests/e2e/test_tiny.py
 def test_the_crate_is_valid_by_the_workflow_run_profile(package: Path):
     problems = [problem.split(" ", 1) for problem in crate_problems(package, "RECOMMENDED")]
     assert [problem for severity, problem in problems if severity == "REQUIRED"] == []

@@ -31,6 +31,7 @@ def with_value(lines: list[str], row: int, column: str, value: str) -> str:
     return "\t".join(values)
 
 
+@pytest.mark.long  # every day on a real run: tests/e2e/test_tiny.py
 def test_a_package_follows_and_runs_alone_out_of_itself(package: Path, tmp_path: Path) -> None:
     """As the readme says: from the zip file itself, with the path of nothing else."""
     done = subprocess.run(

@@ -10,7 +10,7 @@ from lungsight.predict.inference import predict_slices
 from lungsight.tables import check_table
 from lungsight.training.image_cache import CachedImages
 from tests.factories.tables import NEGATIVE, POSITIVE
-from tests.unit.predict.test_out_of_distribution import cases, distribution
+from tests.unit.predict.test_out_of_distribution import NOTHING, cases, described, distribution
 
 
 def used(*probabilities: float) -> pd.DataFrame:
@@ -27,8 +27,8 @@ def test_a_scan_has_the_mean_of_its_slices_and_a_rejected_one_its_reason():
     trained, rng = distribution()
     table = pd.concat([cases(), cases(row=2, case="c" * 16, status="rejected", reason="no PixelSpacing", n_slices=0)])
     calibration = Calibration(1.0, 0.0, 0.4, 9, "")
-    features = rng.normal(size=(3, 3))
-    arguments = table, used(0.2, 0.4, 0.9), features, "whole", [POSITIVE, NEGATIVE], calibration, trained
+    slices = described(rng, n=3)
+    arguments = table, used(0.2, 0.4, 0.9), slices, "whole", [POSITIVE, NEGATIVE], calibration, trained
     predicted = predict_cases(*arguments, predict_patient=lambda probability, _: probability.mean())
     check_table(predicted, "new_predictions", "predictions")
     first, second = predicted.to_dict("records")
@@ -40,14 +40,28 @@ def test_a_scan_has_the_mean_of_its_slices_and_a_rejected_one_its_reason():
     assert np.isnan(second["probability"])
     assert second["label"] == ""
     # A network that pools slices predicts from the features of the case.
-    pooled = predict_cases(*arguments, predict_patient=lambda _, of_case: float((of_case == features).all()) / 4)
+    pooled = predict_cases(*arguments, predict_patient=lambda _, of_case: float((of_case == slices.features).all()) / 4)
     assert pooled.loc[0, "probability_raw"] == 0.25
+
+
+def test_a_scan_unlike_the_training_has_words_and_what_was_found():
+    trained, rng = distribution()
+    far, calibration = described(rng, n=3, shift=30.0), Calibration(1.0, 0.0, 0.4, 9, "")
+    table = cases(kind="image", spacing_slice=20.0)
+    predicted = predict_cases(
+        *(table, used(0.2, 0.4, 0.9), far, "whole", [POSITIVE, NEGATIVE], calibration, trained),
+        predict_patient=lambda probability, _: probability.mean(),
+    )
+    check_table(predicted, "new_predictions", "predictions")
+    words, notes = (predicted.loc[0, name].split("; ") for name in ("out_of_range", "out_of_range_note"))
+    assert words[:3] == ["file kind", "window", "slice spacing"] and words[-1] == "features"
+    assert len(words) == len(notes) and "slice spacing 20 mm" in notes[2]
 
 
 def test_a_scan_without_a_usable_slice_has_the_reason():
     trained, _ = distribution()
     calibration = Calibration(1.0, 0.0, 0.5, 0, "")
-    arguments = cases(), used(0.5)[:0], np.zeros((0, 3)), "segmented", [POSITIVE, NEGATIVE], calibration, trained
+    arguments = cases(), used(0.5)[:0], NOTHING, "segmented", [POSITIVE, NEGATIVE], calibration, trained
     predicted = predict_cases(*arguments, predict_patient=lambda probability, _: probability.mean())
     assert predicted.loc[0, "outcome_note"] == "no prediction; no slice has a lung mask that is good enough"
 

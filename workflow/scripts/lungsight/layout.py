@@ -36,9 +36,14 @@ SANITY_VALUES = "sanity_values.tsv"
 SHORTCUTS = "shortcuts.tsv"
 SANITY = "sanity.tsv"
 
+# report/
+METRICS_TABLE = "report/metrics.tsv"
+VERDICTS = "report/verdicts.tsv"
+
 # The results of `predict`; its maps and overlays are called as those of an explanation.
 REFERENCE = "reference.json"
 REFERENCE_FEATURES = "reference.npz"
+MODEL_RECORD = "model_record.json"
 NEW_PREDICTIONS = "predictions.tsv"
 NEW_SLICE_PREDICTIONS = "slice_predictions.tsv"
 

@@ -467,6 +467,7 @@ class NewPredictionsRow(TypedDict):
     lung_mass: float
     enrichment: float
     out_of_range: str
+    out_of_range_note: str
     probability_raw: float
     positive_share: float
     n_slices: int

@@ -8,8 +8,9 @@ Read in this order:
 - `run_settings`: what a run writes into run.json
 - `scans`: the scans in a folder
 - `request`: the command line turned into a config with one cohort, while the workflow is parsed
-- `training_reference`, `calibration`, `out_of_distribution`: what is learned from the run, once
+- `training_reference`, `calibration`, `image_descriptors`, `out_of_distribution`: what is learned from the run, once
+- `model_record`: what the run's tables say of the model
 - `network`, `inference`: probability, features and Grad-CAM map of every slice
 - `cases`: from slices to scans
-- `overlays`, `page`, `templates`: the pictures and the page
+- `overlays`, `model_section`, `page`, `templates`: the pictures and the page
 """

@@ -7,11 +7,7 @@ import pandas as pd
 
 from lungsight.evaluation.metrics import THRESHOLD
 from lungsight.predict.calibration import Calibration
-from lungsight.predict.out_of_distribution import (
-    TrainingDistribution,
-    out_of_distribution_features,
-    out_of_range_values,
-)
+from lungsight.predict.out_of_distribution import Described, TrainingDistribution, alarms_of
 from lungsight.rows import CasesRow
 from lungsight.tables import rows_of
 
@@ -31,7 +27,7 @@ def usable_slices(slices: pd.DataFrame, manifest: pd.DataFrame, input_view: str)
 def predict_cases(
     cases: pd.DataFrame,
     slices: pd.DataFrame,
-    features: np.ndarray,
+    described: Described,
     input_view: str,
     labels: list[str],
     calibration: Calibration,
@@ -46,8 +42,8 @@ def predict_cases(
         The table `cases`.
     slices
         The usable slices with `case`, `probability` (the raw sigmoid), `lung_mass` and `enrichment`.
-    features : (n, d) float
-        Of the n slices.
+    described
+        The same slices, in their order.
     labels
         The two classes, the positive one first.
     predict_patient
@@ -64,14 +60,16 @@ def predict_cases(
         chosen = places_of.get(case["case"], np.array([], dtype=int))
         identity = {"row": case["row"], "case": case["case"], "patient": case["patient"]}
         if len(chosen):
-            raw = predict_patient(slices["probability"].to_numpy(np.float64)[chosen], features[chosen])
+            raw = predict_patient(slices["probability"].to_numpy(np.float64)[chosen], described.features[chosen])
             prediction = _predicted(slices.iloc[chosen], raw, labels, calibration)
         else:
             prediction = _unpredicted(case, input_view)
-        outside = out_of_range_values(case, distribution) if case["status"] == "ok" else []
-        if len(chosen):
-            outside += out_of_distribution_features(features[chosen], distribution)
-        rows.append(identity | prediction | {"out_of_range": "; ".join(outside), "n_slices": case["n_slices"]})
+        alarms = alarms_of(case, described.choose(np.asarray(chosen)), distribution) if case["status"] == "ok" else []
+        outside = {
+            "out_of_range": "; ".join(alarm.word for alarm in alarms),
+            "out_of_range_note": "; ".join(alarm.text for alarm in alarms),
+        }
+        rows.append(identity | prediction | outside | {"n_slices": case["n_slices"]})
     return pd.DataFrame(rows)
 
 

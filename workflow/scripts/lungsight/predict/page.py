@@ -3,12 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pandas as pd
 from markupsafe import Markup
 
 from lungsight import __version__
+from lungsight.predict.model_section import (
+    detector_sentence,
+    result_statements,
+    results_table,
+    training_table,
+    verdict_statements,
+)
 from lungsight.predict.templates import new_page_parts
 from lungsight.report.rendering import page_environment
+from lungsight.report.templates import read_part
 from lungsight.rows import NewPredictionsRow, NewSlicePredictionsRow
 from lungsight.tables import rows_of
 from lungsight.training.provenance import bag_size_of
@@ -24,9 +33,9 @@ STARTS = {
 
 
 def render_page(
-    predictions: pd.DataFrame, slices: pd.DataFrame, overlays: Path, provenance: dict, reference: dict
+    predictions: pd.DataFrame, slices: pd.DataFrame, overlays: Path, provenance: dict, reference: dict, record: dict
 ) -> str:
-    """Render the page as HTML, with every text escaped.
+    """Render the page as HTML, with every text escaped. What the model is worth comes before any probability.
 
     Parameters
     ----------
@@ -34,17 +43,21 @@ def render_page(
         The tables `new_predictions` and `new_slice_predictions`.
     overlays
         Folder of the pictures, beside the page.
-    provenance, reference
-        Contents of the model's provenance.json and of reference.json.
+    provenance, reference, record
+        Contents of the model's provenance.json, of reference.json and of model_record.json.
     """
-    text, style = new_page_parts()
-    template = page_environment().from_string(text)
+    text, style, _ = new_page_parts()
+    template = page_environment(jinja2.FunctionLoader(read_part)).from_string(text)
     patients = predictions.groupby("patient", sort=False)
     return template.render(
         style=Markup(style),
         version=__version__,
         summary=summary(predictions),
+        verdict=[*verdict_statements(record), *result_statements(record)],
+        results=results_table(record),
+        training=training_table(record, reference.get("training_images")),
         model=_model(provenance, reference),
+        detector=detector_sentence(reference),
         patients=[_patient(str(name), cases, slices, overlays) for name, cases in patients],
     )
 
@@ -105,5 +118,11 @@ def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict
         **{"probability": number(case["probability"]), "threshold": number(case["threshold"])},
         **{"lung_mass": number(case["lung_mass"]), "enrichment": number(case["enrichment"])},
         **{"slices": f"{case['n_used']} of {count(case['n_slices'], 'slice')} used"},
-        **{"outside": [phrase for phrase in case["out_of_range"].split("; ") if phrase], "pictures": pictures},
+        **{"outside": _outside(case), "pictures": pictures},
     }
+
+
+def _outside(case: NewPredictionsRow) -> list[tuple[str, str]]:
+    """Pair the words of `out_of_range` with what was found."""
+    words, notes = (case[name].split("; ") if case[name] else [] for name in ("out_of_range", "out_of_range_note"))
+    return list(zip(words, notes, strict=True))

@@ -16,9 +16,10 @@ from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.written_table import write_cohort_table
+from lungsight.layout import CASES, METRICS_TABLE, VERDICTS, cohort_folder, split_file
 from lungsight.paths import did_you_mean, path_option
 from lungsight.patient_ids import AS_NAMED
-from lungsight.predict.run_settings import FILE
+from lungsight.predict.run_settings import FILE, cohorts_trained_on
 from lungsight.predict.scans import find_scans
 from lungsight.training.pipelines import Pipeline, section_of
 
@@ -55,8 +56,8 @@ class Request:
     ----------
     model
         The model to predict with.
-    training_cohort
-        The cohort of the run on which the model was trained.
+    trained_on
+        `stage1`, `stage2` → the cohort of the run on which this stage was trained.
     config
         A complete config with the one cohort `new`.
     rows
@@ -64,9 +65,25 @@ class Request:
     """
 
     model: TrainedModel
-    training_cohort: str
+    trained_on: dict[str, str]
     config: dict
     rows: list[TableRow]
+
+    @property
+    def training_cohort(self) -> str:
+        """The cohort on which the model was trained last."""
+        return self.trained_on[f"stage{self.model.stage}"]
+
+    def tables_of_model(self) -> list[Path]:
+        """List the tables of the run that tell about the model, and exist: an older run lacks some."""
+        results, view = self.model.results, self.model.pipeline.input_view
+        cohorts = cohorts_trained_on(self.trained_on, self.model.stage).values()
+        tables = [
+            *(results / VERDICTS, results / METRICS_TABLE),
+            *(cohort_folder(results, cohort) / CASES for cohort in cohorts),
+            *(split_file(results, cohort, view) for cohort in cohorts),
+        ]
+        return [table for table in tables if table.is_file()]
 
 
 def trained_model(folder: str) -> TrainedModel:
@@ -166,4 +183,4 @@ def prediction_request(options: dict[str, Any]) -> Request:
     cohort = config["cohorts"][COHORT]
     cohort["patient_ids"] = AS_NAMED
     write_cohort_table(Path(cohort["table"]), ("patient", "path"), [(row.patient, row.path) for row in rows], scans)
-    return Request(model, settings["trained_on"][stage], config, rows)
+    return Request(model, settings["trained_on"], config, rows)

@@ -29,3 +29,8 @@ def run_settings(config: dict) -> dict:
         **{"trained_on": trained_on, "min_slices": fewest},
         **sections,
     }
+
+
+def cohorts_trained_on(trained_on: dict[str, str], stage: int) -> dict[int, str]:
+    """Return the cohorts that the weights of a stage have seen, by stage. trained_on: of run.json."""
+    return {number: trained_on[f"stage{number}"] for number in range(1, stage + 1) if f"stage{number}" in trained_on}

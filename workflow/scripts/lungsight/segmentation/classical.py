@@ -221,7 +221,9 @@ def closed_lungs(lungs: np.ndarray, radius: float) -> np.ndarray:
     middle = (across[0] + across[-1] + 1) // 2
     for half, outwards in ((slice(None, middle), -1), (slice(middle, None), 1)):
         if np.count_nonzero(closed[half]) > LEAST_SIDE * np.count_nonzero(closed):
-            closed[half] |= isotropic_opening(_below_pleura(closed[half], outwards), THINNEST_BAY * radius)
+            bays = _below_pleura(closed[half], outwards)
+            # An opening of nothing would measure distances to nothing.
+            closed[half] |= isotropic_opening(bays, THINNEST_BAY * radius) if bays.any() else bays
     return ndimage.binary_fill_holes(closed)
 
 

@@ -77,6 +77,11 @@ def frame_of(shape: tuple[int, ...]) -> np.ndarray:
     return frame
 
 
+def edge_of(padding: np.ndarray) -> np.ndarray:
+    """Return the places where a scan ends: at the border of the picture and beside padding, bool."""
+    return ndimage.binary_dilation(padding) | frame_of(padding.shape)
+
+
 def padding_of(plane: np.ndarray) -> np.ndarray:
     """Find what surrounds a scan: the white margin of a page, and within it the darkest grey in the corners. Bool."""
     darkest, brightest = plane.min(), plane.max()
@@ -109,10 +114,11 @@ def levels_of(plane: np.ndarray, padding: np.ndarray) -> list[float]:
     """
     scan = plane[~padding] if np.count_nonzero(~padding) > padding.size // 50 else plane.ravel()
     darkest, (low, high) = plane.min(), np.percentile(scan, (1, 99))
-    labels, _ = ndimage.label(
-        ndimage.binary_opening((plane <= darkest + PADDING * (high - darkest)) & ~padding, iterations=2)
-    )
-    if np.bincount(labels.ravel())[1:].max(initial=0) > BLACK_LUNG * scan.size:
+    black = ndimage.binary_opening((plane <= darkest + PADDING * (high - darkest)) & ~padding, iterations=2)
+    labels, _ = ndimage.label(black)
+    sizes = np.bincount(labels.ravel())
+    sizes[labels[edge_of(padding)]] = 0
+    if sizes[1:].max(initial=0) > BLACK_LUNG * scan.size:
         return [float(darkest + ABOVE_BLACK * (high - darkest))]
     found = [threshold_otsu(scan), threshold_otsu(plane)]
     with suppress(ValueError):  # fewer than three grey values
@@ -205,7 +211,7 @@ class _Slice(NamedTuple):
 def _prepared(plane: np.ndarray) -> _Slice:
     plane = ndimage.gaussian_filter(plane.astype(np.float32), SMOOTHING)
     padding = padding_of(plane)
-    edge = ndimage.binary_dilation(padding) | frame_of(plane.shape)
+    edge = edge_of(padding)
     slope = np.hypot(*np.gradient(plane))
     slope /= max(np.percentile(slope, 98), 1e-6)
     low, high = np.percentile(plane, (2, 98))
