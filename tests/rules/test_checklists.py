@@ -18,12 +18,12 @@ RULES = ("selection_table", "power_table", "risk_table", "risk_page", "checklist
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
     """The folder, and all that Snakemake said."""
     folder = tmp_path_factory.mktemp("checklists")
-    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
+    (folder / "my study.yaml").write_text(STUDY, encoding="utf-8")
     workspace = made_workspace(
         folder,
         {"clinic": "target"},
         **{
-            "study": "study.yaml",
+            "study": "my study.yaml",
             "report": {"title": "A made run", "bootstrap": 0},
             "segmentation": {"method": "classical"},
         },
@@ -112,7 +112,7 @@ def test_checklists(finished: tuple[Workspace, str]) -> None:
 
 def test_an_unknown_key_stops_the_run_before_any_job(finished: tuple[Workspace, str]) -> None:
     workspace, _ = finished
-    (workspace.folder / "study.yaml").write_text("fundin: me\n", encoding="utf-8")
+    (workspace.folder / "my study.yaml").write_text("fundin: me\n", encoding="utf-8")
     done = workspace.snakemake("-n", "--", "checklists")
     assert done.returncode != 0 and "Traceback" not in done.stdout
     assert "study: unknown key fundin; did you mean funding?" in done.stdout

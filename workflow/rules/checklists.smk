@@ -67,14 +67,14 @@ rule risk_table:
         program=program("risk_table"),
         code=code("risk_table"),
         limits=digest_of_files([RISK_RULES]),
-        study=unrecorded(config["study"]),
-        written=digest_of_files([config["study"]] if config["study"] else []),
+        study=unrecorded(STUDY_FILES),
+        written=digest_of_files(STUDY_FILES),
         thesis=repository_file(THESIS),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {params.program:q} --results {params.results:q} --run {params.run:q} --thesis {params.thesis:q}"
-        " --study {params.study} --flow {output.flow} --risk {output.risk} > {log} 2>&1"
+        " --study {params.study:q} --flow {output.flow} --risk {output.risk} > {log} 2>&1"
 
 
 rule risk_page:
@@ -115,15 +115,15 @@ rule checklists_table:
         program=program("checklists_table"),
         code=code("checklists_table"),
         asked=digest_of_checklists(),
-        study=unrecorded(config["study"]),
-        written=digest_of_files([config["study"]] if config["study"] else []),
+        study=unrecorded(STUDY_FILES),
+        written=digest_of_files(STUDY_FILES),
         withheld=STUDY_CHECK.withheld,
         thesis=repository_file(THESIS),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {params.program:q} --results {params.results:q} --run {params.run:q} --thesis {params.thesis:q}"
-        " --study {params.study} --withheld {params.withheld} --checklists {output} > {log} 2>&1"
+        " --study {params.study:q} --withheld {params.withheld} --checklists {output} > {log} 2>&1"
 
 
 rule checklists_page:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 CHECKLISTS = REPOSITORY / "workflow" / "report" / "checklists"
 RISK_RULES = REPOSITORY / "workflow" / "report" / "risk_rules.yaml"
 
+STUDY_FILES = [config["study"]] if config["study"] else []
 EVIDENCE = [f"{RESULTS}/{path}" for path in evidence_inputs(RUN)]
 
 
