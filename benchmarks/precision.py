@@ -33,18 +33,19 @@ from lungsight.training.stage_training import Start, TrainingCohort, in_float32,
 
 
 def trained(
-    cohort: TrainingCohort, pipeline: Pipeline, settings: dict, positive: str, seed: int
+    cohort: TrainingCohort, pipeline: Pipeline, settings: dict, labels: list[str], seed: int
 ) -> tuple[pd.DataFrame, float]:
     """Train a model with these settings; return its predictions and the seconds that its epochs took."""
     import keras
 
     keras.utils.set_random_seed(seed)
     backbone = backbones.load(pipeline.architecture)
-    subsets = cohort.subsets(positive, settings["image_size"])
-    model = Start().build(pipeline.architecture, backbone, settings)
+    classes = cohort.classes(labels)
+    subsets = cohort.subsets(classes, settings["image_size"])
+    model = Start().build(pipeline.architecture, backbone, settings, classes)
     plan = plan_of(settings, 1, seed, fine_tunes=False)
     started = time.monotonic()
-    fit(logits_of(model), backbone, objective_of(settings, subsets[0]), *subsets, plan)
+    fit(logits_of(model), backbone, objective_of(settings, subsets[0], classes, labels), *subsets, plan)
     seconds = time.monotonic() - started
     cached, split = CachedImages.open(cohort.images, cohort.index), read_table(cohort.split, "split")
     inference = make_inference(in_float32(model, backbone, settings), backbone)
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     config = complete_config(yaml.safe_load(args.config.read_text(encoding="utf-8")))
-    positive, name = next(iter(config["labels"])), cohorts_with_role(config, "public")[0]
+    labels, name = list(config["labels"]), cohorts_with_role(config, "public")[0]
     images = args.run / "training/images" / name
     cohort = TrainingCohort(
         args.run / f"splits/{name}/{args.pipeline.input_view}.tsv",
@@ -75,8 +76,8 @@ def main() -> None:
     predictions, seconds = {}, {}
     for precision in ("float32", args.precision):
         settings = config["training"] | of_stage | {"precision": precision}
-        predictions[precision], seconds[precision] = trained(cohort, args.pipeline, settings, positive, config["seed"])
-    rows = paired_rows(*predictions.values(), "slice", positive, config["report"]["bootstrap"], config["seed"])
+        predictions[precision], seconds[precision] = trained(cohort, args.pipeline, settings, labels, config["seed"])
+    rows = paired_rows(*predictions.values(), "slice", labels[0], config["report"]["bootstrap"], config["seed"])
     print(pd.DataFrame(rows).round(3).to_string(index=False))
     apart = np.abs(np.subtract(*(table["probability"] for table in predictions.values()))).max()
     print(f"largest difference of a probability {apart:.3f}; seconds {seconds}")

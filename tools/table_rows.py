@@ -1,5 +1,6 @@
 """Write workflow/scripts/lungsight/rows.py, the type of a row of every table, from workflow/schemas/*.table.yaml."""
 
+import keyword
 import sys
 from pathlib import Path
 
@@ -33,11 +34,16 @@ def class_of(table: str) -> str:
     """Write the class of one table's rows."""
     schema = table_schema(table)
     name = "".join(word.capitalize() for word in table.split("_"))
+    types = {
+        column: type_of(definition) if column in schema["required"] else f"NotRequired[{type_of(definition)}]"
+        for column, definition in schema["properties"].items()
+    }
+    if any(map(keyword.iskeyword, types)):  # a word of Python is no attribute of a class
+        fields = [f'        "{column}": {kind},' for column, kind in types.items()]
+        lines = [f"{name}Row = TypedDict(", f'    "{name}Row",', "    {", *fields, "    },", ")"]
+        return "\n".join([*lines, f'"""Row of the table `{table}`."""']) + "\n"
     lines = [f"class {name}Row(TypedDict):", f'    """Row of the table `{table}`."""', ""]
-    for column, definition in schema["properties"].items():
-        kind = type_of(definition)
-        lines.append(f"    {column}: {kind if column in schema['required'] else f'NotRequired[{kind}]'}")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(f"    {column}: {kind}" for column, kind in types.items())]) + "\n"
 
 
 def row_types() -> str:

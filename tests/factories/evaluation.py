@@ -9,7 +9,7 @@ from lungsight.evaluation.performance_differences import Model, difference_table
 from lungsight.evaluation.subgroups import groupings_of, subgroup_rows
 from lungsight.files import read_json
 from lungsight.run_description import RunDescription, models_of
-from lungsight.tables import columns_of, read_table, write_table
+from lungsight.tables import columns_in, read_table, write_table
 from lungsight.training.pipelines import Pipeline, model_columns
 from tests.factories.tables import NEGATIVE, POSITIVE
 
@@ -53,4 +53,6 @@ def made_evaluation_tables(folder: Path, run: RunDescription) -> None:
             rows["subgroups"] += [{**model, "cohort": path.stem, **row} for row in subgroup_rows(table, groups, *how)]
     write_table(folder / "report/differences.tsv", difference_table(predictions, *how), schema="differences")
     for name, of_table in rows.items():
-        write_table(folder / f"report/{name}.tsv", pd.DataFrame(of_table, columns=columns_of(name)), schema=name)
+        write_table(
+            folder / f"report/{name}.tsv", pd.DataFrame(of_table, columns=columns_in(name, of_table)), schema=name
+        )

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from lungsight.classes import with_probabilities
 from lungsight.files import read_json
 from lungsight.tables import read_table, write_table
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
@@ -12,6 +15,8 @@ from tests.factories.run import made_finished_run
 from tests.factories.tables import POSITIVE, made_cohort, made_split, save_manifest
 from tests.factories.workspace import Workspace
 from tests.rules.test_training import MODEL, SIZE, workspace
+
+THREE = ["Covid-19", "CAP", "Non Covid"]
 
 
 def made_predictions(space: Workspace, pipelines: list[str]) -> None:
@@ -159,7 +164,94 @@ def test_selection_table(finished: Workspace) -> None:
 
 
 def test_evaluate(finished: Workspace) -> None:
-    tables = ("performance_differences", "evaluate_subgroups", "evaluation_tables", "selection_table")
+    tables = ("performance_differences", "evaluate_subgroups", "evaluation_tables", "selection_table", "class_tables")
     finished.must_reach("evaluate", "metrics_table", *tables)
     made = {path.stem for path in (finished.run_folder / "report").glob("*.tsv")}
-    assert {"metrics", "differences", "subgroups", "aggregation", "reliability", "selection"} <= made
+    assert {
+        "metrics",
+        "differences",
+        "subgroups",
+        "aggregation",
+        "reliability",
+        "selection",
+        "classes",
+        "confusion",
+    } <= made
+
+
+def three_class_predictions(space: Workspace, cohort: str, labels: list[str]) -> pd.DataFrame:
+    """Predictions of a cohort with these labels, in a run of three classes."""
+    rng = np.random.default_rng(len(labels))
+    slices = made_cohort(space.run_folder, cohort, patients=24, slices=2, size=SIZE)
+    truth = np.arange(len(slices)) // 2 % len(labels)
+    slices = slices.assign(label=np.array(labels, dtype=object)[truth])
+    p = np.exp(rng.normal(size=(len(slices), 3)))
+    p /= p.sum(axis=1, keepdims=True)
+    predicted = np.array(THREE, dtype=object)[p.argmax(axis=1)]
+    subsets = np.where(np.arange(len(slices)) // 6 % 2, "val", "test")
+    table = slices[["slice", "patient", "label"]].assign(split=subsets, predicted=predicted)
+    return with_probabilities(table, p)
+
+
+def three_class_space(folder: Path, **more: dict) -> tuple[Workspace, dict[str, pd.DataFrame]]:
+    """A run of three classes with predictions of both stages; the hospital has no CAP."""
+    space = workspace(folder)
+    space.config |= {"labels": {name: [name] for name in THREE}, **more}
+    space.write_config()
+    tables = {
+        "curated": three_class_predictions(space, "curated", THREE),
+        "hospital": three_class_predictions(space, "hospital", ["Covid-19", "Non Covid"]),
+    }
+    for stage, cohort in ((1, "curated"), (1, "hospital"), (2, "hospital")):
+        path = space.run_folder / f"models/whole-small_cnn-scratch/stage{stage}/predictions/{cohort}.tsv"
+        write_table(path, tables[cohort], "predictions")
+    return space, tables
+
+
+def test_class_tables(tmp_path: Path) -> None:
+    costs = [[0, 50, 50], [1, 0, 1], [1, 1, 0]]
+    space, tables = three_class_space(tmp_path, evaluation={"costs": costs}, report={"bootstrap": 20})
+    space.must_run("class_tables", "report/classes.tsv")
+    classes = read_table(space.run_folder / "report/classes.tsv", "classes")
+    confusion = read_table(space.run_folder / "report/confusion.tsv", "confusion")
+    key = ["stage", "cohort", "unit", "probabilities"]
+    shown = classes[key].drop_duplicates().itertuples(index=False, name=None)
+    assert list(shown) == [
+        *((1, "curated", unit, "raw") for unit in ("slice", "patient")),
+        *((1, "hospital", unit, how) for how in ("raw", "renormalised") for unit in ("slice", "patient")),
+        *((2, "hospital", unit, how) for how in ("raw", "renormalised") for unit in ("slice", "patient")),
+    ]
+    assert list(classes["class"]) == THREE * 10
+    test = tables["curated"].query("split == 'test'")
+    # To miss a Covid-19 costs fifty: nearly everything is called so.
+    p = test[["p_1", "p_2", "p_3"]].to_numpy()
+    called = (p @ np.array(costs)).argmin(axis=1)
+    assert (called == 0).mean() > 0.5
+    counts = confusion.query("stage == 1 and cohort == 'curated' and unit == 'slice'")["n"].to_numpy().reshape(3, 3)
+    for true, label in enumerate(THREE):
+        assert counts[true].tolist() == [((test["label"] == label) & (called == k)).sum() for k in range(3)]
+    row = classes.query("stage == 1 and cohort == 'curated' and unit == 'slice'").iloc[0]
+    assert row["sensitivity"] == pytest.approx(counts[0, 0] / counts[0].sum())
+    assert row["sensitivity_lo"] <= row["sensitivity"] <= row["sensitivity_hi"]
+    validated = classes.groupby(["stage", "unit"])["temperature"].nunique()
+    assert (validated == 1).all(), "fitted once, on the cohort of the training"
+
+
+def test_renormalised_metrics(tmp_path: Path) -> None:
+    space, tables = three_class_space(tmp_path, report={"bootstrap": 20})
+    for stage in (1, 2):
+        space.must_run("evaluate_model", f"models/whole-small_cnn-scratch/stage{stage}/metrics.json")
+    space.must_run("renormalised_metrics", "report/renormalised.tsv")
+    table = read_table(space.run_folder / "report/renormalised.tsv", "renormalised")
+    assert list(table[["stage", "cohort", "unit"]].itertuples(index=False, name=None)) == [
+        (stage, "hospital", unit) for stage in (1, 2) for unit in ("slice", "patient")
+    ]
+    test = tables["hospital"].query("split == 'test'")
+    score = test["p_1"] / (test["p_1"] + test["p_3"])
+    assert table.loc[0, "roc_auc"] == pytest.approx(roc_auc_score(test["label"] == "Covid-19", score))
+    assert table.loc[0, "hand_till"] == pytest.approx(table.loc[0, "roc_auc"])
+    space.run_folder.joinpath("report/renormalised.tsv").unlink()
+    path = space.run_folder / "models/whole-small_cnn-scratch/stage1/predictions/curated.tsv"
+    write_table(path, tables["curated"].drop(columns="p_3"), "predictions")
+    done = space.run_rule("evaluate_model", "models/whole-small_cnn-scratch/stage1/metrics.json")
+    assert done.returncode != 0 and "column p_3 is missing; labels has 3 classes" in done.stdout

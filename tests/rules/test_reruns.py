@@ -229,6 +229,7 @@ EDITS = {
         {
             **{"evaluate_model": 8, "summarise_maps": 8, "audit_intervals": 8, "metadata_classifier": 4},
             **dict.fromkeys(("metrics_table", "saliency_table", "audit_tables", "rank_pipelines", "write_report"), 1),
+            "class_tables": 1,
         },
         DEAR | {"make_split", "draw_overlays"},
     ),
@@ -311,6 +312,11 @@ EDITS = {
         setting(segmentation={"epochs": 3}),
         {"nnunet_train": 1},
         CONVERSION | {"nnunet_prepare"},
+    ),
+    "what it costs to take one class for the other": (
+        setting(evaluation={"costs": [[0, 2], [1, 0]]}),
+        {"class_tables": 1},
+        DEAR | {"evaluate_model", "performance_differences", "evaluate_subgroups", "write_report"},
     ),
     "the distance of near duplicates": (setting(intake={"duplicate_distance": 3}), {"find_duplicates": 1}, DEAR),
 }

@@ -90,7 +90,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
             written(more="intake: yes"),
             "intake: true (yes, no, on and off mean true and false to YAML) stands where keys",
         ),
-        (written().replace("Non Covid: [normal]", "b: [c], d: [e]"), "labels: 3 are written here; write at most 2."),
+        (written().replace(", Non Covid: [normal]", ""), "labels: 1 is written here; write at least 2."),
         (written(more="intake: {window: [1]}"), "intake.window: 1 is written here; write at least 2."),
         ("{}", "the config: results, cohorts must be given."),
         # Paths.

@@ -5,6 +5,7 @@ from lungsight.run_description import audit_inputs, ranking_inputs
 
 rule audit_stage:
     input:
+        classes=two_classes_alone,
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
@@ -86,6 +87,7 @@ rule forensics_table:
 
 rule metadata_classifier:
     input:
+        classes=two_classes_alone,
         split=f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv",
         slices=f"{COHORT}/slices.tsv",
         cases=f"{COHORT}/cases.tsv",

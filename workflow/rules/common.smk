@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(SCRIPTS))
 
 from lungsight.checklists.study import check_study
+from lungsight.classes import Classes
 from lungsight.code import digest_of, libraries_of
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
@@ -32,6 +33,7 @@ from lungsight.run_record import RunRecord
 from lungsight.segmentation.model_folder import check_given_model
 from lungsight.splits.settings import earlier_files
 from lungsight.training import backbones
+from lungsight.training.cohort_classes import class_notices
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline, check_pipelines, pipelines_of, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 from lungsight.training.regions import WHOLE_IMAGE
@@ -203,6 +205,16 @@ def images_of_stage(wildcards):
     return images_folder(Pipeline.parse(wildcards.pipeline), training_cohort(wildcards))
 
 
+def two_classes_alone(wildcards):
+    """An input of rules that know two classes: nothing, or a message where the config has more."""
+    if len(config["labels"]) > 2:
+        stop(
+            f"labels has {len(config['labels'])} classes. Explanations, the audit, the report and predictions of new scans"
+            " know two so far. Run up to the evaluation: snakemake --configfile … --cores N evaluate"
+        )
+    return []
+
+
 def predictions_of_stage(wildcards):
     """What a model predicts for the cohort that it is trained on."""
     folder = MODEL.format(pipeline=wildcards.pipeline, stage=wildcards.stage)
@@ -231,7 +243,7 @@ def of_models(pattern):
 
 # What every program with intervals needs: the positive class, how often patients are drawn anew, and the seed.
 STATISTICS = {
-    "positive": next(iter(config["labels"])),
+    "positive": Classes.of(config["labels"]).positive,
     "resamples": config["report"]["bootstrap"],
     "seed": config["seed"],
 }

@@ -11,6 +11,11 @@ from lungsight.training.pipelines import input_views_of
 from lungsight.training.settings import identity_of_start, start_files, start_of
 
 LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
+# What every program with several classes needs: all of them in order, and what it costs to take one for another.
+CLASSES = {"labels": list(config["labels"]), "costs": config["evaluation"]["costs"]}
+# With two classes, the costs change no number but those of class_tables.
+CLASSES_OF_MANY = CLASSES if len(config["labels"]) > 2 else CLASSES | {"costs": None}
+COHORTS_TRAINED_ON = {role: name for role in ROLE_OF_STAGE.values() for name in cohorts_with_role(config, role)}
 CONDITIONS = f"{RESULTS}/leakage_inflation/conditions/{{input_view}}"
 
 
@@ -34,9 +39,10 @@ rule evaluate_model:
         model=folder(MODEL),
         training_cohort=training_cohort,
         statistics=as_json(STATISTICS),
+        classes=as_json(CLASSES_OF_MANY),
     shell:
         "python {params.program:q} --model {params.model} --training-cohort {params.training_cohort}"
-        " --statistics {params.statistics:q} --predictions {input.predictions} --metrics {output} > {log} 2>&1"
+        " --statistics {params.statistics:q} --classes {params.classes:q} --predictions {input.predictions} --metrics {output} > {log} 2>&1"
 
 
 rule performance_differences:
@@ -59,9 +65,44 @@ rule performance_differences:
         program=program("performance_differences"),
         code=code("performance_differences"),
         statistics=as_json(STATISTICS),
+        classes=as_json(CLASSES_OF_MANY),
     shell:
-        "python {params.program:q} --statistics {params.statistics:q} --predictions {input.predictions}"
-        " --differences {output} > {log} 2>&1"
+        "python {params.program:q} --statistics {params.statistics:q} --classes {params.classes:q}"
+        " --predictions {input.predictions} --differences {output} > {log} 2>&1"
+
+
+rule class_tables:
+    input:
+        predictions=predictions_of_models(stages_of(config)),
+    output:
+        classes=report(
+            f"{RESULTS}/report/classes.tsv",
+            caption="../report/classes.rst",
+            category="Tables",
+            labels={"table": "how well, by class"},
+        ),
+        confusion=report(
+            f"{RESULTS}/report/confusion.tsv",
+            caption="../report/confusion.rst",
+            category="Tables",
+            labels={"table": "which class is taken for which"},
+        ),
+    log:
+        f"{RESULTS}/logs/class_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/class_tables.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("class_tables"),
+        code=code("class_tables"),
+        resampling=as_json({name: STATISTICS[name] for name in ("resamples", "seed")}),
+        classes=as_json(CLASSES),
+        cohorts=as_json(COHORTS_TRAINED_ON),
+    shell:
+        "python {params.program:q} --resampling {params.resampling:q} --classes {params.classes:q}"
+        " --cohorts {params.cohorts:q} --predictions {input.predictions} --by-class {output.classes}"
+        " --confusion {output.confusion} > {log} 2>&1"
 
 
 rule evaluate_subgroups:
@@ -86,9 +127,10 @@ rule evaluate_subgroups:
         code=code("evaluate_subgroups"),
         cohorts=expand(COHORT, cohort=labelled_cohorts()),
         statistics=as_json(STATISTICS),
+        classes=as_json(CLASSES_OF_MANY),
     shell:
         "python {params.program:q} --cohorts {params.cohorts} --statistics {params.statistics:q}"
-        " --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
+        " --classes {params.classes:q} --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
 
 
 # Without a model too: whom intake and quality control left out.
@@ -151,6 +193,27 @@ rule evaluation_tables:
     shell:
         "python {params.program:q} --metrics {input.metrics} --aggregation {output.aggregation}"
         " --reliability {output.reliability} > {log} 2>&1"
+
+
+if len(config["labels"]) > 2:
+
+    # Rows of cohorts that lack a class, with the probabilities of their own classes divided by their sum.
+    rule renormalised_metrics:
+        input:
+            metrics=of_models(f"{MODEL}/metrics.json"),
+        output:
+            f"{RESULTS}/report/renormalised.tsv",
+        log:
+            f"{RESULTS}/logs/renormalised_metrics.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/renormalised_metrics.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            program=program("renormalised_metrics"),
+            code=code("renormalised_metrics"),
+        shell:
+            "python {params.program:q} --metrics {input.metrics} --renormalised {output} > {log} 2>&1"
 
 
 rule metrics_table:
@@ -277,4 +340,6 @@ rule evaluate:
         rules.performance_differences.output,
         rules.evaluate_subgroups.output,
         rules.evaluation_tables.output,
+        rules.class_tables.output,
+        *([rules.renormalised_metrics.output] if len(config["labels"]) > 2 else []),
         rules.selection_table.output,

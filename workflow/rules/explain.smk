@@ -10,6 +10,7 @@ STATED = ("iou_level", "margin_mm")
 
 rule explain_stage:
     input:
+        classes=two_classes_alone,
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,

@@ -22,6 +22,8 @@ try:
             log_line(f"{RESULTS} holds another prediction, which this one replaces; --config out=DIR keeps both.")
         for name, cohort in config["cohorts"].items():
             say_if_in_the_future(f"cohorts.{name}.table", os.path.getmtime(cohort["table"]))
+        for notice in class_notices(config, ROWS):
+            log_line(notice)
         if corrected := RECORD.check_key(Path(KEY)):
             log_line(corrected)
         if not {"--forceall", "-F"} & set(sys.argv):

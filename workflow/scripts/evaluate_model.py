@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lungsight.evaluation.intervals import LEVEL
 from lungsight.evaluation.model_evaluation import evaluate_model
+from lungsight.evaluation.predictions import read_predictions
 from lungsight.files import write_json
 from lungsight.program import parser, run
-from lungsight.tables import read_table
 from lungsight.training.pipelines import pipeline_and_stage
 
 
@@ -24,6 +24,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument(
         "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
     )
+    arguments.add_argument("--classes", type=json.loads, required=True, help="labels, in order, and costs, as JSON")
     arguments.add_argument("--predictions", type=Path, nargs="+", required=True, help="named <cohort>.tsv")
     arguments.add_argument("--metrics", type=Path, required=True, help="output")
     return arguments.parse_args()
@@ -34,11 +35,13 @@ def main() -> None:
     args = parse_args()
     (pipeline, stage), statistics = pipeline_and_stage(args.model), args.statistics
     model = {"pipeline": pipeline.name, **pipeline.columns, "stage": stage}
-    tables = {path.stem: read_table(path, "predictions") for path in args.predictions}
-    metrics = evaluate_model(tables, args.training_cohort, **statistics)
+    tables = {path.stem: read_predictions(path, args.classes["labels"]) for path in args.predictions}
+    metrics = evaluate_model(tables, args.training_cohort, **statistics, **args.classes)
     resampling = {name: statistics[name] for name in ("resamples", "seed")}
     intervals = {"level": LEVEL, "resampled": "patients", **resampling}
-    write_json(args.metrics, {**model, "positive": statistics["positive"], "intervals": intervals, **metrics})
+    known = args.classes if len(args.classes["labels"]) > 2 else {}
+    positive = {"positive": statistics["positive"], **known}
+    write_json(args.metrics, {**model, **positive, "intervals": intervals, **metrics})
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from lungsight.evaluation.predictions import read_predictions
 from lungsight.evaluation.subgroups import groupings_of, subgroup_rows
 from lungsight.program import parser, run
-from lungsight.tables import columns_of, read_table, write_table
+from lungsight.tables import columns_in, read_table, write_table
 from lungsight.training.pipelines import Pipeline
 
 
@@ -18,6 +19,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument(
         "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
     )
+    arguments.add_argument("--classes", type=json.loads, required=True, help="labels, in order, and costs, as JSON")
     arguments.add_argument(
         "--predictions", type=Path, nargs="+", required=True, help="<pipeline>/stage<k>/predictions/<cohort>.tsv"
     )
@@ -37,10 +39,10 @@ def main() -> None:
     for path in args.predictions:
         pipeline, stage, _, _ = path.parts[-4:]
         model = {"pipeline": pipeline, **Pipeline.parse(pipeline).columns, "stage": int(stage.removeprefix("stage"))}
-        predictions = read_table(path, "predictions")
-        found = subgroup_rows(predictions, groups[path.stem], **args.statistics)
+        predictions = read_predictions(path, args.classes["labels"])
+        found = subgroup_rows(predictions, groups[path.stem], **args.statistics, **args.classes)
         rows += [{**model, "cohort": path.stem, **row} for row in found]
-    write_table(args.subgroups, pd.DataFrame(rows, columns=columns_of("subgroups")), schema="subgroups")
+    write_table(args.subgroups, pd.DataFrame(rows, columns=columns_in("subgroups", rows)), schema="subgroups")
 
 
 if __name__ == "__main__":

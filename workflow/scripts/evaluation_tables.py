@@ -7,7 +7,7 @@ import pandas as pd
 
 from lungsight.files import read_json
 from lungsight.program import parser, run
-from lungsight.tables import columns_of, write_table
+from lungsight.tables import columns_in, write_table
 
 MODEL = ("pipeline", "framework", "backbone", "weights", "stage")
 
@@ -27,7 +27,7 @@ def main() -> None:
     found = [read_json(path) for path in args.metrics]
     for name, path in (("aggregation", args.aggregation), ("reliability", args.reliability)):
         rows = [{key: model[key] for key in MODEL} | row for model in found for row in model[name]]
-        write_table(path, pd.DataFrame(rows, columns=columns_of(name)), schema=name)
+        write_table(path, pd.DataFrame(rows, columns=columns_in(name, rows)), schema=name)
 
 
 if __name__ == "__main__":

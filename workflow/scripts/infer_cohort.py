@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from lungsight.classes import check_probabilities
 from lungsight.files import read_json
 from lungsight.layout import MODEL, PROVENANCE
 from lungsight.program import parser, run
@@ -32,6 +33,7 @@ def main() -> None:
     pipeline, _ = pipeline_and_stage(args.model)
     images = CachedImages.of(args.images, pipeline.input_view)
     predictions = predict_slices(args.model / MODEL, provenance, read_table(args.split, "split"), images)
+    check_probabilities(predictions, provenance["labels"], where="the model's outputs")
     write_table(args.predictions, predictions, "predictions")
 
 

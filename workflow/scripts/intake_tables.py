@@ -7,6 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
+from lungsight.classes import Classes
 from lungsight.intake.counts import counts_of_cohorts
 from lungsight.intake.duplicates import read_duplicates
 from lungsight.intake.label_predictability import predictability_of_cohorts
@@ -34,7 +35,7 @@ def main() -> None:
     cases = {name: read_table(cohort_folder(args.results, name) / CASES, schema="cases") for name in names}
     labelled = {cohort["name"]: cases[cohort["name"]] for cohort in cohorts if cohort["labelled"]}
     write_table(args.counts, counts_of_cohorts(cases, read_duplicates(args.duplicates)), schema="intake")
-    predictability = predictability_of_cohorts(labelled, args.run["labels"][0])
+    predictability = predictability_of_cohorts(labelled, Classes.of(args.run["labels"]).positive)
     write_table(args.predictability, predictability, schema="intake_labels")
 
 

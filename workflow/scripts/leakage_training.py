@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--conditions", type=Path, nargs="+", required=True, help="splits, named <condition>.tsv")
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(
-        "--settings", type=json.loads, required=True, help="backbone, positive, training and seed, as JSON"
+        "--settings", type=json.loads, required=True, help="backbone, labels, training and seed, as JSON"
     )
     arguments.add_argument("--start", type=json.loads, required=True, help="what the trainings start from, as JSON")
     arguments.add_argument("--code", required=True, help="digest of the code, which checkpoints depend on")
@@ -35,9 +35,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Train under every condition, and write the predictions."""
     args = parse_args()
-    backbone, positive, settings, seed = (args.settings[name] for name in ("backbone", "positive", "training", "seed"))
+    backbone, labels, settings, seed = (args.settings[name] for name in ("backbone", "labels", "training", "seed"))
     prepare_device(args.threads, seed)
-    training = LeakageTraining(backbone, Start.of(args.start), positive, settings, seed, args.checkpoints, args.code)
+    training = LeakageTraining(backbone, Start.of(args.start), labels, settings, seed, args.checkpoints, args.code)
     images = args.images / f"{Pipeline.parse(args.predictions.stem).input_view}.npy", args.images / INDEX
     splits = {path.stem: path for path in args.conditions}
     tables = [

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 from lungsight.evaluation.performance_differences import Model, difference_table
+from lungsight.evaluation.predictions import read_predictions
 from lungsight.program import parser, run
-from lungsight.tables import read_table, write_table
+from lungsight.tables import write_table
 from lungsight.training.pipelines import Pipeline
 
 
@@ -16,6 +17,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument(
         "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
     )
+    arguments.add_argument("--classes", type=json.loads, required=True, help="labels, in order, and costs, as JSON")
     arguments.add_argument(
         "--predictions", type=Path, nargs="+", required=True, help="<pipeline>/stage<k>/predictions/<cohort>.tsv"
     )
@@ -32,8 +34,9 @@ def model_of(path: Path) -> Model:
 def main() -> None:
     """Write the table."""
     args = parse_args()
-    predictions = {(model_of(path), path.stem): read_table(path, "predictions") for path in args.predictions}
-    table = difference_table(predictions, **args.statistics)
+    labels = args.classes["labels"]
+    predictions = {(model_of(path), path.stem): read_predictions(path, labels) for path in args.predictions}
+    table = difference_table(predictions, **args.statistics, **args.classes)
     write_table(args.differences, table, schema="differences")
 
 

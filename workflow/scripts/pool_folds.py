@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lungsight.evaluation.fold_pooling import pool_folds, prediction_files
+from lungsight.evaluation.fold_pooling import pool_folds, prediction_files, with_prediction
 from lungsight.evaluation.model_evaluation import evaluate_predictions
 from lungsight.files import read_json
 from lungsight.program import parser, run
@@ -25,13 +25,15 @@ def main() -> None:
     args = parse_args()
     rows = []
     for path in prediction_files(args.runs):
-        pooled = pool_folds([read_table(run / path, "predictions") for run in args.runs])
         _, pipeline, stage, _, name = path.parts
-        write_table(args.predictions / pipeline / stage / name, pooled, schema="predictions")
         evaluated = read_json(args.runs[0] / "models" / pipeline / stage / "metrics.json")
+        labels = evaluated.get("labels", [])  # written with more than two classes
+        pooled = pool_folds([read_table(run / path, "predictions") for run in args.runs])
+        pooled = with_prediction(pooled, labels)
+        write_table(args.predictions / pipeline / stage / name, pooled, schema="predictions")
         model = {"pipeline": pipeline, **Pipeline.parse(pipeline).columns, "stage": int(stage.removeprefix("stage"))}
         how = evaluated["positive"], evaluated["intervals"]["resamples"], evaluated["intervals"]["seed"]
-        found = evaluate_predictions(pooled, *how)
+        found = evaluate_predictions(pooled, *how, labels, evaluated.get("costs"))
         rows += [model | {"cohort": path.stem, "folds": len(args.runs)} | row for row in found]
     write_table(args.metrics, rows, schema="pooled_metrics")
 

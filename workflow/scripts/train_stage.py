@@ -20,6 +20,7 @@ from lungsight.training.provenance import describe_training, hardware_class
 from lungsight.training.stage_training import (
     Start,
     TrainingCohort,
+    describe_classes,
     in_float32,
     objective_of,
     plan_of,
@@ -51,18 +52,20 @@ def main() -> None:
     (pipeline, stage), start = pipeline_and_stage(args.model), Start.of(args.start)
     device, backbone = prepare_device(args.threads, seed), backbones.load(name)
     cohort = TrainingCohort(args.split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
-    subsets = cohort.subsets(labels[0], settings["image_size"])
-    model = start.build(name, backbone, settings)
+    classes = cohort.classes(labels)
+    subsets = cohort.subsets(classes, settings["image_size"])
+    model = start.build(name, backbone, settings, classes)
     provenance = {
         **{"pipeline": pipeline.name, "framework": pipeline.input_view, "stage": stage},
-        **{"labels": labels, "weights": start.describe(), "inputs": cohort.digests()},
+        **{"labels": labels, **describe_classes(start, classes)},
+        **{"weights": start.describe(), "inputs": cohort.digests()},
         **{"images": dict(zip(("train", "val"), map(len, subsets), strict=True))},
         **describe_training(name, backbone, settings, seed, args.code),
         **{"hardware": hardware_class(device), "threads": args.threads},
     }
     checkpoint = Checkpoint.of(args.checkpoints, provenance)
     plan = plan_of(settings, stage, seed, start.fine_tunes)
-    history = train(model, backbone, objective_of(settings, subsets[0]), *subsets, plan, checkpoint)
+    history = train(model, backbone, objective_of(settings, subsets[0], classes, labels), *subsets, plan, checkpoint)
     with atomic_path(args.model / MODEL) as temporary:
         in_float32(model, backbone, settings).save(temporary)
     write_table(args.model / HISTORY, history, "history")

@@ -11,7 +11,7 @@ from lungsight.intake.label_predictability import (
     label_predictability,
     predictability_of_cohorts,
 )
-from lungsight.tables import check_table, columns_of
+from lungsight.tables import check_table, columns_in
 from tests.factories.tables import POSITIVE, made_cohort
 
 
@@ -58,4 +58,19 @@ def test_the_number_of_slices_of_a_patient_is_an_aspect(tmp_path):
 
 def test_a_run_without_labelled_cohorts_has_an_empty_table():
     table = predictability_of_cohorts({}, POSITIVE)
-    assert table.empty and list(table.columns) == columns_of("intake_labels")
+    assert table.empty and list(table.columns) == columns_in("intake_labels", [])
+
+
+def test_of_three_classes_the_one_that_an_aspect_tells_best_is_named(tmp_path):
+    made_cohort(tmp_path, "c", patients=12)
+    cases = pd.read_csv(tmp_path / "cohorts" / "c" / "cases.tsv", sep="\t", keep_default_na=False)
+    labels = np.array(["Covid-19", "CAP", "Normal"])[np.arange(12) % 3]
+    cases = cases.assign(label=labels, n_slices=np.where(labels == "CAP", 16, 1 + np.arange(12) % 2))
+    cases["source"] = np.where(labels == "Normal", "north", "south")
+    table = predictability_of_cohorts({"c": cases, "two": cases[labels != "CAP"]}, "Covid-19")
+    check_table(table, "intake_labels", "intake_labels")
+    of_three = table[table["cohort"] == "c"].set_index("aspect")
+    assert of_three.loc["slices of a patient", ["class", "balanced_accuracy"]].tolist() == ["CAP", 1.0]
+    assert of_three.loc["source", ["class", "balanced_accuracy"]].tolist() == ["Normal", 1.0]
+    assert set(table.loc[table["cohort"] == "two", "class"]) == {""}
+    assert list(of_three.index) == list(label_predictability("c", cases[labels != "CAP"], "Covid-19")["aspect"])

@@ -264,3 +264,12 @@ def test_a_missing_patient_of_the_metadata_is_no_patient(tmp_path, word):
     (tmp_path / "curated_data" / "curated_data" / "2COVID" / "9_New_1.png").touch()
     (row,) = (row for row in curated_covid_ct(tmp_path, LABELS) if row.path.endswith("9_New_1.png"))
     assert (row.patient, row.skip) == ("", "no_metadata")
+
+
+@pytest.mark.parametrize("third", ["Normal", "Healthy"])
+def test_cap_may_be_a_class_of_its_own(tmp_path, third):
+    made_curated(tmp_path)
+    rows = curated_covid_ct(tmp_path, {"Covid-19": ["covid"], "Pneumonia": ["CAP"], third: ["healthy lung"]})
+    assert {row.path.split("/")[-2]: row.label for row in rows if not row.skip} == {
+        **{"1NonCOVID": third, "2COVID": "Covid-19", "3CAP": "Pneumonia"}
+    }

@@ -84,6 +84,8 @@ def test_it_says_what_the_audit_could_not_see(results):
     assert "compared with contours in 0 test cases" in card
     assert "rank correlation 0.90 (0.85–0.95)" in card
     assert "No external cohort" not in card
+    lesions = results.summaries[MODEL]["methods"][0]["lesions"]["known"]
+    assert f"Lesions are drawn in {lesions} of 18 test slices" in card
 
 
 def test_a_name_with_markup_is_shown_as_it_is():

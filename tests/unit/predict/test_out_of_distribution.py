@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 
-from lungsight.predict.image_descriptors import DESCRIPTORS, GROUPS
+from lungsight.predict.image_descriptors import DESCRIPTORS, GROUPS, NAMES
 from lungsight.predict.out_of_distribution import (
     ALARM_RATE,
     DISTANCES,
@@ -204,7 +204,7 @@ def test_a_value_far_from_the_training_is_named(column, value, word):
     near = replace(near, features=near.features * 0, descriptors=near.descriptors * 0)
     (alarm,) = alarms_of(cases(**{column: value}).iloc[0].to_dict(), near, trained)
     assert alarm.word == word
-    assert f"{value:.4g}" in alarm.text and ";" not in alarm.text
+    assert f"{value:.4g}".replace("-", "−") in alarm.text and ";" not in alarm.text
 
 
 def test_a_slice_spacing_names_its_unit_and_the_range():
@@ -219,7 +219,9 @@ def test_an_image_far_from_the_training_names_the_group_of_its_descriptors(group
     slices = described(rng, n=3)
     places = [DESCRIPTORS.index(name) for name in GROUPS[group]]
     slices.descriptors[:, places[1]] = 40.0
-    assert words(cases(), slices, trained) == [group]
+    (alarm,) = alarms_of(cases().iloc[0].to_dict(), slices, trained)
+    assert alarm.word == group
+    assert alarm.text.startswith(f"{NAMES[DESCRIPTORS[places[1]]]} 40.00 (98 % of the training: −2.")
 
 
 def test_features_far_from_the_training_are_named():

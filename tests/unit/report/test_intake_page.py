@@ -9,9 +9,11 @@ import pytest
 
 from lungsight.intake.counts import counts_of_cohorts
 from lungsight.intake.label_predictability import predictability_of_cohorts
+from lungsight.report.charts import BLUE, ORANGE, class_colours
 from lungsight.report.intake_page import (
     SHOWN_ON_SHEET,
     IntakeResults,
+    about_predictability,
     contact_sheet,
     ids_table,
     render_intake,
@@ -123,6 +125,18 @@ def test_the_page_says_how_patient_ids_were_read(results):
     assert rows["nsclc"] == ["3", "0", "3", "3", "0", "no two ids are alike"]
     assert rows["hospital"] == ["29", "1", "21", "19", "2", "normalise: alike is one patient"]
     assert "How patient ids were read" in render_intake(results)
+
+
+def test_up_to_twenty_classes_have_a_colour_each():
+    assert class_colours(2) == [BLUE, ORANGE]
+    assert len({*class_colours(20)}) == 20
+
+
+def test_an_aspect_that_tells_one_class_of_several_names_it():
+    row = {"cohort": "c", "aspect": "source", "patients": 9, "balanced_accuracy": 1.0}
+    (named,), (unnamed,) = (about_predictability(pd.DataFrame([row | more])) for more in ({"class": "CAP"}, {}))
+    assert named.text == "c: source decides which cases are CAP (1.00; chance is 0.50)."
+    assert unnamed.text == "c: source decides the label (1.00; chance is 0.50)."
 
 
 def test_what_the_making_tells_is_on_the_page_and_the_page_stays_small(results):

@@ -20,7 +20,7 @@ def leakage_training_settings(wildcards):
     """What the config says of the trainings of the leakage experiment, and what they start from."""
     settings = {
         "backbone": backbone_of(wildcards),
-        "positive": STATISTICS["positive"],
+        "labels": list(config["labels"]),
         "training": settings_of_leakage_training(config, wildcards.pipeline),
         "seed": config["seed"],
         "start": identity_of_start(start_of(config, RESULTS, wildcards.pipeline, "1")),

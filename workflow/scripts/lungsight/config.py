@@ -131,7 +131,7 @@ def _no_folder(folder: Path) -> str:
 
 
 def _label_problems(labels: dict) -> list[str]:
-    """List class names that tables cannot hold, and words that stand for both classes."""
+    """List class names that tables cannot hold, and words that stand for two classes."""
     wrong = [
         f"labels: the class {name!r} would run as a formula where a spreadsheet opens the results; write it in words."
         for name in labels
@@ -149,9 +149,15 @@ def _label_problems(labels: dict) -> list[str]:
         same = spelt.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
         if same != name:
             wrong.append(f"labels: the classes {same!r} and {name!r} differ only in case; name them apart.")
-    words = [word for name, synonyms in labels.items() for word in {name, *synonyms}]
+    classes_of: dict[str, list[str]] = {}
+    for name, synonyms in labels.items():
+        for word in {name, *synonyms}:
+            classes_of.setdefault(word, []).append(name)
     return wrong + [
-        f"labels: the word {word!r} means both classes." for word in sorted(set(words)) if words.count(word) > 1
+        f"labels: the word {word!r} means {'both' if len(labels) == 2 else 'several'} classes"
+        + (f" ({', '.join(names)})." if len(labels) > 2 else ".")
+        for word, names in sorted(classes_of.items())
+        if len(names) > 1
     ]
 
 

@@ -16,6 +16,7 @@ from lungsight.config import (
     with_presets,
 )
 from lungsight.errors import UserError
+from lungsight.evaluation.settings import evaluation_problems
 from lungsight.intake.settings import (
     intake_problems,
     name_layout_tables,
@@ -26,7 +27,10 @@ from lungsight.segmentation.settings import segmentation_problems
 from lungsight.splits.settings import split_problems
 from lungsight.training.settings import training_problems
 
-CHECKS = (path_problems, cohort_problems, intake_problems, segmentation_problems, split_problems, training_problems)
+CHECKS = (
+    *(path_problems, cohort_problems, intake_problems, segmentation_problems, split_problems, training_problems),
+    evaluation_problems,
+)
 
 
 def complete_config(config: dict) -> dict:

@@ -47,6 +47,21 @@ class AggregationRow(TypedDict):
     roc_auc_hi: float
     pr_auc_lo: float
     pr_auc_hi: float
+    macro_f1: NotRequired[float]
+    macro_f1_lo: NotRequired[float]
+    macro_f1_hi: NotRequired[float]
+    macro_auc: NotRequired[float]
+    macro_auc_lo: NotRequired[float]
+    macro_auc_hi: NotRequired[float]
+    hand_till: NotRequired[float]
+    hand_till_lo: NotRequired[float]
+    hand_till_hi: NotRequired[float]
+    balanced_accuracy: NotRequired[float]
+    balanced_accuracy_lo: NotRequired[float]
+    balanced_accuracy_hi: NotRequired[float]
+    kappa: NotRequired[float]
+    kappa_lo: NotRequired[float]
+    kappa_hi: NotRequired[float]
 
 
 class AuditRow(TypedDict):
@@ -108,6 +123,47 @@ class ChecklistsRow(TypedDict):
     state: str
 
 
+ClassesRow = TypedDict(
+    "ClassesRow",
+    {
+        "pipeline": str,
+        "framework": str,
+        "backbone": str,
+        "weights": str,
+        "stage": int,
+        "cohort": str,
+        "unit": str,
+        "probabilities": str,
+        "class": str,
+        "n": int,
+        "sensitivity": float,
+        "sensitivity_lo": float,
+        "sensitivity_hi": float,
+        "specificity": float,
+        "specificity_lo": float,
+        "specificity_hi": float,
+        "precision": float,
+        "precision_lo": float,
+        "precision_hi": float,
+        "f1": float,
+        "f1_lo": float,
+        "f1_hi": float,
+        "roc_auc": float,
+        "roc_auc_lo": float,
+        "roc_auc_hi": float,
+        "brier": float,
+        "brier_lo": float,
+        "brier_hi": float,
+        "ece": float,
+        "ece_lo": float,
+        "ece_hi": float,
+        "ece_calibrated": float,
+        "temperature": float,
+    },
+)
+"""Row of the table `classes`."""
+
+
 class ComparisonsRow(TypedDict):
     """Row of the table `comparisons`."""
 
@@ -123,6 +179,22 @@ class ComparisonsRow(TypedDict):
     difference_lo: float
     difference_hi: float
     reason: str
+
+
+class ConfusionRow(TypedDict):
+    """Row of the table `confusion`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    unit: str
+    probabilities: str
+    true: str
+    predicted: str
+    n: int
 
 
 class ConvertedCasesRow(TypedDict):
@@ -296,13 +368,17 @@ class IntakeRow(TypedDict):
     slices: int
 
 
-class IntakeLabelsRow(TypedDict):
-    """Row of the table `intake_labels`."""
-
-    cohort: str
-    aspect: str
-    patients: int
-    balanced_accuracy: float
+IntakeLabelsRow = TypedDict(
+    "IntakeLabelsRow",
+    {
+        "cohort": str,
+        "aspect": str,
+        "patients": int,
+        "balanced_accuracy": float,
+        "class": NotRequired[str],
+    },
+)
+"""Row of the table `intake_labels`."""
 
 
 class InterventionLogitsRow(TypedDict):
@@ -447,6 +523,21 @@ class MetricsRow(TypedDict):
     brier_hi: float
     ece_lo: float
     ece_hi: float
+    macro_f1: NotRequired[float]
+    macro_f1_lo: NotRequired[float]
+    macro_f1_hi: NotRequired[float]
+    macro_auc: NotRequired[float]
+    macro_auc_lo: NotRequired[float]
+    macro_auc_hi: NotRequired[float]
+    hand_till: NotRequired[float]
+    hand_till_lo: NotRequired[float]
+    hand_till_hi: NotRequired[float]
+    balanced_accuracy: NotRequired[float]
+    balanced_accuracy_lo: NotRequired[float]
+    balanced_accuracy_hi: NotRequired[float]
+    kappa: NotRequired[float]
+    kappa_lo: NotRequired[float]
+    kappa_hi: NotRequired[float]
     thesis_accuracy: float
     thesis_precision: float
     thesis_recall: float
@@ -530,6 +621,21 @@ class PooledMetricsRow(TypedDict):
     brier_hi: float
     ece_lo: float
     ece_hi: float
+    macro_f1: NotRequired[float]
+    macro_f1_lo: NotRequired[float]
+    macro_f1_hi: NotRequired[float]
+    macro_auc: NotRequired[float]
+    macro_auc_lo: NotRequired[float]
+    macro_auc_hi: NotRequired[float]
+    hand_till: NotRequired[float]
+    hand_till_lo: NotRequired[float]
+    hand_till_hi: NotRequired[float]
+    balanced_accuracy: NotRequired[float]
+    balanced_accuracy_lo: NotRequired[float]
+    balanced_accuracy_hi: NotRequired[float]
+    kappa: NotRequired[float]
+    kappa_lo: NotRequired[float]
+    kappa_hi: NotRequired[float]
 
 
 class PowerRow(TypedDict):
@@ -559,7 +665,48 @@ class PredictionsRow(TypedDict):
     label: str
     split: str
     probability: float
+    p_1: NotRequired[float]
+    p_2: NotRequired[float]
+    p_3: NotRequired[float]
+    p_4: NotRequired[float]
+    p_5: NotRequired[float]
+    p_6: NotRequired[float]
+    p_7: NotRequired[float]
+    p_8: NotRequired[float]
+    p_9: NotRequired[float]
+    p_10: NotRequired[float]
+    p_11: NotRequired[float]
+    p_12: NotRequired[float]
+    p_13: NotRequired[float]
+    p_14: NotRequired[float]
+    p_15: NotRequired[float]
+    p_16: NotRequired[float]
+    p_17: NotRequired[float]
+    p_18: NotRequired[float]
+    p_19: NotRequired[float]
+    p_20: NotRequired[float]
+    predicted: NotRequired[str]
     patient_probability: NotRequired[float]
+    patient_p_1: NotRequired[float]
+    patient_p_2: NotRequired[float]
+    patient_p_3: NotRequired[float]
+    patient_p_4: NotRequired[float]
+    patient_p_5: NotRequired[float]
+    patient_p_6: NotRequired[float]
+    patient_p_7: NotRequired[float]
+    patient_p_8: NotRequired[float]
+    patient_p_9: NotRequired[float]
+    patient_p_10: NotRequired[float]
+    patient_p_11: NotRequired[float]
+    patient_p_12: NotRequired[float]
+    patient_p_13: NotRequired[float]
+    patient_p_14: NotRequired[float]
+    patient_p_15: NotRequired[float]
+    patient_p_16: NotRequired[float]
+    patient_p_17: NotRequired[float]
+    patient_p_18: NotRequired[float]
+    patient_p_19: NotRequired[float]
+    patient_p_20: NotRequired[float]
 
 
 class PrintedRow(TypedDict):
@@ -582,6 +729,66 @@ class ReliabilityRow(TypedDict):
     n: int
     mean_probability: float
     share_positive: float
+
+
+class RenormalisedRow(TypedDict):
+    """Row of the table `renormalised`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    unit: str
+    threshold: float
+    n: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    accuracy: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    roc_auc: float
+    pr_auc: float
+    brier: float
+    ece: float
+    accuracy_lo: float
+    accuracy_hi: float
+    precision_lo: float
+    precision_hi: float
+    recall_lo: float
+    recall_hi: float
+    specificity_lo: float
+    specificity_hi: float
+    f1_lo: float
+    f1_hi: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    pr_auc_lo: float
+    pr_auc_hi: float
+    brier_lo: float
+    brier_hi: float
+    ece_lo: float
+    ece_hi: float
+    macro_f1: float
+    macro_f1_lo: float
+    macro_f1_hi: float
+    macro_auc: float
+    macro_auc_lo: float
+    macro_auc_hi: float
+    hand_till: float
+    hand_till_lo: float
+    hand_till_hi: float
+    balanced_accuracy: float
+    balanced_accuracy_lo: float
+    balanced_accuracy_hi: float
+    kappa: float
+    kappa_lo: float
+    kappa_hi: float
 
 
 class ReportAuditRow(TypedDict):
@@ -934,6 +1141,12 @@ class SubgroupsRow(TypedDict):
     specificity: float
     specificity_lo: float
     specificity_hi: float
+    hand_till: NotRequired[float]
+    hand_till_lo: NotRequired[float]
+    hand_till_hi: NotRequired[float]
+    balanced_accuracy: NotRequired[float]
+    balanced_accuracy_lo: NotRequired[float]
+    balanced_accuracy_hi: NotRequired[float]
 
 
 class SystemsRow(TypedDict):

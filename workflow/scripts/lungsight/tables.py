@@ -6,7 +6,7 @@ text; an empty field is "". Yes/no columns are the integers 1 and 0. `lungsight.
 table.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
@@ -38,6 +38,12 @@ def _row_validator(name: str) -> Callable[[dict], dict]:
 def columns_of(name: str) -> list[str]:
     """Return the columns of the table `name`, in order."""
     return list(table_schema(name)["properties"])
+
+
+def columns_in(name: str, rows: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return the columns of the table `name` that it must have, and those of the others that a row holds, in order."""
+    held = {column for row in rows for column in row} | set(table_schema(name)["required"])
+    return [column for column in columns_of(name) if column in held]
 
 
 def types_of(column: dict) -> set[str]:

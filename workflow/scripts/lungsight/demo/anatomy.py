@@ -9,6 +9,7 @@ from lungsight.demo.body import Body
 from lungsight.demo.canvas import Canvas
 from lungsight.demo.fields import Waves, coverage
 from lungsight.demo.lesions import DISEASES, Lesions, draw_lesions
+from lungsight.demo.pneumonia import AIR_HU, Consolidation
 from lungsight.demo.scanner import MARK_HU, SCANNERS, Scanner, acquire, mark_pixels
 from lungsight.demo.vessels import Vessels, grow_vessels, vessel_shares
 
@@ -66,7 +67,7 @@ class _Person:
 
     body: Body
     vessels: Vessels
-    lesions: Lesions | None
+    lesions: Lesions | Consolidation | None
     bend_x: Waves
     bend_y: Waves
     strands: Waves
@@ -134,6 +135,8 @@ def _paint_lungs(canvas: Canvas, person: _Person, thickness: float, airway: np.n
         tissue += air * (-940.0 - tissue)
         if person.lesions is not None:
             tissue += solid * (person.lesions.solid + 0.3 * grain - tissue)
+        if isinstance(person.lesions, Consolidation):  # its bronchi stay open
+            tissue += solid * person.lesions.lumen(canvas, thickness) * (AIR_HU - tissue)
         canvas.blend(inside, tissue)
     right = lung & (canvas.x > 0)
     return lung & ~right, right, lesion
@@ -179,7 +182,7 @@ def thorax(
         Planes from below to above the lungs.
     scanner : str
         A key of `scanner.SCANNERS`; decides how the person looks.
-    disease : {"none", "nodule", "covid", "tumour"}
+    disease : {"none", "nodule", "covid", "tumour", "pneumonia"}
     lungs_only : bool
         Draw all planes through the lungs instead.
     mark : bool

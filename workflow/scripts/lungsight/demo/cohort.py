@@ -10,7 +10,7 @@
     truth/                <path without its ending>.nii.gz: uint8, 0 background, 1 lung, 2 lesion, on canonical axes
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from lungsight.parallel import in_processes
 from lungsight.program import progress
 
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
+# Class in the table → disease of its patients. About half of those who have none have a nodule where it is not normal.
+DISEASE_OF = {POSITIVE: "covid", NEGATIVE: "none", "CAP": "pneumonia", "Normal": "none"}
 SITES = ("alpha", "beta", "gamma")
 LESION = 2  # in the truth
 # Rows and columns at each site, as a share of the configured matrix.
@@ -39,14 +41,19 @@ def patient_id(number: int) -> str:
     return f"P{number + 1:03d}"
 
 
-def label_of(number: int) -> str:
-    """Assign a class: they alternate."""
-    return (POSITIVE, NEGATIVE)[number % 2]
+def classes_of(cohort: dict[str, Any]) -> list[str]:
+    """List the classes of a phantom cohort as its table words them, in the order in which patients have them."""
+    return cohort["phantom"].get("classes", [POSITIVE, NEGATIVE])
 
 
-def _site_of(number: int) -> str:
-    """Assign a site: it changes with every pair of patients, so that each site has both classes."""
-    return SITES[number // 2 % len(SITES)]
+def label_of(number: int, classes: Sequence[str] = (POSITIVE, NEGATIVE)) -> str:
+    """Assign a class: they take turns."""
+    return classes[number % len(classes)]
+
+
+def _site_of(number: int, cohort: dict[str, Any]) -> str:
+    """Assign a site: it changes when every class has had its turn, so that each site has all of them."""
+    return SITES[number // len(classes_of(cohort)) % len(SITES)]
 
 
 def _rows_of(number: int, cohort: dict[str, Any]) -> list[dict]:
@@ -54,9 +61,9 @@ def _rows_of(number: int, cohort: dict[str, Any]) -> list[dict]:
     patient, phantom = patient_id(number), cohort["phantom"]
     if cohort["role"] == "segmentation":
         return [{"patient": patient, "path": f"{patient}/ct", "mask": f"{patient}/rtstruct.dcm"}]
-    label = label_of(number)
+    label = label_of(number, classes_of(cohort))
     if cohort["format"] == "png":
-        source = _site_of(number)
+        source = _site_of(number, cohort)
         names = [f"{source}/{patient}_{image}.png" for image in range(1, phantom["slices"] + 1)]
     else:
         source = phantom["scanner"]
@@ -90,7 +97,7 @@ def cohort_table(name: str, cohort: dict[str, Any]) -> list[dict]:
 def check_table_fits(name: str, cohort: dict[str, Any], labels: dict[str, list[str]]) -> None:
     """Raise UserError if a row of the cohort's table does not fit the phantoms that its config describes."""
     made = {row["path"]: row for row in cohort_table(name, cohort)}
-    classes: dict[str, str] = dict(zip((POSITIVE, NEGATIVE), labels, strict=True))
+    classes = _names_of_classes(name, cohort, labels)
     wrong = []
     for row in read_cohort_table(name, cohort, labels):
         expected = made.get(row.path)
@@ -108,6 +115,19 @@ def check_table_fits(name: str, cohort: dict[str, Any], labels: dict[str, list[s
         )
 
 
+def _names_of_classes(name: str, cohort: dict[str, Any], labels: dict[str, list[str]]) -> dict[str, str]:
+    """Find the config's class of each class of the phantoms: two by their order, others by their words."""
+    if "classes" not in cohort["phantom"] and len(labels) == 2:
+        return dict(zip((POSITIVE, NEGATIVE), labels, strict=True))
+    found = {
+        word: next((label for label, words in labels.items() if word in (label, *words)), "")
+        for word in classes_of(cohort)
+    }
+    if missing := [word for word, label in found.items() if not label]:
+        raise UserError(f"cohorts.{name}.phantom: no class of labels has the word {' or '.join(missing)}.")
+    return found
+
+
 def truth_path(root: Path, path: str) -> Path:
     """Locate the true labels of the image or series at `path`, relative to the root."""
     name = path.removesuffix(".png").removesuffix(".nii.gz")
@@ -115,21 +135,25 @@ def truth_path(root: Path, path: str) -> Path:
 
 
 def disease_of(number: int, cohort: dict[str, Any]) -> str:
-    """Assign a disease: positives have Covid-19, about half of the negatives a nodule."""
+    """Assign a disease by the class. About half of those who have none have a nodule, where they are not normal."""
     if cohort["role"] == "segmentation":
         return "tumour"
-    if label_of(number) == POSITIVE:
-        return "covid"
+    label = label_of(number, classes_of(cohort))
+    if label != NEGATIVE:
+        return DISEASE_OF[label]
     draw = np.random.default_rng([cohort["phantom"]["seed"], number, 1]).random()
     return "nodule" if draw < 0.5 else "none"
 
 
 def is_marked(number: int, cohort: dict[str, Any]) -> bool:
-    """Draw whether a patient has the planted mark: P(mark | positive) = (1 + s)/2, P(mark | negative) = (1 − s)/2."""
+    """Draw whether a patient has the planted mark: P(mark | positive) = (1 + s)/2, P(mark | negative) = (1 − s)/2.
+
+    Positive is the first class of the phantoms, negative any other.
+    """
     shortcut = cohort["phantom"]["shortcut"]
     if not shortcut["enabled"] or cohort["role"] == "segmentation":
         return False
-    sign = 1 if label_of(number) == POSITIVE else -1
+    sign = 1 if number % len(classes_of(cohort)) == 0 else -1
     draw = np.random.default_rng([cohort["phantom"]["seed"], number, 2]).random()
     return bool(draw < (1 + sign * shortcut["strength"]) / 2)
 
@@ -151,7 +175,7 @@ def phantom_of(number: int, cohort: dict[str, Any]) -> Phantom:
     )
     if cohort["format"] != "png":
         return make(matrix=settings["matrix"], scanner=settings["scanner"])
-    site = _site_of(number)
+    site = _site_of(number, cohort)
     return make(matrix=round(settings["matrix"] * SITE_SIZES[site]), scanner=site, lungs_only=True)
 
 
@@ -187,7 +211,7 @@ def _write_nifti(root: Path, number: int, name: str, cohort: dict[str, Any]) -> 
 
 def _crop_at_site(number: int, cohort: dict[str, Any], size: int) -> tuple[slice, slice]:
     """Choose the part (i, j) of an image that is kept: at one site people cut off sides and table by eye."""
-    if _site_of(number) != "beta":
+    if _site_of(number, cohort) != "beta":
         return slice(None), slice(None)
     cut = np.random.default_rng([cohort["phantom"]["seed"], number, 3]).uniform((0.0, 0.03), (0.03, 0.15)) * size
     margin, bottom = (int(pixels) for pixels in cut)
@@ -206,7 +230,8 @@ def _write_png(root: Path, number: int, name: str, cohort: dict[str, Any], windo
     grey = np.rint(255 * np.clip((phantom.hu[kept] - low) / (high - low), 0, 1)).astype(np.uint8)
     labels = truth_labels(phantom)[kept]
     # Some viewers export grey images as colour images.
-    mode = "RGB" if _site_of(number) == "gamma" and number // (2 * len(SITES)) % 2 == 0 else "L"
+    turn = number // (len(classes_of(cohort)) * len(SITES))
+    mode = "RGB" if _site_of(number, cohort) == "gamma" and turn % 2 == 0 else "L"
     affine = np.diag([*phantom.spacing, 1.0])
     for k, row in enumerate(_rows_of(number, cohort)):
         lesion = 255 * (labels[:, :, k] == LESION).astype(np.uint8)

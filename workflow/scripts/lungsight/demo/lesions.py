@@ -1,4 +1,4 @@
-"""Draw lesions: the ground-glass and consolidation of Covid-19, a nodule, a tumour."""
+"""Draw lesions: the ground-glass and consolidation of Covid-19, lobar pneumonia, a nodule, a tumour."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from lungsight.demo.body import Body
 from lungsight.demo.fields import Waves
+from lungsight.demo.pneumonia import Consolidation, draw_pneumonia
 
-DISEASES = ("none", "nodule", "covid", "tumour")
+DISEASES = ("none", "nodule", "covid", "tumour", "pneumonia")
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,14 @@ def _draw_mass(
     )
 
 
-def draw_lesions(disease: str, body: Body, rng: np.random.Generator, heights: np.ndarray) -> Lesions | None:
+def draw_lesions(
+    disease: str, body: Body, rng: np.random.Generator, heights: np.ndarray
+) -> Lesions | Consolidation | None:
     """Draw the lesions of a disease; None if it has none. heights: z in mm of the planes that will be drawn."""
     if disease == "covid":
         return draw_covid(body, rng)
+    if disease == "pneumonia":
+        return draw_pneumonia(body, rng)
     if disease == "nodule":
         return _draw_mass(body, rng, heights, (6.0, 12.0), 1.0)
     if disease == "tumour":

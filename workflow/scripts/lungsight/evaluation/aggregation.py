@@ -16,12 +16,15 @@ References
 Youden, W. J. (1950). Index for rating diagnostic tests. Cancer 3, 32-35.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from lungsight.classes import PROBABILITY, places_of, probabilities_of, with_probabilities
+from lungsight.evaluation.class_metrics import Costs, overall_metrics, overall_row, with_sum_1
 from lungsight.evaluation.metrics import (
     THRESHOLD,
     Row,
@@ -30,7 +33,7 @@ from lungsight.evaluation.metrics import (
     truth_and_probability,
     weighted_metrics,
 )
-from lungsight.training.pipelines import PATIENT_PREDICTION
+from lungsight.training.pipelines import PATIENT_CLASS, PATIENT_PREDICTION
 
 SLICES, POOLED = "slice", "pooled"
 FIXED, VALIDATION = "fixed", "validation"
@@ -39,18 +42,25 @@ LEFT_OUT = ("brier", "ece")  # the share of slices above a cut is not a probabil
 Parameter = float | None
 
 
-def _mean_by_patient(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return patient, label and the mean of a column as `probability`; a row per patient and label, in table order."""
-    means = table.groupby(["patient", "label"], sort=False)[column].mean()
-    return means.rename("probability").reset_index()
+def scores_in(table: pd.DataFrame, prefix: str = "p") -> list[str]:
+    """Name the columns of a table with the probabilities of all classes; none with two classes."""
+    return [name for name in table.columns if re.fullmatch(rf"{prefix}_[0-9]+", name)]
+
+
+def _mean_by_patient(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Return patient, label and the means of columns under new names; a row per patient and label, in table order."""
+    means = table.groupby(["patient", "label"], sort=False)[list(columns)].mean()
+    return means.rename(columns=columns).reset_index()
 
 
 def mean_of_slices(predictions: pd.DataFrame) -> pd.DataFrame:
     """Score each patient by the mean probability of their slices.
 
-    Returns patient, label and probability; a row per patient and label, in table order.
+    Returns patient, label and probability; a row per patient and label, in table order. With more than two classes also
+    p_1, p_2, ….
     """
-    return _mean_by_patient(predictions, "probability")
+    columns = [PROBABILITY, *scores_in(predictions)]
+    return _mean_by_patient(predictions, dict(zip(columns, columns, strict=True)))
 
 
 def patient_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +68,10 @@ def patient_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Folds by slice, once pooled, may hold several predictions for one patient: then it is their mean over slices.
     """
-    return _mean_by_patient(predictions, PATIENT_PREDICTION)
+    own = scores_in(predictions, PATIENT_CLASS)
+    return _mean_by_patient(
+        predictions, {PATIENT_PREDICTION: PROBABILITY} | {name: name.removeprefix("patient_") for name in own}
+    )
 
 
 def patient_level(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -67,14 +80,36 @@ def patient_level(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def top_k(slices: pd.DataFrame, k: float) -> pd.DataFrame:
-    """Score each patient by the mean of the k highest probabilities; of all where a patient has fewer slices."""
-    ranks = slices.groupby(["patient", "label"], sort=False)["probability"].rank(method="first", ascending=False)
-    return mean_of_slices(slices[ranks <= k])
+    """Score each patient by the mean of the k highest probabilities; of all where a patient has fewer slices.
+
+    With more than two classes, each has its own k slices, and the means are divided by their sum.
+    """
+    columns = scores_in(slices) or [PROBABILITY]
+    ranks = slices.groupby(["patient", "label"], sort=False)[columns].rank(method="first", ascending=False)
+    if columns == [PROBABILITY]:
+        return mean_of_slices(slices[ranks[PROBABILITY] <= k])
+    return _of_sum_1(mean_of_slices(with_scores(slices, slices[columns].where(ranks <= k))))
 
 
 def fraction(slices: pd.DataFrame, cut: float) -> pd.DataFrame:
-    """Score each patient by the share of slices whose probability is at least `cut`."""
-    return mean_of_slices(slices.assign(probability=(slices["probability"] >= cut).astype(float)))
+    """Score each patient by the share of slices whose probability is at least `cut`.
+
+    With more than two classes, the shares of the classes are divided by their sum.
+    """
+    columns = scores_in(slices) or [PROBABILITY]
+    shares = mean_of_slices(with_scores(slices, (slices[columns] >= cut).astype(float)))
+    return shares if columns == [PROBABILITY] else _of_sum_1(shares)
+
+
+def with_scores(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Replace the columns of a table that `scores` has."""
+    return table.assign(**{str(name): scores[name] for name in scores})
+
+
+def _of_sum_1(table: pd.DataFrame) -> pd.DataFrame:
+    """Divide the scores of all classes in each row by their sum; where it is 0, they become equal."""
+    scores = table[scores_in(table)].to_numpy(np.float64)
+    return with_probabilities(table, with_sum_1(scores, np.ones(scores.shape[1], dtype=bool)))
 
 
 class Aggregation(NamedTuple):
@@ -114,21 +149,27 @@ AGGREGATIONS = {
 }
 
 
-def _auc(table: pd.DataFrame, positive: str) -> float:
-    """Compute the AUC of a table of scores; NaN for one class."""
+def _auc(table: pd.DataFrame, positive: str, labels: Sequence[str]) -> float:
+    """Compute the AUC of a table of scores, with more than two classes the macro AUC; NaN for one class."""
+    ones = np.ones((1, len(table)))
+    if len(labels) > 2:
+        overall = overall_metrics(places_of(table["label"], labels), probabilities_of(table, labels), ones)
+        return float(overall["macro_auc"][0])
     truth, scores = truth_and_probability(table, positive)
-    return float(weighted_metrics(truth, scores, np.ones((1, len(table))))["roc_auc"][0])
+    return float(weighted_metrics(truth, scores, ones)["roc_auc"][0])
 
 
-def best_parameter(name: str, validation: pd.DataFrame, positive: str) -> Parameter:
-    """Choose the parameter with the highest AUC over the validation patients.
+def best_parameter(name: str, validation: pd.DataFrame, positive: str, labels: Sequence[str] = ()) -> Parameter:
+    """Choose the parameter with the highest AUC, of more than two classes the macro AUC, over the validation patients.
 
     Of equal parameters, and where validation has one class only, the first is taken.
     """
     score, parameters = AGGREGATIONS[name]
     if len(parameters) == 1 or validation.empty:
         return parameters[0]
-    aucs = [float(np.nan_to_num(_auc(score(validation, parameter), positive), nan=-1)) for parameter in parameters]
+    aucs = [
+        float(np.nan_to_num(_auc(score(validation, parameter), positive, labels), nan=-1)) for parameter in parameters
+    ]
     return parameters[aucs.index(max(aucs))]
 
 
@@ -171,26 +212,34 @@ class FittedAggregation(NamedTuple):
         return AGGREGATIONS[self.aggregation].score(slices, self.parameter)
 
 
-def fit_aggregations(predictions: pd.DataFrame, positive: str) -> list[FittedAggregation]:
+def fit_aggregations(predictions: pd.DataFrame, positive: str, labels: Sequence[str] = ()) -> list[FittedAggregation]:
     """Fit single slices and every aggregation that the table allows on the validation rows of a prediction table."""
     validation = predictions[predictions["split"] == "val"]
     names = [name for name in AGGREGATIONS if name != POOLED or PATIENT_PREDICTION in predictions]
     chosen = [FittedAggregation(SLICES, None, None)]
-    chosen += [FittedAggregation(name, best_parameter(name, validation, positive), None) for name in names]
+    chosen += [FittedAggregation(name, best_parameter(name, validation, positive, labels), None) for name in names]
     return [fitted._replace(threshold=best_threshold(fitted.scores(validation), positive)) for fitted in chosen]
 
 
 def evaluate_aggregations(
-    predictions: pd.DataFrame, aggregations: list[FittedAggregation], positive: str, resamples: int, seed: int
+    predictions: pd.DataFrame,
+    aggregations: list[FittedAggregation],
+    positive: str,
+    resamples: int,
+    seed: int,
+    labels: Sequence[str] = (),
+    costs: Costs = None,
 ) -> list[Row]:
     """Compute the rows of report/aggregation.tsv for the test slices of one prediction table.
 
-    Each aggregation has a row at threshold 0.5 and a row at its fitted threshold, where it has one.
+    Each aggregation has a row at threshold 0.5 and a row at its fitted threshold, where it has one. With more than two
+    classes, a row holds the metrics of all classes as well, which follow from no threshold.
     """
     test = select_test_rows(predictions)
     rows: list[Row] = []
     for fitted in aggregations:
         scores = fitted.scores(test)
+        overall: Row = overall_row(scores, labels, costs, resamples, seed) if len(labels) > 2 else {}
         identity: Row = {
             "unit": "slice" if fitted.aggregation == SLICES else "patient",
             "aggregation": fitted.aggregation,
@@ -200,5 +249,5 @@ def evaluate_aggregations(
             if threshold is not None:
                 row = metrics_row(scores, positive, resamples, seed, threshold)
                 kept = {name: value for name, value in row.items() if not name.startswith(LEFT_OUT)}
-                rows.append({**identity, "threshold_from": source, **kept})
+                rows.append({**identity, "threshold_from": source, **kept, **overall})
     return rows

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lungsight.classes import PROBABILITY, probabilities_of
 from lungsight.errors import UserError
-from lungsight.training.pipelines import PATIENT_PREDICTION
+from lungsight.training.pipelines import PATIENT_CLASS, PATIENT_PREDICTION
+
+SCORES = (PROBABILITY, "p_", PATIENT_PREDICTION, f"{PATIENT_CLASS}_")  # what columns of probabilities begin with
 
 
 def prediction_files(runs: Sequence[Path]) -> list[Path]:
@@ -68,8 +71,16 @@ def pool_folds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if ((times > 1) & (times < len(tables))).any():
         raise UserError("Some slices are tested in several runs, but not in all: is a fold there twice?")
     pooled = first[["slice", "patient", "label"]].assign(split="test")
-    for name in ("probability", PATIENT_PREDICTION):
+    for name in [name for name in first.columns if name.startswith(SCORES)]:
         if all(name in table for table in tables):
             values = np.stack([table[name].to_numpy(np.float64) for table in tables])
             pooled[name] = np.where(tested, values, 0).sum(axis=0) / times
     return pooled
+
+
+def with_prediction(pooled: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Add the class with the highest pooled probability, `predicted`, where there are more than two classes."""
+    if len(labels) <= 2:
+        return pooled
+    predicted = np.array(labels, dtype=object)[probabilities_of(pooled, labels).argmax(axis=1)]
+    return pooled.assign(predicted=predicted)

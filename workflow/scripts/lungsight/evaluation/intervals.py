@@ -3,6 +3,9 @@
 A patient is drawn with all of their slices. The slices of one patient resemble each other: drawing slices one by one
 would make the intervals too narrow. Patients are numbered in the order in which they first appear. A result therefore
 depends on the order of the table and on the seed, never on the pseudonyms.
+
+Where patients have more than two classes, they are drawn within each class: no resample then lacks one, and each has as
+many patients of a class as the table. With two classes they are drawn together.
 """
 
 import numpy as np
@@ -29,6 +32,39 @@ def draw_patients(n_patients: int, resamples: int, seed: int) -> IntArray:
     (resamples, n_patients) int: how often each patient was drawn in each resample. A row sums to `n_patients`.
     """
     return np.random.default_rng(seed).multinomial(n_patients, np.full(n_patients, 1 / n_patients), size=resamples)
+
+
+def draw_within_classes(patient_classes: IntArray, resamples: int, seed: int) -> IntArray:
+    """Draw patients with replacement within each class. patient_classes: (n_patients,). Returns as `draw_patients`."""
+    drawn = np.zeros((resamples, len(patient_classes)), np.int64)
+    for number in np.unique(patient_classes):
+        members = np.flatnonzero(patient_classes == number)
+        rng = np.random.default_rng([seed, int(number)])
+        drawn[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
+    return drawn
+
+
+def draw_patients_of(patients: "pd.Series[str]", labels: "pd.Series[str]", resamples: int, seed: int) -> IntArray:
+    """Draw the patients of a table: all together, or within each class where there are more than two.
+
+    A patient with several labels is drawn within that of their first row.
+
+    Parameters
+    ----------
+    patients, labels
+        Of each row.
+    resamples, seed
+        Number of draws, and their seed.
+
+    Returns
+    -------
+    As `draw_patients`, for the patients in the order of `patient_numbers`.
+    """
+    numbers, classes = patient_numbers(patients), pd.factorize(labels)[0]
+    _, first = np.unique(numbers, return_index=True)
+    if len(np.unique(classes)) <= 2:
+        return draw_patients(len(first), resamples, seed)
+    return draw_within_classes(classes[first], resamples, seed)
 
 
 def percentile_interval(resampled: FloatArray) -> tuple[FloatArray, FloatArray]:

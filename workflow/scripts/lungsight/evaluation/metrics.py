@@ -23,6 +23,7 @@ Brier, G. W. (1950). Verification of forecasts expressed in terms of probability
 Naeini, M. P. et al. (2015). Obtaining well calibrated probabilities using Bayesian binning.
 """
 
+from collections.abc import Iterator
 from typing import TypedDict
 
 import numpy as np
@@ -32,7 +33,7 @@ from lungsight.evaluation.intervals import (
     BoolArray,
     FloatArray,
     IntArray,
-    draw_patients,
+    draw_patients_of,
     patient_numbers,
     percentile_interval,
 )
@@ -58,7 +59,7 @@ def truth_and_probability(table: pd.DataFrame, positive: str) -> tuple[BoolArray
     return (table["label"] == positive).to_numpy(), table["probability"].to_numpy(np.float64)
 
 
-def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """Divide elementwise; NaN where the denominator is 0."""
     undefined: FloatArray = np.full(np.shape(numerator), np.nan)
     return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
@@ -105,8 +106,8 @@ def ranking_metrics(truth: BoolArray, probability: FloatArray, weights: FloatArr
     predicted = true_positives + false_positives
     precision = np.divide(true_positives, predicted, out=np.zeros_like(true_positives), where=predicted > 0)
     return {
-        "roc_auc": _ratio(won, all_positives * all_negatives),
-        "pr_auc": _ratio((positives * precision).sum(axis=1), all_positives),
+        "roc_auc": ratio(won, all_positives * all_negatives),
+        "pr_auc": ratio((positives * precision).sum(axis=1), all_positives),
     }
 
 
@@ -120,8 +121,8 @@ def calibration_metrics(truth: BoolArray, probability: FloatArray, weights: Floa
     total = weights.sum(axis=1)
     in_bin = np.eye(ECE_BINS)[calibration_bins(probability)] * (probability - truth)[:, None]
     return {
-        "brier": _ratio(weights @ (probability - truth) ** 2, total),
-        "ece": _ratio(np.abs(weights @ in_bin).sum(axis=1), total),
+        "brier": ratio(weights @ (probability - truth) ** 2, total),
+        "ece": ratio(np.abs(weights @ in_bin).sum(axis=1), total),
     }
 
 
@@ -165,14 +166,30 @@ def weighted_metrics(
     n, tp, fp, fn, tn = (counts[name] for name in COUNTS)
     return {
         **counts,
-        "accuracy": _ratio(tp + tn, n),
-        "precision": _ratio(tp, tp + fp),
-        "recall": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "accuracy": ratio(tp + tn, n),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "specificity": ratio(tn, tn + fp),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
         **ranking_metrics(truth, probability, weights),
         **calibration_metrics(truth, probability, weights),
     }
+
+
+def drawn_weights(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """Yield how often each row was drawn with its patient, (b, n), in batches of the resamples.
+
+    Parameters
+    ----------
+    table
+        Columns patient and label; at least one row.
+    resamples, seed
+        Number of draws of patients, and their seed.
+    """
+    numbers = patient_numbers(table["patient"])
+    drawn = draw_patients_of(table["patient"], table["label"], resamples, seed)
+    for batch in np.array_split(drawn, -(-resamples * len(table) // _ELEMENTS_AT_ONCE)):
+        yield batch[:, numbers].astype(np.float64)
 
 
 def resampled_metrics(
@@ -199,14 +216,10 @@ def resampled_metrics(
     class only. No row without two patients.
     """
     truth, probability = truth_and_probability(table, positive)
-    numbers = patient_numbers(table["patient"])
-    n_patients = int(numbers.max()) + 1
-    if not resamples or n_patients < 2:
+    if not resamples or table["patient"].nunique() < 2:
         return np.empty((0, len(METRICS)))
-    drawn = draw_patients(n_patients, resamples, seed)
-    batches = np.array_split(drawn, -(-resamples * len(table) // _ELEMENTS_AT_ONCE))
     computed = [
-        weighted_metrics(truth, probability, batch[:, numbers].astype(np.float64), threshold) for batch in batches
+        weighted_metrics(truth, probability, weights, threshold) for weights in drawn_weights(table, resamples, seed)
     ]
     return np.stack([np.concatenate([batch[metric] for batch in computed]) for metric in METRICS], axis=1)
 

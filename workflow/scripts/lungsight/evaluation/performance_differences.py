@@ -14,14 +14,16 @@ Davison, A. C. and Hinkley, D. V. (1997). Bootstrap Methods and their Applicatio
 Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, 65-70.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from lungsight.evaluation.aggregation import patient_level
+from lungsight.classes import PROBABILITY, places_of, probabilities_of
+from lungsight.evaluation.aggregation import patient_level, scores_in
+from lungsight.evaluation.class_metrics import Costs, overall_metrics, resampled
 from lungsight.evaluation.intervals import FloatArray, percentile_interval
 from lungsight.evaluation.metrics import (
     METRICS,
@@ -35,6 +37,7 @@ from lungsight.training import published_models
 from lungsight.training.pipelines import TARGET_ONLY, Pipeline
 
 COMPARED = ("roc_auc", "accuracy", "recall", "specificity")
+COMPARED_OF_CLASSES = ("macro_auc", "hand_till", "macro_f1", "balanced_accuracy", "kappa")
 UNITS = ("slice", "patient")
 FAMILY = ["comparison", "cohort", "unit", "metric"]
 
@@ -100,8 +103,9 @@ def shared_rows(first: pd.DataFrame, second: pd.DataFrame, unit: str) -> tuple[p
     if unit == "patient":
         tables = [patient_level(table) for table in tables]
     key = [unit, "label"] if unit == "patient" else [unit]
-    shared = tables[0].merge(tables[1][[*key, "probability"]], on=key, suffixes=("", "_second"))
-    return shared, shared.assign(probability=shared["probability_second"])
+    scores = [PROBABILITY, *scores_in(tables[1])]
+    shared = tables[0].merge(tables[1][[*key, *scores]], on=key, suffixes=("", "_second"))
+    return shared, shared.assign(**{name: shared[f"{name}_second"] for name in scores})
 
 
 def p_value(differences: FloatArray) -> float:
@@ -125,10 +129,39 @@ def holm(p: FloatArray) -> FloatArray:
     return adjusted
 
 
+def _compared_metrics(
+    table: pd.DataFrame, positive: str, resamples: int, seed: int, labels: Sequence[str], costs: Costs
+) -> tuple[dict[str, float], FloatArray]:
+    """Compute the compared metrics of a table, and under every draw of patients: (resamples, metrics).
+
+    They are those of COMPARED, and with more than two classes those of COMPARED_OF_CLASSES.
+    """
+    truth, probability = truth_and_probability(table, positive)
+    ones = np.ones((1, len(table)))
+    point = weighted_metrics(truth, probability, ones)
+    values = {metric: float(point[metric][0]) for metric in COMPARED}
+    drawn = resampled_metrics(table, positive, resamples, seed)[:, [METRICS.index(metric) for metric in COMPARED]]
+    if len(labels) <= 2:
+        return values, drawn
+    overall = overall_metrics(places_of(table["label"], labels), probabilities_of(table, labels), ones, costs)
+    values |= {metric: float(overall[metric][0]) for metric in COMPARED_OF_CLASSES}
+    if not len(drawn):
+        return values, np.empty((0, len(values)))
+    of_classes = resampled(overall_metrics, table, labels, costs, resamples, seed)
+    return values, np.column_stack([drawn, *(of_classes[metric] for metric in COMPARED_OF_CLASSES)])
+
+
 def paired_rows(
-    first: pd.DataFrame, second: pd.DataFrame, unit: str, positive: str, resamples: int, seed: int
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    unit: str,
+    positive: str,
+    resamples: int,
+    seed: int,
+    labels: Sequence[str] = (),
+    costs: Costs = None,
 ) -> list[DifferenceRow]:
-    """Compare two prediction tables: a row per metric of COMPARED.
+    """Compare two prediction tables: a row per metric.
 
     Parameters
     ----------
@@ -140,6 +173,8 @@ def paired_rows(
         Label of the positive class.
     resamples, seed
         Of the intervals.
+    labels, costs
+        Of more than two classes: all of them in order, and the costs of `class_metrics.decide`.
 
     Returns
     -------
@@ -149,20 +184,17 @@ def paired_rows(
     tables = shared_rows(first, second, unit)
     if tables[0].empty:
         return []
-    truth, _ = truth_and_probability(tables[0], positive)
-    ones = np.ones((1, len(truth)))
-    values = [weighted_metrics(truth, table["probability"].to_numpy(np.float64), ones) for table in tables]
-    columns = [METRICS.index(metric) for metric in COMPARED]
-    drawn = [resampled_metrics(table, positive, resamples, seed)[:, columns] for table in tables]
-    differences: FloatArray = drawn[1] - drawn[0]
-    low, high = percentile_interval(differences) if len(differences) else np.full((2, len(COMPARED)), np.nan)
+    computed = [_compared_metrics(table, positive, resamples, seed, labels, costs) for table in tables]
+    (of_first, drawn_of_first), (of_second, drawn_of_second) = computed
+    differences: FloatArray = drawn_of_second - drawn_of_first
+    low, high = percentile_interval(differences) if len(differences) else np.full((2, len(of_first)), np.nan)
     rows: list[DifferenceRow] = []
-    for number, metric in enumerate(COMPARED):
-        value_of_first, value_of_second = (float(value[metric][0]) for value in values)
+    for number, metric in enumerate(of_first):
+        value_of_first, value_of_second = of_first[metric], of_second[metric]
         rows.append(
             {
                 "metric": metric,
-                "n": len(truth),
+                "n": len(tables[0]),
                 "n_patients": tables[0]["patient"].nunique(),
                 "first": value_of_first,
                 "second": value_of_second,
@@ -180,7 +212,12 @@ def _holm_of_family(p: "pd.Series[float]") -> FloatArray:
 
 
 def difference_table(
-    predictions: Mapping[tuple[Model, str], pd.DataFrame], positive: str, resamples: int, seed: int
+    predictions: Mapping[tuple[Model, str], pd.DataFrame],
+    positive: str,
+    resamples: int,
+    seed: int,
+    labels: Sequence[str] = (),
+    costs: Costs = None,
 ) -> pd.DataFrame:
     """Compute report/differences.tsv: every pair of models on every cohort that both predict.
 
@@ -192,6 +229,8 @@ def difference_table(
         Label of the positive class.
     resamples, seed
         Of the intervals.
+    labels, costs
+        As for `paired_rows`.
     """
     cohorts = list(dict.fromkeys(cohort for _, cohort in predictions))
     rows: list[dict[str, object]] = []
@@ -208,7 +247,7 @@ def difference_table(
             if first is None or second is None:
                 continue
             for unit in UNITS:
-                compared = paired_rows(first, second, unit, positive, resamples, seed)
+                compared = paired_rows(first, second, unit, positive, resamples, seed, labels, costs)
                 rows += [{**identity, "cohort": cohort, "unit": unit, **row} for row in compared]
     if not rows:
         return pd.DataFrame(columns=columns_of("differences"))

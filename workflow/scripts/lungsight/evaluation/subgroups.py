@@ -1,13 +1,15 @@
 """Compute metrics by where a scan comes from: a model that works in one source only has learned the source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from lungsight.evaluation.aggregation import mean_of_slices
+from lungsight.evaluation.class_metrics import Costs, overall_row
 from lungsight.evaluation.metrics import ENDS, Row, metrics_with_intervals, select_test_rows
 
 MEASURED = ("roc_auc", "accuracy", "recall", "specificity")
+MEASURED_OF_CLASSES = ("hand_till", "balanced_accuracy")
 COLUMNS = {"source": "source", "scanner": "manufacturer", "kernel": "kernel"}  # grouping → column of cases.tsv
 UNKNOWN = "unknown"
 
@@ -41,7 +43,13 @@ def _subgroups(test: pd.DataFrame, groups: pd.DataFrame) -> Iterator[tuple[str, 
 
 
 def subgroup_rows(
-    predictions: pd.DataFrame, groups: pd.DataFrame, positive: str, resamples: int, seed: int
+    predictions: pd.DataFrame,
+    groups: pd.DataFrame,
+    positive: str,
+    resamples: int,
+    seed: int,
+    labels: Sequence[str] = (),
+    costs: Costs = None,
 ) -> list[Row]:
     """Compute the rows of report/subgroups.tsv for the test slices of one prediction table.
 
@@ -58,11 +66,15 @@ def subgroup_rows(
         Label of the positive class.
     resamples, seed
         Of the intervals.
+    labels, costs
+        Of more than two classes: all of them in order, and the costs of `class_metrics.decide`. A row then holds
+        MEASURED_OF_CLASSES as well, over the classes of the subgroup.
     """
     rows: list[Row] = []
     for grouping, value, subgroup in _subgroups(select_test_rows(predictions), groups):
         for unit, table in (("slice", subgroup), ("patient", mean_of_slices(subgroup))):
             metrics = metrics_with_intervals(table, positive, resamples, seed)
+            overall: Row = overall_row(table, labels, costs, resamples, seed) if len(labels) > 2 else {}
             rows.append(
                 {
                     "grouping": grouping,
@@ -72,6 +84,7 @@ def subgroup_rows(
                     "n_positive": int((table["label"] == positive).sum()),
                     "n_patients": subgroup["patient"].nunique(),
                     **{f"{name}{end}": metrics[f"{name}{end}"] for name in MEASURED for end in ENDS},
+                    **{column: value for column, value in overall.items() if column.startswith(MEASURED_OF_CLASSES)},
                 }
             )
     return rows

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.evaluation.metrics import Row
-from lungsight.tables import columns_of
+from lungsight.tables import columns_in
 from lungsight.training.pipelines import ROLE_OF_STAGE, model_columns
 
 # What the thesis prints as precision is the Covid row of its confusion matrix, the recall, and the other way round.
@@ -52,7 +52,7 @@ def metrics_table(
         Pipeline → what its stage 1 started from.
     """
     rows = [model_columns(pipeline, stage) | row for pipeline, stage, metrics in models for row in metrics]
-    columns = columns_of("metrics")
+    columns = columns_in("metrics", rows)
     measured = [name for name in columns if not name.startswith("thesis_") and name != "weights_origin"]
     table = pd.DataFrame(rows, columns=measured)
     table = table.merge(thesis_numbers(thesis), on=["pipeline", "stage"], how="left", sort=False)

@@ -1,13 +1,19 @@
-"""Measure how well one aspect of a case predicts its label without a look at the lung: report/intake_labels.tsv."""
+"""Measure how well one aspect of a case predicts its label without a look at the lung: report/intake_labels.tsv.
 
-from collections.abc import Iterator, Mapping
+With more than two classes, each class is predicted against the rest. The class that the aspect tells best is shown: a
+shortcut for one class alone is a shortcut.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from lungsight.intake.aspects import NUMBERS, WORDS, with_aspects
-from lungsight.tables import columns_of
+
+REQUIRED = ["cohort", "aspect", "patients", "balanced_accuracy"]
+OF_CLASS = "class"  # column, with more than two classes alone
 
 PREDICTS = 0.75  # from this balanced accuracy on, readers are told
 
@@ -23,17 +29,36 @@ def predictability_of_cohorts(cases: Mapping[str, pd.DataFrame], positive: str) 
         Name of the first class.
     """
     tables = [label_predictability(name, table, positive) for name, table in cases.items()]
-    return pd.concat(tables) if tables else pd.DataFrame(columns=columns_of("intake_labels"))
+    table = pd.concat(tables) if tables else pd.DataFrame(columns=REQUIRED)
+    return table.fillna({OF_CLASS: ""}) if OF_CLASS in table else table
 
 
 def label_predictability(cohort: str, cases: pd.DataFrame, positive: str) -> pd.DataFrame:
     """Make the rows of `intake_labels` for one cohort. A patient counts once for each value of an aspect."""
     taken = with_aspects(cases[cases["status"] == "ok"])
     taken = taken.assign(slices=taken.groupby(["patient", "label"])["n_slices"].transform("sum"))
-    rows = list(_predictability_of_aspects(taken, positive))
-    return pd.DataFrame(rows, columns=["aspect", "patients", "balanced_accuracy"]).assign(cohort=cohort)[
-        ["cohort", "aspect", "patients", "balanced_accuracy"]
-    ]
+    classes = list(taken["label"].unique())
+    if len(classes) <= 2:
+        return _table_of(cohort, _predictability_of_aspects(taken, positive))
+    tables = [_table_of(cohort, _predictability_of_aspects(taken, name)).assign(**{OF_CLASS: name}) for name in classes]
+    return best_of_classes(pd.concat(tables, ignore_index=True))
+
+
+def best_of_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep for each aspect the class with the highest balanced accuracy; of equal ones the first.
+
+    Parameters
+    ----------
+    table
+        Rows of `intake_labels` with the column `class`.
+    """
+    ranked = table.sort_values("balanced_accuracy", ascending=False, kind="stable", na_position="last")
+    best = ranked.drop_duplicates("aspect").set_index("aspect")
+    return best.loc[table["aspect"].unique()].reset_index()[[*REQUIRED, OF_CLASS]]
+
+
+def _table_of(cohort: str, rows: Iterable[tuple[str, int, float]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=REQUIRED[1:]).assign(cohort=cohort)[REQUIRED]
 
 
 def _predictability_of_aspects(taken: pd.DataFrame, positive: str) -> Iterator[tuple[str, int, float]]:

@@ -182,9 +182,9 @@ def unseen(results: RunResults, model: Model, cohort: str) -> Iterator[Gap]:
         patients = count(int(verdict["patients"]), "test patient")
         yield Gap(f"{patients} with lung in a slice: intervals of this width hide much.", "report/verdicts.tsv")
     yield masks_known(results)
-    if not primary["lesions"]["outcomes"]:
-        where = f"{plain(cohort)} has no lesion mask"
-        yield Gap(f"{where}: whether attention lies on disease inside the lung is unknown.", summary)
+    if (known := primary["lesions"]["known"]) < primary["n"]:
+        drawn = f"Lesions are drawn in {known} of {count(primary['n'], 'test slice')}"
+        yield Gap(f"{drawn}: whether attention lies on disease in the others is unknown.", summary)
     if not cohorts_of(results.run, "external"):
         yield Gap("No external cohort is in this run: 0 rows are of another hospital.", "report/metrics.tsv")
     if single := single_class_sources(results.slices[cohort]):

@@ -18,21 +18,28 @@ _QUANTILES = (10, 25, 50, 75, 90)
 _TISSUE_QUANTILES = (10, 50, 75, 90, 98)
 _LOCAL_QUANTILES = (10, 50, 90)
 _BANDS = 5  # half octaves, up to the finest detail that the pixels can hold
-# Group → its descriptors. The groups are words of the column `out_of_range`.
+# Group → its descriptors, each with its name for people. The groups are words of the column `out_of_range`.
 GROUPS = {
-    "grey levels": (
-        *("black", "white", "air_median"),
-        *(f"grey_q{q}" for q in _QUANTILES),
-        *(f"tissue_q{q}" for q in _TISSUE_QUANTILES),
-    ),
-    "field of view": ("body_height", "body_width", "body_area", "air_around", "air_at_edge"),
-    "sharpness and noise": (
-        *("laplacian", "noise"),
-        *(f"local_q{q}" for q in _LOCAL_QUANTILES),
-        *(f"band_{k}" for k in range(_BANDS)),
-    ),
+    "grey levels": {
+        **{"black": "share of black pixels", "white": "share of white pixels", "air_median": "median grey of air"},
+        **{f"grey_q{q}": f"grey, {q}th percentile" for q in _QUANTILES},
+        **{f"tissue_q{q}": f"grey of tissue, {q}th percentile" for q in _TISSUE_QUANTILES},
+    },
+    "field of view": {
+        "body_height": "height of the body over that of the frame",
+        "body_width": "width of the body over that of the frame",
+        "body_area": "share of the frame that is body",
+        "air_around": "share of the frame that is air around the body",
+        "air_at_edge": "share of the edge that is air",
+    },
+    "sharpness and noise": {
+        **{"laplacian": "logarithm of the sharpness", "noise": "logarithm of the noise"},
+        **{f"local_q{q}": f"logarithm of the local contrast, {q}th percentile" for q in _LOCAL_QUANTILES},
+        **{f"band_{k}": f"logarithm of the power in band {k + 1} of {_BANDS}" for k in range(_BANDS)},
+    },
 }
-DESCRIPTORS = tuple(name for names in GROUPS.values() for name in names)
+NAMES = {key: name for names in GROUPS.values() for key, name in names.items()}
+DESCRIPTORS = tuple(NAMES)
 _BLACK, _WHITE = 3, 252  # a pixel counts as clipped up to the one and from the other on
 _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _LEAST = 1e-3  # of a grey value in [0, 1]; keeps logarithms finite

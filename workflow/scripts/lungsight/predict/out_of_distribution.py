@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from sklearn.covariance import LedoitWolf
 
-from lungsight.predict.image_descriptors import DESCRIPTORS, GROUPS
+from lungsight.predict.image_descriptors import DESCRIPTORS, GROUPS, NAMES
 from lungsight.rows import CasesRow
 from lungsight.wording import count, listed, number
 
@@ -373,15 +373,14 @@ def _value_alarm(values: np.ndarray, ranges: Ranges) -> Alarm:
     place = int(ranges.deviations(values[None])[0].argmax())
     word, name, unit, _ = list(COMPARED.values())[place]
     seen = f"{ranges.low[place]:.4g} to {ranges.high[place]:.4g}"
-    return Alarm(word, f"{name} {values[place]:.4g} {unit}".strip() + f" (98 % of the training: {seen})")
+    found = f"{name} {values[place]:.4g} {unit}".strip()
+    return Alarm(word, f"{found} (98 % of the training: {seen})".replace("-", "−"))
 
 
 def _descriptor_alarm(slices: Described, ranges: Ranges) -> Alarm:
     place = int(np.median(ranges.deviations(slices.descriptors), axis=0).argmax())
-    name = DESCRIPTORS[place]
-    word = next(word for word, names in GROUPS.items() if name in names)
-    value, seen = (
-        np.median(slices.descriptors[:, place]),
-        f"{number(ranges.low[place])} to {number(ranges.high[place])}",
-    )
-    return Alarm(word, f"{name.replace('_', ' ')} {number(value)} (98 % of the training: {seen})")
+    key = DESCRIPTORS[place]
+    word = next(word for word, names in GROUPS.items() if key in names)
+    value = np.median(slices.descriptors[:, place])
+    seen = f"{number(ranges.low[place])} to {number(ranges.high[place])}"
+    return Alarm(word, f"{NAMES[key]} {number(value)} (98 % of the training: {seen})".replace("-", "−"))

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -23,6 +24,7 @@ from lungsight.report.results import RunResults
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#767676"
 GRID = "#e4e4e4"
+CLASS_COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9")
 AUC_LIMITS = (-0.03, 1.03)
 # matplotlib's stubs want a type of their own for the keys.
 STYLE: dict[Any, Any] = {
@@ -33,6 +35,12 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+
+
+def class_colours(n: int) -> list[str]:
+    """Choose a colour for each of up to 20 classes: blue and orange first."""
+    more = [to_hex(colour) for colour in matplotlib.colormaps["tab20"](range(20))]
+    return [*CLASS_COLOURS, *(colour for colour in more if colour not in CLASS_COLOURS)][:n]
 
 
 class ForestRow(NamedTuple):

@@ -20,8 +20,8 @@ from lungsight.intake.cohort_summary import cohort_counts, usable_cases
 from lungsight.intake.counts import MOST_VALUES
 from lungsight.intake.duplicates import groups_with_two_labels
 from lungsight.intake.geometry import slice_to_image
-from lungsight.intake.label_predictability import PREDICTS
-from lungsight.report.charts import BLUE, ORANGE, STYLE, as_svg, whole_numbers
+from lungsight.intake.label_predictability import OF_CLASS, PREDICTS
+from lungsight.report.charts import STYLE, as_svg, class_colours, whole_numbers
 from lungsight.report.components import PageTable, Row, Statement, decimal, text, whole
 from lungsight.report.forensics import answers_of_cohorts, forensic_findings
 from lungsight.report.headings import COHORT, SOURCE
@@ -102,7 +102,7 @@ def statements(results: IntakeResults) -> list[Statement]:
     return [
         *(_taken_in(name, cases) for name, cases in results.cases.items()),
         *_about_duplicates(results),
-        *_about_predictability(results.predictability),
+        *about_predictability(results.predictability),
         *forensic_findings(results.forensics),
         *forensic_findings(results.forensics, COHORT_QUESTION),
     ]
@@ -138,21 +138,28 @@ def _about_duplicates(results: IntakeResults) -> list[Statement]:
     labels = pd.concat([results.cases[name].set_index("case")["label"] for name in labelled])
     conflicts = groups_with_two_labels(duplicates, labels)
     if conflicts:
-        sentence = f"{count(conflicts, 'group')} of duplicates hold both labels: one of them must be wrong."
+        both = "both" if len(results.run["labels"]) == 2 else "two"
+        sentence = f"{count(conflicts, 'group')} of duplicates hold {both} labels: one of them must be wrong."
         sentences.append(Statement("bad", sentence))
     return sentences
 
 
-def _about_predictability(predictability: pd.DataFrame) -> list[Statement]:
+def about_predictability(predictability: pd.DataFrame) -> list[Statement]:
+    """Say which aspects alone predict the label, the strongest first."""
     strong = predictability[predictability["balanced_accuracy"] >= PREDICTS]
     return [
         Statement(
             _tone(row["balanced_accuracy"]),
-            f"{row['cohort']}: {row['aspect']} {'decides' if row['balanced_accuracy'] >= DECIDES else 'predicts'} the"
-            f" label ({row['balanced_accuracy']:.2f}; chance is 0.50).",
+            f"{row['cohort']}: {row['aspect']} {'decides' if row['balanced_accuracy'] >= DECIDES else 'predicts'}"
+            f" {_told(row)} ({row['balanced_accuracy']:.2f}; chance is 0.50).",
         )
         for _, row in strong.sort_values("balanced_accuracy", ascending=False).iterrows()
     ]
+
+
+def _told(row: Any) -> str:
+    """Say what a row of report/intake_labels.tsv tells: of more than two classes the one that it tells best."""
+    return f"which cases are {row[OF_CLASS]}" if row.get(OF_CLASS) else "the label"
 
 
 def _tone(accuracy: float) -> str:
@@ -193,7 +200,8 @@ def predictability_table(predictability: pd.DataFrame) -> PageTable:
     ordered = predictability.sort_values("balanced_accuracy", ascending=False, na_position="last")
     rows = [
         [
-            *(text(row["aspect"]), text(row["cohort"]), whole(row["patients"])),
+            text(f"{row['aspect']} ({row[OF_CLASS]})" if row.get(OF_CLASS) else row["aspect"]),
+            *(text(row["cohort"]), whole(row["patients"])),
             decimal(row["balanced_accuracy"])._replace(tone=_tone(row["balanced_accuracy"])),
         ]
         for row in ordered.to_dict("records")
@@ -272,7 +280,7 @@ def histograms(taken: pd.DataFrame) -> str:
 
 def _draw_histogram(axes: Axes, taken: pd.DataFrame, name: str, labels: list[str]) -> None:
     edges = np.histogram_bin_edges(taken[name].dropna(), bins=20)
-    for label, colour in zip(labels, (BLUE, ORANGE), strict=False):
+    for label, colour in zip(labels, class_colours(len(labels)), strict=True):
         values = taken.loc[taken["label"] == label, name].dropna()
         axes.hist(
             *(values, edges.tolist()), label=label, histtype="stepfilled", alpha=0.45, color=colour, edgecolor=colour

@@ -118,8 +118,11 @@ def _hollow(
 
     labels: the numbered pieces. inner: the same without their rims, where a pixel is partly tissue. Returns bool.
     """
-    numbers = np.unique(inner[inner > 0])
-    dark = ndimage.median(plane, inner, numbers) < level
+    within = inner > 0
+    if not within.any():
+        return within
+    numbers = np.unique(inner[within])
+    dark = ndimage.median(plane[within], inner[within], numbers) < level
     areas = np.bincount(labels.ravel())[numbers]
     return np.isin(labels, numbers[dark & (areas >= smallest) & (areas <= largest)])
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lungsight.classes import present
 from lungsight.errors import UserError
 from lungsight.prior_assignments import PriorAssignments, apply_assignments
 from lungsight.splits.assignment import Classes, assign, assign_fold
@@ -54,6 +55,12 @@ class CohortTables:
     cases: pd.DataFrame
     slices: pd.DataFrame
     keep: "Mapping[str, pd.Series[int]]"
+
+    def classes(self, labels: Sequence[str]) -> list[str]:
+        """Return the classes that the cohort must have: in a run of more than two those that its table names."""
+        if len(labels) == 2:
+            return list(labels)
+        return present(labels, self.cases.loc[self.cases["status"] != "skipped", "label"])
 
     def kept(self, input_view: str) -> pd.DataFrame:
         """Return the slices of usable cases that QC keeps in an input view, in table order.

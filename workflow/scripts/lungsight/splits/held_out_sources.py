@@ -1,8 +1,9 @@
 """Choose the whole sources that are held out: one for test, one for validation.
 
-A source can be test or val if it holds both classes. Of these sources, the one whose number of patients is nearest to
-the fraction of test becomes test. Of the rest, the one nearest to the fraction of val becomes val. All others are
-train. Of two that are equally near, the earlier one in the table is taken. The config may name both instead.
+A source can be test or val if it holds all classes of the cohort, two at least. Of these sources, the one whose number
+of patients is nearest to the fraction of test becomes test. Of the rest, the one nearest to the fraction of val becomes
+val. All others are train. Of two that are equally near, the earlier one in the table is taken. The config may name both
+instead.
 """
 
 import pandas as pd
@@ -25,7 +26,7 @@ def describe_sources(slices: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     -------
     DataFrame
         One row per group, in table order: `names`, number of `patients`, `classes` in words, and whether it holds
-        `both` classes.
+        `all` classes of the cohort, two at least.
     """
     by_group = slices.groupby(groups)
     return pd.DataFrame(
@@ -33,7 +34,7 @@ def describe_sources(slices: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
             "names": by_group["source"].unique().map(" + ".join),
             "patients": by_group["patient"].nunique(),
             "classes": by_group["label"].unique().map(" and ".join),
-            "both": by_group["label"].nunique() == 2,
+            "all": by_group["label"].nunique() == max(2, slices["label"].nunique()),
         }
     )
 
@@ -74,7 +75,7 @@ def subsets_by_source(
     for subset, other in (("test", "val"), ("val", "test")):
         if (subsets == subset).any():
             continue
-        candidates = sources[sources["both"] & (subsets == "") & ~sources.index.isin(place_of[other])]
+        candidates = sources[sources["all"] & (subsets == "") & ~sources.index.isin(place_of[other])]
         if named[subset]:
             place = place_of[subset]
             if place.empty or subsets[place[0]] not in ("", subset):
@@ -85,7 +86,8 @@ def subsets_by_source(
             subsets[place[0]] = subset
         elif candidates.empty:
             raise UserError(
-                f"cohort {cohort}: no source is left that could be {subset}: it must hold both classes. The sources are"
+                f"cohort {cohort}: no source is left that could be {subset}: it must hold"
+                f" {'both' if slices['label'].nunique() <= 2 else 'all'} classes. The sources are"
                 f" {_list_sources(sources)}. Give the cohort another split_unit."
             )
         else:

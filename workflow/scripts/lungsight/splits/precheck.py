@@ -31,7 +31,7 @@ def cohort_of_rows(name: str, role: str, rows: Sequence[TableRow], shared_ids: b
     return CohortTables(
         name,
         role,
-        table[["row", "case"]].assign(status="ok", preassigned_split=table["split"]),
+        table[["row", "case", "label"]].assign(status="ok", preassigned_split=table["split"]),
         table[["slice", "case", "patient", "label", "source", "z_index"]],
         dict.fromkeys(("whole", "segmented"), pd.Series(1, index=table["slice"])),
     )

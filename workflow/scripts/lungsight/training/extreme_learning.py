@@ -2,7 +2,8 @@
 
 A machine has random neurons, H = g(XW + b), which are never trained, and weights β = (I/C + HᵀH)⁻¹HᵀT of its one
 output. T is 1 for the positive class and −1 for the other. X are the features, standardised over the training images.
-The standardisation is folded into W and b, so that the saved network takes features as they are.
+The standardisation is folded into W and b, so that the saved network takes features as they are. With more than two
+classes a machine has an output for each, whose T is 1 for the class and −1 for the others.
 
 References
 ----------
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 from scipy.linalg import solve
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 from lungsight.errors import UserError
 from lungsight.program import log
@@ -73,6 +75,22 @@ def slope_of_logit(margins: np.ndarray, labels: np.ndarray) -> float:
     return float(minimize_scalar(lambda slope: np.logaddexp(0, -slope * signed).mean(), bounds=SLOPES).x)
 
 
+def slope_of_logits(margins: np.ndarray, labels: np.ndarray) -> float:
+    """Fit the factor within SLOPES that turns margins (n, k) into the logits of least cross-entropy (softmax)."""
+
+    def loss(slope: float) -> float:
+        logits = slope * margins
+        return float((logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]).mean())
+
+    return float(minimize_scalar(loss, bounds=SLOPES).x)
+
+
+def targets_of(labels: np.ndarray, outputs: int) -> np.ndarray:
+    """Return T, (n, outputs): 1 for the class of an output, else −1. One output is that of label 1."""
+    of_outputs = np.array([1]) if outputs == 1 else np.arange(outputs)
+    return np.where(labels[:, None] == of_outputs, 1.0, -1.0)
+
+
 def _features(model: keras.Model, backbone: Backbone, images: LabelledImages) -> np.ndarray:
     pooled = keras.Model(model.input, model.get_layer(POOLED).output)
     return run_in_batches(make_inference(pooled, backbone), images.pixels, images.rows)
@@ -93,10 +111,11 @@ def solve_head(model: keras.Model, features: np.ndarray, labels: np.ndarray, c: 
         layer.set_weights(random_neurons(np.random.default_rng([seed, number]), features, layer.units))
     hidden = _layer_output(model, HIDDEN, features)
     blocks = np.array_split(np.arange(hidden.shape[1]), len(MACHINES))
-    targets = np.where(labels == 1, 1.0, -1.0)
+    targets = targets_of(labels, model.get_layer(LOGIT).units)
     for name, neurons in zip(MACHINES, blocks, strict=True):
-        weights = np.zeros((hidden.shape[1], 1))
-        weights[neurons, 0] = ridge(hidden[:, neurons], targets, c)
+        weights = np.zeros((hidden.shape[1], targets.shape[1]))
+        for output, of_output in enumerate(targets.T):
+            weights[neurons, output] = ridge(hidden[:, neurons], of_output, c)
         model.get_layer(f"{MARGIN}{name}").set_weights([weights])
 
 
@@ -132,8 +151,14 @@ def solve_machines(
             " training.precision: float32 computes them in the range that they need."
         )
     solve_head(model, features[0], training.labels, plan.elm_c, plan.seed)
-    slope = slope_of_logit(_layer_output(model, MEDIAN, features[1])[:, 0], validation.labels)
-    model.get_layer(LOGIT).set_weights([np.array([[slope]]), np.zeros(1)])
+    margins = _layer_output(model, MEDIAN, features[1])
+    outputs = margins.shape[1]
+    slope = (
+        slope_of_logit(margins[:, 0], validation.labels)
+        if outputs == 1
+        else slope_of_logits(margins, validation.labels)
+    )
+    model.get_layer(LOGIT).set_weights([slope * np.eye(outputs), np.zeros(outputs)])
     measured = [
         objective(images.labels, _layer_output(model, LOGIT, values).astype(np.float32))
         for images, values in zip((training, validation), features, strict=True)

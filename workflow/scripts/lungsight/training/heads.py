@@ -1,7 +1,8 @@
 """Build the head: the layers between a backbone's pooled features and the logit.
 
 To add a head, add an entry to HEADS, and its word under `training.head` in the config's schema. A head takes the pooled
-features (n, channels) and the config's `training` section, and returns the tensor that the logit is computed from.
+features (n, channels), the config's `training` section and the number of logits, and returns the tensor that the logits
+are computed from.
 
 References
 ----------
@@ -19,12 +20,12 @@ RANDOM, MARGIN, MEDIAN = "random_", "margin_", "median"
 NEGATIVE_SLOPE = 0.25  # of PReLU: the initial value of He et al. (2015), which a random neuron keeps
 
 
-def dense(pooled: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
+def dense(pooled: keras.KerasTensor, settings: dict[str, Any], outputs: int) -> keras.KerasTensor:
     """Add one dense layer, as in the thesis."""
     return keras.layers.Dense(settings["head_units"], activation=settings["head_activation"], name=HIDDEN)(pooled)
 
 
-def linear(pooled: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
+def linear(pooled: keras.KerasTensor, settings: dict[str, Any], outputs: int) -> keras.KerasTensor:
     """Add no layer: the classifier is a logistic regression on the pooled features."""
     return pooled
 
@@ -43,21 +44,22 @@ MACHINES: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
 }
 
 
-def extreme_learning_machines(pooled: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
+def extreme_learning_machines(pooled: keras.KerasTensor, settings: dict[str, Any], outputs: int) -> keras.KerasTensor:
     """Add three machines of random neurons that differ in their activation, and the median of their margins.
 
     The sign of the median is the vote of the majority. Unlike the vote, the median ranks images and has a gradient:
     that of the machine with the median margin. Each margin layer sees the neurons of all machines; its weights on the
-    other machines' neurons are 0.
+    other machines' neurons are 0. With several logits, each has its margins and their median.
     """
     sums = {name: keras.layers.Dense(settings["head_units"], name=f"{RANDOM}{name}")(pooled) for name in MACHINES}
     hidden = keras.layers.Concatenate(name=HIDDEN)([activate(sums[name]) for name, activate in MACHINES.items()])
-    first, second, third = (keras.layers.Dense(1, use_bias=False, name=f"{MARGIN}{name}")(hidden) for name in MACHINES)
+    margins = [keras.layers.Dense(outputs, use_bias=False, name=f"{MARGIN}{name}")(hidden) for name in MACHINES]
+    first, second, third = margins
     lower, upper = keras.layers.Minimum()([first, second]), keras.layers.Maximum()([first, second])
     return keras.layers.Maximum(name=MEDIAN)([lower, keras.layers.Minimum()([upper, third])])
 
 
-HEADS: dict[str, Callable[[keras.KerasTensor, dict[str, Any]], keras.KerasTensor]] = {
+HEADS: dict[str, Callable[[keras.KerasTensor, dict[str, Any], int], keras.KerasTensor]] = {
     "dense": dense,
     "linear": linear,
     "extreme_learning_machines": extreme_learning_machines,

@@ -1,10 +1,12 @@
 """Build the classifier and run it: backbone, global average pooling, head, one logit, its sigmoid.
 
+With more than two classes there are a logit for each and a softmax.
+
 The model is flat: all layers are its own, none hides in a nested model.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,16 @@ import tensorflow as tf
 from lungsight.errors import UserError
 from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
-from lungsight.training.heads import DEFAULT_HEAD, HEADS, HIDDEN
+from lungsight.training.heads import DEFAULT_HEAD, HEADS, HIDDEN, MARGIN
 
 POOLED, LOGIT, PROBABILITY = "pooled", "logit", "probability"
 INFERENCE_BATCH = 32
 
 
-def build_classifier(backbone: Backbone, settings: dict[str, Any], weights: Path | None = None) -> keras.Model:
-    """Build the network: (n, size, size, 3) preprocessed images → (n, 1) float32 probability.
+def build_classifier(
+    backbone: Backbone, settings: dict[str, Any], weights: Path | None = None, outputs: int = 1
+) -> keras.Model:
+    """Build the network: (n, size, size, 3) preprocessed images → (n, outputs) float32 probabilities.
 
     The head is built on the backbone's output. A nested model would hide its layers from CAM methods.
 
@@ -35,6 +39,8 @@ def build_classifier(backbone: Backbone, settings: dict[str, Any], weights: Path
         The config's `training` section.
     weights
         Of the backbone without its classifier; None for random weights.
+    outputs
+        Number of logits. One has a sigmoid; several have a softmax.
 
     Raises
     ------
@@ -45,9 +51,10 @@ def build_classifier(backbone: Backbone, settings: dict[str, Any], weights: Path
     if weights is not None:
         load_weights(base, weights, content="weights without top of this backbone")
     pooled = keras.layers.GlobalAveragePooling2D(name=POOLED)(base.output)
-    hidden = HEADS[settings.get("head", DEFAULT_HEAD)](pooled, settings)
-    logit = keras.layers.Dense(1, dtype="float32", name=LOGIT)(hidden)
-    probability = keras.layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(logit)
+    hidden = HEADS[settings.get("head", DEFAULT_HEAD)](pooled, settings, outputs)
+    logit = keras.layers.Dense(outputs, dtype="float32", name=LOGIT)(hidden)
+    activation = "sigmoid" if outputs == 1 else "softmax"
+    probability = keras.layers.Activation(activation, dtype="float32", name=PROBABILITY)(logit)
     model = keras.Model(base.input, probability, name="classifier")
     set_batch_norm_momentum(model, settings["batch_norm_momentum"])
     return model
@@ -113,6 +120,29 @@ def load_weights(model: keras.Model, path: Path, content: str) -> None:
             model.load_weights(path)
     except (UserWarning, ValueError, OSError, KeyError) as error:
         raise UserError(f"{path} does not hold {content}: {str(error).splitlines()[0][:200]}") from error
+
+
+def copy_weights(model: keras.Model, parent: keras.Model, columns: Sequence[tuple[int, int]]) -> None:
+    """Copy the weights of a network that differs in its classes alone; in the last layers those of shared classes.
+
+    Parameters
+    ----------
+    model
+        Gets the weights. The output of a class that `parent` lacks keeps those that it was made with.
+    parent
+        Has the weights.
+    columns
+        For each shared class, its output in `model` and in `parent`.
+    """
+    to, of = (list(places) for places in zip(*columns, strict=True)) if columns else ([], [])
+    for layer in model.layers:
+        weights = parent.get_layer(layer.name).get_weights()
+        if layer.name == LOGIT or layer.name.startswith(MARGIN):
+            own = layer.get_weights()
+            for new, old in zip(own, weights, strict=True):
+                new[..., to] = old[..., of]
+            weights = own
+        layer.set_weights(weights)
 
 
 def load_classifier(path: Path) -> keras.Model:

@@ -21,6 +21,7 @@ ROLE_OF_STAGE = {1: "public", 2: "target"}  # role of the cohort that a stage is
 TARGET_ONLY = "2-target-only"  # the stage that is trained on the target cohort without stage 1
 # Column of a table of predictions, by a network that predicts a patient from all slices at once.
 PATIENT_PREDICTION = "patient_probability"
+PATIENT_CLASS = "patient_p"  # with more than two classes also patient_p_1, patient_p_2, …
 
 
 class Pipeline(NamedTuple):

@@ -112,4 +112,20 @@ def training_problems(config: dict[str, Any]) -> list[str]:
     for stage, epochs in training["epochs"].items():
         if training["warmup_epochs"] >= epochs:
             wrong.append(f"training.warmup_epochs: {training['warmup_epochs']} leaves nothing of {epochs} in {stage}.")
-    return wrong
+    return wrong + class_cost_problems(training["class_costs"], len(config["labels"]))
+
+
+def class_cost_problems(costs: list[Any] | None, n: int) -> list[str]:
+    """List what is wrong with `training.class_costs` for n classes: n numbers, or n rows of n numbers for n > 2."""
+    if costs is None:
+        return []
+    if any(isinstance(cost, list) for cost in costs):
+        fits = n > 2 and len(costs) == n and all(isinstance(row, list) and len(row) == n for row in costs)
+        rows = f"{n} rows of {n} numbers, or {n} numbers" if n > 2 else "2 numbers"
+        if not fits:
+            return [f"training.class_costs: labels has {n} classes; write {rows}."]
+        nothing = [place for place, row in enumerate(costs, start=1) if not sum(row)]
+        return [
+            f"training.class_costs: row {place} costs nothing; its class would not be learned." for place in nothing
+        ]
+    return [] if len(costs) == n else [f"training.class_costs: {len(costs)} costs for {n} classes; write {n} numbers."]

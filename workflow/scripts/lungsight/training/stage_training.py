@@ -1,5 +1,6 @@
 """Train one stage of a pipeline: read its cohort, build the network that it starts from, train it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from lungsight.classes import Classes
 from lungsight.errors import UserError
 from lungsight.files import read_json, sha256_of
 from lungsight.layout import MODEL, PROVENANCE
@@ -18,8 +20,8 @@ from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.device import check_gpu
 from lungsight.training.fit import LabelledImages, TrainingPlan
 from lungsight.training.image_cache import CachedImages
-from lungsight.training.losses import LOSSES, Objective
-from lungsight.training.network import build_classifier, load_weights, logits_of, precision
+from lungsight.training.losses import CATEGORICAL_LOSSES, LOSSES, Objective
+from lungsight.training.network import LOGIT, build_classifier, copy_weights, load_weights, logits_of, precision
 from lungsight.training.provenance import check_parent
 from lungsight.training.solvers import SOLVERS
 from lungsight.training.weights import WeightsFile, read_sidecar
@@ -33,13 +35,18 @@ class TrainingCohort:
     images: Path
     index: Path
 
-    def subsets(self, positive: str, image_size: int) -> tuple[LabelledImages, LabelledImages]:
+    def classes(self, labels: Iterable[str]) -> Classes:
+        """Return the classes that the cohort trains, in the order of the config's `labels`."""
+        table = read_table(self.split, "split")
+        return Classes.of(labels).among(table.loc[table["split"] == "train", "label"])
+
+    def subsets(self, classes: Classes, image_size: int) -> tuple[LabelledImages, LabelledImages]:
         """Read the training and the validation images.
 
         Parameters
         ----------
-        positive
-            The label that becomes 1; the other becomes 0.
+        classes
+            They number the labels.
         image_size
             Rows and columns that the images must have.
 
@@ -52,18 +59,18 @@ class TrainingCohort:
         if cached.size != image_size:
             raise UserError(f"The cached images have {cached.size} rows, training.image_size is {image_size}.")
         table = read_table(self.split, "split")
-        return _labelled(table, "train", positive, cached), _labelled(table, "val", positive, cached)
+        return _labelled(table, "train", classes, cached), _labelled(table, "val", classes, cached)
 
     def digests(self) -> dict[str, str]:
         """Compute the SHA-256 of each file."""
         return {name: sha256_of(path) for name, path in vars(self).items()}
 
 
-def _labelled(table: pd.DataFrame, subset: str, positive: str, cached: CachedImages) -> LabelledImages:
+def _labelled(table: pd.DataFrame, subset: str, classes: Classes, cached: CachedImages) -> LabelledImages:
     rows = table[table["split"] == subset]
     if rows.empty:
         raise UserError(f"The split has no {subset} slice: nothing can be trained. Check splits.fractions.")
-    labels = (rows["label"] == positive).to_numpy(int)
+    labels = classes.numbers_of(rows["label"])
     return LabelledImages(cached.pixels, cached.rows_of(rows["slice"]), labels, group_numbers(rows["patient"], labels))
 
 
@@ -110,16 +117,50 @@ class Start:
         """Whether the network starts from weights."""
         return self.parent is not None or self.weights is not None
 
-    def build(self, name: str, backbone: Backbone, settings: dict[str, Any]) -> keras.Model:
-        """Build the network with these weights, in its training precision. Raises UserError where they do not fit."""
+    def build(
+        self, name: str, backbone: Backbone, settings: dict[str, Any], classes: Classes | None = None
+    ) -> keras.Model:
+        """Build the network with these weights, in its training precision.
+
+        Where the parent tells other classes apart, the head is made anew. Outputs of shared classes keep their weights.
+
+        Parameters
+        ----------
+        name
+            Of the backbone.
+        classes
+            That the network tells apart; None for the two of one logit.
+
+        Raises
+        ------
+        UserError
+            The weights do not fit.
+        """
+        outputs = classes.outputs if classes else 1
         weights = self.weights.checked() if self.weights else None
         if self.parent_provenance is not None:
             check_parent(self.parent_provenance, name, backbone.preprocessing, settings["image_size"])
         with precision(settings["precision"]):
-            model = build_classifier(backbone, settings, weights)
-        if self.parent is not None:
+            model = build_classifier(backbone, settings, weights, outputs)
+        learned = self.learned_classes()
+        if self.parent is None:
+            return model
+        if classes is None or learned is None or learned == classes.names:
             load_weights(model, self.parent, content="the model of stage 1")
+            return model
+        with precision(settings["precision"]):
+            parent = build_classifier(backbone, settings, outputs=len(learned))
+        load_weights(parent, self.parent, content="the model of stage 1")
+        columns = [(place, learned.index(each)) for place, each in enumerate(classes.names) if each in learned]
+        copy_weights(model, parent, columns)
         return model
+
+    def learned_classes(self) -> tuple[str, ...] | None:
+        """Return the classes of the parent, by its provenance; None without a parent, and for one with a sigmoid."""
+        if self.parent_provenance is None:
+            return None
+        learned = read_json(self.parent_provenance).get("classes")
+        return tuple(learned) if learned else None
 
 
 def plan_of(settings: dict[str, Any], stage: int, seed: int, fine_tunes: bool) -> TrainingPlan:
@@ -156,16 +197,64 @@ def plan_of(settings: dict[str, Any], stage: int, seed: int, fine_tunes: bool) -
     )
 
 
-def objective_of(settings: dict[str, Any], training: LabelledImages) -> Objective:
-    """Return the configured loss. settings: the config's `training` section. training: for the class weights."""
-    return LOSSES[settings["loss"]](training.labels, settings)
+def objective_of(
+    settings: dict[str, Any], training: LabelledImages, classes: Classes | None = None, labels: Sequence[str] = ()
+) -> Objective:
+    """Return the configured loss.
+
+    Parameters
+    ----------
+    settings
+        The config's `training` section.
+    training
+        For the class weights.
+    classes
+        That the network tells apart; None for the two of one logit.
+    labels
+        All classes of the run, in whose order `training.class_costs` are.
+    """
+    if classes is None or classes.sigmoid:
+        return LOSSES[settings["loss"]](training.labels, settings)
+    costs = costs_among(settings["class_costs"], [labels.index(name) for name in classes.names])
+    return CATEGORICAL_LOSSES[settings["loss"]](training.labels, {**settings, "class_costs": costs}, len(classes))
+
+
+def costs_among(costs: list[Any] | None, places: Sequence[int]) -> list[Any] | None:
+    """Keep the costs of the classes at these places, of a list or a matrix of costs."""
+    if costs is None:
+        return None
+    kept = [costs[place] for place in places]
+    return [[row[place] for place in places] for row in kept] if isinstance(kept[0], list) else kept
+
+
+def describe_classes(start: Start, classes: Classes) -> dict[str, Any]:
+    """Describe the classes of a network as provenance.json has them; nothing in a run of two classes.
+
+    Returns
+    -------
+    classes
+        That the network tells apart, in the order of its outputs.
+    head
+        Where the parent tells other classes apart: the classes whose weights were `kept`, those that are `new`, and
+        those that were `dropped`. Else null.
+    """
+    if classes.sigmoid:
+        return {}
+    learned, head = start.learned_classes(), None
+    if learned not in (None, classes.names):
+        head = {
+            "kept": [name for name in classes.names if name in learned],
+            "new": [name for name in classes.names if name not in learned],
+            "dropped": [name for name in learned if name not in classes.names],
+        }
+    return {"classes": list(classes.names), "head": head}
 
 
 def in_float32(model: keras.Model, backbone: Backbone, settings: dict[str, Any]) -> keras.Model:
     """Return the same network computing in float32, so that predictions and maps have full precision."""
     if settings["precision"] == "float32":
         return model
-    same = build_classifier(backbone, settings)
+    same = build_classifier(backbone, settings, outputs=model.get_layer(LOGIT).units)
     same.set_weights(model.get_weights())
     return same
 

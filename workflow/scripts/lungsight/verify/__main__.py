@@ -53,9 +53,7 @@ def summary(crate: Crate, outcomes: list[Outcome], most: int) -> str:
         lines += [f"  {problem}" for problem in outcome.problems[:most]]
         if len(outcome.problems) > most:
             lines.append(f"  … and {len(outcome.problems) - most} more (--all)")
-    lines.append(
-        "Not computed again, since it follows from images, maps or the network: " + ", ".join(not_computed_again(crate))
-    )
+    lines.append("Not computed again, since no prediction table gives it: " + ", ".join(not_computed_again(crate)))
     wrong = sum(len(outcome.problems) for outcome in outcomes)
     lines.append(f"{wrong} do not follow." if wrong else "Every number that was computed again follows.")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lungsight.evaluation.intervals import FloatArray, IntArray, draw_patients, percentile_interval
+from lungsight.evaluation.intervals import FloatArray, IntArray, draw_patients_of, percentile_interval
 from lungsight.evaluation.leakage_inflation.settings import LABELS, LEAKAGE_CONDITIONS, LeakageCondition
 from lungsight.evaluation.metrics import ENDS, Row, metrics_row, ranking_metrics, truth_and_probability
 
@@ -78,7 +78,8 @@ def inflation_of(
     """
     if by_slice.empty or by_patient.empty:
         return UNDEFINED
-    numbers, patients = pd.factorize(pd.concat([by_slice["patient"], by_patient["patient"]]))
+    both = pd.concat([by_slice, by_patient])
+    numbers, patients = pd.factorize(both["patient"])
     numbers_by_slice, numbers_by_patient = numbers[: len(by_slice)], numbers[len(by_slice) :]
 
     def difference(drawn: IntArray) -> FloatArray:
@@ -88,7 +89,9 @@ def inflation_of(
     value = float(difference(np.ones((1, len(patients)), np.int64))[0])
     if not resamples:
         return Inflation(value, np.nan, np.nan)
-    low, high = percentile_interval(difference(draw_patients(len(patients), resamples, seed))[:, None])
+    low, high = percentile_interval(
+        difference(draw_patients_of(both["patient"], both["label"], resamples, seed))[:, None]
+    )
     return Inflation(value, float(low[0]), float(high[0]))
 
 

@@ -1,5 +1,6 @@
 """Train a pipeline under one condition, and predict the condition's own test subset."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ STAGE = 1
 
 
 def can_be_trained(split: pd.DataFrame) -> bool:
-    """Return whether every subset of a split table has both classes."""
-    return all(split.loc[split["split"] == subset, "label"].nunique() == 2 for subset in SUBSETS)
+    """Return whether every subset of a split table has all of its classes, two at least."""
+    classes = max(2, split["label"].nunique())
+    return all(split.loc[split["split"] == subset, "label"].nunique() == classes for subset in SUBSETS)
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class LeakageTraining:
         Name of the network.
     start
         What the network starts from.
-    positive
-        Label of the positive class.
+    labels
+        The classes of the run, the positive one first.
     settings
         Of the training, as a stage has them.
     seed
@@ -49,7 +51,7 @@ class LeakageTraining:
 
     backbone: str
     start: Start
-    positive: str
+    labels: Sequence[str]
     settings: dict[str, Any]
     seed: int
     checkpoints: Path
@@ -58,7 +60,7 @@ class LeakageTraining:
     def checkpoint(self, cohort: TrainingCohort, backbone: backbones.Backbone) -> Checkpoint:
         """Return the checkpoint of one condition; it is tied to everything that the training depends on."""
         described = describe_training(self.backbone, backbone, self.settings, self.seed, self.code)
-        described |= {"weights": self.start.describe(), "inputs": cohort.digests(), "positive": self.positive}
+        described |= {"weights": self.start.describe(), "inputs": cohort.digests(), "labels": self.labels}
         return Checkpoint.of(self.checkpoints / cohort.split.stem, described)
 
 
@@ -76,18 +78,20 @@ def train_condition(training: LeakageTraining, cohort: TrainingCohort) -> pd.Dat
 
     Returns
     -------
-    slice, patient, label and probability; empty where a subset lacks a class, so that nothing can be trained.
+    slice, patient, label and probability, that of the first class; empty where a subset lacks a class, so that nothing
+    can be trained.
     """
     split = read_table(cohort.split, "split")
     tested = split.loc[split["split"] == "test", ["slice", "patient", "label"]]
     if not can_be_trained(split):
-        log(f"{cohort.split.stem}: too few patients, a subset has one class only; this condition stays empty")
+        log(f"{cohort.split.stem}: too few patients, a subset lacks a class; this condition stays empty")
         return tested.iloc[:0].assign(probability=np.array([], dtype=np.float64))
     backbone, settings = backbones.load(training.backbone), training.settings
-    training_images, validation_images = cohort.subsets(training.positive, settings["image_size"])
-    model = training.start.build(training.backbone, backbone, settings)
+    classes = cohort.classes(training.labels)
+    training_images, validation_images = cohort.subsets(classes, settings["image_size"])
+    model = training.start.build(training.backbone, backbone, settings, classes)
     checkpoint = training.checkpoint(cohort, backbone)
-    objective = objective_of(settings, training_images)
+    objective = objective_of(settings, training_images, classes, training.labels)
     plan = plan_of(settings, STAGE, training.seed, training.start.fine_tunes)
     train(model, backbone, objective, training_images, validation_images, plan, checkpoint)
     inference = make_inference(in_float32(model, backbone, settings), backbone)
