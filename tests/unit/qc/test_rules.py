@@ -38,7 +38,7 @@ def test_a_good_slice_is_kept_without_a_reason():
     ("changed", "reason"),
     [
         ({"lung_fraction": 0.8}, "the mask covers 80 % of the image, limit 75 %"),
-        ({"border_contact": 0.9}, "the mask covers 90 % of the image border, limit 35 %"),
+        ({"border_contact": 0.9}, "the mask covers 90 % of the image border, limit 50 %"),
         ({"components": 7}, "the mask is in 7 pieces, limit 4"),
         ({"solidity": 0.1}, "the outline is ragged (solidity 10 %), limit 25 %"),
         ({"holes": 0.4}, "holes of 40 % in the mask, limit 15 %"),
