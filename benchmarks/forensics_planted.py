@@ -1,6 +1,6 @@
 """Plant a trace of the making in pictures of phantoms, and count how often report/forensics.tsv finds and names it.
 
-python benchmarks/forensics_planted.py [--seeds 20] [--patients 60]
+python benchmarks/forensics_planted.py [--seeds 20] [--patients 60] [--alarms 100]
 
 Every patient is a phantom of one slice; nothing but the planted trace goes with the label. With strength s, a share of
 s carries the trace if and only if they are positive; of the others a coin decides. found: a trace of that kind
@@ -123,6 +123,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--seeds", type=int, default=20)
     arguments.add_argument("--patients", type=int, default=60)
+    arguments.add_argument("--alarms", type=int, default=100, help="studies of strength 0")
     arguments.add_argument("--permutations", type=int, default=999)
     args = arguments.parse_args()
     started = time.process_time()
@@ -140,11 +141,11 @@ def main() -> None:
                 flush=True,
             )
     alarms = []
-    for seed in range(args.seeds):
+    for seed in range(args.alarms):
         rows = study(bodies, lettered, 0.0, seed, args.permutations)
         alarms.append(", ".join(rows.loc[rows["p_holm"] < 0.05, "trace"]))
     wrong = [alarm for alarm in alarms if alarm]
-    print(f"strength 0: {len(wrong)}/{args.seeds} with a false alarm {wrong}")
+    print(f"strength 0: {len(wrong)}/{args.alarms} with a false alarm {wrong}")
     print(f"{time.process_time() - started:.0f} s of CPU")
 
 

@@ -119,6 +119,11 @@ def with_the_source_that_is_the_default(project: Project) -> None:
     project.edit_table("hospital", lambda lines: [lines[0] + "\tsource", *(f"{line}\thospital" for line in lines[1:])])
 
 
+def with_a_study_file(project: Project) -> None:
+    (project.folder / "study.yaml").write_text("title: Lungs\n", encoding="utf-8")
+    project.edit(study="study.yaml")
+
+
 def with_the_data_elsewhere(project: Project) -> None:
     (project.folder / "data").rename(project.folder / "archive")
     cohorts = {name: cohort | {"root": f"archive/{name}"} for name, cohort in project.config["cohorts"].items()}
@@ -282,6 +287,16 @@ EDITS = {
         setting(pipelines={"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["scratch", "imagenet"]}),
         {"write_report"},
         DEAR | {"make_split", "evaluate_model"},
+    ),
+    "a study file": (
+        with_a_study_file,
+        {"risk_table": 1, "checklists_table": 1},
+        DEAR | {"write_report", "power_table"},
+    ),
+    "assumptions of power": (
+        setting(power={"intraclass_correlation": 0.3}),
+        {"power_table": 1, "checklists_table": 1},
+        DEAR | {"make_split", "evaluate_model", "write_report"},
     ),
     "another external cohort": (with_an_external_cohort, {"convert"}, LUNGS - {"segment_shard"} | {"train_stage"}),
     "a source that is the default": (with_the_source_that_is_the_default, set(), DEAR | {"gather_cohort"}),

@@ -22,7 +22,7 @@ BASE = {
 # Packages in the order of the workflow. `run_description` reads the settings of those before it.
 ORDER = (
     *("intake", "segmentation", "qc", "splits", "training", "evaluation", "explain", "run_description"),
-    *("audit", "report", "predict", "package"),
+    *("audit", "report", "checklists", "predict", "package"),
 )
 # Modules without a package that may import every package, and what may import them.
 MEETING_POINTS = {"config_check": {"predict"}, "estimate": set(), "run_summary": set()}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(SCRIPTS))
 
+from lungsight.checklists.study import check_study
 from lungsight.classes import Classes
 from lungsight.code import digest_of, libraries_of
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
@@ -51,6 +52,7 @@ try:
     check_pipelines(config)
     check_given_model(config)
     check_leakage(config)
+    STUDY_CHECK = check_study(config["study"], (row.patient for rows in ROWS.values() for row in rows))
     EARLIER = earlier_files(config)
     RECORD = RunRecord.read(config["results"].rstrip("/"))
 except UserError as error:

@@ -1,12 +1,13 @@
 """The flow diagram: what is counted, and that words and picture hold it."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from lungsight.report.results import RunResults
-from lungsight.report.sections.cohort_flow import draw, in_words, steps_of
+from lungsight.report.sections.cohort_flow import draw, in_words, shares_of, steps_of
 
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
 RUN = {
@@ -90,3 +91,19 @@ def test_rare_reasons_are_counted_together() -> None:
     steps = steps_of(made_results(), "hospital")
     many = steps[2]._replace(left_out={name: 9 - n for n, name in enumerate("abcde")})
     assert in_words([many])[0].split("before: ")[1].startswith("9 a; 8 b; 7 c; 11 for other reasons.")
+
+
+def test_shares_left_out_of_each_class_stand_beside_the_step() -> None:
+    rows = [
+        {"cohort": "hospital", "framework": view, "label": label, "excluded": share, "p_holm": 0.0042}
+        for view, shares in (("", (0, 0)), ("whole", (0, 0)), ("segmented", (0.26, 0.14)))
+        for label, share in zip((POSITIVE, NEGATIVE), shares, strict=True)
+    ]
+    results = replace(made_results(), selection=pd.DataFrame(rows))
+    shares = shares_of(results, "hospital")
+    assert shares == {
+        "Slice × lung mask": ["so far, by patient (p = 0.004):", f"26 % of {POSITIVE}", f"14 % of {NEGATIVE}"]
+    }
+    steps = steps_of(results, "hospital")
+    assert "Left out so far, by patient (p = 0.004): 26 % of Covid-19, 14 % of Non Covid." in in_words(steps, shares)[3]
+    assert "26 % of Covid-19" in draw(steps, shares) and "26 %" not in draw(steps)

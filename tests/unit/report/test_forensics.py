@@ -15,7 +15,7 @@ def answers(**auc):
 
 
 def stated(table, *tells):
-    return [tuple(statement) for statement in forensic_findings(table, *tells)]
+    return [(statement.tone, statement.text) for statement in forensic_findings(table, *tells)]
 
 
 def test_a_trace_that_tells_the_label_is_stated():

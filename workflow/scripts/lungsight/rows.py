@@ -110,6 +110,19 @@ class CasesRow(TypedDict):
     lossy: NotRequired[float]
 
 
+class ChecklistsRow(TypedDict):
+    """Row of the table `checklists`."""
+
+    checklist: str
+    item: str
+    section: str
+    asks: str
+    answer: str
+    file: str
+    column: str
+    state: str
+
+
 ClassesRow = TypedDict(
     "ClassesRow",
     {
@@ -264,6 +277,19 @@ class DuplicatesRow(TypedDict):
     group: str
     distance: int
     label_conflict: int
+
+
+class FlowRow(TypedDict):
+    """Row of the table `flow`."""
+
+    cohort: str
+    input_view: str
+    step: str
+    reason: str
+    label: str
+    cases: int
+    patients: int
+    slices: int
 
 
 class ForensicsRow(TypedDict):
@@ -612,6 +638,25 @@ class PooledMetricsRow(TypedDict):
     kappa_hi: NotRequired[float]
 
 
+class PowerRow(TypedDict):
+    """Row of the table `power`."""
+
+    cohort: str
+    measure: str
+    unit: str
+    method: str
+    assumed: float
+    patients: int
+    positive: int
+    negative: int
+    slices: float
+    intraclass_correlation: float
+    low: float
+    high: float
+    width: float
+    note: str
+
+
 class PredictionsRow(TypedDict):
     """Row of the table `predictions`."""
 
@@ -815,6 +860,22 @@ class ReportSaliencyRow(TypedDict):
     auc_lo: float
     auc_hi: float
     weights_origin: str
+
+
+class RiskRow(TypedDict):
+    """Row of the table `risk`."""
+
+    domain: str
+    rule: str
+    asks: str
+    where: str
+    value: float
+    unclear_from: float
+    high_from: float
+    judgement: str
+    file: str
+    column: str
+    note: str
 
 
 class SaliencyRow(TypedDict):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TEMPLATE, INTAKE_TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "intake.html.jinja", "page.css", "page.js"
+CHECKLISTS_TEMPLATE, RISK_TEMPLATE = "checklists.html.jinja", "risk.html.jinja"
 _SHARED = ("macros.html.jinja", STYLE, SCRIPT)
 
 
