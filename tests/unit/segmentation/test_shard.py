@@ -104,7 +104,7 @@ def write(image: Image, mask: np.ndarray, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_cases_apart_lose_their_own_mask_alone(tmp_path, monkeypatch, capsys, processes) -> None:
+def test_cases_apart_lose_their_own_mask_alone(tmp_path, monkeypatch, capfd, processes) -> None:
     monkeypatch.setenv("LUNGSIGHT_PRIVATE", str(tmp_path / "private"))
     masks = tmp_path / "masks"
     masks.mkdir()
@@ -112,7 +112,7 @@ def test_cases_apart_lose_their_own_mask_alone(tmp_path, monkeypatch, capsys, pr
     assert list(done) == CASES
     found = {int(path.stem, 16): bool(np.load(path).all()) for path in masks.iterdir()}
     assert found == {0: False, 2: True, 4: True}
-    log = capsys.readouterr().err
+    log = capfd.readouterr().err
     assert f"case {CASES[1]}: no lung mask: its segmentation failed (RuntimeError)" in log and "Doe" not in log
     assert "Doe^Jane" in (tmp_path / "private" / "errors" / f"segment-{CASES[3]}.txt").read_text()
 

@@ -51,7 +51,8 @@ def segment_cases(
             raise
         except Exception as error:
             failed += 1
-            _report(case, type(error).__name__, traceback.format_exc())
+            keep_private(f"segment-{case}.txt", traceback.format_exc())
+            log(f"case {case}: no lung mask: its segmentation failed ({type(error).__name__})")
     _check_some_succeeded(failed, len(cases))
 
 
@@ -76,31 +77,25 @@ def segment_apart(
         As `segment_cases` does.
     """
     failed = 0
-    for case, failure in in_processes(partial(_attempt, segment, write), cases, processes):
-        if failure:
-            failed += 1
-            _report(case, *failure)
+    done = in_processes(partial(_attempt, segment, write), cases, processes)
+    for case, succeeded in zip(cases, done, strict=True):
+        failed += not succeeded
         yield case
     _check_some_succeeded(failed, len(cases))
 
 
-def _attempt(
-    segment: Callable[[str], Segmented], write: Callable[[Image, np.ndarray], None], case: str
-) -> tuple[str, tuple[str, str] | None]:
-    """Segment a case and write its mask. Returns it with the name of the error and its traceback, if there was one."""
+def _attempt(segment: Callable[[str], Segmented], write: Callable[[Image, np.ndarray], None], case: str) -> bool:
+    """Segment a case and write its mask. Return whether its segmentation succeeded; the log says why not."""
     try:
         segmented = segment(case)
     except UserError:
         raise
     except Exception as error:
-        return case, (type(error).__name__, traceback.format_exc())
+        keep_private(f"segment-{case}.txt", traceback.format_exc())
+        log(f"case {case}: no lung mask: its segmentation failed ({type(error).__name__})")
+        return False
     write(*segmented)
-    return case, None
-
-
-def _report(case: str, error: str, trace: str) -> None:
-    keep_private(f"segment-{case}.txt", trace)
-    log(f"case {case}: no lung mask: its segmentation failed ({error})")
+    return True
 
 
 def _check_some_succeeded(failed: int, cases: int) -> None:
