@@ -50,6 +50,8 @@ def test_texts_are_one_line_and_lists_are_joined(tmp_path: Path) -> None:
         ("- a list", "study: a list stands where keys belong"),
         ("title: a: b", "line 1 is not YAML in UTF-8; a text with a colon belongs in quotes"),
         ("title: '=HYPERLINK(1)'", "study.title would run as a formula"),
+        ('title: ","', "study.title holds no word; write one, or leave the key out."),
+        ("title: ['; ,']", "study.title holds no word"),
         ('title: "a\\u202eb"', "study.title holds a character that does not show (U+202E)"),
     ],
 )
@@ -99,3 +101,36 @@ def test_a_patient_of_the_tables_is_withheld(tmp_path: Path, text: str) -> None:
     )
     assert check.withheld == ["limitations"]
     assert "holds the id of a patient" in check.warnings[0] and "001" not in check.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("patient", "text"),
+    [
+        *((name, f"one of them, {name}, moved") for name in ("Meier^Hans", "MUC+001", "A|0012", "pat@12x", "O'Brien")),
+        *(("MUC-0012", f"see MUC-{rest} again") for rest in ("0012-CT", "0012/2020", "0012_1", "12", " 0012")),
+        ("K:4471234", "(K:4471234)"),
+        ("Meier^Hans", "Meier, Hans was left out"),
+        ("O'Brien", "so was O\u2019BRIEN's scan"),
+        ("#4471", "scan#4471 is blurred"),
+        ("H001", "of 3 H 001 moved"),
+        ("00012", "but 00012 moved"),
+        ("12345", "patient 12345.0"),
+    ],
+)
+def test_an_id_is_found_whatever_stands_beside_and_in_it(tmp_path: Path, patient: str, text: str) -> None:
+    study = written(tmp_path, yaml.safe_dump({"limitations": text, "title": "T"}))
+    assert check_study(str(study), ["other-1", patient]).withheld == ["limitations"]
+
+
+@pytest.mark.parametrize(
+    ("patient", "text"),
+    [
+        ("00012", "12 adults, 100012 slices"),
+        ("1", "1 of them moved"),
+        ("MUC-0012", "MUC-00121 and MUC-112"),
+        ("ann", "annotated by Joann"),
+        ("Meier^Hans", "Meier and Hans"),
+    ],
+)
+def test_what_only_resembles_an_id_is_shown(tmp_path: Path, patient: str, text: str) -> None:
+    assert check_study(str(written(tmp_path, yaml.safe_dump({"limitations": text}))), [patient]).withheld == []

@@ -33,7 +33,8 @@ _NUMBERS = {
     "a long number": re.compile(r"(?<!\d)\d{7,}(?!\d)"),
     "a UID": re.compile(r"\d+(\.\d+){5,}"),
 }
-_WORD = re.compile(r"[\w./#-]*\w")
+_ALPHANUMERIC = r"[^\W_]"
+_BESIDE_SPACES = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])|(?<=-)|(?=-)")  # as `normalised` drops spaces
 _FEWEST_DIGITS, _FEWEST_SIGNS = 5, 3  # of a patient's id: shorter ones are counts and words as well
 
 
@@ -97,8 +98,7 @@ def check_study(path: str, patients: Iterable[str]) -> StudyCheck:
     """
     study = read_study(Path(path)) if path else {}
     texts = {key: value for key, value in study.items() if key != AIM}
-    known = {normalised(name) for name in patients if _is_telling(name)}
-    withheld = [key for key, text in texts.items() if _names_patient(text, known)]
+    withheld = _naming_patients(texts, patients)
     warnings = [f"study.{key} {remark}" for key, text in texts.items() for remark in _remarks(key, text)]
     warnings += [
         f"study.{key} holds the id of a patient of the cohort tables; no result shows this text. Write it without."
@@ -142,6 +142,8 @@ def _problems(key: str, text: str) -> list[str]:
     if not text.isprintable():
         hidden = next(letter for letter in text if not letter.isprintable())
         return [f"study.{key} holds a character that does not show (U+{ord(hidden):04X}); type it again without."]
+    if not any(letter.isalnum() for letter in text):
+        return [f"study.{key} holds no word; write one, or leave the key out."]
     if is_formula(next(part for part in re.split("[,;\"']", text) if part.strip())):  # commas are no cells here
         return [f"study.{key} would run as a formula where results are opened in a spreadsheet; begin with a word."]
     return []
@@ -162,7 +164,30 @@ def _is_telling(patient: str) -> bool:
     return len(patient) >= (_FEWEST_DIGITS if patient.isdigit() else _FEWEST_SIGNS)
 
 
-def _names_patient(text: str, patients: set[str]) -> bool:
-    words = _WORD.findall(text)
-    runs = (" ".join(words[start : start + length]) for length in (1, 2, 3) for start in range(len(words)))
-    return any(normalised(run) in patients for run in runs)
+def _naming_patients(texts: dict[str, str], patients: Iterable[str]) -> list[str]:
+    """List the keys whose text holds the id of a patient, whatever its letters and digits are joined by around it."""
+    as_read = {key: normalised(text, without="spaces or an apostrophe") for key, text in texts.items()}
+    everything = _letters_and_digits(" ".join([*as_read.values(), *texts.values()]))
+    named = set()
+    for patient in filter(_is_telling, set(patients)):
+        form, searched = normalised(patient), as_read
+        if form.isdigit() and not _is_telling(form):  # 00012 is looked for as it is written, or every 12 would be one
+            form, searched = patient, texts
+        if _letters_and_digits(form) in everything:  # searching by pattern is dear where there are many patients
+            pattern = _id_in_text(form)
+            named |= {key for key, text in searched.items() if pattern.search(text)}
+    return [key for key in texts if key in named]
+
+
+def _letters_and_digits(text: str) -> str:
+    return "".join(letter for letter in text if letter.isalnum())
+
+
+def _id_in_text(form: str) -> re.Pattern[str]:
+    """Make the pattern that finds an id where no letter or digit touches it. form: the id, normalised."""
+    parts = [re.escape(part) for part in _BESIDE_SPACES.split(form)]
+    # DICOM joins the parts of a name by ^, and nobody writes it so in a sentence.
+    written = r"\s*".join(parts).replace(re.escape("^"), r"[\W_]+")
+    before = rf"(?<!{_ALPHANUMERIC})" if form[:1].isalnum() else ""
+    after = rf"(?!{_ALPHANUMERIC})" if form[-1:].isalnum() else ""
+    return re.compile(before + written + after)
