@@ -22,7 +22,7 @@ from lungsight.evaluation.class_metrics import (
 from lungsight.evaluation.class_tables import class_rows, cohort_confusion_rows, temperatures_of
 from lungsight.evaluation.fold_pooling import pool_folds, with_prediction
 from lungsight.evaluation.intervals import draw_patients, draw_patients_of, draw_within_classes
-from lungsight.evaluation.metrics import drawn_weights, metrics_with_intervals
+from lungsight.evaluation.metrics import METRICS, drawn_weights, metrics_with_intervals
 from lungsight.evaluation.model_evaluation import evaluate_model, evaluate_predictions
 from lungsight.evaluation.performance_differences import COMPARED, COMPARED_OF_CLASSES, paired_rows
 from lungsight.evaluation.subgroups import subgroup_rows
@@ -292,3 +292,50 @@ def test_folds_are_pooled_in_every_class() -> None:
     np.testing.assert_allclose(pooled.loc[::2, P], table.loc[::2, P])
     np.testing.assert_allclose(pooled.loc[1::2, P], np.tile([0.1, 0.2, 0.7], (len(table) // 2, 1)))
     assert set(pooled.loc[1::2, "predicted"]) == {"Normal"}
+
+
+def lone_table() -> pd.DataFrame:
+    """Class A has one patient of eight slices, six of them right; B and C have ten patients each."""
+    table = made_table(patients=21)
+    kept = table[table["label"] != LABELS[0]]
+    probabilities = np.where(np.arange(8)[:, None] < 6, [0.8, 0.1, 0.1], [0.1, 0.8, 0.1])
+    alone = with_probabilities(pd.DataFrame({"patient": ["alone"] * 8, "label": LABELS[0]}), probabilities)
+    return pd.concat([kept, alone], ignore_index=True)
+
+
+def test_a_class_with_one_patient_leaves_what_divides_by_it_without_an_interval() -> None:
+    table = lone_table()
+    first, second, _ = rows_by_class(table, LABELS, None, 50, 1)
+    assert first["sensitivity"] == 0.75 and first["sensitivity_lo"] is None and first["sensitivity_hi"] is None
+    assert first["specificity_lo"] < first["specificity_hi"] and second["sensitivity_lo"] < second["sensitivity_hi"]
+    assert second["specificity_lo"] is None and first["roc_auc_lo"] is None and second["roc_auc_lo"] is None
+    row = overall_row(table, LABELS, None, 50, 1)
+    assert all(row[name] is not None and row[f"{name}_lo"] is None and row[f"{name}_hi"] is None for name in OVERALL)
+
+
+def test_one_patient_of_each_class_gives_no_interval_at_all() -> None:
+    table = made_table(patients=3)
+    row = overall_row(table, LABELS, None, 50, 1) | metrics_with_intervals(table, LABELS[0], 50, 1)
+    ends = [value for name, value in row.items() if name.endswith(("_lo", "_hi"))]
+    assert len(ends) == 2 * (len(OVERALL) + 9) and all(value is None or np.isnan(value) for value in ends)
+
+
+def test_a_cohort_that_lacks_one_of_three_classes_is_drawn_within_its_own() -> None:
+    table = made_table(patients=20)
+    two = table[table["label"] != "CAP"].reset_index(drop=True)
+    (weights,) = drawn_weights(two, 100, seed=1)
+    first = ~two["patient"].duplicated().to_numpy()
+    for label in two["label"].unique():
+        of_class = weights[:, first & (two["label"] == label).to_numpy()]
+        assert (of_class.sum(axis=1) == of_class.shape[1]).all()
+
+
+def test_two_classes_without_recall_of_a_lone_patient_keep_the_rest() -> None:
+    labels = ["Covid-19", "Non Covid"]
+    table = made_prediction_table(1.0)
+    positives = table[table["label"] == labels[0]]
+    lone = pd.concat(
+        [positives[positives["patient"] == positives["patient"].iloc[0]], table[table["label"] == labels[1]]]
+    )
+    values = metrics_with_intervals(lone, labels[0], 50, 1)
+    assert {name for name in METRICS if np.isnan(values[f"{name}_lo"])} == {"recall", "roc_auc", "pr_auc"}

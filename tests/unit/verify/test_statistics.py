@@ -24,11 +24,14 @@ def scores(**changes: object) -> pd.DataFrame:
     return table.assign(**{"probability": table["probability"].round(1)} | changes).reset_index(drop=True)
 
 
+LABELLED = list(scores()[["patient", "label"]].itertuples(index=False, name=None))
 TABLES = {
     "tied": scores(),
     "one class": scores(label=POSITIVE),
     "the other class": scores(label="Non Covid"),
     "one patient": scores(patient="a" * 16),
+    "one positive patient": scores(patient=[name if label != POSITIVE else "a" for name, label in LABELLED]),
+    "one negative patient": scores(patient=[name if label == POSITIVE else "b" for name, label in LABELLED]),
     "certain": scores(probability=1.0),
     "impossible": scores(probability=0.0),
     "nothing": scores().iloc[:0],

@@ -29,13 +29,21 @@ import numpy as np
 import pandas as pd
 
 from lungsight.classes import places_of, present, probabilities_of, with_probabilities
-from lungsight.evaluation.intervals import BoolArray, FloatArray, IntArray, percentile_interval
+from lungsight.evaluation.intervals import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    has_interval,
+    lone_classes,
+    percentile_interval,
+)
 from lungsight.evaluation.metrics import (
     ENDS,
     Cell,
     Row,
     calibration_metrics,
     drawn_weights,
+    drawn_within_classes,
     ranking_metrics,
     ratio,
 )
@@ -181,6 +189,8 @@ def resampled(
 ) -> Statistics:
     """Compute metrics under every draw of patients; none without two patients.
 
+    A metric is NaN in every draw where a class that it divides by has one patient: one over all classes where any has.
+
     Parameters
     ----------
     compute
@@ -198,7 +208,14 @@ def resampled(
         return {}
     truth, probabilities = places_of(table["label"], labels), probabilities_of(table, labels)
     drawn = [compute(truth, probabilities, weights, costs) for weights in drawn_weights(table, resamples, seed)]
-    return {name: np.concatenate([batch[name] for batch in drawn]) for name in drawn[0]}
+    values = {name: np.concatenate([batch[name] for batch in drawn]) for name in drawn[0]}
+    lone, within = lone_classes(table), drawn_within_classes(table)
+    for name, of_draws in values.items():
+        if name in OVERALL:
+            of_draws[:] = np.nan if lone else of_draws
+        else:
+            of_draws[:, [not has_interval(name, label, lone, within) for label in labels]] = np.nan
+    return values
 
 
 def overall_row(table: pd.DataFrame, labels: Sequence[str], costs: Costs, resamples: int, seed: int) -> Row:

@@ -4,15 +4,21 @@ A patient is drawn with all of their slices. The slices of one patient resemble 
 would make the intervals too narrow. Patients are numbered in the order in which they first appear. A result therefore
 depends on the order of the table and on the seed, never on the pseudonyms.
 
-Where patients have more than two classes, they are drawn within each class: no resample then lacks one, and each has as
-many patients of a class as the table. With two classes they are drawn together.
+In a run of more than two classes patients are drawn within each class: no resample then lacks one, and each has as many
+patients of a class as the table. In a run of two they are drawn together. A class with one patient tells nothing of how
+its patients differ: a metric that divides by the rows of a class has no interval then, and, where patients are drawn
+within classes, no metric that divides by all rows has one.
 """
+
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 LEVEL = 0.95
+# Metrics of a class that divide by the rows of some classes alone; all others divide by rows of every class.
+OF_OWN, OF_REST, OF_BOTH = ("recall", "sensitivity"), ("specificity",), ("roc_auc", "pr_auc")
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -44,7 +50,9 @@ def draw_within_classes(patient_classes: IntArray, resamples: int, seed: int) ->
     return drawn
 
 
-def draw_patients_of(patients: "pd.Series[str]", labels: "pd.Series[str]", resamples: int, seed: int) -> IntArray:
+def draw_patients_of(
+    patients: "pd.Series[str]", labels: "pd.Series[str]", resamples: int, seed: int, many: bool = False
+) -> IntArray:
     """Draw the patients of a table: all together, or within each class where there are more than two.
 
     A patient with several labels is drawn within that of their first row.
@@ -55,6 +63,8 @@ def draw_patients_of(patients: "pd.Series[str]", labels: "pd.Series[str]", resam
         Of each row.
     resamples, seed
         Number of draws, and their seed.
+    many
+        Whether the run has more than two classes, whatever the table has.
 
     Returns
     -------
@@ -62,9 +72,34 @@ def draw_patients_of(patients: "pd.Series[str]", labels: "pd.Series[str]", resam
     """
     numbers, classes = patient_numbers(patients), pd.factorize(labels)[0]
     _, first = np.unique(numbers, return_index=True)
-    if len(np.unique(classes)) <= 2:
-        return draw_patients(len(first), resamples, seed)
-    return draw_within_classes(classes[first], resamples, seed)
+    if many or len(np.unique(classes)) > 2:
+        return draw_within_classes(classes[first], resamples, seed)
+    return draw_patients(len(first), resamples, seed)
+
+
+def lone_classes(table: pd.DataFrame) -> set[str]:
+    """Return the classes with rows of one patient alone. table: columns patient and label."""
+    patients = table.groupby("label")["patient"].nunique()
+    return set(patients.index[patients < 2])
+
+
+def has_interval(metric: str, label: str, lone: Collection[str], within_classes: bool) -> bool:
+    """Tell whether the classes that a metric divides by have two patients each.
+
+    Parameters
+    ----------
+    metric, label
+        The metric of a class against the rest, and that class.
+    lone
+        As `lone_classes` returns them.
+    within_classes
+        Whether patients are drawn within each class.
+    """
+    if metric in OF_OWN:
+        return label not in lone
+    if metric in OF_REST:
+        return not set(lone) - {label}
+    return not lone or not (within_classes or metric in OF_BOTH)
 
 
 def percentile_interval(resampled: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -29,11 +29,14 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
+from lungsight.classes import class_columns
 from lungsight.evaluation.intervals import (
     BoolArray,
     FloatArray,
     IntArray,
     draw_patients_of,
+    has_interval,
+    lone_classes,
     patient_numbers,
     percentile_interval,
 )
@@ -176,18 +179,23 @@ def weighted_metrics(
     }
 
 
+def drawn_within_classes(table: pd.DataFrame) -> bool:
+    """Tell whether the patients of a table are drawn within each class: in runs of more than two."""
+    return class_columns(1)[0] in table.columns or table["label"].nunique() > 2
+
+
 def drawn_weights(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[FloatArray]:
     """Yield how often each row was drawn with its patient, (b, n), in batches of the resamples.
 
     Parameters
     ----------
     table
-        Columns patient and label; at least one row.
+        Columns patient and label, and p_1 in a run of more than two classes; at least one row.
     resamples, seed
         Number of draws of patients, and their seed.
     """
     numbers = patient_numbers(table["patient"])
-    drawn = draw_patients_of(table["patient"], table["label"], resamples, seed)
+    drawn = draw_patients_of(table["patient"], table["label"], resamples, seed, drawn_within_classes(table))
     for batch in np.array_split(drawn, -(-resamples * len(table) // _ELEMENTS_AT_ONCE)):
         yield batch[:, numbers].astype(np.float64)
 
@@ -213,7 +221,7 @@ def resampled_metrics(
     Returns
     -------
     (resamples, len(METRICS)), in the order of METRICS. NaN where a draw leaves a metric undefined, for example with one
-    class only. No row without two patients.
+    class only, and in every draw where a class that the metric divides by has one patient. No row without two patients.
     """
     truth, probability = truth_and_probability(table, positive)
     if not resamples or table["patient"].nunique() < 2:
@@ -221,7 +229,10 @@ def resampled_metrics(
     computed = [
         weighted_metrics(truth, probability, weights, threshold) for weights in drawn_weights(table, resamples, seed)
     ]
-    return np.stack([np.concatenate([batch[metric] for batch in computed]) for metric in METRICS], axis=1)
+    resampled = np.stack([np.concatenate([batch[metric] for batch in computed]) for metric in METRICS], axis=1)
+    lone, within = lone_classes(table), drawn_within_classes(table)
+    resampled[:, [not has_interval(metric, positive, lone, within) for metric in METRICS]] = np.nan
+    return resampled
 
 
 def metrics_with_intervals(
@@ -230,7 +241,8 @@ def metrics_with_intervals(
     """Compute counts, metrics, and the ends `_lo` and `_hi` of their 95 % intervals.
 
     Parameters as for `resampled_metrics`, but the table may be empty. NaN where a value is undefined. An interval needs
-    two patients and `resamples` > 0. A draw that leaves a metric undefined does not count for it.
+    `resamples` > 0 and two patients, of each class that the metric divides by. A draw that leaves a metric undefined
+    does not count for it.
     """
     if table.empty:
         return dict.fromkeys(COUNTS, 0.0) | {f"{metric}{end}": np.nan for metric in METRICS for end in ENDS}

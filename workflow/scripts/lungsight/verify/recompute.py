@@ -24,6 +24,7 @@ from lungsight.verify.statistics import (
     resampled,
     resampled_auc,
     two_sided_p,
+    without_interval,
 )
 
 COMPARED = ("roc_auc", "accuracy", "recall", "specificity")
@@ -220,7 +221,8 @@ def compared(first: pd.DataFrame, second: pd.DataFrame, unit: str, drawing: Draw
         samples = [resampled(scores, draws, 0.5, COMPARED) for scores in pair]
     found = {}
     for metric in COMPARED:
-        differences = samples[1][metric] - samples[0][metric] if samples[0] else np.array([])
+        is_drawn = samples[0] and metric not in without_interval(pair[0])
+        differences = samples[1][metric] - samples[0][metric] if is_drawn else np.array([])
         low, high = interval(differences)
         found[metric] = {
             **{
@@ -322,7 +324,8 @@ def _inflation(by_slice: pd.DataFrame, by_patients: pd.DataFrame, drawing: Drawi
     both = pd.concat([by_slice, by_patients])
     order = list(dict.fromkeys(both["patient"]))
     draws = np.ones((1, len(order)))
-    if drawing.resamples:
+    alone = any("roc_auc" in without_interval(Scores(part, drawing.positive)) for part in (by_slice, by_patients))
+    if drawing.resamples and not alone:
         draws = np.concatenate([draws, drawn(len(order), drawing.resamples, drawing.seed)])
     values = []
     for part in (by_slice, by_patients):

@@ -183,6 +183,15 @@ class Drawing(NamedTuple):
     seed: int
 
 
+def without_interval(scores: Scores) -> set[str]:
+    """Name the metrics that divide by the rows of a class with one patient: they have no interval."""
+    positives, negatives = scores.by_patient(scores.truth), scores.by_patient(~scores.truth)
+    one_positive, one_negative = (np.count_nonzero(rows) == 1 for rows in (positives, negatives))
+    named = {"recall": one_positive, "specificity": one_negative}
+    named |= dict.fromkeys(("roc_auc", "pr_auc"), one_positive or one_negative)
+    return {metric for metric, is_without in named.items() if is_without}
+
+
 def all_values(
     table: pd.DataFrame, drawing: Drawing, threshold: float = 0.5, metrics: Sequence[str] = METRICS
 ) -> dict[str, float]:
@@ -193,7 +202,8 @@ def all_values(
     values |= {f"{metric}{end}": NAN for metric in metrics for end in ("_lo", "_hi")}
     if drawing.resamples and scores.patients > 1:
         draws = drawn(scores.patients, drawing.resamples, drawing.seed)
-        for metric, of_draws in resampled(scores, draws, threshold, metrics).items():
+        drawn_metrics = [metric for metric in metrics if metric not in without_interval(scores)]
+        for metric, of_draws in resampled(scores, draws, threshold, drawn_metrics).items():
             values[f"{metric}_lo"], values[f"{metric}_hi"] = interval(of_draws)
     return values
 

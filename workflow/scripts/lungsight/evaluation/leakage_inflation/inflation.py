@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lungsight.evaluation.intervals import FloatArray, IntArray, draw_patients_of, percentile_interval
+from lungsight.evaluation.intervals import FloatArray, IntArray, draw_patients_of, lone_classes, percentile_interval
 from lungsight.evaluation.leakage_inflation.settings import LABELS, LEAKAGE_CONDITIONS, LeakageCondition
 from lungsight.evaluation.metrics import ENDS, Row, metrics_row, ranking_metrics, truth_and_probability
 
@@ -87,7 +87,7 @@ def inflation_of(
         return first - _auc(by_patient, numbers_by_patient, positive, drawn)
 
     value = float(difference(np.ones((1, len(patients)), np.int64))[0])
-    if not resamples:
+    if not resamples or lone_classes(by_slice) or lone_classes(by_patient):
         return Inflation(value, np.nan, np.nan)
     low, high = percentile_interval(
         difference(draw_patients_of(both["patient"], both["label"], resamples, seed))[:, None]
