@@ -76,6 +76,8 @@ def test_risk_table(finished: tuple[Workspace, str]) -> None:
     risk = read_table(run / "report/risk.tsv", "risk").set_index("rule")
     assert risk.loc["label predictability", ["value", "judgement"]].tolist() == [0.97, "high"]
     assert risk.loc["shared patients", "note"] == "not known: nothing was split"
+    # The study file says the first, with the id of a patient.
+    assert risk.loc["standard not said", "note"] == "not said: reference_standard, annotators, blinding_reference"
 
 
 def test_risk_page(finished: tuple[Workspace, str]) -> None:

@@ -69,12 +69,13 @@ rule risk_table:
         limits=digest_of_files([RISK_RULES]),
         study=unrecorded(STUDY_FILES),
         written=digest_of_files(STUDY_FILES),
+        withheld=STUDY_CHECK.withheld,
         thesis=repository_file(THESIS),
         results=folder(RESULTS),
         run=as_json(RUN),
     shell:
         "python {params.program:q} --results {params.results:q} --run {params.run:q} --thesis {params.thesis:q}"
-        " --study {params.study:q} --flow {output.flow} --risk {output.risk} > {log} 2>&1"
+        " --study {params.study:q} --withheld {params.withheld} --flow {output.flow} --risk {output.risk} > {log} 2>&1"
 
 
 rule risk_page:

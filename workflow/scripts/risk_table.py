@@ -21,6 +21,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--run", type=json.loads, required=True, help="the run's description, as JSON")
     arguments.add_argument("--thesis", type=Path, required=True, help="the thesis's numbers as printed")
     arguments.add_argument("--study", type=Path, nargs="?", help="the study file; none where the config names none")
+    arguments.add_argument("--withheld", nargs="*", default=[], help="keys of the study file that no result shows")
     arguments.add_argument("--flow", type=Path, required=True, help="output")
     arguments.add_argument("--risk", type=Path, required=True, help="output")
     return arguments.parse_args()
@@ -40,7 +41,8 @@ def flow_of(evidence: Evidence) -> list[FlowRow]:
 def main() -> None:
     """Write both tables."""
     args = parse_args()
-    evidence = read_evidence(args.results, args.run, args.thesis, read_study(args.study))
+    study = {key: text for key, text in read_study(args.study).items() if key not in args.withheld}
+    evidence = read_evidence(args.results, args.run, args.thesis, study)
     write_table(args.flow, flow_of(evidence), schema="flow")
     judged = replace(evidence, flow=read_table(args.flow, "flow"))
     write_table(args.risk, risk_rows(judged), schema="risk")

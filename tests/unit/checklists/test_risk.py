@@ -117,12 +117,36 @@ def test_events_per_variable_by_hand(evidence: Evidence) -> None:
     assert "6 training patients" in row["note"] and "0.0002 events" in row["note"]
 
 
-def test_what_the_study_file_says_is_no_longer_unclear(evidence: Evidence) -> None:
+@pytest.mark.parametrize("text", ["not known", "nobody", "no, they saw everything", "two radiologists"])
+def test_what_the_study_file_says_is_quoted_and_never_low(evidence: Evidence, text: str) -> None:
     keys = ("inclusion_criteria", "sampling", "reference_standard", "annotators", "blinding_reference")
-    said = replace(evidence, study=dict.fromkeys(keys, "said"), duplicates=evidence.duplicates.assign(label_conflict=0))
-    assert domains(evidence)["participants"] == "unclear" and domains(said)["participants"] == "low"
+    said = replace(evidence, study=dict.fromkeys(keys, text), duplicates=evidence.duplicates.assign(label_conflict=0))
     assert domains(evidence)["reference standard"] == "high"  # a label conflict
-    assert domains(said)["reference standard"] == "low"
+    assert domains(said)["participants"] == domains(said)["reference standard"] == "unclear"
+    row = next(row for row in risk_rows(said) if row["rule"] == "standard not said")
+    assert row["value"] == 0 and f"a person must judge annotators: “{text}”" in row["note"]
+    nothing = next(row for row in risk_rows(replace(evidence, study={})) if row["rule"] == "standard not said")
+    assert (nothing["judgement"], nothing["value"]) == ("unclear", 3)
+    assert nothing["note"] == "not said: reference_standard, annotators, blinding_reference"
+
+
+def test_a_class_without_a_patient_in_a_subset_is_the_rarest(evidence: Evidence) -> None:
+    results = evidence.results
+    third = changed(results, run=results.run | {"labels": [*results.run["labels"], "Third"]})
+    rows = {row["rule"]: row for row in risk_rows(replace(evidence, results=third)) if row["rule"]}
+    assert rows["too few to test"]["value"] == 100 and rows["too few to test"]["judgement"] == "high"
+    assert rows["too few to test"]["note"].startswith("0 test patients")
+    assert "0 training patients of the rarer class" in rows["events per variable"]["note"]
+
+
+def test_a_number_that_is_not_known_is_unclear_and_hides_no_high_one(evidence: Evidence) -> None:
+    rule = Rule("analysis", "r", "", "", "", "", "", unclear_from=1, high_from=2)
+    assert judged(float("nan"), rule) == "unclear"
+    metrics = evidence.results.metrics.assign(roc_auc_lo=0.7, roc_auc_hi=0.85)
+    wide = replace(
+        evidence, results=changed(evidence.results, metrics=metrics), study={"interval_width_aim": float("nan")}
+    )
+    assert judgements(wide)["wide intervals"] == "unclear"
 
 
 def test_what_a_run_did_not_make_is_unclear(evidence: Evidence) -> None:
@@ -136,7 +160,7 @@ def test_what_a_run_did_not_make_is_unclear(evidence: Evidence) -> None:
     found = [
         row
         for row in risk_rows(Evidence(results))
-        if row["rule"] in ("shared patients", "tuning on test", "wide intervals")
+        if row["rule"] in ("shared patients", "models compared", "wide intervals")
     ]
     assert {row["judgement"] for row in found} == {"unclear"}
     assert all(row["note"].startswith("not known: ") for row in found)

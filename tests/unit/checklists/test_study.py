@@ -47,6 +47,7 @@ def test_texts_are_one_line_and_lists_are_joined(tmp_path: Path) -> None:
         ("title: 2021-03-12", "study.title: write the word in quotes; YAML reads it as the date 2021-03-12."),
         ("title: ~", "study.title: nothing is written here"),
         ("interval_width_aim: 2", "study.interval_width_aim: 2 is greater than the maximum of 1"),
+        ("interval_width_aim: .nan", "study.interval_width_aim is no number"),
         ("- a list", "study: a list stands where keys belong"),
         ("title: a: b", "line 1 is not YAML in UTF-8; a text with a colon belongs in quotes"),
         ("title: '=HYPERLINK(1)'", "study.title would run as a formula"),

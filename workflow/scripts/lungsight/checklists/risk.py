@@ -2,8 +2,9 @@
 
 The domains are those of PROBAST+AI, named for images of patients. workflow/report/risk_rules.yaml lists the rules with
 their limits, MEASURES what they measure. A rule keeps the worst number that it finds, and a domain is as bad as its
-worst rule. What no file of a run can show, such as how the reference standard was found, is unclear until the study
-file says it. The judgement helps a reviewer, and replaces none.
+worst rule. What no file of a run can show, such as how the reference standard was found, is never low: without a text
+of the study file it is not known, and with one a person must judge the text, which is quoted. The judgement helps a
+reviewer, and replaces none.
 
 References
 ----------
@@ -13,7 +14,8 @@ Peduzzi et al., Journal of Clinical Epidemiology 49:1373–1379, 1996: ten event
 """
 
 import math
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +38,7 @@ LOW, UNCLEAR, HIGH = "low", "unclear", "high"
 JUDGEMENTS = (LOW, UNCLEAR, HIGH)
 DOMAINS = ("participants", "images", "reference standard", "analysis")
 ENOUGH_TO_TEST = 100  # patients of the rarer class
+LONGEST_QUOTE = 200  # letters of a text of the study file
 
 
 class Found(NamedTuple):
@@ -108,9 +111,15 @@ def sums_with_gaps(evidence: Evidence) -> list[Found]:
 def _not_said(*keys: str) -> Measure:
     def absent(evidence: Evidence) -> list[Found]:
         missing = [key for key in keys if key not in evidence.study]
-        return [Found("study file", len(missing), f"not said: {', '.join(missing)}" if missing else "said")]
+        notes = [f"not said: {', '.join(missing)}"] if missing else []
+        notes += [f"a person must judge {key}: “{_quoted(evidence.study[key])}”" for key in keys if key not in missing]
+        return [Found("study file", len(missing), "; ".join(notes))]
 
     return absent
+
+
+def _quoted(text: str) -> str:
+    return textwrap.shorten(text, LONGEST_QUOTE, placeholder=" …")
 
 
 # ---- images
@@ -195,15 +204,6 @@ def _shared(column: str, what: str) -> Measure:
     return counted
 
 
-def thresholds_on_test(evidence: Evidence) -> list[Found]:
-    """Count thresholds that were neither fixed nor chosen on validation."""
-    table = evidence.results.evaluation.get("aggregation", pd.DataFrame())
-    if table.empty:
-        return []
-    n = int((~table["threshold_from"].isin(["fixed", "validation"])).sum())
-    return [Found("all models", n, f"{n} of {len(table)} thresholds neither fixed nor chosen on validation")]
-
-
 def models_compared(evidence: Evidence) -> list[Found]:
     """Count the models that were ranked on the same test patients."""
     table = evidence.last_models
@@ -211,12 +211,17 @@ def models_compared(evidence: Evidence) -> list[Found]:
     return [Found(str(name), n, f"{count(n, 'model')} ranked on the same test patients") for name, n in counts.items()]
 
 
+def _patients_of_rarest(split: pd.DataFrame, subset: str, labels: Sequence[str]) -> int:
+    """Count the patients of a subset in its rarest class; 0 where it lacks a class of the run."""
+    members = split[split["split"] == subset].groupby("label")["patient"].nunique()
+    return int(members.reindex(labels, fill_value=0).min())
+
+
 def missing_to_test(evidence: Evidence) -> list[Found]:
     """Count the test patients of the rarer class that are missing to ENOUGH_TO_TEST."""
     found = []
     for (name, view), split in evidence.results.splits.items():
-        by_class = split[split["split"] == "test"].groupby("label")["patient"].nunique()
-        fewest = int(by_class.min()) if len(by_class) > 1 else 0
+        fewest = _patients_of_rarest(split, "test", evidence.results.run["labels"])
         note = f"{count(fewest, 'test patient')} of the rarer class"
         found.append(Found(f"{name}, {view}", max(ENOUGH_TO_TEST - fewest, 0), note))
     return found
@@ -239,7 +244,7 @@ def parameters_for_a_patient(evidence: Evidence) -> list[Found]:
     found = []
     for (pipeline, stage), provenance in evidence.results.provenance.items():
         split = evidence.results.splits[cohort_of[ROLE_OF_STAGE[stage]], Pipeline.parse(pipeline).input_view]
-        events = int(split[split["split"] == "train"].groupby("label")["patient"].nunique().min())
+        events = _patients_of_rarest(split, "train", evidence.results.run["labels"])
         parameters = provenance["model"]["parameters"]
         ratio = f"{events / parameters:.1g} events per variable"
         note = f"{events} training patients of the rarer class, {parameters} parameters: {ratio}"
@@ -285,7 +290,6 @@ MEASURES: dict[str, Measure] = {
     "patients_of_other_cohorts": _shared(
         "test_slices_of_patients_in_other_cohorts", "test slices of patients in another cohort's training"
     ),
-    "thresholds_on_test": thresholds_on_test,
     "models_compared": models_compared,
     "missing_to_test": missing_to_test,
     "width_above_aim": width_above_aim,
@@ -301,7 +305,9 @@ def read_rules() -> list[Rule]:
 
 
 def judged(value: float, rule: Rule) -> str:
-    """Judge a number by the limits of a rule."""
+    """Judge a number by the limits of a rule. NaN, a number that is not known, is unclear."""
+    if math.isnan(value):
+        return UNCLEAR
     if rule.high_from is not None and value >= rule.high_from:
         return HIGH
     return UNCLEAR if rule.unclear_from is not None and value >= rule.unclear_from else LOW
@@ -321,8 +327,10 @@ def risk_rows(evidence: Evidence) -> list[RiskRow]:
 
 
 def _row(rule: Rule, evidence: Evidence) -> RiskRow:
-    found = MEASURES[rule.measure](evidence)
-    worst = max(found, key=lambda each: each.value) if found else Found("", math.nan, f"not known: {rule.needs}")
+    found = MEASURES[rule.measure](evidence) or [Found("", math.nan, f"not known: {rule.needs}")]
+    worst = max(
+        found, key=lambda each: (JUDGEMENTS.index(judged(each.value, rule)), not math.isnan(each.value), each.value)
+    )
     return RiskRow(
         domain=rule.domain,
         rule=rule.rule,
@@ -331,7 +339,7 @@ def _row(rule: Rule, evidence: Evidence) -> RiskRow:
         value=worst.value,
         unclear_from=math.nan if rule.unclear_from is None else rule.unclear_from,
         high_from=math.nan if rule.high_from is None else rule.high_from,
-        judgement=judged(worst.value, rule) if found else UNCLEAR,
+        judgement=judged(worst.value, rule),
         file=rule.file,
         column=rule.column,
         note=worst.note,

@@ -3,6 +3,7 @@
 It is imported while the workflow is parsed, so it needs nothing but the standard library, PyYAML and jsonschema.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -82,7 +83,10 @@ def read_study(path: Path | None) -> dict[str, Any]:
     written = _written(Path(path))
     texts = {key: value if key == AIM else _one_line(value) for key, value in written.items()}
     study = {key: value for key, value in texts.items() if value != ""}
-    _refuse(path, [problem for key, value in study.items() if key != AIM for problem in _problems(key, value)])
+    problems = [problem for key, value in study.items() if key != AIM for problem in _problems(key, value)]
+    if math.isnan(study.get(AIM, DEFAULT_AIM)):  # it is below no minimum and above no maximum of the schema
+        problems.append(f"study.{AIM} is no number; write the largest width, such as {DEFAULT_AIM}.")
+    _refuse(path, problems)
     return study
 
 
