@@ -209,8 +209,8 @@ def two_classes_alone(wildcards):
     """An input of rules that know two classes: nothing, or a message where the config has more."""
     if len(config["labels"]) > 2:
         stop(
-            f"labels has {len(config['labels'])} classes. Explanations, the audit, the report and predictions of new scans"
-            " know two so far. Run up to the evaluation: snakemake --configfile … --cores N evaluate"
+            f"labels has {len(config['labels'])} classes. Explanations, the audit, the report, checklists, model cards,"
+            " the package and predictions of new scans know two so far. Run up to the evaluation: snakemake --configfile … --cores N evaluate"
         )
     return []
 

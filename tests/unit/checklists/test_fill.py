@@ -1,6 +1,8 @@
 """Answers: each from a file of the run, none that any run would give; and the pages that show them."""
 
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from lungsight.report.results import RunResults
 from lungsight.rows import ChecklistsRow
 
 CHECKLISTS = read_checklists()
-NOT_IN_THIS_RUN = {"subgroups"}  # one source, one scanner
+NOT_IN_THIS_RUN = {"subgroups", "joined_machines"}  # one source, one scanner, no head of machines
 
 
 def row_of(rows: list[ChecklistsRow], checklist: str, item: str) -> ChecklistsRow:
@@ -99,7 +101,7 @@ def test_states(rows: list[ChecklistsRow], evidence: Evidence) -> None:
     )
     assert row_of(rows, "CLAIM 2024", "8")["state"] == "partly"
     assert row_of(rows, "CLAIM 2024", "27")["state"] == "not done"
-    assert row_of(rows, "CLAIM 2024", "37")["answer"].startswith("No subgroups: ")
+    assert row_of(rows, "CLAIM 2024", "27")["answer"].startswith("No model of this run joins several")
     said = fill(CHECKLISTS, replace(evidence, study={"inclusion_criteria": "adults"}))
     assert row_of(said, "CLAIM 2024", "8")["state"] == "value"
     assert row_of(said, "CLAIM 2024", "8")["answer"].endswith("By the study file: adults.")
@@ -146,3 +148,44 @@ def test_the_risk_page_shows_every_rule_and_cohort(evidence: Evidence) -> None:
     assert page.count("<svg") == 4 and "add up at every step" in page
     broken = evidence.flow.assign(cases=range(len(evidence.flow)))
     assert "Warning" in render_risk("A run", evidence.risk, broken)
+
+
+def test_performance_is_there_without_subgroups(rows: list[ChecklistsRow]) -> None:
+    row = row_of(rows, "CLAIM 2024", "37")
+    assert row["state"] == VALUE and row["answer"].startswith(row_of(rows, "CLAIM 2024", "32")["answer"])
+    assert row["answer"].endswith("No subgroups: test patients differ in neither source, scanner, kernel nor contrast.")
+
+
+def test_heads_of_several_machines_are_named(evidence: Evidence) -> None:
+    voting = {"head": "extreme_learning_machines", "head_units": 77}
+    provenance = {
+        model: entry | {"settings": entry["settings"] | voting} for model, entry in evidence.results.provenance.items()
+    }
+    told = replace(evidence, results=replace(evidence.results, provenance=provenance))
+    row = row_of(fill(CHECKLISTS, told), "CLAIM 2024", "27")
+    assert row["state"] == VALUE and "three machines of 77 random neurons" in row["answer"]
+
+
+def test_what_files_answer_in_part_waits_for_a_person(rows: list[ChecklistsRow]) -> None:
+    for checklist, item, key in (
+        ("TRIPOD+AI 2024", "12e", "utility"),
+        ("PROBAST+AI 2025", "evaluation 4.7", "utility"),
+        ("PROBAST+AI 2025", "development 4.4", "class_balance"),
+        ("PROBAST+AI 2025", "evaluation 4.4", "class_balance"),
+    ):
+        row = row_of(rows, checklist, item)
+        assert row["state"] == "partly" and row["answer"].endswith(f"Not said: {key}."), (checklist, item)
+    for word in ("AUC", "calibration error", "Brier score", "Net benefit was not measured."):
+        assert word in row_of(rows, "TRIPOD+AI 2024", "12e")["answer"]
+    assert "The network gives each slice the probability of Covid-19" in row_of(rows, "TRIPOD+AI 2024", "12g")["answer"]
+
+
+def test_the_full_model_is_its_architecture_and_the_digest_of_its_weights(evidence: Evidence, tmp_path: Path) -> None:
+    name, stage = next(iter(evidence.results.provenance))
+    weights = tmp_path / f"models/{name}/stage{stage}/model.keras"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"made")
+    told = replace(evidence, results=replace(evidence.results, folder=tmp_path))
+    answer = row_of(fill(CHECKLISTS, told), "TRIPOD+AI 2024", "22")["answer"]
+    assert "resnet50, 25000 parameters" in answer
+    assert sha256(b"made").hexdigest() in answer and answer.count("SHA-256") == 1

@@ -1,7 +1,8 @@
 """Sentences that are built from the tables of a run: what the checklists say by themselves.
 
-A fact reads one table, or one key of provenance.json. It says nothing (None) where this table has nothing to say: no
-sentence here would be true of a run that did not make it. `read` holds the words and numbers that were read.
+A fact reads one table, or one key of provenance.json; few add what a second one says of the same models. It says
+nothing (None) where this table has nothing to say: no sentence here would be true of a run that did not make it. `read`
+holds the words and numbers that were read.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lungsight.checklists.evidence import Evidence
+from lungsight.evaluation.aggregation import POOLED
+from lungsight.files import sha256_of
 from lungsight.intake.cohort_summary import acquisition_summary, cohort_counts, usable_cases
 from lungsight.intake.counts import normalise_reason
 from lungsight.qc.rules import in_brief
@@ -318,6 +321,33 @@ def architecture(evidence: Evidence) -> Answer | None:
     return _by_model(evidence, say)
 
 
+def specification(evidence: Evidence) -> Answer | None:
+    """Give the architecture, and the SHA-256 of the weights where they are there."""
+    built = architecture(evidence)
+    if built is None:
+        return None
+    digests = []
+    for name, stage in evidence.results.provenance:
+        path = evidence.results.folder / f"models/{name}/stage{stage}/model.keras"
+        if path.is_file():
+            digests.append(f"{evidence.results.model_name((name, stage))} {sha256_of(path)}")
+    return Answer(
+        " ".join([built.text, *([f"SHA-256 of model.keras: {listed(digests)}."] if digests else [])]), built.read
+    )
+
+
+def joined_machines(evidence: Evidence) -> Answer | None:
+    """Say how models whose head joins several machines do so."""
+    joining = "extreme_learning_machines"
+    parts = []
+    for model, provenance in evidence.results.provenance.items():
+        settings = provenance["settings"]
+        if settings["head"] == joining:
+            what = f"three machines of {settings['head_units']} random neurons; the median of their margins decides"
+            parts.append((evidence.results.model_name(model), what, (settings["head_units"],)))
+    return _grouped(parts)
+
+
 def packages(evidence: Evidence) -> Answer | None:
     """Give the versions of the libraries."""
 
@@ -465,17 +495,19 @@ def uncertainty(evidence: Evidence) -> Answer | None:
     )
 
 
-def calibration(evidence: Evidence) -> Answer | None:
-    """Give calibration error and Brier score by patient."""
-    return _joined(
+def measures(evidence: Evidence) -> Answer | None:
+    """Give AUC, calibration error and Brier score by patient, and say that no measure of use is among them."""
+    named = _joined(
         [
             (
-                f"{name}: calibration error {with_interval(row, 'ece')}, Brier score {with_interval(row, 'brier')}.",
-                (number(row["ece"]),),
+                f"{name}: AUC {with_interval(row, 'roc_auc')}, calibration error {with_interval(row, 'ece')}, Brier"
+                f" score {with_interval(row, 'brier')}.",
+                (number(row["roc_auc"]), number(row["ece"])),
             )
             for name, row in _model_rows(evidence)
         ]
     )
+    return named and Answer(f"{named.text} Net benefit was not measured.", named.read)
 
 
 def external(evidence: Evidence) -> Answer | None:
@@ -574,6 +606,32 @@ def subgroups(evidence: Evidence) -> Answer | None:
         words = [str(word) for word in rows["value"].unique()]
         parts.append((f"{cohort}, by {grouping} ({listed(words[:10])}): {between}.", (grouping,)))
     return _joined(parts)
+
+
+def performance_in_groups(evidence: Evidence) -> Answer | None:
+    """Give the AUC of the models of the last stage, and its range in subgroups."""
+    overall, groups = performance(evidence), subgroups(evidence)
+    if overall is None:
+        return None
+    more = (
+        groups.text if groups else "No subgroups: test patients differ in neither source, scanner, kernel nor contrast."
+    )
+    return Answer(f"{overall.text} {more}", overall.read)
+
+
+def prediction(evidence: Evidence) -> Answer | None:
+    """Say how slices and patients get a probability, and how it becomes a class."""
+    chosen = thresholds(evidence)
+    if chosen is None:
+        return None
+    table = evidence.results.evaluation["aggregation"]
+    own = table.loc[table["aggregation"] == POOLED, "pipeline"].unique()
+    by_mean = "the mean of those of the slices"
+    names = listed([evidence.results.display_name(name) for name in own])
+    patient = f"the model's own ({names}), else {by_mean}" if len(own) else by_mean
+    first = evidence.results.run["labels"][0]
+    text = f"The network gives each slice the probability of {first}; that of a patient is {patient}. {chosen.text}"
+    return Answer(text, chosen.read)
 
 
 def thresholds(evidence: Evidence) -> Answer | None:
@@ -684,7 +742,8 @@ FACTS: dict[str, Fact] = {
             epochs,
             performance,
         ),
-        *(accuracy, confusion, uncertainty, calibration, external, unadapted, differences, adaptation, subgroups),
+        *(accuracy, confusion, uncertainty, measures, external, unadapted, differences, adaptation, subgroups),
+        *(specification, joined_machines, performance_in_groups, prediction),
         *(thresholds, verdicts, robustness, enrichment, flow),
     )
 } | {
