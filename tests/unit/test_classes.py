@@ -89,6 +89,9 @@ def test_probabilities_that_do_not_fit_are_refused() -> None:
         check_probabilities(table.assign(probability=[1 / 3, 1 / 3, 0.3]), LABELS, "here")
     with pytest.raises(UserError, match="row 1: p_1 … p_3 sum to nan"):
         check_probabilities(table.assign(p_2=[np.nan, 1 / 3, 1 / 3]), LABELS, "here")
+    outside = with_probabilities(pd.DataFrame(index=[0, 1]), np.array([[0.2, 0.3, 0.5], [-0.2, 0.95, 0.25]]))
+    with pytest.raises(UserError, match=r"row 2: p_1 is -0\.2; a probability lies in 0 to 1"):
+        check_probabilities(outside, LABELS, "here")
 
 
 def test_the_config_of_three_classes_has_its_tables() -> None:

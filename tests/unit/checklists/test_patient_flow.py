@@ -1,5 +1,7 @@
 """The flow diagram's numbers: against counts by hand, and against cases.tsv, manifests and splits."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -99,3 +101,23 @@ def test_a_cohort_without_slices_has_a_short_flow() -> None:
     flow = pd.DataFrame(flow_rows("lungs", cases, None, None, {}, ["whole"]))
     assert flow["step"].tolist() == ["table", "usable"] and gaps(flow) == []
     assert "1 case, 1 patient, 3 slices" in draw(flow, "lungs")
+
+
+def test_many_classes_with_long_names_are_cut_nowhere() -> None:
+    labels = [f"Diagnosis number {n:02d} of a list of many" for n in range(20)]
+    cases = pd.DataFrame({"case": [f"c{n}" for n in range(40)], "patient": [f"P{n}" for n in range(40)]})
+    cases = cases.assign(label=[labels[n % 20] for n in range(40)], status="ok", reason="", n_slices=1)
+    slices = cases[["case", "patient", "label"]].assign(slice=cases["case"])
+    manifest = pd.DataFrame({"slice": slices["slice"], "whole_keep": 1, "segmented_keep": 1, "reason": ""})
+    split = pd.DataFrame({"slice": slices["slice"], "split": (["train"] * 20 + ["test"] * 20)})
+    views = ["whole", "segmented"]
+    flow = pd.DataFrame(flow_rows("h", cases, slices, manifest, dict.fromkeys(views, split), views))
+    picture = draw(flow, "h")
+    assert "…" not in picture
+    shown = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", picture))
+    assert all(shown.count(f"{label}: 1") == 4 and shown.count(f"{label} 2") == 4 for label in labels)
+    bottoms = [float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)"', picture)]
+    assert max(bottoms) < float(re.search(r'viewBox="\S+ \S+ \S+ (\S+)"', picture)[1])
+    words = in_words(flow, "h")
+    assert "Kept, whole slices: 40 cases, 40 patients, 40 slices. Patients: " in " ".join(words)
+    assert all(f"{label} 2" in words[0] for label in labels)

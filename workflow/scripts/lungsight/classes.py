@@ -113,17 +113,23 @@ def probabilities_of(table: pd.DataFrame, labels: Sequence[str], prefix: str = "
 
 
 def check_probabilities(table: pd.DataFrame, labels: Sequence[str], where: str) -> None:
-    """Raise UserError unless a table of predictions of more than two classes has a probability for each, of sum 1."""
+    """Raise UserError unless a table of predictions of more than two classes has one in 0 to 1 for each, of sum 1."""
     if len(labels) == 2:
         return
     columns = class_columns(len(labels))
     if missing := [name for name in columns if name not in table.columns]:
         raise UserError(f"{where}: column {', '.join(missing)} is missing; labels has {len(labels)} classes.")
-    sums = table[columns].to_numpy(np.float64).sum(axis=1)
+    probabilities = table[columns].to_numpy(np.float64)
+    sums = probabilities.sum(axis=1)
     apart = np.flatnonzero(~(np.abs(sums - 1) <= SUM_TOLERANCE))
     if len(apart):
         row = apart[0]
         raise UserError(f"{where}: row {row + 1}: {columns[0]} … {columns[-1]} sum to {sums[row]:.7g}, not to 1.")
+    outside = np.argwhere((probabilities < 0) | (probabilities > 1))
+    if len(outside):
+        row, column = outside[0]
+        value = f"{probabilities[row, column]:.7g}"
+        raise UserError(f"{where}: row {row + 1}: {columns[column]} is {value}; a probability lies in 0 to 1.")
     apart = np.flatnonzero(table[columns[0]].to_numpy() != table[PROBABILITY].to_numpy())
     if len(apart):
         raise UserError(f"{where}: row {apart[0] + 1}: {PROBABILITY} is not p_1, that of the first class.")

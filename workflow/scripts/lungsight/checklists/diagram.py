@@ -1,5 +1,6 @@
 """Draw flow.tsv as a flow diagram (STARD, CONSORT), as static SVG, and write it in words."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ WIDTH, GAP, LINE, PADDING = 1180, 26, 18, 10
 SIDE = 0.56  # where boxes of what was left out begin, as a share of the width
 FEW_REASONS = 4
 HEADING = ' font-weight="600"'
-LETTER = 6.6  # pixels of a letter, to cut lines that are too long
+LETTER = 6.6  # pixels of a letter, to break lines that are too long
 NAMES = {
     TABLE: "Rows of the table",
     USABLE: "Usable",
@@ -31,8 +32,14 @@ class _Box(NamedTuple):
     left: float
     top: float
     width: float
-    lines: list[str]
+    texts: list[str]
     dashed: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """The texts, broken where the box is too narrow for them."""
+        longest = int((self.width - 2 * PADDING) / LETTER)
+        return [line for text in self.texts for line in textwrap.wrap(text, longest, break_on_hyphens=False)]
 
     @property
     def height(self) -> float:
@@ -74,13 +81,16 @@ def draw(flow: pd.DataFrame, cohort: str) -> Markup:
 
 def in_words(flow: pd.DataFrame, cohort: str) -> list[str]:
     """Write the diagram of one cohort as sentences, for those who do not see it. flow: flow.tsv."""
-    rows = flow[(flow["cohort"] == cohort) & (flow["label"] == "")]
+    rows = flow[flow["cohort"] == cohort]
     sentences = []
-    for row in rows.to_dict("records"):
+    for _, at in rows.groupby(["input_view", "step", "reason"], sort=False):
+        (row,) = at[at["label"] == ""].to_dict("records")
+        classes = [f"{of['label']} {of['patients']}" for of in at[at["label"] != ""].to_dict("records")]
+        patients = f" Patients: {', '.join(classes)}." if classes else ""
         view = f", {INPUT_VIEW_NAMES[row['input_view']].lower()}" if row["input_view"] else ""
         reason = f" ({row['reason']})" if row["reason"] else ""
         name = NAMES.get(row["step"]) or LEFT_OUT[row["step"]]
-        sentences.append(f"{name}{view}{reason}: {_units(row)}.")
+        sentences.append(f"{name}{view}{reason}: {_units(row)}.{patients}")
     return sentences
 
 
@@ -158,17 +168,12 @@ def _drawn(box: _Box) -> Markup:
         'fill="#f4f6f8" stroke="#767676" stroke-dasharray="4 3"' if box.dashed else 'fill="#ffffff" stroke="#1d2733"'
     )
     frame = f'<rect x="{box.left:.1f}" y="{box.top:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" {style}/>'
-    longest = int((box.width - 2 * PADDING) / LETTER)
     lines = [
         f'<text x="{box.left + PADDING:.1f}" y="{box.top + PADDING + LINE * (number + 0.75):.1f}"'
-        f"{HEADING if number == 0 else ''}>{escape(_cut(line, longest))}</text>"
+        f"{HEADING if number == 0 else ''}>{escape(line)}</text>"
         for number, line in enumerate(box.lines)
     ]
     return Markup("\n".join([frame, *lines]))
-
-
-def _cut(line: str, longest: int) -> str:
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> Markup:
