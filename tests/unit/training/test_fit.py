@@ -22,7 +22,7 @@ from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.early_stopping import EARLY, PLANNED, EarlyStopping
 from lungsight.training.fit import LabelledImages, TrainingPlan, equal_batches, fit
 from lungsight.training.heads import HEADS
-from lungsight.training.losses import LOSSES, balanced_weights, binary_crossentropy, categorical_crossentropy
+from lungsight.training.losses import LOSSES, balanced_weights, binary_crossentropy, weighted_categorical_crossentropy
 from lungsight.training.network import (
     batch_norms,
     build_classifier,
@@ -169,7 +169,7 @@ def test_losses_equal_keras_and_count_what_is_right() -> None:
     np.testing.assert_allclose(found.loss, expected, rtol=1e-6)
     assert found.correct.numpy().tolist() == [True, False, False, True]
     many = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
-    found = categorical_crossentropy(np.array([0, 1, 2, 0]), many)
+    found = weighted_categorical_crossentropy(np.array([0, 1, 2, 0]), many, 0.0, [1.0] * 3)
     expected = keras.losses.sparse_categorical_crossentropy(np.array([0, 1, 2, 0]), many, from_logits=True)
     np.testing.assert_allclose(found.loss, expected, rtol=1e-6)
     assert found.correct.numpy().tolist() == (many.argmax(axis=1) == [0, 1, 2, 0]).tolist()

@@ -76,13 +76,6 @@ def class_costs(labels: np.ndarray, configured: Sequence[float] | None) -> tuple
     return share, 1.0 - share
 
 
-def categorical_crossentropy(labels: np.ndarray | tf.Tensor, outputs: np.ndarray | tf.Tensor) -> Measured:
-    """Compute the cross-entropy of k logits (n, k) against labels 0 … k−1."""
-    truth = tf.cast(labels, tf.int64)
-    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=truth, logits=outputs)
-    return Measured(loss, tf.equal(tf.argmax(outputs, axis=1), truth))
-
-
 def balanced_weights(labels: np.ndarray) -> tuple[float, float]:
     """Return n / (2 n_class) for label 0 and label 1: both classes weigh the same, and the mean weight is 1."""
     counts = np.bincount(labels, minlength=2)

@@ -1,5 +1,6 @@
 """Pre-train stand-ins for ImageNet weights on generated textures, where ImageNet weights are not available."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from lungsight.files import atomic_path
 from lungsight.training.backbones import Backbone
 from lungsight.training.fit import LabelledImages, TrainingPlan, fit
-from lungsight.training.losses import categorical_crossentropy
+from lungsight.training.losses import weighted_categorical_crossentropy
 from lungsight.training.network import set_batch_norm_momentum
 from lungsight.training.textures import CLASSES, draw_textures
 from lungsight.training.weights import write_sidecar
@@ -41,7 +42,8 @@ def pretrain(backbone: Backbone, settings: dict[str, Any], seed: int) -> keras.M
     held_out = rows < max(1, round(VALIDATION_SHARE * len(rows)))
     training, validation = (LabelledImages(pixels, rows[subset], classes[subset]) for subset in (~held_out, held_out))
     plan = TrainingPlan(settings["epochs"], settings["batch_size"], LEARNING_RATE, seed, recalibrate=True)
-    fit(model, backbone, categorical_crossentropy, training, validation, plan)
+    objective = partial(weighted_categorical_crossentropy, smoothing=0.0, class_weights=[1.0] * len(CLASSES))
+    fit(model, backbone, objective, training, validation, plan)
     return base
 
 
