@@ -15,7 +15,7 @@ Peduzzi et al., Journal of Clinical Epidemiology 49:1373–1379, 1996: ten event
 
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -211,7 +211,7 @@ def models_compared(evidence: Evidence) -> list[Found]:
     return [Found(str(name), n, f"{count(n, 'model')} ranked on the same test patients") for name, n in counts.items()]
 
 
-def _patients_of_rarest(split: pd.DataFrame, subset: str, labels: Sequence[str]) -> int:
+def _patients_of_rarest(split: pd.DataFrame, subset: str, labels: list[str]) -> int:
     """Count the patients of a subset in its rarest class; 0 where it lacks a class of the run."""
     members = split[split["split"] == subset].groupby("label")["patient"].nunique()
     return int(members.reindex(labels, fill_value=0).min())

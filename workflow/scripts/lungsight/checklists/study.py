@@ -84,7 +84,7 @@ def read_study(path: Path | None) -> dict[str, Any]:
     texts = {key: value if key == AIM else _one_line(value) for key, value in written.items()}
     study = {key: value for key, value in texts.items() if value != ""}
     problems = [problem for key, value in study.items() if key != AIM for problem in _problems(key, value)]
-    if math.isnan(study.get(AIM, DEFAULT_AIM)):  # it is below no minimum and above no maximum of the schema
+    if math.isnan(float(study.get(AIM, DEFAULT_AIM))):  # it is below no minimum and above no maximum of the schema
         problems.append(f"study.{AIM} is no number; write the largest width, such as {DEFAULT_AIM}.")
     _refuse(path, problems)
     return study
