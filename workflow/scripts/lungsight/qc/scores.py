@@ -200,7 +200,7 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
 
 
 def is_cut_out(image: np.ndarray) -> bool:
-    """Return whether a picture shows the lungs alone, all else being black. image: (rows, columns) float."""
+    """Return whether a picture shows the lungs alone, all else being one grey. image: (rows, columns) float."""
     step = max(1, min(image.shape) // COMPARED_SIZE)
     return single_slice.cut_out_lungs(image[::step, ::step]) is not None
 

@@ -98,8 +98,8 @@ class Pixels:
     @cached_property
     def coarse(self) -> np.ndarray:
         """Every `step`-th pixel of the inner picture, from the middle of the first step on."""
-        first = self.step // 2
-        return self.inner[first :: self.step, first :: self.step]
+        top, left = (min(self.step // 2, side - 1) for side in self.inner.shape)  # a line has one pixel across
+        return self.inner[top :: self.step, left :: self.step]
 
     @cached_property
     def threshold(self) -> float | None:
