@@ -9,9 +9,10 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
+from lungsight.components import largest_component
 from lungsight.segmentation import single_slice
 from lungsight.segmentation.agreement import dice
-from lungsight.segmentation.classical import air_in_body, largest_component
+from lungsight.segmentation.classical import air_in_body
 
 SMALLEST_SHARE = 0.01  # of the mask: smaller pieces are specks, not components
 SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side of the body is not a lung of its own

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from lungsight.components import largest_component
+
 FLAT = 3  # grey levels within which a line counts as of one grey: JPEG leaves a few in a letterbox
 COARSE_SIDE = 128  # pixels of the coarse grid's longer side, at most
 LINES = 200  # that are enough to measure differences
@@ -50,16 +52,6 @@ def otsu_threshold(image: np.ndarray) -> float | None:
     if between.max() <= 0:
         return None
     return float(np.flatnonzero(between == between.max()).mean())
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Keep the largest connected part of a mask; an empty one stays empty."""
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()
 
 
 class Pixels:
