@@ -47,6 +47,17 @@ def traces_of(image):
     return values_of_pixels(Pixels(image))
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (2, 300)])
+def test_a_line_of_pixels_has_no_region_and_stops_nothing(shape):
+    line = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)
+    for image in (line, np.zeros_like(line)):
+        pixels = Pixels(image)
+        assert not pixels.lungs.any()
+        traces = traces_of(image)
+        assert traces["noise_air"] is None and traces["edge_width"] is None
+        assert traces["grey_levels"] == len(np.unique(image))
+
+
 @pytest.fixture(scope="module")
 def chest():
     return as_grey(made_chest())
