@@ -202,9 +202,14 @@ def confounding(results: RunResults) -> list[Statement]:
     return statements
 
 
-def image_making(results: RunResults) -> list[Statement]:
-    """Warn where how the images were made tells the label: format, compression, borders, marks."""
-    return forensic_findings(results.forensics)
+def making_decides(results: RunResults) -> list[Statement]:
+    """Name the cohorts in which how the images were made tells the label nearly without error."""
+    return [found for found in forensic_findings(results.forensics) if found.tone == "bad"]
+
+
+def making_tells(results: RunResults) -> list[Statement]:
+    """Warn where how the images were made tells the label less well, or where patients are unknown."""
+    return [found for found in forensic_findings(results.forensics) if found.tone == "warn"]
 
 
 def few_patients(results: RunResults) -> list[Statement]:
@@ -503,7 +508,8 @@ KINDS = (
         "background or grey levels suffice", "bad", classifiers, "audit.tsv", "no network is needed to tell the class"
     ),
     Kind("one aspect suffices", "bad", aspects, "intake_labels.tsv", "how a scan was made tells the class"),
-    Kind("the making suffices", "bad", image_making, "forensics.tsv", "how an image was made tells the class"),
+    Kind("the making suffices", "bad", making_decides, "forensics.tsv", "how an image was made tells the class"),
+    Kind("the making tells the class", "warn", making_tells, "forensics.tsv", "a shortcut by how an image was made"),
     Kind("the source is known", "warn", source_is_known, "audit.tsv", "a step towards a shortcut"),
     Kind("slices or sources differ", "warn", confounding, "slices.tsv", "a shortcut by number or by source"),
     Kind("masks lost", "warn", masks_lost, "verdicts.tsv", "maps, audit and verdict did not see these slices"),
