@@ -201,7 +201,7 @@ class TrainingDistribution:
         }
 
     def sentence(self) -> str:
-        """Say how often the alarm is false, whether the patients allowed to choose it, and what is flagged beside it."""
+        """Say how often the alarm is false, whether the patients allow to say it, and what it leaves out."""
         if not self.patients:
             return "No patient was held out from the training, so only kind of file, window and contrast are compared."
         rate, aim = (f"{100 * share:.0f} %" for share in (self.alarm_rate, ALARM_RATE))
