@@ -58,3 +58,14 @@ def test_package(tmp_path) -> None:
     assert done.returncode == 1 and "Traceback" not in done.stdout
     assert "results/test is not finished" in done.stdout and "Missing in results/test: 2." in done.stdout
     assert "\n  {}\n  {}\n".format(*gone) in done.stdout
+
+
+def test_a_run_that_is_not_up_to_date_is_not_made_anew_for_a_package(tmp_path) -> None:
+    """Its files are there, and some would be made again. `all` would do that; a package does not."""
+    old = made_workspace(tmp_path, {"open": "public", "clinic": "target"}, segmentation={"method": "classical"})
+    run = describe_run(complete_config({"results": old.results} | old.config))
+    complete_run(old.run_folder, run)
+    done = old.snakemake("--cores", "1", "package")
+    assert done.returncode == 1 and "Traceback" not in done.stdout
+    assert "results/test is not up to date" in done.stdout and "convert" in done.stdout.partition("To run again:")[2]
+    assert not list(old.run_folder.glob("logs/**/*.log")), "no job has run"
