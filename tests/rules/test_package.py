@@ -8,7 +8,7 @@ import pytest
 from lungsight.config_check import complete_config
 from lungsight.run_description import describe_run
 from tests.factories.package import complete_run
-from tests.factories.results import made_report_tables
+from tests.factories.results import made_report_tables, made_selection
 from tests.factories.run import FINISHED_PIPELINES, made_finished_run, made_workspace
 from tests.factories.workspace import Workspace
 
@@ -21,6 +21,7 @@ def finished(tmp_path_factory) -> Workspace:
     workspace = made_finished_run(tmp_path_factory.mktemp("package"))
     run = describe_run(complete_config({"results": workspace.results} | workspace.config))
     roles = {cohort["name"]: cohort["role"] for cohort in run["cohorts"]}
+    made_selection(workspace.run_folder, run)
     made_report_tables(workspace.run_folder, run, roles)
     complete_run(workspace.run_folder, run)
     return workspace

@@ -125,9 +125,9 @@ def rai_statements(tables: dict[str, pd.DataFrame], window: list[float], unit: s
         "rai:dataBiases": list(_biases(slices, splits)),
         "rai:personalSensitiveInformation": [
             f"{count(people, 'patient')} and {count(rows, 'case')} under keyed pseudonyms; the key is not published."
-            " Acquisition facts of scans are in cases.tsv. No column of these tables is made for a name, a date of birth"
-            " or of a scan, an age, a sex or a path. Words of the column source are as the owner wrote them; nothing"
-            " checks that they name nobody."
+            " Acquisition facts of scans are in cases.tsv. No column of these tables is made for a name, a date of"
+            " birth or of a scan, an age, a sex or a path. Words of the column source are as the owner wrote them;"
+            " nothing checks that they name nobody."
         ],
     }
 
