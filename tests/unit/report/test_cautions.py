@@ -174,6 +174,10 @@ def test_lost_masks_and_withheld_verdicts_are_counted_once_for_the_same_slices(r
         "clinic, whole slices: 5 of 18 test slices have no accepted lung mask: 4 of 9 Covid-19, 1 of 9 Non Covid; by"
         " patient the shares differ by 0.30 (0.10–0.50)."
     )
+    both = table.copy()
+    both.loc[stage2, "framework"] = ["whole", "segmented"]
+    (found,) = masks_lost(changed(results, verdicts=both))
+    assert found.text.startswith("clinic, whole and segmented slices: 5 of 18 test slices")
     table.loc[stage2, ["verdict", "rule"]] = ["not assessed", "loss follows class"]
     assert f"{MODEL} stage 2, loss follows class" in texts(masks_lost(changed(results, verdicts=table)))
 

@@ -454,11 +454,12 @@ def masks_lost(results: RunResults) -> list[Statement]:
     statements = [
         Statement(
             "warn",
-            f"{cohort_of_stage(results.run, row['stage'])}, {row['framework']} slices: {row['slices_left_out']} of"
+            f"{cohort_of_stage(results.run, row['stage'])}, {listed(views)} slices: {row['slices_left_out']} of"
             f" {count(row['slices'], 'test slice')} have no accepted lung mask: {row['left_out_of_classes']}; by"
             f" patient the shares differ by {with_interval(row, 'lost_by_class')}. Maps and verdict use the others.",
         )
-        for row in rows.drop_duplicates(["stage", "framework", "left_out_of_classes"]).to_dict("records")
+        for _, same in rows.groupby(["stage", "left_out_of_classes"], sort=False)
+        for row, views in [(same.iloc[0], list(dict.fromkeys(same["framework"])))]
     ]
     withheld = rows[rows["verdict"] == CONCLUSIONS["withheld"]]
     if len(withheld):
