@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from lungsight.audit.verdict import CONCLUSIONS
-from lungsight.predict.model_record import BEFORE, EXTERNAL, MEASURES, OWN
 from lungsight.explain.reasons import REJECTED
+from lungsight.predict.model_record import BEFORE, EXTERNAL, MEASURES, OWN
 from lungsight.predict.page import _no_numbers, render_page
 from lungsight.tables import columns_of
 from tests.factories.tables import NEGATIVE, POSITIVE
