@@ -388,11 +388,12 @@ def edge_suffices(results: RunResults) -> list[Statement]:
     for model, aucs in results.audit_by_model("intervention", "roc_auc", "patient").items():
         if not {"border_only", UNMODIFIED} <= set(aucs.index):
             continue
-        edge, whole = aucs.loc["border_only"], aucs.loc[UNMODIFIED, "value"]
+        by_variant = aucs.to_dict("index")
+        edge, whole = by_variant["border_only"], by_variant[UNMODIFIED]["value"]
         if edge["n"] < FEWEST_PATIENTS or not edge["value_lo"] > AUC_CHANCE:
             continue
         name = f"{results.model_name(model)} AUC {with_interval(edge, 'value')}, of the whole slice {number(whole)}"
-        lost = losses[model].loc["border_only"]
+        lost = losses[model].to_dict("index")["border_only"]
         if lost["value_hi"] < SMALL_LOSS:
             as_good.append(f"{name}, loss {with_interval(lost, 'value')}")
         elif edge["value"] - AUC_CHANCE >= SUFFICES * (whole - AUC_CHANCE):
