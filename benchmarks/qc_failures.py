@@ -20,10 +20,11 @@ from scipy import ndimage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from lungsight.components import largest_component  # noqa: E402
 from lungsight.config import config_schema  # noqa: E402
 from lungsight.demo.anatomy import thorax  # noqa: E402
 from lungsight.qc.rules import decide  # noqa: E402
-from lungsight.qc.scores import largest_component, volume_scores  # noqa: E402
+from lungsight.qc.scores import volume_scores  # noqa: E402
 from lungsight.qc.volumes import as_images  # noqa: E402
 from lungsight.segmentation.agreement import dice  # noqa: E402
 from lungsight.segmentation.classical import body_mask, tissue_of  # noqa: E402

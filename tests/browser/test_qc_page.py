@@ -11,7 +11,7 @@ from PIL import Image
 from lungsight.files import write_text
 from lungsight.qc.decisions import overrule, read_decisions
 from lungsight.qc.page import SCORES, page_data, render, save_picture
-from lungsight.qc.rules import decide
+from lungsight.qc.rules import CUT_OUT, decide
 from lungsight.qc.scores import volume_scores
 from tests.factories.tables import made_slice
 from tests.unit.qc.test_rules import RULES
@@ -25,8 +25,11 @@ ARGUMENTS = [
 SLICES = 30
 
 
-def write_page(folder, count=SLICES) -> pd.DataFrame:
-    """A page on `count` slices of which the third and the eighth lost their mask; returns the automatic decisions."""
+def write_page(folder, count=SLICES, cut_out=()) -> pd.DataFrame:
+    """A page on `count` slices of which the third and the eighth lost their mask; returns the automatic decisions.
+
+    cut_out: numbers of the slices that count as pictures of lungs that are cut out.
+    """
     (folder / "images").mkdir(parents=True)
     rng = np.random.default_rng(1)
     rows = []
@@ -39,6 +42,7 @@ def write_page(folder, count=SLICES) -> pd.DataFrame:
         images, masks = image[np.newaxis].astype(np.float32) / 255, mask[np.newaxis]
         rows.append({"slice": name} | volume_scores(images, masks, RULES["soft_level"], RULES["air_level"])[0])
     scores = pd.DataFrame(rows)
+    scores.loc[list(cut_out), "cut_out"] = 1
     decided = decide(scores, RULES)
     write_text(folder / "index.html", render(page_data("hospital", scores, decided, sided=True)))
     return scores[["slice"]].join(decided)
@@ -127,6 +131,23 @@ def test_undo_survives_a_reload_and_goes_back_to_the_slice(reviewed, tmp_path):
     press(page, "ua")
     assert export(page, tmp_path / "decisions.tsv")["reviewer"].tolist() == [""]
     assert "without initials" in page.text_content("#notice")
+
+
+@pytest.mark.parametrize(("keys", "decided"), [("sr", (0, 0)), ("wr", (0, 0)), ("sa", (1, 1)), ("wa", (1, 0))])
+def test_a_person_confirms_or_overrules_the_decision_on_lungs_that_are_cut_out(browser, tmp_path, keys, decided):
+    automatic = write_page(tmp_path / "page", count=2, cut_out=[0, 1])
+    page = browser.new_page()
+    page.goto((tmp_path / "page" / "index.html").as_uri())
+    name = current(page)
+    press(page, keys)
+    decisions = export(page, tmp_path / "decisions.tsv")
+    page.close()
+    columns = ["whole_keep", "segmented_keep"]
+    assert automatic[columns].to_numpy().tolist() == [[0, 0], [0, 0]]
+    final = overrule(automatic, decisions).set_index("slice")
+    assert tuple(final.loc[name, columns]) == decided
+    if decided == (0, 0):
+        assert final.loc[name, "reason"] == CUT_OUT
 
 
 def test_filters_pages_and_lazy_pictures(reviewed):

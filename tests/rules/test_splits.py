@@ -10,6 +10,7 @@ from lungsight.tables import read_table, write_table
 from tests.factories.run import made_workspace
 from tests.factories.tables import KEY, NEGATIVE, made_cohort, made_manifest, made_split, save_manifest
 from tests.factories.workspace import Workspace
+from tests.unit.qc.test_rules import GOOD
 
 ROLES = {"curated": "public", "hospital": "target"}
 
@@ -66,6 +67,21 @@ def test_make_split(tmp_path):
     (run / "splits" / "hospital" / "whole.tsv").unlink()
     workspace.must_run("make_split", "splits/hospital/whole.tsv")
     assert read_table(run / "splits" / "hospital" / "whole.tsv", "split")["split"].tolist() == first
+
+
+def test_pictures_of_cut_out_lungs_go_from_their_scores_to_no_split(tmp_path):
+    workspace = workspace_of(tmp_path, splits={"fractions": [0.5, 0.25, 0.25]})
+    run = workspace.run_folder
+    names = made_cohort(run, "hospital", patients=10, slices=1)["slice"]
+    scores = pd.DataFrame([GOOD | {"slice": name, "cut_out": int(name in set(names[:2]))} for name in names])
+    write_table(run / "qc" / "hospital" / "scores.tsv", scores, "scores")
+    targets = [f"{workspace.results}/splits/hospital/{view}.tsv" for view in ("whole", "segmented")]
+    done = workspace.snakemake("--cores", "2", "--allowed-rules", "kept_slices", "make_split", "--", *targets)
+    assert done.returncode == 0, done.stdout
+    for view in ("whole", "segmented"):
+        split = read_table(run / "splits" / "hospital" / f"{view}.tsv", "split")
+        assert split["slice"].tolist() == names[2:].tolist()
+        assert set(split["split"]) == {"train", "val", "test"}
 
 
 def test_make_split_keeps_the_split_of_the_table(tmp_path):

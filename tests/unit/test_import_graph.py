@@ -16,7 +16,18 @@ PACKAGE = LIBRARY.name
 BASE = {
     *("__init__", "code", "config", "config_file", "config_sentences", "errors", "file_stamps"),
     *("files", "layout", "libraries", "parallel"),
-    *("paths", "patient_ids", "prior_assignments", "privacy", "program", "raw_table", "rows", "run_record", "subsets"),
+    *(
+        "components",
+        "paths",
+        "patient_ids",
+        "prior_assignments",
+        "privacy",
+        "program",
+        "raw_table",
+        "rows",
+        "run_record",
+        "subsets",
+    ),
     *("tables", "wording", "classes"),
 }
 # Packages in the order of the workflow. `run_description` reads the settings of those before it.

@@ -40,9 +40,14 @@ def test_limits_that_other_pages_have_are_the_same() -> None:
     assert (of_making.unclear_from, of_making.high_from) == (forensics.TELLS, forensics.DECIDES)
 
 
-@pytest.mark.parametrize(("p", "judgement"), [(0.01, "high"), (0.2, "low")])
-def test_traces_of_making_count_where_they_differ_from_chance(evidence: Evidence, p: float, judgement: str) -> None:
+@pytest.mark.parametrize(
+    ("p", "known", "judgement"), [(0.01, 1, "high"), (0.2, 1, "low"), (0.01, 0, "unclear"), (0.2, 0, "low")]
+)
+def test_traces_of_making_count_where_they_differ_from_chance(
+    evidence: Evidence, p: float, known: int, judgement: str
+) -> None:
     row = {"cohort": "clinic", "trace": MAKING, "tells": LABEL, "auc": 0.97, "p_holm": p, "patients": 24}
+    row |= {"patients_known": known}
     results = changed(evidence.results, forensics=pd.DataFrame([row, row | {"trace": "bits", "auc": 1.0}]))
     assert judgements(replace(evidence, results=results))["traces of making"] == judgement
 

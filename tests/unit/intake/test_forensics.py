@@ -47,6 +47,17 @@ def traces_of(image):
     return values_of_pixels(Pixels(image))
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (2, 300)])
+def test_a_line_of_pixels_has_no_region_and_stops_nothing(shape):
+    line = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)
+    for image in (line, np.zeros_like(line)):
+        pixels = Pixels(image)
+        assert not pixels.lungs.any()
+        traces = traces_of(image)
+        assert traces["noise_air"] is None and traces["edge_width"] is None
+        assert traces["grey_levels"] == len(np.unique(image))
+
+
 @pytest.fixture(scope="module")
 def chest():
     return as_grey(made_chest())
@@ -68,6 +79,14 @@ def test_every_trace_is_a_column_in_the_order_of_the_table():
 def test_jpeg_quality_is_read_from_the_tables(tmp_path, chest, quality):
     found = stored(tmp_path, Image.fromarray(chest), "a.jpg", quality=quality)
     assert (found.format, found.jpeg_quality, found.jpeg_tables) == ("jpeg", quality, "ijg")
+
+
+def test_a_jpeg_that_holds_several_pictures_is_a_jpeg(tmp_path, chest):
+    """Pillow calls it MPO."""
+    picture, path = Image.fromarray(chest), tmp_path / "a.jpg"
+    picture.save(path, format="MPO", save_all=True, append_images=[picture], quality=80)
+    found, _ = measure_picture(path)
+    assert (found.format, found.bits, found.jpeg_quality, found.jpeg_tables) == ("jpeg", 8, 80, "ijg")
 
 
 def test_another_programs_table_has_the_nearest_quality():

@@ -1,5 +1,7 @@
 """Read SARS-CoV-2 CT-scan on small copies of its folders."""
 
+from pathlib import Path
+
 import pytest
 
 from lungsight.config_check import complete_config
@@ -51,10 +53,24 @@ def test_the_copy_holds_other_sets_and_copies_of_itself(tmp_path):
 
 def test_other_pictures_in_its_own_folders_are_skipped_not_lost(tmp_path):
     made(tmp_path)
-    for name in ("img1.jpg", "COVID (3).PNG", "Covid (3) copy.png", "readme.txt"):
+    for name in ("img1.jpg", "Covid (3) copy.png", "readme.txt"):
         (tmp_path / "COVID" / name).touch()
     skipped = [row.path for row in sars_cov_2_ct(tmp_path, LABELS) if row.skip == "other_name"]
     assert skipped == ["COVID/Covid (3) copy.png", "COVID/img1.jpg"]
+
+
+@pytest.mark.parametrize("base", ["", "master-data"])
+def test_two_names_that_capital_letters_tell_apart_are_one_picture(tmp_path, base):
+    made(tmp_path / base)
+    for name in ("COVID (3).PNG", "covid (6).PNG", "COVID (6).png"):
+        (tmp_path / base / "COVID" / name).touch()
+    if len(list((tmp_path / base / "COVID").iterdir())) < 8:
+        pytest.skip("the file system does not tell capital letters apart")
+    rows = {Path(row.path).name: row.skip for row in sars_cov_2_ct(tmp_path, LABELS) if "/COVID/" in f"/{row.path}"}
+    assert rows == {
+        **{f"Covid ({number}).png": "" for number in range(1, 6)},
+        **{"COVID (3).PNG": "same_name", "COVID (6).png": "", "covid (6).PNG": "same_name"},
+    }
 
 
 def test_pictures_that_the_numbers_miss(tmp_path):

@@ -236,6 +236,15 @@ def test_official_lists_become_the_column_split(tmp_path, how):
     assert {row.split for row in rows_of(tmp_path).values()} == {""}
 
 
+def test_a_skipped_picture_of_an_official_list_is_in_no_subset(tmp_path):
+    listed = {name: dict(of_class) for name, of_class in LISTS.items()}
+    listed["COVID"]["test"] = [*listed["COVID"]["test"], "nobody.png"]
+    lists(made(tmp_path / "data"), listed)
+    pictures(tmp_path / "data" / "Images-processed/CT_COVID", ["nobody.png"])
+    row = rows_of(tmp_path, official_split=True)["nobody.png"]
+    assert (row.split, row.skip) == ("", SKIPPED["no_metadata"])
+
+
 def test_of_an_external_cohort_the_official_test_list_is_used_alone(tmp_path):
     lists(made(tmp_path / "data"))
     rows = rows_of(tmp_path, role="external", official_split=True)

@@ -239,6 +239,15 @@ def test_classes_of_a_data_set_find_theirs(labels, expected):
     assert tuple(class_of(kind, labels) for kind in ("covid", "negative", "cap")) == expected
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [{"A": [], "B": [], "C": []}, {"A": [], "B": ["cap"], "C": [], "D": []}, {"A": [], "B": ["normal"], "normal": []}],
+)
+def test_where_several_classes_may_be_the_negative_one_the_user_says_which(labels):
+    with pytest.raises(UserError, match="Give the word normal to the one that is"):
+        class_of("negative", labels)
+
+
 def test_two_layouts_may_read_one_folder_but_one_layout_not_twice(tmp_path):
     config = cohort_of(tmp_path, "curated-covid-ct", role="public")
     one = config["cohorts"]["mine"]

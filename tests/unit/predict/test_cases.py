@@ -68,7 +68,10 @@ def test_a_scan_without_a_usable_slice_has_the_reason():
     calibration = Calibration(1.0, 0.0, 0.5, 0, "")
     arguments = cases(), used(0.5)[:0], NOTHING, "segmented", [POSITIVE, NEGATIVE], calibration, trained
     predicted = predict_cases(*arguments, predict_patient=lambda probability, _: probability.mean())
-    assert predicted.loc[0, "outcome_note"] == "no prediction; no slice has a lung mask that is good enough"
+    assert (
+        predicted.loc[0, "outcome_note"]
+        == "no prediction; no slice of a whole image has a lung mask that is good enough"
+    )
 
 
 def test_no_slice_gives_an_empty_table():

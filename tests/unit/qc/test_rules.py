@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.qc_failures import FAILURES, RULES, Patient, decisions, patient_of, quality, summary
 from lungsight.intake.geometry import image_to_slice
-from lungsight.qc.rules import LOST, MASK_LIMITS, NO_LUNG, NO_MASK, decide, in_brief, in_words
+from lungsight.qc.rules import CUT_OUT, LOST, MASK_LIMITS, NO_LUNG, NO_MASK, decide, in_brief, in_words
 from lungsight.qc.scores import volume_scores
 from lungsight.qc.volumes import as_images
 from lungsight.segmentation.classical import air_in_body, lung_mask
@@ -55,6 +55,11 @@ def test_each_limit_rejects_the_mask_but_not_the_slice(changed, reason):
     decision = decision_on(**changed)
     assert (decision["whole_keep"], decision["segmented_keep"], decision["reason"]) == (1, 0, reason)
     assert decision["suspicion"] > 1
+
+
+def test_lungs_that_are_cut_out_are_in_neither_framework():
+    decision = decision_on(cut_out=1)
+    assert (decision["whole_keep"], decision["segmented_keep"], decision["reason"]) == (0, 0, CUT_OUT)
 
 
 def test_a_slice_without_a_mask_is_judged_by_its_air_and_never_segmented():

@@ -36,6 +36,14 @@ def test_models_that_did_not_learn_are_named(results: RunResults) -> None:
     assert "no interval" in texts(not_learned(metrics_where(results, roc_auc_lo=np.nan)))
 
 
+def test_a_model_below_chance_and_one_without_an_auc_are_told_as_that(results: RunResults) -> None:
+    found = texts(not_learned(metrics_where(results, roc_auc=0.2, roc_auc_lo=0.1, roc_auc_hi=0.3)))
+    assert "Stage 2: 2 of 2 models are below chance by patient (the interval of the AUC lies below 0.5)" in found
+    assert "the wrong way round. Where they look says little." in found and "reaches 0.5" not in found
+    absent = texts(not_learned(metrics_where(results, roc_auc=np.nan, roc_auc_lo=np.nan, roc_auc_hi=np.nan)))
+    assert "Stage 2: no AUC could be computed for whole-resnet50-scratch" in absent and "interval" not in absent
+
+
 def overlap_texts(results: RunResults, **columns: object) -> str:
     return texts(split_overlap(changed(results, leakage=results.leakage.assign(**columns))))
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from benchmarks.picture_masks import KINDS, Picture, kept, mask_of, pictures_of
+from lungsight.qc.scores import is_cut_out, on_usual_scale, volume_scores
 from lungsight.segmentation.agreement import dice
 from lungsight.segmentation.single_slice import cut_out_lungs, divide, levels_of, padding_of
 
@@ -54,7 +55,41 @@ def test_lungs_that_are_cut_out_are_recognised() -> None:
     assert found is not None and dice(found, picture.lungs) > 0.95
     mask = mask_of(picture)
     assert dice(mask, picture.lungs) > 0.95
-    assert kept(picture, mask) == (0, 1), "no whole image, but lungs"
+    assert kept(picture, mask) == (0, 0), "no whole image, and no segmented one without it"
+
+
+@pytest.mark.parametrize("background", [0, 40, 128, 200, 255])
+def test_lungs_that_are_cut_out_are_recognised_on_any_grey(background: int) -> None:
+    picture = cut_out(middle_picture("lung window"))
+    grey = np.where(picture.grey == 0, background, picture.grey).astype(np.float32)
+    found = cut_out_lungs(grey)
+    assert found is not None and dice(found, picture.lungs) > 0.95
+    assert is_cut_out(grey / 255)
+    large = grey.repeat(3, axis=0).repeat(3, axis=1)[1:, 1:]
+    division = divide(large)
+    assert division is not None and division.cut_out
+    assert dice(division.lungs, picture.lungs.repeat(3, axis=0).repeat(3, axis=1)[1:, 1:]) > 0.95
+
+
+@pytest.mark.parametrize("grey", [60, 128, 255])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_on_a_page_of_one_grey_is_not_called_cut_out(kind: str, grey: int) -> None:
+    plane = middle_picture(kind).grey.astype(np.float32)
+    assert cut_out_lungs(np.pad(plane, 30, constant_values=grey)) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (2, 90)])
+def test_a_line_of_pixels_and_what_is_no_number_are_not_divided(shape: tuple[int, int]) -> None:
+    line = np.linspace(0, 1, shape[0] * shape[1]).reshape(shape)
+    torn = middle_picture("lung window").grey / 255
+    torn[40, 40] = np.nan
+    for image in (line, torn):
+        assert divide(image) is None and cut_out_lungs(image) is None
+        assert on_usual_scale(image) is image
+    mask = np.zeros((1, *shape), dtype=bool)
+    for masks in (None, mask, ~mask):
+        (scores,) = volume_scores(line[np.newaxis], masks, 0.75, 0.5, known_window=False)
+        assert (scores["air_fraction"], scores["cut_out"]) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

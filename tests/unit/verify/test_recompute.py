@@ -11,7 +11,7 @@ def test_a_split_that_no_pipeline_looks_at_is_no_row_of_the_overlap() -> None:
     """The split of whole slices is there for the audit, also where all pipelines see segmented slices."""
     table = pd.DataFrame({"slice": ["a", "b"], "patient": ["p", "q"], "split": ["train", "test"]})
     names = ["splits/clinic/segmented.tsv", "splits/clinic/whole.tsv"]
-    crate = SimpleNamespace(names=lambda start, ending: names, table=lambda name: table)
+    crate = SimpleNamespace(names=lambda start, ending: names, table=lambda name, columns: table)
     run = SimpleNamespace(crate=crate, predictions={(Model("segmented-vgg16-scratch", "1"), "clinic"): table})
     (row,) = overlap_rows(run)
     assert row.key == {"cohort": "clinic", "framework": "segmented"}

@@ -1,4 +1,4 @@
-"""The two ways in which input can be wrong."""
+"""The ways in which input can be wrong."""
 
 
 class UserError(Exception):
@@ -6,6 +6,10 @@ class UserError(Exception):
 
     The message says what is wrong, in which file or row, and what to do.
     """
+
+
+class SplitError(UserError):
+    """A split into subsets that the cohorts, or the settings of the splits, do not allow."""
 
 
 class BadCase(Exception):

@@ -81,7 +81,8 @@ def read_study(path: Path | None) -> dict[str, Any]:
     written = _written(Path(path))
     texts = {key: value if key == AIM else _one_line(value) for key, value in written.items()}
     study = {key: value for key, value in texts.items() if value != ""}
-    _refuse(path, [problem for key, value in study.items() if key != AIM for problem in _problems(key, value)])
+    if problems := [problem for key, value in study.items() if key != AIM for problem in _problems(key, value)]:
+        raise UserError(_not_right(path, problems))
     return study
 
 
@@ -124,13 +125,13 @@ def _written(path: Path) -> dict[str, Any]:
     problems = keys_that_are_no_text(whole)
     validator = jsonschema.Draft7Validator({"type": "object", "properties": {"study": study_schema()}})
     errors = sorted(validator.iter_errors(whole), key=lambda error: list(map(str, error.path)))
-    _refuse(path, problems or [sentence_of(error) for error in errors])
+    if problems or errors:  # sentences are made in the message alone: rewording one changes no result
+        raise UserError(_not_right(path, problems or [sentence_of(error) for error in errors]))
     return whole["study"]
 
 
-def _refuse(path: Path, problems: list[str]) -> None:
-    if problems:
-        raise UserError(f"{path} is not right:\n" + "\n".join(f"  {line}" for line in problems))
+def _not_right(path: Path, problems: list[str]) -> str:
+    return f"{path} is not right:\n" + "\n".join(f"  {line}" for line in problems)
 
 
 def _one_line(value: str | list[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lungsight.errors import UserError
+from lungsight.errors import SplitError
 from lungsight.evaluation.sample_size import TestSet
 from lungsight.intake.cohort_table import TableRow
 from lungsight.splits.cohort_split import SplitPlan, in_input_view, split_cohorts
@@ -34,7 +34,7 @@ def planned_test_set(
     known = "patient" if unit == "patient+duplicates" else unit
     try:
         split = split_cohorts(cohorts, SplitPlan.of(settings["splits"], known, settings["seed"]))
-    except UserError as error:  # check_split says it too, where anything is to be trained
+    except SplitError as error:  # check_split says it too, where anything is to be trained
         return TestSet(cohort, 0, 0, slices_of_row, f"no split is possible: {error}")
     own = next(each for each in cohorts if each.name == cohort)
     test = in_input_view(split, own, "whole").query("split == 'test'")

@@ -13,8 +13,8 @@ from lungsight.tables import rows_of
 
 KEEP = {"whole": "whole_keep", "segmented": "segmented_keep"}
 NO_SLICE = {
-    "whole": "no slice shows lung",
-    "segmented": "no slice has a lung mask that is good enough",
+    "whole": "no slice shows lung in a whole image",
+    "segmented": "no slice of a whole image has a lung mask that is good enough",
 }
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from lungsight.components import largest_component
+
 _QUANTILES = (10, 25, 50, 75, 90)
 _TISSUE_QUANTILES = (10, 50, 75, 90, 98)
 _LOCAL_QUANTILES = (10, 50, 90)
@@ -77,7 +79,7 @@ def _grey_levels(image: np.ndarray, tissue: np.ndarray) -> list[float]:
 
 def _field_of_view(tissue: np.ndarray) -> list[float]:
     """Measure the body over the frame, the air that is connected with the edge, and the share of air at the edge."""
-    body = _largest_piece(ndimage.binary_opening(tissue))
+    body = largest_component(ndimage.binary_opening(tissue))
     air = ~(ndimage.binary_fill_holes(body) | tissue)
     labels, _ = ndimage.label(air)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
@@ -90,11 +92,6 @@ def _extent(line: Any) -> float:
     """Return from where to where a line, (n,) bool, is true, in pixels."""
     places = np.flatnonzero(line)
     return float(places[-1] - places[0] + 1) if places.size else 0.0
-
-
-def _largest_piece(mask: np.ndarray) -> np.ndarray:
-    labels, count = ndimage.label(mask)
-    return labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else mask
 
 
 def _detail(grey: np.ndarray) -> list[float]:

@@ -84,7 +84,9 @@ def _model(provenance: dict, reference: dict) -> list[tuple[str, str]]:
     calibration = reference["calibration"]
     by_slices = bag_size_of(provenance) == 1
     method = "mean over the slices" if by_slices else "the network's prediction from all slices together"
-    calibrated = calibration["note"] or f"calibrated on {count(calibration['n_patients'], 'validation patient')}"
+    known = reference.get("training_distribution", {}).get("patients_known", True)
+    validation = count(calibration["n_patients"], f"validation {'patient' if known else 'image'}")
+    calibrated = calibration["note"] or f"calibrated on {validation}"
     return [
         ("Model", f"{provenance['pipeline']}, stage {provenance['stage']}"),
         ("Predicts", f"the probability of {provenance['labels'][0]}, against {provenance['labels'][1]}"),

@@ -8,7 +8,7 @@ import pandas as pd
 
 NO_LUNG = "no lung visible"
 NO_MASK = "no lung mask"
-CUT_OUT = "the lungs are cut out, all else is black"
+CUT_OUT = "the lungs are cut out, all else is one grey"
 LOST = "the mask misses the lung"
 
 
@@ -149,7 +149,8 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
         - `whole_keep`: 1 if lung is visible in a whole image. Either the mask is a plausible lung of some size, or the
           body holds so much air that it must be lung, whatever the mask shows. A picture of lungs that are cut out is
           no whole image.
-        - `segmented_keep`: 1 if lung is visible and the mask breaks no limit.
+        - `segmented_keep`: 1 if `whole_keep` is, and the mask breaks no limit. So every segmented slice has a whole
+          one, whose subset it takes.
         - `reason`: the faults, empty if both are kept.
         - `suspicion`: the higher it is, the sooner a person should look.
     """
@@ -158,8 +159,9 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     plausible = ~broken.any(axis=1)
     large_enough = scores["lung_fraction"] >= rules["min_lung_fraction"]
     visible = (large_enough & plausible) | (scores["air_fraction"] >= rules["min_air_fraction"])
-    segmented = visible & large_enough & plausible
     cut_out = scores["cut_out"] == 1
+    whole = visible & ~cut_out
+    segmented = whole & large_enough & plausible
 
     def reason(row: int) -> str:
         if not masked.iloc[row]:
@@ -184,7 +186,7 @@ def decide(scores: pd.DataFrame, rules: dict) -> pd.DataFrame:
     suspicion = suspicion.where(large_enough | ~visible, np.inf)
     return pd.DataFrame(
         {
-            "whole_keep": (visible & ~cut_out).astype(int),
+            "whole_keep": whole.astype(int),
             "segmented_keep": segmented.astype(int),
             "reason": reasons,
             "suspicion": suspicion,

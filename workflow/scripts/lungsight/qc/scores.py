@@ -9,9 +9,10 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
+from lungsight.components import largest_component
 from lungsight.segmentation import single_slice
 from lungsight.segmentation.agreement import dice
-from lungsight.segmentation.classical import air_in_body, largest_component
+from lungsight.segmentation.classical import air_in_body
 
 SMALLEST_SHARE = 0.01  # of the mask: smaller pieces are specks, not components
 SMALLEST_SIDE = 0.2  # of the lung of a slice: less on one side of the body is not a lung of its own
@@ -200,7 +201,7 @@ def classical_scores(images: np.ndarray, masks: np.ndarray, air_level: float) ->
 
 
 def is_cut_out(image: np.ndarray) -> bool:
-    """Return whether a picture shows the lungs alone, all else being black. image: (rows, columns) float."""
+    """Return whether a picture shows the lungs alone, all else being one grey. image: (rows, columns) float."""
     step = max(1, min(image.shape) // COMPARED_SIZE)
     return single_slice.cut_out_lungs(image[::step, ::step]) is not None
 

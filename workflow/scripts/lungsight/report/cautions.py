@@ -14,7 +14,16 @@ from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
 from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.components import Row, Statement
 from lungsight.report.forensics import forensic_findings
-from lungsight.report.results import RunResults, better_than_chance, model_of
+from lungsight.report.results import (
+    BELOW,
+    INTERVALS,
+    NO_AUC,
+    NO_INTERVAL,
+    NOT_SHOWN,
+    RunResults,
+    model_of,
+    not_better,
+)
 from lungsight.run_description import cohort_of_stage, cohorts_of
 from lungsight.splits.composition import single_class_sources, slices_per_patient
 from lungsight.training.pipelines import ROLE_OF_STAGE
@@ -33,6 +42,11 @@ CLASSIFIER_NAMES = {
     "background histogram": "grey levels of the background",
     "all": "metadata and all grey levels",
     "all without pixels": "all metadata",
+}
+# Why a model is not better than chance on patients like those it learned from.
+CAUSES = {
+    BELOW: "They rank the patients of the classes the wrong way round.",
+    NOT_SHOWN: "They did not learn with these settings, or there are too few test patients to show it.",
 }
 NAMED = 3  # models or groups that a sentence names; it counts the others
 
@@ -87,23 +101,20 @@ def not_learned(results: RunResults) -> list[Statement]:
         return []
     statements = []
     for stage, rows in results.metrics_on_training_cohort("patient").groupby("stage"):
-        weak = [
-            f"{row['pipeline']} (AUC {with_interval(row, 'roc_auc')})"
-            for _, row in rows.iterrows()
-            if better_than_chance(row) is False
+        by_lack: dict[str, list[str]] = {}
+        for _, row in rows.iterrows():
+            auc = f" (AUC {with_interval(row, 'roc_auc')})" if not_better(row) in CAUSES else ""
+            by_lack.setdefault(not_better(row), []).append(f"{row['pipeline']}{auc}")
+        for lack, cause in CAUSES.items():
+            if weak := by_lack.get(lack, []):
+                start = f"Stage {stage}: {len(weak)} of {count(len(rows), 'model')} {_is(weak)} {lack} by patient"
+                sentence = f"{start} ({INTERVALS[lack]}): {listed(weak)}. {cause} Where they look says little."
+                statements.append(Statement("warn", sentence))
+        statements += [
+            Statement("warn", f"Stage {stage}: {lack} for {listed(by_lack[lack])}.")
+            for lack in (NO_INTERVAL, NO_AUC)
+            if lack in by_lack
         ]
-        unknown = [row["pipeline"] for _, row in rows.iterrows() if better_than_chance(row) is None]
-        if weak:
-            statements.append(
-                Statement(
-                    "warn",
-                    f"Stage {stage}: {len(weak)} of {len(rows)} models are not shown to be better than chance by"
-                    f" patient (the interval of the AUC reaches 0.5): {listed(weak)}. They did not learn with these"
-                    " settings, or there are too few test patients to show it. Where they look says little.",
-                )
-            )
-        if unknown:
-            statements.append(Statement("warn", f"Stage {stage}: no interval could be computed for {listed(unknown)}."))
     return statements
 
 
@@ -204,9 +215,14 @@ def confounding(results: RunResults) -> list[Statement]:
     return statements
 
 
-def image_making(results: RunResults) -> list[Statement]:
-    """Warn where how the images were made tells the label: format, compression, borders, marks."""
-    return forensic_findings(results.forensics)
+def making_decides(results: RunResults) -> list[Statement]:
+    """Name the cohorts in which how the images were made tells the label nearly without error."""
+    return [found for found in forensic_findings(results.forensics) if found.tone == "bad"]
+
+
+def making_tells(results: RunResults) -> list[Statement]:
+    """Warn where how the images were made tells the label less well, or where patients are unknown."""
+    return [found for found in forensic_findings(results.forensics) if found.tone == "warn"]
 
 
 def few_patients(results: RunResults) -> list[Statement]:
@@ -321,12 +337,10 @@ def no_better_elsewhere(results: RunResults) -> list[Statement]:
     for _, of_cohort in rows.groupby(["cohort", "stage"], sort=False):
         first = of_cohort.iloc[0]
         cohort, stage = str(first["cohort"]), int(first["stage"])
-        below = of_cohort[of_cohort["roc_auc_hi"] < AUC_CHANCE]
-        weak = of_cohort[[better_than_chance(row) is False for _, row in of_cohort.iterrows()]]
-        weak = weak.drop(index=below.index)
+        lacks = pd.Series([not_better(row) for _, row in of_cohort.iterrows()], index=of_cohort.index)
         place = f"{cohort} ({evaluation_note(stage, results.roles[cohort])})"
-        for found, verdict in ((below, "below chance"), (weak, "not shown to be better than chance")):
-            if len(found):
+        for verdict in (BELOW, NOT_SHOWN):
+            if len(found := of_cohort[lacks == verdict]):
                 names = _named([_auc_of(results, row, "roc_auc") for _, row in found.iterrows()])
                 statements.append(
                     Statement(
@@ -521,7 +535,8 @@ KINDS = (
         "background or grey levels suffice", "bad", classifiers, "audit.tsv", "no network is needed to tell the class"
     ),
     Kind("one aspect suffices", "bad", aspects, "intake_labels.tsv", "how a scan was made tells the class"),
-    Kind("the making suffices", "bad", image_making, "forensics.tsv", "how an image was made tells the class"),
+    Kind("the making suffices", "bad", making_decides, "forensics.tsv", "how an image was made tells the class"),
+    Kind("the making tells the class", "warn", making_tells, "forensics.tsv", "a shortcut by how an image was made"),
     Kind("the source is known", "warn", source_is_known, "audit.tsv", "a step towards a shortcut"),
     Kind("slices or sources differ", "warn", confounding, "slices.tsv", "a shortcut by number or by source"),
     Kind("masks lost", "warn", masks_lost, "verdicts.tsv", "maps, audit and verdict did not see these slices"),

@@ -17,6 +17,7 @@ from skimage.filters import threshold_otsu
 from skimage.measure import label
 from skimage.morphology import convex_hull_image, isotropic_closing, isotropic_opening
 
+from lungsight.components import largest_component
 from lungsight.segmentation.single_slice import divide
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
@@ -46,14 +47,6 @@ WALL = 0.04
 LEAST_CONTRAST = 0.1
 LEAST_AROUND = 0.02  # of the image: less air around the body does not show how dark air is
 ASSUMED_FIELD_OF_VIEW_MM = 350.0  # of an image without a known spacing
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Return the largest 4-connected component of a mask (rows, columns); nothing of an empty mask."""
-    labels, count = ndimage.label(mask)
-    if count == 0:
-        return np.zeros_like(mask)
-    return labels == np.bincount(labels.ravel())[1:].argmax() + 1
 
 
 def body_mask(tissue: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from scipy import ndimage
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.transform import downscale_local_mean
 
+LEAST_SIDE = 3  # pixels: a slice with fewer has nothing but a border
 SIDE = 256  # pixels: larger slices are judged at every second, third, … pixel
 SMOOTHING = 0.7  # pixels of the judged slice: noise shall not divide the lung
 PADDING = 0.02  # of the range of greys: what is nearly as dark as the darkest and holds a corner is padding, not scan
@@ -60,7 +61,7 @@ class Division(NamedTuple):
     score : float
         0 and more: how much the lungs look like lungs.
     cut_out
-        Whether the picture shows lungs on black and nothing else.
+        Whether the picture shows lungs on one grey and nothing else.
     """
 
     lungs: np.ndarray
@@ -270,6 +271,9 @@ def _divisions(view: _Slice) -> Iterator[Division]:
 
 def enclosed_air(plane: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Find all that is darker than `level` and not outside the body, whatever its shape. Returns air and body, bool."""
+    if not can_be_divided(plane):
+        nothing = np.zeros(plane.shape, dtype=bool)
+        return nothing, nothing
     view = _prepared(plane)
     dark = (view.plane < level) & ~view.padding
     pieces = _measured(pieces_of(dark, dark, 0.0), ndimage.distance_transform_edt(dark), view.edge)
@@ -281,11 +285,30 @@ def _enlarged(mask: np.ndarray, step: int, shape: tuple[int, ...]) -> np.ndarray
     return mask.repeat(step, axis=0).repeat(step, axis=1)[: shape[0], : shape[1]]
 
 
+def can_be_divided(plane: np.ndarray) -> bool:
+    """Return whether a slice has an inside and a number in every pixel."""
+    return min(plane.shape) >= LEAST_SIDE and bool(np.isfinite(plane).all())
+
+
+def _on_black(plane: np.ndarray) -> np.ndarray:
+    """Make the background black where the whole frame of a picture is of one other grey."""
+    frame = plane[frame_of(plane.shape)]
+    near = PADDING * np.ptp(plane)
+    if np.ptp(frame) > near or frame.min() <= plane.min() + near:
+        return plane
+    labels, _ = ndimage.label(abs(plane - np.median(frame)) <= near)
+    return np.where(labels == labels[0, 0], plane.min(), plane)
+
+
 def cut_out_lungs(plane: np.ndarray) -> np.ndarray | None:
-    """Find the lungs in a picture that shows nothing else, the rest being black; (i, j) bool. None for other pictures.
+    """Find the lungs in a picture that shows nothing else, the rest being one grey; (i, j) bool. None for others.
 
     A body on black has a bright wall around darker lungs. Under a window in which lung is black, it has large holes.
+    Lungs without any vessel are as even as a slice of the abdomen and are not found.
     """
+    if not can_be_divided(plane):
+        return None
+    plane = _on_black(plane)
     darkest, brightest = np.percentile(plane, (0, 99))
     black = plane <= darkest + PADDING * (brightest - darkest)
     shown = ndimage.binary_fill_holes(ndimage.binary_opening(~black, iterations=2))
@@ -305,6 +328,10 @@ def cut_out_lungs(plane: np.ndarray) -> np.ndarray | None:
     return shown
 
 
+def _reduced(plane: np.ndarray, step: int) -> np.ndarray:
+    return downscale_local_mean(plane, (step, step), cval=plane.min()) if step > 1 else plane
+
+
 def divide(plane: np.ndarray) -> Division | None:
     """Find both lungs in a slice.
 
@@ -316,13 +343,15 @@ def divide(plane: np.ndarray) -> Division | None:
     Returns
     -------
     Division or None
-        The likeliest division, on the grid of the slice. None if nothing dark is enclosed.
+        The likeliest division, on the grid of the slice. None if nothing dark is enclosed, or if the slice has a side
+        of less than 3 pixels or a pixel that is no number.
     """
-    if plane.min() == plane.max():
+    if not can_be_divided(plane) or plane.min() == plane.max():
         return None
     step = max(1, round(max(plane.shape) / SIDE))
-    small = downscale_local_mean(plane, (step, step), cval=plane.min()) if step > 1 else plane
-    if (shown := cut_out_lungs(small)) is not None:
+    small, on_black = _reduced(plane, step), _on_black(plane)
+    # Before it is reduced: the last lines may get a part of what is beyond the slice, so the frame is no longer even.
+    if (shown := cut_out_lungs(small if on_black is plane else _reduced(on_black, step))) is not None:
         lungs = _enlarged(shown, step, plane.shape)
         return Division(lungs, lungs, float(threshold_otsu(plane[lungs])), score=1.0, cut_out=True)
     view = _prepared(small)

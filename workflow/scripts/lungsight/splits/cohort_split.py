@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.classes import present
-from lungsight.errors import UserError
+from lungsight.errors import SplitError
 from lungsight.prior_assignments import PriorAssignments, apply_assignments
 from lungsight.splits.assignment import Classes, assign, assign_fold
 from lungsight.splits.groups import check_one_subset, groups_of, with_duplicates
@@ -73,7 +73,7 @@ class CohortTables:
 
         Raises
         ------
-        UserError
+        SplitError
             If the user's table assigns a row of an external cohort to train or val.
         """
         usable = self.cases[self.cases["status"] == "ok"]
@@ -82,7 +82,7 @@ class CohortTables:
             not_test = usable[~usable["preassigned"].isin(["", "test"])]
             if len(not_test):
                 first = not_test.iloc[0]
-                raise UserError(
+                raise SplitError(
                     f"cohort {self.name}, table row {first['row']}: split is {first['preassigned']}, but an external "
                     "cohort is only tested. Leave the column empty, or give the cohort another role."
                 )
@@ -114,21 +114,21 @@ def strata_of(slices: pd.DataFrame, groups: pd.Series, classes: Classes) -> Clas
 
 
 def check_nothing_preassigned(cohort: CohortTables) -> None:
-    """Raise UserError if the user's table assigns subsets: a cross-validation tests every patient."""
+    """Raise SplitError if the user's table assigns subsets: a cross-validation tests every patient."""
     preassigned = cohort.cases[(cohort.cases["preassigned_split"] != "") & (cohort.cases["status"] == "ok")]
     if cohort.role != EXTERNAL and len(preassigned):
         first = preassigned.iloc[0]
-        raise UserError(
+        raise SplitError(
             f"cohort {cohort.name}, table row {first['row']}: split is {first['preassigned_split']}, but a"
             " cross-validation tests every patient once. Leave the column empty, or set splits.folds: 0."
         )
 
 
 def check_folds(slices: pd.DataFrame, groups: pd.Series, plan: SplitPlan) -> None:
-    """Raise UserError if a class has fewer groups than there are folds. slices: those without a prior subset."""
+    """Raise SplitError if a class has fewer groups than there are folds. slices: those without a prior subset."""
     counts = slices[["cohort", "label"]].assign(group=groups).drop_duplicates().groupby(["cohort", "label"]).size()
     for cohort, label, count in counts[counts < plan.folds].reset_index(name="count").itertuples(index=False):
-        raise UserError(
+        raise SplitError(
             f"cohort {cohort}: splits.folds is {plan.folds}, but only {count} of its units (splits.unit: {plan.unit})"
             f" hold {label}. Each fold tests at least one of each class: choose at most {count} folds, or add patients."
         )
@@ -187,7 +187,7 @@ def split_cohorts(
 
     Raises
     ------
-    UserError
+    SplitError
         If a unit would be in two subsets.
     """
     if plan.folds:

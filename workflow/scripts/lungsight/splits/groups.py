@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from lungsight.errors import UserError
+from lungsight.errors import SplitError
 
 
 class Unit(NamedTuple):
@@ -90,7 +90,7 @@ def _name_rows(slices: pd.DataFrame) -> str:
 
 
 def check_one_subset(slices: pd.DataFrame, groups: pd.Series, column: str, unit: str) -> None:
-    """Raise UserError if slices of one group are in two subsets.
+    """Raise SplitError if slices of one group are in two subsets.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def check_one_subset(slices: pd.DataFrame, groups: pd.Series, column: str, unit:
     if len(divided):
         first = assigned[assigned["group"] == divided.index[0]].drop_duplicates(["cohort", "row", column])
         more = f" ({len(divided) - 1} more are divided as well.)" if len(divided) > 1 else ""
-        raise UserError(
+        raise SplitError(
             f"{UNITS[unit].noun.capitalize()} of table {_name_rows(first)} is in"
             f" {' and '.join(sorted(divided.iloc[0]))}. Under splits.unit: {unit} {UNITS[unit].rule}: give these rows"
             f" one split, or leave it empty. Where official lists divide {UNITS[unit].noun}, splits.unit: slice keeps"

@@ -8,7 +8,7 @@ instead.
 
 import pandas as pd
 
-from lungsight.errors import UserError
+from lungsight.errors import SplitError
 from lungsight.subsets import SUBSETS
 
 
@@ -57,7 +57,7 @@ def subsets_by_source(
 
     Raises
     ------
-    UserError
+    SplitError
         If the three subsets cannot be filled.
     """
     subsets = prior.copy()
@@ -65,7 +65,7 @@ def subsets_by_source(
     if (subsets == "test").all():  # an external cohort
         return subsets
     if len(sources) < len(SUBSETS):
-        raise UserError(
+        raise SplitError(
             f"cohort {cohort}: splits.unit: source needs at least three sources, one for each subset. The column"
             f" source of its table has {len(sources)}: {_list_sources(sources)}. Name more, or give the cohort another"
             " split_unit."
@@ -79,13 +79,13 @@ def subsets_by_source(
         if named[subset]:
             place = place_of[subset]
             if place.empty or subsets[place[0]] not in ("", subset):
-                raise UserError(
+                raise SplitError(
                     f"splits.{subset}_source: {named[subset]} is not a free source of cohort {cohort}; it has"
                     f" {_list_sources(sources)}. cohorts.{cohort}.{subset}_source names one for this cohort alone."
                 )
             subsets[place[0]] = subset
         elif candidates.empty:
-            raise UserError(
+            raise SplitError(
                 f"cohort {cohort}: no source is left that could be {subset}: it must hold"
                 f" {'both' if slices['label'].nunique() <= 2 else 'all'} classes. The sources are"
                 f" {_list_sources(sources)}. Give the cohort another split_unit."

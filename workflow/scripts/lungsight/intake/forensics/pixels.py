@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from lungsight.components import largest_component
+
 FLAT = 3  # grey levels within which a line counts as of one grey: JPEG leaves a few in a letterbox
 COARSE_SIDE = 128  # pixels of the coarse grid's longer side, at most
 LINES = 200  # that are enough to measure differences
@@ -52,16 +54,6 @@ def otsu_threshold(image: np.ndarray) -> float | None:
     return float(np.flatnonzero(between == between.max()).mean())
 
 
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Keep the largest connected part of a mask; an empty one stays empty."""
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()
-
-
 class Pixels:
     """An 8-bit picture, and what is found in it on demand.
 
@@ -98,8 +90,8 @@ class Pixels:
     @cached_property
     def coarse(self) -> np.ndarray:
         """Every `step`-th pixel of the inner picture, from the middle of the first step on."""
-        first = self.step // 2
-        return self.inner[first :: self.step, first :: self.step]
+        top, left = (min(self.step // 2, side - 1) for side in self.inner.shape)  # a line has one pixel across
+        return self.inner[top :: self.step, left :: self.step]
 
     @cached_property
     def threshold(self) -> float | None:

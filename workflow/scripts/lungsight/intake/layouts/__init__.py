@@ -69,7 +69,9 @@ def _officially_split(layout: str, root: Path, rows: list[LayoutRow]) -> list[La
 
 
 def _listed(row: LayoutRow, only_tested: bool) -> LayoutRow:
-    """Skip a row that is in no official list, or in none of those that are wanted."""
-    if row.skip or row.split == "test" or (row.split and not only_tested):
+    """Skip a row that is in no official list, or in none of those that are wanted. A skipped row is in no subset."""
+    if row.skip:
+        return replace(row, split="")
+    if row.split == "test" or (row.split and not only_tested):
         return row
     return replace(row, split="", skip="not_in_test_list" if row.split else "no_list")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungsight.errors import UserError
+
 Labels = dict[str, list[str]]  # class name → the user's words
 
 # Words of the columns `skip` and `note` and the sentences that results print for them. Of any other word results only
@@ -16,6 +18,7 @@ SKIPPED = {
     "no_file": "in the data set's metadata, but there is no such file",
     "no_metadata": "not in the data set's metadata: its patient is unknown",
     "other_name": "not named as the pictures of this data set are",
+    "same_name": "another file in its folder has the same name but for capital letters",
     "other_class": "the same picture is in the data set's other class, where it belongs",
     "no_list": "in none of the official lists of the data set",
     "not_in_test_list": "not in the official list of test images: an external cohort is only tested",
@@ -76,12 +79,17 @@ def class_of(kind: str, labels: Labels) -> str:
     ----------
     kind : str
         "covid": the first class. "cap", community-acquired pneumonia: the class whose words include "cap".
-        "negative": the class whose words include "normal", else the first of the other classes that is not that of CAP.
+        "negative": the class whose words include "normal", else the other class that is not that of CAP.
 
     Returns
     -------
     str
         The name of the class; "" for CAP that no class names.
+
+    Raises
+    ------
+    UserError
+        If several classes may be the negative one.
     """
     words = {name: {word.lower() for word in (name, *synonyms)} for name, synonyms in labels.items()}
     positive, *others = labels
@@ -91,4 +99,10 @@ def class_of(kind: str, labels: Labels) -> str:
     if kind == "cap":
         return cap
     normal = [name for name in others if "normal" in words[name]]
-    return [*normal, *(name for name in others if name != cap), *others][0]
+    found = normal or [name for name in others if name != cap] or others
+    if len(found) > 1:
+        raise UserError(
+            f"labels: {', '.join(found)} may each be the class without Covid-19 of a data set with a layout. Give the"
+            " word normal to the one that is, and the word cap to that of other pneumonia."
+        )
+    return found[0]

@@ -15,6 +15,7 @@ _SHARED = "master-data"  # folder of the copy, which holds other data sets as we
 # Folder, without case and signs → kind of its class; how its pictures are named.
 _KIND = {"covid": "covid", "noncovid": "negative"}
 _LOOKED_FOR = "folders COVID and non-COVID with pictures named Covid (1).png"
+_NAMED = {"covid": "Covid ({}).png", "negative": "Non-Covid ({}).png"}  # by the data set itself
 _PICTURE = {
     "covid": re.compile(r"covid \((\d{1,5})\)\.png", re.IGNORECASE),
     "negative": re.compile(r"non-covid \((\d{1,5})\)\.png", re.IGNORECASE),
@@ -32,7 +33,8 @@ def sars_cov_2_ct(root: Path, labels: Labels) -> list[LayoutRow]:
             continue
         folder = folders[kind][0]
         names = pictures_of(folder)
-        numbered = sorted((int(match[1]), name) for name in names if (match := picture.fullmatch(name)))
+        places = {name: int(match[1]) for name in names if (match := picture.fullmatch(name))}
+        numbered, doubled = _one_of_each(places, _NAMED[kind])
         if not numbered:
             wrong.append(f"{folder.name} holds no picture of this data set; it holds {content_of(folder)}.")
             continue
@@ -41,12 +43,36 @@ def sars_cov_2_ct(root: Path, labels: Labels) -> list[LayoutRow]:
         wrong += filter(None, [incomplete(folder.name, absent, last, "by their numbers")])
         place, label = folder.relative_to(root).as_posix(), class_of(kind, labels)
         rows += [_row(f"{place}/{name}", label) for _, name in numbered]
+        rows += [_row(f"{place}/{name}", label, "same_name") for name in doubled]
         if base.name != _SHARED:
-            others = sorted(set(names) - {name for _, name in numbered})
+            others = sorted(set(names) - set(places))
             rows += [_row(f"{place}/{name}", label, "other_name") for name in others]
     if wrong:
         raise refusal(wrong, _NAME, root)
     return rows
+
+
+def _one_of_each(places: dict[str, int], named: str) -> tuple[list[tuple[int, str]], list[str]]:
+    """Take one picture of each number, that which is spelt as the data set has it where there is one.
+
+    Parameters
+    ----------
+    places : dict
+        Name of a picture → its number.
+    named : str
+        How the data set spells a name, with {} for the number.
+
+    Returns
+    -------
+    numbered : list of (int, str)
+        Number and name, sorted.
+    doubled : list of str
+        The other names.
+    """
+    taken: dict[int, str] = {}
+    ordered = sorted(places, key=lambda name: (places[name], name != named.format(places[name]), name))
+    doubled = [name for name in ordered if taken.setdefault(places[name], name) != name]
+    return sorted(taken.items()), doubled
 
 
 def _class_folders(base: Path) -> dict[str, list[Path]]:
