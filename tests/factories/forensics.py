@@ -65,6 +65,7 @@ def answer_rows(cohort: str, tells: str = LABEL, **auc: float) -> list[dict]:
     return [
         {
             **{"cohort": cohort, "trace": name, "patients": 40, "known": 40, "classes": 2, "tells": tells},
+            **{"chance": 0.48, "patients_known": 1},
             **{"auc": auc.get(name, 0.5), "balanced_accuracy": auc.get(name, 0.5)},
             **{"p": 0.001 if name in auc else 0.6, "p_holm": 0.02 if name in auc else 1.0},
         }

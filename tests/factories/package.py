@@ -5,12 +5,24 @@ import zipfile
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
+from lungsight.checklists.patient_flow import flow_rows
 from lungsight.config_check import complete_config
+from lungsight.evaluation.class_tables import class_rows, cohort_confusion_rows
 from lungsight.files import write_text
+from lungsight.package.archive import MANIFEST, manifest_of
 from lungsight.package.contents import missing_files
 from lungsight.package.package import PackageSettings
 from lungsight.package.public_config import public_config
-from lungsight.run_description import RunDescription, describe_run
+from lungsight.run_description import (
+    RunDescription,
+    cohorts_of,
+    describe_run,
+    input_views_of,
+    labelled_cohorts_of,
+    models_of,
+)
+from lungsight.tables import read_table, write_table
+from lungsight.training.pipelines import model_columns
 
 ROLES = {"lungs": "segmentation", "open": "public", "clinic": "target", "far": "external"}
 SETTINGS = {
@@ -19,6 +31,30 @@ SETTINGS = {
     "leakage": {"pipelines": []},  # made runs have no predictions of it
     "report": {"bootstrap": 100},
 }
+
+
+def made_counts(folder: Path, run: RunDescription) -> None:
+    """Write report/{flow,classes,confusion}.tsv of a made run."""
+    flow, by_class, confusion = [], [], []
+    for cohort in cohorts_of(run):
+        cases = read_table(folder / f"cohorts/{cohort}/cases.tsv", "cases")
+        slices = manifest = None
+        splits = {}
+        if cohort in labelled_cohorts_of(run):
+            slices = read_table(folder / f"cohorts/{cohort}/slices.tsv", "slices")
+            manifest = read_table(folder / f"qc/{cohort}/manifest.tsv", "manifest")
+            views = input_views_of(run)
+            splits = {view: read_table(folder / f"splits/{cohort}/{view}.tsv", "split") for view in views}
+        flow += flow_rows(cohort, cases, slices, manifest, splits, input_views_of(run))
+    labels = run["labels"]
+    for name, stage in models_of(run):
+        for path in sorted((folder / f"models/{name}/stage{stage}/predictions").glob("*.tsv")):
+            table, model = read_table(path, "predictions"), {**model_columns(name, stage), "cohort": path.stem}
+            nothing = dict.fromkeys(("slice", "patient"))
+            by_class += [model | row for row in class_rows(table, nothing, labels, None, 0, 0)]
+            confusion += [model | row for row in cohort_confusion_rows(table, labels, None)]
+    for table, rows in {"flow": flow, "classes": by_class, "confusion": confusion}.items():
+        write_table(folder / f"report/{table}.tsv", rows, schema=table)
 
 
 def complete_run(folder: Path, run: RunDescription) -> None:
@@ -46,14 +82,27 @@ def record_job(metadata: Path, results: str, output: str, **record: object) -> N
 
 def edited(package: Path, name: str, old: str, new: str) -> Path:
     """Copy a package with one replacement in one of its files, as somebody would who edits a table by hand."""
-    copy = package.with_name(f"edited-{package.name}")
-    with zipfile.ZipFile(package) as source, zipfile.ZipFile(copy, "w") as target:
-        for member in source.namelist():
-            content = source.read(member)
-            if member == name:
-                assert old.encode() in content
-                content = content.replace(old.encode(), new.encode(), 1)
-            target.writestr(member, content)
+    with zipfile.ZipFile(package) as archive:
+        content = archive.read(name)
+    assert old.encode() in content
+    return replaced(package, name, content.replace(old.encode(), new.encode(), 1))
+
+
+def replaced(package: Path, name: str, content: bytes, forged: bool = False) -> Path:
+    """Copy a package with another content of one of its files. forged: with a manifest that knows it."""
+    with zipfile.ZipFile(package) as archive:
+        contents = {member: archive.read(member) for member in archive.namelist()} | {name: content}
+    if forged:
+        contents[MANIFEST] = manifest_of({member: held for member, held in contents.items() if member != MANIFEST})
+    return repacked(package, contents, "edited")
+
+
+def repacked(package: Path, contents: dict[str, bytes], prefix: str) -> Path:
+    """Write a zip file beside a package."""
+    copy = package.with_name(f"{prefix}-{package.name}")
+    with zipfile.ZipFile(copy, "w") as target:
+        for member, held in contents.items():
+            target.writestr(member, held)
     return copy
 
 

@@ -8,7 +8,7 @@ import pytest
 from lungsight.config_check import complete_config
 from lungsight.run_description import describe_run
 from tests.factories.package import complete_run
-from tests.factories.results import made_report_tables
+from tests.factories.results import made_report_tables, made_selection
 from tests.factories.run import FINISHED_PIPELINES, made_finished_run, made_workspace
 from tests.factories.workspace import Workspace
 
@@ -21,6 +21,7 @@ def finished(tmp_path_factory) -> Workspace:
     workspace = made_finished_run(tmp_path_factory.mktemp("package"))
     run = describe_run(complete_config({"results": workspace.results} | workspace.config))
     roles = {cohort["name"]: cohort["role"] for cohort in run["cohorts"]}
+    made_selection(workspace.run_folder, run)
     made_report_tables(workspace.run_folder, run, roles)
     complete_run(workspace.run_folder, run)
     return workspace
@@ -58,3 +59,14 @@ def test_package(tmp_path) -> None:
     assert done.returncode == 1 and "Traceback" not in done.stdout
     assert "results/test is not finished" in done.stdout and "Missing in results/test: 2." in done.stdout
     assert "\n  {}\n  {}\n".format(*gone) in done.stdout
+
+
+def test_a_run_that_is_not_up_to_date_is_not_made_anew_for_a_package(tmp_path) -> None:
+    """Its files are there, and some would be made again. `all` would do that; a package does not."""
+    old = made_workspace(tmp_path, {"open": "public", "clinic": "target"}, segmentation={"method": "classical"})
+    run = describe_run(complete_config({"results": old.results} | old.config))
+    complete_run(old.run_folder, run)
+    done = old.snakemake("--cores", "1", "package")
+    assert done.returncode == 1 and "Traceback" not in done.stdout
+    assert "results/test is not up to date" in done.stdout and "convert" in done.stdout.partition("To run again:")[2]
+    assert not list(old.run_folder.glob("logs/**/*.log")), "no job has run"

@@ -120,6 +120,7 @@ def test_run_settings(tmp_path) -> None:
     assert found["intake"]["window"] == [-1000, 400]
     assert found["min_slices"] == {"stage1": 3, "stage2": 3}
     assert found["trained_on"] == {"stage1": "open", "stage2": "clinic"}
+    assert found["patients_unknown"] == []
     assert str(tmp_path) not in str(found)
 
 
@@ -150,6 +151,18 @@ def test_model_reference(prediction: Prediction) -> None:
         assert arrays["weights"].tolist() == [1.0] * 12
     width = descriptors[:, DESCRIPTORS.index("body_width")]
     np.testing.assert_allclose(found["training_images"]["body_width"], np.percentile(width, (5, 50, 95)))
+
+
+def test_unknown_patients_reach_the_page(prediction: Prediction) -> None:
+    path = prediction.folder / "results/run/run.json"
+    write_json(path, read_json(path) | {"patients_unknown": ["clinic"]})
+    prediction.must_run("model_reference", "/reference.json")
+    learned = read_json(prediction.run_folder / "reference.json")["training_distribution"]
+    assert learned["patients_known"] is False and learned["sentence"].startswith("The limit was set on 12 scans")
+    prediction.must_run("model_record", "/model_record.json")
+    found = read_json(prediction.run_folder / "model_record.json")
+    assert [row["patients_known"] for row in found["training"]] == [True, False]
+    assert {row["cohort"]: row["patients_known"] for row in found["results"]} == {"clinic": False, "extern": True}
 
 
 def test_model_record(prediction: Prediction) -> None:

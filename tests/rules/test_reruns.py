@@ -420,6 +420,7 @@ def scores_of(names: list[str]) -> pd.DataFrame:
     good = {"components": 2, "largest_share": 0.5, "border_contact": 0.0, "solidity": 0.95, "holes": 0.0}
     good |= {"mean_intensity": 0.25, "soft_fraction": 0.02, "neighbour_dice": 0.9, "air_fraction": 0.2}
     good |= {"missed_air": 0.0, "classical_dice": 0.95, "classical_kept": 0.95, "gas_fraction": 0.0}
+    good |= {"cut_out": 0}
     lung = [0.2] * (len(names) - 1) + [0.0]
     return pd.DataFrame({"slice": names, "lung_fraction": lung} | good).assign(
         air_fraction=[0.2] * (len(names) - 1) + [0.0]

@@ -212,6 +212,7 @@ def test_infer_cohort(tmp_path: Path) -> None:
     (space.run_folder / MODEL).mkdir(parents=True)
     model.save(space.run_folder / MODEL / "model.keras")
     provenance = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE, "seed": 1}
+    provenance |= {"labels": [POSITIVE, NEGATIVE]}
     write_json(space.run_folder / MODEL / "provenance.json", provenance)
     space.must_run("infer_cohort", f"{MODEL}/predictions/curated.tsv")
     predictions = read_table(space.run_folder / MODEL / "predictions" / "curated.tsv", "predictions")

@@ -80,9 +80,11 @@ rule forensics_table:
         program=program("forensics_table"),
         code=code("forensics_table"),
         cohorts=expand(COHORT, cohort=labelled_cohorts()),
+        unknown=[name for name in labelled_cohorts() if config["cohorts"][name]["patients"] == "unknown"],
         seed=config["seed"],
     shell:
-        "python {params.program:q} --cohorts {params.cohorts} --seed {params.seed} --table {output} > {log} 2>&1"
+        "python {params.program:q} --cohorts {params.cohorts} --unknown {params.unknown} --seed {params.seed}"
+        " --table {output} > {log} 2>&1"
 
 
 rule metadata_classifier:

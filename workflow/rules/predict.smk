@@ -57,10 +57,11 @@ if REQUEST:
             model=TRAINED.folder,
             cohort=TRAINING_COHORT,
             images=TRAINING_IMAGES,
+            patients="unknown" if REQUEST.training_cohort in REQUEST.patients_unknown else "known",
             results=folder(RESULTS),
         shell:
             "python {params.program:q} --model {params.model:q} --cohort {params.cohort:q} --images {params.images:q}"
-            " --threads {threads} --results {params.results:q} > {log} 2>&1"
+            " --patients {params.patients} --threads {threads} --results {params.results:q} > {log} 2>&1"
 
     rule model_record:
         input:
@@ -78,10 +79,11 @@ if REQUEST:
             code=code("model_record"),
             model=TRAINED.folder,
             trained_on=as_json(REQUEST.trained_on),
+            unknown=as_json(REQUEST.patients_unknown),
             window=lookup(dpath="intake/window", within=config),
         shell:
             "python {params.program:q} --model {params.model:q} --trained-on {params.trained_on:q}"
-            " --window {params.window} --output {output} > {log} 2>&1"
+            " --patients-unknown {params.unknown:q} --window {params.window} --output {output} > {log} 2>&1"
 
     rule predict_cases:
         input:

@@ -40,6 +40,7 @@ onstart:
     from lungsight.libraries import changed_libraries, changes_in_words
     from lungsight.program import forward_interrupts
 
+    refuse_stale_run(workflow.dag)
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
         plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
         cost = estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict)) for job in workflow.dag.needrun_jobs()])

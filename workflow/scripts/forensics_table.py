@@ -12,6 +12,7 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--cohorts", type=Path, nargs="+", required=True, help="folders of the labelled cohorts")
+    arguments.add_argument("--unknown", nargs="*", default=[], help="those of them whose patients are unknown")
     arguments.add_argument("--seed", type=int, required=True, help="of folds and permutations")
     arguments.add_argument("--table", type=Path, required=True, help="output")
     return arguments.parse_args()
@@ -21,7 +22,7 @@ def main() -> None:
     """Write the table."""
     args = parse_args()
     traces = {folder.name: read_traces(folder) for folder in args.cohorts}
-    table = forensics_table(traces, args.seed)
+    table = forensics_table(traces, args.seed, unknown=args.unknown)
     write_table(args.table, table, schema="report_forensics")
     log(f"{(table['p_holm'] < 0.05).sum()} of {len(table)} answers differ from chance")
 

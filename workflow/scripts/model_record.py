@@ -15,6 +15,9 @@ def parse_args() -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
     arguments.add_argument("--trained-on", type=json.loads, required=True, help="stage → cohort, as JSON")
+    arguments.add_argument(
+        "--patients-unknown", type=json.loads, required=True, help="cohorts whose patients are unknown, as JSON"
+    )
     arguments.add_argument("--window", type=float, nargs=2, required=True, help="HU that become black and white")
     arguments.add_argument("--output", type=Path, required=True, help="output")
     return arguments.parse_args()
@@ -25,7 +28,8 @@ def main() -> None:
     args = parse_args()
     pipeline, stage = pipeline_and_stage(args.model)
     results = args.model.parents[2]
-    write_json(args.output, record_of_model(results, pipeline, stage, args.trained_on, args.window))
+    record = record_of_model(results, pipeline, stage, args.trained_on, args.window, args.patients_unknown)
+    write_json(args.output, record)
 
 
 if __name__ == "__main__":

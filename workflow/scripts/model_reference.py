@@ -31,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--model", type=Path, required=True, help="folder of the model, …/<pipeline>/stage<k>")
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort that it was trained on")
     arguments.add_argument("--images", type=Path, required=True, help="folder of that cohort's cached images")
+    arguments.add_argument("--patients", choices=("known", "unknown"), required=True, help="whether that cohort's are")
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
     arguments.add_argument("--results", type=Path, required=True, help="output: folder of the prediction")
     return arguments.parse_args()
@@ -55,7 +56,7 @@ def main() -> None:
 
     train = described(TRAINING)
     cases = cases_of(read_table(args.cohort / CASES, "cases"), predictions)
-    distribution = fit_training_distribution(cases, train, described(HELD_OUT))
+    distribution = fit_training_distribution(cases, train, described(HELD_OUT), args.patients == "known")
     calibration = fit_calibration(predictions, provenance["labels"][0])
     with atomic_path(args.results / REFERENCE_FEATURES) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **distribution.arrays())

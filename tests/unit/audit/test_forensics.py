@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.forensics_planted import MATRIX, PLANTS, study
 from lungsight.audit.forensics import ALL, MAKING, forensics_table, traces_of_patients
+from lungsight.audit.trace_classifier import answer_of
 from lungsight.intake.forensics.traces import TRACES, WORD
 from lungsight.tables import check_table
 from tests.factories.forensics import made_traces
@@ -54,6 +55,23 @@ def test_cohorts_are_told_apart():
     assert answer(table, "blockiness", "cohort")["auc"] > 0.95
     assert answer(table, "blockiness", "cohort")["patients"] == 120
     assert not np.isfinite(answer(table, "transfer_syntax", "cohort")["p"]), "empty in both"
+
+
+def test_cohorts_with_unknown_patients_are_marked_also_beside_another():
+    traces = {"open": made_traces(), "clinic": made_traces(seed=2)}
+    table = forensics_table(traces, 1, 19, unknown=["open"])
+    known = dict(zip(table["cohort"], table["patients_known"], strict=True))
+    assert known == {"open": 0, "clinic": 1, "open vs clinic": 0}
+    check_table(table, "report_forensics", "here")
+
+
+def test_chance_is_what_labels_without_a_meaning_give():
+    """Pooled folds put the AUC of noise below 0.5, and chance lies there as well."""
+    rng, nobody = np.random.default_rng(1), np.arange(40)
+    found = [answer_of([rng.integers(0, 4, 40)], rng.permutation(nobody % 2), nobody, seed, 99) for seed in range(200)]
+    auc, chance = np.mean([(each.auc, each.chance) for each in found], axis=0)
+    assert chance < 0.48 and auc == pytest.approx(chance, abs=0.015)
+    assert np.isnan(answer_of([nobody % 4], nobody % 2, nobody, 1, 0).chance)
 
 
 def test_three_classes():

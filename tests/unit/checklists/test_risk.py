@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
+from lungsight.checklists.facts import FACTS
 from lungsight.checklists.risk import DOMAINS, MEASURES, Rule, judged, read_rules, risk_rows
 from lungsight.report import forensics
 from lungsight.report.cautions import CONFOUNDED_RATIO
@@ -38,9 +40,14 @@ def test_limits_that_other_pages_have_are_the_same() -> None:
     assert (of_making.unclear_from, of_making.high_from) == (forensics.TELLS, forensics.DECIDES)
 
 
-@pytest.mark.parametrize(("p", "judgement"), [(0.01, "high"), (0.2, "low")])
-def test_traces_of_making_count_where_they_differ_from_chance(evidence: Evidence, p: float, judgement: str) -> None:
+@pytest.mark.parametrize(
+    ("p", "known", "judgement"), [(0.01, 1, "high"), (0.2, 1, "low"), (0.01, 0, "unclear"), (0.2, 0, "low")]
+)
+def test_traces_of_making_count_where_they_differ_from_chance(
+    evidence: Evidence, p: float, known: int, judgement: str
+) -> None:
     row = {"cohort": "clinic", "trace": MAKING, "tells": LABEL, "auc": 0.97, "p_holm": p, "patients": 24}
+    row |= {"patients_known": known}
     results = changed(evidence.results, forensics=pd.DataFrame([row, row | {"trace": "bits", "auc": 1.0}]))
     assert judgements(replace(evidence, results=results))["traces of making"] == judgement
 
@@ -99,6 +106,16 @@ def test_one_class_left_out_more_is_found(evidence: Evidence, share: float, judg
     assert (row["judgement"], row["where"], row["value"]) == (judgement, "clinic, whole", pytest.approx(share))
     shown = f"Covid-19 {100 * share:.0f} %, Non Covid 0 %; p 0.012 (Holm)"
     assert row["note"] == f"left out by quality control: {shown}"
+
+
+def test_a_difference_that_could_not_be_tested_has_no_p(evidence: Evidence) -> None:
+    table = evidence.results.selection.assign(p=np.nan, p_holm=np.nan)
+    of_both = replace(evidence, results=changed(evidence.results, selection=table))
+    notes = [row["note"] for row in risk_rows(of_both) if row["rule"] == "left out by class"]
+    answer = FACTS["selection"](of_both)
+    assert notes and answer
+    for text in (*notes, answer.text):
+        assert "not tested: fewer than two classes have two patients" in text and "p –" not in text
 
 
 def test_the_width_is_compared_with_the_stated_aim(evidence: Evidence) -> None:

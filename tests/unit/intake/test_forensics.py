@@ -81,6 +81,14 @@ def test_jpeg_quality_is_read_from_the_tables(tmp_path, chest, quality):
     assert (found.format, found.jpeg_quality, found.jpeg_tables) == ("jpeg", quality, "ijg")
 
 
+def test_a_jpeg_that_holds_several_pictures_is_a_jpeg(tmp_path, chest):
+    """Pillow calls it MPO."""
+    picture, path = Image.fromarray(chest), tmp_path / "a.jpg"
+    picture.save(path, format="MPO", save_all=True, append_images=[picture], quality=80)
+    found, _ = measure_picture(path)
+    assert (found.format, found.bits, found.jpeg_quality, found.jpeg_tables) == ("jpeg", 8, 80, "ijg")
+
+
 def test_another_programs_table_has_the_nearest_quality():
     table = np.asarray(Image.open(io.BytesIO(jpeg_bytes(80))).quantization[0])
     assert jpeg_quality({0: table + (np.arange(64) == 5)}) == (80, "other")

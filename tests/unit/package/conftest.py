@@ -8,7 +8,7 @@ import pytest
 from lungsight.package.archive import write_archive
 from lungsight.package.package import PackageSettings, package_contents
 from lungsight.report.results import RunResults
-from tests.factories.package import ROLES, SETTINGS, complete_run, package_settings, record_job
+from tests.factories.package import ROLES, SETTINGS, complete_run, made_counts, package_settings, record_job
 from tests.factories.results import made_results
 from tests.factories.workspace import ROOT
 
@@ -22,6 +22,7 @@ COHORTS = {
 def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
     folder = tmp_path_factory.mktemp("package") / "results/made"
     made = made_results(folder, ROLES, **SETTINGS)
+    made_counts(folder, made.run)
     complete_run(folder, made.run)
     return made
 

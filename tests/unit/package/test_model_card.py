@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard
 
 from lungsight.files import sha256_of
 from lungsight.package.crate import Published
-from lungsight.package.model_card import MARKDOWN, model_card, plain
+from lungsight.package.model_card import MARKDOWN, hub_licence, model_card, plain
 from lungsight.wording import with_interval
 from tests.factories.results import changed
 
@@ -44,8 +44,27 @@ def test_the_hub_reads_its_results(card, results):
 
 def test_a_licence_is_named_only_where_one_was_given(results, card):
     assert "license" not in ModelCard(card).data.to_dict()
-    given = ModelCard(model_card(results, MODEL, Published("CC BY 4.0", ()))).data
-    assert (given.license, given.license_name) == ("other", "CC BY 4.0")
+    given = ModelCard(model_card(results, MODEL, Published("Ask [us](mailto:x) first.", ())))
+    assert (given.data.license, given.data.license_name) == ("other", "own-licence")
+    assert "| licence | Ask \\[us\\](mailto:x) first. |" in given.content
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("https://creativecommons.org/licenses/by/4.0/", {"license": "cc-by-4.0"}),
+        ("http://creativecommons.org/licenses/by-nc-sa/3.0/deed.de", {"license": "cc-by-nc-sa-3.0"}),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", {"license": "cc0-1.0"}),
+        ("CC BY 4.0", {"license": "cc-by-4.0"}),
+        ("", {}),
+        *(
+            (link, {"license": "other", "license_name": "own-licence", "license_link": link})
+            for link in ("https://example.org/licence", "https://creativecommons.org/licenses/by/9.9/")
+        ),
+    ],
+)
+def test_the_hub_knows_a_licence_by_its_identifier(text, named):
+    assert hub_licence(text) == named
 
 
 def test_its_numbers_are_those_of_the_tables(card, results):
@@ -90,4 +109,5 @@ def test_it_says_what_the_audit_could_not_see(results):
 
 def test_a_name_with_markup_is_shown_as_it_is():
     assert plain("a|b<script>`x`\n# y") == "a\\|b&lt;script&gt;'x' # y"
+    assert plain("[x](javascript:y) *a* b_c \\") == "\\[x\\](javascript:y) \\*a\\* b\\_c \\\\"
     assert all(plain(chr(mark)) != chr(mark) for mark in MARKDOWN)

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from lungsight.errors import UserError
 from lungsight.package.archive import MANIFEST, write_archive
 from lungsight.package.contents import missing_files, refusal, required_files
+from lungsight.package.croissant import rai_statements
 from lungsight.package.jobs import job_table, jobs_of
 from lungsight.package.package import package_contents
 from lungsight.run_description import models_of
@@ -125,6 +127,10 @@ def test_a_run_that_snakemake_forgot_is_packaged_without_times(settings, tmp_pat
     contents = package_contents(settings, ROOT, tmp_path / "none")
     assert contents["jobs.tsv"].decode().splitlines()[1:] == []
     assert "jobs with a known time | 0 of 0" in contents["README.md"].decode()
+    day = datetime.fromtimestamp((Path(settings.results) / "run.json").stat().st_mtime, UTC).date().isoformat()
+    graph = {entity["@id"]: entity for entity in json.loads(contents["ro-crate-metadata.json"])["@graph"]}
+    assert graph["./"]["datePublished"] == json.loads(contents["croissant.json"])["datePublished"] == day
+    assert b"1970-01-01" not in contents["croissant.json"] + contents["ro-crate-metadata.json"]
 
 
 @pytest.mark.long  # every day on a real run: tests/e2e/test_tiny.py
@@ -156,7 +162,19 @@ def test_croissant_says_the_numbers_of_the_tables(contents, results):
     described = json.loads(contents["croissant.json"])
     cases = results.cases["clinic"]
     assert f"clinic: {len(cases)} rows" in described["rai:dataCollection"]
-    patients = sum(table["patient"].nunique() for table in results.cases.values())
-    assert described["rai:personalSensitiveInformation"][0].startswith(f"{patients} patients and ")
+    patients = len(pd.concat([table["patient"] for table in results.cases.values()]).unique())
+    (personal,) = described["rai:personalSensitiveInformation"]
+    assert personal.startswith(f"{patients} patients and ") and "source are as the owner wrote them" in personal
     records = {records["@id"]: records for records in described["recordSet"]}
     assert [field["name"] for field in records["clinic-cases"]["field"]] == list(cases.columns)
+    words = {word for table in records.values() for field in table["field"] for word in field["name"].split("_")}
+    assert not words & {"name", "date", "birth", "age", "sex", "path"}, "what the sentence says of the columns"
+
+
+def test_a_person_of_two_cohorts_counts_once():
+    cases = pd.DataFrame(
+        {"patient": ["a", "b"], "status": "ok", "reason": "", "source": "x", "slice_thickness": [1.0, 1.0]}
+    )
+    tables = {f"cohorts/{name}/cases.tsv": cases for name in ("clinic", "far")}
+    (personal,) = rai_statements(tables, [-1250, 250], "patient")["rai:personalSensitiveInformation"]
+    assert personal.startswith("2 patients and 4 cases")

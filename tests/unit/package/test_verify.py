@@ -1,18 +1,22 @@
 """An edited package is named: the table, the row, the column, what was packaged and what follows."""
 
 import ast
+import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from lungsight.package.archive import MANIFEST, manifest_of, write_archive
+from lungsight.package.archive import MANIFEST, digests_of_rows, manifest_of, write_archive
 from lungsight.verify.__main__ import DOES_NOT_FOLLOW, FOLLOWS, NOT_CHECKED, main
-from lungsight.verify.compare import follows
-from tests.factories.package import edited, without
+from lungsight.verify.compare import Expected, compare, follows
+from lungsight.verify.crate import Crate, changed_rows
+from tests.factories.package import edited, repacked, replaced, without
 from tests.factories.workspace import ROOT
 
 PREDICTIONS = "models/whole-small_cnn-scratch/stage2/predictions/clinic.tsv"
@@ -82,9 +86,185 @@ def test_edits_of_the_report_are_named_though_the_manifest_was_made_anew(package
     for column in ("roc_auc_hi", "ece_lo", "n"):
         assert f", row 4 (whole-small_cnn-scratch 1 clinic patient), {column}: packaged 7, recomputed" in said
     assert f"{METRICS}: the row (whole-small_cnn-scratch 1 open patient) is missing" in said
-    assert f"{METRICS}, row 2: no prediction table gives this row" in said
+    assert f"{METRICS}, row 2: nothing in the package gives this row" in said
     assert f"{reliability}: the row (whole-small_cnn-scratch 1 open " in said
     assert said.endswith("7 do not follow.\n") and "compared, all follow" in said.splitlines()[0]
+
+
+def forged(package: Path, table: str, row: int, column: str, value: str) -> Path:
+    """Edit one field, and make the manifest anew."""
+    lines = lines_of(package, table)
+    lines[row] = with_value(lines, row, column, value)
+    return replaced(package, table, ("\n".join(lines) + "\n").encode(), forged=True)
+
+
+def checked(package: Path, tables: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Check a package, and of its tables these alone: the others take seconds."""
+    monkeypatch.setattr("lungsight.verify.__main__.computed_again", lambda run: tables)
+    return main([str(package), "--all"])
+
+
+COUNTED = ["report/flow.tsv", "report/classes.tsv", "report/confusion.tsv"]
+
+
+def test_flow_and_classes_follow(package: Path, monkeypatch, capsys) -> None:
+    assert checked(package, COUNTED, monkeypatch) == FOLLOWS, capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert all(f"{table}: " in said and f"{table}: 0 compared" not in said for table in COUNTED)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("flow", "patients"), ("classes", "f1"), ("classes", "n"), ("confusion", "n")],
+)
+def test_tables_of_counts_are_computed_again(package: Path, monkeypatch, capsys, table: str, column: str) -> None:
+    """Nonsense in them is named, though the manifest knows it."""
+    file = f"report/{table}.tsv"
+    assert checked(forged(package, file, 3, column, "4711"), [file], monkeypatch) == DOES_NOT_FOLLOW
+    said = capsys.readouterr().out
+    assert f"  {file}, row 3 (" in said and f"{column}: packaged 4711, recomputed " in said
+    assert said.endswith("\n1 do not follow.\n")
+
+
+def test_tables_that_are_not_computed_again_are_listed_with_a_reason(package: Path, monkeypatch, capsys) -> None:
+    more = replaced(package, "report/other.tsv", b"a\n1\n", forged=True)
+    checked(more, COUNTED[-1:], monkeypatch)
+    said = capsys.readouterr().out.splitlines()
+    assert next(line for line in said if "report/verdicts.tsv" in line).startswith(
+        "Not computed again, since they follow from images, maps and networks"
+    )
+    assert next(line for line in said if "report/other.tsv" in line).startswith(
+        "Not computed again, since this check does not know them: "
+    )
+
+
+@pytest.mark.parametrize("value", ["1.7", "inf", "", "-0.1"])
+def test_a_probability_that_is_none_is_named_in_a_row_of_training_too(package: Path, capsys, value: str) -> None:
+    row = next(number for number, line in enumerate(lines_of(package, PREDICTIONS)) if "\ttrain\t" in line)
+    assert main([str(forged(package, PREDICTIONS, row, "probability", value))]) == DOES_NOT_FOLLOW
+    said = capsys.readouterr().out
+    assert f"{PREDICTIONS}, row {row}, probability: {value or 'nothing'} is no probability from 0 to 1" in said
+    assert "No number was computed again" in said
+
+
+def _field(lines: list[str], value: str) -> bytes:
+    return "\n".join([lines[0], with_value(lines, 1, "probability", value), *lines[2:]]).encode()
+
+
+UNREADABLE = {
+    "a comma": (PREDICTIONS, lambda lines: _field(lines, "0,5"), "row 1, probability: “0,5” is no number"),
+    "a word": (PREDICTIONS, lambda lines: _field(lines, "abc"), "row 1, probability: “abc” is no number"),
+    "nothing": (PREDICTIONS, lambda lines: b"", "No columns"),
+    "a column": (
+        PREDICTIONS,
+        lambda lines: "\n".join(line.rpartition("\t")[0] for line in lines).encode(),
+        "lacks the column probability",
+    ),
+    "latin-1": (
+        PREDICTIONS,
+        lambda lines: "\n".join([lines[0], "ä" + lines[1]]).encode("latin-1"),
+        "row 1 is not UTF-8",
+    ),
+    "no report": (METRICS, lambda lines: b"", "No columns"),
+    "an object": (MANIFEST, lambda lines: b"{}", "no files and rows"),
+    "a list": (MANIFEST, lambda lines: b"[]", "no JSON object"),
+    "no settings": ("config.json", lambda lines: b"{}", "labels, report.bootstrap, seed, cohorts"),
+    "a text seed": (
+        "config.json",
+        lambda lines: re.sub(r'"seed": \d+', '"seed": "x"', "\n".join(lines)).encode(),
+        "seed is gone",
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", UNREADABLE)
+def test_what_can_no_longer_be_read_is_named_and_is_not_checked(package: Path, monkeypatch, capsys, edit: str) -> None:
+    """Each ends with status 2, after the files that changed."""
+    name, change, sentence = UNREADABLE[edit]
+    assert checked(replaced(package, name, change(lines_of(package, name))), [METRICS], monkeypatch) == NOT_CHECKED
+    said = capsys.readouterr()
+    assert said.err.startswith("Not checked: ") and name in said.err and sentence in said.err
+    assert name == MANIFEST or name in said.out
+
+
+def test_a_config_without_the_cohort_of_a_stage_is_not_checked(package: Path, monkeypatch, capsys) -> None:
+    config = json.loads("\n".join(lines_of(package, "config.json")))
+    del config["cohorts"]["clinic"]
+    edit = replaced(package, "config.json", json.dumps(config).encode())
+    assert checked(edit, ["report/systems.tsv"], monkeypatch) == NOT_CHECKED
+    assert "no cohort that stage 2 is trained on" in capsys.readouterr().err
+
+
+def test_a_report_without_its_first_column_is_not_taken_for_one_that_was_checked(
+    package: Path, monkeypatch, capsys
+) -> None:
+    lines = [line.partition("\t")[2] for line in lines_of(package, METRICS)]
+    assert checked(replaced(package, METRICS, "\n".join(lines).encode()), [METRICS], monkeypatch) == DOES_NOT_FOLLOW
+    assert f"{METRICS}: the row (whole-small_cnn-scratch 1 open slice) is missing" in capsys.readouterr().out
+
+
+def test_what_no_sentence_foresees_is_not_checked_either(package: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("lungsight.verify.__main__.computed_again", lambda run: [run.nothing["x"]])
+    monkeypatch.setattr("lungsight.verify.recompute.Run.nothing", {}, raising=False)
+    assert main([str(package)]) == NOT_CHECKED
+    assert "does not expect" in capsys.readouterr().err
+
+
+def test_a_flipped_bit_of_the_zip_file_is_not_checked(package: Path, tmp_path: Path, capsys) -> None:
+    content = bytearray(package.read_bytes())
+    with zipfile.ZipFile(package) as archive:
+        member = archive.getinfo(METRICS)
+    content[member.header_offset + 30 + len(METRICS) + member.compress_size // 2] ^= 16
+    (tmp_path / "flipped.zip").write_bytes(content)
+    assert main([str(tmp_path / "flipped.zip")]) == NOT_CHECKED
+    assert f"damaged: {METRICS} cannot be read" in capsys.readouterr().err
+
+
+def test_a_package_that_was_unpacked_and_zipped_again_is_the_same(package: Path) -> None:
+    """One folder around it, and what macOS and Windows leave, do not count."""
+    with zipfile.ZipFile(package) as archive:
+        contents = {f"made.crate/{name}": archive.read(name) for name in archive.namelist()}
+    litter = ("made.crate/.DS_Store", "made.crate/report/Thumbs.db", "__MACOSX/made.crate/._README.md")
+    again = repacked(package, contents | dict.fromkeys(litter, b"x"), "again")
+    assert Crate(again).files == Crate(package).files
+
+
+def test_of_a_prediction_table_the_rows_are_named_that_differ_and_no_others() -> None:
+    """A row that is gone, changed, doubled or elsewhere names no row after it."""
+    lines = [b"slice\tprobability", *(f"s{n}\t0.{n}".encode() for n in range(1, 31))]
+    packaged = digests_of_rows(b"\n".join(lines))
+
+    def named(rows: list[bytes]) -> list[str]:
+        return changed_rows(b"\n".join(rows), packaged)
+
+    assert named(lines) == []
+    assert named(lines[:5] + lines[6:]) == ["29 rows, packaged were 30", "of the packaged table, row 5: gone"]
+    edit = [*lines[:5], *lines[6:20], b"s20\t0.99", *lines[21:]]
+    assert named(edit) == [
+        "29 rows, packaged were 30",
+        "row 19 (s20\t0.99): changed since it was packaged",
+        "of the packaged table, rows 5, 20: changed or gone",
+    ]
+    assert named([*lines, lines[3]]) == [
+        "31 rows, packaged were 30",
+        "row 31 (s3\t0.3): changed or added since it was packaged",
+    ]
+    assert named([lines[0], *reversed(lines[1:])]) == ["the rows stand in another order"]
+
+
+def test_a_deleted_prediction_is_named_by_its_slice(package: Path, monkeypatch, capsys) -> None:
+    lines = lines_of(package, PREDICTIONS)
+    less = replaced(package, PREDICTIONS, "\n".join(lines[:4] + lines[5:]).encode(), forged=True)
+    assert checked(less, [METRICS], monkeypatch) == DOES_NOT_FOLLOW
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"  {PREDICTIONS}")]
+    slice_of_row = lines[4].partition("\t")[0]
+    assert said == [f"  {PREDICTIONS}: the slice {slice_of_row} of splits/clinic/whole.tsv has no row"]
+
+
+def test_a_doubled_row_of_a_table_is_called_so() -> None:
+    packaged = pd.DataFrame({"pipeline": ["a", "b", "a"], "n": ["1", "2", "1"]})
+    rows = [Expected({"pipeline": name}, {"n": n}) for name, n in (("a", 1), ("b", 2))]
+    assert compare("t.tsv", packaged, rows).problems == ["t.tsv, row 3: it is a second row of the same as row 1"]
 
 
 @pytest.mark.parametrize("table", [PREDICTIONS, METRICS, "splits/clinic/whole.tsv", "manifest.json"])

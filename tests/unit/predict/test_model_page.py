@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from lungsight.audit.verdict import CONCLUSIONS
+from lungsight.explain.reasons import REJECTED
 from lungsight.predict.model_record import BEFORE, EXTERNAL, MEASURES, OWN
-from lungsight.predict.page import render_page
+from lungsight.predict.model_section import training_table
+from lungsight.predict.page import _no_numbers, render_page
 from lungsight.tables import columns_of
 from tests.factories.tables import NEGATIVE, POSITIVE
 
@@ -28,14 +30,15 @@ COHORT = {
         "ranges": {"rows": [512, 512], "spacing_slice": [1.5, 5.0]},
         "contrast": {"with": 1, "without": 0, "unknown": 23},
     },
-    "patients": {"train": {POSITIVE: 6, NEGATIVE: 7}, "val": {}, "test": {POSITIVE: 3}},
+    **{"patients": {"train": {POSITIVE: 6, NEGATIVE: 7}, "val": {}, "test": {POSITIVE: 3}}, "patients_known": True},
 }
 
 
 def result(relation: str, stage: int, cohort: str, auc: float) -> dict:
     numbers = {f"{name}{end}": None for name in MEASURES for end in ("", "_lo", "_hi")}
     aucs = {"roc_auc": auc, "roc_auc_lo": auc - 0.1, "roc_auc_hi": auc + 0.05}
-    return {"relation": relation, "stage": stage, "cohort": cohort, "n": 30} | numbers | aucs
+    identity = {"relation": relation, "stage": stage, "cohort": cohort, "n": 30, "patients_known": True}
+    return identity | numbers | aucs
 
 
 RESULTS = [result(OWN, 2, "clinic", 0.87), result(BEFORE, 1, "clinic", 0.54), result(EXTERNAL, 2, "extern", 0.52)]
@@ -85,6 +88,41 @@ def test_a_result_that_reaches_chance_is_a_warning_of_this_stage_alone():
     assert "Never trained on, extern: not shown to be better than chance" in page
 
 
+@pytest.mark.parametrize(
+    ("auc", "said"),
+    [
+        ((0.2, 0.1, 0.3), "below chance (the interval of the AUC lies below 0.5)"),
+        ((0.2, None, None), "no interval of the AUC could be computed"),
+        ((None, None, None), "no AUC could be computed"),
+    ],
+)
+def test_a_result_below_chance_or_without_an_auc_is_told_as_that(auc, said):
+    row = RESULTS[0] | dict(zip(("roc_auc", "roc_auc_lo", "roc_auc_hi"), auc, strict=True))
+    words = words_of(rendered(RECORD | {"results": [row, RESULTS[2]]}))
+    assert f"Own test patients, clinic: {said}." in words
+    assert words.count("reaches 0.5") == 1, "of the external cohort alone"
+
+
+def test_images_of_unknown_patients_are_not_called_patients():
+    unknown = {"patients_known": False}
+    results = [row | unknown for row in RESULTS]
+    training = [cohort | unknown for cohort in RECORD["training"]]
+    learned = REFERENCE["training_distribution"] | unknown
+    reference = REFERENCE | {"training_distribution": learned}
+    words = words_of(rendered(RECORD | {"results": results, "training": training}, reference))
+    assert "A person may have images in training and in test, so the results may be too good." in words
+    assert "Never trained on, extern: the patients are unknown and each image counts as a patient." in words
+    assert words.count("These are images, the patients are unknown") == 2
+    assert "9 validation images" in words and "validation patient" not in words
+    assert "patients are unknown and" not in words_of(rendered())
+
+
+def test_what_is_unknown_stands_in_the_column_of_every_cohort():
+    cohorts = [cohort | {"ranges": {}} for cohort in RECORD["training"]]
+    (row,) = [row for row in training_table({"training": cohorts}, None).rows if row[0].text == "Unknown"]
+    assert row[1].text == row[2].text and row[1].text.startswith("rows of an image, columns of an image")
+
+
 def test_a_model_that_was_tested_at_home_alone_is_said():
     assert "never tested on patients of a cohort that it was not trained on" not in rendered()
     at_home = RECORD | {"results": RESULTS[:2]}
@@ -92,7 +130,7 @@ def test_a_model_that_was_tested_at_home_alone_is_said():
 
 
 def test_an_older_run_has_a_sentence_for_all_that_it_lacks():
-    cohort = {"stage": 2, "cohort": "clinic", "patients": None, "kinds": None}
+    cohort = {"stage": 2, "cohort": "clinic", "patients": None, "kinds": None, "patients_known": True}
     reference = {"calibration": REFERENCE["calibration"]}
     words = words_of(rendered({"verdict": None, "results": [], "training": [cohort]}, reference))
     assert "Nobody has tested whether the model looks at the lung" in words
@@ -113,6 +151,13 @@ def test_each_word_of_out_of_range_stands_with_what_was_found():
     page = rendered()
     assert "Out of distribution: file kind.</span> Picture." in page
     assert "Out of distribution: features.</span> Far away." in page
+
+
+def test_a_map_that_was_not_measured_has_its_reason():
+    slices = [{"reason": ""}, {"reason": REJECTED}, {"reason": REJECTED}]
+    assert _no_numbers(slices) == "; not measured: the lung mask did not pass quality control (2)"
+    assert _no_numbers(slices[1:2]) == "; not measured: the lung mask did not pass quality control"
+    assert _no_numbers(slices[:1]) == ""
 
 
 def test_what_the_tables_hold_is_escaped():

@@ -47,6 +47,13 @@ def test_results_are_of_this_model_by_patient_in_the_order_own_before_external(t
     assert first == [(OWN, "open"), (EXTERNAL, "clinic")]
 
 
+def test_cohorts_with_unknown_patients_are_marked(tmp_path):
+    write(tmp_path / "report/metrics.tsv", [result(2, "clinic", 0.9), result(2, "extern", 0.5)])
+    found = record_of_model(tmp_path, PIPELINE, 2, TRAINED_ON, WINDOW, ["extern", "open"])
+    assert {row["cohort"]: row["patients_known"] for row in found["results"]} == {"clinic": True, "extern": False}
+    assert {row["cohort"]: row["patients_known"] for row in found["training"]} == {"clinic": True, "open": False}
+
+
 def test_the_verdict_is_that_of_the_stage_whatever_else_the_table_has(tmp_path):
     rows = [
         {"pipeline": PIPELINE.name, "stage": stage, "verdict": verdict, "sentence": f"{verdict}: so.", "new": 1}

@@ -154,6 +154,40 @@ def test_the_share_of_false_alarms_is_the_one_that_is_stated(patients):
     assert 0.2 * rate <= np.mean(flagged) <= 2 * rate
 
 
+def test_with_unknown_patients_no_share_of_false_alarms_is_promised():
+    trained, _ = distribution(held_out=60)
+    assert "NIfTI volume made from DICOM of the training's own scanner" in trained.sentence()
+    unknown = replace(trained, patients_known=False)
+    sentence = unknown.sentence()
+    assert sentence.startswith("The limit was set on 60 scans held out from the training. Their patients are unknown")
+    assert "more than 5 % of new patients of the training's own kind may be flagged" in sentence
+    assert "About" not in sentence
+    assert replace(unknown, kinds=("image",)).sentence().startswith("The limit was set on 60 pictures")
+    saved = json.loads(json.dumps(unknown.to_json()))
+    assert saved["patients_known"] is False and not TrainingDistribution.of(saved, unknown.arrays()).patients_known
+
+
+def persons(rng: np.random.Generator, names: range, own: np.ndarray, prefix: str) -> tuple[pd.DataFrame, Described]:
+    """Two slices each of cases that look like their person. Each case counts as a patient."""
+    table = pd.concat([cases(case=f"{prefix}{n:015d}", patient=f"{prefix}{n}") for n in names], ignore_index=True)
+    look = np.repeat(own, 2, axis=0)
+    look += rng.normal(size=look.shape) / 9
+    return table, Described(np.repeat(table["case"].to_numpy(str), 2), look[:, :D], look[:, D:])
+
+
+def test_held_out_pictures_of_trained_persons_flag_many_new_persons():
+    """Why no share is promised: what lies near the training is no new patient."""
+    rng = np.random.default_rng(1)
+    looks = rng.normal(size=(40, D + len(DESCRIPTORS)))
+    who = rng.integers(0, 15, 300)
+    train, held_out = persons(rng, range(240), looks[who[:240]], "a"), persons(rng, range(60), looks[who[240:]], "b")
+    tables, slices = zip(train, held_out, strict=True)
+    trained = fit_training_distribution(pd.concat(tables), *slices, patients_known=False)
+    table, new = persons(rng, range(25), looks[15:], "c")
+    flagged = [bool(words(table[table["case"] == c], new.choose(new.case == c), trained)) for c in table["case"]]
+    assert np.mean(flagged) > 5 * ALARM_RATE
+
+
 def test_without_held_out_patients_only_facts_are_compared():
     trained, rng = distribution(held_out=0)
     assert words(cases(kvp=10.0), described(rng, shift=50), trained) == []

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from lungsight.report.cautions import cautions
 from lungsight.report.forensics import answers_chart, answers_of_cohorts, answers_table, forensic_findings
@@ -50,6 +51,28 @@ def test_what_tells_cohorts_apart_is_a_note():
     )
 
 
+def test_of_unknown_patients_the_finding_is_milder_and_claims_no_p():
+    table = answers(format=0.97).assign(patients_known=0)
+    ((tone, sentence),) = stated(table)
+    assert tone == "warn" and sentence.endswith(
+        "file format (AUC 0.97) alone. The patients are unknown and each image counts as a patient: where a person has"
+        " several images, the AUC is too high, and no p is given."
+    )
+    (part,) = answers_of_cohorts(table, {"clinic": made_traces()}, lambda cohort, name: np.zeros((9, 9), np.uint8))
+    assert part.caption.startswith("40 images. The patients are unknown and each image counts as a patient")
+    headings = [heading for heading, _ in part.table.headings]
+    assert "Images" in headings and not {"p", "p, Holm", "Patients"} & set(headings)
+    assert {len(row) for row in part.table.rows} == {len(headings)}
+    assert "by image" in part.chart
+
+
+@pytest.mark.parametrize(("auc", "known", "tone"), [(0.94, 1, "warn"), (0.95, 1, "bad"), (0.99, 0, "warn")])
+def test_the_report_is_as_serious_as_the_page_of_intake(results: RunResults, auc: float, known: int, tone: str):
+    table = answers(format=auc).assign(patients_known=known)
+    (found,) = [s for s in cautions(changed(results, forensics=table)) if "images were made" in s.text]
+    assert found.tone == stated(table)[0][0] == tone
+
+
 def test_the_report_cautions_against_it(results: RunResults):
     assert not any("images were made" in statement.text for statement in cautions(results))
     told = changed(results, forensics=pd.DataFrame(answer_rows("open", format=0.8)))
@@ -64,6 +87,7 @@ def test_the_chart_and_the_table_rank_what_was_tested():
     rows = answers_table(table, "x", "X").rows
     assert [rows[0][0].text, rows[1][0].text] == ["JPEG blockiness", "file format"]
     assert len(rows) == len(table) - 1
+    assert [cell.text for cell in rows[0][4:6]] == ["0.80", "0.48"], "chance is that of the permutations"
     svg = answers_chart(table)
     assert svg.index("JPEG blockiness") > 0 and ">0.80<" in svg and "lossy history" not in svg
     assert answers_chart(table.assign(p=np.nan)) == ""
@@ -92,3 +116,9 @@ def test_examples_come_from_both_ends_and_from_different_patients():
         "png: Covid-19 (5), Non Covid (5)",
     ]
     assert {cohort for cohort, _ in shown} == {"clinic"}
+
+
+def test_no_example_is_shown_of_a_trace_that_is_high_where_somebody_wrote():
+    table, traces = answers(marks=0.9, coloured=0.9, blockiness=0.8), made_traces()
+    (part,) = answers_of_cohorts(table, {"clinic": traces}, lambda cohort, name: np.zeros((9, 9), np.uint8))
+    assert [example.title for example in part.examples] == ["JPEG blockiness"]

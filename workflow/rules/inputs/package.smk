@@ -1,6 +1,15 @@
 """Input functions of the rules of package. No rules here."""
 
-from lungsight.package.contents import missing_files, refusal, required_files
+from lungsight.package.contents import missing_files, refusal, refusal_of_stale, required_files, stale
+
+
+def refuse_stale_run(dag):
+    """Stop before any job where the package alone is asked for, and something else would be made for it."""
+    asked = [*(rule.name for rule in dag.targetrules), *map(str, dag.targetfiles)]
+    ends = ("package", "write_package", ".crate.zip")
+    if asked and all(name.endswith(ends) for name in asked):
+        if rules_to_run := stale(job.rule.name for job in dag.needrun_jobs()):
+            raise WorkflowError(refusal_of_stale(RESULTS, rules_to_run))
 
 
 def finished_run(wildcards):

@@ -823,6 +823,8 @@ class ReportForensicsRow(TypedDict):
     tells: str
     classes: int
     known: int
+    chance: float
+    patients_known: int
 
 
 class ReportSaliencyRow(TypedDict):

@@ -7,12 +7,14 @@ patient under one label where there are two.
 from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lungsight.audit.trace_classifier import (
     PERMUTATIONS,
+    Answer,
     answer_of,
     bins_of_numbers,
     bins_of_words,
@@ -92,8 +94,8 @@ def answers(patients: pd.DataFrame, by: str, seed: int, permutations: int = PERM
     Returns
     -------
     list of dict
-        Rows of the table `report_forensics` without cohort and tells. auc, balanced_accuracy and p are NaN where a
-        class has too few patients. A trace that is the same for all tells nothing and is not tested.
+        Rows of the table `report_forensics` without cohort, tells and patients_known. All numbers but counts are NaN
+        where a class has too few patients. A trace that is the same for all tells nothing and is not tested.
     """
     labels, persons = patient_numbers(patients[by]), patient_numbers(patients["patient"])
     bins = {
@@ -124,14 +126,17 @@ def _row(
     name: str, bins: list[IntArray], labels: IntArray, persons: IntArray, known: int, seed: int, permutations: int
 ) -> Row:
     classes = int(labels.max(initial=-1)) + 1
-    auc = accuracy = p = np.nan
+    found = Answer(np.nan, np.nan, np.nan, np.nan)
     if len(labels) and testable(labels, persons):
-        auc, accuracy, p = answer_of(bins, labels, persons, seed, permutations) if bins else (0.5, 1 / classes, np.nan)
+        same_for_all = Answer(0.5, 1 / classes, np.nan, np.nan)
+        found = answer_of(bins, labels, persons, seed, permutations) if bins else same_for_all
     counts = {"patients": len(np.unique(persons)), "classes": classes, "known": known}
-    return {"trace": name, "auc": auc, "balanced_accuracy": accuracy, "p": p, **counts}
+    return {"trace": name, **found._asdict(), **counts}
 
 
-def forensics_table(traces: Mapping[str, pd.DataFrame], seed: int, permutations: int = PERMUTATIONS) -> pd.DataFrame:
+def forensics_table(
+    traces: Mapping[str, pd.DataFrame], seed: int, permutations: int = PERMUTATIONS, unknown: Collection[str] = ()
+) -> pd.DataFrame:
     """Make report/forensics.tsv.
 
     Parameters
@@ -140,12 +145,17 @@ def forensics_table(traces: Mapping[str, pd.DataFrame], seed: int, permutations:
         Cohort → its table `forensics`, with patient and label of each slice.
     seed, permutations
         Of the null.
+    unknown
+        Cohorts whose patients are unknown: each image counts as a patient.
     """
-    rows = list(_rows(traces, seed, permutations))
+    rows = [
+        row | {"patients_known": int(set(row["cohort"].split(BETWEEN)).isdisjoint(unknown))}
+        for row in _rows(traces, seed, permutations)
+    ]
     return pd.DataFrame(rows, columns=columns_of("report_forensics"))
 
 
-def _rows(traces: Mapping[str, pd.DataFrame], seed: int, permutations: int) -> Iterator[Row]:
+def _rows(traces: Mapping[str, pd.DataFrame], seed: int, permutations: int) -> Iterator[dict[str, Any]]:
     for cohort, table in traces.items():
         for row in answers(traces_of_patients(table, LABEL), LABEL, seed, permutations):
             yield {"cohort": cohort, "tells": LABEL, **row}

@@ -41,11 +41,15 @@ class Answer(NamedTuple):
         Mean recall of the classes; a tie counts for each of its classes in part.
     p : float
         Share of permutations with at least this AUC, the labels as they are among them. NaN without a permutation.
+    chance : float
+        Median AUC of the permutations. With few patients it lies below 0.5: folds are pooled, and a class that is
+        frequent in a fold is rare among the others. NaN without a permutation.
     """
 
     auc: float
     balanced_accuracy: float
     p: float
+    chance: float
 
 
 def bins_of_words(values: "pd.Series[str]") -> IntArray:
@@ -218,5 +222,6 @@ def answer_of(
         if start == 0:
             accuracy = balanced_accuracy(scores[:, :, 0], labels)
     auc = np.concatenate(areas)
-    p = float((auc >= auc[0] - 1e-9).mean()) if permutations else np.nan
-    return Answer(float(auc[0]), accuracy, p)
+    if not permutations:
+        return Answer(float(auc[0]), accuracy, np.nan, np.nan)
+    return Answer(float(auc[0]), accuracy, float((auc >= auc[0] - 1e-9).mean()), float(np.median(auc[1:])))

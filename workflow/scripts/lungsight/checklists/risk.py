@@ -24,12 +24,14 @@ from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
 from lungsight.checklists.patient_flow import gaps
 from lungsight.checklists.study import AIM, DEFAULT_AIM
+from lungsight.evaluation.selection import NOT_TESTED
 from lungsight.intake.cohort_summary import cohort_counts
 from lungsight.report.components import SIGNIFICANT
+from lungsight.report.forensics import TELLS
 from lungsight.rows import RiskRow
 from lungsight.splits.composition import single_class_sources, slices_per_patient
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
-from lungsight.wording import count, number
+from lungsight.wording import MISSING, count, number
 
 FILE = Path(__file__).resolve().parents[3] / "report" / "risk_rules.yaml"
 LOW, UNCLEAR, HIGH = "low", "unclear", "high"
@@ -92,7 +94,8 @@ def left_out_by_class(evidence: Evidence) -> list[Found]:
     steps = table.groupby(["cohort", "excluded_by", "framework"], sort=False) if len(table) else ()
     for (name, by, view), rows in steps:
         text = ", ".join(f"{row['label']} {100 * row['excluded']:.0f} %" for row in rows.to_dict("records"))
-        note = f"left out by {by}: {text}; p {number(rows['p_holm'].iloc[0], 3)} (Holm)"
+        p = number(rows["p_holm"].iloc[0], 3)
+        note = f"left out by {by}: {text}; {NOT_TESTED if p == MISSING else f'p {p} (Holm)'}"
         where = f"{name}, {view}" if view else str(name)
         found.append(Found(where, rows["excluded"].max() - rows["excluded"].min(), note))
     return found
@@ -136,14 +139,21 @@ def label_predictability(evidence: Evidence) -> list[Found]:
 
 
 def traces_of_making(evidence: Evidence) -> list[Found]:
-    """Measure how well the traces of an image's making together tell the class, where that differs from chance."""
+    """Measure how well the traces of an image's making together tell the class, where that differs from chance.
+
+    Where patients are unknown the AUC is too high: it counts as unclear, not as high.
+    """
     table = evidence.results.forensics
     together = table[(table["trace"] == MAKING) & (table["tells"] == LABEL) & table["auc"].notna()]
     found = []
     for row in together.to_dict("records"):
-        differs = row["p_holm"] < SIGNIFICANT
-        note = f"AUC {number(row['auc'])}, p {number(row['p_holm'], 3)} (Holm), {count(row['patients'], 'patient')}"
-        found.append(Found(row["cohort"], row["auc"] if differs else 0.5, note))
+        differs, auc, patients = row["p_holm"] < SIGNIFICANT, row["auc"], row["patients"]
+        if row["patients_known"]:
+            note = f"AUC {number(auc)}, p {number(row['p_holm'], 3)} (Holm), {count(patients, 'patient')}"
+        else:
+            note = f"AUC {number(auc)}, {count(patients, 'image')}; patients unknown, so the AUC may be too high"
+        value = auc if row["patients_known"] else min(auc, TELLS)
+        found.append(Found(row["cohort"], value if differs else 0.5, note))
     return found
 
 

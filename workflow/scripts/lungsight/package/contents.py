@@ -35,6 +35,7 @@ PUBLISHED = (
     "leakage_inflation/*.tsv",
     "report/*.tsv",
 )
+OWN_RULES = ("package", "write_package", "model_cards")
 PAGES = ("report/*.html",)  # they hold pictures of patients
 
 
@@ -104,6 +105,23 @@ def refusal(results: str, missing: list[str], most: int = 12) -> str:
             *more,
             "Finish the run first (snakemake all, with the same --configfile), then ask for the package again.",
         ]
+    )
+
+
+def stale(rules: Iterable[str], most: int = 12) -> list[str]:
+    """List the rules, at most so many, that a package of a finished run does not run; `rules` are to run now.
+
+    A rule may have the prefix of another workflow.
+    """
+    return sorted({rule for rule in rules if not rule.endswith(OWN_RULES)})[:most]
+
+
+def refusal_of_stale(results: str, rules: Iterable[str]) -> str:
+    """Say why a run cannot be published whose files are older than its settings."""
+    return (
+        f"{results} is not up to date with its config, its tables or its scans, so there is nothing to publish yet. A"
+        f" package starts nothing dear. To run again: {', '.join(rules)}. Run snakemake all first, with the same"
+        " --configfile, then ask for the package again."
     )
 
 

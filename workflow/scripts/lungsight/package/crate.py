@@ -169,6 +169,7 @@ def crate_metadata(
     jobs: Sequence[Job],
     published: Published,
     snakemake: str,
+    date: str,
 ) -> Entity:
     """Write the metadata file of a package, as JSON values.
 
@@ -186,6 +187,8 @@ def crate_metadata(
         What the config says of the package.
     snakemake
         Version of Snakemake.
+    date
+        The day on which the run ended.
     """
     files, agents, licence = set(contents), _agents(published.authors), _licence(published.licence)
     inputs = {name: entity for name, entity in _inputs(run).items() if name in files}
@@ -201,7 +204,7 @@ def crate_metadata(
         **({"agent": references(agent["@id"] for agent in agents)} if agents else {}),
     }
     root = {
-        **{"@id": "./", "@type": "Dataset", "name": title, "datePublished": utc(max(ends, default=0))[:10]},
+        **{"@id": "./", "@type": "Dataset", "name": title, "datePublished": date},
         "description": f"A run of lungsight on {', '.join(cohorts_of(run))}: tables, predictions, model cards and"
         " provenance. No pixels of patients unless the report's pages are among the files.",
         **{"license": reference(licence["@id"]), "conformsTo": references(PROFILES)},

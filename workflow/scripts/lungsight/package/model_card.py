@@ -8,6 +8,7 @@ References
 Mitchell, M. et al. (2019). Model cards for model reporting. FAT* '19, 220-229.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -34,12 +35,43 @@ HUB_METRICS = {
 }
 SHOWN = ("roc_auc", "accuracy", "recall", "specificity", "f1")
 ACQUISITION = {"slice_thickness": "slice thickness in mm", "kvp": "tube voltage in kV"}
-MARKDOWN = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "`": "'", "\n": " ", "\r": " "})
+MARKDOWN = str.maketrans(
+    {"<": "&lt;", ">": "&gt;", "`": "'", "\n": " ", "\r": " "} | {mark: f"\\{mark}" for mark in "\\|*_[]"}
+)
+# The Hub's identifiers of Creative Commons licences.
+CREATIVE_COMMONS = {
+    *("cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0"),
+    *("cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0"),
+    *("cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
+}
+CC_LINK = re.compile(
+    r"https?://(?:www\.)?creativecommons\.org/(?:licenses/([a-z-]+)|publicdomain/(zero))/(\d\.\d)(?:/.*)?"
+)
 
 
 def plain(text: object) -> str:
     """Write a text of the user's so that Markdown shows it as it is."""
     return str(text).translate(MARKDOWN)
+
+
+def hub_licence(text: str) -> dict[str, str]:
+    """Name a licence as the Hub's front matter does: an identifier, or "other" with a name and a link.
+
+    Parameters
+    ----------
+    text
+        `package.licence`: a link or a sentence; "" for none.
+    """
+    if not text:
+        return {}
+    link = CC_LINK.fullmatch(text)
+    name = (
+        f"cc0-{link[3]}" if link and link[2] else f"cc-{link[1]}-{link[3]}" if link else "-".join(text.lower().split())
+    )
+    if name in CREATIVE_COMMONS:
+        return {"license": name}
+    named = {"license": "other", "license_name": "own-licence"}
+    return named | ({"license_link": text} if text.startswith(("https://", "http://")) else {})
 
 
 def _of_model(table: pd.DataFrame, model: Model) -> pd.DataFrame:
@@ -73,7 +105,7 @@ def hub_metadata(results: RunResults, model: Model, published: Published) -> dic
     ]
     phantom = all(cohort["phantom"] for cohort in results.run["cohorts"])
     return {
-        **({"license": "other", "license_name": published.licence} if published.licence else {}),
+        **hub_licence(published.licence),
         **{
             "library_name": "keras",
             "pipeline_tag": "image-classification",
@@ -236,6 +268,7 @@ def model_card(results: RunResults, model: Model, published: Published) -> str:
         },
         **{"phantoms": [of_run["name"] for of_run in results.run["cohorts"] if of_run["phantom"]]},
         **{"weights": sha256_of(results.folder / folder / MODEL), "environment": environment(provenance)},
+        "licence": published.licence,
         "device": " ".join(provenance.get("hardware", {}).values()) or MISSING,
     }
     loader = jinja2.FunctionLoader(read_template)

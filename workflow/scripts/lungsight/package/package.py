@@ -77,11 +77,18 @@ def package_contents(settings: PackageSettings, repository: Path, metadata: Path
     contents[CONFIG] = as_json(settings.config)
     contents[ENVIRONMENT] = as_json(environments(folder / "libraries"))
     contents[JOBS] = job_table(jobs).to_csv(sep="\t", index=False, lineterminator="\n").encode()
-    contents[CROISSANT] = as_json(_croissant(settings, folder, contents, jobs))
+    day = day_of(folder, jobs)
+    contents[CROISSANT] = as_json(_croissant(settings, folder, contents, day))
     contents[README] = _readme(settings, contents, jobs)
-    crate = crate_metadata(run["title"], run, contents, jobs, settings.published, settings.snakemake)
+    crate = crate_metadata(run["title"], run, contents, jobs, settings.published, settings.snakemake, day)
     contents[METADATA] = as_json(crate)
     return contents | {MANIFEST: manifest_of(contents)}
+
+
+def day_of(folder: Path, jobs: list[Job]) -> str:
+    """Return the day on which a run ended: that of its last job, or of its run.json where no job is known."""
+    known = [job.end for job in jobs if job.end]
+    return utc(max(known, default=(folder / "run.json").stat().st_mtime))[:10]
 
 
 def environments(libraries: Path) -> dict[str, dict[str, str]]:
@@ -96,12 +103,11 @@ def environments(libraries: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def _croissant(settings: PackageSettings, folder: Path, contents: dict[str, bytes], jobs: list[Job]) -> dict[str, Any]:
+def _croissant(settings: PackageSettings, folder: Path, contents: dict[str, bytes], day: str) -> dict[str, Any]:
     tables: dict[str, pd.DataFrame] = {
         name: read_table(folder / name, schema) for name, schema in described_tables(sorted(contents)).items()
     }
     facts = {"window": settings.config["intake"]["window"], "unit": settings.run["split_unit"]}
-    day = utc(max((job.end for job in jobs if job.end), default=0))[:10]
     return croissant_metadata(settings.run["title"], tables, contents, settings.published, facts, day)
 
 

@@ -4,7 +4,7 @@ All of it stands in the tables of the finished run. A run need not have them: it
 were never made. What is absent is null or empty, and the page says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,12 @@ CONTRAST = {1: "with", 0: "without"}
 
 
 def record_of_model(
-    results: Path, pipeline: Pipeline, stage: int, trained_on: dict[str, str], window: Sequence[float]
+    results: Path,
+    pipeline: Pipeline,
+    stage: int,
+    trained_on: dict[str, str],
+    window: Sequence[float],
+    patients_unknown: Collection[str] = (),
 ) -> dict[str, Any]:
     """Read the record of a model from the tables of its run.
 
@@ -38,20 +43,26 @@ def record_of_model(
         Of run.json: `stage1`, `stage2` → cohort.
     window
         HU that became black and white in images of scans.
+    patients_unknown
+        Of run.json: cohorts of which each image counts as a patient.
 
     Returns
     -------
     dict
         `verdict`: the columns VERDICT_COLUMNS, or None. `results`: a row for each cohort that the model was tested on.
-        `training`: an entry for each cohort that it was trained on, the last one last.
+        `training`: an entry for each cohort that it was trained on, the last one last. Both say `patients_known`.
     """
     verdicts = _rows_of_model(results / VERDICTS, pipeline.name, (stage,), VERDICT_COLUMNS)
     tested = _rows_of_model(results / METRICS_TABLE, pipeline.name, (1, stage), ("cohort", "unit"))
     return {
         "verdict": {name: verdicts[0][name] for name in VERDICT_COLUMNS} if verdicts else None,
-        "results": _results(tested, stage, trained_on),
+        "results": [
+            row | {"patients_known": row["cohort"] not in patients_unknown}
+            for row in _results(tested, stage, trained_on)
+        ],
         "training": [
-            {"stage": number, "cohort": cohort, **_patients(split_file(results, cohort, pipeline.input_view))}
+            {"stage": number, "cohort": cohort, "patients_known": cohort not in patients_unknown}
+            | _patients(split_file(results, cohort, pipeline.input_view))
             | _acquisition(cohort_folder(results, cohort) / CASES, window)
             for number, cohort in cohorts_trained_on(trained_on, stage).items()
         ],

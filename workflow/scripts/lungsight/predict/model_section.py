@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import pandas as pd
-
 from lungsight.audit.verdict import CONCLUSIONS
 from lungsight.predict.model_record import EXTERNAL, MEASURES
 from lungsight.predict.out_of_distribution import KINDS
 from lungsight.report.components import Cell, PageTable, Statement, estimates, text, whole
-from lungsight.report.results import better_than_chance
+from lungsight.report.results import INTERVALS, not_better
 from lungsight.report.sections.verdicts import TONES
 from lungsight.wording import MISSING, evaluation_name, listed
 
@@ -16,7 +14,7 @@ Record = dict[str, Any]
 HEADINGS = (
     ("Patients", "whose scans the model had not seen"),
     ("Evaluation", ""),
-    ("n", "patients"),
+    ("n", "patients, or images where the patients are unknown"),
     ("AUC", "0.5 is chance"),
     ("Sensitivity", "at 0.5"),
     ("Specificity", "at 0.5"),
@@ -62,13 +60,24 @@ def result_statements(record: Record) -> list[Statement]:
     rows = record["results"]
     if not rows:
         return [Statement("warn", NO_RESULTS)]
-    statements = [
-        Statement("bad", f"{_name(row)}: not shown to be better than chance (the interval of the AUC reaches 0.5).")
-        for row in rows
-        if row["stage"] == rows[0]["stage"] and better_than_chance(pd.Series(row)) is False
-    ]
+    of_stage = [row for row in rows if row["stage"] == rows[0]["stage"]]
+    statements = [Statement("bad", f"{_name(row)}: {_lack(row)}.") for row in of_stage if _lack(row)]
+    statements += [Statement("warn", _of_images(row)) for row in of_stage if not row["patients_known"]]
     tested_elsewhere = any(row["relation"] == EXTERNAL for row in rows)
     return statements + [Statement("warn", NOT_EXTERNAL)] * (not tested_elsewhere)
+
+
+def _lack(row: dict[str, Any]) -> str:
+    lack = not_better(row)
+    return f"{lack} ({INTERVALS[lack]})" if lack in INTERVALS else lack
+
+
+def _of_images(row: dict[str, Any]) -> str:
+    """Say what results are worth where each image counts as a patient."""
+    start = f"{_name(row)}: the patients are unknown and each image counts as a patient."
+    if row["relation"] == EXTERNAL:
+        return f"{start} The intervals are too narrow where a person has several images."
+    return f"{start} A person may have images in training and in test, so the results may be too good."
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -105,7 +114,7 @@ def training_table(record: Record, images: dict[str, list[float]] | None) -> Pag
     unknown = [name for name, *words in rows if name in named and set(words) == {UNKNOWN}]
     rows = [row for row in rows if row[0] not in unknown]
     if unknown:
-        rows.append(["Unknown", listed([name.lower() for name in unknown]), *[""] * (len(cohorts) - 1)])
+        rows.append(["Unknown", *[listed([name.lower() for name in unknown])] * len(cohorts)])
     headings = [("", ""), *((f"stage {cohort['stage']}: {cohort['cohort']}", "") for cohort in cohorts)]
     cells = [[text(word) for word in row] for row in rows]
     return PageTable("training", "What the model was trained on", headings, cells)
@@ -129,11 +138,12 @@ def _patients(cohort: Record) -> str:
     if not cohort["patients"]:
         return UNKNOWN
     words = {"train": "Trained on", "val": "Validation", "test": "Test"}
-    return ". ".join(
+    counts = [
         f"{words[subset]}: {listed([f'{n} {label}' for label, n in classes.items()])}"
         for subset, classes in cohort["patients"].items()
         if classes
-    )
+    ]
+    return ". ".join(counts + ["These are images, the patients are unknown"] * (not cohort["patients_known"]))
 
 
 def _contrast(cohort: Record) -> str:

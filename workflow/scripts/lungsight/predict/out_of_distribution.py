@@ -10,7 +10,8 @@ Then three distances to the training slices are measured:
 The distance of a case is the median over its slices. How far is too far is calibrated on patients that were held out
 from the training: their cases give the distribution of the largest of the three distances. A new case is out of
 distribution if its conformal p-value by patient is at most ALARM_RATE. That is the share of new patients of the
-training's own kind for whom the alarm is false.
+training's own kind for whom the alarm is false, unless patients are unknown: then those who were held out may be
+in the training as well. Facts are not in that share.
 
 References
 ----------
@@ -46,6 +47,10 @@ COMPARED = {
 }
 KINDS = {"series": "DICOM series", "volume": "NIfTI volume", "image": "picture"}
 PLURALS = {"series": "DICOM series", "volume": "NIfTI volumes", "image": "pictures"}
+FACTS_BESIDE = (
+    "Beside that rate, every scan is flagged whose kind of file, window or contrast agent the training does not have: a"
+    " NIfTI volume made from DICOM of the training's own scanner as well."
+)
 FEATURES = "features"
 # Every word of the column `out_of_range`.
 WORDS = ("file kind", "window", "contrast", *dict.fromkeys(word for word, *_ in COMPARED.values()), *GROUPS, FEATURES)
@@ -158,6 +163,8 @@ class TrainingDistribution:
         Logarithms of the DISTANCES of the m cases that were held out.
     weights : (m,) float64
         Of these cases: those of a patient sum to 1.
+    patients_known
+        False: each case counts as a patient.
     """
 
     kinds: tuple[str, ...]
@@ -168,6 +175,7 @@ class TrainingDistribution:
     features: Gaussian
     held_out: np.ndarray
     weights: np.ndarray
+    patients_known: bool = True
 
     @property
     def patients(self) -> int:
@@ -189,21 +197,28 @@ class TrainingDistribution:
         """Return the other fields, which are saved as JSON, and what the page says of the method."""
         return {
             **{"kinds": list(self.kinds), "contrast": list(self.contrast), "held_out_patients": self.patients},
-            **{"alarm_rate": self.alarm_rate, "sentence": self.sentence()},
+            **{"patients_known": self.patients_known, "alarm_rate": self.alarm_rate, "sentence": self.sentence()},
         }
 
     def sentence(self) -> str:
-        """Say how often the alarm is false, and whether the patients were too few to choose it."""
+        """Say how often the alarm is false, whether the patients allow to say it, and what it leaves out."""
         if not self.patients:
             return "No patient was held out from the training, so only kind of file, window and contrast are compared."
         rate, aim = (f"{100 * share:.0f} %" for share in (self.alarm_rate, ALARM_RATE))
+        if not self.patients_known:
+            held_out = count(self.patients, "picture" if self.kinds == ("image",) else "scan")
+            return (
+                f"The limit was set on {held_out} held out from the training. Their patients are unknown and may have"
+                f" others in the training, so more than {rate} of new patients of the training's own kind may be"
+                f" flagged. {FACTS_BESIDE}"
+            )
         chosen = (
             f"The limit was set on {count(self.patients, 'patient')} held out from the training. About {rate} of"
             " patients of the training's own kind are flagged too."
         )
         needed = round(1 / ALARM_RATE) - 1
         few = f" That is more than the {aim} aimed at, which takes {needed} held-out patients."
-        return chosen + few * (self.patients < needed)
+        return f"{chosen}{few * (self.patients < needed)} {FACTS_BESIDE}"
 
     @classmethod
     def of(cls, saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> "TrainingDistribution":
@@ -216,7 +231,7 @@ class TrainingDistribution:
             *(tuple(saved["kinds"]), tuple(saved["contrast"])),
             *(part(Ranges, "values"), part(Ranges, "descriptor")),
             *(part(Gaussian, "descriptors"), part(Gaussian, "features")),
-            *(arrays["held_out"], arrays["weights"]),
+            *(arrays["held_out"], arrays["weights"], saved["patients_known"]),
         )
 
     def distances(self, values: np.ndarray, slices: Described) -> np.ndarray:
@@ -240,7 +255,9 @@ def case_values(cases: pd.DataFrame) -> np.ndarray:
     return cases[list(COMPARED)].to_numpy(np.float64)
 
 
-def fit_training_distribution(cases: pd.DataFrame, train: Described, held_out: Described) -> TrainingDistribution:
+def fit_training_distribution(
+    cases: pd.DataFrame, train: Described, held_out: Described, patients_known: bool = True
+) -> TrainingDistribution:
     """Learn the distribution that a model was trained on.
 
     Parameters
@@ -249,6 +266,8 @@ def fit_training_distribution(cases: pd.DataFrame, train: Described, held_out: D
         The table `cases`, of the cases that were trained on or held out.
     train, held_out
         Slices of the training patients, and of other patients of the same cohort.
+    patients_known
+        False: each case of the cohort counts as a patient.
     """
     trained = cases[cases["case"].isin(train.case)]
     unlimited = TrainingDistribution(
@@ -260,6 +279,7 @@ def fit_training_distribution(cases: pd.DataFrame, train: Described, held_out: D
         features=Gaussian.fit(train.features.astype(np.float64)),
         held_out=np.zeros((0, len(DISTANCES))),
         weights=np.zeros(0),
+        patients_known=patients_known,
     )
     others = cases[cases["case"].isin(held_out.case)]
     distances = [

@@ -58,6 +58,8 @@ class Request:
         The model to predict with.
     trained_on
         `stage1`, `stage2` → the cohort of the run on which this stage was trained.
+    patients_unknown
+        Cohorts of the run of which each image counts as a patient.
     config
         A complete config with the one cohort `new`.
     rows
@@ -66,6 +68,7 @@ class Request:
 
     model: TrainedModel
     trained_on: dict[str, str]
+    patients_unknown: list[str]
     config: dict
     rows: list[TableRow]
 
@@ -185,4 +188,4 @@ def prediction_request(options: dict[str, Any]) -> Request:
     cohort = config["cohorts"][COHORT]
     cohort["patient_ids"] = AS_NAMED
     write_cohort_table(Path(cohort["table"]), ("patient", "path"), [(row.patient, row.path) for row in rows], scans)
-    return Request(model, settings["trained_on"], config, rows)
+    return Request(model, settings["trained_on"], settings["patients_unknown"], config, rows)

@@ -27,6 +27,7 @@ def run_settings(config: dict) -> dict:
     return {
         **{"lungsight": __version__, "seed": config["seed"], "labels": classes},
         **{"trained_on": trained_on, "min_slices": fewest},
+        "patients_unknown": [name for name, cohort in cohorts.items() if cohort["patients"] == "unknown"],
         **sections,
     }
 

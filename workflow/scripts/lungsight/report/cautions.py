@@ -9,12 +9,21 @@ from typing import NamedTuple
 import pandas as pd
 
 from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
-from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS
+from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS, SUFFICES
 from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
 from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.components import Row, Statement
 from lungsight.report.forensics import forensic_findings
-from lungsight.report.results import RunResults, better_than_chance, model_of
+from lungsight.report.results import (
+    BELOW,
+    INTERVALS,
+    NO_AUC,
+    NO_INTERVAL,
+    NOT_SHOWN,
+    RunResults,
+    model_of,
+    not_better,
+)
 from lungsight.run_description import cohort_of_stage, cohorts_of
 from lungsight.splits.composition import single_class_sources, slices_per_patient
 from lungsight.training.pipelines import ROLE_OF_STAGE
@@ -25,12 +34,19 @@ CONFOUNDED_RATIO = 2.0
 FEW_TEST_PATIENTS = 30
 # From this AUC on that leakage adds, it is named; with fewer test patients the ends of its interval say little.
 LARGE_INFLATION, FEWEST_FOR_INFLATION = 0.05, 10
+# Up to this loss of AUC, with its whole interval, a part of the slice counts as good as the whole.
+SMALL_LOSS = 0.05
 # Groups of metadata whose names need a word more.
 CLASSIFIER_NAMES = {
     "histogram": "grey levels of the slice (with the lung)",
     "background histogram": "grey levels of the background",
     "all": "metadata and all grey levels",
     "all without pixels": "all metadata",
+}
+# Why a model is not better than chance on patients like those it learned from.
+CAUSES = {
+    BELOW: "They rank the patients of the classes the wrong way round.",
+    NOT_SHOWN: "They did not learn with these settings, or there are too few test patients to show it.",
 }
 NAMED = 3  # models or groups that a sentence names; it counts the others
 
@@ -85,23 +101,20 @@ def not_learned(results: RunResults) -> list[Statement]:
         return []
     statements = []
     for stage, rows in results.metrics_on_training_cohort("patient").groupby("stage"):
-        weak = [
-            f"{row['pipeline']} (AUC {with_interval(row, 'roc_auc')})"
-            for _, row in rows.iterrows()
-            if better_than_chance(row) is False
+        by_lack: dict[str, list[str]] = {}
+        for _, row in rows.iterrows():
+            auc = f" (AUC {with_interval(row, 'roc_auc')})" if not_better(row) in CAUSES else ""
+            by_lack.setdefault(not_better(row), []).append(f"{row['pipeline']}{auc}")
+        for lack, cause in CAUSES.items():
+            if weak := by_lack.get(lack, []):
+                start = f"Stage {stage}: {len(weak)} of {count(len(rows), 'model')} {_is(weak)} {lack} by patient"
+                sentence = f"{start} ({INTERVALS[lack]}): {listed(weak)}. {cause} Where they look says little."
+                statements.append(Statement("warn", sentence))
+        statements += [
+            Statement("warn", f"Stage {stage}: {lack} for {listed(by_lack[lack])}.")
+            for lack in (NO_INTERVAL, NO_AUC)
+            if lack in by_lack
         ]
-        unknown = [row["pipeline"] for _, row in rows.iterrows() if better_than_chance(row) is None]
-        if weak:
-            statements.append(
-                Statement(
-                    "warn",
-                    f"Stage {stage}: {len(weak)} of {len(rows)} models are not shown to be better than chance by"
-                    f" patient (the interval of the AUC reaches 0.5): {listed(weak)}. They did not learn with these"
-                    " settings, or there are too few test patients to show it. Where they look says little.",
-                )
-            )
-        if unknown:
-            statements.append(Statement("warn", f"Stage {stage}: no interval could be computed for {listed(unknown)}."))
     return statements
 
 
@@ -202,9 +215,14 @@ def confounding(results: RunResults) -> list[Statement]:
     return statements
 
 
-def image_making(results: RunResults) -> list[Statement]:
-    """Warn where how the images were made tells the label: format, compression, borders, marks."""
-    return forensic_findings(results.forensics)
+def making_decides(results: RunResults) -> list[Statement]:
+    """Name the cohorts in which how the images were made tells the label nearly without error."""
+    return [found for found in forensic_findings(results.forensics) if found.tone == "bad"]
+
+
+def making_tells(results: RunResults) -> list[Statement]:
+    """Warn where how the images were made tells the label less well, or where patients are unknown."""
+    return [found for found in forensic_findings(results.forensics) if found.tone == "warn"]
 
 
 def few_patients(results: RunResults) -> list[Statement]:
@@ -262,7 +280,7 @@ def selection(results: RunResults) -> list[Statement]:
 
 
 def selection_sentence(rows: pd.DataFrame) -> str:
-    """Say what of each class was left out. rows: those of one test of report/selection.tsv."""
+    """Say what of each class was left out. rows: those of one test of report/selection.tsv, below SIGNIFICANT."""
     first = rows.iloc[0]
     what = (
         f"{first['cohort']}: intake rejected"
@@ -276,10 +294,10 @@ def selection_sentence(rows: pd.DataFrame) -> str:
     ]
     p = first["p_holm"]
     tested = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    alone = [row["label"] for _, row in rows.iterrows() if row["patients"] == 1]
+    not_tested = f" {listed(alone)} {_has(alone)} one patient and took no part in the test." if alone else ""
     unit = "" if first["patients_known"] else " Each image counts as a patient."
-    if not p < SIGNIFICANT:
-        return f"{what} {listed(shares)}; that this depends on the class is not shown ({tested}).{unit}"
-    return f"{what} {listed(shares)}: what is left out depends on the class ({tested}).{unit}"
+    return f"{what} {listed(shares)}: what is left out depends on the class ({tested}).{not_tested}{unit}"
 
 
 def _percent(share: float) -> str:
@@ -319,12 +337,10 @@ def no_better_elsewhere(results: RunResults) -> list[Statement]:
     for _, of_cohort in rows.groupby(["cohort", "stage"], sort=False):
         first = of_cohort.iloc[0]
         cohort, stage = str(first["cohort"]), int(first["stage"])
-        below = of_cohort[of_cohort["roc_auc_hi"] < AUC_CHANCE]
-        weak = of_cohort[[better_than_chance(row) is False for _, row in of_cohort.iterrows()]]
-        weak = weak.drop(index=below.index)
+        lacks = pd.Series([not_better(row) for _, row in of_cohort.iterrows()], index=of_cohort.index)
         place = f"{cohort} ({evaluation_note(stage, results.roles[cohort])})"
-        for found, verdict in ((below, "below chance"), (weak, "not shown to be better than chance")):
-            if len(found):
+        for verdict in (BELOW, NOT_SHOWN):
+            if len(found := of_cohort[lacks == verdict]):
                 names = _named([_auc_of(results, row, "roc_auc") for _, row in found.iterrows()])
                 statements.append(
                     Statement(
@@ -338,6 +354,10 @@ def no_better_elsewhere(results: RunResults) -> list[Statement]:
 
 def _auc_of(results: RunResults, row: Row, name: str) -> str:
     return f"{results.model_name(model_of(row))} AUC {with_interval(row, name)}"
+
+
+def _has(found: Sequence[object]) -> str:
+    return "has" if len(found) == 1 else "have"
 
 
 def _is(found: Sequence[object] | pd.DataFrame) -> str:
@@ -374,23 +394,34 @@ def looks_elsewhere(results: RunResults) -> list[Statement]:
 
 
 def edge_suffices(results: RunResults) -> list[Statement]:
-    """Name the models that tell the classes by a frame along the edge as well as by the whole slice."""
+    """Name the models that tell the classes by a frame along the edge, and those that lose little by it."""
     if results.audit.empty:
         return []
     losses = results.audit_by_model("intervention", "roc_auc_loss", "patient")
-    found = []
+    as_good, by_edge = [], []
     for model, aucs in results.audit_by_model("intervention", "roc_auc", "patient").items():
         if not {"border_only", UNMODIFIED} <= set(aucs.index):
             continue
-        by_variant, lost = aucs.to_dict("index"), losses[model].to_dict("index")
-        edge = by_variant["border_only"]
-        if edge["n"] >= FEWEST_PATIENTS and edge["value_lo"] > AUC_CHANCE and lost["border_only"]["value_lo"] <= 0:
-            whole = number(by_variant[UNMODIFIED]["value"])
-            found.append(f"{results.model_name(model)} AUC {with_interval(edge, 'value')}, of the whole slice {whole}")
-    if not found:
-        return []
-    models = f"{count(len(found), 'model')} {_is(found)} as good on a frame along the edge as on the whole slice"
-    return [Statement("bad", f"{models} (no loss is shown): {_named(found)}.")]
+        by_variant = aucs.to_dict("index")
+        edge, whole = by_variant["border_only"], by_variant[UNMODIFIED]["value"]
+        if edge["n"] < FEWEST_PATIENTS or not edge["value_lo"] > AUC_CHANCE:
+            continue
+        name = f"{results.model_name(model)} AUC {with_interval(edge, 'value')}, of the whole slice {number(whole)}"
+        lost = losses[model].to_dict("index")["border_only"]
+        if lost["value_hi"] < SMALL_LOSS:
+            as_good.append(f"{name}, loss {with_interval(lost, 'value')}")
+        elif edge["value"] - AUC_CHANCE >= SUFFICES * (whole - AUC_CHANCE):
+            by_edge.append(name)
+    sentences = []
+    if as_good:
+        models = (
+            f"{count(len(as_good), 'model')} {_is(as_good)} as good on a frame along the edge as on the whole slice"
+        )
+        sentences.append(f"{models} (less than {number(SMALL_LOSS)} of AUC is lost): {_named(as_good)}.")
+    if by_edge:
+        models = f"{count(len(by_edge), 'model')} {'tells' if len(by_edge) == 1 else 'tell'} the classes"
+        sentences.append(f"{models} by a frame along the edge alone: {_named(by_edge)}.")
+    return [Statement("bad", sentence) for sentence in sentences]
 
 
 def classifiers(results: RunResults) -> list[Statement]:
@@ -454,11 +485,12 @@ def masks_lost(results: RunResults) -> list[Statement]:
     statements = [
         Statement(
             "warn",
-            f"{cohort_of_stage(results.run, row['stage'])}, {row['framework']} slices: {row['slices_left_out']} of"
+            f"{cohort_of_stage(results.run, row['stage'])}, {listed(views)} slices: {row['slices_left_out']} of"
             f" {count(row['slices'], 'test slice')} have no accepted lung mask: {row['left_out_of_classes']}; by"
             f" patient the shares differ by {with_interval(row, 'lost_by_class')}. Maps and verdict use the others.",
         )
-        for row in rows.drop_duplicates(["stage", "framework", "left_out_of_classes"]).to_dict("records")
+        for _, same in rows.groupby(["stage", "left_out_of_classes"], sort=False)
+        for row, views in [(same.iloc[0], list(dict.fromkeys(same["framework"])))]
     ]
     withheld = rows[rows["verdict"] == CONCLUSIONS["withheld"]]
     if len(withheld):
@@ -503,7 +535,8 @@ KINDS = (
         "background or grey levels suffice", "bad", classifiers, "audit.tsv", "no network is needed to tell the class"
     ),
     Kind("one aspect suffices", "bad", aspects, "intake_labels.tsv", "how a scan was made tells the class"),
-    Kind("the making suffices", "bad", image_making, "forensics.tsv", "how an image was made tells the class"),
+    Kind("the making suffices", "bad", making_decides, "forensics.tsv", "how an image was made tells the class"),
+    Kind("the making tells the class", "warn", making_tells, "forensics.tsv", "a shortcut by how an image was made"),
     Kind("the source is known", "warn", source_is_known, "audit.tsv", "a step towards a shortcut"),
     Kind("slices or sources differ", "warn", confounding, "slices.tsv", "a shortcut by number or by source"),
     Kind("masks lost", "warn", masks_lost, "verdicts.tsv", "maps, audit and verdict did not see these slices"),

@@ -27,15 +27,19 @@ from lungsight.report.headings import COHORT as COHORT_HEADING
 from lungsight.report.pictures import Picture, as_picture
 from lungsight.wording import count, listed, number, tally
 
-# AUC from which on a trace is stated, and from which on it is stated as a warning.
+# AUC from which on a trace is stated, and from which on it stands among the most serious findings.
 TELLS, DECIDES = 0.65, 0.95
 STATED = 3  # traces in a sentence
 DRAWN = 20  # bars
 EXAMPLES, AT_AN_END, WORDS_SHOWN = 5, 4, 4  # traces with examples; pictures at each end; words of a trace
 SIDE = 96  # pixels of an example
 _COLOURS = (
-    "Orange: differs from chance after Holm's correction, by the making alone. Blue: differs, and the body or the"
-    " disease can change it as well. Grey: does not differ."
+    "Bars begin at chance: the median AUC of permuted labels. Orange: {differs} from chance after Holm's correction, by"
+    " the making alone. Blue: the same, and the body or the disease can change it as well. Grey: all others."
+)
+_PATIENTS_UNKNOWN = (
+    "The patients are unknown and each image counts as a patient: where a person has several images, the AUC is too"
+    " high, and no p is given."
 )
 _TITLES = {MAKING: "all of the making together", ALL: "all together"}
 
@@ -70,7 +74,10 @@ def holds_anatomy(trace: str) -> bool:
 
 
 def telling(answers: pd.DataFrame) -> pd.DataFrame:
-    """Keep the answers that differ from chance after correction and are strong enough to state, the strongest first."""
+    """Keep the answers that differ from chance after correction and are strong enough to state, the strongest first.
+
+    Where patients are unknown p is too small, so what does not differ by it would not differ among patients either.
+    """
     strong = answers[(answers["auc"] >= TELLS) & (answers["p_holm"] < SIGNIFICANT)]
     return strong.sort_values("auc", ascending=False, kind="stable")
 
@@ -100,24 +107,37 @@ def _finding(cohort: str, rows: pd.DataFrame, tells: str) -> Statement:
     shown = [f"{title_of(row['trace'])} (AUC {number(row['auc'])})" for _, row in alone.head(STATED).iterrows()]
     parts = [f"{listed(shown)} alone"] if shown else []
     parts += [f"all of the making together with AUC {number(auc)}" for auc in together["auc"]]
-    tone = "bad" if making["auc"].max() >= DECIDES else "warn"
+    known = _patients_known(rows)
+    tone = "bad" if known and making["auc"].max() >= DECIDES else "warn"
+    end = "" if known else f" {_PATIENTS_UNKNOWN}"
+    start = f"{cohort}: how the images were made tells the"
     if tells == COHORT:
-        return Statement("plain", f"{cohort}: how the images were made tells the cohorts apart: {'; '.join(parts)}.")
-    return Statement(tone, f"{cohort}: how the images were made tells the label, without a lung: {'; '.join(parts)}.")
+        return Statement("plain", f"{start} cohorts apart: {'; '.join(parts)}.{end}")
+    return Statement(tone, f"{start} label, without a lung: {'; '.join(parts)}.{end}")
+
+
+def _patients_known(answers: pd.DataFrame) -> bool:
+    return bool(answers["patients_known"].all())
 
 
 def answers_table(answers: pd.DataFrame, name: str, caption: str) -> PageTable:
     """Show rows of report/forensics.tsv that were tested, the strongest first."""
-    headings = [("Trace", ""), COHORT_HEADING, ("Patients", ""), ("Known of", "patients for whom it can be measured")]
-    headings += [("AUC", "in cross-validation by patient; 0.5 is chance"), ("Balanced accuracy", "mean recall")]
-    headings += [("p", "permutations of the labels"), ("p, Holm", "corrected for the number of traces")]
+    known = _patients_known(answers)
+    one, several = ("patient", "patients") if known else ("image", "images")
+    headings = [("Trace", ""), COHORT_HEADING, (several.title(), "")]
+    headings += [("Known of", f"{several} for which it can be measured")]
+    headings += [("AUC", f"in cross-validation by {one}"), ("Chance", "median AUC of permuted labels")]
+    headings += [("Balanced accuracy", "mean recall")]
+    if known:
+        headings += [("p", "permutations of the labels"), ("p, Holm", "corrected for the number of traces")]
     headings += [("Holds anatomy", "the body or the disease can change it as well")]
     tested = answers[answers["p"].notna()].sort_values("auc", ascending=False, kind="stable")
     rows = [
         [
             *(text(title_of(row["trace"])), text(row["cohort"]), whole(row["patients"]), whole(row["known"])),
-            *(decimal(row["auc"]), decimal(row["balanced_accuracy"]), p_value(row["p"])),
-            *(p_value(row["p_holm"], corrected=True), text("yes" if holds_anatomy(row["trace"]) else "no")),
+            *(decimal(row["auc"]), decimal(row["chance"]), decimal(row["balanced_accuracy"])),
+            *([p_value(row["p"]), p_value(row["p_holm"], corrected=True)] if known else []),
+            text("yes" if holds_anatomy(row["trace"]) else "no"),
         ]
         for row in tested.to_dict("records")
     ]
@@ -125,7 +145,7 @@ def answers_table(answers: pd.DataFrame, name: str, caption: str) -> PageTable:
 
 
 def answers_chart(answers: pd.DataFrame) -> str:
-    """Draw the AUC of each trace as a ranked bar; "" where nothing was tested.
+    """Draw the AUC of each trace as a ranked bar that begins at chance; "" where nothing was tested.
 
     Orange: differs from chance, by the making alone. Blue: differs, and holds anatomy as well. Grey: does not differ.
     """
@@ -140,13 +160,14 @@ def answers_chart(answers: pd.DataFrame) -> str:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 0.9 + 0.24 * len(tested)))
         axes = figure.subplots()
-        prepare_panel(axes, "", "AUC in cross-validation by patient", 0.5)
-        axes.barh(places, tested["auc"] - 0.5, left=0.5, color=colours, height=0.7)
-        for place, auc in zip(places, tested["auc"], strict=True):
-            axes.text(max(auc, 0.5) + 0.006, place, number(auc), va="center", fontsize=7.5)
+        unit = "patient" if _patients_known(answers) else "image"
+        prepare_panel(axes, "", f"AUC in cross-validation by {unit}", float(tested["chance"].median()))
+        axes.barh(places, tested["auc"] - tested["chance"], left=tested["chance"], color=colours, height=0.7)
+        for place, auc, chance in zip(places, tested["auc"], tested["chance"], strict=True):
+            axes.text(max(auc, chance) + 0.006, place, number(auc), va="center", fontsize=7.5)
         axes.set_yticks(places, [title_of(trace) for trace in tested["trace"]])
         axes.set_ylim(len(tested) - 0.4, -0.6)
-        axes.set_xlim(min(0.44, float(tested["auc"].min()) - 0.02), 1.05)
+        axes.set_xlim(min(0.44, float(tested[["auc", "chance"]].min(axis=None)) - 0.02), 1.05)
         figure.tight_layout()
         return as_svg(figure)
 
@@ -154,7 +175,7 @@ def answers_chart(answers: pd.DataFrame) -> str:
 def trace_examples(
     answers: pd.DataFrame, traces: pd.DataFrame, load: Callable[[str], np.ndarray]
 ) -> list[TraceExamples]:
-    """Choose pictures from both ends of the traces that tell the label best.
+    """Choose pictures from both ends of the traces that tell the label best, but none that are full of writing.
 
     Parameters
     ----------
@@ -165,7 +186,7 @@ def trace_examples(
     load
         Name of a slice → its image (rows, columns) uint8.
     """
-    names = [name for name in telling(answers)["trace"] if name in BY_NAME][:EXAMPLES]
+    names = [name for name in telling(answers)["trace"] if name in BY_NAME and not BY_NAME[name].writing][:EXAMPLES]
     return [
         TraceExamples(
             trace.title,
@@ -226,9 +247,17 @@ def answers_of_cohorts(
     for cohort, tells in answers[["cohort", "tells"]].drop_duplicates().itertuples(index=False):
         rows = answers[(answers["cohort"] == cohort) & (answers["tells"] == tells)]
         question = f"{cohort}: what tells the {tells}"
-        caption = f"{count(int(rows['patients'].max()), 'patient')}. {_COLOURS}"
-        name = f"forensics-{len(parts) + 1}"
-        table = answers_table(rows, name, f"All traces that differ among patients: {question}")
+        name, known = f"forensics-{len(parts) + 1}", _patients_known(rows)
+        caption = _caption(int(rows["patients"].max()), known)
+        several = "patients" if known else "images"
+        table = answers_table(rows, name, f"All traces that differ among {several}: {question}")
         examples = trace_examples(rows, traces[cohort], partial(load, cohort)) if tells == LABEL else []
         parts.append(AnswersOfCohort(cohort, question, Markup(answers_chart(rows)), caption, table, examples))
     return parts
+
+
+def _caption(number_of: int, patients_known: bool) -> str:
+    if patients_known:
+        return f"{count(number_of, 'patient')}. {_COLOURS.format(differs='differs')}"
+    colours = _COLOURS.format(differs="would differ, if each image were a patient,")
+    return f"{count(number_of, 'image')}. {_PATIENTS_UNKNOWN} {colours}"

@@ -21,6 +21,10 @@ from lungsight.training.pipelines import ROLE_OF_STAGE
 from lungsight.wording import STAND_IN_MARK
 
 Model = tuple[str, int]
+# What a model lacks to be better than chance; of the first two, what the interval of its AUC is.
+BELOW, NOT_SHOWN = "below chance", "not shown to be better than chance"
+NO_INTERVAL, NO_AUC = "no interval of the AUC could be computed", "no AUC could be computed"
+INTERVALS = {BELOW: "the interval of the AUC lies below 0.5", NOT_SHOWN: "the interval of the AUC reaches 0.5"}
 
 
 @dataclass(frozen=True)
@@ -135,9 +139,16 @@ def last_stage(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["stage"] == table["stage"].max()]
 
 
-def better_than_chance(row: pd.Series) -> bool | None:
+def better_than_chance(row: Any) -> bool | None:
     """Tell whether a model ranks test patients better than chance; None where its AUC has no interval."""
     return None if pd.isna(row["roc_auc_lo"]) else bool(row["roc_auc_lo"] > 0.5)
+
+
+def not_better(row: Any) -> str:
+    """Say what a model lacks to be better than chance, by the interval of its AUC; "" where it is better."""
+    if better_than_chance(row) is None:
+        return NO_AUC if pd.isna(row["roc_auc"]) else NO_INTERVAL
+    return "" if better_than_chance(row) else BELOW if row["roc_auc_hi"] < 0.5 else NOT_SHOWN
 
 
 def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lungsight.verify.crate import Crate
+import pandas as pd
 
 TOLERANCE = 1e-9
 Value = str | int | float
@@ -49,27 +49,25 @@ def follows(packaged: str, recomputed: Value) -> bool:
     return abs(number - recomputed) <= TOLERANCE
 
 
-def compare(crate: Crate, table: str, expected: Iterable[Expected], complete: bool = True) -> Outcome:
+def compare(table: str, packaged: pd.DataFrame, expected: Iterable[Expected]) -> Outcome:
     """Compare a table with the rows that it should hold.
 
     Parameters
     ----------
-    crate
-        The package.
     table
-        Name of the table in it.
+        Name of the table in the package.
+    packaged
+        The table, as text; its index holds the rows' places, from 0.
     expected
-        The rows, computed again; all with the same key columns.
-    complete
-        Whether these are all rows that the table may have.
+        All of its rows, computed again; all with the same key columns.
     """
-    packaged = crate.table(table)
     outcome, rows = Outcome(table), list(expected)
+    records = dict(zip((int(place) + 1 for place in packaged.index), packaged.to_dict("records"), strict=True))
     keys = list(rows[0].key) if rows else []
-    records = packaged.to_dict("records")
-    places = (
-        {tuple(as_text(record[name]) for name in keys): n for n, record in enumerate(records, start=1)} if keys else {}
-    )
+    key_of = {place: tuple(as_text(record.get(name, "")) for name in keys) for place, record in records.items()}
+    places: dict[tuple[str, ...], int] = {}
+    for place, key in key_of.items():
+        places.setdefault(key, place)
     found = set()
     for key, values in rows:
         place = places.get(tuple(as_text(key[name]) for name in keys))
@@ -79,17 +77,22 @@ def compare(crate: Crate, table: str, expected: Iterable[Expected], complete: bo
             continue
         found.add(place)
         for column, recomputed in values.items():
-            value = records[place - 1].get(column)
+            value = records[place].get(column)
             outcome.compared += 1
             if value is None:
                 outcome.problems.append(f"{table}: the column {column} is missing")
-            elif not follows(value, recomputed):
+            elif not follows(str(value), recomputed):
                 shown = "nothing" if isinstance(recomputed, float) and math.isnan(recomputed) else recomputed
                 outcome.problems.append(
                     f"{table}, row {place} ({where}), {column}: packaged {value or 'nothing'}, recomputed {shown}"
                 )
-    if complete:
-        surplus = [number for number in range(1, len(records) + 1) if number not in found]
-        outcome.problems += [f"{table}, row {number}: no prediction table gives this row" for number in surplus]
+    for place in sorted(set(records) - found):
+        first = places[key_of[place]]
+        why = (
+            f"it is a second row of the same as row {first}"
+            if first in found
+            else "nothing in the package gives this row"
+        )
+        outcome.problems.append(f"{table}, row {place}: {why}")
     outcome.problems = list(dict.fromkeys(outcome.problems))
     return outcome

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from lungsight.verify.compare import Expected
-from lungsight.verify.crate import Crate, NotChecked, numbers
+from lungsight.verify.compare import Expected, Value
+from lungsight.verify.crate import CONFIG, Crate, NotChecked, numbers
 from lungsight.verify.statistics import (
     NAN,
     Drawing,
@@ -30,6 +30,9 @@ COMPARED = ("roc_auc", "accuracy", "recall", "specificity")
 ROLE = {"1": "public", "2": "target"}  # of the cohort that a stage is trained on
 TOP, CUTS = (3, 1, 2, 5, 10), (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)
 NOT_OF_SHARES = ("brier", "ece")
+SPLIT_COLUMNS = ("slice", "patient", "label", "split")
+OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "roc_auc", "brier", "ece")
+SCORED = ("probability", "patient_probability")
 
 
 class Model(NamedTuple):
@@ -60,12 +63,34 @@ def of_patients(table: pd.DataFrame) -> pd.DataFrame:
     return by_patient(table, "patient_probability" if "patient_probability" in table else "probability")
 
 
+def _check_config(config: dict[str, Any]) -> None:
+    """Refuse a config that lacks what the check needs of it, or holds it as something else."""
+    labels, report, cohorts = (config.get(name) for name in ("labels", "report", "cohorts"))
+    bootstrap = report.get("bootstrap") if isinstance(report, dict) else None
+    wrong = {
+        "labels": not (isinstance(labels, dict) and labels),
+        "report.bootstrap": not _is_count(bootstrap),
+        "seed": not _is_count(config.get("seed")),
+        "cohorts": not (
+            isinstance(cohorts, dict)
+            and all(isinstance(of, dict) and isinstance(of.get("role"), str) for of in cohorts.values())
+        ),
+    }
+    if named := [name for name, is_wrong in wrong.items() if is_wrong]:
+        raise NotChecked(f"{CONFIG} is damaged: {', '.join(named)} is gone or not as a run writes it.")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 class Run:
     """A packaged run: its config and its prediction tables."""
 
     def __init__(self, crate: Crate):
         self.crate = crate
-        self.config: dict[str, Any] = crate.json("config.json")
+        self.config = crate.json(CONFIG)
+        _check_config(self.config)
         self.classes = list(self.config["labels"])
         self.drawing = Drawing(self.classes[0], self.config["report"]["bootstrap"], self.config["seed"])
 
@@ -76,9 +101,9 @@ class Run:
         for name in self.crate.names("models/", ".tsv"):
             parts = name.split("/")
             if len(parts) == 5 and parts[3] == "predictions":
-                table = self.crate.table(name)
-                for column in table.columns.intersection(["probability", "patient_probability"]):
-                    table[column] = numbers(table[column]).to_numpy()
+                table = self.crate.table(name, [*SPLIT_COLUMNS, SCORED[0]])
+                for column in table.columns.intersection(list(SCORED)):
+                    table[column] = numbers(table[column], name, column).to_numpy()
                 found[Model(parts[1], parts[2].removeprefix("stage")), parts[4].removesuffix(".tsv")] = table
         return found
 
@@ -90,7 +115,10 @@ class Run:
 
     def trained_on(self, stage: str) -> str:
         """Name the cohort that a stage is trained on."""
-        return next(name for name, cohort in self.config["cohorts"].items() if cohort["role"] == ROLE[stage[0]])
+        for name, cohort in self.config["cohorts"].items():
+            if cohort["role"] == ROLE.get(stage[:1]):
+                return str(name)
+        raise NotChecked(f"{CONFIG} has no cohort that stage {stage} is trained on.")
 
     def absent(self) -> list[str]:
         """List the prediction tables that the packaged splits and models ask for, and that are not there."""
@@ -197,6 +225,44 @@ def aggregation_rows(run: Run) -> Iterator[Expected]:
                     yield Expected(key | chosen, {"parameter": parameter, "threshold": threshold} | kept)
 
 
+def _of_class(rows: pd.DataFrame, label: str, run: Run) -> pd.DataFrame:
+    """Score rows for one class: its own probability."""
+    return rows if label == run.drawing.positive else rows.assign(probability=1 - rows["probability"])
+
+
+def _called_first(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Tell which rows are predicted to be of the first class: of equal probabilities the first is taken."""
+    return rows["probability"] >= 1 - rows["probability"]
+
+
+def class_rows(run: Run) -> Iterator[Expected]:
+    """Compute the point values of report/classes.tsv: each class against the other."""
+    for key, rows in _classified(run):
+        for label in run.classes:
+            called = (_called_first(rows) == (label == run.drawing.positive)).to_numpy()
+            values = point_values(Scores(_of_class(rows, label, run), label), 0.5, called)
+            shown = {name: values["recall" if name == "sensitivity" else name] for name in OF_CLASS}
+            yield Expected(key | {"class": label}, {"n": int((rows["label"] == label).sum())} | shown)
+
+
+def confusion_rows(run: Run) -> Iterator[Expected]:
+    """Compute report/confusion.tsv."""
+    for key, rows in _classified(run):
+        called = np.where(_called_first(rows), *run.classes)
+        for true in run.classes:
+            for predicted in run.classes:
+                n = int(((rows["label"] == true) & (called == predicted)).sum())
+                yield Expected(key | {"true": true, "predicted": predicted}, {"n": n})
+
+
+def _classified(run: Run) -> Iterator[tuple[dict[str, Value], pd.DataFrame]]:
+    """Yield the test slices and test patients of each model for each cohort, with the columns that find them."""
+    for model, cohort, table in run.evaluated():
+        for unit, rows in (("slice", test_rows(table)), ("patient", of_patients(test_rows(table)))):
+            key: dict[str, Value] = {"pipeline": model.pipeline, "stage": model.stage, "cohort": cohort, "unit": unit}
+            yield key | {"probabilities": "raw"}, rows
+
+
 class Compared(NamedTuple):
     """Two models on the test rows that both have: number of rows and patients, and the numbers of each metric."""
 
@@ -235,7 +301,17 @@ def compared(first: pd.DataFrame, second: pd.DataFrame, unit: str, drawing: Draw
 
 def difference_rows(run: Run) -> Iterator[Expected]:
     """Compute the rows that report/differences.tsv has, of the pairs that it names."""
-    table, known = run.crate.table("report/differences.tsv"), {}
+    names = (
+        "comparison",
+        "first_pipeline",
+        "first_stage",
+        "second_pipeline",
+        "second_stage",
+        "cohort",
+        "unit",
+        "metric",
+    )
+    table, known = run.crate.table("report/differences.tsv", names), {}
     families: dict[tuple[str, ...], list[Expected]] = {}
     for row in table.to_dict("records"):
         pair = tuple(Model(row[f"{which}_pipeline"], row[f"{which}_stage"]) for which in ("first", "second"))
@@ -248,16 +324,8 @@ def difference_rows(run: Run) -> Iterator[Expected]:
                     f" {row['cohort']}, and a prediction table of them is missing."
                 )
             known[place] = compared(tables[0], tables[1], row["unit"], run.drawing)
-        names = (
-            "comparison",
-            "first_pipeline",
-            "first_stage",
-            "second_pipeline",
-            "second_stage",
-            "cohort",
-            "unit",
-            "metric",
-        )
+        if row["metric"] not in COMPARED:
+            continue  # then nothing in the package gives this row
         numbers_of = {"n": known[place].rows, "n_patients": known[place].patients} | known[place].metrics[row["metric"]]
         expected = Expected({name: row[name] for name in names}, numbers_of)
         families.setdefault((row["comparison"], row["cohort"], row["unit"], row["metric"]), []).append(expected)
@@ -275,7 +343,8 @@ CONTRAST = {"0": "without", "1": "with", "0.0": "without", "1.0": "with"}
 def subgroup_rows(run: Run) -> Iterator[Expected]:
     """Compute report/subgroups.tsv from predictions, slices.tsv and cases.tsv."""
     for model, cohort, table in run.evaluated():
-        slices, cases = (run.crate.table(f"cohorts/{cohort}/{name}.tsv") for name in ("slices", "cases"))
+        slices = run.crate.table(f"cohorts/{cohort}/slices.tsv", ["slice", "case"])
+        cases = run.crate.table(f"cohorts/{cohort}/cases.tsv", ["case"])
         case_of, test = dict(zip(slices["slice"], slices["case"], strict=True)), test_rows(table)
         for grouping, column in GROUPINGS.items():
             if column not in cases:
@@ -299,8 +368,8 @@ def subgroup_rows(run: Run) -> Iterator[Expected]:
 def inflation_rows(run: Run) -> Iterator[Expected]:
     """Compute report/leakage_inflation.tsv from the predictions of the leakage experiment."""
     for name in run.crate.names("leakage_inflation/", ".tsv"):
-        table = run.crate.table(name)
-        table["probability"] = numbers(table["probability"]).to_numpy()
+        table = run.crate.table(name, ["labels", "unit", "patient", "label", "probability"])
+        table["probability"] = numbers(table["probability"], name, "probability").to_numpy()
         for labels in ("true", "shuffled"):
             parts = {
                 unit: table[(table["labels"] == labels) & (table["unit"] == unit)] for unit in ("slice", "patient")
@@ -338,7 +407,7 @@ def system_rows(run: Run) -> Iterator[Expected]:
         cohort = run.trained_on(stage)
         tables = {model.pipeline: table for model, on, table in run.evaluated() if (model.stage, on) == (stage, cohort)}
         metrics = {name: all_values(of_patients(test_rows(table)), run.drawing) for name, table in tables.items()}
-        packaged = run.crate.table("report/systems.tsv")
+        packaged = run.crate.table("report/systems.tsv", ["stage", "pipeline"])
         order = [name for name in packaged.loc[packaged["stage"] == stage, "pipeline"] if name in tables]
         aucs = [exact_auc(of_patients(test_rows(tables[name])), run.drawing.positive) for name in order]
         others = {name: compared(tables[order[0]], tables[name], "patient", run.drawing) for name in order[1:]}
@@ -368,29 +437,53 @@ def system_rows(run: Run) -> Iterator[Expected]:
 
 def overlap_rows(run: Run) -> Iterator[Expected]:
     """Compute the counts of report/leakage.tsv that follow from the splits."""
+    views = {model.pipeline.split("-")[0] for model, _ in run.predictions}
     for name in run.crate.names("splits/", ".tsv"):
         _, cohort, view = name.removesuffix(".tsv").split("/")
-        split = run.crate.table(name)
+        if view not in views:
+            continue  # the split of whole slices is there for the audit, also where no pipeline looks at them
+        split = run.crate.table(name, SPLIT_COLUMNS)
         on_two_sides = int((split.groupby("patient")["split"].nunique() > 1).sum())
         counted = {"slices": len(split), "patients": split["patient"].nunique(), "patients_on_two_sides": on_two_sides}
         yield Expected({"cohort": cohort, "framework": view}, counted)
 
 
-def split_problems(run: Run) -> Iterator[str]:
+def prediction_problems(run: Run) -> Iterator[str]:
     """Name the rows of prediction tables that are not those of their split, or not what the maps were made for."""
     for (model, cohort), table in run.predictions.items():
         name, view = f"{model.folder}/predictions/{cohort}.tsv", model.pipeline.split("-")[0]
-        split = run.crate.table(f"splits/{cohort}/{view}.tsv")
-        columns = ["slice", "patient", "label", "split"]
-        if len(split) != len(table):
-            yield f"{name}: {len(table)} rows, splits/{cohort}/{view}.tsv has {len(split)}"
-            continue
-        for number, (mine, other) in enumerate(
-            zip(table[columns].to_numpy(), split[columns].to_numpy(), strict=True), start=1
-        ):
-            if list(mine) != list(other):
-                yield f"{name}, row {number} ({mine[0]}): not the row of splits/{cohort}/{view}.tsv"
+        yield from _unlike_split(
+            table, name, run.crate.table(f"splits/{cohort}/{view}.tsv", SPLIT_COLUMNS), view, cohort
+        )
         yield from _unlike_maps(run, model, cohort, table, name)
+
+
+def _unlike_split(table: pd.DataFrame, name: str, split: pd.DataFrame, view: str, cohort: str) -> Iterator[str]:
+    """Name the rows that their split does not have, and the slices of it that no row has."""
+    file, columns = f"splits/{cohort}/{view}.tsv", list(SPLIT_COLUMNS)
+    of_split = {row[0]: row for row in split[columns].itertuples(index=False, name=None)}
+    seen: set[str] = set()
+    for number, row in enumerate(table[columns].itertuples(index=False, name=None), start=1):
+        if row[0] in seen:
+            yield f"{name}, row {number} ({row[0]}): the slice has a row already"
+        elif of_split.get(row[0]) != row:
+            yield f"{name}, row {number} ({row[0]}): not the row of {file}"
+        seen.add(row[0])
+    yield from (f"{name}: the slice {missing} of {file} has no row" for missing in of_split if missing not in seen)
+
+
+def impossible_probabilities(run: Run) -> Iterator[str]:
+    """Name the probabilities, those of training slices too, that are none: not finite, or not from 0 to 1."""
+    tables = {f"{model.folder}/predictions/{cohort}.tsv": table for (model, cohort), table in run.predictions.items()}
+    for name in run.crate.names("leakage_inflation/", ".tsv"):
+        scores = numbers(run.crate.table(name, ["probability"])["probability"], name, "probability")
+        tables[name] = pd.DataFrame({"probability": scores})
+    for name, table in tables.items():
+        for column in table.columns.intersection(list(SCORED)):
+            wrong = np.flatnonzero(~table[column].between(0, 1).to_numpy())
+            for place in wrong:
+                shown = "nothing" if np.isnan(table[column].iloc[place]) else table[column].iloc[place]
+                yield f"{name}, row {place + 1}, {column}: {shown} is no probability from 0 to 1"
 
 
 def _unlike_maps(run: Run, model: Model, cohort: str, table: pd.DataFrame, name: str) -> Iterator[str]:
@@ -398,24 +491,11 @@ def _unlike_maps(run: Run, model: Model, cohort: str, table: pd.DataFrame, name:
     maps = f"explain/{model.pipeline}/stage{model.stage}/saliency.tsv"
     if maps not in run.crate.files or model.stage not in ROLE or cohort != run.trained_on(model.stage):
         return
-    explained = run.crate.table(maps)
-    stated = dict(zip(explained["slice"], numbers(explained["probability"]), strict=True))
+    explained = run.crate.table(maps, ["slice", "probability"])
+    stated = dict(zip(explained["slice"], numbers(explained["probability"], maps, "probability"), strict=True))
     for number, (name_of_slice, probability) in enumerate(
         zip(table["slice"], table["probability"], strict=True), start=1
     ):
         if name_of_slice in stated and not np.isclose(stated[name_of_slice], probability, rtol=0, atol=1e-9):
             other = f"{maps} says {stated[name_of_slice]}"
             yield f"{name}, row {number} ({name_of_slice}), probability: {probability}, {other}"
-
-
-# Table of the report → how its rows are computed again, and whether these are all of its rows.
-RECOMPUTED: dict[str, tuple[Callable[[Run], Iterator[Expected]], bool]] = {
-    "report/metrics.tsv": (metrics_rows, True),
-    "report/aggregation.tsv": (aggregation_rows, True),
-    "report/reliability.tsv": (reliability_rows, True),
-    "report/differences.tsv": (difference_rows, True),
-    "report/subgroups.tsv": (subgroup_rows, True),
-    "report/systems.tsv": (system_rows, True),
-    "report/leakage_inflation.tsv": (inflation_rows, True),
-    "report/leakage.tsv": (overlap_rows, True),
-}

@@ -63,12 +63,22 @@ def calibration_error(truth: npt.NDArray[np.bool_], probability: Floats) -> floa
     return float(gaps.sum() / len(bins))
 
 
-def point_values(scores: Scores, threshold: float) -> dict[str, float]:
-    """Compute counts and metrics by scikit-learn; NaN where a denominator is 0."""
+def point_values(scores: Scores, threshold: float, called: npt.NDArray[np.bool_] | None = None) -> dict[str, float]:
+    """Compute counts and metrics by scikit-learn; NaN where a denominator is 0.
+
+    Parameters
+    ----------
+    scores
+        The rows.
+    threshold
+        From it on a row is predicted to be positive.
+    called
+        The predictions themselves, instead of those by the threshold.
+    """
     truth, probability = scores.truth, scores.probability
     if not len(scores):
         return {name: 0.0 for name in COUNTS} | {name: NAN for name in METRICS}
-    predicted = probability >= threshold
+    predicted = probability >= threshold if called is None else called
     tn, fp, fn, tp = map(int, confusion_matrix(truth, predicted, labels=[False, True]).ravel())
     both = 0 < truth.sum() < len(truth)
     return {

@@ -64,8 +64,11 @@ def yes_no(value: object) -> str:
 
 
 def stored_picture(image: Image.Image, path: Path) -> Stored:
-    """Describe an opened PNG or JPEG. `path` is its file, of which the header is read once more."""
-    jpeg = image.format == "JPEG"
+    """Describe an opened PNG or JPEG. `path` is its file, of which the header is read once more.
+
+    Pillow calls a JPEG that holds several pictures, as of some cameras, MPO.
+    """
+    jpeg = image.format != "PNG"
     quality, tables = jpeg_quality(getattr(image, "quantization", {})) if jpeg else (None, "")
     mode = _MODE_OF.get(image.mode, "grey" if image.mode.startswith("I") else "colour")
     return Stored(

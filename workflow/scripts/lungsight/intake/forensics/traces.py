@@ -36,6 +36,8 @@ class Trace:
         The patient's body or disease can change it as well. The others come from the making alone.
     detail : bool
         It shows in single pixels: an example needs a detail of the picture.
+    writing : bool
+        It is high where somebody wrote into the picture, maybe a name. No example of it is shown.
     """
 
     name: str
@@ -47,10 +49,11 @@ class Trace:
     measure: Callable[[Any], Value]
     anatomy: bool = False
     detail: bool = False
+    writing: bool = False
 
 
-def _of_file(name: str, title: str, kind: str, meaning: str, unit: str = "") -> Trace:
-    return Trace(name, title, kind, unit, meaning, FILE, attrgetter(name))
+def _of_file(name: str, title: str, kind: str, meaning: str, unit: str = "", writing: bool = False) -> Trace:
+    return Trace(name, title, kind, unit, meaning, FILE, attrgetter(name), writing=writing)
 
 
 def _of_pixels(
@@ -61,8 +64,9 @@ def _of_pixels(
     unit: str = "",
     anatomy: bool = False,
     detail: bool = False,
+    writing: bool = False,
 ) -> Trace:
-    return Trace(name, title, NUMBER, unit, meaning, PIXELS, measure, anatomy, detail)
+    return Trace(name, title, NUMBER, unit, meaning, PIXELS, measure, anatomy, detail, writing)
 
 
 TRACES = (
@@ -79,7 +83,7 @@ TRACES = (
     _of_file("lossy", "lossy history", WORD, "DICOM: pixels were compressed with loss"),
     _of_file("rows", "rows of the file", NUMBER, "height", "pixels"),
     _of_file("columns", "columns of the file", NUMBER, "width", "pixels"),
-    _of_file("coloured", "coloured pixels", NUMBER, "share of pixels whose channels differ: drawn marks"),
+    _of_file("coloured", "coloured pixels", NUMBER, "share of pixels whose channels differ: drawn marks", writing=True),
     _of_pixels(
         "blockiness",
         "JPEG blockiness",
@@ -132,7 +136,12 @@ TRACES = (
     _of_pixels("border", "border width", shape.border_width, "of a frame of one grey around the picture", "pixels"),
     _of_pixels("border_grey", "border grey", shape.border_grey, "grey level of that frame", "grey levels"),
     _of_pixels(
-        "marks", "marks outside the body", marks.marks_outside, "small bright parts: about the letters", "marks"
+        "marks",
+        "marks outside the body",
+        marks.marks_outside,
+        "small bright parts: about the letters",
+        "marks",
+        writing=True,
     ),
     _of_pixels("noise_air", "noise in air", noise.noise_in_air, "standard deviation outside the body", "grey levels"),
     _of_pixels(
