@@ -167,7 +167,8 @@ def answers_chart(answers: pd.DataFrame) -> str:
             axes.text(max(auc, chance) + 0.006, place, number(auc), va="center", fontsize=7.5)
         axes.set_yticks(places, [title_of(trace) for trace in tested["trace"]])
         axes.set_ylim(len(tested) - 0.4, -0.6)
-        axes.set_xlim(min(0.44, float(tested[["auc", "chance"]].min(axis=None)) - 0.02), 1.05)
+        lowest = min(float(tested["auc"].min()), float(tested["chance"].min()))
+        axes.set_xlim(min(0.44, lowest - 0.02), 1.05)
         figure.tight_layout()
         return as_svg(figure)
 
