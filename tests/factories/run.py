@@ -56,6 +56,7 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
     splits = {}
     for name in cohorts_with_role(config, "public", "target", "external"):
         made_manifest(run, name, slices[name])
+        made_split(run, name, "whole", slices[name])  # the common split, whatever the pipelines look at
         for input_view in input_views_of(config):
             splits[name, input_view] = made_split(run, name, input_view, slices[name])
             if config["cohorts"][name]["role"] in COHORT_OF_STAGE.values():

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 
+from lungsight.config_check import complete_config
 from lungsight.files import write_json
 from lungsight.tables import columns_of, read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, to_input
 from tests.factories.forensics import made_forensics
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
-from tests.factories.run import made_finished_run, made_workspace
+from tests.factories.run import made_finished_run, made_run, made_workspace
 from tests.factories.tables import POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
 from tests.factories.workspace import Workspace
 
@@ -166,6 +167,38 @@ def test_audit_tables(finished: Workspace) -> None:
     swaps = verdicts[verdicts["stage"] == 2].set_index("pipeline")["swap"]
     assert (row["first"], row["second"]) == pytest.approx((swaps[PIPELINES[0]], swaps[PIPELINES[1]]))
     assert row["difference"] == pytest.approx(row["second"] - row["first"])
+
+
+def test_the_verdict_on_segmented_slices_sees_what_their_split_does_not_hold(tmp_path) -> None:
+    """Of a class every other test patient lost all masks; the common split alone tells it."""
+    workspace = made_workspace(
+        tmp_path,
+        {"lungs": "segmentation", "clinic": "target", "open": "public"},
+        pipelines={"frameworks": ["segmented"], "backbones": ["resnet50"], "weights": ["scratch"]},
+        report={"bootstrap": 50},
+    )
+    run = workspace.run_folder
+    made_run(run, complete_config({"results": workspace.results} | workspace.config), patients=48)
+    name = "segmented-resnet50-scratch"
+    folder = run / f"explain/{name}/stage2"
+    common = read_table(run / "splits/clinic/whole.tsv", schema="split")
+    test = common[common["split"] == "test"]
+    positive = list(dict.fromkeys(test.loc[test["label"] == POSITIVE, "patient"]))
+    assert len(positive) == 6
+    lost = test.loc[test["patient"].isin(positive[::2]), "slice"]
+    for table in ("saliency", "intervention_logits"):
+        rows = read_table(folder / f"{table}.tsv", schema=table)
+        write_table(folder / f"{table}.tsv", rows[~rows["slice"].isin(lost)], schema=table)
+    done = workspace.snakemake(
+        *("--cores", "2", "--show-failed-logs", "--allowed-rules", *TABLES, "audit_tables", "--"),
+        f"{workspace.results}/report/verdicts.tsv",
+    )
+    assert done.returncode == 0, done.stdout
+    verdicts = read_table(run / "report/verdicts.tsv", schema="verdicts").set_index("stage")
+    assert (verdicts.loc[1, "slices_left_out"], verdicts.loc[2, "slices_left_out"]) == (0, len(lost))
+    assert verdicts.loc[2, "slices"] == len(test)
+    assert verdicts.loc[2, "lost_by_class"] == pytest.approx(0.5)
+    assert (verdicts.loc[2, "verdict"], verdicts.loc[2, "rule"]) == ("not assessed", "too few left")
 
 
 def test_rank_pipelines(finished: Workspace) -> None:

@@ -28,6 +28,7 @@ from lungsight.predict.inference import predict_slices
 from lungsight.predict.network import load_network
 from lungsight.predict.out_of_distribution import Described, TrainingDistribution
 from lungsight.program import parser, run
+from lungsight.qc.summary import accepted_masks
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.bags import predict_patient
@@ -62,7 +63,8 @@ def main() -> None:
     manifest = read_table(args.manifest, "manifest")
     slices = usable_slices(read_table(args.cohort / SLICES, "slices"), manifest, input_view)
     model = load_network(args.model / MODEL, backbone)
-    predictions = predict_slices(model, backbone, slices, images, masks, labels[0], args.iou_level)
+    accepted = accepted_masks(manifest)
+    predictions = predict_slices(model, backbone, slices, images, masks, accepted, labels[0], args.iou_level)
     arrays = dict(np.load(args.results / REFERENCE_FEATURES, allow_pickle=False))
     distribution = TrainingDistribution.of(reference["training_distribution"], arrays)
     whole, used = CachedImages.of(args.images, "whole"), predictions.slices

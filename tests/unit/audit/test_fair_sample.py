@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.audit.fair_sample import audited_sample
+from lungsight.audit.fair_sample import audited_sample, with_slices_not_seen
 from lungsight.explain.reasons import EMPTY, NO_MASK, REJECTED
+from lungsight.splits.cohort_split import CohortTables, SplitPlan, in_input_view, split_cohorts
+from tests.factories.tables import NEGATIVE, POSITIVE
 
 
 def saliency(*patients: tuple[str, str, str]) -> pd.DataFrame:
@@ -60,3 +62,54 @@ def test_without_a_loss_everything_is_zero() -> None:
     found = audited_sample(saliency(("ill", "kk", "TP"), ("well", "kk", "TN")), 10, 1)
     assert found.lost == 0 and found.by_class == found.by_outcome == (0, 0, 0)
     assert not (found.too_few_left or found.mostly_lost or found.follows_class or found.follows_outcome)
+
+
+def cohort_with_lost_masks(lost: dict[str, float], patients: int, slices: int) -> CohortTables:
+    """A cohort of two classes; of each class the share `lost` of the patients has no accepted mask at all."""
+    cases = [
+        (f"{label}-{k}", label, k >= round(share * patients)) for label, share in lost.items() for k in range(patients)
+    ]
+    table = pd.DataFrame(
+        [
+            {"slice": f"{case}-{z}", "case": case, "patient": case, "label": label, "source": "one", "z_index": z}
+            for case, label, _ in cases
+            for z in range(slices)
+        ]
+    )
+    rows = pd.DataFrame({"case": [case for case, _, _ in cases], "label": [label for _, label, _ in cases]})
+    rows = rows.assign(row=range(1, len(cases) + 1), preassigned_split="", status="ok")
+    accepted = {case for case, _, kept in cases if kept}
+    keep = {"whole": pd.Series(1, index=table["slice"])}
+    keep["segmented"] = pd.Series(table["case"].isin(accepted).astype(int).to_numpy(), index=table["slice"])
+    return CohortTables("clinic", "target", rows, table, keep)
+
+
+def test_what_was_lost_is_the_same_for_both_input_views() -> None:
+    """From the split on: the split of segmented slices holds no slice without an accepted mask."""
+    cohort = cohort_with_lost_masks({POSITIVE: 0.6, NEGATIVE: 0.05}, patients=60, slices=2)
+    split = split_cohorts([cohort], SplitPlan("patient", [0.4, 0.1, 0.5], seed=1))
+    whole, segmented = (in_input_view(split, cohort, view) for view in ("whole", "segmented"))
+    common = whole[whole["split"] == "test"]
+    accepted = common["slice"].map(cohort.keep["segmented"]) == 1
+    outcomes = {POSITIVE: "TP", NEGATIVE: "TN"}
+    of_whole = common.assign(outcome=common["label"].map(outcomes), reason=np.where(accepted, "", REJECTED))
+    tested = segmented[segmented["split"] == "test"]
+    of_segmented = tested.assign(outcome=tested["label"].map(outcomes), reason="")
+    lost = {}
+    for view, saliency in (("whole", of_whole), ("segmented", of_segmented)):
+        found = audited_sample(with_slices_not_seen(saliency, common), 200, 1)
+        assert (found.slices, found.lost) == (len(common), (~accepted).sum()) and found.lost > 0
+        assert found.follows_class
+        lost[view] = {each.label: each for each in found.classes}
+    assert lost["whole"] == lost["segmented"]
+
+
+def test_what_a_model_never_saw_says_nothing_of_its_errors() -> None:
+    rows = [*[("ill", "kk", "TP")] * 12, *[("ill", "kk", "FN")] * 12, *[("well", "kk", "TN")] * 12]
+    seen = saliency(*rows)
+    seen = seen.assign(slice=[f"s{number}" for number in range(len(seen))])
+    assert audited_sample(seen, 0, 1).by_outcome.value == 0
+    more = pd.DataFrame({"slice": ["new"], "patient": ["q"], "label": ["well"]})
+    found = audited_sample(with_slices_not_seen(seen, pd.concat([seen, more])), 0, 1)
+    assert found.lost_of_classes == "0 of 48 ill, 1 of 25 well"
+    assert np.isnan(found.by_outcome.value) and not found.follows_outcome

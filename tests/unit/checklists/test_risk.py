@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
+from lungsight.checklists.facts import FACTS
 from lungsight.checklists.risk import DOMAINS, MEASURES, Rule, judged, read_rules, risk_rows
 from lungsight.report import forensics
 from lungsight.report.cautions import CONFOUNDED_RATIO
@@ -104,6 +106,16 @@ def test_one_class_left_out_more_is_found(evidence: Evidence, share: float, judg
     assert (row["judgement"], row["where"], row["value"]) == (judgement, "clinic, whole", pytest.approx(share))
     shown = f"Covid-19 {100 * share:.0f} %, Non Covid 0 %; p 0.012 (Holm)"
     assert row["note"] == f"left out by quality control: {shown}"
+
+
+def test_a_difference_that_could_not_be_tested_has_no_p(evidence: Evidence) -> None:
+    table = evidence.results.selection.assign(p=np.nan, p_holm=np.nan)
+    of_both = replace(evidence, results=changed(evidence.results, selection=table))
+    notes = [row["note"] for row in risk_rows(of_both) if row["rule"] == "left out by class"]
+    answer = FACTS["selection"](of_both)
+    assert notes and answer
+    for text in (*notes, answer.text):
+        assert "not tested: fewer than two classes have two patients" in text and "p –" not in text
 
 
 def test_the_width_is_compared_with_the_stated_aim(evidence: Evidence) -> None:

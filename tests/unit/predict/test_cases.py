@@ -1,9 +1,14 @@
 """A scan is predicted from its slices, or has the reason why not."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from lungsight.explain.gradcam import PRIMARY
+from lungsight.explain.reasons import REJECTED
+from lungsight.predict import inference
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, slices_to_draw
 from lungsight.predict.inference import predict_slices
@@ -71,9 +76,39 @@ def test_a_scan_without_a_usable_slice_has_the_reason():
 
 def test_no_slice_gives_an_empty_table():
     cached = CachedImages(np.zeros((0, 8, 8), np.uint8), pd.Index([]))
-    predictions = predict_slices(None, None, used()[["slice", "case", "z_index"]], cached, cached, POSITIVE, 0.5)
+    slices, nobody = used()[["slice", "case", "z_index"]], pd.Index([])
+    predictions = predict_slices(None, None, slices, cached, cached, nobody, POSITIVE, 0.5)
     check_table(predictions.slices, "new_slice_predictions", "slices")
     assert len(predictions.slices) == len(predictions.features) == 0
+
+
+def test_a_rejected_mask_has_a_probability_and_no_lung_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three slices, the second with a mask that did not pass quality control: it is predicted, its map not measured."""
+    pixels = np.tile(np.arange(64, dtype=np.uint8).reshape(8, 8), (3, 1, 1))
+    lungs = np.zeros((3, 8, 8), np.uint8)
+    lungs[:, 2:6, 2:6] = 255
+    slices = used(0, 0, 0)[["slice", "case", "z_index"]].assign(patient="p", label="")
+    names = pd.Index(slices["slice"])
+    predicted = np.array([0.9, 0.8, 0.2]), np.zeros((3, 4))
+    monkeypatch.setattr(inference, "PredictionNetwork", lambda model, backbone: lambda images, rows: predicted)
+    monkeypatch.setattr(inference, "primary_target", lambda layer: None)
+
+    class Explaining:
+        methods = (PRIMARY,)
+
+        def __call__(self, images: np.ndarray, positive: np.ndarray) -> dict[str, np.ndarray]:
+            return {PRIMARY: np.ones((len(positive), 4, 4), np.float32)}
+
+    monkeypatch.setattr(inference, "GradCam", lambda model, targets: Explaining())
+    backbone = SimpleNamespace(explained_layer="last", preprocessing="")
+    monkeypatch.setattr(inference, "to_input", lambda backbone, images: images)
+    images, masks = CachedImages(pixels, names), CachedImages(lungs, names)
+    found = predict_slices(None, backbone, slices, images, masks, names[[0, 2]], POSITIVE, 0.5).slices
+    assert list(found["probability"]) == [0.9, 0.8, 0.2]
+    assert list(found["reason"]) == ["", REJECTED, ""]
+    # A map of ones holds as much in the lung as the lung's share, 16 of 64 pixels.
+    assert found["lung_mass"].to_list() == pytest.approx([0.25, np.nan, 0.25], nan_ok=True)
+    assert found["enrichment"].to_list() == pytest.approx([1, np.nan, 1], nan_ok=True)
 
 
 def test_pictures_are_highest_median_lowest():

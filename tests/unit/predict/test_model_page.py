@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from lungsight.audit.verdict import CONCLUSIONS
+from lungsight.explain.reasons import REJECTED
 from lungsight.predict.model_record import BEFORE, EXTERNAL, MEASURES, OWN
 from lungsight.predict.model_section import training_table
-from lungsight.predict.page import render_page
+from lungsight.predict.page import _no_numbers, render_page
 from lungsight.tables import columns_of
 from tests.factories.tables import NEGATIVE, POSITIVE
 
@@ -150,6 +151,13 @@ def test_each_word_of_out_of_range_stands_with_what_was_found():
     page = rendered()
     assert "Out of distribution: file kind.</span> Picture." in page
     assert "Out of distribution: features.</span> Far away." in page
+
+
+def test_a_map_that_was_not_measured_has_its_reason():
+    slices = [{"reason": ""}, {"reason": REJECTED}, {"reason": REJECTED}]
+    assert _no_numbers(slices) == "; not measured: the lung mask did not pass quality control (2)"
+    assert _no_numbers(slices[1:2]) == "; not measured: the lung mask did not pass quality control"
+    assert _no_numbers(slices[:1]) == ""
 
 
 def test_what_the_tables_hold_is_escaped():

@@ -106,6 +106,11 @@ def test_exclusion_that_depends_on_the_class_is_told_with_shares_intervals_and_p
     unknown = texts(selection(changed(results, selection=table.assign(patients_known=0))))
     assert unknown.endswith("Each image counts as a patient.")
     assert selection(changed(results, selection=table.assign(p_holm=0.06))) == []
+    assert selection(changed(results, selection=table.assign(p_holm=np.nan))) == []
+    one = table.assign(patients=table["patients"].where(table["label"] != "Non Covid", 1))
+    assert texts(selection(changed(results, selection=one))).endswith(
+        "(p = 0.004). Non Covid has one patient and took no part in the test."
+    )
 
 
 def test_models_that_fail_where_they_were_not_trained_are_named(results: RunResults) -> None:
@@ -123,21 +128,39 @@ def test_models_that_fail_where_they_were_not_trained_are_named(results: RunResu
     assert len(found) == 2 and {each.tone for each in found} == {"bad"}
 
 
-def test_a_frame_along_the_edge_that_is_as_good_as_the_slice_is_told(results: RunResults) -> None:
+def at_the_edge(results: RunResults, edge: list[float], loss: list[float], whole: float, n: int = 40) -> RunResults:
+    """Results whose models, one apart, see nothing along the edge; of that one, AUC and loss with their intervals."""
     table = results.audit.copy()
-    edge = (table["variant"] == "border_only") & (table["unit"] == "patient")
-    auc, loss = edge & (table["measure"] == "roc_auc"), edge & (table["measure"] == "roc_auc_loss")
-    columns = ["value", "value_lo", "value_hi"]
-    table.loc[auc, [*columns, "n"]] = [0.5, 0.4, 0.6, 40]
-    assert edge_suffices(changed(results, audit=table)) == []
-    here = (table["pipeline"] == MODEL) & (table["stage"] == 2)
-    table.loc[auc & here, columns] = [0.71, 0.62, 0.8]
-    table.loc[loss & here, columns] = [0.0, -0.08, 0.07]
-    (found,) = edge_suffices(changed(results, audit=table))
-    assert "1 model is as good on a frame along the edge as on the whole slice" in found.text
-    assert f"{MODEL} stage 2 AUC 0.71 (0.62–0.80), of the whole slice" in found.text
-    table.loc[loss & here, columns] = [0.2, 0.1, 0.3]
-    assert edge_suffices(changed(results, audit=table)) == []
+    by_patient = (table["test"] == "intervention") & (table["unit"] == "patient")
+    border, auc = by_patient & (table["variant"] == "border_only"), table["measure"] == "roc_auc"
+    columns, here = ["value", "value_lo", "value_hi"], (table["pipeline"] == MODEL) & (table["stage"] == 2)
+    table.loc[border & auc, [*columns, "n"]] = [0.5, 0.4, 0.6, 40]
+    table.loc[border & auc & here, [*columns, "n"]] = [*edge, n]
+    table.loc[border & ~auc & here, columns] = loss
+    table.loc[by_patient & auc & here & (table["variant"] == "intact"), "value"] = whole
+    return changed(results, audit=table)
+
+
+def test_a_frame_along_the_edge_that_is_as_good_as_the_slice_is_told(results: RunResults) -> None:
+    assert edge_suffices(at_the_edge(results, [0.5, 0.4, 0.6], [0.0, -0.01, 0.01], 0.5)) == []
+    (found,) = edge_suffices(at_the_edge(results, [0.71, 0.62, 0.8], [0.01, -0.02, 0.04], 0.72))
+    assert found.text == (
+        "1 model is as good on a frame along the edge as on the whole slice (less than 0.05 of AUC is lost):"
+        f" {MODEL} stage 2 AUC 0.71 (0.62–0.80), of the whole slice 0.72, loss 0.01 (-0.02–0.04)."
+    )
+
+
+def test_a_loss_that_is_not_shown_is_no_proof_that_the_edge_is_as_good(results: RunResults) -> None:
+    """Twelve patients, and a loss between none and nearly all: the edge tells the class, and no more is said."""
+    for loss in ([0.21, -0.01, 0.42], [0.21, 0.1, 0.3], [0.02, -0.04, 0.06]):
+        (found,) = edge_suffices(at_the_edge(results, [0.72, 0.52, 0.89], loss, 0.93, n=12))
+        assert found.text == (
+            "1 model tells the classes by a frame along the edge alone:"
+            f" {MODEL} stage 2 AUC 0.72 (0.52–0.89), of the whole slice 0.93."
+        )
+    # Less than half of what the model is above chance, or too few patients.
+    assert edge_suffices(at_the_edge(results, [0.7, 0.6, 0.8], [0.23, 0.1, 0.3], 0.93)) == []
+    assert edge_suffices(at_the_edge(results, [0.72, 0.52, 0.89], [0.2, 0.1, 0.3], 0.93, n=9)) == []
 
 
 def test_what_tells_the_class_without_a_network_is_named_the_strongest_first(results: RunResults) -> None:
@@ -182,6 +205,10 @@ def test_lost_masks_and_withheld_verdicts_are_counted_once_for_the_same_slices(r
         "clinic, whole slices: 5 of 18 test slices have no accepted lung mask: 4 of 9 Covid-19, 1 of 9 Non Covid; by"
         " patient the shares differ by 0.30 (0.10–0.50)."
     )
+    both = table.copy()
+    both.loc[stage2, "framework"] = ["whole", "segmented"]
+    (found,) = masks_lost(changed(results, verdicts=both))
+    assert found.text.startswith("clinic, whole and segmented slices: 5 of 18 test slices")
     table.loc[stage2, ["verdict", "rule"]] = ["not assessed", "loss follows class"]
     assert f"{MODEL} stage 2, loss follows class" in texts(masks_lost(changed(results, verdicts=table)))
 

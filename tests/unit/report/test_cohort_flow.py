@@ -95,15 +95,35 @@ def test_rare_reasons_are_counted_together() -> None:
 
 def test_shares_left_out_of_each_class_stand_beside_the_step() -> None:
     rows = [
-        {"cohort": "hospital", "framework": view, "label": label, "excluded": share, "p_holm": 0.0042}
-        for view, shares in (("", (0, 0)), ("whole", (0, 0)), ("segmented", (0.26, 0.14)))
+        {
+            "cohort": "hospital",
+            "excluded_by": by,
+            "framework": view,
+            "label": label,
+            "excluded": share,
+            "p_holm": 0.0042,
+        }
+        for by, view, shares in (
+            ("intake", "", (0.5, 0)),
+            ("quality control", "whole", (0, 0)),
+            ("quality control", "segmented", (0.26, 0.14)),
+        )
         for label, share in zip((POSITIVE, NEGATIVE), shares, strict=True)
     ]
     results = replace(made_results(), selection=pd.DataFrame(rows))
     shares = shares_of(results, "hospital")
     assert shares == {
-        "Slice × lung mask": ["so far, by patient (p = 0.004):", f"26 % of {POSITIVE}", f"14 % of {NEGATIVE}"]
+        "Slices of usable rows": ["of the rows, by patient (p = 0.004):", f"50 % of {POSITIVE}", f"0 % of {NEGATIVE}"],
+        "Slice × lung mask": [
+            "of the usable slices, by patient (p = 0.004):",
+            f"26 % of {POSITIVE}",
+            f"14 % of {NEGATIVE}",
+        ],
     }
     steps = steps_of(results, "hospital")
-    assert "Left out so far, by patient (p = 0.004): 26 % of Covid-19, 14 % of Non Covid." in in_words(steps, shares)[3]
+    words = in_words(steps, shares)
+    assert "Left out of the rows, by patient (p = 0.004): 50 % of Covid-19, 0 % of Non Covid." in words[1]
+    # Of the usable slices, not of all rows: what intake rejected has no slices to count.
+    of_slices = "Left out of the usable slices, by patient (p = 0.004): 26 % of Covid-19, 14 % of Non Covid."
+    assert of_slices in words[3]
     assert "26 % of Covid-19" in draw(steps, shares) and "26 %" not in draw(steps)

@@ -56,7 +56,7 @@ def test_of_unknown_patients_the_finding_is_milder_and_claims_no_p():
     ((tone, sentence),) = stated(table)
     assert tone == "warn" and sentence.endswith(
         "file format (AUC 0.97) alone. The patients are unknown and each image counts as a patient: where a person has"
-        " several images, the AUC is too high, and p says nothing."
+        " several images, the AUC is too high, and no p is given."
     )
     (part,) = answers_of_cohorts(table, {"clinic": made_traces()}, lambda cohort, name: np.zeros((9, 9), np.uint8))
     assert part.caption.startswith("40 images. The patients are unknown and each image counts as a patient")

@@ -18,7 +18,8 @@ VIEWS = ("whole", "segmented")
 
 def cohort_with(cut_out: set[int], patients: int = 40) -> CohortTables:
     """A cohort of one picture per patient, with what `decide` keeps. cut_out: numbers of the patients."""
-    cohort = cohort_of("hospital", [(LABELS[number % 2], 1, 0) for number in range(patients)])
+    names = [f"{number:016x}" for number in range(patients)]
+    cohort = cohort_of("clinic", [(LABELS[number % 2], 1, 0) for number in range(patients)], names=names)
     rows = [
         GOOD | {"slice": name, "cut_out": int(number in cut_out)} for number, name in enumerate(cohort.slices["slice"])
     ]

@@ -203,6 +203,11 @@ def cohort_of_stage(run: RunDescription, stage: int) -> str:
     return cohorts_of(run, ROLE_OF_STAGE[stage])[0]
 
 
+def common_split(run: RunDescription, stage: int) -> str:
+    """Name the split of a stage's cohort by which the slices of all input views are assigned: that of whole slices."""
+    return f"splits/{cohort_of_stage(run, stage)}/whole.tsv"
+
+
 def metrics_inputs(run: RunDescription) -> list[str]:
     """List the files that report/metrics.tsv is made from, relative to the results folder."""
     return [
@@ -231,7 +236,8 @@ def audit_inputs(run: RunDescription) -> list[str]:
     """List the files that the audit's tables are made from, relative to the results folder."""
     tables = ("shortcuts", "sanity", "intervention_logits", "saliency")
     of_models = [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(run) for table in tables]
-    return [*of_models, *(path for _, _, path in metadata_tables(run)), "report/saliency.tsv"]
+    splits = [common_split(run, stage) for stage in run["stages"]]
+    return [*of_models, *(path for _, _, path in metadata_tables(run)), *splits, "report/saliency.tsv"]
 
 
 def ranking_inputs(run: RunDescription) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.audit.rows import Estimate, Statistic, clustered_interval
-from lungsight.explain.reasons import left_out
+from lungsight.explain.reasons import REJECTED, left_out
 
 
 class Limits(NamedTuple):
@@ -61,7 +61,7 @@ class AuditedSample(NamedTuple):
         Share lost in one class minus that in another, of the two that differ most: never negative.
     by_outcome
         Share lost of the wrongly predicted slices minus that of the rightly predicted. None where either are of fewer
-        patients than LIMITS names.
+        patients than LIMITS names, and where a lost slice has no prediction: a network on segmented slices sees none.
     """
 
     classes: tuple[ClassCounts, ...] = ()
@@ -114,18 +114,42 @@ class AuditedSample(NamedTuple):
         return abs(self.by_outcome.value) > LIMITS.difference and (self.by_outcome.above(0) or self.by_outcome.below(0))
 
 
-def audited_sample(saliency: pd.DataFrame, resamples: int, seed: int) -> AuditedSample:
-    """Count what is left of the test slices of a model, and measure whether the loss follows class or outcome.
+def with_slices_not_seen(saliency: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """Add the test slices that a model never saw, since no lung could be cut out of them.
+
+    The split of segmented slices holds only those with an accepted mask, so what was lost is told by the common split.
 
     Parameters
     ----------
     saliency
-        saliency.tsv: a row for each test slice.
+        saliency.tsv: a row for each slice that the model was tested on.
+    test
+        The test slices of the common split: slice, patient, label.
+
+    Returns
+    -------
+    DataFrame
+        slice, patient, label, outcome and reason: the rows of `saliency`, then the others, whose outcome is "".
+    """
+    not_seen = test.loc[~test["slice"].isin(saliency["slice"]), ["slice", "patient", "label"]]
+    columns = [*not_seen.columns, "outcome", "reason"]
+    return pd.concat([saliency[columns], not_seen.assign(outcome="", reason=REJECTED)], ignore_index=True)
+
+
+def audited_sample(slices: pd.DataFrame, resamples: int, seed: int) -> AuditedSample:
+    """Count what is left of the test slices of a model, and measure whether the loss follows class or outcome.
+
+    Parameters
+    ----------
+    slices
+        A row for each test slice: patient, label, outcome and reason, as in saliency.tsv. outcome: "" where the model
+        made no prediction.
     resamples, seed
         Of the intervals, which draw patients.
     """
-    slices = saliency[["patient", "label"]].assign(
-        lost=left_out(saliency).to_numpy(np.float64), wrong=saliency["outcome"].isin(["FP", "FN"]).to_numpy()
+    predicted = bool((slices["outcome"] != "").all())
+    slices = slices[["patient", "label"]].assign(
+        lost=left_out(slices).to_numpy(np.float64), wrong=slices["outcome"].isin(["FP", "FN"]).to_numpy()
     )
     patients = slices.groupby(["label", "patient"], sort=False, as_index=False)["lost"].mean()
     labels: list[str] = [str(label) for label in slices["label"].unique()]
@@ -142,7 +166,7 @@ def audited_sample(saliency: pd.DataFrame, resamples: int, seed: int) -> Audited
     wrong = slices["wrong"].to_numpy(bool)
     by_outcome = Estimate()
     # Of a handful of patients an interval says nothing: it is as narrow as their slices are alike.
-    if min(slices["patient"][each].nunique() for each in (wrong, ~wrong)) >= LIMITS.of_outcome:
+    if predicted and min(slices["patient"][each].nunique() for each in (wrong, ~wrong)) >= LIMITS.of_outcome:
         by_outcome = _estimate(_difference(slices["lost"], wrong, ~wrong), slices["patient"], resamples, seed)
     return AuditedSample(classes, by_class, by_outcome)
 

@@ -2,23 +2,39 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from lungsight.audit.attention_differences import Model, comparison_rows, patients_of
-from lungsight.audit.fair_sample import audited_sample
+from lungsight.audit.fair_sample import audited_sample, with_slices_not_seen
 from lungsight.audit.rows import Estimate
 from lungsight.audit.verdict import CONCLUSIONS, decide, evidence_of
 from lungsight.rows import ComparisonsRow
-from lungsight.run_description import RunDescription, cohort_of_stage, metadata_tables, models_of
+from lungsight.run_description import RunDescription, cohort_of_stage, common_split, metadata_tables, models_of
 from lungsight.tables import columns_of, read_table
 from lungsight.training.pipelines import Pipeline
 
 ESTIMATES = ("auc", "background", "swap", "enrichment", "similarity")
 
 
+class ModelSlices(NamedTuple):
+    """The test slices of a model.
+
+    Attributes
+    ----------
+    explained
+        Its saliency.tsv: those that it was tested on.
+    common
+        Those of the common split, which follows from whole slices: slice, patient, label.
+    """
+
+    explained: pd.DataFrame
+    common: pd.DataFrame
+
+
 def verdict_row(
-    model: Model, audited: pd.DataFrame, saliency: pd.DataFrame, slices: pd.DataFrame, resamples: int, seed: int
+    model: Model, audited: pd.DataFrame, saliency: pd.DataFrame, slices: ModelSlices, resamples: int, seed: int
 ) -> dict[str, str | int | float]:
     """Make a row of report/verdicts.tsv.
 
@@ -31,7 +47,7 @@ def verdict_row(
     saliency
         report/saliency.tsv.
     slices
-        The model's saliency.tsv.
+        The model's test slices.
     resamples, seed
         Of the intervals of what was left out.
     """
@@ -40,7 +56,7 @@ def verdict_row(
     of_model = (saliency["pipeline"] == name) & (saliency["stage"] == stage)
     overall = saliency[of_model & (saliency["outcome"] == "all")].iloc[0]
     enrichment = Estimate(*(float(overall[name]) for name in ("enrichment", "enrichment_lo", "enrichment_hi")))
-    sample = audited_sample(slices, resamples, seed)
+    sample = audited_sample(with_slices_not_seen(slices.explained, slices.common), resamples, seed)
     seen = evidence_of(pipeline.input_view, audited, enrichment, sample)
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
@@ -67,14 +83,14 @@ def verdict_row(
 
 
 def verdict_table(
-    of_models: Mapping[Model, pd.DataFrame], audit: pd.DataFrame, saliency: pd.DataFrame, resamples: int, seed: int
+    of_models: Mapping[Model, ModelSlices], audit: pd.DataFrame, saliency: pd.DataFrame, resamples: int, seed: int
 ) -> pd.DataFrame:
     """Make report/verdicts.tsv.
 
     Parameters
     ----------
     of_models
-        The saliency.tsv of each model.
+        The test slices of each model.
     audit, saliency
         report/audit.tsv, report/saliency.tsv.
     resamples, seed
@@ -142,8 +158,10 @@ def read_audit(results: Path, run: RunDescription) -> pd.DataFrame:
 def read_verdicts(results: Path, run: RunDescription, audit: pd.DataFrame) -> pd.DataFrame:
     """Make report/verdicts.tsv from report/audit.tsv and the saliency of all models. results, run: `read_audit`'s."""
     saliency = read_table(results / "report/saliency.tsv", schema="report_saliency")
+    common = {stage: _read_test_slices(results / common_split(run, stage)) for stage in run["stages"]}
     of_models = {
-        model: read_table(_folder(results, model) / "saliency.tsv", schema="saliency") for model in models_of(run)
+        model: ModelSlices(read_table(_folder(results, model) / "saliency.tsv", schema="saliency"), common[model[1]])
+        for model in models_of(run)
     }
     return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"])
 
@@ -156,6 +174,11 @@ def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonsRow]
 
 def _folder(results: Path, model: Model) -> Path:
     return results / "explain" / model[0] / f"stage{model[1]}"
+
+
+def _read_test_slices(path: Path) -> pd.DataFrame:
+    split = read_table(path, schema="split")
+    return split[split["split"] == "test"]
 
 
 def _read_patients(results: Path, model: Model) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lungsight.checklists.evidence import Evidence
 from lungsight.evaluation.aggregation import POOLED
+from lungsight.evaluation.selection import NOT_TESTED
 from lungsight.files import sha256_of
 from lungsight.intake.cohort_summary import acquisition_summary, cohort_counts, usable_cases
 from lungsight.intake.counts import normalise_reason
@@ -19,7 +20,7 @@ from lungsight.qc.rules import in_brief
 from lungsight.report.components import Row
 from lungsight.splits.composition import single_class_sources, subset_counts
 from lungsight.subsets import SUBSETS
-from lungsight.wording import count, interval, listed, number, tally, with_interval
+from lungsight.wording import MISSING, count, interval, listed, number, tally, with_interval
 
 SIGNIFICANT = 0.05
 _FEW = 3  # words of a tally that a sentence names
@@ -165,7 +166,8 @@ def selection(evidence: Evidence) -> Answer | None:
     for (name, by, view), rows in steps:
         shares = [f"{row['label']} {with_interval(row, 'excluded')}" for row in rows.to_dict("records")]
         p = number(rows["p_holm"].iloc[0], 3)
-        text = f"share left out by {by}: {listed(shares)} (p {p} after Holm)"
+        tested = NOT_TESTED if p == MISSING else f"p {p} after Holm"
+        text = f"share left out by {by}: {listed(shares)} ({tested})"
         parts.append((f"{name} ({view})" if view else str(name), text, (str(by), p)))
     return _grouped(parts)
 

@@ -26,13 +26,14 @@ from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
 from lungsight.checklists.patient_flow import gaps
 from lungsight.checklists.study import AIM, DEFAULT_AIM
+from lungsight.evaluation.selection import NOT_TESTED
 from lungsight.intake.cohort_summary import cohort_counts
 from lungsight.report.components import SIGNIFICANT
 from lungsight.report.forensics import TELLS
 from lungsight.rows import RiskRow
 from lungsight.splits.composition import single_class_sources, slices_per_patient
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
-from lungsight.wording import count, number
+from lungsight.wording import MISSING, count, number
 
 FILE = Path(__file__).resolve().parents[3] / "report" / "risk_rules.yaml"
 LOW, UNCLEAR, HIGH = "low", "unclear", "high"
@@ -96,7 +97,8 @@ def left_out_by_class(evidence: Evidence) -> list[Found]:
     steps = table.groupby(["cohort", "excluded_by", "framework"], sort=False) if len(table) else ()
     for (name, by, view), rows in steps:
         text = ", ".join(f"{row['label']} {100 * row['excluded']:.0f} %" for row in rows.to_dict("records"))
-        note = f"left out by {by}: {text}; p {number(rows['p_holm'].iloc[0], 3)} (Holm)"
+        p = number(rows["p_holm"].iloc[0], 3)
+        note = f"left out by {by}: {text}; {NOT_TESTED if p == MISSING else f'p {p} (Holm)'}"
         where = f"{name}, {view}" if view else str(name)
         found.append(Found(where, rows["excluded"].max() - rows["excluded"].min(), note))
     return found

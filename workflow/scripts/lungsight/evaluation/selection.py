@@ -37,6 +37,7 @@ from lungsight.tables import columns_of
 DRAWS = 4999
 SIGNIFICANT = 0.05
 INTAKE, QUALITY_CONTROL = "intake", "quality control"
+NOT_TESTED = "not tested: fewer than two classes have two patients"  # in words, where there is no p-value
 _ELEMENTS_AT_ONCE = 1 << 22  # of drawn values, to bound memory
 
 

@@ -41,6 +41,7 @@ def predict_slices(
     slices: pd.DataFrame,
     images: CachedImages,
     masks: CachedImages,
+    accepted: pd.Index,
     positive: str,
     iou_level: float,
 ) -> SlicePredictions:
@@ -52,6 +53,8 @@ def predict_slices(
         The table `slices`, of the slices to predict.
     images, masks
         Cached images and lung masks of these slices.
+    accepted
+        Names of the slices whose lung mask passed quality control. On the others no map is measured.
     positive
         Name of the positive class.
     iou_level
@@ -62,7 +65,13 @@ def predict_slices(
     if slices.empty:
         return SlicePredictions(slices.assign(**dict.fromkeys(PREDICTED_COLUMNS)), np.zeros((0, 0)), pixels)
     probability, features = PredictionNetwork(model, backbone)(images.pixels, rows)
-    shown = SliceImages(slices.assign(probability=probability), pixels, lungs, has_mask=masks.mask_exists(rows))
+    shown = SliceImages(
+        slices.assign(probability=probability),
+        pixels,
+        lungs,
+        has_mask=masks.mask_exists(rows),
+        accepted=slices["slice"].isin(accepted).to_numpy(),
+    )
     explainer = GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
     explained = explain_slices(explainer, shown, partial(to_input, backbone), positive, iou_level)[PRIMARY]
     table = slices.assign(**{name: explained.table[name] for name in PREDICTED_COLUMNS})

@@ -1,5 +1,6 @@
 """Write the page about new scans: it opens from disk, with the pictures in the folder beside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lungsight.report.templates import read_part
 from lungsight.rows import NewPredictionsRow, NewSlicePredictionsRow
 from lungsight.tables import rows_of
 from lungsight.training.provenance import bag_size_of
-from lungsight.wording import count, number
+from lungsight.wording import count, number, tally
 
 POSITIONS = ("highest", "median", "lowest")
 STARTS = {
@@ -109,7 +110,7 @@ def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict
             "file": path.name,
             "alt": f"Slice {row['z_index']} with the lung's outline and the Grad-CAM map: probability"
             f" {row['probability']:.2f}, enrichment {number(row['enrichment'])}",
-            "caption": f"the slice of the {position} probability",
+            "caption": f"the slice of the {position} probability{_no_numbers([row])}",
         }
         for position in POSITIONS
         for row in used
@@ -119,9 +120,16 @@ def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict
         **{"row": case["row"], "case": case["case"], "label": case["label"], "note": case["outcome_note"]},
         **{"probability": number(case["probability"]), "threshold": number(case["threshold"])},
         **{"lung_mass": number(case["lung_mass"]), "enrichment": number(case["enrichment"])},
+        "no_numbers": _no_numbers(used),
         **{"slices": f"{case['n_used']} of {count(case['n_slices'], 'slice')} used"},
         **{"outside": _outside(case), "pictures": pictures},
     }
+
+
+def _no_numbers(slices: Sequence[NewSlicePredictionsRow]) -> str:
+    """Say why the map of some slices was not measured; "" where all were."""
+    reasons = [row["reason"] for row in slices if row["reason"]]
+    return f"; not measured: {tally(reasons) if len(slices) > 1 else reasons[0]}" if reasons else ""
 
 
 def _outside(case: NewPredictionsRow) -> list[tuple[str, str]]:

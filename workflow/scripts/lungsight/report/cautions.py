@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
-from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS
+from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS, SUFFICES
 from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
 from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.components import Row, Statement
@@ -34,6 +34,8 @@ CONFOUNDED_RATIO = 2.0
 FEW_TEST_PATIENTS = 30
 # From this AUC on that leakage adds, it is named; with fewer test patients the ends of its interval say little.
 LARGE_INFLATION, FEWEST_FOR_INFLATION = 0.05, 10
+# Up to this loss of AUC, with its whole interval, a part of the slice counts as good as the whole.
+SMALL_LOSS = 0.05
 # Groups of metadata whose names need a word more.
 CLASSIFIER_NAMES = {
     "histogram": "grey levels of the slice (with the lung)",
@@ -278,7 +280,7 @@ def selection(results: RunResults) -> list[Statement]:
 
 
 def selection_sentence(rows: pd.DataFrame) -> str:
-    """Say what of each class was left out. rows: those of one test of report/selection.tsv."""
+    """Say what of each class was left out. rows: those of one test of report/selection.tsv, below SIGNIFICANT."""
     first = rows.iloc[0]
     what = (
         f"{first['cohort']}: intake rejected"
@@ -292,10 +294,10 @@ def selection_sentence(rows: pd.DataFrame) -> str:
     ]
     p = first["p_holm"]
     tested = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    alone = [row["label"] for _, row in rows.iterrows() if row["patients"] == 1]
+    not_tested = f" {listed(alone)} {_has(alone)} one patient and took no part in the test." if alone else ""
     unit = "" if first["patients_known"] else " Each image counts as a patient."
-    if not p < SIGNIFICANT:
-        return f"{what} {listed(shares)}; that this depends on the class is not shown ({tested}).{unit}"
-    return f"{what} {listed(shares)}: what is left out depends on the class ({tested}).{unit}"
+    return f"{what} {listed(shares)}: what is left out depends on the class ({tested}).{not_tested}{unit}"
 
 
 def _percent(share: float) -> str:
@@ -354,6 +356,10 @@ def _auc_of(results: RunResults, row: Row, name: str) -> str:
     return f"{results.model_name(model_of(row))} AUC {with_interval(row, name)}"
 
 
+def _has(found: Sequence[object]) -> str:
+    return "has" if len(found) == 1 else "have"
+
+
 def _is(found: Sequence[object] | pd.DataFrame) -> str:
     return "is" if len(found) == 1 else "are"
 
@@ -388,23 +394,34 @@ def looks_elsewhere(results: RunResults) -> list[Statement]:
 
 
 def edge_suffices(results: RunResults) -> list[Statement]:
-    """Name the models that tell the classes by a frame along the edge as well as by the whole slice."""
+    """Name the models that tell the classes by a frame along the edge, and those that lose little by it."""
     if results.audit.empty:
         return []
     losses = results.audit_by_model("intervention", "roc_auc_loss", "patient")
-    found = []
+    as_good, by_edge = [], []
     for model, aucs in results.audit_by_model("intervention", "roc_auc", "patient").items():
         if not {"border_only", UNMODIFIED} <= set(aucs.index):
             continue
-        by_variant, lost = aucs.to_dict("index"), losses[model].to_dict("index")
-        edge = by_variant["border_only"]
-        if edge["n"] >= FEWEST_PATIENTS and edge["value_lo"] > AUC_CHANCE and lost["border_only"]["value_lo"] <= 0:
-            whole = number(by_variant[UNMODIFIED]["value"])
-            found.append(f"{results.model_name(model)} AUC {with_interval(edge, 'value')}, of the whole slice {whole}")
-    if not found:
-        return []
-    models = f"{count(len(found), 'model')} {_is(found)} as good on a frame along the edge as on the whole slice"
-    return [Statement("bad", f"{models} (no loss is shown): {_named(found)}.")]
+        by_variant = aucs.to_dict("index")
+        edge, whole = by_variant["border_only"], by_variant[UNMODIFIED]["value"]
+        if edge["n"] < FEWEST_PATIENTS or not edge["value_lo"] > AUC_CHANCE:
+            continue
+        name = f"{results.model_name(model)} AUC {with_interval(edge, 'value')}, of the whole slice {number(whole)}"
+        lost = losses[model].to_dict("index")["border_only"]
+        if lost["value_hi"] < SMALL_LOSS:
+            as_good.append(f"{name}, loss {with_interval(lost, 'value')}")
+        elif edge["value"] - AUC_CHANCE >= SUFFICES * (whole - AUC_CHANCE):
+            by_edge.append(name)
+    sentences = []
+    if as_good:
+        models = (
+            f"{count(len(as_good), 'model')} {_is(as_good)} as good on a frame along the edge as on the whole slice"
+        )
+        sentences.append(f"{models} (less than {number(SMALL_LOSS)} of AUC is lost): {_named(as_good)}.")
+    if by_edge:
+        models = f"{count(len(by_edge), 'model')} {'tells' if len(by_edge) == 1 else 'tell'} the classes"
+        sentences.append(f"{models} by a frame along the edge alone: {_named(by_edge)}.")
+    return [Statement("bad", sentence) for sentence in sentences]
 
 
 def classifiers(results: RunResults) -> list[Statement]:
@@ -468,11 +485,12 @@ def masks_lost(results: RunResults) -> list[Statement]:
     statements = [
         Statement(
             "warn",
-            f"{cohort_of_stage(results.run, row['stage'])}, {row['framework']} slices: {row['slices_left_out']} of"
+            f"{cohort_of_stage(results.run, row['stage'])}, {listed(views)} slices: {row['slices_left_out']} of"
             f" {count(row['slices'], 'test slice')} have no accepted lung mask: {row['left_out_of_classes']}; by"
             f" patient the shares differ by {with_interval(row, 'lost_by_class')}. Maps and verdict use the others.",
         )
-        for row in rows.drop_duplicates(["stage", "framework", "left_out_of_classes"]).to_dict("records")
+        for _, same in rows.groupby(["stage", "left_out_of_classes"], sort=False)
+        for row, views in [(same.iloc[0], list(dict.fromkeys(same["framework"])))]
     ]
     withheld = rows[rows["verdict"] == CONCLUSIONS["withheld"]]
     if len(withheld):

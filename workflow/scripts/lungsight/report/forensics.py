@@ -35,11 +35,11 @@ EXAMPLES, AT_AN_END, WORDS_SHOWN = 5, 4, 4  # traces with examples; pictures at 
 SIDE = 96  # pixels of an example
 _COLOURS = (
     "Bars begin at chance: the median AUC of permuted labels. Orange: {differs} from chance after Holm's correction, by"
-    " the making alone. Blue: the same, but the body or the disease can change the trace as well. Grey: all others."
+    " the making alone. Blue: the same, and the body or the disease can change it as well. Grey: all others."
 )
 _PATIENTS_UNKNOWN = (
     "The patients are unknown and each image counts as a patient: where a person has several images, the AUC is too"
-    " high, and p says nothing."
+    " high, and no p is given."
 )
 _TITLES = {MAKING: "all of the making together", ALL: "all together"}
 
@@ -167,7 +167,8 @@ def answers_chart(answers: pd.DataFrame) -> str:
             axes.text(max(auc, chance) + 0.006, place, number(auc), va="center", fontsize=7.5)
         axes.set_yticks(places, [title_of(trace) for trace in tested["trace"]])
         axes.set_ylim(len(tested) - 0.4, -0.6)
-        axes.set_xlim(min(0.44, float(tested[["auc", "chance"]].min(axis=None)) - 0.02), 1.05)
+        lowest = min(float(tested["auc"].min()), float(tested["chance"].min()))
+        axes.set_xlim(min(0.44, lowest - 0.02), 1.05)
         figure.tight_layout()
         return as_svg(figure)
 
@@ -259,5 +260,5 @@ def answers_of_cohorts(
 def _caption(number_of: int, patients_known: bool) -> str:
     if patients_known:
         return f"{count(number_of, 'patient')}. {_COLOURS.format(differs='differs')}"
-    colours = _COLOURS.format(differs="if each image were another patient's, differs")
+    colours = _COLOURS.format(differs="would differ, if each image were a patient,")
     return f"{count(number_of, 'image')}. {_PATIENTS_UNKNOWN} {colours}"

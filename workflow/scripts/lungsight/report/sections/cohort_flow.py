@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from lungsight.evaluation.selection import INTAKE
 from lungsight.report.charts import STYLE, as_svg
 from lungsight.report.results import RunResults
 from lungsight.splits.cohort_flow import AFTER_INTAKE, INPUT_VIEW_NAMES, Step, cohort_flow
@@ -47,11 +48,12 @@ def shares_of(results: RunResults, cohort: str) -> dict[str, list[str]]:
 
 
 def _shares(rows: pd.DataFrame) -> list[str]:
-    """Write what share of each class was left out, and whether it depends on the class."""
+    """Write what share of each class was left out, and of what; and whether it depends on the class."""
+    of_what = "rows" if rows["excluded_by"].iloc[0] == INTAKE else "usable slices"
     p = rows["p_holm"].iloc[0]
     tested = "" if pd.isna(p) else " (p < 0.001)" if p < 0.001 else f" (p = {number(p, 3)})"
     return [
-        f"so far, by patient{tested}:",
+        f"of the {of_what}, by patient{tested}:",
         *(f"{100 * row['excluded']:.0f} % of {row['label']}" for _, row in rows.iterrows()),
     ]
 

@@ -1,0 +1,18 @@
+"""What the packaged tables let anybody compute again."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+
+from lungsight.verify.recompute import Model, overlap_rows
+
+
+def test_a_split_that_no_pipeline_looks_at_is_no_row_of_the_overlap() -> None:
+    """The split of whole slices is there for the audit, also where all pipelines see segmented slices."""
+    table = pd.DataFrame({"slice": ["a", "b"], "patient": ["p", "q"], "split": ["train", "test"]})
+    names = ["splits/clinic/segmented.tsv", "splits/clinic/whole.tsv"]
+    crate = SimpleNamespace(names=lambda start, ending: names, table=lambda name, columns: table)
+    run = SimpleNamespace(crate=crate, predictions={(Model("segmented-vgg16-scratch", "1"), "clinic"): table})
+    (row,) = overlap_rows(run)
+    assert row.key == {"cohort": "clinic", "framework": "segmented"}
+    assert row.values == {"slices": 2, "patients": 2, "patients_on_two_sides": 0}
