@@ -42,13 +42,15 @@ rule power_table:
 rule power:
     input:
         rules.power_table.output,
+    log:
+        f"{RESULTS}/logs/power.log",
     localrule: True
     conda:
         "../../envs/report.yaml"
     params:
         program=program("power"),
     shell:
-        "python {params.program:q} --table {input}"
+        "python {params.program:q} --table {input} 2>&1 | tee {log}"
 
 
 rule risk_table:
