@@ -237,6 +237,6 @@ def test_forensics_table(tmp_path) -> None:
     workspace.must_run("forensics_table", "report/forensics.tsv")
     table = read_table(run / "report/forensics.tsv", "report_forensics")
     assert list(table["cohort"].unique()) == ["open", "clinic", "open vs clinic"]
-    told = {cohort: set(rows.loc[rows["p_holm"] < 0.05, "trace"]) for cohort, rows in table.groupby("cohort")}
-    assert told["open"] == {"format", "making", "all"} and told["clinic"] == set()
-    assert "blockiness" in told["open vs clinic"]
+    significant = {cohort: set(rows.loc[rows["p_holm"] < 0.05, "trace"]) for cohort, rows in table.groupby("cohort")}
+    assert significant["open"] == {"format", "making", "all"} and significant["clinic"] == set()
+    assert "blockiness" in significant["open vs clinic"]

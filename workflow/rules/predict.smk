@@ -30,7 +30,7 @@ if REQUEST:
     TRAINING_IMAGES = images_folder(TRAINED.pipeline, REQUEST.training_cohort, TRAINED.results)
     NEW_COHORT = f"{RESULTS}/cohorts/{NEW}"
     NEW_IMAGES = images_folder(TRAINED.pipeline, NEW)
-    # What the network sees, and the whole slice, which its kind is told by.
+    # What the network sees, and the whole slice, which shows what kind of image it is.
     DESCRIBED = list(dict.fromkeys([INPUT_VIEW, "whole"]))
 
     rule model_reference:

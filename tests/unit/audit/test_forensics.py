@@ -13,7 +13,7 @@ from tests.factories.forensics import made_traces
 from tests.factories.tables import disc
 
 
-def told(table, tells="label"):
+def significant(table, tells="label"):
     rows = table[(table["tells"] == tells) & (table["p_holm"] < 0.05)]
     return set(rows["trace"])
 
@@ -26,24 +26,24 @@ def test_a_planted_trace_is_named_and_no_other():
     table = forensics_table({"a": made_traces(planted={"jpeg_quality": 1.0})}, 1, 999)
     check_table(table, "report_forensics", "here")
     assert list(table["trace"]) == [*(trace.name for trace in TRACES), MAKING, ALL]
-    assert told(table) == {"jpeg_quality", MAKING, ALL}
+    assert significant(table) == {"jpeg_quality", MAKING, ALL}
     assert answer(table, "jpeg_quality")["auc"] == 1
     assert answer(table, "jpeg_quality")["p_holm"] < 0.05 < answer(table, "noise_air")["p_holm"]
 
 
 def test_nothing_is_named_where_nothing_is_planted():
-    assert told(forensics_table({"a": made_traces(planted={})}, 1, 999)) == set()
+    assert significant(forensics_table({"a": made_traces(planted={})}, 1, 999)) == set()
 
 
 def test_anatomy_counts_in_all_and_not_in_the_making():
     table = forensics_table({"a": made_traces(planted={"field_of_view": 1.0})}, 1, 999)
-    assert told(table) == {"field_of_view", ALL}
+    assert significant(table) == {"field_of_view", ALL}
 
 
 def test_a_word_tells_as_well_and_a_patient_counts_once():
     traces = made_traces(planted={"format": 1.0}, slices=4)
     table = forensics_table({"a": traces}, 1, 999)
-    assert "format" in told(table)
+    assert "format" in significant(table)
     assert answer(table, "format")["patients"] == traces["patient"].nunique()
 
 

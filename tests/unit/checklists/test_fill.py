@@ -125,8 +125,8 @@ def test_numbers_are_those_of_the_tables(rows: list[ChecklistsRow], evidence: Ev
 
 
 def test_a_withheld_text_is_nowhere(evidence: Evidence) -> None:
-    told = replace(evidence, study={"title": "patient H-001"})
-    rows = fill(CHECKLISTS, told, withheld=["title"])
+    written = replace(evidence, study={"title": "patient H-001"})
+    rows = fill(CHECKLISTS, written, withheld=["title"])
     page = render_checklists("A run", CHECKLISTS, rows, has_study=True)
     assert "H-001" not in str(rows) and "H-001" not in page
     assert row_of(rows, "CLAIM 2024", "1")["answer"] == WITHHELD
@@ -161,8 +161,8 @@ def test_heads_of_several_machines_are_named(evidence: Evidence) -> None:
     provenance = {
         model: entry | {"settings": entry["settings"] | voting} for model, entry in evidence.results.provenance.items()
     }
-    told = replace(evidence, results=replace(evidence.results, provenance=provenance))
-    row = row_of(fill(CHECKLISTS, told), "CLAIM 2024", "27")
+    written = replace(evidence, results=replace(evidence.results, provenance=provenance))
+    row = row_of(fill(CHECKLISTS, written), "CLAIM 2024", "27")
     assert row["state"] == VALUE and "three machines of 77 random neurons" in row["answer"]
 
 
@@ -185,7 +185,7 @@ def test_the_full_model_is_its_architecture_and_the_digest_of_its_weights(eviden
     weights = tmp_path / f"models/{name}/stage{stage}/model.keras"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"made")
-    told = replace(evidence, results=replace(evidence.results, folder=tmp_path))
-    answer = row_of(fill(CHECKLISTS, told), "TRIPOD+AI 2024", "22")["answer"]
+    written = replace(evidence, results=replace(evidence.results, folder=tmp_path))
+    answer = row_of(fill(CHECKLISTS, written), "TRIPOD+AI 2024", "22")["answer"]
     assert "resnet50, 25000 parameters" in answer
     assert sha256(b"made").hexdigest() in answer and answer.count("SHA-256") == 1

@@ -75,8 +75,8 @@ def test_the_report_is_as_serious_as_the_page_of_intake(results: RunResults, auc
 
 def test_the_report_cautions_against_it(results: RunResults):
     assert not any("images were made" in statement.text for statement in cautions(results))
-    told = changed(results, forensics=pd.DataFrame(answer_rows("open", format=0.8)))
-    assert [s.text for s in cautions(told) if "images were made" in s.text] == [
+    shown = changed(results, forensics=pd.DataFrame(answer_rows("open", format=0.8)))
+    assert [s.text for s in cautions(shown) if "images were made" in s.text] == [
         "open: how the images were made tells the label, without a lung: file format (AUC 0.80) alone."
     ]
 

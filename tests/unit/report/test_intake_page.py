@@ -143,12 +143,12 @@ def test_what_the_making_tells_is_on_the_page_and_the_page_stays_small(results):
     traces = results.slices["hospital"][["slice", "patient", "label"]]
     made = made_traces(30, planted={"blockiness": 1.0}).drop(columns=["slice", "patient", "label"])
     forensics = pd.DataFrame(answer_rows("hospital", blockiness=0.97))
-    told = replace(results, traces={"hospital": pd.concat([traces, made], axis=1)}, forensics=forensics)
+    shown = replace(results, traces={"hospital": pd.concat([traces, made], axis=1)}, forensics=forensics)
     assert (
         "bad",
         "hospital: how the images were made tells the label, without a lung: JPEG blockiness (AUC 0.97) alone.",
-    ) in stated(told)
-    page = render_intake(told)
+    ) in stated(shown)
+    page = render_intake(shown)
     assert "hospital: what tells the label" in page and "lowest" in page and len(page) < 1_000_000
     assert page.count("<img") == 3 + SHOWN_ON_SHEET + 8
     assert 'id="forensics"' not in render_intake(results)

@@ -117,7 +117,7 @@ class AuditedSample(NamedTuple):
 def with_slices_not_seen(saliency: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
     """Add the test slices that a model never saw, since no lung could be cut out of them.
 
-    The split of segmented slices holds only those with an accepted mask, so what was lost is told by the common split.
+    The split of segmented slices holds only those with an accepted mask. The common split shows what was lost.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """SARS-CoV-2 CT-scan (Soares et al. 2020): PNG slices in two folders, without patients.
 
-The pictures are told by their names, `Covid (n).png` and `Non-Covid (n).png`. A copy of them lies in another public
+Their names mark the pictures, `Covid (n).png` and `Non-Covid (n).png`. A copy of them lies in another public
 repository, in folders `COVID` and `NonCOVID` together with the pictures of other data sets.
 """
 
