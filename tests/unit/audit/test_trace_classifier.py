@@ -97,8 +97,8 @@ def two_classes(n=60):
 
 def test_a_value_that_is_the_label_tells_it():
     labels, patients = two_classes()
-    auc, accuracy, p = answer_of([labels], labels, patients, 1, 99)
-    assert (auc, accuracy, p) == (1, 1, 0.01)
+    auc, accuracy, p, chance = answer_of([labels], labels, patients, 1, 99)
+    assert (auc, accuracy, p) == (1, 1, 0.01) and abs(chance - 0.5) < 0.1
 
 
 def test_a_value_at_both_ends_tells_the_label():
@@ -110,10 +110,10 @@ def test_a_value_at_both_ends_tells_the_label():
     assert answer_of([bins_of_numbers(values)], labels, patients, 1, 19).auc > 0.95
 
 
-def test_three_classes_are_told():
+def test_three_classes_are_predicted():
     labels, patients = np.arange(90) % 3, np.arange(90)
-    auc, accuracy, p = answer_of([labels], labels, patients, 1, 99)
-    assert (auc, accuracy, p) == (1, 1, 0.01)
+    auc, accuracy, p, chance = answer_of([labels], labels, patients, 1, 99)
+    assert (auc, accuracy, p) == (1, 1, 0.01) and abs(chance - 0.5) < 0.1
     half = answer_of([(labels == 2).astype(int)], labels, patients, 1, 99)
     assert half.auc == pytest.approx((1 + 0.75 + 0.75) / 3, abs=0.06) and half.p == 0.01
 

@@ -100,6 +100,6 @@ def test_a_run_of_stage_one_alone_with_unknown_patients_has_a_page(tmp_path: Pat
     page = render_page(changed(results, run=run, leakage=results.leakage.assign(patients_known=0)))
     assert "leakage cannot be excluded" in page
     assert "nothing was adapted" in page
-    assert "no interval could be computed for whole-small_cnn-scratch" in page
+    assert "no interval of the AUC could be computed for whole-small_cnn-scratch" in page
     assert "6 test patients are too few; 10 are needed" in page
     assert "stage 2" not in page.partition("<h2>Words</h2>")[0]
