@@ -15,7 +15,7 @@ from lungsight.intake.aspects import NUMBERS, WORDS, with_aspects
 REQUIRED = ["cohort", "aspect", "patients", "balanced_accuracy"]
 OF_CLASS = "class"  # column, with more than two classes alone
 
-PREDICTS = 0.75  # from this balanced accuracy on, readers are told
+PREDICTS = 0.75  # from this balanced accuracy on, a finding is stated
 
 
 def predictability_of_cohorts(cases: Mapping[str, pd.DataFrame], positive: str) -> pd.DataFrame:

@@ -222,7 +222,7 @@ def unseen(results: RunResults, model: Model, cohort: str) -> Iterator[Gap]:
     if single := single_class_sources(results.slices[cohort]):
         sources = listed([plain(name) for name in single])
         yield Gap(
-            f"{sources}: one class only, so source and disease cannot be told apart there.",
+            f"{sources}: one class only, so source and disease cannot be separated there.",
             f"cohorts/{cohort}/slices.tsv",
         )
 

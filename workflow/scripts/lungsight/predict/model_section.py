@@ -173,5 +173,5 @@ def _field_of_view(images: dict[str, list[float]] | None) -> str:
 
 
 def detector_sentence(reference: Record) -> str:
-    """Say how often a scan of the training's own kind is flagged; how far it lies is told with each scan."""
+    """Say how often a scan of the training's own kind is flagged; each scan says how far it lies."""
     return str(reference.get("training_distribution", {}).get("sentence", "How often this alarm is false is unknown."))

@@ -53,7 +53,7 @@ class TraceExamples(NamedTuple):
 
 
 class AnswersOfCohort(NamedTuple):
-    """What the page shows of one cohort, or of two that are told apart. chart: "" where nothing was tested."""
+    """What the page shows of one cohort, or of two that are compared. chart: "" where nothing was tested."""
 
     name: str
     question: str
