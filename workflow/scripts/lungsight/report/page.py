@@ -16,6 +16,7 @@ from lungsight.report.sections import (
     aggregation,
     attention_differences,
     calibration,
+    class_metrics,
     cohort_flow,
     cohorts,
     confusion_matrices,
@@ -30,6 +31,7 @@ from lungsight.report.sections import (
     model_pairs,
     occlusion_tests,
     outcomes,
+    pairs,
     performance,
     provenance,
     quality_control,
@@ -103,6 +105,7 @@ PARTS = (
             Section("subgroups", subgroups.section, "By source, scanner, kernel and contrast", folded=True),
             Section("calibration", calibration.section, "Calibration of the probabilities", folded=True),
             Section("confusion_matrices", confusion_matrices.section, "Confusion matrices, by slice", folded=True),
+            Section("class_metrics", class_metrics.section, "Each class against the rest", folded=True),
             Section("training_curves", training_curves.section, "Training curves", folded=True),
         ),
         models=True,
@@ -112,6 +115,7 @@ PARTS = (
         "Do the models look at the lung?",
         (
             Section("verdicts", verdicts.section),
+            Section("pairs", pairs.section, "Pairs of classes"),
             Section(
                 "attention_differences",
                 attention_differences.section,
