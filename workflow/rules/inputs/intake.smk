@@ -86,9 +86,9 @@ def conversion_settings(wildcards):
 
 
 def forensics_settings(wildcards):
-    """What the config says of the files that a cohort's traces are read from."""
-    format = config["cohorts"][wildcards.cohort]["format"]
-    return as_json({"format": format, "shards": number_of_shards(wildcards.cohort)})
+    """What the config says of the images that a cohort's traces are measured on."""
+    format, harmonise = config["cohorts"][wildcards.cohort]["format"], config["intake"]["harmonise"]
+    return as_json({"format": format, "shards": number_of_shards(wildcards.cohort), "harmonise": harmonise})
 
 
 def digest_of_rows(wildcards):
