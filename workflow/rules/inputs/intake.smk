@@ -66,6 +66,12 @@ def threads_of_shard(wildcards):
     return threads_for(len(rows_of_shard(wildcards)), format, config["intake"]["threads"])
 
 
+def threads_of_cohort(wildcards):
+    """Cases of a cohort that are scored at once."""
+    cohort = config["cohorts"][wildcards.cohort]
+    return threads_for(len(ROWS[wildcards.cohort]), cohort["format"], config["intake"]["threads"])
+
+
 def digest_of_shard(wildcards):
     """Digest of what a shard converts, in any order: an edit of a label or a patient, or sorting, reruns nothing."""
     rows = rows_of_shard(wildcards)
