@@ -27,7 +27,7 @@ from lungsight.training.pipelines import Pipeline, input_views_of, pipelines_of,
 from lungsight.training.published_models import recipe_of, training_settings
 from tests.factories.audit import made_audit, made_metadata
 from tests.factories.forensics import made_answers
-from tests.factories.tables import POSITIVE, disc, made_cohort, made_manifest, made_slice, made_split
+from tests.factories.tables import NEGATIVE, POSITIVE, disc, made_cohort, made_manifest, made_slice, made_split
 from tests.factories.workspace import Workspace
 
 SIZE, GRID = 64, 8
