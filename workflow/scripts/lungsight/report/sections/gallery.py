@@ -72,8 +72,7 @@ def galleries(results: RunResults) -> list[Gallery]:
 def _gallery(results: RunResults, model: Model, pictures: list[tuple[str, Picture]]) -> Gallery:
     summary, folder = results.summaries[model], results.folder / f"explain/{model[0]}/stage{model[1]}"
     available = len(summary["overlays"]["pictures"])
-    many, labels = results.many_classes, results.run["labels"]
-    groups = by_class(pictures, labels) if many else by_outcome(pictures, summary)
+    groups = by_class(pictures, results.run["labels"]) if results.many_classes else by_outcome(pictures, summary)
     return Gallery(*model, mean_picture(folder, summary), groups, len(pictures), available)
 
 
