@@ -26,12 +26,17 @@ def test_every_section_has_a_module_and_a_template_of_its_name() -> None:
             assert (HERE / section_template(section.name)).is_file()
 
 
+# Sections that show nothing where there are two classes.
+OF_MANY_CLASSES = {"class_metrics", "pairs"}
+
+
 def test_sections_stand_in_order_under_their_parts_and_every_link_has_a_target(page: str) -> None:
     identifiers = re.findall(r'(?<!svg) id="([a-z][a-z_-]+)"', re.sub(r"(?s)<svg.*?</svg>", "", page))
     assert len(set(identifiers)) == len(identifiers)
     assert set(re.findall(r'<a href="#([^"]+)"', page)) == {part.name for part in PARTS} <= set(identifiers)
     shown = [name for name in identifiers if name in {section.name for part in PARTS for section in part.sections}]
-    assert shown == [section.name for part in PARTS for section in part.sections]
+    of_two = [section.name for part in PARTS for section in part.sections if section.name not in OF_MANY_CLASSES]
+    assert shown == of_two
 
 
 def test_the_page_stands_alone_and_is_small(page: str) -> None:
