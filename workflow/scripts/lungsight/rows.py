@@ -455,6 +455,17 @@ class LeakagePredictionsRow(TypedDict):
     probability: float
 
 
+class LungsRow(TypedDict):
+    """Row of the table `lungs`."""
+
+    cohort: str
+    row: int
+    case: str
+    status: str
+    classical_dice: float
+    reason: str
+
+
 class ManifestRow(TypedDict):
     """Row of the table `manifest`."""
 
@@ -1190,6 +1201,15 @@ class SystemsRow(TypedDict):
     printed_recall: float
     printed_unnamed: float
     printed_note: str
+
+
+class TakenLungsRow(TypedDict):
+    """Row of the table `taken_lungs`."""
+
+    case: str
+    status: str
+    classical_dice: float
+    reason: str
 
 
 class ThesisRow(TypedDict):

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
 from lungsight.intake.cohort_table import IdCounts, TableRow, count_ids
-from lungsight.segmentation.settings import mask_origin
+from lungsight.segmentation.settings import cohorts_with_lungs, mask_origin
 from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models
 from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
@@ -74,7 +74,9 @@ class RunDescription(TypedDict):
     labels
         The positive class, then the other.
     mask_origin
-        "trained", "given" or "classical".
+        "trained", "given", "classical" or "own".
+    own_lungs
+        Cohorts whose tables name lung masks.
     pipelines
         Input view, architecture and weights of each, in the config's order.
     systems
@@ -97,6 +99,7 @@ class RunDescription(TypedDict):
     has_contours: bool
     has_masks: bool
     mask_origin: str
+    own_lungs: list[str]
     pipelines: list[list[str]]
     systems: dict[str, PublishedModelDescription]
     stages: list[int]
@@ -125,8 +128,8 @@ def describe_intake(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow
     return IntakeDescription(title=title, window=window, labels=labels, cohorts=cohorts, ids=ids)
 
 
-def describe_run(config: dict[str, Any]) -> RunDescription:
-    """Describe a complete config for the report."""
+def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] | None = None) -> RunDescription:
+    """Describe a complete config, and the rows of its tables, for the report."""
     origin = mask_origin(config)
     has_contours = bool(cohorts_with_role(config, "segmentation"))
     has_masks = has_contours or origin != "trained"
@@ -139,6 +142,7 @@ def describe_run(config: dict[str, Any]) -> RunDescription:
         has_contours=has_contours,
         has_masks=has_masks,
         mask_origin=origin,
+        own_lungs=cohorts_with_lungs(rows or {}),
         pipelines=[list(pipeline) for pipeline in pipelines_of(config)],
         systems={name: describe_published_model(name) for name in config["pipelines"]["systems"]},
         stages=stages_of(config) if has_masks else [],
@@ -258,6 +262,8 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
     yield from ["report/forensics.tsv"] if labelled else []
     if run["has_contours"]:
         yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png", "worst.png"))
+    if run["own_lungs"]:
+        yield "report/lungs.tsv"
     if run["has_masks"]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
         yield from ["report/selection.tsv"] if labelled else []

@@ -30,6 +30,7 @@ from lungsight.report.sections import (
     model_pairs,
     occlusion_tests,
     outcomes,
+    own_lungs,
     performance,
     provenance,
     quality_control,
@@ -153,7 +154,14 @@ PARTS = (
             Section("leakage_inflation", leakage_inflation.section, "Leakage inflation"),
         ),
     ),
-    Part("lung-segmentation", "Lung segmentation", (Section("segmentation", segmentation.section),)),
+    Part(
+        "lung-segmentation",
+        "Lung segmentation",
+        (
+            Section("segmentation", segmentation.section),
+            Section("own_lungs", own_lungs.section, "Lung masks that the tables name"),
+        ),
+    ),
     Part("methods", "How it was made", (Section("provenance", provenance.section),)),
     Part("words", "Words", (Section("glossary", glossary.section),)),
 )
