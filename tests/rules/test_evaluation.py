@@ -58,6 +58,30 @@ def test_performance_differences(tmp_path: Path) -> None:
     assert row["difference"] == pytest.approx(right[1] - right[0])
 
 
+def test_evaluate_ensembles(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    names = ["whole-small_cnn-scratch", "whole-small_cnn-imagenet"]
+    space.config["pipelines"] |= {"weights": ["scratch", "imagenet"], "ensembles": {"both": names}}
+    space.write_config()
+    made_predictions(space, names)
+    space.must_run("evaluate_ensembles", "report/ensembles.tsv")
+    table = read_table(space.run_folder / "report/ensembles.tsv", "ensembles")
+    assert list(zip(table["stage"], table["cohort"], table["unit"], strict=True)) == [
+        *[(1, cohort, unit) for cohort in ("curated", "hospital") for unit in ("slice", "patient")],
+        *[(2, "hospital", unit) for unit in ("slice", "patient")],
+    ]
+    ranked = table[table["rank"].notna()]
+    assert list(zip(ranked["stage"], ranked["cohort"], strict=True)) == [(1, "curated"), (2, "hospital")]
+    assert set(ranked["ranked"]) == {3} and set(ranked["compared_with"]) <= set(names)
+    # Two patients of each class decide nothing, so the members weigh equally.
+    assert set(table["member_weights"]) == {"0.5000 0.5000"}
+    assert table["note"].str.contains("3 are needed").all()
+    combined = read_table(space.run_folder / "ensembles/both/stage2/predictions/hospital.tsv", "predictions")
+    test = combined[combined["split"] == "test"]
+    [row] = table[(table["stage"] == 2) & (table["unit"] == "slice")].to_dict("records")
+    assert row["roc_auc"] == pytest.approx(roc_auc_score(test["label"] == POSITIVE, test["probability"]))
+
+
 def test_evaluate_model(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     slices = made_cohort(space.run_folder, "curated", patients=16, slices=2, size=SIZE)

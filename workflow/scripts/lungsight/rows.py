@@ -279,6 +279,75 @@ class DuplicatesRow(TypedDict):
     label_conflict: int
 
 
+class EnsemblesRow(TypedDict):
+    """Row of the table `ensembles`."""
+
+    ensemble: str
+    members: str
+    member_weights: str
+    temperatures: str
+    note: str
+    stage: int
+    cohort: str
+    unit: str
+    rank: float
+    ranked: float
+    compared_with: str
+    difference: float
+    difference_lo: float
+    difference_hi: float
+    p: float
+    p_holm: float
+    threshold: float
+    n: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    accuracy: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    roc_auc: float
+    pr_auc: float
+    brier: float
+    ece: float
+    accuracy_lo: float
+    accuracy_hi: float
+    precision_lo: float
+    precision_hi: float
+    recall_lo: float
+    recall_hi: float
+    specificity_lo: float
+    specificity_hi: float
+    f1_lo: float
+    f1_hi: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    pr_auc_lo: float
+    pr_auc_hi: float
+    brier_lo: float
+    brier_hi: float
+    ece_lo: float
+    ece_hi: float
+    macro_f1: NotRequired[float]
+    macro_f1_lo: NotRequired[float]
+    macro_f1_hi: NotRequired[float]
+    macro_auc: NotRequired[float]
+    macro_auc_lo: NotRequired[float]
+    macro_auc_hi: NotRequired[float]
+    hand_till: NotRequired[float]
+    hand_till_lo: NotRequired[float]
+    hand_till_hi: NotRequired[float]
+    balanced_accuracy: NotRequired[float]
+    balanced_accuracy_lo: NotRequired[float]
+    balanced_accuracy_hi: NotRequired[float]
+    kappa: NotRequired[float]
+    kappa_lo: NotRequired[float]
+    kappa_hi: NotRequired[float]
+
+
 class FlowRow(TypedDict):
     """Row of the table `flow`."""
 

@@ -89,6 +89,8 @@ class RunDescription(TypedDict):
         The run's unit of splitting, or slice where one cohort is split so.
     leakage_pipelines
         Names of the pipelines whose leakage inflation is measured.
+    ensembles
+        Names of the ensembles of pipelines.
     """
 
     title: str
@@ -106,6 +108,7 @@ class RunDescription(TypedDict):
     settings: dict[str, Any]
     split_unit: str
     leakage_pipelines: list[str]
+    ensembles: list[str]
 
 
 def shown(settings: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +160,7 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         },
         split_unit=_worst_split_unit(config),
         leakage_pipelines=[pipeline.name for pipeline in leakage_pipelines(config)],
+        ensembles=list(config["pipelines"]["ensembles"]),
     )
 
 
@@ -273,6 +277,7 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from ("report/metrics.tsv", "report/saliency.tsv")
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
+        yield from ["report/ensembles.tsv"] if run["ensembles"] else []
     for name, stage in models_of(run):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
         yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))

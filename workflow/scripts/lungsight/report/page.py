@@ -20,6 +20,7 @@ from lungsight.report.sections import (
     cohorts,
     confusion_matrices,
     distrust,
+    ensembles,
     examples,
     gallery,
     glossary,
@@ -97,6 +98,7 @@ PARTS = (
         (
             Section("performance", performance.section),
             Section("ranking", ranking.section, "All pipelines, ranked"),
+            Section("ensembles", ensembles.section, "Ensembles of pipelines"),
             Section("adaptation", adaptation.section, "Gain by training on the target cohort"),
             Section("thesis", thesis.section, "Comparison with the thesis"),
             Section("model_pairs", model_pairs.section, "Pairs of models on the same patients", folded=True),

@@ -41,7 +41,8 @@ class RunResults:
         By cohort.
     splits
         By (cohort, input view).
-    lungs, segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
+    lungs, segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis,
+    ensembles
         The tables of these names.
     label_predictability
         report/intake_labels.tsv.
@@ -62,6 +63,7 @@ class RunResults:
     manifests: dict[str, pd.DataFrame] = field(default_factory=dict)
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     lungs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
     label_predictability: pd.DataFrame = field(default_factory=pd.DataFrame)
     selection: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -194,6 +196,8 @@ def _with_models(results: RunResults) -> RunResults:
     if run["leakage_pipelines"]:
         inflation = read_table(tables / "leakage_inflation.tsv", schema="leakage_inflation")
         results = replace(results, leakage_inflation=inflation)
+    if run["ensembles"]:
+        results = replace(results, ensembles=read_table(tables / "ensembles.tsv", schema="ensembles"))
     return replace(
         results,
         splits={
