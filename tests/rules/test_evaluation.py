@@ -58,6 +58,25 @@ def test_performance_differences(tmp_path: Path) -> None:
     assert row["difference"] == pytest.approx(right[1] - right[0])
 
 
+def test_decision_curves(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    made_predictions(space, ["whole-small_cnn-scratch"])
+    space.must_run("decision_curves", "report/decision_curves.tsv")
+    table = read_table(space.run_folder / "report/decision_curves.tsv", "decision_curves")
+    assert table.groupby(["stage", "cohort"]).size().to_dict() == {
+        (1, "curated"): 19,
+        (1, "hospital"): 19,
+        (2, "hospital"): 19,
+    }
+    path = space.run_folder / "models/whole-small_cnn-scratch/stage2/predictions/hospital.tsv"
+    predictions = read_table(path, "predictions").query("split == 'test'")
+    patients = predictions.groupby(["patient", "label"])["probability"].mean().reset_index()
+    positive, acted = patients["label"] == POSITIVE, patients["probability"] >= 0.2
+    wanted = (positive & acted).mean() - (~positive & acted).mean() / 4
+    [row] = table.query("stage == 2 and threshold == 0.2").to_dict("records")
+    assert row["net_benefit"] == pytest.approx(wanted) and row["n"] == len(patients)
+
+
 def test_evaluate_ensembles(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     names = ["whole-small_cnn-scratch", "whole-small_cnn-imagenet"]
@@ -189,7 +208,7 @@ def test_selection_table(finished: Workspace) -> None:
 
 def test_evaluate(finished: Workspace) -> None:
     tables = ("performance_differences", "evaluate_subgroups", "evaluation_tables", "selection_table", "class_tables")
-    finished.must_reach("evaluate", "metrics_table", *tables)
+    finished.must_reach("evaluate", "metrics_table", "decision_curves", *tables)
     made = {path.stem for path in (finished.run_folder / "report").glob("*.tsv")}
     assert {
         "metrics",
@@ -200,6 +219,7 @@ def test_evaluate(finished: Workspace) -> None:
         "selection",
         "classes",
         "confusion",
+        "decision_curves",
     } <= made
 
 

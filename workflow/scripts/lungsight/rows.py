@@ -234,6 +234,29 @@ class ConvertedSlicesRow(TypedDict):
     blank: int
 
 
+class DecisionCurvesRow(TypedDict):
+    """Row of the table `decision_curves`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    threshold: float
+    n: int
+    n_positive: int
+    net_benefit: float
+    net_benefit_lo: float
+    net_benefit_hi: float
+    act_on_all: float
+    act_on_all_lo: float
+    act_on_all_hi: float
+    gain: float
+    gain_lo: float
+    gain_hi: float
+
+
 class DecisionsRow(TypedDict):
     """Row of the table `decisions`."""
 
