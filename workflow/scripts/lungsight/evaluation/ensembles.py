@@ -143,7 +143,7 @@ def fit_ensemble(tables: Mapping[str, pd.DataFrame], labels: Sequence[str]) -> E
     validation = {name: table[table["split"] == "val"] for name, table in shared_rows(tables).items()}
     first = validation[members[0]]
     size = {"slices": len(first), "patients": first["patient"].nunique()}
-    fewest = first.groupby("label")["patient"].nunique().reindex(labels, fill_value=0).min()
+    fewest = first.groupby("label")["patient"].nunique().reindex(list(labels), fill_value=0).min()
     equal = [1 / len(members)] * len(members)
     if fewest < MIN_PATIENTS:
         note = (
@@ -176,4 +176,6 @@ def combine(ensemble: Ensemble, tables: Mapping[str, pd.DataFrame], labels: Sequ
     logs = _log_probabilities(rows, labels, ensemble.temperatures)
     combined = np.exp(log_softmax(np.tensordot(np.array(ensemble.weights), logs, axes=1), axis=1))
     table = with_probabilities(rows[ensemble.members[0]][IDENTITY], combined)
-    return table.assign(predicted=[labels[place] for place in combined.argmax(axis=1)]) if len(labels) > 2 else table
+    if len(labels) <= 2:
+        return table
+    return table.assign(predicted=np.array(labels, dtype=object)[combined.argmax(axis=1)])

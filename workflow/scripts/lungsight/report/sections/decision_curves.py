@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lungsight.report.charts import BLUE, GREY, ORANGE, STYLE, as_svg
-from lungsight.report.results import RunResults
+from lungsight.report.results import RunResults, model_of
 from lungsight.wording import listed
 
 LOWEST = -0.1  # of the chart, as a share of its height: below, all curves are of no use
@@ -20,8 +20,8 @@ def section(results: RunResults) -> dict[str, Any] | None:
     table = results.on_training_cohort(results.evaluation["decision_curves"])
     if table.empty:
         return None
-    models = table.groupby(["pipeline", "stage"], sort=False)
-    useful = [f"{results.model_name((name, stage))}: {in_words(curve)}" for (name, stage), curve in models]
+    curves = [curve for _, curve in table.groupby(["pipeline", "stage"], sort=False)]
+    useful = [f"{results.model_name(model_of(curve.iloc[0]))}: {in_words(curve)}" for curve in curves]
     return {"curves": Markup(decision_charts(results, table)), "useful": useful}
 
 

@@ -22,7 +22,7 @@ def section(results: RunResults) -> dict[str, Any] | None:
         counts = len(masks), len(taken), len(masks) - len(taken), int((taken["reason"] != "").sum())
         rows.append([text(str(cohort)), *map(whole, counts), decimal(taken["classical_dice"].min(), 3)])
     refused = table[table["status"] == "refused"]
-    reasons = [[text(row.cohort), whole(row.row), text(row.reason)] for row in refused.itertuples()]
+    reasons = [[text(row["cohort"]), whole(row["row"]), text(row["reason"])] for _, row in refused.iterrows()]
     where = [("Cohort", ""), ("Row", "of its table, the header not counted"), ("Reason", "")]
     return {
         "taken": PageTable("own-lungs", "Lung masks that the tables name", headings, rows),
