@@ -41,6 +41,7 @@ REPORT_RULES = (
         "performance_differences",
         "evaluate_subgroups",
         "evaluation_tables",
+        "decision_curves",
         "selection_table",
     ),
     *("rank_pipelines", "write_report", "report"),

@@ -103,6 +103,14 @@ def with_a_skipped_row(project: Project) -> None:
     )
 
 
+def with_a_lung_mask(project: Project) -> None:
+    project.scan("hospital/lungs.nii.gz").touch()
+    project.edit_table(
+        "hospital",
+        lambda lines: [lines[0] + "\tlungs", *(f"{line}\t" for line in lines[1:-1]), lines[-1] + "\tlungs.nii.gz"],
+    )
+
+
 def with_a_new_scan(project: Project) -> None:
     shutil.copytree(project.scan("hospital/scan-001"), project.scan("hospital/scan-009"))
     project.edit_table("hospital", lambda lines: [*lines, "H009\tscan-009\tNon Covid"])
@@ -212,6 +220,11 @@ EDITS = {
         overwritten(PICTURE),
         ONE_SHARD | {"measure_forensics": 1},
         {"convert_annotated", "nnunet_train"},
+    ),
+    "a lung mask of the user's": (
+        with_a_lung_mask,
+        {"take_lungs": 1, "segment_shard": 1, "lungs_table": 1, "write_report": 1},
+        CONVERSION | {"gather_cohort", "nnunet_train", "measure_forensics"},
     ),
     "contours overwritten": (overwritten(CONTOURS), {"convert_annotated": 1, "nnunet_train": 1}, {"convert"}),
     "data moved": (with_the_data_elsewhere, {}, None),

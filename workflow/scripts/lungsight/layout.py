@@ -15,6 +15,8 @@ NIFTI = "nifti"  # <shard>/<case>.nii.gz
 PNG = "png"  # <shard>/<slice>.png
 TRUTH = "truth"  # <shard>/<case>.nii.gz, the lung by contours
 LESIONS = "lesions"  # <shard>/<case>.nii.gz
+LUNGS = "lungs"  # <shard>/<case>.nii.gz, the user's own lung masks
+TAKEN_LUNGS = "lungs.tsv"  # in lungs/<shard>/: what became of each
 
 # models/<pipeline>/stage<k>/
 MODEL = "model.keras"

@@ -21,7 +21,7 @@ from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_sh
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
-OPTIONAL = ("source", "mask", "lesion", "split", "skip")
+OPTIONAL = ("source", "mask", "lesion", "lungs", "split", "skip")
 COLUMNS = ("patient", "path", "label", "note", *OPTIONAL)  # a note is written by a layout
 _ENDING = "(s|es|ed|ped|ted|ping|ting|ing|set|file|path)?"  # of a word that means the column: masks, skipped, splitting
 _NEAR = 0.8  # difflib's ratio from which a word is a misspelt one: soruce, lession
@@ -31,6 +31,10 @@ _MOST_ERRORS_SHOWN = 20
 _SHORTEST_NAME = 3  # characters; a shorter source may equal a patient's id by chance, since both are often numbers
 _DATE = re.compile(
     r"(?<!\d)((19|20)\d\d[01]\d[0-3]\d|(19|20)\d\d([-./_])[01]?\d\4[0-3]?\d|[0-3]?\d([-./_])[01]?\d\5(19|20)\d\d)(?!\d)"
+)
+# Endings of what is no mask of a scan. DICOM files have any ending, and a file of a folder may have none.
+_OTHER_FILE = re.compile(
+    r"\.(png|jpe?g|tiff?|bmp|gif|webp|txt|[ct]sv|xlsx?|ods|json|xml|pdf|docx?|zip|tar|tgz|7z|rar|mat|np[yz]|h5|pkl|stl|obj)$"
 )
 _UID = re.compile(r"\d+(\.\d+){5,}")
 _PATH = re.compile(r"[/~.]|[A-Za-z]:|.*\\", re.DOTALL)  # absolute, below a home, relative, or of Windows
@@ -46,7 +50,7 @@ class TableRow:
         Number of the row, from 1.
     patient : str
         The user's name of the patient; "" where patients are unknown.
-    path, mask, lesion : str
+    path, mask, lesion, lungs : str
         Relative to the cohort's root; "" where there is none.
     label : str
         Name of the class; "" in a segmentation cohort.
@@ -72,6 +76,7 @@ class TableRow:
     skip: str = ""
     note: str = ""
     lesion: str = ""
+    lungs: str = ""
     normalised: bool = False
 
     @property
@@ -131,6 +136,7 @@ def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], p
         skip=_publishable(skip if is_skipped(skip) else "", SKIPPED, "left out by the table's column skip"),
         note=_publishable(fields.get("note", ""), NOTES, "the table has a note on it"),
         lesion=fields.get("lesion", ""),
+        lungs=fields.get("lungs", ""),
         normalised=patient_ids == NORMALISE,
     )
 
@@ -317,7 +323,7 @@ def _check_rows(
             places[number] = str(_real_place(root / normal_path, root) if _is_there(cohort) else root / normal_path)
         row_of_path.setdefault(normal_path, number)
         rows.append(row)
-    wrong += _problems_of_overlap(places)
+    wrong += _problems_of_overlap(places) + _shared_lungs(rows)
     if not rows and not wrong:
         wrong.append("it has a header and no rows.")
     return rows, wrong
@@ -372,7 +378,7 @@ def _problems(
         problems.append(_label_error(fields["label"], labels))
     if row.split not in SPLITS:
         problems.append(f"split {row.split!r} is none of train, val, test.")
-    for column, path in (("path", row.path), ("mask", row.mask), ("lesion", row.lesion)):
+    for column, path in (("path", row.path), ("mask", row.mask), ("lesion", row.lesion), ("lungs", row.lungs)):
         if not path:
             if column == "path" or (column == "mask" and cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")
@@ -380,7 +386,31 @@ def _problems(
             problems.append(f"{column} {problem}")
         elif _is_there(cohort) and not row.skip:
             problems += _problems_on_disk(column, path, root)
+    if row.lungs and not row.skip and (problem := _problem_of_lungs(row.lungs, cohort["format"])):
+        problems.append(problem)
     return problems
+
+
+def _problem_of_lungs(path: str, format: str) -> str:
+    """Say why a file is no lung mask by the ending of its name; "" if it may be one. DICOM files have any ending."""
+    name = PurePosixPath(path).name.lower()
+    if format == "png":
+        return "" if name.endswith(".png") else "lungs of a picture is a PNG of its size, and this is no .png."
+    if _OTHER_FILE.search(name):
+        return "lungs of a scan is a NIfTI, NRRD, MetaImage, DICOM SEG or RTSTRUCT; this is none by its ending."
+    return ""
+
+
+def _shared_lungs(rows: Sequence[TableRow]) -> list[str]:
+    """List rows whose lung mask another row of another patient names, a sentence each."""
+    first: dict[str, TableRow] = {}
+    wrong = []
+    for row in rows:
+        if row.lungs and not row.skip:
+            other = first.setdefault(os.path.normpath(row.lungs), row)
+            if other is not row and not (row.patient and row.person == other.person):
+                wrong.append(f"row {row.row}: lungs is the mask of row {other.row}, which is of another patient.")
+    return wrong
 
 
 def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
