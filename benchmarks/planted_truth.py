@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import keras
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from lungsight.audit.fair_sample import audited_sample
 from lungsight.audit.intervals import sanity_rows, shortcut_rows
@@ -24,9 +25,9 @@ from lungsight.audit.interventions import Extents
 from lungsight.audit.model_audit import AuditSettings, audit
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.rows import Estimate
-from lungsight.audit.sanity_checks import prediction_sign
 from lungsight.audit.verdict import Evidence, Verdict, decide, evidence_of
-from lungsight.demo.cohort import POSITIVE
+from lungsight.classes import Classes
+from lungsight.demo.cohort import NEGATIVE, POSITIVE
 from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
 from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.explain.explanation import SliceImages, outcomes
@@ -44,6 +45,7 @@ HEAD = {"image_size": 64, "head_units": 32, "head_activation": "relu", "batch_no
 EPOCHS = 12
 PATIENTS = {"train": 64, "val": 8, "test": 40}
 RESAMPLES = 1000
+CLASSES = Classes.of([POSITIVE, NEGATIVE])
 # The config's defaults, on a smaller sample.
 SETTINGS = AuditSettings(
     Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1), sample=24, draws=3, steps=10
@@ -88,7 +90,7 @@ def enrichment_of(outputs: ModelOutputs, slices: SliceImages, seed: int) -> Esti
     """Estimate the mean enrichment of Grad-CAM over the usable slices, as report/saliency.tsv does."""
     slices = slices.take(np.flatnonzero(slices.usable))
     predictions = outputs(slices.images)
-    maps = upsample_bilinear(predictions.maps(prediction_sign(predictions)), slices.masks.shape[1:])
+    maps = upsample_bilinear(predictions.maps(predictions.numbers), slices.masks.shape[1:])
     values = enrichment(maps, slices.masks)[:, None]
     return Estimate(*(float(part[0]) for part in mean_with_interval(values, slices.table["patient"], RESAMPLES, seed)))
 
@@ -98,11 +100,11 @@ def examine(
 ) -> Examined:
     """Audit a model on test slices. Those whose mask was not accepted are left out."""
     sources = pd.Series("phantom", index=slices.table["slice"])
-    found = audit(outputs, slices, sources, settings, seed)
+    found = audit(outputs, slices, sources, CLASSES, settings, seed)
     shortcuts = shortcut_rows(found.logits, found.sources, POSITIVE, RESAMPLES, seed)
     rows = pd.DataFrame([*shortcuts, *sanity_rows(found.sanity, RESAMPLES, seed)])
     of_slices = slices.table[["patient", "label"]].assign(
-        outcome=outcomes(slices.table["label"], outputs(slices.images).probability, POSITIVE),
+        outcome=outcomes(slices.table["label"], expit(outputs(slices.images).logits[:, 0]), POSITIVE),
         reason=np.where(slices.usable, "", REJECTED),
     )
     sample = audited_sample(of_slices, RESAMPLES, seed)

@@ -15,7 +15,7 @@ from lungsight.audit.sanity_checks import SliceValues
 from lungsight.audit.tables import read_audit, read_comparisons, read_verdicts
 from lungsight.run_description import RunDescription
 from lungsight.tables import write_table
-from tests.factories.tables import POSITIVE
+from tests.factories.tables import NEGATIVE, POSITIVE
 
 
 def made_logits(test: pd.DataFrame, of_lung: float, rng: np.random.Generator) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def made_metadata(path: Path, split: pd.DataFrame, config: dict) -> None:
     numbers = np.arange(len(split), dtype=float)[:, None] % 3
     groups = {"position": numbers, "image size": np.full((len(split), 2), 64.0)}
     rows = metadata_rows(
-        split, groups, np.ones(len(split), bool), POSITIVE, config["report"]["bootstrap"], config["seed"]
+        split, groups, np.ones(len(split), bool), [POSITIVE, NEGATIVE], config["report"]["bootstrap"], config["seed"]
     )
     write_table(path, rows, schema="audit")
 

@@ -111,6 +111,14 @@ def with_a_lung_mask(project: Project) -> None:
     )
 
 
+def with_a_class_more(project: Project) -> None:
+    """Three patients of the hospital turn out to be of a class of its own."""
+    project.edit_table(
+        "hospital", lambda lines: [*lines[:-3], *(line.rpartition("\t")[0] + "\tcap" for line in lines[-3:])]
+    )
+    project.edit(labels=LABELS | {"CAP": ["cap"]})
+
+
 def with_a_new_scan(project: Project) -> None:
     shutil.copytree(project.scan("hospital/scan-001"), project.scan("hospital/scan-009"))
     project.edit_table("hospital", lambda lines: [*lines, "H009\tscan-009\tNon Covid"])
@@ -207,6 +215,19 @@ EDITS = {
         with_another_label,
         {"gather_cohort": 1, "make_split": 2, "train_stage": 4, "gather_forensics": 1, "forensics_table": 1},
         CONVERSION | LUNGS | {"measure_forensics"},
+    ),
+    # The networks get another head, and the hospital another split; images, masks and the split of the others stay.
+    "a class more": (
+        with_a_class_more,
+        {
+            "gather_cohort": 1,
+            "train_stage": 8,
+            "explain_stage": 8,
+            "audit_stage": 8,
+            "pairs_table": 1,
+            "class_curves": 1,
+        },
+        CONVERSION | LUNGS | {"image_cache", "qc_scores", "measure_forensics"},
     ),
     "a corrected patient": (with_another_patient, {"gather_cohort": 1, "make_split": 2}, CONVERSION | LUNGS),
     "spellings of ids that nobody uses": (setting(patient_ids="exact"), set(), DEAR | {"gather_cohort", "make_split"}),

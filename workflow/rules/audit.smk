@@ -1,11 +1,13 @@
 """Audit: what each model still predicts when a part of the slice is replaced, and the verdict on it."""
 
-from lungsight.run_description import audit_inputs, ranking_inputs
+from lungsight.run_description import audit_inputs, pairs_inputs, ranking_inputs
+
+# With more than two classes, each slice gets a part of every other class in turn.
+SWAP_LOGITS = [f"{EXPLANATION}/swap_logits.tsv"] if len(config["labels"]) > 2 else []
 
 
 rule audit_stage:
     input:
-        classes=two_classes_alone,
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
@@ -17,6 +19,7 @@ rule audit_stage:
         logits=f"{EXPLANATION}/intervention_logits.tsv",
         sources=f"{EXPLANATION}/source_predictions.tsv",
         sanity=f"{EXPLANATION}/sanity_values.tsv",
+        swaps=SWAP_LOGITS,
     log:
         f"{RESULTS}/logs/audit_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -47,6 +50,7 @@ rule audit_intervals:
         logits=f"{EXPLANATION}/intervention_logits.tsv",
         sources=f"{EXPLANATION}/source_predictions.tsv",
         sanity=f"{EXPLANATION}/sanity_values.tsv",
+        swaps=SWAP_LOGITS,
     output:
         shortcuts=f"{EXPLANATION}/shortcuts.tsv",
         sanity=f"{EXPLANATION}/sanity.tsv",
@@ -89,7 +93,6 @@ rule forensics_table:
 
 rule metadata_classifier:
     input:
-        classes=two_classes_alone,
         split=f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv",
         slices=f"{COHORT}/slices.tsv",
         cases=f"{COHORT}/cases.tsv",
@@ -110,10 +113,39 @@ rule metadata_classifier:
         code=code("metadata_classifier"),
         cohort=folder(COHORT),
         images=folder(IMAGES),
-        statistics=as_json(STATISTICS),
+        statistics=as_json(
+            {"labels": list(config["labels"]), **{name: STATISTICS[name] for name in ("resamples", "seed")}}
+        ),
     shell:
         "python {params.program:q} --split {input.split} --cohort {params.cohort} --images {params.images}"
         " --manifest {input.manifest} --statistics {params.statistics:q} --table {output} > {log} 2>&1"
+
+
+if len(config["labels"]) > 2:
+
+    rule pairs_table:
+        input:
+            results=expand(f"{RESULTS}/{{path}}", path=pairs_inputs(RUN)),
+        output:
+            report(
+                f"{RESULTS}/report/pairs.tsv",
+                caption="../report/pairs.rst",
+                category="Tables",
+                labels={"table": "does each model look at the lung, by pairs of classes"},
+            ),
+        log:
+            f"{RESULTS}/logs/pairs_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/pairs_table.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            program=program("pairs_table"),
+            code=code("pairs_table"),
+            results=folder(RESULTS),
+            run=as_json(RUN),
+        shell:
+            "python {params.program:q} --results {params.results:q} --run {params.run:q} --pairs {output} > {log} 2>&1"
 
 
 rule audit_tables:

@@ -212,16 +212,6 @@ def images_of_stage(wildcards):
     return images_folder(Pipeline.parse(wildcards.pipeline), training_cohort(wildcards))
 
 
-def two_classes_alone(wildcards):
-    """An input of rules that know two classes: nothing, or a message where the config has more."""
-    if len(config["labels"]) > 2:
-        stop(
-            f"labels has {len(config['labels'])} classes. Explanations, the audit, the report, checklists, model cards,"
-            " the package and predictions of new scans know two so far. Run up to the evaluation: snakemake --configfile … --cores N evaluate"
-        )
-    return []
-
-
 def predictions_of_stage(wildcards):
     """What a model predicts for the cohort that it is trained on."""
     folder = MODEL.format(pipeline=wildcards.pipeline, stage=wildcards.stage)

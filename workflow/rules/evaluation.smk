@@ -253,6 +253,26 @@ rule evaluation_tables:
 
 if len(config["labels"]) > 2:
 
+    # Each class against the rest, as pictures of the page show it.
+    rule class_curves:
+        input:
+            predictions=predictions_on_training_cohorts(),
+        output:
+            f"{RESULTS}/report/class_curves.tsv",
+        log:
+            f"{RESULTS}/logs/class_curves.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/class_curves.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            program=program("class_curves"),
+            code=code("class_curves"),
+            labels=as_json(list(config["labels"])),
+        shell:
+            "python {params.program:q} --labels {params.labels:q} --predictions {input.predictions} --curves {output}"
+            " > {log} 2>&1"
+
     # Rows of cohorts that lack a class, with the probabilities of their own classes divided by their sum.
     rule renormalised_metrics:
         input:

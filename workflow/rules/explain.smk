@@ -4,13 +4,13 @@ from lungsight.run_description import saliency_inputs
 
 EXPLAIN = config["explain"]
 # What maps and their metrics depend on, and what a summary states of it.
-MEASURED_BY = ("methods", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm")
+MEASURED_BY = ("methods", "classes", "sample", "score_cam_channels", "iou_level", "margin_mm", "assumed_width_mm")
+EVERY_CLASS = EXPLAIN["classes"] == "all"
 STATED = ("iou_level", "margin_mm")
 
 
 rule explain_stage:
     input:
-        classes=two_classes_alone,
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
@@ -24,6 +24,7 @@ rule explain_stage:
         maps=f"{EXPLANATION}/maps.npz",
         mean_maps=f"{EXPLANATION}/mean_maps.npz",
         methods=f"{EXPLANATION}/methods.json",
+        of_classes=[f"{EXPLANATION}/class_saliency.tsv", f"{EXPLANATION}/class_maps.npz"] if EVERY_CLASS else [],
     log:
         f"{RESULTS}/logs/explain_stage/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -37,7 +38,7 @@ rule explain_stage:
         model=folder(MODEL),
         cohort=training_cohort_folder,
         images=images_of_stage,
-        settings=as_json({name: EXPLAIN[name] for name in MEASURED_BY} | {"positive": STATISTICS["positive"]}),
+        settings=as_json({name: EXPLAIN[name] for name in MEASURED_BY}),
         explanation=folder(EXPLANATION),
     shell:
         "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"

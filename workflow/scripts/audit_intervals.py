@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from lungsight.audit.intervals import sanity_rows, shortcut_rows
-from lungsight.layout import INTERVENTION_LOGITS, SANITY, SANITY_VALUES, SHORTCUTS, SOURCE_PREDICTIONS
+from lungsight.layout import INTERVENTION_LOGITS, SANITY, SANITY_VALUES, SHORTCUTS, SOURCE_PREDICTIONS, SWAP_LOGITS
 from lungsight.program import parser, run
 from lungsight.tables import read_table, write_table
 
@@ -29,7 +29,8 @@ def main() -> None:
     sources = read_table(args.explanation / SOURCE_PREDICTIONS, schema="source_predictions")
     values = read_table(args.explanation / SANITY_VALUES, schema="sanity_values")
     positive, resamples, seed = (args.statistics[name] for name in ("positive", "resamples", "seed"))
-    shortcuts = shortcut_rows(logits, sources, positive, resamples, seed)
+    swaps = read_table(args.explanation / SWAP_LOGITS, schema="swap_logits") if "class" in logits else None
+    shortcuts = shortcut_rows(logits, sources, positive, resamples, seed, swaps)
     write_table(args.explanation / SHORTCUTS, shortcuts, schema="audit")
     write_table(args.explanation / SANITY, sanity_rows(values, resamples, seed), schema="audit")
 

@@ -1,6 +1,7 @@
 """Make the audit of one trained model: its predictions on changed test slices, and sanity checks of its maps.
 
-Writes intervention_logits.tsv, source_predictions.tsv and sanity_values.tsv into the folder of the model's explanation.
+Writes intervention_logits.tsv, source_predictions.tsv and sanity_values.tsv into the folder of the model's explanation;
+with more than two classes also swap_logits.tsv.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import keras
 
 from lungsight.audit.model_audit import AuditSettings, audit
 from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.classes import classes_of_network
 from lungsight.explain.explanation import select_test_slices
 from lungsight.files import read_json
 from lungsight.layout import (
@@ -21,6 +23,7 @@ from lungsight.layout import (
     SANITY_VALUES,
     SLICES,
     SOURCE_PREDICTIONS,
+    SWAP_LOGITS,
     predictions_file,
 )
 from lungsight.program import parser, run
@@ -48,7 +51,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Write the three tables."""
+    """Write the tables."""
     args = parse_args()
     prepare_device(args.threads, args.seed)
     provenance = read_json(args.model / PROVENANCE)
@@ -60,10 +63,13 @@ def main() -> None:
     slices = select_test_slices(predictions, images, masks, accepted)
     sources = read_table(args.cohort / SLICES, schema="slices").set_index("slice")["source"]
     model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
-    found = audit(ModelOutputs(model, backbone), slices, sources, AuditSettings.of(args.settings), args.seed)
+    classes, settings = classes_of_network(provenance), AuditSettings.of(args.settings)
+    found = audit(ModelOutputs(model, backbone), slices, sources, classes, settings, args.seed)
     write_table(args.explanation / INTERVENTION_LOGITS, found.logits, schema="intervention_logits")
     write_table(args.explanation / SOURCE_PREDICTIONS, found.sources, schema="source_predictions")
     write_table(args.explanation / SANITY_VALUES, found.sanity, schema="sanity_values")
+    if found.swaps is not None:
+        write_table(args.explanation / SWAP_LOGITS, found.swaps, schema="swap_logits")
 
 
 if __name__ == "__main__":

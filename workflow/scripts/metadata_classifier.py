@@ -20,7 +20,10 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument("--manifest", type=Path, required=True, help="which masks passed quality control")
     arguments.add_argument(
-        "--statistics", type=json.loads, required=True, help="positive class, resamples of intervals and seed, as JSON"
+        "--statistics",
+        type=json.loads,
+        required=True,
+        help="classes in order, resamples of intervals and seed, as JSON",
     )
     arguments.add_argument("--table", type=Path, required=True, help="output")
     return arguments.parse_args()

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lungsight.classes import classes_of_network
 from lungsight.files import atomic_path, read_json, write_json
 from lungsight.layout import CASES, MODEL, PROVENANCE, REFERENCE, REFERENCE_FEATURES, predictions_file
 from lungsight.predict.calibration import fit_calibration
+from lungsight.predict.class_calibration import fit_class_calibration
 from lungsight.predict.image_descriptors import describe_images, field_of_view
 from lungsight.predict.network import PredictionNetwork
 from lungsight.predict.out_of_distribution import Described, fit_training_distribution
@@ -57,7 +59,12 @@ def main() -> None:
     train = described(TRAINING)
     cases = cases_of(read_table(args.cohort / CASES, "cases"), predictions)
     distribution = fit_training_distribution(cases, train, described(HELD_OUT), args.patients == "known")
-    calibration = fit_calibration(predictions, provenance["labels"][0])
+    classes, labels = classes_of_network(provenance), provenance["labels"]
+    calibration = (
+        fit_calibration(predictions, classes.positive)
+        if classes.sigmoid
+        else fit_class_calibration(predictions, labels, classes.names)
+    )
     with atomic_path(args.results / REFERENCE_FEATURES) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **distribution.arrays())
     reference = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lungsight.classes import classes_of_network
 from lungsight.explain.map_files import save_maps
 from lungsight.files import read_json
 from lungsight.layout import (
@@ -23,6 +24,7 @@ from lungsight.layout import (
 )
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.cases import predict_cases, usable_slices
+from lungsight.predict.class_calibration import ClassCalibration
 from lungsight.predict.image_descriptors import describe_images
 from lungsight.predict.inference import predict_slices
 from lungsight.predict.network import load_network
@@ -63,14 +65,15 @@ def main() -> None:
     manifest = read_table(args.manifest, "manifest")
     slices = usable_slices(read_table(args.cohort / SLICES, "slices"), manifest, input_view)
     model = load_network(args.model / MODEL, backbone)
-    accepted = accepted_masks(manifest)
-    predictions = predict_slices(model, backbone, slices, images, masks, accepted, labels[0], args.iou_level)
+    accepted, classes = accepted_masks(manifest), classes_of_network(provenance)
+    predictions = predict_slices(model, backbone, slices, images, masks, accepted, classes, labels, args.iou_level)
     arrays = dict(np.load(args.results / REFERENCE_FEATURES, allow_pickle=False))
     distribution = TrainingDistribution.of(reference["training_distribution"], arrays)
     whole, used = CachedImages.of(args.images, "whole"), predictions.slices
     descriptors = describe_images(whole.pixels, whole.rows_of(used["slice"]))
     described = Described(used["case"].to_numpy(str), predictions.features, descriptors)
-    calibration, cases = Calibration(**reference["calibration"]), read_table(args.cohort / CASES, "cases")
+    fitted = Calibration if classes.sigmoid else ClassCalibration
+    calibration, cases = fitted(**reference["calibration"]), read_table(args.cohort / CASES, "cases")
     predicted = predict_cases(
         *(cases, predictions.slices, described, input_view, labels, calibration, distribution),
         predict_patient(model, provenance),

@@ -11,10 +11,11 @@ from lungsight.audit.intervals import CHANCE, NO_LUNG, sanity_rows, shortcut_row
 from lungsight.audit.interventions import INTERVENTIONS, Extents
 from lungsight.audit.model_audit import Audit, AuditSettings, audit, batch_of, spread_sample
 from lungsight.audit.model_outputs import ModelOutputs
-from lungsight.audit.occlusion_tests import occlusion_rows
+from lungsight.audit.occlusion_tests import occlusion_rows, scores_of_interventions
 from lungsight.audit.rows import DIFFERENCE, UNMODIFIED, clustered_interval
 from lungsight.audit.sanity_checks import deletion_insertion_values, randomisation_values
 from lungsight.audit.source_classifier import balanced_accuracy, predict_sources
+from lungsight.classes import Classes
 from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.explain.explanation import SliceImages
 from lungsight.tables import read_table, write_table
@@ -27,6 +28,7 @@ SETTINGS = AuditSettings(
     Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.05, blur=0.2), sample=9, draws=2, steps=4
 )
 RESAMPLES, SEED = 40, 11
+CLASSES = Classes.of([POSITIVE, NEGATIVE])
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +67,16 @@ def sources(slices: SliceImages) -> pd.Series:
 
 @pytest.fixture(scope="module")
 def measured(outputs: ModelOutputs, slices: SliceImages, sources: pd.Series) -> Audit:
-    return audit(outputs, slices, sources, SETTINGS, SEED)
+    return audit(outputs, slices, sources, CLASSES, SETTINGS, SEED)
 
 
 def written(folder: Path, found: Audit) -> Audit:
     """What is read of what audit_stage writes."""
     tables = {}
     for name, table in zip(
-        ("intervention_logits", "source_predictions", "sanity_values"), vars(found).values(), strict=True
+        ("intervention_logits", "source_predictions", "sanity_values"),
+        (found.logits, found.sources, found.sanity),
+        strict=True,
     ):
         write_table(folder / f"{name}.tsv", table, schema=name)
         tables[name] = read_table(folder / f"{name}.tsv", schema=name)
@@ -104,11 +108,9 @@ def test_the_rows_are_those_of_the_values_themselves(
     """As the audit computed them from its arrays, before there were files between."""
     kept = slices.take(np.arange(1, PATIENTS * EACH))
     found = outputs(kept.images)
-    of_interventions = measured.logits[[UNMODIFIED, *INTERVENTIONS]]
     rows = shortcut_rows(measured.logits, measured.sources, POSITIVE, RESAMPLES, SEED)
-    pd.testing.assert_frame_equal(
-        pd.DataFrame(rows[:-1]), pd.DataFrame(occlusion_rows(kept.table, of_interventions, POSITIVE, RESAMPLES, SEED))
-    )
+    scores = scores_of_interventions(measured.logits, None, POSITIVE)
+    pd.testing.assert_frame_equal(pd.DataFrame(rows[:-1]), pd.DataFrame(occlusion_rows(*scores, RESAMPLES, SEED)))
     of_slices = kept.table["slice"].map(sources)
     kept_rows = (of_slices != "alone").to_numpy()
     predicted = predict_sources(found.features, of_slices, kept.table["patient"])[kept_rows]
@@ -117,7 +119,7 @@ def test_the_rows_are_those_of_the_values_themselves(
     assert (rows[-1]["value"], rows[-1]["value_lo"], rows[-1]["value_hi"]) == (value, *interval)
 
     sample = kept.take(spread_sample(len(kept.table), SETTINGS.sample))
-    batch = batch_of(sample, SETTINGS.extents)
+    batch = batch_of(sample, SETTINGS.extents, CLASSES.names)
     values = [
         *randomisation_values(outputs, batch, SETTINGS.draws, SEED),
         *deletion_insertion_values(outputs, batch, SETTINGS.steps, SEED),
@@ -160,8 +162,8 @@ def test_without_any_lung_there_are_empty_tables_and_one_row_with_the_reason(
     tmp_path: Path, outputs: ModelOutputs, slices: SliceImages, sources: pd.Series
 ) -> None:
     none = SliceImages(slices.table, slices.images, np.zeros_like(slices.masks))
-    found = written(tmp_path, audit(outputs, none, sources, SETTINGS, SEED))
-    assert all(table.empty for table in vars(found).values())
+    found = written(tmp_path, audit(outputs, none, sources, CLASSES, SETTINGS, SEED))
+    assert all(table.empty for table in (found.logits, found.sources, found.sanity))
     (row,) = shortcut_rows(found.logits, found.sources, POSITIVE, RESAMPLES, SEED)
     assert (row["variant"], row["n"], row["reason"]) == (UNMODIFIED, 0, NO_LUNG)
     assert sanity_rows(found.sanity, RESAMPLES, SEED) == []

@@ -23,7 +23,7 @@ def made_batch(extents: Extents = EXTENTS) -> InterventionBatch:
 
 
 def test_the_table_of_logits_has_a_column_for_every_intervention() -> None:
-    assert columns_of("intervention_logits") == ["slice", "patient", "label", "intact", *INTERVENTIONS]
+    assert columns_of("intervention_logits") == ["slice", "patient", "label", "class", "intact", *INTERVENTIONS]
 
 
 def test_background_only_touches_the_lung_alone_and_lung_only_the_rest() -> None:
@@ -98,12 +98,21 @@ def test_donors_have_the_other_class_the_same_height_and_follow_table_order(rena
     patients = ["a"] * 3 + ["b"] * 2 + ["c"] * 1 + ["d"] * 3
     labels = dict(zip("abcd", ["x", "y", "x", "x"], strict=True))
     table = pd.DataFrame({"patient": patients, "label": [labels[name] for name in patients]})
-    donors = donors_of(table.assign(patient=table["patient"].map(rename)))
+    donors = donors_of(table.assign(patient=table["patient"].map(rename)), ["x", "y"])
     assert donors.tolist() == [3, 3, 4, 0, 2, 3, 3, 3, 4]
 
 
 def test_donors_where_there_is_one_class_or_one_patient() -> None:
     one_class = pd.DataFrame({"patient": list("aab"), "label": "x"})
-    assert donors_of(one_class).tolist() == [2, 2, 0]
+    assert donors_of(one_class, ["x", "y"]).tolist() == [2, 2, 0]
     alone = pd.DataFrame({"patient": list("aa"), "label": "x"})
-    assert donors_of(alone).tolist() == [0, 1]
+    assert donors_of(alone, ["x", "y"]).tolist() == [0, 1]
+
+
+def test_donors_are_of_the_next_class_and_step_by_step_of_every_other() -> None:
+    """The first class follows the last, and a class without a slice is left out."""
+    table = pd.DataFrame({"patient": list("abcdef"), "label": list("yxzyxz")})
+    labels = ["x", "without slices", "y", "z"]
+    donors = {step: "".join(table["label"][donors_of(table, labels, step)]) for step in (1, 2)}
+    assert donors == {1: "zyxzyx", 2: "xzyxzy"}
+    assert donors_of(table, labels).tolist() == [2, 0, 1, 5, 3, 4]

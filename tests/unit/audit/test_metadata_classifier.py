@@ -17,6 +17,8 @@ from lungsight.audit.source_classifier import balanced_accuracy, predict_sources
 from lungsight.tables import check_table, read_table
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_split
 
+LABELS = [POSITIVE, NEGATIVE]
+
 
 def all_of(split: pd.DataFrame) -> np.ndarray:
     """Every mask passed quality control."""
@@ -71,7 +73,7 @@ def test_metadata_that_give_the_class_away_are_found_and_noise_is_not() -> None:
         "unknown": np.full((len(split), 1), np.nan),
         "missing": np.where(positive, np.nan, 120.0)[:, None],
     }
-    rows = pd.DataFrame(metadata_rows(split, groups, all_of(split), POSITIVE, 200, 1))
+    rows = pd.DataFrame(metadata_rows(split, groups, all_of(split), LABELS, 200, 1))
     check_table(rows, "audit", "metadata")
     by_variant = rows[rows["unit"] == "patient"].set_index("variant")
     assert by_variant.loc["size", "value"] == 1 and by_variant.loc["size", "n"] == 20
@@ -88,10 +90,10 @@ def test_groups_that_need_a_mask_use_slices_whose_mask_was_accepted() -> None:
     rejected = np.arange(len(split)) % 3 == 0
     telling = np.where(rejected, np.where(positive, 1.0, 0.0), np.arange(len(split)) // 4 % 2)[:, None]
     groups = dict.fromkeys(("background histogram", "all", "histogram", "position"), telling)
-    rows = pd.DataFrame(metadata_rows(split, groups, ~rejected, POSITIVE, 0, 1))
+    rows = pd.DataFrame(metadata_rows(split, groups, ~rejected, LABELS, 0, 1))
     by_slice = rows[rows["unit"] == "slice"].set_index("variant")
     kept = split[~rejected].reset_index(drop=True)
-    alone = metadata_rows(kept, {"all": telling[~rejected]}, all_of(kept), POSITIVE, 0, 1)[1]
+    alone = metadata_rows(kept, {"all": telling[~rejected]}, all_of(kept), LABELS, 0, 1)[1]
     test = split["split"] == "test"
     assert by_slice["n"].to_dict() == {
         **dict.fromkeys(("background histogram", "all"), int((test & ~rejected).sum())),
@@ -106,7 +108,7 @@ def test_test_patients_are_not_learned_from() -> None:
     split = split_of()
     test, positive = split["split"] == "test", split["label"] == POSITIVE
     number = np.where(test, np.where(positive, 1.0, 0.0), np.arange(len(split)) // 4 % 2)[:, None]
-    rows = metadata_rows(split, {"number": number}, all_of(split), POSITIVE, 0, 1)
+    rows = metadata_rows(split, {"number": number}, all_of(split), LABELS, 0, 1)
     train = (~test).to_numpy()
     alone = fit_and_predict(number[train], positive[train].to_numpy(), np.ones(train.sum()), np.ones(train.sum(), bool))
     both = fit_and_predict(number, positive.to_numpy(), np.ones(len(split)), train)
@@ -119,15 +121,15 @@ def test_a_patient_with_many_slices_weighs_no_more() -> None:
     many = pd.concat([split] + [split.head(1)] * 50, ignore_index=True)
     number = np.r_[np.random.default_rng(0).normal(size=len(split)), np.full(50, 9.0)]
     number[0] = 9.0
-    once = metadata_rows(split, {"number": number[: len(split), None]}, all_of(split), POSITIVE, 0, 1)[0]
-    often = metadata_rows(many, {"number": number[:, None]}, all_of(many), POSITIVE, 0, 1)[0]
+    once = metadata_rows(split, {"number": number[: len(split), None]}, all_of(split), LABELS, 0, 1)[0]
+    often = metadata_rows(many, {"number": number[:, None]}, all_of(many), LABELS, 0, 1)[0]
     assert once["value"] == pytest.approx(often["value"], abs=0.1)
 
 
 def test_one_class_in_training_has_a_reason() -> None:
     split = split_of()
     split = split[(split["split"] == "test") | (split["label"] == POSITIVE)].reset_index(drop=True)
-    rows = metadata_rows(split, {"number": np.arange(len(split), dtype=float)[:, None]}, all_of(split), POSITIVE, 9, 1)
+    rows = metadata_rows(split, {"number": np.arange(len(split), dtype=float)[:, None]}, all_of(split), LABELS, 9, 1)
     assert [row["reason"] for row in rows] == ["the training split has one class"]
 
 

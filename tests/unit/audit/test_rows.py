@@ -7,9 +7,11 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from lungsight.audit.interventions import FILLS, INTERVENTIONS
-from lungsight.audit.occlusion_tests import occlusion_rows
-from lungsight.audit.rows import UNMODIFIED, auc_row, auc_statistic, by_unit, clustered_interval
+from lungsight.audit.occlusion_tests import occlusion_rows, scores_of_interventions
+from lungsight.audit.pairs import auc_statistic, by_unit, scores_of_first
+from lungsight.audit.rows import UNMODIFIED, auc_row, clustered_interval
 from lungsight.evaluation.intervals import draw_patients
+from lungsight.rows import AuditRow
 from lungsight.tables import check_table
 from tests.factories.tables import NEGATIVE, POSITIVE
 
@@ -25,8 +27,8 @@ def slices(patients: int = 12, each: int = 3, seed: int = 0) -> tuple[pd.DataFra
 def test_auc_by_slice_and_by_patient_are_scikit_learns() -> None:
     table, probability = slices()
     truth = table["label"] == POSITIVE
-    for unit, predictions in by_unit(table, probability).items():
-        row = auc_row("intervention", UNMODIFIED, predictions, POSITIVE, 20, 1, unit)
+    for unit, scores in by_unit(scores_of_first(table, probability, POSITIVE)).items():
+        row = auc_row("intervention", UNMODIFIED, scores, 20, 1, unit)
         means = table.assign(p=probability, y=truth).groupby("patient")[["p", "y"]].mean()
         pairs = (means["y"], means["p"]) if unit == "patient" else (truth, probability)
         assert row["value"] == pytest.approx(roc_auc_score(*pairs))
@@ -55,9 +57,14 @@ def test_no_interval_without_resamples_or_a_second_patient() -> None:
 
 def test_one_class_has_a_reason_and_no_value() -> None:
     table, probability = slices()
-    alone = by_unit(table.assign(label=POSITIVE), probability)["patient"]
-    row = auc_row("intervention", UNMODIFIED, alone, POSITIVE, 20, 1, "patient")
+    alone = by_unit(scores_of_first(table.assign(label=POSITIVE), probability, POSITIVE))["patient"]
+    row = auc_row("intervention", UNMODIFIED, alone, 20, 1, "patient")
     assert np.isnan(row["value"]) and row["reason"] == "one class only"
+
+
+def occluded(table: pd.DataFrame, logits: pd.DataFrame, resamples: int) -> list[AuditRow]:
+    scores = scores_of_interventions(pd.concat([table, logits], axis=1), None, POSITIVE)
+    return occlusion_rows(*scores, resamples, 1)
 
 
 def made_logits(of_lung: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -77,7 +84,7 @@ def made_logits(of_lung: float) -> tuple[pd.DataFrame, pd.DataFrame]:
 @pytest.mark.parametrize("of_lung", [0.1, 0.8])
 def test_occlusion_tests_find_the_share_of_the_lung(of_lung: float) -> None:
     table, logits = made_logits(of_lung)
-    rows = pd.DataFrame(occlusion_rows(table, logits, POSITIVE, 50, 1))
+    rows = pd.DataFrame(occluded(table, logits, 50))
     check_table(rows, "audit", "shortcuts")
     reliance = rows[rows["test"] == "lung_reliance"].set_index("variant")["value"]
     assert list(reliance.index) == list(FILLS)
@@ -91,7 +98,7 @@ def test_the_loss_of_auc_is_paired() -> None:
     """An intervention that changes no order loses nothing, in any resample."""
     table, probability = slices()
     logits = pd.DataFrame({UNMODIFIED: probability} | {name: 2 * probability for name in INTERVENTIONS})
-    rows = pd.DataFrame(occlusion_rows(table, logits, POSITIVE, 50, 1))
+    rows = pd.DataFrame(occluded(table, logits, 50))
     loss = rows[(rows["measure"] == "roc_auc_loss") & (rows["unit"] == "slice")]
     assert len(loss) == len(INTERVENTIONS)
     assert (loss[["value", "value_lo", "value_hi"]] == 0).all(axis=None)
@@ -100,5 +107,5 @@ def test_the_loss_of_auc_is_paired() -> None:
 def test_a_model_that_predicts_the_same_for_every_image_has_no_reliance() -> None:
     table, _ = slices()
     logits = pd.DataFrame(0.3, index=table.index, columns=[UNMODIFIED, *INTERVENTIONS])
-    rows = [row for row in occlusion_rows(table, logits, POSITIVE, 9, 1) if row["test"] == "lung_reliance"]
+    rows = [row for row in occluded(table, logits, 9) if row["test"] == "lung_reliance"]
     assert {row["reason"] for row in rows} == {"the answer changes with neither part"}

@@ -63,13 +63,13 @@ def test_the_outputs_are_the_models_logit_features_and_gradcam(outputs: ModelOut
         dense = model.get_layer("hidden")(tf.reduce_mean(channels, axis=(1, 2)))
         logit = model.get_layer("logit")(dense)
     weights = tf.reduce_mean(tape.gradient(logit, channels), axis=(1, 2))
-    np.testing.assert_allclose(predictions.logit, logit[:, 0], atol=1e-5)
-    np.testing.assert_allclose(predictions.probability, model(inputs, training=False)[:, 0], atol=1e-5)
+    np.testing.assert_allclose(predictions.logits, logit, atol=1e-5)
+    np.testing.assert_allclose(predictions.probability_of(np.ones(6)), model(inputs, training=False)[:, 0], atol=1e-5)
     np.testing.assert_allclose(predictions.features, hidden, atol=1e-5)
     cams = np.einsum("nhwc,nc->nhw", channels, weights)
-    np.testing.assert_allclose(predictions.cams, cams, atol=1e-5)
-    for sign in (1.0, -1.0):
-        np.testing.assert_allclose(predictions.maps(np.full(6, sign)), np.maximum(sign * cams, 0), atol=1e-5)
+    np.testing.assert_allclose(predictions.cams[:, 0], cams, atol=1e-5)
+    for number, sign in ((1, 1.0), (0, -1.0)):
+        np.testing.assert_allclose(predictions.maps(np.full(6, number)), np.maximum(sign * cams, 0), atol=1e-5)
 
 
 def test_blocks_run_from_the_head_to_the_image(outputs: ModelOutputs) -> None:
@@ -97,8 +97,8 @@ def test_randomising_reaches_the_traced_function_and_is_undone(outputs: ModelOut
         randomise(blocks_of(outputs.model)["head"], np.random.default_rng(0))
         changed = outputs(batch.images)
     after = outputs(batch.images)
-    assert not np.allclose(changed.logit, before.logit)
-    np.testing.assert_array_equal(after.logit, before.logit)
+    assert not np.allclose(changed.logits, before.logits)
+    np.testing.assert_array_equal(after.logits, before.logits)
     np.testing.assert_array_equal(after.cams, before.cams)
 
 
@@ -134,7 +134,7 @@ class ModelFreeMaps:
         self.model = outputs.model
 
     def __call__(self, images: np.ndarray) -> Predictions:
-        return Predictions(np.ones(len(images)), np.zeros((len(images), 1)), images.astype(float))
+        return Predictions(np.ones((len(images), 1)), np.zeros((len(images), 1)), images[:, None].astype(float))
 
 
 def test_maps_that_do_not_depend_on_the_model_stay_alike(outputs: ModelOutputs, batch: InterventionBatch) -> None:
@@ -156,7 +156,7 @@ class CountsBright:
         share = np.clip((images[:, : SIZE // 2] > 200).mean(axis=(1, 2)), 1e-6, 1 - 1e-6)
         cams = np.zeros(images.shape)
         cams[:, : SIZE // 2] = 1
-        return Predictions(np.log(share / (1 - share)), np.zeros((len(images), 1)), cams)
+        return Predictions(np.log(share / (1 - share))[:, None], np.zeros((len(images), 1)), cams[:, None])
 
 
 def test_deletion_falls_and_insertion_rises_along_the_map() -> None:

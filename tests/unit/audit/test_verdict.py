@@ -1,6 +1,7 @@
 """The verdict: every rule, the order of the rules, and their sentences."""
 
 import re
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from lungsight.audit.fair_sample import AuditedSample, ClassCounts
 from lungsight.audit.rows import Estimate, audit_row
-from lungsight.audit.verdict import CONCLUSIONS, RULES, Evidence, decide, evidence_of
+from lungsight.audit.verdict import CONCLUSIONS, RULES, Evidence, PairVerdict, decide, evidence_of
 from tests.factories.workspace import ROOT
 
 GOOD = Estimate(0.95, 0.9, 1.0)
@@ -34,6 +35,12 @@ def sample_of(
         for name, (patients, left, lost) in zip(("ill", "well"), of_classes, strict=True)
     )
     return AuditedSample(classes, by_class, by_outcome)
+
+
+def pairs_of(*conclusions: str) -> tuple[PairVerdict, ...]:
+    """Verdicts on the pairs of three classes, or of four."""
+    labels = ["Covid-19", "Normal", "CAP", "Flu"][: 3 if len(conclusions) == 3 else 4]
+    return tuple(PairVerdict(*pair, each) for pair, each in zip(combinations(labels, 2), conclusions, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +78,10 @@ def sample_of(
         ({"swap": NOTHING}, "unknown", "no interval"),
         ({"auc": CHANCE}, "unknown", "not learned"),
         ({"auc": CHANCE, "background": GOOD, "swap": GOOD}, "unknown", "not learned"),
+        # Where the background decides every pair of classes, there is nothing to name.
+        ({"pairs": pairs_of("lung", "elsewhere", "elsewhere")}, "elsewhere", "background decides classes"),
+        ({"pairs": pairs_of(*["elsewhere"] * 3), "swap": GOOD}, "elsewhere", "background outweighs"),
+        ({"pairs": pairs_of("lung", "lung", "unknown")}, "lung", "lung outweighs"),
         ({"background": Estimate(0.8, 0.6, 0.9), "swap": CHANCE}, "elsewhere", "background suffices"),
         # A lesion at the edge shapes the outline too: a model that follows the lung is not accused.
         ({"background": Estimate(0.8, 0.6, 0.9)}, "unknown", "both suffice"),
@@ -109,6 +120,19 @@ def test_the_documentation_lists_the_rules_in_their_order() -> None:
 def test_every_rule_is_reached_by_a_test_above() -> None:
     mark = next(m for m in test_the_first_rule_that_holds_decides.pytestmark if m.name == "parametrize")
     assert {rule.name for rule in RULES} == {rule for _, _, rule in mark.args[1]}
+
+
+@pytest.mark.parametrize(
+    ("conclusions", "named"),
+    [
+        (("lung", "elsewhere", "elsewhere"), "the model tells CAP by what is not lung, other classes not"),
+        (("lung", "elsewhere", "unknown"), "the model tells Covid-19 from CAP by"),
+        # Of four classes, one by the background, and another pair.
+        (("elsewhere", "lung", "elsewhere", "lung", "elsewhere", "elsewhere"), "tells Flu and Covid-19 from Normal by"),
+    ],
+)
+def test_classes_that_the_background_decides_are_named(conclusions: tuple[str, ...], named: str) -> None:
+    assert named in decide(seen(pairs=pairs_of(*conclusions))).sentence
 
 
 def test_the_sentence_has_the_numbers_and_the_words_of_the_input_view() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lungsight.classes import Classes
 from lungsight.errors import UserError
 from lungsight.explain.explanation import (
     Explanation,
@@ -32,6 +33,8 @@ from lungsight.explain.summary import summarise
 from lungsight.training.image_cache import CachedImages
 from tests.factories.explanation import made_method
 from tests.factories.tables import NEGATIVE, POSITIVE
+
+CLASSES = Classes.of([POSITIVE, NEGATIVE])
 
 PATIENT = "{:016x}".format
 
@@ -165,7 +168,7 @@ def test_rows_have_metrics_or_a_reason() -> None:
     maps[:, :, 0] = 1
     maps[3], maps[5, 0, 0] = 0, np.inf
     explainer = FakeExplainer(gradcam=maps)
-    explained = explain_slices(explainer, slices, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY]
+    explained = explain_slices(explainer, slices, lambda images: images, CLASSES, iou_level=0.5)[PRIMARY]
     table = explained.table
     assert list(table["slice"]) == list(slices.table["slice"])
     assert table["empty"].tolist() == [int(k == 3) for k in range(n)]
@@ -181,7 +184,7 @@ def test_rows_have_metrics_or_a_reason() -> None:
 
 def test_probability_and_sign_are_the_recorded_ones() -> None:
     slices, explainer = half_lung(5), FakeExplainer(gradcam=np.ones((5, 4, 4)))
-    table = explain_slices(explainer, slices, lambda images: images, POSITIVE, iou_level=0.5)[PRIMARY].table
+    table = explain_slices(explainer, slices, lambda images: images, CLASSES, iou_level=0.5)[PRIMARY].table
     assert table["probability"].tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert table["outcome"].tolist() == ["FN", "TN", "TP", "FP", "TP"]
     assert explainer.positive == [False, False, True, True, True]
@@ -194,9 +197,7 @@ def test_metrics_with_a_margin_equal_those_of_the_dilated_mask() -> None:
     wider = slices.masks | np.roll(slices.masks, 2, axis=2)
     origin = np.array([FROM_SPACING, FROM_SPACING, ASSUMED, UNKNOWN])
     near, alone = (
-        explain_slices(FakeExplainer(gradcam=maps), shown, lambda images: images, POSITIVE, iou_level=0.5)[
-            PRIMARY
-        ].table
+        explain_slices(FakeExplainer(gradcam=maps), shown, lambda images: images, CLASSES, iou_level=0.5)[PRIMARY].table
         for shown in (replace(slices, near=NearLung(wider, origin)), replace(slices, masks=wider))
     )
     assert near["margin_from"].tolist() == origin.tolist()
@@ -304,7 +305,7 @@ def test_summary_means_by_outcome_and_counts() -> None:
 def test_the_summary_names_layer_sign_and_reasons() -> None:
     table = saliency(3, empty=[1, 0, 0], reason=["the map is zero everywhere", "", ""])
     explained = {PRIMARY: Explanation(table, np.ones((3, 4, 5)))}
-    described = describe_methods(explained, {PRIMARY: Target("relu", "logit", True)})
+    described = describe_methods(explained, {PRIMARY: Target("relu", "logit", True)}, CLASSES)
     summary = summarise_model(described, {PRIMARY: table}, [], [], resamples=0, seed=1)
     (method,) = summary["methods"]
     assert (method["layer"], method["explained"], method["n_empty"]) == ("relu", "logit", 1)

@@ -94,7 +94,7 @@ def test_thesis_maps_equal_the_defaults_of_tf_keras_vis(request: pytest.FixtureR
     target = thesis_target(model)
     assert target.layer == layer
     expected = library_maps(model, images, np.float32(1))
-    maps = GradCam(model, {THESIS: target})(images, positive=np.zeros(len(images), bool))[THESIS]
+    maps = GradCam(model, {THESIS: target})(images, numbers=np.zeros(len(images), int))[THESIS]
     np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-9)
 
 
@@ -158,8 +158,8 @@ def test_a_nested_backbone_is_refused_with_the_remedy() -> None:
 
 def test_another_output_is_refused(small_model: keras.Model) -> None:
     two = keras.layers.Dense(2, name="logit")(small_model.layers[-3].output)
-    probability = keras.layers.Activation("sigmoid", name="probability")(two)
-    with pytest.raises(UserError, match="one is expected"):
+    probability = keras.layers.Dense(1, name="probability")(two)
+    with pytest.raises(UserError, match="values an image; one a logit is expected"):
         GradCam(keras.Model(small_model.input, probability), {PRIMARY: primary_target("last_features")})
 
 

@@ -24,6 +24,7 @@ from lungsight.explain.overlays import draw_mean_maps
 from lungsight.training.regions import Box
 
 SIZE = 96
+LABELS = ["Covid-19", "Non Covid"]
 
 
 def lung_and_map(top: int, left: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +100,7 @@ def test_slivers_and_slices_without_a_map_are_left_out() -> None:
 
 def test_each_class_has_a_mean_map_the_positive_first() -> None:
     both = table(label=["Non Covid", "Covid-19", "Non Covid"], lung_fraction=0.2)
-    means = mean_maps(both, MAPS, MASKS, "Covid-19")
+    means = mean_maps(both, MAPS, MASKS, LABELS)
     assert [(mean.label, mean.slices) for mean in means] == [("Covid-19", 1), ("Non Covid", 2)]
     for maps in (means, means[:1], []):
         assert Image.open(io.BytesIO(draw_mean_maps(maps))).size == (540, 285)
@@ -108,7 +109,7 @@ def test_each_class_has_a_mean_map_the_positive_first() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_mean_maps_are_read_as_they_were_written(tmp_path, count) -> None:
     both = table(label=["Non Covid", "Covid-19", "Non Covid"], lung_fraction=0.2)
-    means = mean_maps(both, MAPS, MASKS, "Covid-19")[:count]
+    means = mean_maps(both, MAPS, MASKS, LABELS)[:count]
     save_mean_maps(tmp_path / "mean_maps.npz", means)
     found = load_mean_maps(tmp_path / "mean_maps.npz")
     assert describe_mean_maps(found) == describe_mean_maps(means) and len(found) == count

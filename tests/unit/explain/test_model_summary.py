@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lungsight.classes import Classes
 from lungsight.explain.explanation import Explanation, SliceImages, describe_methods, measure_maps, other_methods
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
 from lungsight.explain.lesions import Lesions
@@ -71,8 +72,8 @@ def test_the_summary_of_the_files_is_that_of_memory(
     tmp_path: Path, slices: SliceImages, explained: dict[str, Explanation], resamples: int
 ) -> None:
     primary = explained[PRIMARY]
-    means = mean_maps(primary.table, primary.maps, slices.masks, POSITIVE)
-    methods = describe_methods(explained, TARGETS)
+    means = mean_maps(primary.table, primary.maps, slices.masks, [POSITIVE, NEGATIVE])
+    methods = describe_methods(explained, TARGETS, Classes.of([POSITIVE, NEGATIVE]))
     tables = {name: one.table for name, one in explained.items()}
     in_memory = summarise_model(
         methods, tables, pictures_of(primary.table, 3), describe_mean_maps(means), resamples, seed=7

@@ -77,6 +77,9 @@ def test_cap_counts_where_labels_name_it(tmp_path):
     labels = {"Covid-19": ["covid"], "Non Covid": ["normal", "CAP"]}
     (cap,) = (row for row in curated_covid_ct(tmp_path, labels) if "/3CAP/" in row.path)
     assert (cap.label, cap.skip, cap.patient) == ("Non Covid", "", "2_Yan cap1")
+    three = {"Covid-19": ["covid"], "CAP": ["cap"], "Normal": ["normal"]}
+    of_folder = {row.path.split("/")[-2]: (row.label, row.skip) for row in curated_covid_ct(tmp_path, three)}
+    assert of_folder["3CAP"] == ("CAP", "") and {label for label, _ in of_folder.values()} == {*three}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "latin-1"])

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, softmax
 
+from lungsight.evaluation.temperature import fit_temperature
 from lungsight.predict.calibration import fit_calibration, log_odds
+from lungsight.predict.class_calibration import fit_class_calibration
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 
@@ -54,3 +56,20 @@ def test_too_few_patients_or_a_falling_probability_are_not_calibrated(positive, 
 def test_the_threshold_divides_the_calibrated_validation_patients():
     fitted = fit_calibration(predictions([0.9, 0.8, 0.7, 0.65], [0.2, 0.3, 0.1]), POSITIVE)
     assert fitted.threshold == pytest.approx(fitted(np.array([0.3, 0.65])).mean())
+
+
+def test_several_classes_are_calibrated_by_the_temperature_of_the_validation_patients() -> None:
+    labels, rng = ["a", "b", "c"], np.random.default_rng(0)
+    truth = np.arange(60) % 3
+    logits = rng.normal(size=(60, 3)) + 2 * np.eye(3)[truth]
+    sharp = softmax(6 * logits, axis=1)  # three times the logits that fit
+    table = pd.DataFrame({f"p_{k + 1}": sharp[:, k] for k in range(3)}).assign(
+        probability=sharp[:, 0], label=[labels[k] for k in truth], patient=[f"p{k}" for k in range(60)], split="val"
+    )
+    fitted = fit_class_calibration(table, labels, labels)
+    assert (fitted.n_patients, fitted.note) == (60, "")
+    assert fitted.temperature == fit_temperature(table, labels) > 1.5
+    np.testing.assert_allclose(fitted(sharp), softmax(6 * logits / fitted.temperature, axis=1), atol=1e-5)
+    few = fit_class_calibration(table.head(8), labels, labels)
+    assert few.temperature is None and few.note.startswith("not calibrated: 8 validation patients, 2 of the rarest")
+    np.testing.assert_array_equal(few(sharp), sharp)

@@ -106,9 +106,9 @@ def test_a_model_trained_on_bags_predicts_slices_and_patients(model: keras.Model
     np.testing.assert_allclose(table[PATIENT_PREDICTION], np.repeat(expected, [3, 2]), atol=1e-5)
     np.testing.assert_allclose(patient_level(table)["probability"], expected, atol=1e-5)
     assert not np.allclose(mean_of_slices(table)["probability"], expected, atol=1e-7)
-    predict = predict_patient(model, provenance)
-    assert predict(plain[:3], pooled[:3]) == pytest.approx(expected[0], abs=1e-5)
-    assert predict_patient(model, {})(plain[:3], pooled[:3]) == pytest.approx(plain[:3].mean())
+    predict = predict_patient(model, provenance | {"labels": [POSITIVE, NEGATIVE]})
+    assert predict(plain[:3, None], pooled[:3]) == pytest.approx(expected[0], abs=1e-5)
+    assert predict_patient(model, {})(plain[:3, None], pooled[:3]) == pytest.approx(plain[:3].mean())
     aggregations = {fitted.aggregation for fitted in fit_aggregations(table, POSITIVE)}
     assert aggregations == {"slice", "pooled", "mean", "top_k", "fraction"}
     others = fit_aggregations(table.drop(columns=PATIENT_PREDICTION), POSITIVE)

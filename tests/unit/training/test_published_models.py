@@ -75,3 +75,10 @@ def test_an_impossible_pipeline_is_refused() -> None:
     ):
         with pytest.raises(UserError, match=message):
             check_pipelines(config_of(pipelines, **training))
+
+
+def test_fconet_is_the_system_of_three_classes_and_says_so_with_two() -> None:
+    (_, of_two), (_, of_three) = (published_models.description_of("ko2020_vgg16", classes) for classes in (2, 3))
+    assert of_two.startswith("Substituted: the classes. The paper has 3 (COVID-19, other pneumonia, no pneumonia);")
+    assert of_three == "Substituted: head and training are the run's."
+    assert "classes" not in published_models.description_of("wang2021", 3)[1]

@@ -6,6 +6,15 @@ def cohorts_of_evaluation(wildcards):
     return cohorts_predicted(config, wildcards.stage)
 
 
+def predictions_on_training_cohorts():
+    """The prediction table of every model for the cohort that it is trained on."""
+    return [
+        f"{RESULTS}/models/{pipeline.name}/stage{stage}/predictions/{COHORTS_TRAINED_ON[ROLE_OF_STAGE[stage]]}.tsv"
+        for pipeline in PIPELINES
+        for stage in stages_of(config)
+    ]
+
+
 def images_of_leakage_training(wildcards):
     """Folder of the images of the leakage experiment."""
     return images_folder(Pipeline.parse(wildcards.pipeline), leakage_cohort(config))

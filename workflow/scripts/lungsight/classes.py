@@ -7,11 +7,13 @@ With two classes a network has one logit and a sigmoid, and a table has the colu
 class. With more, a network has a logit per class and a softmax, and a table has the columns p_1, p_2, … as well.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logsumexp
 
 from lungsight.errors import UserError
 
@@ -87,6 +89,32 @@ class Classes:
         spread = np.zeros((len(outputs), len(labels)))
         spread[:, [labels.index(name) for name in self.names]] = outputs
         return spread / spread.sum(axis=1, keepdims=True)
+
+
+def classes_of_network(provenance: Mapping[str, Any]) -> Classes:
+    """Read the classes that a trained network tells apart from its provenance.json."""
+    if "classes" in provenance:
+        return Classes(tuple(provenance["classes"]), sigmoid=False)
+    return Classes.of(provenance["labels"])
+
+
+def margins_of(logits: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Give the margin of one class in each row, (n,): the logit of its probability.
+
+    With a sigmoid that is the logit, with a minus for the other class. With a softmax it is the logit of the class
+    minus the logsumexp of the others.
+
+    Parameters
+    ----------
+    logits
+        (n, outputs).
+    numbers
+        (n,), the class, as a network learns it (`Classes.numbers_of`).
+    """
+    if logits.shape[1] == 1:
+        return np.where(numbers == 1, 1.0, -1.0) * logits[:, 0]
+    own = numbers[:, None] == np.arange(logits.shape[1])
+    return logits[own] - logsumexp(np.where(own, -np.inf, logits), axis=1)
 
 
 def present(names: Sequence[str], labels: Iterable[str]) -> list[str]:

@@ -123,6 +123,87 @@ class ChecklistsRow(TypedDict):
     state: str
 
 
+ClassCurvesRow = TypedDict(
+    "ClassCurvesRow",
+    {
+        "pipeline": str,
+        "framework": str,
+        "backbone": str,
+        "weights": str,
+        "stage": int,
+        "cohort": str,
+        "class": str,
+        "curve": str,
+        "x": float,
+        "y": float,
+        "n": int,
+    },
+)
+"""Row of the table `class_curves`."""
+
+
+class ClassSaliencyRow(TypedDict):
+    """Row of the table `class_saliency`."""
+
+    slice: str
+    patient: str
+    label: str
+    probability: float
+    predicted: NotRequired[str]
+    explained: str
+    explained_probability: float
+    outcome: str
+    empty: int
+    reason: str
+    lung_fraction: float
+    lung_mass: float
+    lung_mass_reference: float
+    enrichment: float
+    rank_accuracy: float
+    top1: float
+    top5: float
+    top10: float
+    top20: float
+    iou: float
+    auc: float
+    pointing: NotRequired[float]
+    iou_10: NotRequired[float]
+    iou_20: NotRequired[float]
+    iou_30: NotRequired[float]
+    iou_40: NotRequired[float]
+    iou_50: NotRequired[float]
+    iou_60: NotRequired[float]
+    iou_70: NotRequired[float]
+    iou_80: NotRequired[float]
+    iou_90: NotRequired[float]
+    margin_from: NotRequired[str]
+    lung_fraction_margin: NotRequired[float]
+    lung_mass_margin: NotRequired[float]
+    lung_mass_reference_margin: NotRequired[float]
+    enrichment_margin: NotRequired[float]
+    rank_accuracy_margin: NotRequired[float]
+    top1_margin: NotRequired[float]
+    top5_margin: NotRequired[float]
+    top10_margin: NotRequired[float]
+    top20_margin: NotRequired[float]
+    iou_margin: NotRequired[float]
+    auc_margin: NotRequired[float]
+    pointing_margin: NotRequired[float]
+    lesion_fraction: NotRequired[float]
+    lesion_mass: NotRequired[float]
+    lesion_mass_reference: NotRequired[float]
+    lesion_enrichment: NotRequired[float]
+    lesion_rank_accuracy: NotRequired[float]
+    lesion_top1: NotRequired[float]
+    lesion_top5: NotRequired[float]
+    lesion_top10: NotRequired[float]
+    lesion_top20: NotRequired[float]
+    lesion_iou: NotRequired[float]
+    lesion_auc: NotRequired[float]
+    lesion_pointing: NotRequired[float]
+    lesion_enrichment_in_lung: NotRequired[float]
+
+
 ClassesRow = TypedDict(
     "ClassesRow",
     {
@@ -473,23 +554,27 @@ IntakeLabelsRow = TypedDict(
 """Row of the table `intake_labels`."""
 
 
-class InterventionLogitsRow(TypedDict):
-    """Row of the table `intervention_logits`."""
-
-    slice: str
-    patient: str
-    label: str
-    intact: float
-    background_only_mean: float
-    background_only_blur: float
-    background_only_other: float
-    lung_only_mean: float
-    lung_only_blur: float
-    lung_only_other: float
-    silhouette: float
-    border_only: float
-    central_crop: float
-    low_pass: float
+InterventionLogitsRow = TypedDict(
+    "InterventionLogitsRow",
+    {
+        "slice": str,
+        "patient": str,
+        "label": str,
+        "class": NotRequired[str],
+        "intact": float,
+        "background_only_mean": float,
+        "background_only_blur": float,
+        "background_only_other": float,
+        "lung_only_mean": float,
+        "lung_only_blur": float,
+        "lung_only_other": float,
+        "silhouette": float,
+        "border_only": float,
+        "central_crop": float,
+        "low_pass": float,
+    },
+)
+"""Row of the table `intervention_logits`."""
 
 
 class KeptRow(TypedDict):
@@ -666,6 +751,27 @@ class NewPredictionsRow(TypedDict):
     positive_share: float
     n_slices: int
     n_used: int
+    p_1: NotRequired[float]
+    p_2: NotRequired[float]
+    p_3: NotRequired[float]
+    p_4: NotRequired[float]
+    p_5: NotRequired[float]
+    p_6: NotRequired[float]
+    p_7: NotRequired[float]
+    p_8: NotRequired[float]
+    p_9: NotRequired[float]
+    p_10: NotRequired[float]
+    p_11: NotRequired[float]
+    p_12: NotRequired[float]
+    p_13: NotRequired[float]
+    p_14: NotRequired[float]
+    p_15: NotRequired[float]
+    p_16: NotRequired[float]
+    p_17: NotRequired[float]
+    p_18: NotRequired[float]
+    p_19: NotRequired[float]
+    p_20: NotRequired[float]
+    ranked: NotRequired[str]
 
 
 class NewSlicePredictionsRow(TypedDict):
@@ -678,6 +784,53 @@ class NewSlicePredictionsRow(TypedDict):
     reason: str
     lung_mass: float
     enrichment: float
+    p_1: NotRequired[float]
+    p_2: NotRequired[float]
+    p_3: NotRequired[float]
+    p_4: NotRequired[float]
+    p_5: NotRequired[float]
+    p_6: NotRequired[float]
+    p_7: NotRequired[float]
+    p_8: NotRequired[float]
+    p_9: NotRequired[float]
+    p_10: NotRequired[float]
+    p_11: NotRequired[float]
+    p_12: NotRequired[float]
+    p_13: NotRequired[float]
+    p_14: NotRequired[float]
+    p_15: NotRequired[float]
+    p_16: NotRequired[float]
+    p_17: NotRequired[float]
+    p_18: NotRequired[float]
+    p_19: NotRequired[float]
+    p_20: NotRequired[float]
+    predicted: NotRequired[str]
+    explained: NotRequired[str]
+    explained_probability: NotRequired[float]
+
+
+class PairsRow(TypedDict):
+    """Row of the table `pairs`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    first: str
+    second: str
+    verdict: str
+    rule: str
+    patients: int
+    auc: float
+    auc_lo: float
+    auc_hi: float
+    background: float
+    background_lo: float
+    background_hi: float
+    swap: float
+    swap_lo: float
+    swap_hi: float
 
 
 class PooledMetricsRow(TypedDict):
@@ -990,6 +1143,9 @@ class SaliencyRow(TypedDict):
     patient: str
     label: str
     probability: float
+    predicted: NotRequired[str]
+    explained: NotRequired[str]
+    explained_probability: NotRequired[float]
     outcome: str
     empty: int
     reason: str
@@ -1050,6 +1206,9 @@ class SaliencyMethodsRow(TypedDict):
     patient: str
     label: str
     probability: float
+    predicted: NotRequired[str]
+    explained: NotRequired[str]
+    explained_probability: NotRequired[float]
     outcome: str
     empty: int
     reason: str
@@ -1252,6 +1411,17 @@ class SubgroupsRow(TypedDict):
     balanced_accuracy: NotRequired[float]
     balanced_accuracy_lo: NotRequired[float]
     balanced_accuracy_hi: NotRequired[float]
+
+
+class SwapLogitsRow(TypedDict):
+    """Row of the table `swap_logits`."""
+
+    slice: str
+    patient: str
+    label: str
+    donor: str
+    background_only_other: float
+    lung_only_other: float
 
 
 class SystemsRow(TypedDict):

@@ -18,6 +18,8 @@ from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
 
 # Tables of the report that say more of how well the models do; each has a schema of its name.
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "decision_curves")
+# Those of more than two classes.
+CLASS_TABLES = ("classes", "confusion", "class_curves", "pairs")
 
 # Settings that may hold a path of the user's, or that change no number.
 NOT_SHOWN = ("imagenet", "model", "previous", "threads", "gpus")
@@ -73,7 +75,7 @@ class RunDescription(TypedDict):
     bootstrap
         Resamples for intervals.
     labels
-        The positive class, then the other.
+        The classes in order, the positive one first.
     mask_origin
         "trained", "given", "classical" or "own".
     own_lungs
@@ -148,7 +150,9 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         mask_origin=origin,
         own_lungs=cohorts_with_lungs(rows or {}),
         pipelines=[list(pipeline) for pipeline in pipelines_of(config)],
-        systems={name: describe_published_model(name) for name in config["pipelines"]["systems"]},
+        systems={
+            name: describe_published_model(name, len(config["labels"])) for name in config["pipelines"]["systems"]
+        },
         stages=stages_of(config) if has_masks else [],
         settings={
             "intake window, HU": config["intake"]["window"],
@@ -177,9 +181,9 @@ def _describe_cohort(name: str, cohort: dict[str, Any]) -> CohortDescription:
     )
 
 
-def describe_published_model(name: str) -> PublishedModelDescription:
-    """Describe a published model for the page."""
-    model, (title, substituted) = published_models.load(name), published_models.description_of(name)
+def describe_published_model(name: str, classes: int) -> PublishedModelDescription:
+    """Describe a published model for the page. classes: how many the run has."""
+    model, (title, substituted) = published_models.load(name), published_models.description_of(name, classes)
     return PublishedModelDescription(paper=model.paper, citation=model.citation, title=title, substituted=substituted)
 
 
@@ -242,12 +246,20 @@ def metadata_tables(run: RunDescription) -> list[tuple[str, str, str]]:
     ]
 
 
+def pairs_inputs(run: RunDescription) -> list[str]:
+    """List the files that report/pairs.tsv of more than two classes is made from, relative to the results folder."""
+    tables = ("intervention_logits", "swap_logits")
+    return [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(run) for table in tables]
+
+
 def audit_inputs(run: RunDescription) -> list[str]:
     """List the files that the audit's tables are made from, relative to the results folder."""
-    tables = ("shortcuts", "sanity", "intervention_logits", "saliency")
+    many = len(run["labels"]) > 2
+    tables = ("shortcuts", "sanity", "intervention_logits", *(["swap_logits"] if many else []), "saliency")
     of_models = [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(run) for table in tables]
     splits = [common_split(run, stage) for stage in run["stages"]]
-    return [*of_models, *(path for _, _, path in metadata_tables(run)), *splits, "report/saliency.tsv"]
+    of_pairs = ["report/pairs.tsv"] if many else []
+    return [*of_models, *(path for _, _, path in metadata_tables(run)), *splits, "report/saliency.tsv", *of_pairs]
 
 
 def ranking_inputs(run: RunDescription) -> list[str]:
@@ -280,6 +292,8 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
         yield from ["report/ensembles.tsv"] if run["ensembles"] else []
+        if len(run["labels"]) > 2:
+            yield from (f"report/{name}.tsv" for name in CLASS_TABLES)
     for name, stage in models_of(run):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
         yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))

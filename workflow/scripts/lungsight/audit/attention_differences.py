@@ -13,13 +13,18 @@ import pandas as pd
 from scipy.special import expit
 
 from lungsight.audit.interventions import BACKGROUND_ONLY
-from lungsight.audit.rows import Statistic, auc_statistic, clustered_interval
+from lungsight.audit.occlusion_tests import logits_by_class
+from lungsight.audit.pairs import PairScores, Statistic, pairs_of, scores_of_swaps
+from lungsight.audit.rows import clustered_interval
+from lungsight.evaluation.intervals import lone_classes
 from lungsight.rows import ComparisonsRow
 from lungsight.training.pipelines import Pipeline
 
 Model = tuple[str, int]
 PAIRS = {"framework": ("whole", "segmented"), "weights": ("scratch", "imagenet")}
-MEASURES = {"swap": "AUC, lung swapped", "enrichment": "enrichment"}
+SWAP, ENRICHMENT = "swap", "enrichment"
+MEASURES = {SWAP: "AUC, lung swapped", ENRICHMENT: "enrichment"}
+SWAPPED = f"{BACKGROUND_ONLY}_other"
 NOT_SHARED = "no patient of each class in both"
 
 
@@ -44,7 +49,7 @@ class AttentionDifference(TypedDict):
     reason: str
 
 
-def patients_of(logits: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
+def patients_of(logits: pd.DataFrame, saliency: pd.DataFrame, swaps: pd.DataFrame | None = None) -> pd.DataFrame:
     """Average over slices what the measures are made from.
 
     Parameters
@@ -53,16 +58,34 @@ def patients_of(logits: pd.DataFrame, saliency: pd.DataFrame) -> pd.DataFrame:
         intervention_logits.tsv of a model.
     saliency
         Its saliency.tsv.
+    swaps
+        Its swap_logits.tsv; None with two classes.
 
     Returns
     -------
     pandas.DataFrame
-        A row per test patient and label, with the columns of MEASURES.
+        A row per test patient and label, with the columns of MEASURES. With more than two classes there is a column
+        `swap_of` each pair, NaN where the patient's class is not in it.
     """
     keys = ["patient", "label"]
-    parts = [logits[keys].assign(swap=expit(logits[f"{BACKGROUND_ONLY}_other"])), saliency[[*keys, "enrichment"]]]
+    parts = [_swap_of_slices(logits, swaps), saliency[[*keys, "enrichment"]]]
     swap, enrichment = (part.groupby(keys, sort=False, as_index=False).mean() for part in parts)
     return swap.merge(enrichment, on=keys, how="outer")
+
+
+def swap_of(pair: tuple[str, str]) -> str:
+    """Name the column of a pair of classes. No class has a tab in its name."""
+    return "\t".join((SWAP, *pair))
+
+
+def _swap_of_slices(logits: pd.DataFrame, swaps: pd.DataFrame | None) -> pd.DataFrame:
+    if swaps is None:
+        return logits[["patient", "label"]].assign(**{SWAP: expit(logits[SWAPPED])})
+    slices, _, labels = logits_by_class(logits)
+    scores = scores_of_swaps(swaps, slices, SWAPPED, labels)
+    return scores.table.assign(
+        **{swap_of(pair): scores.values[:, place] for place, pair in enumerate(pairs_of(labels))}
+    )
 
 
 def attention_pairs(models: list[Model]) -> Iterator[AttentionPair]:
@@ -79,14 +102,17 @@ def compare(
     first: pd.DataFrame, second: pd.DataFrame, measure: str, positive: str, resamples: int, seed: int
 ) -> AttentionDifference:
     """Compare two models in one measure, on the patients that have it in both. first, second: as `patients_of`."""
+    columns = [name for name in first.columns if name.split("\t")[0] == measure and name in second.columns]
     both = first.merge(second, on=["patient", "label"], suffixes=("_first", "_second"))
-    both = both[both[[f"{measure}_first", f"{measure}_second"]].notna().all(axis=1)]
-    truth = (both["label"] == positive).to_numpy()
-    if both.empty or (measure == "swap" and (truth.all() or not truth.any())):
+    held = [both[[f"{name}_first", f"{name}_second"]].notna().all(axis=1) for name in columns]
+    both = both[pd.concat(held, axis=1).any(axis=1)] if held else both.head(0)
+    of_first, of_second = (_statistic(both, columns, end, positive) for end in ("_first", "_second"))
+    if both.empty or of_first is None or of_second is None:
         return _not_compared(len(both))
-    of_first, of_second = (_statistic(both[f"{measure}_{name}"], truth, measure) for name in ("first", "second"))
+    labels = both["label"] if len(columns) > 1 else None
+    drawn = 0 if labels is not None and lone_classes(both) else resamples
     difference, (low, high) = clustered_interval(
-        lambda weights: of_second(weights) - of_first(weights), both["patient"], resamples, seed
+        lambda weights: of_second(weights) - of_first(weights), both["patient"], drawn, seed, labels=labels
     )
     once = np.ones((1, len(both)))
     return AttentionDifference(
@@ -112,11 +138,14 @@ def _not_compared(patients: int) -> AttentionDifference:
     )
 
 
-def _statistic(values: "pd.Series[float]", truth: np.ndarray, measure: str) -> Statistic:
-    numbers = values.to_numpy(np.float64)
-    if measure == "enrichment":
-        return lambda weights: weights @ numbers / weights.sum(axis=1)
-    return auc_statistic(truth, numbers)
+def _statistic(both: pd.DataFrame, columns: list[str], end: str, positive: str) -> Statistic | None:
+    """Make a measure of one of the models a statistic of patients; None where no pair of classes has both."""
+    values = both[[f"{name}{end}" for name in columns]].to_numpy(np.float64)
+    if columns == [ENRICHMENT]:
+        return lambda weights: weights @ values[:, 0] / weights.sum(axis=1)
+    firsts = [positive if name == SWAP else name.split("\t")[1] for name in columns]
+    scores = PairScores(both[["patient", "label"]], values, firsts)
+    return scores.statistic() if scores.measured else None
 
 
 def comparison_rows(

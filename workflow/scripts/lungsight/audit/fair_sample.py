@@ -12,6 +12,7 @@ import pandas as pd
 
 from lungsight.audit.rows import Estimate, Statistic, clustered_interval
 from lungsight.explain.reasons import REJECTED, left_out
+from lungsight.explain.summary import WRONG
 
 
 class Limits(NamedTuple):
@@ -36,6 +37,7 @@ class Limits(NamedTuple):
     of_outcome: int
 
 
+WRONG_OUTCOMES = ("FP", "FN", WRONG)
 LIMITS = Limits(patients=5, kept=0.5, difference=0.25, of_outcome=10)
 
 
@@ -149,7 +151,7 @@ def audited_sample(slices: pd.DataFrame, resamples: int, seed: int) -> AuditedSa
     """
     predicted = bool((slices["outcome"] != "").all())
     slices = slices[["patient", "label"]].assign(
-        lost=left_out(slices).to_numpy(np.float64), wrong=slices["outcome"].isin(["FP", "FN"]).to_numpy()
+        lost=left_out(slices).to_numpy(np.float64), wrong=slices["outcome"].isin(WRONG_OUTCOMES).to_numpy()
     )
     patients = slices.groupby(["label", "patient"], sort=False, as_index=False)["lost"].mean()
     labels: list[str] = [str(label) for label in slices["label"].unique()]

@@ -6,8 +6,7 @@ Imports no TensorFlow. The measurements take minutes; with other intervals they 
 import numpy as np
 import pandas as pd
 
-from lungsight.audit.interventions import INTERVENTIONS
-from lungsight.audit.occlusion_tests import occlusion_rows
+from lungsight.audit.occlusion_tests import occlusion_rows, scores_of_interventions
 from lungsight.audit.rows import DIFFERENCE, UNMODIFIED, audit_row
 from lungsight.audit.source_classifier import source_row
 from lungsight.evaluation.intervals import mean_with_interval
@@ -19,7 +18,12 @@ CHANCE = {"rank_correlation": 0.0, "enrichment": 1.0}
 
 
 def shortcut_rows(
-    logits: pd.DataFrame, sources: pd.DataFrame, positive: str, resamples: int, seed: int
+    logits: pd.DataFrame,
+    sources: pd.DataFrame,
+    positive: str,
+    resamples: int,
+    seed: int,
+    swaps: pd.DataFrame | None = None,
 ) -> list[AuditRow]:
     """Make shortcuts.tsv.
 
@@ -33,11 +37,12 @@ def shortcut_rows(
         Label of the positive class.
     resamples, seed
         Of the intervals.
+    swaps
+        swap_logits.tsv; None with two classes.
     """
     if logits.empty:
         return [audit_row("intervention", UNMODIFIED, "roc_auc", reason=NO_LUNG)]
-    of_interventions = logits[[UNMODIFIED, *INTERVENTIONS]]
-    rows = occlusion_rows(logits, of_interventions, positive, resamples, seed)
+    rows = occlusion_rows(*scores_of_interventions(logits, swaps, positive), resamples, seed)
     return [*rows, source_row(sources, resamples, seed)]
 
 

@@ -7,14 +7,16 @@ The lung counts with a margin around its mask, because segmentations often cut o
 are means over all slices and never of one slice: a patient's own mean density would tell of disease.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
+
+from lungsight.classes import present
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class InterventionBatch:
     lung: np.ndarray
     donors: np.ndarray
     extents: Extents
+
+    def with_donors(self, donors: np.ndarray) -> "InterventionBatch":
+        """Return the same slices with other donors."""
+        changed = replace(self, donors=donors)
+        changed.__dict__["wide_lung"] = self.wide_lung  # it takes seconds to compute, and depends on no donor
+        return changed
 
     @property
     def size(self) -> int:
@@ -181,6 +189,8 @@ INTERVENTIONS: dict[str, Intervention] = {
     "central_crop": Intervention(outside_crop, flat_level, "the middle of the slice"),
     "low_pass": Intervention(everything, low_passed, "coarse structure"),
 }
+# A part is that of a patient of another class.
+SWAPS = (f"{BACKGROUND_ONLY}_other", f"{LUNG_ONLY}_other")
 
 
 def intervene(batch: InterventionBatch, name: str) -> np.ndarray:
@@ -190,16 +200,20 @@ def intervene(batch: InterventionBatch, name: str) -> np.ndarray:
     return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 
-def donors_of(table: pd.DataFrame) -> np.ndarray:
+def donors_of(table: pd.DataFrame, labels: Sequence[str], step: int = 1) -> np.ndarray:
     """Choose for each slice a slice of another patient, by table order alone.
 
-    The k-th patient of a class takes from the k-th of the other class, in turn. Where there is one class, each patient
+    The k-th patient of a class takes from the k-th of the next class, in turn. Where there is one class, each patient
     takes from the next. A slice takes the donor's slice at the same height. A patient who is alone is the own donor.
 
     Parameters
     ----------
     table
         A row per slice: patient, label.
+    labels
+        The classes in their order. The first follows the last; one without a slice is left out.
+    step
+        How many classes on the donor's is: 1 for the next.
 
     Returns
     -------
@@ -207,11 +221,15 @@ def donors_of(table: pd.DataFrame) -> np.ndarray:
         (n,) int, rows of the table.
     """
     rows = {patient: np.flatnonzero(table["patient"] == patient) for patient in table["patient"].unique()}
-    labels = table.drop_duplicates("patient").set_index("patient")["label"]
+    class_of = table.drop_duplicates("patient").set_index("patient")["label"]
+    names = present(labels, class_of)
     donors = np.empty(len(table), dtype=int)
     for patient, receiving in rows.items():
-        same_class = list(labels.index[labels == labels[patient]])
-        other_class = list(labels.index[labels != labels[patient]]) or same_class[1:] + same_class[:1]
+        same_class = list(class_of.index[class_of == class_of[patient]])
+        donor_class = names[(names.index(class_of[patient]) + step) % len(names)]
+        other_class = list(class_of.index[class_of == donor_class])
+        if len(names) == 1:
+            other_class = same_class[1:] + same_class[:1]
         giving = rows[other_class[same_class.index(patient) % len(other_class)]]
         height = np.arange(len(receiving)) / max(len(receiving) - 1, 1)
         donors[receiving] = giving[np.rint(height * (len(giving) - 1)).astype(int)]

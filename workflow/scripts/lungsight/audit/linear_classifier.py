@@ -16,30 +16,32 @@ from sklearn.preprocessing import StandardScaler
 
 
 def _regression(*before: SimpleImputer) -> Pipeline:
-    """Make a logistic regression of standardised columns, in which both classes weigh the same."""
+    """Make a logistic regression of standardised columns, in which all classes weigh the same."""
     return make_pipeline(*before, StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=2000))
 
 
 def fit_and_predict(features: np.ndarray, truth: np.ndarray, weights: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Fit on the rows `train`, and predict the probability of the positive class for every row.
+    """Fit on the rows `train`, and predict the probability of every class for every row.
 
     Parameters
     ----------
     features
         (n, k) float64, NaN where unknown. That a value is missing is a feature of its own.
-    truth, train
-        (n,) bool.
+    truth
+        (n,), the class of each row, two or more.
     weights
         (n,), of the rows in the fit.
+    train
+        (n,) bool.
 
     Returns
     -------
     numpy.ndarray
-        (n,) float64.
+        (n, classes) float64, the classes sorted.
     """
     model = _regression(SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True))
     model.fit(features[train], truth[train], logisticregression__sample_weight=weights[train])
-    return model.predict_proba(features)[:, 1]
+    return model.predict_proba(features)
 
 
 def cross_validated(features: np.ndarray, truth: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarray:

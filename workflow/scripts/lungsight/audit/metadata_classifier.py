@@ -5,13 +5,15 @@ for each group of metadata, and for all of them. Where it does well, a network c
 the disease.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from lungsight.audit.linear_classifier import fit_and_predict
-from lungsight.audit.rows import auc_row, audit_row, by_unit
+from lungsight.audit.pairs import PairScores, by_unit, scores_of_first, scores_of_pairs
+from lungsight.audit.rows import auc_row, audit_row
+from lungsight.classes import places_of
 from lungsight.rows import AuditRow
 
 TEST = "metadata"
@@ -109,7 +111,7 @@ def metadata_rows(
     split: pd.DataFrame,
     groups: dict[str, np.ndarray],
     accepted: np.ndarray,
-    positive: str,
+    labels: Sequence[str],
     resamples: int,
     seed: int,
 ) -> list[AuditRow]:
@@ -123,19 +125,23 @@ def metadata_rows(
         As `feature_groups` gives them, rows in the order of the split.
     accepted
         (n,) bool, whether the lung mask of a slice passed quality control. Only groups of NEEDS_MASK ask.
+    labels
+        The classes, the positive one first.
+    resamples, seed
+        Of the intervals.
     """
     all_slices = np.ones(len(split), dtype=bool)
     rows: list[AuditRow] = []
     for name, features in groups.items():
         kept = accepted if name in NEEDS_MASK else all_slices
-        rows += _group_rows(split[kept].reset_index(drop=True), name, features[kept], positive, resamples, seed)
+        rows += _group_rows(split[kept].reset_index(drop=True), name, features[kept], labels, resamples, seed)
     return rows
 
 
 def _group_rows(
-    split: pd.DataFrame, name: str, features: np.ndarray, positive: str, resamples: int, seed: int
+    split: pd.DataFrame, name: str, features: np.ndarray, labels: Sequence[str], resamples: int, seed: int
 ) -> Iterator[AuditRow]:
-    truth = (split["label"] == positive).to_numpy()
+    truth = places_of(split["label"], labels) if len(labels) > 2 else (split["label"] == labels[0]).to_numpy()
     train, test = ((split["split"] == subset).to_numpy() for subset in ("train", "test"))
     both = train | test
     usable = _informative(features[both])
@@ -145,12 +151,20 @@ def _group_rows(
         return
     weights = 1 / split.groupby("patient")["slice"].transform("size").to_numpy()
     probability = fit_and_predict(usable, truth[both], weights[both], train[both])[test[both]]
-    for unit, predictions in by_unit(split[test], probability).items():
-        yield auc_row(TEST, name, predictions, positive, resamples, seed, unit)
+    for unit, scores in by_unit(_scores_of(split[test], probability, truth[train], labels)).items():
+        yield auc_row(TEST, name, scores, resamples, seed, unit)
+
+
+def _scores_of(test: pd.DataFrame, probability: np.ndarray, fitted: np.ndarray, labels: Sequence[str]) -> PairScores:
+    """Make the scores of test slices. fitted: the classes of the training slices, which `probability` (n, k) is of."""
+    if len(labels) == 2:
+        return scores_of_first(test, probability[:, 1], labels[0])
+    logarithms = np.log(np.maximum(probability, np.finfo(float).tiny))
+    return scores_of_pairs(test, logarithms, [labels[place] for place in np.unique(fitted)])
 
 
 def _why_not(features: np.ndarray, truth: np.ndarray) -> str:
     """Say why no classifier can be fitted, or ""."""
     if features.shape[1] == 0:
         return "unknown, or the same for every slice"
-    return "the training split has one class" if truth.all() or not truth.any() else ""
+    return "the training split has one class" if len(np.unique(truth)) == 1 else ""

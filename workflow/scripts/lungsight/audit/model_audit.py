@@ -3,7 +3,7 @@
 It measures slices. `intervals` makes rows with intervals of the measurements.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lungsight.audit.interventions import Extents, InterventionBatch, donors_of
-from lungsight.audit.occlusion_tests import intervention_logits
+from lungsight.audit.occlusion_tests import intervention_logits, swap_logits
 from lungsight.audit.sanity_checks import (
     RandomisableModel,
     SliceValues,
@@ -19,6 +19,7 @@ from lungsight.audit.sanity_checks import (
     randomisation_values,
 )
 from lungsight.audit.source_classifier import predict_sources
+from lungsight.classes import Classes
 from lungsight.errors import UserError
 from lungsight.explain.explanation import SliceImages
 from lungsight.tables import columns_of
@@ -66,17 +67,23 @@ class Audit:
         The table `source_predictions`: the source of each slice, and what its features tell of it.
     sanity
         The table `sanity_values`: what the sanity checks measured of each slice of a sample.
+    swaps
+        The table `swap_logits`: each slice with a part of every other class. None with two classes.
     """
 
     logits: pd.DataFrame
     sources: pd.DataFrame
     sanity: pd.DataFrame
+    swaps: pd.DataFrame | None = None
 
     @classmethod
-    def without_slices(cls) -> "Audit":
+    def without_slices(cls, classes: Classes) -> "Audit":
         """Return the tables without rows."""
-        names = ("intervention_logits", "source_predictions", "sanity_values")
-        return cls(*(pd.DataFrame(columns=columns_of(name)) for name in names))
+        names = ("intervention_logits", "source_predictions", "sanity_values", "swap_logits")
+        logits, sources, sanity, swaps = (pd.DataFrame(columns=columns_of(name)) for name in names)
+        if classes.sigmoid:
+            return cls(logits.drop(columns="class"), sources, sanity)
+        return cls(logits, sources, sanity, swaps)
 
 
 def with_lung(slices: SliceImages) -> SliceImages:
@@ -93,13 +100,18 @@ def spread_sample(n: int, at_most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, at_most)).round().astype(int))
 
 
-def batch_of(slices: SliceImages, extents: Extents) -> InterventionBatch:
-    """Prepare slices for interventions, with donors by table order."""
-    return InterventionBatch(slices.images, slices.masks, donors_of(slices.table), extents)
+def batch_of(slices: SliceImages, extents: Extents, labels: Sequence[str]) -> InterventionBatch:
+    """Prepare slices for interventions, with donors by table order. labels: the classes in their order."""
+    return InterventionBatch(slices.images, slices.masks, donors_of(slices.table, labels), extents)
 
 
 def audit(
-    outputs: RandomisableModel, slices: SliceImages, sources: "pd.Series[str]", settings: AuditSettings, seed: int
+    outputs: RandomisableModel,
+    slices: SliceImages,
+    sources: "pd.Series[str]",
+    classes: Classes,
+    settings: AuditSettings,
+    seed: int,
 ) -> Audit:
     """Measure everything that the audit measures of one model on its test slices.
 
@@ -111,6 +123,10 @@ def audit(
         Its test slices. Those without a lung in an accepted mask are left out.
     sources
         Source by slice name.
+    classes
+        That the model tells apart.
+    settings
+        Of the audit.
     seed
         Of the sanity checks.
 
@@ -121,25 +137,30 @@ def audit(
     """
     usable = with_lung(slices)
     if usable.table.empty:
-        return Audit.without_slices()
-    batch = batch_of(usable, settings.extents)
+        return Audit.without_slices(classes)
+    batch = batch_of(usable, settings.extents, classes.names)
     unmodified = outputs(batch.images)
-    if not np.isfinite(unmodified.logit).all():
+    if not np.isfinite(unmodified.logits).all():
         raise UserError("The model's prediction is not a number for some test slices: its training has diverged.")
-    logits = intervention_logits(outputs, batch, unmodified)
+    identity = usable.table[IDENTITY]
+    logits = intervention_logits(outputs, batch, unmodified, identity, classes)
+    swaps = None if classes.sigmoid else swap_logits(outputs, batch, identity, classes)
     of_slices = usable.table["slice"].map(sources)
     predicted = predict_sources(unmodified.features, of_slices, usable.table["patient"])
     return Audit(
-        pd.concat([usable.table[IDENTITY], logits], axis=1),
+        logits,
         usable.table[["slice", "patient"]].assign(source=of_slices, predicted=predicted),
-        _sanity(outputs, usable, settings, seed),
+        _sanity(outputs, usable, classes, settings, seed),
+        swaps,
     )
 
 
-def _sanity(outputs: RandomisableModel, slices: SliceImages, settings: AuditSettings, seed: int) -> pd.DataFrame:
+def _sanity(
+    outputs: RandomisableModel, slices: SliceImages, classes: Classes, settings: AuditSettings, seed: int
+) -> pd.DataFrame:
     chosen = spread_sample(len(slices.table), settings.sample)
     sampled = SliceImages(slices.table.iloc[chosen].reset_index(drop=True), slices.images[chosen], slices.masks[chosen])
-    batch = batch_of(sampled, settings.extents)
+    batch = batch_of(sampled, settings.extents, classes.names)
     measured = [
         *randomisation_values(outputs, batch, settings.draws, seed),
         *deletion_insertion_values(outputs, batch, settings.steps, seed),

@@ -1,4 +1,4 @@
-"""A trained model as one traced function of images: its logit, its last hidden layer and its Grad-CAM map."""
+"""A trained model as one traced function of images: its logits, its last hidden layer, a Grad-CAM map of each logit."""
 
 # Keras and TensorFlow describe few of their types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -35,12 +35,12 @@ class ModelOutputs:
 
         @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, size, size), tf.uint8)])
         def predict(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            score, hidden, channels = layers(to_input(backbone, images), training=False)
-            (gradient,) = tf.gradients(score, channels)
+            scores, hidden, channels = layers(to_input(backbone, images), training=False)
+            gradients = [tf.gradients(scores[:, k], channels)[0] for k in range(scores.shape[1])]
             # Sums in float32, also of a model that computes in bfloat16.
-            score, hidden, channels, gradient = (tf.cast(x, tf.float32) for x in (score, hidden, channels, gradient))
-            weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-            return score[:, 0], hidden, tf.reduce_sum(weights * channels, axis=-1)
+            scores, hidden, channels = (tf.cast(x, tf.float32) for x in (scores, hidden, channels))
+            weights = [tf.reduce_mean(tf.cast(each, tf.float32), axis=(1, 2), keepdims=True) for each in gradients]
+            return scores, hidden, tf.stack([tf.reduce_sum(each * channels, axis=-1) for each in weights], axis=1)
 
         with fused_batch_norm(model):
             self._predict = predict.get_concrete_function()
@@ -49,7 +49,7 @@ class ModelOutputs:
         """Predict for images (n, size, size) uint8, n ≥ 1."""
         starts = range(0, len(images), INFERENCE_BATCH)
         batches = [self._predict(tf.constant(images[start : start + INFERENCE_BATCH])) for start in starts]
-        logit, features, cams = (
+        logits, features, cams = (
             np.concatenate([part.numpy() for part in parts]) for parts in zip(*batches, strict=True)
         )
-        return Predictions(logit.astype(np.float64), features, cams)
+        return Predictions(logits.astype(np.float64), features, cams)

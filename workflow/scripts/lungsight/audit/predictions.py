@@ -3,38 +3,51 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
+
+from lungsight.classes import margins_of
+from lungsight.evaluation.class_metrics import decide
+from lungsight.evaluation.metrics import THRESHOLD
 
 
 class Predictions(NamedTuple):
-    """Predictions for n images.
+    """Predictions for n images. Classes are numbered as a network learns them (`Classes.numbers_of`).
 
     Attributes
     ----------
-    logit
-        (n,) float64.
+    logits
+        (n, outputs) float64: one, of the first of two classes, or one for each class.
     features
         (n, k), the last hidden layer.
     cams
-        (n, h, w), Grad-CAM of the logit before its ReLU.
+        (n, outputs, h, w), Grad-CAM of each logit before its ReLU.
     """
 
-    logit: np.ndarray
+    logits: np.ndarray
     features: np.ndarray
     cams: np.ndarray
 
     @property
-    def probability(self) -> np.ndarray:
-        """(n,) float64, not saturated where float32 would be."""
-        return expit(self.logit)
+    def numbers(self) -> np.ndarray:
+        """(n,) int, the predicted class."""
+        if self.logits.shape[1] == 1:
+            return (expit(self.logits[:, 0]) >= THRESHOLD).astype(int)
+        return decide(self.logits)
 
-    def probability_of(self, sign: np.ndarray) -> np.ndarray:
-        """Give the probability (n,) of the class that `sign` (n,) ±1 stands for."""
-        return expit(sign * self.logit)
+    def probability_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Give the probability (n,) float64 of a class, not saturated where float32 would be."""
+        return expit(margins_of(self.logits, numbers))
 
-    def maps(self, sign: np.ndarray) -> np.ndarray:
-        """Give Grad-CAM of sign · logit, (n, h, w): the evidence for the class that `sign` (n,) ±1 stands for."""
-        return np.maximum(self.cams * sign[:, None, None], 0)
+    def maps(self, numbers: np.ndarray) -> np.ndarray:
+        """Give Grad-CAM of the margin of a class, (n, h, w): the evidence for the class `numbers` (n,)."""
+        outputs = self.logits.shape[1]
+        if outputs == 1:
+            signs = np.where(numbers == 1, 1.0, -1.0)
+            return np.maximum(self.cams[:, 0] * signs[:, None, None], 0)
+        # The gradient of the margin is that of the logit minus the others', weighted by the softmax among them.
+        own = numbers[:, None] == np.arange(outputs)
+        shares = own - softmax(np.where(own, -np.inf, self.logits), axis=1)
+        return np.maximum(np.einsum("nk,nkhw->nhw", shares, self.cams), 0)
 
 
 class Predictor(Protocol):

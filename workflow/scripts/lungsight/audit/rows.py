@@ -1,20 +1,23 @@
 """The rows of the audit's tables: one number each, with its interval, its value at chance, or why it is missing."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from lungsight.evaluation.aggregation import patient_level
-from lungsight.evaluation.intervals import draw_patients, patient_numbers, percentile_interval
-from lungsight.evaluation.metrics import ranking_metrics
+from lungsight.audit.pairs import PairScores, Statistic
+from lungsight.evaluation.intervals import (
+    LEVEL,
+    draw_patients,
+    draw_patients_of,
+    lone_classes,
+    patient_numbers,
+    percentile_interval,
+)
 from lungsight.rows import AuditRow
 from lungsight.wording import number
 
 Interval = tuple[float, float]
-# A statistic of n weighted rows: weights (b, n) → (b,), NaN where a weighting leaves it undefined.
-Statistic = Callable[[np.ndarray], np.ndarray]
 
 AUC_CHANCE = 0.5
 UNMODIFIED = "intact"  # the variant without an intervention
@@ -74,9 +77,14 @@ def audit_row(
 
 
 def clustered_interval(
-    statistic: Statistic, patients: "pd.Series[str]", resamples: int, seed: int
+    statistic: Statistic,
+    patients: "pd.Series[str]",
+    resamples: int,
+    seed: int,
+    level: float = LEVEL,
+    labels: "pd.Series[str] | None" = None,
 ) -> tuple[float, Interval]:
-    """Compute a statistic of weighted rows, and its 95 % patient-clustered bootstrap interval.
+    """Compute a statistic of weighted rows, and its patient-clustered bootstrap interval.
 
     Parameters
     ----------
@@ -86,6 +94,12 @@ def clustered_interval(
         (n,), the patient of each row.
     resamples
         How often patients are drawn with replacement, each with all rows.
+    seed
+        Of the draws.
+    level
+        Of the interval.
+    labels
+        (n,), the class of each row, within which patients are drawn. None: they are drawn together.
 
     Returns
     -------
@@ -98,40 +112,34 @@ def clustered_interval(
     n_patients = int(numbers.max(initial=-1)) + 1
     if not resamples or n_patients < 2:
         return point, (np.nan, np.nan)
-    drawn = draw_patients(n_patients, resamples, seed)
+    if labels is None:
+        drawn = draw_patients(n_patients, resamples, seed)
+    else:
+        drawn = draw_patients_of(patients, labels, resamples, seed, many=True)
     parts = np.array_split(drawn, -(-resamples * len(patients) // _ELEMENTS_AT_ONCE))
     values = np.concatenate([statistic(part[:, numbers].astype(np.float64)) for part in parts])
-    low, high = percentile_interval(values[:, None])
+    low, high = percentile_interval(values[:, None], level)
     return point, (float(low[0]), float(high[0]))
 
 
-def auc_statistic(truth: np.ndarray, score: np.ndarray) -> Statistic:
-    """Make the ROC AUC of a score (n,) against truth (n,) bool a statistic of weighted rows."""
-    return lambda weights: ranking_metrics(truth, score, weights)["roc_auc"]
+def interval_of_pairs(
+    scores: PairScores, statistic: Statistic, resamples: int, seed: int, level: float = LEVEL
+) -> tuple[float, Interval]:
+    """Compute a statistic of the rows of some scores, with its interval; the other arguments as `clustered_interval`'s.
 
-
-def by_unit(table: pd.DataFrame, probability: np.ndarray) -> dict[str, pd.DataFrame]:
-    """Give patient, label and probability by patient (the mean over slices) and by slice.
-
-    Parameters
-    ----------
-    table
-        A row per slice: patient, label.
-    probability
-        (n,), of the positive class.
+    With more than two classes patients are drawn within each class, and none has an interval where one has one patient.
     """
-    slices = table[["patient", "label"]].assign(probability=probability)
-    return {"patient": patient_level(slices), "slice": slices}
+    patients, labels = scores.table["patient"], scores.table["label"]
+    if not scores.many:
+        return clustered_interval(statistic, patients, resamples, seed, level)
+    drawn = 0 if lone_classes(scores.table) else resamples
+    return clustered_interval(statistic, patients, drawn, seed, level, labels)
 
 
-def auc_row(
-    test: str, variant: str, table: pd.DataFrame, positive: str, resamples: int, seed: int, unit: str
-) -> AuditRow:
-    """Make the row of a ROC AUC. table: patient, label, probability, one row per unit."""
-    truth = (table["label"] == positive).to_numpy()
-    n = len(table)
-    if truth.all() or not truth.any():
+def auc_row(test: str, variant: str, scores: PairScores, resamples: int, seed: int, unit: str) -> AuditRow:
+    """Make the row of a ROC AUC, with more than two classes the mean over their pairs. scores: a row per unit."""
+    n = len(scores.table)
+    if not scores.measured:
         return audit_row(test, variant, "roc_auc", unit=unit, n=n, reason="one class only")
-    statistic = auc_statistic(truth, table["probability"].to_numpy(np.float64))
-    value, interval = clustered_interval(statistic, table["patient"], resamples, seed)
+    value, interval = interval_of_pairs(scores, scores.statistic(), resamples, seed)
     return audit_row(test, variant, "roc_auc", value, interval, unit=unit, n=n, chance=AUC_CHANCE)

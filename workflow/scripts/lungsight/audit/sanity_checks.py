@@ -29,9 +29,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from lungsight.audit.interventions import InterventionBatch, blurred, flat_level
-from lungsight.audit.predictions import Predictions, Predictor
+from lungsight.audit.predictions import Predictor
 from lungsight.audit.rows import DIFFERENCE, FULLY_RANDOMISED
-from lungsight.evaluation.metrics import THRESHOLD
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
 
@@ -112,11 +111,6 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.divide((centred[0] * centred[1]).sum(axis=1), spread, out=np.full(len(first), np.nan), where=spread > 0)
 
 
-def prediction_sign(predictions: Predictions) -> np.ndarray:
-    """Give the predicted class as a sign, (n,): 1 for the positive class, −1 for the other."""
-    return np.where(predictions.probability >= THRESHOLD, 1.0, -1.0)
-
-
 def randomisation_values(
     outputs: RandomisableModel, batch: InterventionBatch, draws: int, seed: int
 ) -> list[SliceValues]:
@@ -136,17 +130,17 @@ def randomisation_values(
         Of the fresh values.
     """
     blocks, trained = blocks_of(outputs.model), outputs(batch.images)
-    sign = prediction_sign(trained)
+    numbers = trained.numbers
     correlations: dict[str, list[np.ndarray]] = {name: [] for name in blocks}
     enrichments: list[np.ndarray] = []
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
         with restored(outputs.model):
-            maps = trained.maps(sign)
+            maps = trained.maps(numbers)
             for name, layers in blocks.items():
                 randomise(layers, rng)
-                maps = outputs(batch.images).maps(sign)
-                correlations[name].append(rank_correlation(trained.maps(sign), maps))
+                maps = outputs(batch.images).maps(numbers)
+                correlations[name].append(rank_correlation(trained.maps(numbers), maps))
             enrichments.append(enrichment(upsample_bilinear(maps, batch.lung.shape[1:]), batch.lung))
     test, by_block = "randomisation", {name: _mean_over_draws(drawn) for name, drawn in correlations.items()}
     by_block[FULLY_RANDOMISED] = list(by_block.values())[-1]
@@ -179,7 +173,7 @@ def pixel_ranks(maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def area_under_steps(
-    outputs: Predictor, ranks: np.ndarray, hot: np.ndarray, cold: np.ndarray, sign: np.ndarray, steps: int
+    outputs: Predictor, ranks: np.ndarray, hot: np.ndarray, cold: np.ndarray, numbers: np.ndarray, steps: int
 ) -> np.ndarray:
     """Compute the area under the predicted class's probability while pixels turn from `cold` to `hot`.
 
@@ -189,8 +183,8 @@ def area_under_steps(
         (n, size, size), as `pixel_ranks` gives them: the hottest pixels turn first.
     hot, cold
         Images (n, size, size).
-    sign
-        (n,) ±1, the predicted class.
+    numbers
+        (n,), the predicted class, as the network learns it.
 
     Returns
     -------
@@ -200,16 +194,16 @@ def area_under_steps(
     curve: list[np.ndarray] = []
     for share in np.linspace(0, 1, steps + 1):
         images = np.where(ranks <= share, hot, cold) if share else cold
-        curve.append(outputs(np.clip(np.rint(images), 0, 255).astype(np.uint8)).probability_of(sign))
+        curve.append(outputs(np.clip(np.rint(images), 0, 255).astype(np.uint8)).probability_of(numbers))
     return np.trapezoid(np.stack(curve), dx=1 / steps, axis=0)
 
 
 def deletion_insertion_values(outputs: Predictor, batch: InterventionBatch, steps: int, seed: int) -> list[SliceValues]:
     """Measure the areas for the maps, for random maps of the same resolution, and their difference."""
     predictions, rng = outputs(batch.images), np.random.default_rng(seed)
-    sign = prediction_sign(predictions)
+    numbers = predictions.numbers
     size = batch.lung.shape[1:]
-    maps = predictions.maps(sign)
+    maps = predictions.maps(numbers)
     ranks = {
         name: pixel_ranks(upsample_bilinear(each, size), rng)
         for name, each in (("map", maps), ("random", rng.random(maps.shape)))
@@ -218,7 +212,7 @@ def deletion_insertion_values(outputs: Predictor, batch: InterventionBatch, step
     turns = {"deletion": (flat_level(batch), batch.images), "insertion": (batch.images, blurred(batch))}
     measured: list[SliceValues] = []
     for test, (hot, cold) in turns.items():
-        areas = {name: area_under_steps(outputs, each, hot, cold, sign, steps) for name, each in ranks.items()}
+        areas = {name: area_under_steps(outputs, each, hot, cold, numbers, steps) for name, each in ranks.items()}
         areas[DIFFERENCE] = areas["map"] - areas["random"]
         for name, values in areas.items():
             measured.append(SliceValues(test, name, "area", np.where(empty, np.nan, values)))

@@ -8,8 +8,10 @@ import pandas as pd
 
 from lungsight.audit.attention_differences import Model, comparison_rows, patients_of
 from lungsight.audit.fair_sample import audited_sample, with_slices_not_seen
+from lungsight.audit.pair_verdicts import pair_rows, verdicts_of
 from lungsight.audit.rows import Estimate
-from lungsight.audit.verdict import CONCLUSIONS, decide, evidence_of
+from lungsight.audit.verdict import CONCLUSIONS, PairVerdict, decide, evidence_of
+from lungsight.layout import INTERVENTION_LOGITS, PAIRS, SWAP_LOGITS
 from lungsight.rows import ComparisonsRow
 from lungsight.run_description import RunDescription, cohort_of_stage, common_split, metadata_tables, models_of
 from lungsight.tables import columns_of, read_table
@@ -34,7 +36,13 @@ class ModelSlices(NamedTuple):
 
 
 def verdict_row(
-    model: Model, audited: pd.DataFrame, saliency: pd.DataFrame, slices: ModelSlices, resamples: int, seed: int
+    model: Model,
+    audited: pd.DataFrame,
+    saliency: pd.DataFrame,
+    slices: ModelSlices,
+    resamples: int,
+    seed: int,
+    pairs: tuple[PairVerdict, ...] = (),
 ) -> dict[str, str | int | float]:
     """Make a row of report/verdicts.tsv.
 
@@ -50,6 +58,8 @@ def verdict_row(
         The model's test slices.
     resamples, seed
         Of the intervals of what was left out.
+    pairs
+        The verdicts on the pairs of the model's classes, with more than two.
     """
     name, stage = model
     pipeline = Pipeline.parse(name)
@@ -57,7 +67,7 @@ def verdict_row(
     overall = saliency[of_model & (saliency["outcome"] == "all")].iloc[0]
     enrichment = Estimate(*(float(overall[name]) for name in ("enrichment", "enrichment_lo", "enrichment_hi")))
     sample = audited_sample(with_slices_not_seen(slices.explained, slices.common), resamples, seed)
-    seen = evidence_of(pipeline.input_view, audited, enrichment, sample)
+    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs)
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
     estimates |= {"lost_by_class": sample.by_class, "lost_by_outcome": sample.by_outcome}
@@ -83,7 +93,12 @@ def verdict_row(
 
 
 def verdict_table(
-    of_models: Mapping[Model, ModelSlices], audit: pd.DataFrame, saliency: pd.DataFrame, resamples: int, seed: int
+    of_models: Mapping[Model, ModelSlices],
+    audit: pd.DataFrame,
+    saliency: pd.DataFrame,
+    resamples: int,
+    seed: int,
+    pairs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Make report/verdicts.tsv.
 
@@ -95,15 +110,18 @@ def verdict_table(
         report/audit.tsv, report/saliency.tsv.
     resamples, seed
         Of the intervals of what was left out.
+    pairs
+        report/pairs.tsv; None with two classes.
     """
     rows = [
         verdict_row(
             (name, stage),
-            audit[(audit["pipeline"] == name) & (audit["stage"] == stage)],
+            _of_model(audit, name, stage),
             saliency,
             slices,
             resamples,
             seed,
+            () if pairs is None else verdicts_of(_of_model(pairs, name, stage)),
         )
         for (name, stage), slices in of_models.items()
     ]
@@ -163,13 +181,34 @@ def read_verdicts(results: Path, run: RunDescription, audit: pd.DataFrame) -> pd
         model: ModelSlices(read_table(_folder(results, model) / "saliency.tsv", schema="saliency"), common[model[1]])
         for model in models_of(run)
     }
-    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"])
+    pairs = read_table(results / PAIRS, schema="pairs") if len(run["labels"]) > 2 else None
+    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs)
+
+
+def read_pairs(results: Path, run: RunDescription) -> list[dict]:
+    """Make report/pairs.tsv from what every model predicts for changed slices. Arguments: `read_audit`'s."""
+    return [
+        row
+        for model in models_of(run)
+        for row in pair_rows(
+            model,
+            read_table(_folder(results, model) / INTERVENTION_LOGITS, schema="intervention_logits"),
+            read_table(_folder(results, model) / SWAP_LOGITS, schema="swap_logits"),
+            run["bootstrap"],
+            run["seed"],
+        )
+    ]
 
 
 def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonsRow]:
     """Make report/comparisons.tsv from what every model predicts for every test patient. Arguments: `read_audit`'s."""
-    patients = {model: _read_patients(results, model) for model in models_of(run)}
+    many = len(run["labels"]) > 2
+    patients = {model: _read_patients(results, model, many) for model in models_of(run)}
     return comparison_rows(patients, run["labels"][0], run["bootstrap"], run["seed"])
+
+
+def _of_model(table: pd.DataFrame, name: str, stage: int) -> pd.DataFrame:
+    return table[(table["pipeline"] == name) & (table["stage"] == stage)]
 
 
 def _folder(results: Path, model: Model) -> Path:
@@ -181,8 +220,9 @@ def _read_test_slices(path: Path) -> pd.DataFrame:
     return split[split["split"] == "test"]
 
 
-def _read_patients(results: Path, model: Model) -> pd.DataFrame:
+def _read_patients(results: Path, model: Model, many: bool) -> pd.DataFrame:
     return patients_of(
-        read_table(_folder(results, model) / "intervention_logits.tsv", schema="intervention_logits"),
+        read_table(_folder(results, model) / INTERVENTION_LOGITS, schema="intervention_logits"),
         read_table(_folder(results, model) / "saliency.tsv", schema="saliency"),
+        read_table(_folder(results, model) / SWAP_LOGITS, schema="swap_logits") if many else None,
     )

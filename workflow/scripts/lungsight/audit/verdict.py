@@ -17,11 +17,16 @@ enrichment
 All of this needs the lung mask of a slice. Slices whose mask did not pass quality control take no part, and where the
 rest is no fair sample, no verdict is given (`fair_sample`).
 
+With more than two classes the three AUCs are means over the pairs of classes. The same rules judge each pair on its own
+patients, without maps, with intervals for all pairs together. Where the background decides some pairs and not all of
+them, the model looks elsewhere for these classes, and the verdict names them: each class of which every pair is found,
+then the pairs that are left.
+
 Segmented slices have a black background. There `background` and `swap` ask what the outline of the lung gives away. The
 first rule that holds decides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,7 +35,7 @@ import pandas as pd
 
 from lungsight.audit.fair_sample import LIMITS, AuditedSample
 from lungsight.audit.rows import FULLY_RANDOMISED, SIMILAR, UNMODIFIED, Estimate
-from lungsight.wording import number
+from lungsight.wording import listed, number
 
 # With fewer, even a perfect separation may be chance: of five and five patients, one in 252 shuffles gives it.
 FEWEST_PATIENTS = 10
@@ -44,6 +49,23 @@ CONCLUSIONS = {
     "unknown": "cannot tell",
     "withheld": "not assessed",
 }
+
+
+class PairVerdict(NamedTuple):
+    """The verdict on how a model tells two classes apart. conclusion: a key of CONCLUSIONS."""
+
+    first: str
+    second: str
+    conclusion: str
+
+
+def classes_by_background(pairs: Sequence[PairVerdict]) -> str:
+    """Name the classes that a model tells by the background: those of which every pair is found, then other pairs."""
+    by_background = [pair for pair in pairs if pair.conclusion == "elsewhere"]
+    classes = dict.fromkeys(name for pair in pairs for name in pair[:2])
+    found = [name for name in classes if all(pair in by_background for pair in pairs if name in pair[:2])]
+    others = [f"{first} from {second}" for first, second, _ in by_background if not {first, second} & {*found}]
+    return listed(found + others)
 
 
 class Evidence(NamedTuple):
@@ -61,6 +83,8 @@ class Evidence(NamedTuple):
         Rank correlation of a randomised network's maps with the model's.
     sample
         What is left of the test slices once those without an accepted lung mask are out.
+    pairs
+        The verdicts on the pairs of classes; none with two classes.
     """
 
     input_view: str
@@ -71,6 +95,12 @@ class Evidence(NamedTuple):
     enrichment: Estimate
     similarity: Estimate
     sample: AuditedSample = AuditedSample()
+    pairs: tuple[PairVerdict, ...] = ()
+
+    @property
+    def by_background(self) -> list[PairVerdict]:
+        """The pairs of classes that the background decides."""
+        return [pair for pair in self.pairs if pair.conclusion == "elsewhere"]
 
     @property
     def maps_pass(self) -> bool:
@@ -113,6 +143,8 @@ class Evidence(NamedTuple):
             "swap": str(self.swap),
             "enrichment": str(self.enrichment),
             "similarity": str(self.similarity),
+            "other": "another class" if self.pairs else "the other class",
+            "classes": classes_by_background(self.pairs),
             **self._texts_of_sample,
         }
 
@@ -198,6 +230,13 @@ RULES: tuple[Rule, ...] = (
         reason="the model is not shown to beat chance: AUC {auc}",
     ),
     Rule(
+        name="background decides classes",
+        conclusion="elsewhere",
+        holds=lambda seen: 0 < len(seen.by_background) < len(seen.pairs),
+        reason="the model tells {classes} by {left}, other classes not: over all pairs of classes AUC {background}"
+        " without lung tissue, {swap} when the lung is swapped",
+    ),
+    Rule(
         name="both suffice",
         conclusion="unknown",
         holds=lambda seen: seen.background_suffices and seen.lung_outweighs,
@@ -214,7 +253,7 @@ RULES: tuple[Rule, ...] = (
         name="background outweighs",
         conclusion="elsewhere",
         holds=lambda seen: seen.swap.above(CHANCE),
-        reason="with another patient's lung of the other class the answers stay with {left}: AUC {swap}",
+        reason="with another patient's lung of {other} the answers stay with {left}: AUC {swap}",
     ),
     Rule(
         name="maps contradict",
@@ -227,7 +266,7 @@ RULES: tuple[Rule, ...] = (
         name="lung outweighs",
         conclusion="lung",
         holds=lambda seen: seen.lung_outweighs,
-        reason="with another patient's lung of the other class the answers follow that lung: AUC {swap}; without lung"
+        reason="with another patient's lung of {other} the answers follow that lung: AUC {swap}; without lung"
         " tissue {background}",
     ),
     Rule(
@@ -312,7 +351,11 @@ def estimate(audited: pd.DataFrame, test: str, variant: str, measure: str, unit:
 
 
 def evidence_of(
-    input_view: str, audited: pd.DataFrame, enrichment: Estimate, sample: AuditedSample | None = None
+    input_view: str,
+    audited: pd.DataFrame,
+    enrichment: Estimate,
+    sample: AuditedSample | None = None,
+    pairs: tuple[PairVerdict, ...] = (),
 ) -> Evidence:
     """Collect the evidence on one model.
 
@@ -326,6 +369,8 @@ def evidence_of(
         Of its maps, over all its test slices.
     sample
         What is left of its test slices; None where nothing was left out.
+    pairs
+        The verdicts on the pairs of its classes, with more than two.
     """
     unmodified, background, swap = (
         estimate(audited, "intervention", name, "roc_auc")
@@ -333,6 +378,5 @@ def evidence_of(
     )
     similarity = estimate(audited, "randomisation", FULLY_RANDOMISED, "rank_correlation", "slice")
     patients = int(_rows(audited, "intervention", UNMODIFIED, "roc_auc", "patient")["n"].sum())
-    return Evidence(
-        input_view, patients, unmodified, background, swap, enrichment, similarity, sample or AuditedSample()
-    )
+    sample = sample or AuditedSample()
+    return Evidence(input_view, patients, unmodified, background, swap, enrichment, similarity, sample, pairs)

@@ -631,8 +631,13 @@ def prediction(evidence: Evidence) -> Answer | None:
     by_mean = "the mean of those of the slices"
     names = listed([evidence.results.display_name(name) for name in own])
     patient = f"the model's own ({names}), else {by_mean}" if len(own) else by_mean
-    first = evidence.results.run["labels"][0]
+    first, *others = evidence.results.run["labels"]
     text = f"The network gives each slice the probability of {first}; that of a patient is {patient}. {chosen.text}"
+    if len(others) > 1:
+        text = (
+            f"The network gives each slice a probability of each of {listed([first, *others])}; those of a patient are"
+            f" {patient}. The class with the highest is predicted. For {first} against the rest: {chosen.text}"
+        )
     return Answer(text, chosen.read)
 
 
@@ -663,14 +668,14 @@ def verdicts(evidence: Evidence) -> Answer | None:
 
 def robustness(evidence: Evidence) -> Answer | None:
     """Give the AUC with the lung replaced."""
-    table = evidence.results.verdicts
+    table, other = evidence.results.verdicts, "another" if evidence.results.many_classes else "the other"
     table = table if table.empty else table[table["stage"] == table["stage"].max()]
     return _joined(
         [
             (
                 f"{row['pipeline']} stage {row['stage']}: AUC {with_interval(row, 'auc')} intact,"
                 f" {with_interval(row, 'background')} with the lung grey, {with_interval(row, 'swap')} with"
-                f" the lung of the other class.",
+                f" the lung of {other} class.",
                 (number(row["auc"]), number(row["swap"])),
             )
             for row in table.to_dict("records")

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsight.demo.anatomy import Phantom, thorax
-from lungsight.demo.cohort import POSITIVE, disease_of, is_marked, label_of, patient_id, patient_seed
+from lungsight.demo.cohort import NEGATIVE, POSITIVE, disease_of, is_marked, label_of, patient_id, patient_seed
 from lungsight.demo.scanner import MARK_HU, mark_pixels
 from lungsight.intake.geometry import slice_to_image
 
@@ -39,6 +39,10 @@ class PlantedScenario(NamedTuple):
         Everything but the lung is black.
     shrunk : bool
         The lung masks of positives are too small, as if a segmentation missed consolidated lung.
+    classes : tuple of str
+        In the order in which patients have them.
+    marked : str
+        Class whose patients alone have the mark, all of them; they have no lesion. "" for none.
     """
 
     lesions: bool = True
@@ -47,8 +51,17 @@ class PlantedScenario(NamedTuple):
     scanners: tuple[str, str] = ("alpha", "alpha")
     segmented: bool = False
     shrunk: bool = False
+    classes: tuple[str, ...] = (POSITIVE, NEGATIVE)
+    marked: str = ""
 
 
+THREE = (POSITIVE, "CAP", "Normal")
+# Lobes full of pneumonia, ground glass below the pleura, or nothing. A marked class looks like the normal one, but for
+# the mark.
+PLANTED_CLASSES = {
+    "three lesions": PlantedScenario(classes=THREE),
+    **{f"{label} by the mark": PlantedScenario(classes=THREE, marked=label) for label in THREE[:2]},
+}
 PLANTED_SCENARIOS = {
     "lesions": PlantedScenario(),
     **{f"mark {strength}": PlantedScenario(mark=strength) for strength in (0.0, 0.5, 0.9, 1.0)},
@@ -96,11 +109,12 @@ def _inner_mark(lung: np.ndarray) -> np.ndarray:
 
 def _images_of(number: int, scenario: PlantedScenario, cohort: dict, size: int) -> tuple[np.ndarray, ...]:
     """Draw image, lung and lesion of one patient, each (SLICES, size, size)."""
-    scanner = scenario.scanners[label_of(number) != POSITIVE]
-    disease = disease_of(number, cohort) if scenario.lesions else "none"
+    label = label_of(number, scenario.classes)
+    scanner = scenario.scanners[label != POSITIVE]
+    disease = disease_of(number, cohort) if scenario.lesions and label != scenario.marked else "none"
     person = _person(patient_seed(number, cohort), disease, scanner, size)
     hu = person.hu.copy()
-    if is_marked(number, cohort):
+    if is_marked(number, cohort) or label == scenario.marked:
         for k in range(SLICES):
             hu[..., k][_inner_mark(person.lung[..., k]) if scenario.inside else mark_pixels(size)] = MARK_HU
     low, high = WINDOW
@@ -109,7 +123,7 @@ def _images_of(number: int, scenario: PlantedScenario, cohort: dict, size: int) 
         np.stack([slice_to_image(volume[..., k]) for k in range(SLICES)])
         for volume in (grey, person.lung, person.lesion)
     )
-    if scenario.shrunk and label_of(number) == POSITIVE:
+    if scenario.shrunk and label == POSITIVE:
         lung = np.stack([ndimage.distance_transform_edt(mask) > SHRINKAGE * size for mask in lung])
     return image * lung if scenario.segmented else image, lung, lesion
 
@@ -123,19 +137,19 @@ def plant(scenario: PlantedScenario, seed: int, train: int, val: int, test: int,
     seed : int
         Decides the persons and who is marked.
     train, val, test : int
-        Patients in each subset; half of them are positive.
+        Patients in each subset; each class has about as many of them.
     size : int
         Rows and columns.
     """
     shortcut = {"enabled": scenario.mark is not None, "strength": scenario.mark or 0.0}
-    cohort = {"role": "target", "phantom": {"seed": seed, "shortcut": shortcut}}
+    cohort = {"role": "target", "phantom": {"seed": seed, "shortcut": shortcut, "classes": list(scenario.classes)}}
     subsets = ["train"] * train + ["val"] * val + ["test"] * test
     images = [_images_of(number, scenario, cohort, size) for number in range(len(subsets))]
     rows = [
         {
             "slice": f"{patient_id(number)}-{k}",
             "patient": patient_id(number),
-            "label": label_of(number),
+            "label": label_of(number, scenario.classes),
             "split": subset,
         }
         for number, subset in enumerate(subsets)

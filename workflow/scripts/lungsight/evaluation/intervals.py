@@ -102,12 +102,12 @@ def has_interval(metric: str, label: str, lone: Collection[str], within_classes:
     return not lone or not (within_classes or metric in OF_BOTH)
 
 
-def percentile_interval(resampled: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the lower and the upper end of the 95 % percentile interval along the first axis.
+def percentile_interval(resampled: FloatArray, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
+    """Return the lower and the upper end of the percentile interval along the first axis, by default of 95 %.
 
     A resample that left a metric undefined is NaN and does not count. Where all are NaN, both ends are NaN.
     """
-    tail = (1 - LEVEL) / 2
+    tail = (1 - level) / 2
     defined = ~np.isnan(resampled).all(axis=0)
     low, high = np.full((2, *resampled.shape[1:]), np.nan)
     if defined.any():

@@ -1,12 +1,13 @@
 """Explain the test slices of one model: tables and raw maps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lungsight.classes import Classes, places_of, probabilities_of
 from lungsight.errors import UserError
 from lungsight.evaluation.metrics import THRESHOLD, select_test_rows
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
@@ -15,11 +16,14 @@ from lungsight.explain.margin import UNKNOWN, NearLung
 from lungsight.explain.model_summary import MethodDescription
 from lungsight.explain.reasons import CONSTANT, EMPTY, NO_LUNG, NO_MASK, NOT_FINITE, REJECTED
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN, measure_in_batches
+from lungsight.explain.summary import RIGHT, WRONG
 from lungsight.program import progress
 from lungsight.training.image_cache import CachedImages
 
 BATCH = 32
 MEASURED = (*METRICS, *ADDITIONAL)
+IDENTITY = ("slice", "patient", "label")
+PREDICTED = "predicted"  # column of tables of more than two classes
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class SliceImages:
     Attributes
     ----------
     table
-        Columns slice, patient, label, probability.
+        Columns slice, patient, label, probability; with more than two classes also predicted.
     images
         (n, size, size) uint8, as the pipeline's input view shows them to the network.
     masks
@@ -42,6 +46,8 @@ class SliceImages:
         The lesions; None where they are not measured.
     accepted
         (n,) bool, whether the lung mask of a slice passed quality control. None where all did.
+    scores
+        (n, k), the probability of each class of a network with several logits, in its order; else None.
     """
 
     table: pd.DataFrame
@@ -51,6 +57,7 @@ class SliceImages:
     has_mask: np.ndarray | None = None
     lesions: Lesions | None = None
     accepted: np.ndarray | None = None
+    scores: np.ndarray | None = None
 
     @property
     def usable(self) -> np.ndarray:
@@ -64,7 +71,8 @@ class SliceImages:
         has_mask = None if self.has_mask is None else self.has_mask[rows]
         lesions = self.lesions and self.lesions.take(rows)
         accepted = None if self.accepted is None else self.accepted[rows]
-        return SliceImages(table, self.images[rows], self.masks[rows], near, has_mask, lesions, accepted)
+        scores = None if self.scores is None else self.scores[rows]
+        return SliceImages(table, self.images[rows], self.masks[rows], near, has_mask, lesions, accepted, scores)
 
     def sample(self, size: int) -> "SliceImages":
         """Return at most `size` slices, by SAMPLE_RULE; in the table, the slices of a patient follow each other."""
@@ -79,6 +87,8 @@ def select_test_slices(
     masks: CachedImages,
     accepted: pd.Index,
     lesions: CachedImages | None = None,
+    classes: Classes | None = None,
+    labels: Sequence[str] = (),
 ) -> SliceImages:
     """Select the test rows of a prediction table, with their cached images and masks.
 
@@ -90,13 +100,16 @@ def select_test_slices(
         Of the cohort's image cache: the input view, the lung masks, the lesion masks.
     accepted
         Names of the cohort's slices whose lung mask passed quality control.
+    classes, labels
+        Those that the network tells apart, and those of the run. With two classes neither is needed.
 
     Raises
     ------
     UserError
         There is no test slice, or one is not cached.
     """
-    table = select_test_rows(predictions)[["slice", "patient", "label", "probability"]].reset_index(drop=True)
+    test = select_test_rows(predictions).reset_index(drop=True)
+    table = test[[name for name in (*IDENTITY, "probability", PREDICTED) if name in test]]
     if table.empty:
         raise UserError("The split has no test slice: nothing can be explained. Check splits.fractions.")
     rows = images.rows_of(table["slice"])
@@ -107,7 +120,13 @@ def select_test_slices(
         has_mask=masks.mask_exists(rows),
         lesions=lesions and Lesions(np.asarray(lesions.pixels[rows]) > 0, lesions.mask_exists(rows)),
         accepted=table["slice"].isin(accepted).to_numpy(),
+        scores=None if classes is None or classes.sigmoid else scores_of(test, classes, labels),
     )
+
+
+def scores_of(predictions: pd.DataFrame, classes: Classes, labels: Sequence[str]) -> np.ndarray:
+    """Read the probability of each class of a network, (n, k) in its order. labels: those of the run, more than two."""
+    return probabilities_of(predictions, labels)[:, [labels.index(name) for name in classes.names]]
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,43 @@ def outcomes(labels: pd.Series, probability: np.ndarray, positive: str) -> np.nd
     """Return TP, FN, FP or TN at THRESHOLD for each slice, (n,) str."""
     truth, predicted = (labels == positive).to_numpy(), probability >= THRESHOLD
     return np.select([truth & predicted, truth, predicted], ["TP", "FN", "FP"], default="TN")
+
+
+def predicted_numbers(table: pd.DataFrame, classes: Classes) -> np.ndarray:
+    """Return the class that is predicted for each slice, (n,) int, as the network learns it (`Classes.numbers_of`)."""
+    if classes.sigmoid:
+        return (table["probability"].to_numpy() >= THRESHOLD).astype(int)
+    return places_of(table[PREDICTED], classes.names)
+
+
+def identity_of(slices: SliceImages, classes: Classes, explained: str | None) -> pd.DataFrame:
+    """Give the columns of saliency.tsv that say what is explained: of each slice, its prediction and the outcome.
+
+    With more than two classes, and where one class is asked for, also the class that a map explains, and its
+    probability.
+
+    Parameters
+    ----------
+    slices
+        That are explained.
+    classes
+        That the network tells apart.
+    explained
+        The class that all maps explain; None: the predicted one.
+    """
+    table, probability = slices.table, slices.table["probability"].to_numpy()
+    if classes.sigmoid:
+        identity = table.assign(outcome=outcomes(table["label"], probability, classes.positive))
+        of_positive = explained == classes.positive
+        of_explained = {"explained_probability": probability if of_positive else 1 - probability}
+        return identity if explained is None else identity.assign(explained=explained, **of_explained)
+    of_maps = table[PREDICTED] if explained is None else pd.Series(explained, index=table.index)
+    assert slices.scores is not None, "a network with several logits gives a probability for each class"
+    return table.assign(
+        outcome=np.where(table["label"] == table[PREDICTED], RIGHT, WRONG),
+        explained=of_maps,
+        explained_probability=slices.scores[np.arange(len(table)), places_of(of_maps, classes.names)],
+    )
 
 
 def reasons(maps: np.ndarray, slices: SliceImages) -> np.ndarray:
@@ -147,8 +203,9 @@ def explain_slices(
     explainer: Explainer,
     slices: SliceImages,
     prepare: Callable[[np.ndarray], Any],
-    positive: str,
+    classes: Classes,
     iou_level: float,
+    explained: str | None = None,
 ) -> dict[str, Explanation]:
     """Compute maps and metrics of every slice by each method of an explainer.
 
@@ -160,21 +217,25 @@ def explain_slices(
         To explain.
     prepare
         (n, size, size) uint8 → input of the network.
-    positive
-        Label of the positive class.
+    classes
+        That the network tells apart.
     iou_level
         Share of a map's maximum from which on a pixel counts for the IoU.
+    explained
+        The class that all maps explain; None: of each slice the predicted one.
 
     Returns
     -------
     An explanation per method.
     """
-    probability = slices.table["probability"].to_numpy()
+    identity = identity_of(slices, classes, explained)
+    numbers = predicted_numbers(slices.table, classes)
+    if explained is not None:
+        numbers = classes.numbers_of(pd.Series(explained, index=slices.table.index))
     batches = [
-        explainer(prepare(slices.images[start : start + BATCH]), probability[start : start + BATCH] >= THRESHOLD)
-        for start in progress(range(0, len(probability), BATCH), "batches")
+        explainer(prepare(slices.images[start : start + BATCH]), numbers[start : start + BATCH])
+        for start in progress(range(0, len(numbers), BATCH), "batches")
     ]
-    identity = slices.table.assign(outcome=outcomes(slices.table["label"], probability, positive))
     maps_of = {method: np.concatenate([batch[method] for batch in batches]) for method in explainer.methods}
     return {method: measure_maps(identity, maps, slices, iou_level) for method, maps in maps_of.items()}
 
@@ -185,7 +246,7 @@ def measure_maps(identity: pd.DataFrame, maps: np.ndarray, slices: SliceImages, 
     Parameters
     ----------
     identity
-        Columns slice, patient, label, probability, outcome.
+        As `identity_of` gives it.
     maps
         (n, h, w) float32, raw.
     slices
@@ -216,14 +277,16 @@ def other_methods(explained: dict[str, Explanation]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def describe_methods(explained: Mapping[str, Explanation], targets: Mapping[str, Target]) -> list[MethodDescription]:
-    """List what each method explains, as methods.json has it. Both by method, PRIMARY first."""
+def describe_methods(
+    explained: Mapping[str, Explanation], targets: Mapping[str, Target], classes: Classes
+) -> list[MethodDescription]:
+    """List what each method explains, as methods.json has it. The first two are by method, PRIMARY first."""
     return [
         MethodDescription(
             method=name,
             layer=targets[name].layer,
             explained=targets[name].output,
-            sign=targets[name].sign_rule,
+            sign=targets[name].sign_rule(classes.sigmoid),
             map_size=list(explanation.maps.shape[1:]),
         )
         for name, explanation in explained.items()

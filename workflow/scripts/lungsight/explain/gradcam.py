@@ -67,7 +67,8 @@ class Target(NamedTuple):
     output
         The layer whose output is differentiated.
     signed
-        Take −output for slices predicted negative: the map then shows the evidence for the prediction.
+        Take the margin of the explained class: with one logit, −output for the other class. The map then shows the
+        evidence for that class. Otherwise the output itself is taken, of several that of the explained class.
     weighting
         Features and gradient → map. None for a method without gradients.
     """
@@ -77,9 +78,11 @@ class Target(NamedTuple):
     signed: bool
     weighting: Weighting | None = grad_cam
 
-    @property
-    def sign_rule(self) -> str:
-        """The explained output for positive and negative predictions, in words."""
+    def sign_rule(self, sigmoid: bool) -> str:
+        """Say which output is explained for which prediction. sigmoid: whether the network has one logit."""
+        if not sigmoid:
+            others = " minus the logsumexp of the others" if self.signed else ""
+            return f"{self.output} of the predicted class{others}"
         if not self.signed:
             return f"+{self.output} for every slice"
         return (
@@ -93,18 +96,18 @@ class Explainer(Protocol):
 
     methods: dict[str, Target]
 
-    def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, images: np.ndarray | tf.Tensor, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Explain a batch, as `GradCam` does."""
         ...
 
 
 def primary_target(layer: str) -> Target:
-    """Return the primary method: Grad-CAM at the layer that the head pools, on the logit, signed by the prediction."""
+    """Return the primary method: Grad-CAM at the layer that the head pools, on the margin of the explained class."""
     return Target(layer, LOGIT, signed=True)
 
 
 def thesis_target(model: keras.Model) -> Target:
-    """Return the thesis's Grad-CAM, the default of tf-keras-vis: at the last convolution, on the sigmoid, unsigned."""
+    """Return the thesis's Grad-CAM, the default of tf-keras-vis: at the last convolution, on the probability."""
     convolutions = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     if not convolutions:
         raise UserError("The model has no convolution among its own layers: Grad-CAM needs a flat model.")
@@ -133,14 +136,32 @@ def _output_shape(model: keras.Model, name: str) -> tuple[int | None, ...]:
 
 
 def _check(model: keras.Model, targets: Iterable[Target]) -> None:
+    classes = _output_shape(model, LOGIT)[1:]
     for name in {LOGIT, PROBABILITY, *(target.output for target in targets)}:
         shape = _output_shape(model, name)
-        if len(shape) != 2 or shape[1] != 1:
-            raise UserError(f"The model's layer {name} gives {shape[1:]} values an image; one is expected.")
+        if len(shape) != 2 or shape[1:] != classes:
+            raise UserError(
+                f"The model's layer {name} gives {shape[1:]} values an image; one for each logit is expected."
+            )
     for target in targets:
         shape = _output_shape(model, target.layer)
         if len(shape) != 4:
             raise UserError(f"The model's layer {target.layer} gives no feature maps: its shape is {shape[1:]}.")
+
+
+def margin_of(outputs: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Compute the margin of one class in each row, as `lungsight.classes.margins_of` does, with its gradient."""
+    if outputs.shape[1] == 1:
+        sign = tf.where(numbers == 1, 1.0, -1.0)[:, None]
+        return outputs * tf.cast(sign, outputs.dtype)
+    own = tf.one_hot(numbers, outputs.shape[1], on_value=True, off_value=False, dtype=tf.bool)
+    others = tf.reduce_logsumexp(tf.where(own, tf.constant(-np.inf, outputs.dtype), outputs), axis=1)
+    return tf.gather(outputs, numbers, batch_dims=1) - others
+
+
+def output_of(outputs: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Take the one output, or that of one class in each row."""
+    return outputs if outputs.shape[1] == 1 else tf.gather(outputs, numbers, batch_dims=1)
 
 
 class GradCam:
@@ -161,17 +182,16 @@ class GradCam:
         _check(model, targets)
         names = {name for target in targets for name in (target.layer, target.output)}
         self._outputs = keras.Model(model.inputs, {name: model.get_layer(name).output for name in sorted(names)})
-        signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.bool)]
+        signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int32)]
         explain = tf.function(self._traced, autograph=False, input_signature=signature)
         with fused_batch_norm(model):
             self._explain = explain.get_concrete_function()
 
-    def _traced(self, images: tf.Tensor, positive: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _traced(self, images: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = self._outputs(images, training=False)
-        sign = tf.where(positive, 1.0, -1.0)[:, None]
         maps = {}
         for (output, signed), methods in self._by_score().items():
-            score = outputs[output] * tf.cast(sign, outputs[output].dtype) if signed else outputs[output]
+            score = (margin_of if signed else output_of)(outputs[output], numbers)
             layers = list(dict.fromkeys(self.methods[method].layer for method in methods))
             gradients = tf.gradients(
                 score, [outputs[layer] for layer in layers], unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -191,19 +211,21 @@ class GradCam:
             groups.setdefault((target.output, target.signed), []).append(method)
         return groups
 
-    def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, images: np.ndarray | tf.Tensor, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Explain a batch.
 
         Parameters
         ----------
         images
             (n, rows, columns, channels) float32, preprocessed as the model expects.
-        positive
-            (n,) bool, whether the recorded prediction is positive; the prediction of this pass is not used.
+        numbers
+            (n,), the class to explain, as the network learns it (`Classes.numbers_of`). With one logit, 1 is the
+            positive class and 0 the other.
 
         Returns
         -------
         Raw maps after the ReLU by method, (n, h, w) float32.
         """
-        maps = self._explain(tf.convert_to_tensor(images, tf.float32), tf.convert_to_tensor(positive, tf.bool))
+        classes = tf.convert_to_tensor(np.asarray(numbers, np.int32))
+        maps = self._explain(tf.convert_to_tensor(images, tf.float32), classes)
         return {method: tensor.numpy() for method, tensor in maps.items()}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import map_coordinates
 
+from lungsight.classes import present
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.files import atomic_path
 from lungsight.training.regions import Box, bounding_box
@@ -108,14 +109,11 @@ def peak_of(mean: MeanMap) -> Peak:
     return Peak(float(mean.heat[place]), where)
 
 
-def mean_maps(table: pd.DataFrame, raw_maps: np.ndarray, masks: np.ndarray, positive: str) -> list[MeanMap]:
-    """Average the maps of each class of saliency.tsv that has an included slice, the positive class first."""
-    use, labels = included(table), table["label"].to_numpy()
-    rows_of = {label: np.flatnonzero(use & (labels == label)) for label in sorted(set(labels[use]))}
-    return [
-        mean_map(label, table.iloc[rows], raw_maps[rows], masks[rows])
-        for label, rows in sorted(rows_of.items(), key=lambda item: item[0] != positive)
-    ]
+def mean_maps(table: pd.DataFrame, raw_maps: np.ndarray, masks: np.ndarray, labels: Sequence[str]) -> list[MeanMap]:
+    """Average the maps of each class of saliency.tsv that has an included slice, in the order of `labels`."""
+    use, of_rows = included(table), table["label"].to_numpy()
+    rows_of = {label: np.flatnonzero(use & (of_rows == label)) for label in present(labels, of_rows[use])}
+    return [mean_map(label, table.iloc[rows], raw_maps[rows], masks[rows]) for label, rows in rows_of.items()]
 
 
 def describe_mean_maps(means: Sequence[MeanMap]) -> list[dict[str, Any]]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import keras
 
+from lungsight.classes import Classes
 from lungsight.explain.explanation import Explanation, SliceImages, explain_slices
 from lungsight.explain.gradcam import (
+    PRIMARY,
     Explainer,
     GradCam,
     Target,
@@ -15,6 +17,7 @@ from lungsight.explain.gradcam import (
     grad_cam_plus_plus,
     layer_cam,
     methods_for,
+    primary_target,
 )
 from lungsight.explain.scorecam import ScoreCam
 from lungsight.training.backbones import Backbone
@@ -50,7 +53,7 @@ def sampled_explainers(model: keras.Model, backbone: Backbone, settings: dict[st
 
 
 def explain_by_all(
-    model: keras.Model, backbone: Backbone, slices: SliceImages, positive: str, settings: dict[str, Any]
+    model: keras.Model, backbone: Backbone, slices: SliceImages, classes: Classes, settings: dict[str, Any]
 ) -> tuple[dict[str, Explanation], dict[str, Target]]:
     """Explain all slices by the primary and the thesis's Grad-CAM, and a sample of them by the other methods.
 
@@ -64,8 +67,8 @@ def explain_by_all(
         Its backbone.
     slices
         All test slices.
-    positive
-        Label of the positive class.
+    classes
+        That the model tells apart.
     settings
         The config's `explain` section.
 
@@ -79,6 +82,23 @@ def explain_by_all(
         work += [(explainer, sample) for explainer in sampled_explainers(model, backbone, settings)]
     explained, targets = {}, {}
     for explainer, subset in work:
-        explained |= explain_slices(explainer, subset, partial(to_input, backbone), positive, settings["iou_level"])
+        explained |= explain_slices(explainer, subset, partial(to_input, backbone), classes, settings["iou_level"])
         targets |= explainer.methods
     return explained, targets
+
+
+def explain_each_class(
+    model: keras.Model, backbone: Backbone, slices: SliceImages, classes: Classes, settings: dict[str, Any]
+) -> dict[str, Explanation]:
+    """Explain all slices by the primary method, for every class in turn. Arguments as for `explain_by_all`.
+
+    Returns
+    -------
+    An explanation per class, in the order of `classes`.
+    """
+    explainer = GradCam(model, {PRIMARY: primary_target(backbone.explained_layer)})
+    prepare, level = partial(to_input, backbone), settings["iou_level"]
+    return {
+        name: explain_slices(explainer, slices, prepare, classes, level, explained=name)[PRIMARY]
+        for name in classes.names
+    }

@@ -19,6 +19,8 @@ from lungsight.explain.resample import upsample_bilinear
 
 # Perceptually uniform, and readable with every kind of colour vision.
 COLOURS = "viridis"
+LONGEST_WORD = 16  # of a class, above a picture
+COLUMNS = 2  # of mean maps
 LUNG_COLOUR = "#ff9ecf"
 
 
@@ -62,6 +64,22 @@ def draw_overlay(
     return _png(canvas)
 
 
+def title_of(picture: dict[str, Any]) -> str:
+    """Say what an overlay shows: with two classes outcome, class and probability of the first class.
+
+    With more, the map explains one class, and the title names it with its probability.
+    """
+    if "explained" not in picture:
+        return f"{picture['outcome']} · {picture['label']} · p = {picture['probability']:.2f}"
+    label, explained = (shortened(picture[name]) for name in ("label", "explained"))
+    return f"{label} · map of {explained}, p = {picture['explained_probability']:.2f}"
+
+
+def shortened(word: str) -> str:
+    """Cut a long class word, so that two of them fit above a picture."""
+    return word if len(word) <= LONGEST_WORD else f"{word[: LONGEST_WORD - 1]}…"
+
+
 def draw_overlays(
     folder: Path,
     pictures: Sequence[dict[str, Any]],
@@ -88,15 +106,16 @@ def draw_overlays(
     folder.mkdir(parents=True, exist_ok=True)
     heats = upsample_bilinear(maps, masks.shape[1:])
     for picture, image, mask, heat, is_sided in zip(pictures, images, masks, heats, sided, strict=True):
-        title = f"{picture['outcome']} · {picture['label']} · p = {picture['probability']:.2f}"
+        title = title_of(picture)
         numbers = f"enrichment {picture['enrichment']:.2f} · lung mass {picture['lung_mass']:.2f}"
         drawn = draw_overlay(image, mask, heat, title, f"{picture['position']} · {numbers}", is_sided)
         (folder / picture["file"]).write_bytes(drawn)
 
 
 def draw_mean_maps(maps: list[MeanMap]) -> bytes:
-    """Draw the mean map of each class around the lung's box, on one colour scale, as the bytes of a PNG."""
-    figure = Figure(figsize=(5.4, 2.85), dpi=100, facecolor="white")
+    """Draw the mean map of each class around the lung's box, two in a row, on one colour scale, as a PNG's bytes."""
+    rows = max(1, -(-len(maps) // COLUMNS))
+    figure = Figure(figsize=(5.4, 2.85 * rows), dpi=100, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     if not maps:
         figure.text(0.5, 0.5, "No map could be measured", ha="center", va="center", fontsize=9.5)
@@ -105,7 +124,9 @@ def draw_mean_maps(maps: list[MeanMap]) -> bytes:
     scale = Normalize(0, highest)
     beyond_rows, beyond_columns = BEYOND
     for number, mean in enumerate(maps):
-        axes = figure.add_axes((0.005 + 0.45 * number, 0.02, 0.445, 0.845))
+        row, column = divmod(number, COLUMNS)
+        below = rows - 1 - row
+        axes = figure.add_axes((0.005 + 0.45 * column, (below + 0.02) / rows, 0.445, 0.845 / rows))
         extent = (-beyond_columns, 1 + beyond_columns, 1 + beyond_rows, -beyond_rows)
         axes.set_facecolor("0.85")
         axes.imshow(mean.heat, cmap=COLOURS, norm=scale, extent=extent, interpolation="bilinear")
@@ -113,9 +134,12 @@ def draw_mean_maps(maps: list[MeanMap]) -> bytes:
         axes.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="white", linewidth=0.8, linestyle=":"))
         axes.set(xticks=[], yticks=[], aspect=mean.aspect)
         patients = "patient" if mean.patients == 1 else "patients"
-        title = f"{mean.label} · {mean.slices} slices of {mean.patients} {patients}"
-        figure.text(0.008 + 0.45 * number, 0.955, title, ha="left", va="top", fontsize=8.5, fontweight="bold")
-    bar = figure.add_axes((0.912, 0.06, 0.02, 0.765))
+        label = mean.label if len(maps) <= COLUMNS else shortened(mean.label)
+        title = f"{label} · {mean.slices} slices of {mean.patients} {patients}"
+        figure.text(
+            0.008 + 0.45 * column, (below + 0.955) / rows, title, ha="left", va="top", fontsize=8.5, fontweight="bold"
+        )
+    bar = figure.add_axes((0.912, (rows - 1 + 0.06) / rows, 0.02, 0.765 / rows))
     figure.colorbar(ScalarMappable(scale, COLOURS), cax=bar, ticks=sorted({0, 1, *np.floor([highest])}))
     bar.axhline(1, color="white", linewidth=1.5)
     bar.tick_params(labelsize=8, length=2)

@@ -10,6 +10,8 @@ SAMPLING_RULE = (
     "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
     " half-way between"
 )
+# With more than two classes, the pictures are of each true class, and say which class the map explains.
+OF_CLASSES = ("explained", "explained_probability")
 PICTURE_COLUMNS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
 _NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
 
@@ -26,6 +28,8 @@ def _quantiles() -> Iterator[float]:
 def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
     """Choose the slices of saliency.tsv to draw: at most `count` of each outcome, by SAMPLING_RULE.
 
+    With more than two classes, these are the outcomes of each true class.
+
     Only slices with an enrichment can be chosen. Ties keep the table's order.
 
     Returns
@@ -34,7 +38,8 @@ def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:
         Rows of `table`, with its index, and a column `position`: median, lowest, highest, or "quantile 0.25" and so on.
     """
     chosen: dict[int, str] = {}
-    for _, group in table[table["enrichment"].notna()].groupby("outcome", sort=False):
+    keys = ["outcome", "label"] if OF_CLASSES[0] in table else ["outcome"]
+    for _, group in table[table["enrichment"].notna()].groupby(keys, sort=False):
         ordered = group.sort_values("enrichment", kind="stable").index
         taken = 0
         for quantile in _quantiles():
@@ -59,6 +64,6 @@ def pictures_of(table: pd.DataFrame, count: int) -> list[dict[str, Any]]:
     """
     return [
         {"file": f"{row['outcome']}-{row['position'].replace(' ', '-')}-{row['slice']}.png"}
-        | {key: row[key] for key in PICTURE_COLUMNS}
+        | {key: row[key] for key in (*PICTURE_COLUMNS, *OF_CLASSES) if key in row}
         for row in sample(table, count).to_dict("records")
     ]

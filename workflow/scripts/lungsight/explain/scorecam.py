@@ -1,4 +1,4 @@
-"""Compute Score-CAM by tf-keras-vis, corrected for a classifier with one logit.
+"""Compute Score-CAM by tf-keras-vis, corrected for a classifier with one logit; one with several needs no correction.
 
 References
 ----------
@@ -58,11 +58,13 @@ class ScoreCam:
         channels
             How many of them.
         """
-        logit = model.get_layer(LOGIT).output
-        two = keras.Model(model.inputs, keras.layers.Concatenate()([keras.ops.zeros_like(logit), logit]))
-        two.predict = _traced_predict(two)
+        logits = model.get_layer(LOGIT).output
+        if logits.shape[1] == 1:
+            logits = keras.layers.Concatenate()([keras.ops.zeros_like(logits), logits])
+        network = keras.Model(model.inputs, logits)
+        network.predict = _traced_predict(network)
         self.methods = {name: Target(layer, "probability of the predicted class", signed=False, weighting=None)}
-        self._library = Scorecam(two, clone=False)
+        self._library = Scorecam(network, clone=False)
         self._settings = {
             "penultimate_layer": layer,
             "seek_penultimate_conv_layer": False,
@@ -71,14 +73,14 @@ class ScoreCam:
             "normalize_cam": False,
         }
 
-    def __call__(self, images: np.ndarray | tf.Tensor, positive: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, images: np.ndarray | tf.Tensor, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Explain a batch, as `GradCam` does.
 
         The library gets one image at a time: it chooses channels by their variation over the batch, so that a map would
         depend on the other images.
         """
         images = np.asarray(images, dtype=np.float32)
-        maps = [self._explain(image, int(column)) for image, column in zip(images, positive, strict=True)]
+        maps = [self._explain(image, int(column)) for image, column in zip(images, numbers, strict=True)]
         (name,) = self.methods
         return {name: np.concatenate(maps)}
 

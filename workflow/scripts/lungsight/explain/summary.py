@@ -10,7 +10,8 @@ from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.explain.reasons import left_out
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 
-OUTCOMES = ("all", "TP", "TN", "FP", "FN")
+RIGHT, WRONG = "right", "wrong"  # with more than two classes
+OUTCOMES = ("all", "TP", "TN", "FP", "FN", RIGHT, WRONG)
 AGAINST_LUNG = (*METRICS, *ADDITIONAL, *WITH_MARGIN.values())
 
 

@@ -33,6 +33,7 @@ HUB_METRICS = {
     **{"roc_auc": "ROC AUC", "accuracy": "Accuracy", "recall": "Recall", "specificity": "Specificity", "f1": "F1"},
     "brier": "Brier score",
 }
+OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "roc_auc")
 SHOWN = ("roc_auc", "accuracy", "recall", "specificity", "f1")
 ACQUISITION = {"slice_thickness": "slice thickness in mm", "kvp": "tube voltage in kV"}
 MARKDOWN = str.maketrans(
@@ -132,6 +133,18 @@ def performance_rows(results: RunResults, model: Model) -> list[list[str]]:
     ]
 
 
+def class_rows(results: RunResults, model: Model, cohort: str) -> list[list[str]]:
+    """Return the rows of the table of classes, by patient, with more than two: each against the rest."""
+    if not results.many_classes:
+        return []
+    table = _of_model(results.of_classes["classes"], model)
+    shown = table[(table["cohort"] == cohort) & (table["unit"] == "patient") & (table["probabilities"] == "raw")]
+    return [
+        [plain(row["class"]), str(row["n"]), *(with_interval(row, name) for name in OF_CLASS)]
+        for _, row in shown.iterrows()
+    ]
+
+
 def subgroup_rows(results: RunResults, model: Model, cohort: str) -> list[list[str]]:
     """Return the rows of the table of subgroups, by patient, on the cohort that the model was trained on."""
     table = _of_model(results.evaluation["subgroups"], model)
@@ -160,7 +173,8 @@ def calibration(results: RunResults, model: Model, cohort: str) -> dict[str, str
     worst = bins.iloc[int((bins["mean_probability"] - bins["share_positive"]).abs().argmax())]
     slices, ends = count(int(worst["n"]), "slice"), f"{number(worst['low'], 1)} to {number(worst['high'], 1)}"
     mean, positive = number(worst["mean_probability"]), number(100 * worst["share_positive"], 0)
-    sentence = f"Furthest off: of {slices} with a probability of {ends} (mean {mean}), {positive} % are positive."
+    are = f"are {plain(results.run['labels'][0])}" if results.many_classes else "are positive"
+    sentence = f"Furthest off: of {slices} with a probability of {ends} (mean {mean}), {positive} % {are}."
     return values | {"worst": sentence}
 
 
@@ -260,6 +274,7 @@ def model_card(results: RunResults, model: Model, published: Published) -> str:
         **{"pipeline": pipeline, "stage": stage, "folder": folder, "cohort": cohort, "cohort_of_run": described},
         **{"input_view": input_view, "labels": results.run["labels"], "provenance": provenance, "verdict": verdict},
         **{"performance": performance_rows(results, model), "calibration": calibration(results, model, cohort)},
+        "classes": class_rows(results, model, cohort),
         **{"subgroups": subgroup_rows(results, model, cohort), "split": split_rows(results, cohort, input_view)},
         **{
             "leakage": leakage,

@@ -5,11 +5,17 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from lungsight.classes import PROBABILITY, class_columns
+from lungsight.evaluation.aggregation import scores_in
+from lungsight.evaluation.class_metrics import decide
 from lungsight.evaluation.metrics import THRESHOLD
+from lungsight.explain.explanation import PREDICTED
 from lungsight.predict.calibration import Calibration
+from lungsight.predict.class_calibration import ClassCalibration
 from lungsight.predict.out_of_distribution import Described, TrainingDistribution, alarms_of
 from lungsight.rows import CasesRow
 from lungsight.tables import rows_of
+from lungsight.wording import number
 
 KEEP = {"whole": "whole_keep", "segmented": "segmented_keep"}
 NO_SLICE = {
@@ -30,9 +36,9 @@ def predict_cases(
     described: Described,
     input_view: str,
     labels: list[str],
-    calibration: Calibration,
+    calibration: Calibration | ClassCalibration,
     distribution: TrainingDistribution,
-    predict_patient: Callable[[np.ndarray, np.ndarray], float],
+    predict_patient: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> pd.DataFrame:
     """Predict every scan from its usable slices.
 
@@ -41,29 +47,33 @@ def predict_cases(
     cases
         The table `cases`.
     slices
-        The usable slices with `case`, `probability` (the raw sigmoid), `lung_mass` and `enrichment`.
+        The usable slices with `case`, `probability` (the raw sigmoid; with more than two classes that of the first, and
+        p_1 … p_n), `lung_mass` and `enrichment`.
     described
         The same slices, in their order.
     labels
-        The two classes, the positive one first.
+        The classes, the positive one first.
     predict_patient
-        Gives the probability of a case from the probabilities (m,) and the features (m, d) of its m slices.
+        Gives the probabilities (k,) of a case from the probabilities (m, k) and the features (m, d) of its m slices. k
+        is 1 with two classes.
 
     Returns
     -------
     DataFrame
         The table `new_predictions`: a row for every row of `cases`.
     """
+    of_classes = class_columns(len(labels)) if len(labels) > 2 else []
+    scores = of_classes or [PROBABILITY]
     places_of = slices.groupby("case").indices
     rows = []
     for case in rows_of(cases, CasesRow):
         chosen = places_of.get(case["case"], np.array([], dtype=int))
         identity = {"row": case["row"], "case": case["case"], "patient": case["patient"]}
         if len(chosen):
-            raw = predict_patient(slices["probability"].to_numpy(np.float64)[chosen], described.features[chosen])
-            prediction = _predicted(slices.iloc[chosen], raw, labels, calibration)
+            raw = predict_patient(slices[scores].to_numpy(np.float64)[chosen], described.features[chosen])
+            prediction = _with_lung(slices.iloc[chosen], _answer(slices.iloc[chosen], raw, labels, calibration))
         else:
-            prediction = _unpredicted(case, input_view)
+            prediction = _unpredicted(case, input_view, of_classes)
         alarms = alarms_of(case, described.choose(np.asarray(chosen)), distribution) if case["status"] == "ok" else []
         outside = {
             "out_of_range": "; ".join(alarm.word for alarm in alarms),
@@ -73,41 +83,62 @@ def predict_cases(
     return pd.DataFrame(rows)
 
 
-def _predicted(slices: pd.DataFrame, raw: float, labels: list[str], calibration: Calibration) -> dict:
-    probability = float(calibration(np.array([raw]))[0])
+def _answer(
+    slices: pd.DataFrame, raw: np.ndarray, labels: list[str], calibration: Calibration | ClassCalibration
+) -> dict:
+    """Say which class a case is predicted to be of, and how probable. raw: (k,), not calibrated."""
+    if isinstance(calibration, ClassCalibration):
+        return _most_probable(slices, raw, labels, calibration)
+    probability = float(calibration(raw)[0])
     positive, negative = labels
     label = positive if probability >= calibration.threshold else negative
     note = f"{label}: {'at or above' if label == positive else 'below'} the model's threshold"
     return {
         **{"label": label, "probability": probability, "threshold": calibration.threshold, "outcome_note": note},
-        **{name: float(slices[name].mean()) for name in ("lung_mass", "enrichment")},
-        **{
-            "probability_raw": raw,
-            "n_used": len(slices),
-            "positive_share": float((slices["probability"] >= THRESHOLD).mean()),
-        },
+        "probability_raw": float(raw[0]),
+        "positive_share": float((slices["probability"] >= THRESHOLD).mean()),
     }
 
 
-def _unpredicted(case: CasesRow, input_view: str) -> dict:
+def _most_probable(slices: pd.DataFrame, raw: np.ndarray, labels: list[str], calibration: ClassCalibration) -> dict:
+    (probabilities,) = calibration(raw[None])
+    label = labels[int(decide(probabilities[None])[0])]
+    ranked = sorted(zip(labels, probabilities, strict=True), key=lambda each: -each[1])
+    return {
+        **{"label": label, "probability": float(probabilities[0]), "threshold": np.nan},
+        "outcome_note": f"{label}: the most probable class",
+        **{"probability_raw": float(raw[0]), "positive_share": float((slices[PREDICTED] == labels[0]).mean())},
+        **dict(zip(class_columns(len(labels)), probabilities.tolist(), strict=True)),
+        "ranked": "; ".join(f"{name} {number(value)}" for name, value in ranked),
+    }
+
+
+def _with_lung(slices: pd.DataFrame, answer: dict) -> dict:
+    means = {name: float(slices[name].mean()) for name in ("lung_mass", "enrichment")}
+    return answer | means | {"n_used": len(slices)}
+
+
+def _unpredicted(case: CasesRow, input_view: str, of_classes: list[str]) -> dict:
     note = f"{case['status']}: {case['reason']}" if case["status"] != "ok" else NO_SLICE[input_view]
-    empty = dict.fromkeys(
-        ("probability", "threshold", "lung_mass", "enrichment", "probability_raw", "positive_share"), np.nan
-    )
+    numbers = ("probability", "threshold", "lung_mass", "enrichment", "probability_raw", "positive_share")
+    empty = dict.fromkeys((*numbers, *of_classes), np.nan) | ({"ranked": ""} if of_classes else {})
     return {"label": "", "outcome_note": f"no prediction; {note}", "n_used": 0, **empty}
 
 
 def slices_to_draw(slices: pd.DataFrame) -> pd.DataFrame:
     """Choose for each case the slices of the highest, the median and the lowest probability.
 
+    With more than two classes it is that of the class which is the most probable over all slices of the case.
+
     Returns
     -------
     DataFrame
         Rows of `slices` with their index, and the column `position`. A case with fewer than three slices has fewer.
     """
-    chosen = []
+    chosen, of_classes = [], scores_in(slices)
     for _, group in slices.groupby("case", sort=False):
-        ordered = group.sort_values("probability", kind="stable", ascending=False).index
+        score = str(group[of_classes].mean().idxmax()) if of_classes else PROBABILITY
+        ordered = group.sort_values(score, kind="stable", ascending=False).index
         places = {"highest": ordered[0], "median": ordered[len(ordered) // 2], "lowest": ordered[-1]}
         taken = {index: position for position, index in reversed(places.items())}
         chosen += [(index, taken[index]) for index in dict.fromkeys(places.values())]

@@ -1,4 +1,4 @@
-"""Run a trained model for the probability and the features of a slice at once."""
+"""Run a trained model for the probabilities and the features of a slice at once."""
 
 import zipfile
 from pathlib import Path
@@ -26,14 +26,16 @@ def load_network(path: Path, backbone: Backbone) -> keras.Model:
 
 
 class PredictionNetwork:
-    """Computes probability and features of slices in one forward pass.
+    """Computes probabilities and features of slices in one forward pass.
 
     The features are the maps that the network pools, averaged over the image.
     """
 
     def __init__(self, model: keras.Model, backbone: Backbone) -> None:
         pooled = keras.layers.GlobalAveragePooling2D()(model.get_layer(backbone.explained_layer).output)
-        both = keras.layers.Concatenate()([model.get_layer(PROBABILITY).output, pooled])
+        probability = model.get_layer(PROBABILITY).output
+        self._outputs = probability.shape[1]
+        both = keras.layers.Concatenate()([probability, pooled])
         self._inference = make_inference(keras.Model(model.input, both), backbone)
 
     @classmethod
@@ -52,7 +54,8 @@ class PredictionNetwork:
 
         Returns
         -------
-        probability : (n,) float64
+        probabilities : (n, outputs) float64
+            As the network gives them.
         features : (n, channels) float64
 
         Raises
@@ -63,4 +66,4 @@ class PredictionNetwork:
         both = run_in_batches(self._inference, images, rows).astype(np.float64)
         if not np.isfinite(both).all():
             raise UserError("The model's output is not a number for some slices: its training diverged.")
-        return both[:, 0], both[:, 1:]
+        return both[:, : self._outputs], both[:, self._outputs :]

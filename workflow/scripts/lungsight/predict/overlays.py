@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungsight.explain.overlays import draw_overlay
+from lungsight.explain.overlays import draw_overlay, shortened
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.rows import NewSlicePredictionsRow
 from lungsight.tables import rows_of
@@ -42,12 +42,16 @@ def draw_pictures(
     cases
         The table `cases`. The patient's right is marked in scans; in pictures, the side is unknown.
     """
+    many = "explained" in slices
     scans = set(cases.loc[cases["kind"] != "image", "case"])
     folder.mkdir(parents=True, exist_ok=True)
     for row, place, raw_map in zip(rows_of(slices, DrawnSlice), images.rows_of(slices["slice"]), maps, strict=True):
         mask = np.asarray(masks.pixels[place]) > 0
         heat = upsample_bilinear(raw_map[None], mask.shape)[0]
-        title = f"slice {row['z_index']} · p = {row['probability']:.2f}"
+        shown = f"p = {row['probability']:.2f}"
+        if many:
+            shown = f"map of {shortened(row['explained'])}, p = {row['explained_probability']:.2f}"
+        title = f"slice {row['z_index']} · {shown}"
         detail = f"enrichment {number(row['enrichment'])} · lung mass {number(row['lung_mass'])}"
         picture = draw_overlay(np.asarray(images.pixels[place]), mask, heat, title, detail, row["case"] in scans)
         (folder / f"{row['slice']}-{row['position']}.png").write_bytes(picture)

@@ -22,7 +22,7 @@ from lungsight.report.templates import read_part
 from lungsight.rows import NewPredictionsRow, NewSlicePredictionsRow
 from lungsight.tables import rows_of
 from lungsight.training.provenance import bag_size_of
-from lungsight.wording import count, number, tally
+from lungsight.wording import count, listed, number, tally
 
 POSITIONS = ("highest", "median", "lowest")
 STARTS = {
@@ -89,14 +89,22 @@ def _model(provenance: dict, reference: dict) -> list[tuple[str, str]]:
     calibrated = calibration["note"] or f"calibrated on {validation}"
     return [
         ("Model", f"{provenance['pipeline']}, stage {provenance['stage']}"),
-        ("Predicts", f"the probability of {provenance['labels'][0]}, against {provenance['labels'][1]}"),
+        ("Predicts", _predicts(provenance["labels"])),
         (
             "Trained on",
             f"{count(provenance['images']['train'], 'slice')}, starting from {STARTS[provenance['weights']['kind']]}",
         ),
         ("Probability", f"{method}; {calibrated}"),
-        ("Threshold", number(calibration["threshold"])),
+        ("Threshold", number(calibration["threshold"]))
+        if "threshold" in calibration
+        else ("Class", "the most probable one"),
     ]
+
+
+def _predicts(labels: list[str]) -> str:
+    if len(labels) == 2:
+        return f"the probability of {labels[0]}, against {labels[1]}"
+    return f"the probabilities of {listed(labels)}"
 
 
 def _patient(name: str, cases: pd.DataFrame, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict
         {
             "file": path.name,
             "alt": f"Slice {row['z_index']} with the lung's outline and the Grad-CAM map: probability"
-            f" {row['probability']:.2f}, enrichment {number(row['enrichment'])}",
+            f" {_of_slice(row)}, enrichment {number(row['enrichment'])}",
             "caption": f"the slice of the {position} probability{_no_numbers([row])}",
         }
         for position in POSITIONS
@@ -119,11 +127,19 @@ def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict
     return {
         **{"row": case["row"], "case": case["case"], "label": case["label"], "note": case["outcome_note"]},
         **{"probability": number(case["probability"]), "threshold": number(case["threshold"])},
+        "ranked": case.get("ranked", "").split("; ") if case.get("ranked") else [],
         **{"lung_mass": number(case["lung_mass"]), "enrichment": number(case["enrichment"])},
         "no_numbers": _no_numbers(used),
         **{"slices": f"{case['n_used']} of {count(case['n_slices'], 'slice')} used"},
         **{"outside": _outside(case), "pictures": pictures},
     }
+
+
+def _of_slice(row: NewSlicePredictionsRow) -> str:
+    """Write the probability of a slice; with more than two classes that of the class that the map explains."""
+    if "explained" in row:
+        return f"{row['explained_probability']:.2f} for {row['explained']}"
+    return f"{row['probability']:.2f}"
 
 
 def _no_numbers(slices: Sequence[NewSlicePredictionsRow]) -> str:

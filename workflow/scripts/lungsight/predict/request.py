@@ -118,8 +118,6 @@ def settings_of_run(model: TrainedModel) -> dict:
         where = ".".join(map(str, getattr(error, "absolute_path", ())))
         problem = f"{where}: " * bool(where) + str(getattr(error, "message", error))
         raise UserError(f"{path} is damaged, or of an earlier lungsight ({problem}). Delete it. {remedy}") from None
-    if len(settings["labels"]) > 2:
-        raise UserError(f"The model tells {len(settings['labels'])} classes apart; predict knows two so far.")
     if not {stage} <= settings["trained_on"].keys() & settings["min_slices"].keys():
         raise UserError(f"{path} has no settings of {stage}: is it of another run? Delete it. {remedy}")
     return settings

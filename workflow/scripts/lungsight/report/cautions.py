@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from lungsight.audit.pair_verdicts import verdicts_of
 from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
-from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS, SUFFICES
+from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS, SUFFICES, classes_by_background
 from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
 from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.components import Row, Statement
@@ -20,6 +21,7 @@ from lungsight.report.results import (
     NO_AUC,
     NO_INTERVAL,
     NOT_SHOWN,
+    Model,
     RunResults,
     model_of,
     not_better,
@@ -379,7 +381,8 @@ def looks_elsewhere(results: RunResults) -> list[Statement]:
         return []
     names = _named(
         [
-            f"{results.model_name(model_of(row))} AUC {with_interval(row, 'swap')} with the lung swapped,"
+            f"{results.model_name(model_of(row))}{_by_background(results, model_of(row))} AUC"
+            f" {with_interval(row, 'swap')} with the lung swapped,"
             f" {with_interval(row, 'background')} without it"
             for _, row in found.iterrows()
         ]
@@ -391,6 +394,15 @@ def looks_elsewhere(results: RunResults) -> list[Statement]:
             f" elsewhere than at the lung: {names}.",
         )
     ]
+
+
+def _by_background(results: RunResults, model: Model) -> str:
+    """Name the classes that a model of more than two tells by the background, where it is not all of them."""
+    if not results.many_classes:
+        return ""
+    pairs = results.of_classes["pairs"]
+    named = classes_by_background(verdicts_of(pairs[(pairs["pipeline"] == model[0]) & (pairs["stage"] == model[1])]))
+    return f" tells {named} by what is not lung," if named else ""
 
 
 def edge_suffices(results: RunResults) -> list[Statement]:

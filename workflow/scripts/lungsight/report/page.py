@@ -16,6 +16,7 @@ from lungsight.report.sections import (
     aggregation,
     attention_differences,
     calibration,
+    class_metrics,
     cohort_flow,
     cohorts,
     confusion_matrices,
@@ -33,6 +34,7 @@ from lungsight.report.sections import (
     occlusion_tests,
     outcomes,
     own_lungs,
+    pairs,
     performance,
     provenance,
     quality_control,
@@ -113,6 +115,7 @@ PARTS = (
                 folded=True,
             ),
             Section("confusion_matrices", confusion_matrices.section, "Confusion matrices, by slice", folded=True),
+            Section("class_metrics", class_metrics.section, "Each class against the rest", folded=True),
             Section("training_curves", training_curves.section, "Training curves", folded=True),
         ),
         models=True,
@@ -122,6 +125,7 @@ PARTS = (
         "Do the models look at the lung?",
         (
             Section("verdicts", verdicts.section),
+            Section("pairs", pairs.section, "Pairs of classes"),
             Section(
                 "attention_differences",
                 attention_differences.section,

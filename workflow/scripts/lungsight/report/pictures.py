@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from lungsight.explain.summary import RIGHT
 from lungsight.wording import count, number
 
 _QUALITY = 75
@@ -39,8 +40,13 @@ def as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
 
 def overlay_picture(folder: Path, entry: dict[str, Any]) -> Picture:
     """Show one overlay of a model. entry: of it in summary.json."""
+    if "explained" in entry:
+        probability = f"{number(entry['explained_probability'])} for {entry['explained']}"
+        what = f"predicted {'rightly' if entry['outcome'] == RIGHT else 'wrongly'}"
+    else:
+        what, probability = OUTCOMES[entry["outcome"]], number(entry["probability"])
     alt = (
-        f"{OUTCOMES[entry['outcome']]}: a slice labelled {entry['label']}, probability {number(entry['probability'])};"
+        f"{what}: a slice labelled {entry['label']}, probability {probability};"
         f" left the slice with the lung outlined, right the same under its Grad-CAM map, enrichment"
         f" {number(entry['enrichment'])} ({entry['position']} of its outcome)"
     )

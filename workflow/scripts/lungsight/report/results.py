@@ -9,6 +9,7 @@ import pandas as pd
 from lungsight.audit.forensics import read_answers
 from lungsight.files import read_json
 from lungsight.run_description import (
+    CLASS_TABLES,
     EVALUATION_TABLES,
     RunDescription,
     cohorts_of,
@@ -52,6 +53,8 @@ class RunResults:
         report/forensics.tsv.
     evaluation
         The tables of EVALUATION_TABLES, by name.
+    of_classes
+        The tables of CLASS_TABLES, by name, with more than two classes.
     histories, provenance, summaries
         By model: pipeline and stage. summaries: explain's summary.json.
     """
@@ -77,6 +80,7 @@ class RunResults:
     ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
     forensics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=columns_of("report_forensics")))
     evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
+    of_classes: dict[str, pd.DataFrame] = field(default_factory=dict)
     thesis: pd.DataFrame = field(default_factory=pd.DataFrame)
     histories: dict[Model, pd.DataFrame] = field(default_factory=dict)
     provenance: dict[Model, dict[str, Any]] = field(default_factory=dict)
@@ -86,6 +90,11 @@ class RunResults:
     def input_views(self) -> list[str]:
         """The configured input views, in order."""
         return input_views_of(self.run)
+
+    @property
+    def many_classes(self) -> bool:
+        """Whether there are more than two classes."""
+        return len(self.run["labels"]) > 2
 
     @property
     def roles(self) -> dict[str, str]:
@@ -213,6 +222,10 @@ def _with_models(results: RunResults) -> RunResults:
         comparisons=read_table(tables / "comparisons.tsv", schema="comparisons"),
         ranking=read_table(tables / "systems.tsv", schema="systems"),
         evaluation={name: read_table(tables / f"{name}.tsv", schema=name) for name in EVALUATION_TABLES},
+        of_classes={
+            name: read_table(tables / f"{name}.tsv", schema=name)
+            for name in (CLASS_TABLES if results.many_classes else ())
+        },
         histories={
             (name, stage): read_table(folder / f"models/{name}/stage{stage}/history.tsv", schema="history")
             for name, stage in models

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lungsight.classes import classes_of_network
 from lungsight.training.network import POOLED
 from lungsight.training.provenance import bag_size_of
 
@@ -92,7 +93,7 @@ def numpy_head(model: keras.Model) -> Head:
     return lambda features: head(tf.constant(features, tf.float32), training=False).numpy().astype(np.float64)
 
 
-def predict_patient(model: keras.Model, provenance: dict[str, Any]) -> Callable[[np.ndarray, np.ndarray], float]:
+def predict_patient(model: keras.Model, provenance: dict[str, Any]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Return how a model predicts a patient.
 
     A model that was trained on bags, by its provenance, predicts a patient from the mean features of the slices.
@@ -107,12 +108,18 @@ def predict_patient(model: keras.Model, provenance: dict[str, Any]) -> Callable[
 
     Returns
     -------
-    A function of the slices' probabilities (n,) and pooled features (n, channels).
+    A function of the slices' probabilities (n, k) and pooled features (n, channels) that gives (k,). k is 1 with two
+    classes; with more, the classes of the run.
     """
     if bag_size_of(provenance) == 1:
-        return lambda probability, features: float(probability.mean())
-    head = numpy_head(model)
-    return lambda probability, features: float(head(features.mean(axis=0, keepdims=True))[0, 0])
+        return lambda probabilities, features: np.array([column.mean() for column in probabilities.T])
+    head, classes = numpy_head(model), classes_of_network(provenance)
+
+    def of_bag(probabilities: np.ndarray, features: np.ndarray) -> np.ndarray:
+        outputs = head(features.mean(axis=0, keepdims=True))
+        return (outputs if classes.sigmoid else classes.spread(outputs, provenance["labels"]))[0]
+
+    return of_bag
 
 
 def group_numbers(*columns: Iterable[Any]) -> np.ndarray:

@@ -34,6 +34,7 @@ NOT_OF_SHARES = ("brier", "ece")
 SPLIT_COLUMNS = ("slice", "patient", "label", "split")
 OF_CLASS = ("sensitivity", "specificity", "precision", "f1", "roc_auc", "brier", "ece")
 SCORED = ("probability", "patient_probability")
+OF_CLASSES = ("p", "patient_p")  # p_1, … of more than two classes
 
 
 class Model(NamedTuple):
@@ -103,7 +104,8 @@ class Run:
             parts = name.split("/")
             if len(parts) == 5 and parts[3] == "predictions":
                 table = self.crate.table(name, [*SPLIT_COLUMNS, SCORED[0]])
-                for column in table.columns.intersection(list(SCORED)):
+                of_classes = [f"{prefix}_{k}" for prefix in OF_CLASSES for k in range(1, len(self.classes) + 1)]
+                for column in table.columns.intersection([*SCORED, *of_classes]):
                     table[column] = numbers(table[column], name, column).to_numpy()
                 found[Model(parts[1], parts[2].removeprefix("stage")), parts[4].removesuffix(".tsv")] = table
         return found

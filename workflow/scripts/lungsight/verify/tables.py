@@ -19,6 +19,7 @@ from lungsight.verify.recompute import (
     subgroup_rows,
     system_rows,
 )
+from lungsight.verify.several_classes import classes_of_several, confusion_of_several, metrics_of_several
 
 RECOMPUTED: dict[str, Callable[[Run], Iterator[Expected]]] = {
     "report/metrics.tsv": metrics_rows,
@@ -33,6 +34,15 @@ RECOMPUTED: dict[str, Callable[[Run], Iterator[Expected]]] = {
     "report/leakage.tsv": overlap_rows,
     "report/flow.tsv": flow_rows,
 }
+# With more than two classes.
+OF_SEVERAL: dict[str, Callable[[Run], Iterator[Expected]]] = {
+    "report/metrics.tsv": metrics_of_several,
+    "report/reliability.tsv": reliability_rows,
+    "report/classes.tsv": classes_of_several,
+    "report/confusion.tsv": confusion_of_several,
+    "report/leakage.tsv": overlap_rows,
+    "report/flow.tsv": flow_rows,
+}
 # A package of a run that did not make these lacks them.
 OPTIONAL = {f"report/{name}.tsv" for name in ("leakage_inflation", "classes", "confusion", "flow")}
 # Of some tables sums are compared: what to do with the packaged rows first.
@@ -40,12 +50,13 @@ SUMMED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {"report/flow.tsv": 
 
 REASONS = {
     "they follow from images, maps and networks, which are not in the package": (
-        *("audit", "comparisons", "lungs", "saliency", "verdicts"),
+        *("audit", "comparisons", "lungs", "pairs", "saliency", "verdicts"),
     ),
     "they follow from the scans, or from the tables of intake and quality control in a way that this check lacks": (
         *("forensics", "intake", "intake_labels", "selection"),
     ),
     "they follow from predictions in a way that this check lacks": ("decision_curves", "ensembles"),
+    "they repeat metrics.tsv and the predictions in another form": ("class_curves", "renormalised"),
     "they judge or plan, by rules and by texts of the authors": ("checklists", "power", "risk"),
 }
 UNKNOWN = "this check does not know them"
@@ -58,9 +69,14 @@ PARTS_LEFT = {
 }
 
 
+def recomputed(run: Run) -> dict[str, Callable[[Run], Iterator[Expected]]]:
+    """Say how each table is computed again, by the number of classes."""
+    return OF_SEVERAL if len(run.classes) > 2 else RECOMPUTED
+
+
 def computed_again(run: Run) -> list[str]:
     """List the tables that are computed again for a package: those that it must have, and those that it has."""
-    names = [name for name in RECOMPUTED if name in run.crate.files or _is_due(run, name)]
+    names = [name for name in recomputed(run) if name in run.crate.files or _is_due(run, name)]
     # By the costs of errors, a class is predicted otherwise than by the highest probability.
     evaluation = run.config.get("evaluation")
     by_costs = isinstance(evaluation, dict) and evaluation.get("costs") is not None
@@ -79,10 +95,12 @@ def not_computed_again(run: Run, done: list[str]) -> Iterator[str]:
     left = [name for name in run.crate.names("report/", ".tsv") if name not in done]
     known = {f"report/{name}.tsv": reason for reason, names in REASONS.items() for name in names}
     known |= dict.fromkeys(("report/classes.tsv", "report/confusion.tsv"), "the run decides by evaluation.costs")
+    known |= dict.fromkeys(set(RECOMPUTED) - set(recomputed(run)), "this check computes them of two classes")
     for reason in dict.fromkeys([*known.values(), UNKNOWN]):
         names = [name for name in left if known.get(name, UNKNOWN) == reason]
         if names:
             yield f"Not computed again, since {reason}: {', '.join(names)}"
     if absent := sorted(OPTIONAL - set(run.crate.files)):
         yield f"Not in the package: {', '.join(absent)}"
-    yield from (f"Not computed again in {name}: {part}" for name, part in PARTS_LEFT.items() if name in done)
+    parts = PARTS_LEFT | ({"report/metrics.tsv": "its intervals"} if len(run.classes) > 2 else {})
+    yield from (f"Not computed again in {name}: {part}" for name, part in parts.items() if name in done)

@@ -1,7 +1,9 @@
 """Overlays of every model that fit the page, by outcome, with the mean maps."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from lungsight.explain.summary import RIGHT, WRONG
 from lungsight.report.pictures import OUTCOMES, Picture, mean_picture, overlay_picture
 from lungsight.report.results import Model, RunResults
 from lungsight.wording import count
@@ -63,14 +65,15 @@ def galleries(results: RunResults) -> list[Gallery]:
         used += len(picture.source)
         if used > GALLERY_BYTES:
             break
-        chosen[model].append((entry["outcome"], picture))
+        chosen[model].append((_group_of(entry), picture))
     return [_gallery(results, model, pictures) for model, pictures in chosen.items()]
 
 
 def _gallery(results: RunResults, model: Model, pictures: list[tuple[str, Picture]]) -> Gallery:
     summary, folder = results.summaries[model], results.folder / f"explain/{model[0]}/stage{model[1]}"
     available = len(summary["overlays"]["pictures"])
-    groups = by_outcome(pictures, summary)
+    many, labels = results.many_classes, results.run["labels"]
+    groups = by_class(pictures, labels) if many else by_outcome(pictures, summary)
     return Gallery(*model, mean_picture(folder, summary), groups, len(pictures), available)
 
 
@@ -86,12 +89,31 @@ def by_outcome(chosen: list[tuple[str, Picture]], summary: dict[str, Any]) -> li
     return groups
 
 
+def by_class(chosen: list[tuple[str, Picture]], labels: Sequence[str]) -> list[Group]:
+    """Group (class and outcome, picture) of more than two classes, in the order of `labels`, right ones first."""
+    groups = []
+    for label in labels:
+        for outcome, words in ((RIGHT, "predicted rightly"), (WRONG, "taken for another class")):
+            pictures = [picture for key, picture in chosen if key == _key(label, outcome)]
+            groups += [Group(f"{label}, {words}", pictures)] if pictures else []
+    return groups
+
+
+def _key(label: str, outcome: str) -> str:
+    return f"{outcome} {label}"
+
+
+def _group_of(entry: dict[str, Any]) -> str:
+    """Name the group of a picture: its outcome, with more than two classes also its class."""
+    return _key(entry["label"], entry["outcome"]) if "explained" in entry else str(entry["outcome"])
+
+
 def _by_turn(entries: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
     """Give each picture its number within its outcome, from 0."""
     seen: dict[str, int] = {}
     turns = []
     for entry in entries:
-        turn = seen.get(entry["outcome"], 0)
-        seen[entry["outcome"]] = turn + 1
+        turn = seen.get(_group_of(entry), 0)
+        seen[_group_of(entry)] = turn + 1
         turns.append((turn, entry))
     return turns

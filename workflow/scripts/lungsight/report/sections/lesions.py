@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from lungsight.explain.saliency_metrics import IN_LUNG
+from lungsight.explain.summary import RIGHT
 from lungsight.intake.cohort_table import LESION_LEFT_OUT
 from lungsight.report.components import PageTable, Statement, against_chance, estimates, missing, model_cells, whole
 from lungsight.report.headings import MODEL
@@ -51,7 +52,7 @@ def lesion_table(results: RunResults, means: dict[Model, Means]) -> PageTable:
     """Show each model's maps against the lesions, on the test slices that show some."""
     rows = []
     for model, outcomes in means.items():
-        overall, positive = outcomes["all"], outcomes.get(RIGHTLY_POSITIVE)
+        overall, positive = outcomes["all"], outcomes.get(RIGHT if results.many_classes else RIGHTLY_POSITIVE)
         slices = whole(overall["n"])._replace(note=count(int(overall["n_patients"]), "patient"))
         cells = dict(zip(COLUMNS, estimates(overall, COLUMNS), strict=True))
         cells |= {metric: against_chance(overall, metric, CHANCE) for metric in (ENRICHMENT, IN_LUNG)}
@@ -61,9 +62,10 @@ def lesion_table(results: RunResults, means: dict[Model, Means]) -> PageTable:
         ]
         rows.append([*model_cells(results, *model), slices, *cells.values(), *of_positive])
     headings = [*MODEL, ("Slices", "test slices that show a lesion"), *COLUMNS.values()]
-    headings += [
-        (f"{title}, TP", "slices that the model rightly calls positive") for title in ("Enrichment", "In the lung")
-    ]
+    rightly = ("TP", "slices that the model rightly calls positive")
+    if results.many_classes:
+        rightly = (RIGHT, "slices whose class the model predicts rightly")
+    headings += [(f"{title}, {rightly[0]}", rightly[1]) for title in ("Enrichment", "In the lung")]
     caption = "Grad-CAM against the lesions; below each number its 95 % interval over patients"
     return PageTable("lesions", caption, headings, rows)
 

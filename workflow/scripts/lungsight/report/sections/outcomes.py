@@ -22,6 +22,11 @@ def outcome_table(results: RunResults) -> PageTable:
         ]
         for _, row in results.saliency[results.saliency["outcome"] != "all"].iterrows()
     ]
-    headings = [*MODEL, ("Outcome", "TP, TN: right; FP, FN: wrong"), ("n", "slices"), ("Patients", "")]
+    headings = [
+        *MODEL,
+        ("Outcome", "" if results.many_classes else "TP, TN: right; FP, FN: wrong"),
+        ("n", "slices"),
+        ("Patients", ""),
+    ]
     headings += [("Empty", "maps that are zero everywhere"), ENRICHMENT, SALIENCY["lung_mass"], SALIENCY["auc"]]
     return PageTable("outcomes", "Where right and wrong predictions look", headings, rows)

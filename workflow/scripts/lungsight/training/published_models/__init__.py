@@ -9,7 +9,7 @@ imports TensorFlow.
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -61,9 +61,24 @@ def load(name: str) -> PublishedModel:
     return _module(name).PUBLISHED_MODEL
 
 
-def description_of(name: str) -> tuple[str, str]:
-    """Return what the paper did, in one line, and what is substituted here, in one paragraph."""
+def description_of(name: str, classes: int = 2) -> tuple[str, str]:
+    """Return what the paper did, in one line, and what is substituted here, in one paragraph.
+
+    A paper of more than two classes names them in CLASSES_OF_PAPER of its file. In a run of another number of classes
+    they are a substitution.
+
+    Parameters
+    ----------
+    name
+        Of the published model.
+    classes
+        How many the run has.
+    """
     title, _, rest = inspect.cleandoc(_module(name).__doc__).partition("\n")
+    of_paper: Sequence[str] = getattr(_module(name), "CLASSES_OF_PAPER", ())
+    if of_paper and len(of_paper) != classes:
+        named = ", ".join(of_paper)
+        rest = f"Substituted: the classes. The paper has {len(of_paper)} ({named}); here there are {classes}. {rest}"
     return title, " ".join(rest.split())
 
 

@@ -1,11 +1,11 @@
 """FCONet: one whole slice, no segmentation; ResNet-50, the one that the paper prefers.
 
-Substituted: the classes. The paper has three (COVID-19, other pneumonia, no pneumonia); here there are two. Head and
-training are the run's.
+Substituted: head and training are the run's.
 """
 
 from lungsight.training.published_models import PublishedModel
 
+CLASSES_OF_PAPER = ("COVID-19", "other pneumonia", "no pneumonia")
 PUBLISHED_MODEL = PublishedModel(
     backbone="resnet50",
     paper="Ko et al. 2020",

@@ -1,11 +1,11 @@
 """FCONet: one whole slice, no segmentation; Xception, one of the four that the paper compares.
 
-Substituted: the classes. The paper has three (COVID-19, other pneumonia, no pneumonia); here there are two. Head and
-training are the run's.
+Substituted: head and training are the run's.
 """
 
 from lungsight.training.published_models import PublishedModel
 
+CLASSES_OF_PAPER = ("COVID-19", "other pneumonia", "no pneumonia")
 PUBLISHED_MODEL = PublishedModel(
     backbone="xception",
     paper="Ko et al. 2020",
