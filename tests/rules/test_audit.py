@@ -12,8 +12,10 @@ from lungsight.training.network import build_classifier, to_input
 from tests.factories.forensics import made_forensics
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
 from tests.factories.run import made_finished_run, made_run, made_workspace
-from tests.factories.tables import POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
+from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
 from tests.factories.workspace import Workspace
+from tests.rules.test_evaluation import three_class_space
+from tests.unit.audit.test_pairs import made_tables
 
 SIZE = 48
 PIPELINE = "whole-small_cnn-scratch"
@@ -55,6 +57,7 @@ def workspace(tmp_path) -> Workspace:
     (run / MODEL).mkdir(parents=True)
     model.save(run / MODEL / "model.keras")
     made = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE}
+    made["labels"] = [POSITIVE, NEGATIVE]
     write_json(run / MODEL / "provenance.json", made)
     probability = model.predict(to_input(backbone, images), verbose=0)[:, 0]
     write_table(run / MODEL / "predictions/clinic.tsv", split.assign(probability=probability), schema="predictions")
@@ -136,6 +139,21 @@ TABLES = ("metrics_table", "saliency_table")
 @pytest.fixture
 def finished(tmp_path) -> Workspace:
     return made_finished_run(tmp_path)
+
+
+def test_pairs_table(tmp_path) -> None:
+    """A model that follows the lung but for CAP, in both stages."""
+    space, _ = three_class_space(tmp_path, report={"bootstrap": 50})
+    for stage in (1, 2):
+        folder = space.run_folder / f"explain/whole-small_cnn-scratch/stage{stage}"
+        for name, table in zip(("intervention_logits", "swap_logits"), made_tables(1.0, marked="CAP"), strict=True):
+            write_table(folder / f"{name}.tsv", table, schema=name)
+    space.must_run("pairs_table", "report/pairs.tsv")
+    pairs = read_table(space.run_folder / "report/pairs.tsv", schema="pairs")
+    assert list(pairs["stage"]) == [1] * 3 + [2] * 3
+    found = pairs.set_index(["stage", "first", "second"])["verdict"]
+    assert found[2, "Covid-19", "Normal"] == "looks at the lung"
+    assert found[2, "Covid-19", "CAP"] == found[1, "CAP", "Normal"] == "looks elsewhere"
 
 
 def test_audit_tables(finished: Workspace) -> None:

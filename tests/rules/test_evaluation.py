@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import auc, roc_auc_score
 
 from lungsight.classes import with_probabilities
 from lungsight.files import read_json
@@ -279,6 +279,18 @@ def test_class_tables(tmp_path: Path) -> None:
     assert row["sensitivity_lo"] <= row["sensitivity"] <= row["sensitivity_hi"]
     validated = classes.groupby(["stage", "unit"])["temperature"].nunique()
     assert (validated == 1).all(), "fitted once, on the cohort of the training"
+
+
+def test_class_curves(tmp_path: Path) -> None:
+    space, tables = three_class_space(tmp_path)
+    space.must_run("class_curves", "report/class_curves.tsv")
+    table = read_table(space.run_folder / "report/class_curves.tsv", "class_curves")
+    assert set(table["cohort"].groupby(table["stage"]).first().items()) == {(1, "curated"), (2, "hospital")}
+    assert list(table.query("stage == 2")["class"].unique()) == ["Covid-19", "Non Covid"], "the hospital has no CAP"
+    patients = tables["curated"].query("split == 'test'").groupby(["patient", "label"], as_index=False)["p_2"].mean()
+    curve = table.query("stage == 1 and curve == 'roc'")
+    curve = curve[curve["class"] == "CAP"]
+    assert auc(curve["x"], curve["y"]) == pytest.approx(roc_auc_score(patients["label"] == "CAP", patients["p_2"]))
 
 
 def test_renormalised_metrics(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def save_model(workspace: Workspace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")
     made = {"backbone": "small_cnn", "preprocessing": backbone.preprocessing, "image_size": SIZE, "seed": 1}
+    made["labels"] = [POSITIVE, NEGATIVE]
     write_json(folder / "provenance.json", made)
 
 

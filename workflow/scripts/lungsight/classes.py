@@ -19,6 +19,7 @@ from lungsight.errors import UserError
 
 SUM_TOLERANCE = 1e-6  # of the probabilities of all classes
 PROBABILITY = "probability"  # column of tables: the probability of the first class
+PREDICTED = "predicted"  # column of tables of more than two classes: the most probable one
 
 
 def class_columns(number: int, prefix: str = "p") -> list[str]:

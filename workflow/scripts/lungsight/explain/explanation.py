@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lungsight.classes import Classes, places_of, probabilities_of
+from lungsight.classes import PREDICTED, Classes, places_of, probabilities_of
 from lungsight.errors import UserError
 from lungsight.evaluation.metrics import THRESHOLD, select_test_rows
 from lungsight.explain.gradcam import PRIMARY, Explainer, Target
@@ -23,7 +23,6 @@ from lungsight.training.image_cache import CachedImages
 BATCH = 32
 MEASURED = (*METRICS, *ADDITIONAL)
 IDENTITY = ("slice", "patient", "label")
-PREDICTED = "predicted"  # column of tables of more than two classes
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from lungsight.classes import PROBABILITY, class_columns
+from lungsight.classes import PREDICTED, PROBABILITY, class_columns
 from lungsight.evaluation.aggregation import scores_in
 from lungsight.evaluation.class_metrics import decide
 from lungsight.evaluation.metrics import THRESHOLD
-from lungsight.explain.explanation import PREDICTED
 from lungsight.predict.calibration import Calibration
 from lungsight.predict.class_calibration import ClassCalibration
 from lungsight.predict.out_of_distribution import Described, TrainingDistribution, alarms_of

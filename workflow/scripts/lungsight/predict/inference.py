@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lungsight.classes import Classes, class_columns, with_probabilities
+from lungsight.classes import PREDICTED, Classes, class_columns, with_probabilities
 from lungsight.evaluation.class_metrics import decide
-from lungsight.explain.explanation import PREDICTED, SliceImages, explain_slices
+from lungsight.explain.explanation import SliceImages, explain_slices
 from lungsight.explain.gradcam import PRIMARY, GradCam, primary_target
 from lungsight.predict.network import PredictionNetwork
 from lungsight.training.backbones import Backbone
