@@ -680,6 +680,14 @@ class NewSlicePredictionsRow(TypedDict):
     enrichment: float
 
 
+class PeopleRow(TypedDict):
+    """Row of the table `people`."""
+
+    case: str
+    age: str
+    sex: str
+
+
 class PooledMetricsRow(TypedDict):
     """Row of the table `pooled_metrics`."""
 
