@@ -103,6 +103,10 @@ def with_a_skipped_row(project: Project) -> None:
     )
 
 
+def with_ages(project: Project) -> None:
+    project.edit_table("hospital", lambda lines: [lines[0] + "\tage", *(f"{line}\t57" for line in lines[1:])])
+
+
 def with_a_lung_mask(project: Project) -> None:
     project.scan("hospital/lungs.nii.gz").touch()
     project.edit_table(
@@ -242,6 +246,7 @@ EDITS = {
         ONE_SHARD | {"measure_forensics": 1},
         {"convert_annotated", "nnunet_train"},
     ),
+    "ages": (with_ages, {"people_table": 1, "evaluate_subgroups": 1}, DEAR | {"gather_cohort", "make_split"}),
     "a lung mask of the user's": (
         with_a_lung_mask,
         {"take_lungs": 1, "segment_shard": 1, "lungs_table": 1, "write_report": 1},

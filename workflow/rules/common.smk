@@ -139,8 +139,8 @@ def digest(value):
 
 
 def words_of(row):
-    """What a row of the user's table says, but for its lung mask, which `take_lungs` alone reads."""
-    return {name: value for name, value in vars(row).items() if name != "lungs"}
+    """What a row of the user's table says, but for what `take_lungs` and `people_table` alone read."""
+    return {name: value for name, value in vars(row).items() if name not in ("lungs", "age", "sex")}
 
 
 def say_if_in_the_future(file, seconds):

@@ -165,12 +165,13 @@ rule evaluate_subgroups:
     input:
         predictions=predictions_of_models(stages_of(config)),
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]),
+        people=expand(f"{COHORT}/people.tsv", cohort=cohorts_with_people()),
     output:
         report(
             f"{RESULTS}/report/subgroups.tsv",
             caption="../report/subgroups.rst",
             category="Tables",
-            labels={"table": "by source, scanner, kernel and contrast"},
+            labels={"table": "by source, scanner, kernel, contrast, age and sex"},
         ),
     log:
         f"{RESULTS}/logs/evaluate_subgroups.log",
@@ -186,7 +187,8 @@ rule evaluate_subgroups:
         classes=as_json(CLASSES_OF_MANY),
     shell:
         "python {params.program:q} --cohorts {params.cohorts} --statistics {params.statistics:q}"
-        " --classes {params.classes:q} --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
+        " --classes {params.classes:q} --people {input.people} --predictions {input.predictions} --subgroups {output}"
+        " > {log} 2>&1"
 
 
 # Without a model too: whom intake and quality control left out.

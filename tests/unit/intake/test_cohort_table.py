@@ -99,6 +99,17 @@ def test_a_lung_mask_is_checked_by_its_place_its_ending_and_whose_it_is(cohort):
     assert "the column 'lung' is not read; did you mean lungs?" in errors(cohort)
 
 
+def test_age_and_sex_are_kept_as_closed_words_and_never_quoted(cohort):
+    header = ("patient", "path", "label", "age", "sex")
+    write(cohort, [("P1", "a", "1", "57", "f"), ("P2", "b", "0", "", "NA")], header)
+    assert [(row.age, row.sex) for row in read(cohort)] == [("40 to 59", "female"), ("", "")]
+    write(cohort, [("P1", "a", "1", "fifty-seven", "f"), ("P2", "b", "0", "33", "girl")], header)
+    message = errors(cohort)
+    assert "row 1: age is no number of years; write 57, or leave it empty." in message
+    assert "row 2: sex is no known word; write female, male, other, or leave it empty." in message
+    assert "fifty" not in message and "girl" not in message
+
+
 def test_everything_wrong_is_listed_at_once_by_row(cohort):
     rows = [
         ("P1", "a", "Covid"),
@@ -286,7 +297,6 @@ def test_a_column_that_seems_misspelt_is_refused(cohort, column, known):
     [
         *(
             "age",
-            "sex",
             "date",
             "Label ",
             "site",

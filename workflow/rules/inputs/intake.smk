@@ -102,6 +102,20 @@ def digest_of_rows(wildcards):
     return digest([words_of(row) | {"source": row.source or wildcards.cohort} for row in ROWS[wildcards.cohort]])
 
 
+def digest_of_people(wildcards):
+    """Digest of the age bands and sexes that a cohort's table gives, in any order."""
+    return digest(sorted((row.path, row.age, row.sex) for row in ROWS[wildcards.cohort]))
+
+
+def cohorts_with_people():
+    """Names of the labelled cohorts whose tables or headers may tell age or sex."""
+    return [
+        name
+        for name in labelled_cohorts()
+        if config["cohorts"][name]["format"] == "dicom" or any(row.age or row.sex for row in ROWS[name])
+    ]
+
+
 def gathering_settings(wildcards):
     """What the config says of the names in a cohort's table."""
     return as_json({"shared_ids": config["shared_ids"], "patient_ids": patient_id_rules(config)[wildcards.cohort]})

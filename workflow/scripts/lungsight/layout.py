@@ -10,6 +10,7 @@ from pathlib import Path
 CASES = "cases.tsv"
 SLICES = "slices.tsv"
 FORENSICS = "forensics.tsv"
+PEOPLE = "people.tsv"
 SHARDS = "shards"  # <shard>/cases.tsv and slices.tsv, of the shard alone
 NIFTI = "nifti"  # <shard>/<case>.nii.gz
 PNG = "png"  # <shard>/<slice>.png

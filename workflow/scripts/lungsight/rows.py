@@ -833,6 +833,14 @@ class PairsRow(TypedDict):
     swap_hi: float
 
 
+class PeopleRow(TypedDict):
+    """Row of the table `people`."""
+
+    case: str
+    age: str
+    sex: str
+
+
 class PooledMetricsRow(TypedDict):
     """Row of the table `pooled_metrics`."""
 

@@ -15,13 +15,14 @@ from typing import Any, TypedDict
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
+from lungsight.intake.people import SEXES, age_band, sex_of
 from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
 from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
-OPTIONAL = ("source", "mask", "lesion", "lungs", "split", "skip")
+OPTIONAL = ("source", "mask", "lesion", "lungs", "split", "skip", "age", "sex")
 COLUMNS = ("patient", "path", "label", "note", *OPTIONAL)  # a note is written by a layout
 _ENDING = "(s|es|ed|ped|ted|ping|ting|ing|set|file|path)?"  # of a word that means the column: masks, skipped, splitting
 _NEAR = 0.8  # difflib's ratio from which a word is a misspelt one: soruce, lession
@@ -62,6 +63,8 @@ class TableRow:
         Why the row is left out, in words that may be published; "" if it is not.
     note : str
         What the results remark on the row, in words that may be published.
+    age, sex : str
+        Words of `people`, never what the user wrote; "" where it is unknown.
     normalised : bool
         Whether spellings of the patient's id that are alike mean one person.
     """
@@ -77,6 +80,8 @@ class TableRow:
     note: str = ""
     lesion: str = ""
     lungs: str = ""
+    age: str = ""
+    sex: str = ""
     normalised: bool = False
 
     @property
@@ -137,6 +142,8 @@ def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], p
         note=_publishable(fields.get("note", ""), NOTES, "the table has a note on it"),
         lesion=fields.get("lesion", ""),
         lungs=fields.get("lungs", ""),
+        age=age_band(fields.get("age", "")) or "",
+        sex=sex_of(fields.get("sex", "")) or "",
         normalised=patient_ids == NORMALISE,
     )
 
@@ -386,8 +393,20 @@ def _problems(
             problems.append(f"{column} {problem}")
         elif _is_there(cohort) and not row.skip:
             problems += _problems_on_disk(column, path, root)
+    if not row.skip:
+        problems += _problems_of_person(fields)
     if row.lungs and not row.skip and (problem := _problem_of_lungs(row.lungs, cohort["format"])):
         problems.append(problem)
+    return problems
+
+
+def _problems_of_person(fields: dict[str, str]) -> list[str]:
+    """List what is wrong with age and sex. What is written there is not quoted: it is about a person."""
+    problems = []
+    if age_band(fields.get("age", "")) is None:
+        problems.append("age is no number of years; write 57, or leave it empty.")
+    if sex_of(fields.get("sex", "")) is None:
+        problems.append(f"sex is no known word; write {', '.join(SEXES)}, or leave it empty.")
     return problems
 
 

@@ -23,7 +23,7 @@ MODEL_CARD = "model_card.md"
 # Patterns of what is published, relative to the results folder. {cohort}, {model}: of this run, not of an earlier one.
 PUBLISHED = (
     "run.json",
-    *(f"cohorts/{{cohort}}/{name}.tsv" for name in ("cases", "slices", "forensics")),
+    *(f"cohorts/{{cohort}}/{name}.tsv" for name in ("cases", "slices", "forensics", "people")),
     "cohorts/duplicates.tsv",
     "segmentation/*.tsv",
     "qc/{cohort}/manifest.tsv",

@@ -106,7 +106,7 @@ PARTS = (
             Section("thesis", thesis.section, "Comparison with the thesis"),
             Section("model_pairs", model_pairs.section, "Pairs of models on the same patients", folded=True),
             Section("aggregation", aggregation.section, "From slices to patients, and other thresholds", folded=True),
-            Section("subgroups", subgroups.section, "By source, scanner, kernel and contrast", folded=True),
+            Section("subgroups", subgroups.section, "By source, scanner, kernel, contrast, age and sex", folded=True),
             Section("calibration", calibration.section, "Calibration of the probabilities", folded=True),
             Section(
                 "decision_curves",

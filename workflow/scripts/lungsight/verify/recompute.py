@@ -344,19 +344,23 @@ def difference_rows(run: Run) -> Iterator[Expected]:
 
 
 GROUPINGS = {"source": "source", "scanner": "manufacturer", "kernel": "kernel", "contrast": "contrast"}
+OF_PEOPLE = ("age", "sex")  # groupings by people.tsv, which not every cohort has
 CONTRAST = {"0": "without", "1": "with", "0.0": "without", "1.0": "with"}
 
 
 def subgroup_rows(run: Run) -> Iterator[Expected]:
-    """Compute report/subgroups.tsv from predictions, slices.tsv and cases.tsv."""
+    """Compute report/subgroups.tsv from predictions, slices.tsv, cases.tsv and people.tsv."""
     for model, cohort, table in run.evaluated():
         slices = run.crate.table(f"cohorts/{cohort}/slices.tsv", ["slice", "case"])
         cases = run.crate.table(f"cohorts/{cohort}/cases.tsv", ["case"])
         case_of, test = dict(zip(slices["slice"], slices["case"], strict=True)), test_rows(table)
-        for grouping, column in GROUPINGS.items():
-            if column not in cases:
-                continue
-            of_case = dict(zip(cases["case"], cases[column], strict=True))
+        people = f"cohorts/{cohort}/people.tsv"
+        sources = [(grouping, column, cases) for grouping, column in GROUPINGS.items() if column in cases]
+        if people in run.crate.files:
+            persons = run.crate.table(people, ["case", *OF_PEOPLE])
+            sources += [(grouping, grouping, persons) for grouping in OF_PEOPLE]
+        for grouping, column, source in sources:
+            of_case = dict(zip(source["case"], source[column], strict=True))
             words = [of_case.get(case_of.get(name, ""), "") for name in test["slice"]]
             if grouping == "contrast":
                 words = [CONTRAST.get(word, "") for word in words]
