@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from lungsight.classes import Classes
 from lungsight.config import cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort, leakage_pipelines
@@ -202,14 +203,17 @@ def made_explanation(
     write_table(folder / "saliency_methods.tsv", other_methods(explained), schema="saliency_methods")
     table, maps = explained[PRIMARY].table, explained[PRIMARY].maps
     save_maps(folder / "maps.npz", table["slice"], maps)
-    means, pictures = mean_maps(table, maps, masks, POSITIVE), pictures_of(table, config["explain"]["overlays"])
+    means, pictures = (
+        mean_maps(table, maps, masks, [POSITIVE, NEGATIVE]),
+        pictures_of(table, config["explain"]["overlays"]),
+    )
     save_mean_maps(folder / "mean_maps.npz", means)
     drawn = pd.Index(table["slice"]).get_indexer([picture["slice"] for picture in pictures])
     overlays = images[drawn], masks[drawn], maps[drawn], [False] * len(drawn)
     draw_overlays(folder / "overlays", pictures, *overlays)
     (folder / "mean_maps.png").write_bytes(draw_mean_maps(means))
     targets = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
-    methods = describe_methods(explained, targets)
+    methods = describe_methods(explained, targets, Classes.of([POSITIVE, NEGATIVE]))
     write_json(folder / "methods.json", methods)
     tables = tables_of_methods(methods, table, other_methods(explained))
     resamples, seed = config["report"]["bootstrap"], config["seed"]

@@ -6,7 +6,7 @@ import pytest
 
 from lungsight.config_check import complete_config
 from lungsight.files import write_json
-from lungsight.tables import columns_of, read_table, write_table
+from lungsight.tables import read_table, table_schema, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, to_input
 from tests.factories.forensics import made_forensics
@@ -71,7 +71,7 @@ def test_audit_stage(workspace: Workspace) -> None:
     test = predictions[predictions["split"] == "test"]
     test = test.drop(index=test.index[[0, 2]])
     logits = read_table(folder / "intervention_logits.tsv", schema="intervention_logits")
-    assert list(logits.columns) == columns_of("intervention_logits")
+    assert list(logits.columns) == table_schema("intervention_logits")["required"]
     assert list(logits["slice"]) == list(test["slice"])
     np.testing.assert_allclose(1 / (1 + np.exp(-logits["intact"])), test["probability"], rtol=1e-4)
 

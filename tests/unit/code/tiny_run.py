@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lungsight.tables import columns_of, read_table
+from lungsight.tables import columns_of, read_table, table_schema
 from lungsight.tables import write_table as write_library_table
 from tests.factories.dicom import made_series, save_series
 from tests.factories.tables import NEGATIVE, POSITIVE, made_slice, save_volume
@@ -53,6 +53,7 @@ PROGRAMS = (
 )
 PATIENTS, SLICES, SIZE = 8, 3, 64
 # The columns of saliency.tsv that are no metrics.
+OF_MANY_CLASSES = ("predicted", "explained", "explained_probability")
 IDENTITY = ("slice", "patient", "label", "probability", "outcome", "empty", "reason", "margin_from")
 SPACING = (5.0, 5.0, 5.0)
 CONFIG = {
@@ -171,7 +172,7 @@ def stand_in_for_maps(folder: Path, arguments: list[str], outputs: list[str]) ->
     rng, place = np.random.default_rng(len(slices)), (folder / outputs[0]).parent
     positive, predicted = (slices["label"] == POSITIVE).to_numpy(), (slices["probability"] >= 0.5).to_numpy()
     outcome = np.select([positive & predicted, positive, predicted], ["TP", "FN", "FP"], "TN")
-    metrics = [name for name in columns_of("saliency") if name not in IDENTITY]
+    metrics = [name for name in columns_of("saliency") if name not in (*IDENTITY, *OF_MANY_CLASSES)]
     described = []
     for method, schema in (("gradcam", "saliency"), ("layercam_stride8", "saliency_methods")):
         table = slices.assign(outcome=outcome, empty=0, reason="", margin_from="spacing")
@@ -191,7 +192,7 @@ def stand_in_for_audit(folder: Path, arguments: list[str], outputs: list[str]) -
     slices = tested_slices(folder, arguments).drop(columns="probability")
     rng, place = np.random.default_rng(len(slices)), (folder / outputs[0]).parent
     lean = np.where(slices["label"] == POSITIVE, 1.0, -1.0)
-    names = [name for name in columns_of("intervention_logits") if name not in slices]
+    names = [name for name in table_schema("intervention_logits")["required"] if name not in slices]
     logits = slices.assign(**{name: lean * rng.random() + rng.normal(size=len(slices)) for name in names})
     write_library_table(place / "intervention_logits.tsv", logits, "intervention_logits")
     known = slices[["slice", "patient"]]

@@ -159,7 +159,7 @@ def test_a_nested_backbone_is_refused_with_the_remedy() -> None:
 def test_another_output_is_refused(small_model: keras.Model) -> None:
     two = keras.layers.Dense(2, name="logit")(small_model.layers[-3].output)
     probability = keras.layers.Dense(1, name="probability")(two)
-    with pytest.raises(UserError, match="values an image; one a logit is expected"):
+    with pytest.raises(UserError, match="values an image; one for each logit is expected"):
         GradCam(keras.Model(small_model.input, probability), {PRIMARY: primary_target("last_features")})
 
 

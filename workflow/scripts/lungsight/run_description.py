@@ -19,7 +19,7 @@ from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
 # Tables of the report that say more of how well the models do; each has a schema of its name.
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "decision_curves")
 # Those of more than two classes.
-CLASS_TABLES = ("classes", "confusion", "class_curves", "pairs")
+CLASS_TABLES = ("classes", "confusion", "class_curves", "renormalised", "pairs")
 
 # Settings that may hold a path of the user's, or that change no number.
 NOT_SHOWN = ("imagenet", "model", "previous", "threads", "gpus")

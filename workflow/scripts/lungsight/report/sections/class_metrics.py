@@ -40,12 +40,17 @@ def section(results: RunResults) -> dict[str, Any] | None:
 
 
 def class_table(results: RunResults, unit: str) -> PageTable:
-    """Show every class of every evaluation, by the raw probabilities."""
+    """Show every class of every evaluation; where a cohort lacks a class, also among the classes that it has."""
     table = results.of_classes["classes"]
-    shown = table[(table["unit"] == unit) & (table["probabilities"] == "raw")]
+    notes = {"raw": "", "renormalised": "among the classes of the cohort"}
     rows = [
-        [*evaluation_cells(results, row), text(row["class"]), whole(row["n"]), *estimates(row, METRICS)]
-        for _, row in shown.iterrows()
+        [
+            *evaluation_cells(results, row),
+            text(row["class"])._replace(note=notes[row["probabilities"]]),
+            whole(row["n"]),
+            *estimates(row, METRICS),
+        ]
+        for _, row in table[table["unit"] == unit].iterrows()
     ]
     headings = [PIPELINE, EVALUATION, ("Class", "against the rest"), ("n", f"test {unit}s"), *METRICS.values()]
     return PageTable("classes", f"By {unit}, test split; below each number its 95 % interval", headings, rows)
