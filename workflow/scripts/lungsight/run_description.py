@@ -269,7 +269,10 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
     for name, stage in models_of(run):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
-        yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))
+        yield from (
+            f"explain/{name}/stage{stage}/{file}"
+            for file in ("summary.json", "overlays", "layers.npz", "mean_maps.png")
+        )
 
 
 def page_inputs(run: RunDescription) -> list[str]:

@@ -14,7 +14,9 @@ from lungsight.report.results import RunResults
 from lungsight.report.sections import (
     adaptation,
     aggregation,
+    answers,
     attention_differences,
+    browser,
     calibration,
     cohort_flow,
     cohorts,
@@ -30,6 +32,7 @@ from lungsight.report.sections import (
     model_pairs,
     occlusion_tests,
     outcomes,
+    overview_charts,
     performance,
     provenance,
     quality_control,
@@ -45,7 +48,7 @@ from lungsight.report.sections import (
     training_curves,
     verdicts,
 )
-from lungsight.report.templates import TEMPLATE, section_template
+from lungsight.report.templates import BROWSER_SCRIPT, TEMPLATE, read_part, section_template
 
 
 class Section(NamedTuple):
@@ -88,8 +91,10 @@ class RenderedSection(NamedTuple):
 
 
 PARTS = (
+    Part("in-short", "In short", (Section("answers", answers.section),)),
     Part("what-to-distrust", "What to distrust", (Section("distrust", distrust.section),)),
-    Part("in-short", "In short", (Section("summary", summary.section),)),
+    Part("charts", "One chart for each question", (Section("overview_charts", overview_charts.section),)),
+    Part("study", "The study", (Section("summary", summary.section),)),
     Part(
         "classification",
         "How well do the models classify?",
@@ -127,7 +132,8 @@ PARTS = (
         "maps",
         "Saliency maps",
         (
-            Section("saliency", saliency.section),
+            Section("browser", browser.section, "Overlays"),
+            Section("saliency", saliency.section, "Grad-CAM against the lung mask"),
             Section("lesions", lesions.section, "Maps against lesions"),
             Section("examples", examples.section, "Typical maps"),
             Section("outcomes", outcomes.section, "Right and wrong predictions", folded=True),
@@ -138,7 +144,7 @@ PARTS = (
                 "Other methods, and the thesis's way of computing Grad-CAM",
                 folded=True,
             ),
-            Section("gallery", gallery.section, "Gallery"),
+            Section("gallery", gallery.section, "Mean maps of every model", folded=True),
         ),
         models=True,
     ),
@@ -166,6 +172,7 @@ def render_page(results: RunResults) -> str:
         TEMPLATE,
         {
             "title": results.run["title"],
+            "browser_script": Markup(read_part(BROWSER_SCRIPT)),
             "banner": phantoms(results),
             "parts": [(part.name, part.title, sections) for part, sections in parts if sections],
         },

@@ -39,7 +39,7 @@ def adaptation_statements(results: RunResults) -> list[Statement]:
 
 def adaptation_table(results: RunResults) -> PageTable:
     """Show the target's test patients before and after training on the target cohort, and with and without stage 1."""
-    headings = [PIPELINE, ("Unit", ""), ("n", "test slices or patients"), ("Before", ""), ("After", "")]
+    headings = [PIPELINE, ("Unit", ""), ("n", "test slices or patients"), ("Step", "before → after")]
     for name in MAIN_METRICS:
         title = PERFORMANCE[name][0]
         headings += [(f"{title} before", ""), (f"{title} after", ""), ("Gain", "after − before, on the same patients")]
@@ -50,7 +50,7 @@ def adaptation_table(results: RunResults) -> PageTable:
     for _, metrics in target.groupby(["comparison", "first_pipeline", "unit"], sort=False):
         pair, by_metric = metrics.iloc[0], metrics.set_index("metric").to_dict("index")
         cells = [text(results.display_name(pair["first_pipeline"])), text(pair["unit"]), whole(pair["n"])]
-        cells += map(text, STEPS[pair["comparison"]])
+        cells.append(text(" → ".join(STEPS[pair["comparison"]])))
         for name in MAIN_METRICS:
             row = by_metric[name]
             cells += [decimal(row["first"]), decimal(row["second"]), difference(row, "difference")]
