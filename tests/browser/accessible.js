@@ -21,7 +21,8 @@
   }
   const ids = [...document.querySelectorAll("[id]")].filter((each) => !each.closest("svg")).map((each) => each.id);
   for (const id of new Set(ids.filter((id, place) => ids.indexOf(id) !== place))) found.push(`an id twice: ${id}`);
-  const parse = (colour) => (colour.match(/[\d.]+/g) || []).map(Number);
+  const scale = (colour) => (colour.startsWith("color(") ? 255 : 1); // of "color(srgb 0.5 0.5 0.5)"
+  const parse = (colour) => (colour.match(/[\d.]+/g) || []).map((value, place) => Number(value) * (place < 3 ? scale(colour) : 1));
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
   const ground = (element) => {
     for (let each = element; each; each = each.parentElement) {

@@ -126,7 +126,7 @@ def attention(results: RunResults) -> Answer:
         return Answer(question, "none", "No model has an AUC, so none was chosen.", "", rule, anchor, table)
     row = verdicts[verdicts["pipeline"] == best["pipeline"]].iloc[0]
     reason = row["sentence"].partition(": ")[2].partition(". ")[0].rstrip(".")
-    sentence = f"{verdict_in_words(row['verdict'])}: {reason}."
+    sentence = f"{verdict_in_words(row['verdict'])}. {reason[:1].upper()}{reason[1:]}."
     maps = f"Enrichment of its maps: {with_interval(row, 'enrichment')}."
     counted = verdicts_counted(list(verdicts["verdict"]))
     several = f" Of {count(len(verdicts), 'model')} of stage {row['stage']}, {counted}." if len(verdicts) > 1 else ""
