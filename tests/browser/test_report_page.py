@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from lungsight.files import write_text
 from lungsight.report.page import render_page
@@ -109,7 +109,7 @@ def test_a_search_leaves_the_rows_that_have_every_word_and_the_copy_holds_these(
     fold = opened.locator("details.table", has=opened.locator("#performance-patient-table"))
     rows = opened.locator("#performance-patient-table tbody tr:visible")
     before = rows.count()
-    fold.locator("input[type=search]").fill("DENSENET stage 2")
+    fold.locator("input[type=search]").fill("DENSENET after")
     assert rows.count() == 1 < before
     opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
     fold.get_by_role("button", name="Copy as CSV").click()
@@ -181,7 +181,7 @@ def test_overlays_by_keyboard_alone(opened: Page) -> None:
 def test_a_point_of_the_scatter_plot_opens_the_maps_of_its_model(opened: Page) -> None:
     link = opened.locator('.chart a[*|href="#maps-whole-densenet201-imagenet-stage2"]').last
     link.click()
-    assert caption(opened).startswith("whole-densenet201-imagenet † stage 2: ")
+    expect(opened.locator(".browser .caption")).to_contain_text("whole-densenet201-imagenet † stage 2: ")
     chosen = opened.locator(".browser select[data-filter=model]")
     assert chosen.evaluate("each => each.selectedOptions[0].text") == "whole-densenet201-imagenet † stage 2"
     assert opened.locator("#overlay-browser").evaluate("each => each.getBoundingClientRect().top < innerHeight")

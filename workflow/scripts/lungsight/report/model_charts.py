@@ -120,10 +120,9 @@ def attention_chart(results: RunResults) -> str:
         axes.axhline(ENRICHMENT_CHANCE, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
         for number, (_, row) in enumerate(rows.iterrows(), start=1):
             _draw_point(axes, row, number)
+            height = 0.93 - 0.8 * (number - 1) / max(len(rows), 10)
             where = figure.text(
-                *(0.63, 0.93 - 0.8 * (number - 1) / max(len(rows), 10)),
-                f"{number}  {results.display_name(row['pipeline'])}",
-                **{"fontsize": 8, "va": "top"},
+                0.63, height, f"{number}  {results.display_name(row['pipeline'])}", fontsize=8, va="top"
             )
             where.set_url(f"#{maps_anchor(model_of(row))}")
         axes.set(xlim=AUC_LIMITS, xlabel="AUC by patient", ylabel="enrichment of the maps; 1 is no preference")

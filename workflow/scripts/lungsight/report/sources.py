@@ -86,7 +86,7 @@ SOURCES: dict[str, Source] = {
 }
 # By how the name begins, where each cohort or question has a table.
 BEGINNINGS: dict[str, Source] = {
-    **dict.fromkeys(("left-", "notes-", "acquisition-"), Source("report/intake.tsv")),
+    **dict.fromkeys(("left-", "notes-", "acquisition-", "intake-"), Source("report/intake.tsv")),
     "forensics": _FORENSICS,
 }
 

@@ -27,8 +27,8 @@ def section(results: RunResults) -> dict[str, Any] | None:
     kept = sum("heat" in item for item in data["items"])
     return {
         "first": first,
-        # "</" would end the script element that holds the data.
-        "data": Markup(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")),
+        # No "<" can end the script element that holds the data.
+        "data": Markup(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")),
         "anchors": [one["anchor"] for one in data["models"]],
         "inside": kept,
         "beside": len(data["items"]) - kept,
