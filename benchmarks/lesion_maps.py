@@ -19,16 +19,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT)]
 
-import keras
 import numpy as np
 import pandas as pd
 
-from benchmarks.planted_truth import BACKBONE, PATIENTS, train_on
+from benchmarks.planted_truth import BACKBONE, planted_model, train_on
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.sanity_checks import rank_correlation
 from lungsight.config import config_schema
 from lungsight.demo.cohort import POSITIVE
-from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
+from lungsight.demo.planted import Planted
 from lungsight.evaluation.leakage_inflation.conditions import random_patient_labels
 from lungsight.explain.saliency_metrics import measure
 from lungsight.training import backbones
@@ -46,10 +45,11 @@ def with_shuffled_labels(planted: Planted, seed: int) -> Planted:
     return replace(planted, table=table.assign(label=labels.where(table["split"] != "test", table["label"])))
 
 
-def train_network(name: str, planted: Planted, seed: int) -> keras.Model:
-    """Train one of NETWORKS."""
+def outputs_of(name: str, planted: Planted, seed: int) -> ModelOutputs:
+    """Train one of NETWORKS but for TRUE, which is `planted_model`."""
     slices = with_shuffled_labels(planted, seed) if name == SHUFFLED else planted
-    return train_on(slices, seed + 1000 if name == AGAIN else seed)
+    model = train_on(slices, seed + 1000 if name == AGAIN else seed)
+    return ModelOutputs(model, backbones.load(BACKBONE))
 
 
 def measured(seed: int, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
@@ -57,12 +57,12 @@ def measured(seed: int, networks: Sequence[str] = NETWORKS) -> pd.DataFrame:
 
     networks: TRUE first, then any others.
     """
-    planted = plant(PLANTED_SCENARIOS["lesions"], seed, **PATIENTS)
+    planted, of_true_labels = planted_model("lesions", seed)
     of_lesion = planted.lesion.any(axis=(1, 2)) & (planted.table["label"] == POSITIVE)
     shown = np.flatnonzero(of_lesion & (planted.table["split"] == "test"))
     maps, rows = {}, []
     for name in networks:
-        outputs = ModelOutputs(train_network(name, planted, seed), backbones.load(BACKBONE))
+        outputs = of_true_labels if name == TRUE else outputs_of(name, planted, seed)
         maps[name] = outputs(planted.images[shown]).maps(np.ones(len(shown)))
         found = measure(maps[name], planted.lesion[shown], IOU_LEVEL)
         correlation = np.nan if name == TRUE else np.nanmean(rank_correlation(maps[TRUE], maps[name]))

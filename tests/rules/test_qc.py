@@ -1,7 +1,12 @@
 """Rules of the QC room on made cohorts."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -10,6 +15,7 @@ from lungsight.tables import read_table, write_table
 from tests.factories.tables import SHARD, made_cohort
 from tests.factories.workspace import Workspace
 
+PROGRAM = Path(__file__).parents[2] / "workflow/scripts/qc_scores.py"
 HEADER = "slice\twhole_keep\tsegmented_keep\treason\treviewer\ttime\n"
 
 
@@ -38,6 +44,20 @@ def spoil(run, case, index, plant):
     nibabel.save(nibabel.Nifti1Image(masks, image.affine), path)
 
 
+def scores_in_two_processes(run):
+    """Run the program of the rule once more, on two cases at once."""
+    found = run / "again.tsv"
+    subprocess.run(
+        [
+            *(sys.executable, PROGRAM, "--cohort", run / "cohorts/hospital"),
+            *("--masks", run / "segmentation/masks/hospital"),
+            *("--levels", '{"soft_level": 0.75, "air_level": 0.5}', "--threads", "2", "--scores", found),
+        ],
+        check=True,
+    )
+    return read_table(found, "scores")
+
+
 def test_qc_scores(tmp_path):
     workspace = workspace_of(tmp_path)
     slices = made_cohort(workspace.run_folder, "hospital", patients=2, slices=3)
@@ -58,6 +78,8 @@ def test_qc_scores(tmp_path):
     assert scores["neighbour_dice"].tolist()[:3] == [0, 0, 0]
     assert (scores["neighbour_dice"][3:] > 0.9).all()
     assert scores["mean_intensity"].drop(1).between(0.2, 0.32).all()
+    again = scores_in_two_processes(workspace.run_folder)
+    pd.testing.assert_frame_equal(again, scores)
 
 
 def test_a_cohort_of_which_nothing_could_be_read_has_empty_tables(tmp_path):

@@ -5,7 +5,7 @@ from lungsight.intake.shards import threads_for
 from lungsight.run_description import describe_intake
 
 # Settings that decide how every scan is converted, and those that decide how contours are.
-CONVERSION = ("window", "png_size", "burned_in", "nifti_values", "plausibility", "series")
+CONVERSION = ("window", "png_size", "burned_in", "nifti_values", "plausibility", "series", "harmonise")
 CONTOURS = ("roi_names", "tumour_in_lung")
 
 

@@ -34,6 +34,7 @@ rule qc_scores:
         f"{RESULTS}/benchmarks/qc_scores/{{cohort}}.tsv"
     conda:
         "../../envs/report.yaml"
+    threads: threads_of_cohort
     params:
         program=program("qc_scores"),
         code=code("qc_scores"),
@@ -42,7 +43,7 @@ rule qc_scores:
         levels=as_json({name: QC_RULES[name] for name in ("soft_level", "air_level")}),
     shell:
         "python {params.program:q} --cohort {params.cohort} --masks {params.masks} --levels {params.levels:q}"
-        " --scores {output} > {log} 2>&1"
+        " --threads {threads} --scores {output} > {log} 2>&1"
 
 
 # Before the manifest: where decisions are missing, the page is there when the rule asks for them.

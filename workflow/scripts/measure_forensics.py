@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lungsight.intake.cohort_table import case_of, read_rows
 from lungsight.intake.forensics.measure import measure_shard
+from lungsight.intake.harmonise import washings_chosen
 from lungsight.intake.quiet import quiet
 from lungsight.intake.shards import shard_name, shard_of
 from lungsight.layout import CASES, FORENSICS, SHARDS, SLICES
@@ -24,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--root", type=Path, required=True, help="folder that the table's paths start from")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
     arguments.add_argument("--shard", required=True, help="name of the shard to measure")
-    arguments.add_argument("--settings", type=json.loads, required=True, help="format and shards, as JSON")
+    arguments.add_argument("--settings", type=json.loads, required=True, help="format, shards and harmonise, as JSON")
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     return arguments.parse_args()
 
@@ -39,7 +40,8 @@ def main() -> None:
     cases = read_table(folder / CASES, schema="converted_cases")
     slices = read_table(folder / SLICES, schema="converted_slices")
     quiet()
-    measured = measure_shard(settings["format"], paths, args.root, cases, slices, args.cohort)
+    harmonised = bool(washings_chosen(settings["harmonise"]))
+    measured = measure_shard(settings["format"], paths, args.root, cases, slices, args.cohort, harmonised)
     write_table(folder / FORENSICS, measured, schema="forensics")
     log(f"{len(measured)} slices")
 

@@ -14,6 +14,7 @@ from lungsight.errors import UserError
 from lungsight.intake import cases as cases_module
 from lungsight.intake.cases import Folders, Intake, convert_shard
 from lungsight.intake.cohort_table import TableRow, case_of
+from lungsight.intake.forensics.washing import WASHINGS
 from lungsight.intake.volume import sha256_of_image
 from lungsight.privacy import pseudonym
 from tests.factories.dicom import made_hu, made_rtstruct, made_series, save_series
@@ -25,6 +26,7 @@ SETTINGS = {
     "plausibility": "refuse",
     **{"roi_names": ROI_NAMES, "tumour_in_lung": True},
     "series": {"contrast": "any", "kernels": [], "prefer": "thinnest"},
+    "harmonise": {},
 }
 
 
@@ -194,6 +196,21 @@ def test_pictures_and_volumes(tmp_path):
     nibabel.save(nibabel.Nifti1Image(made_hu(n=5).T.astype(np.int16), np.eye(4)), tmp_path / "in" / "v.nii.gz")
     cases, slices, _ = convert(tmp_path, [row(1, "v.nii.gz")], format="nifti")
     assert (cases[0]["kind"], cases[0]["status"], len(slices)) == ("volume", "ok", 5)
+
+
+def test_harmonised_slices_are_washed_and_the_volume_and_its_duplicates_stay(tmp_path):
+    (tmp_path / "in").mkdir()
+    picture = np.random.default_rng(1).integers(40, 200, (32, 32), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "in" / "a.png")
+    (_, (plain,), _) = convert(tmp_path, [row(1, "a.png")], format="png")
+    settings = SETTINGS | {"harmonise": {"grey_levels": False, "noise": True}}
+    cases, (found,), out = convert(tmp_path, [row(1, "a.png")], format="png", settings=settings)
+    image = np.asarray(Image.open(out / found["png"]))
+    np.testing.assert_array_equal(image, WASHINGS["noise"].wash(picture))
+    values = nibabel.load(out / "nifti" / "000" / f"{cases[0]['case']}.nii.gz").get_fdata()
+    np.testing.assert_allclose(values[::-1, ::-1, 0].T, picture / 255, atol=1e-6)
+    assert found["perceptual_hash"] == plain["perceptual_hash"]
+    assert found["sha256"] == sha256_of_image(image) != plain["sha256"]
 
 
 def test_nothing_that_identifies_a_person_is_written(tmp_path, capsys):

@@ -358,6 +358,19 @@ def test_bits_are_unknown_where_files_differ(tmp_path):
     assert bits_of_series(tmp_path, tmp_path) == made_series()[0].BitsStored
 
 
+def test_harmonised_slices_are_measured_as_converted_and_no_file_is_asked(tmp_path, chest):
+    """What the user's file was no longer matters to a network: the table shows what is left."""
+    cases, slices = shard_of_one("ef" * 8, 1)
+    converted = tmp_path / slices["png"].iloc[0]
+    converted.parent.mkdir(parents=True)
+    Image.fromarray(chest).save(converted)
+    Image.fromarray(255 - chest).save(tmp_path / "a.jpg")
+    arguments = "png", {"ef" * 8: tmp_path / "a.jpg"}, tmp_path, cases, slices, tmp_path
+    (of_file,), (left,) = measure_shard(*arguments), measure_shard(*arguments, as_converted=True)
+    assert (of_file["format"], left["format"], left["rows"]) == ("jpeg", "", None)
+    assert {name: left[name] for name in traces_of(chest)} == traces_of(chest)
+
+
 def test_a_case_that_cannot_be_measured_has_empty_rows(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("lungsight.intake.forensics.measure.keep_private", lambda *_: None)
     cases, slices = shard_of_one("cd" * 8, 1)

@@ -66,6 +66,12 @@ def threads_of_shard(wildcards):
     return threads_for(len(rows_of_shard(wildcards)), format, config["intake"]["threads"])
 
 
+def threads_of_cohort(wildcards):
+    """Cases of a cohort that are scored at once."""
+    cohort = config["cohorts"][wildcards.cohort]
+    return threads_for(len(ROWS[wildcards.cohort]), cohort["format"], config["intake"]["threads"])
+
+
 def digest_of_shard(wildcards):
     """Digest of what a shard converts, in any order: an edit of a label or a patient, or sorting, reruns nothing."""
     rows = rows_of_shard(wildcards)
@@ -86,9 +92,9 @@ def conversion_settings(wildcards):
 
 
 def forensics_settings(wildcards):
-    """What the config says of the files that a cohort's traces are read from."""
-    format = config["cohorts"][wildcards.cohort]["format"]
-    return as_json({"format": format, "shards": number_of_shards(wildcards.cohort)})
+    """What the config says of the images that a cohort's traces are measured on."""
+    format, harmonise = config["cohorts"][wildcards.cohort]["format"], config["intake"]["harmonise"]
+    return as_json({"format": format, "shards": number_of_shards(wildcards.cohort), "harmonise": harmonise})
 
 
 def digest_of_rows(wildcards):

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
 from lungsight.intake.cohort_table import IdCounts, TableRow, count_ids
+from lungsight.intake.harmonise import washings_chosen
 from lungsight.segmentation.settings import mask_origin
 from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models
@@ -144,6 +145,7 @@ def describe_run(config: dict[str, Any]) -> RunDescription:
         stages=stages_of(config) if has_masks else [],
         settings={
             "intake window, HU": config["intake"]["window"],
+            "slices made alike in": washings_chosen(config["intake"]["harmonise"]) or "nothing",
             "lung segmentation": shown(config["segmentation"]),
             "splits": shown(config["splits"]),
             "training": shown(config["training"]),

@@ -1,7 +1,7 @@
 """Convert one shard of a cohort, case by case. A bad case gets its row with the reason, and the cohort goes on."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,8 @@ import numpy as np
 from lungsight.errors import BadCase, UserError
 from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of
 from lungsight.intake.dicom import read_dicom
+from lungsight.intake.forensics.washing import washed
+from lungsight.intake.harmonise import washings_chosen
 from lungsight.intake.image import read_image
 from lungsight.intake.lesions import read_lesion
 from lungsight.intake.masks import read_mask
@@ -177,13 +179,21 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, 
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
         return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(AcquisitionMetadata())}, []
-    slices = write_case(case, volume, masks, folders)
+    slices = write_case(case, volume, masks, folders, washings_chosen(intake.settings["harmonise"]))
     reason = "; ".join(filter(None, [row.note, *volume.notes]))
     return result | {"n_slices": len(slices), "status": "ok", "reason": reason, **asdict(volume.acquisition)}, slices
 
 
-def write_case(case: str, volume: Volume, masks: dict[Path, np.ndarray | None], folders: Folders) -> list[Row]:
+def write_case(
+    case: str,
+    volume: Volume,
+    masks: dict[Path, np.ndarray | None],
+    folders: Folders,
+    harmonise: Collection[str] = (),
+) -> list[Row]:
     """Write a case's volume, its 8-bit slices and its masks.
+
+    The volume stays as it is, since masks are made of it. Near duplicates are those of the slices as they came.
 
     Parameters
     ----------
@@ -193,6 +203,8 @@ def write_case(case: str, volume: Volume, masks: dict[Path, np.ndarray | None], 
     masks : dict
         Folder → the mask that goes there, or None.
     folders : Folders
+    harmonise : collection of str
+        Washings of the 8-bit slices.
 
     Returns
     -------
@@ -206,14 +218,14 @@ def write_case(case: str, volume: Volume, masks: dict[Path, np.ndarray | None], 
     rows = []
     for z_index, image in enumerate(volume.images()):
         name = f"{case}-{z_index:04d}"
-        png = ""
+        png, shown = "", image
         if folders.png is not None:
-            png = f"png/{folders.png.name}/{name}.png"
-            write_png(folders.png / f"{name}.png", image)
+            png, shown = f"png/{folders.png.name}/{name}.png", washed(image, harmonise)
+            write_png(folders.png / f"{name}.png", shown)
         rows.append(
             {
                 **{"slice": name, "case": case, "z_index": z_index, "png": png},
-                **{"sha256": sha256_of_image(image), "perceptual_hash": perceptual_hash(image)},
+                **{"sha256": sha256_of_image(shown), "perceptual_hash": perceptual_hash(image)},
                 "blank": int(image.min() == image.max()),
             }
         )

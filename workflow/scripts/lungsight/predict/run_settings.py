@@ -7,7 +7,7 @@ from lungsight.training.pipelines import ROLE_OF_STAGE
 FILE = "run.json"
 # Section of the config → keys that decide how a scan becomes an image and how a model predicts it.
 KEYS = {
-    "intake": ("window", "png_size", "burned_in", "nifti_values", "plausibility", "series"),
+    "intake": ("window", "png_size", "burned_in", "nifti_values", "plausibility", "series", "harmonise"),
     "segmentation": ("method", "mirroring", "postprocessing", "threads"),
     "qc": ("rules",),
     "training": ("image_size", "region", "threads"),

@@ -1,7 +1,9 @@
 """Measure the traces of every slice of a shard: a row of the table `forensics` each.
 
 A picture is measured as it lies in its file, before it is resized: a change of size wipes out most traces. Slices of
-series and volumes are measured as converted, since their files hold no picture.
+series and volumes are measured as converted, since their files hold no picture. Where `intake.harmonise` changes
+slices, all are measured as converted, to show what is left; traces of files are then empty, since no file reaches a
+network.
 """
 
 import traceback
@@ -73,7 +75,13 @@ def places_measured(slices: int) -> set[int]:
 
 
 def measure_case(
-    format: str, path: Path, root: Path, case: ConvertedCasesRow, slices: pd.DataFrame, cohort: Path
+    format: str,
+    path: Path,
+    root: Path,
+    case: ConvertedCasesRow,
+    slices: pd.DataFrame,
+    cohort: Path,
+    as_converted: bool = False,
 ) -> Iterator[Row]:
     """Measure a case that is ok.
 
@@ -89,17 +97,19 @@ def measure_case(
         Its rows of the table `converted_slices`.
     cohort : Path
         Folder in which the column `png` names the slices.
+    as_converted : bool
+        Measure the slices as converted, and no file.
 
     Yields
     ------
     dict
         A row of the table `forensics` for each slice. Traces of pixels are empty in slices that are not measured.
     """
-    if format == "png":
+    if format == "png" and not as_converted:
         stored, pixels = measure_picture(path)
         yield from (_row(name, stored, pixels) for name in slices["slice"])
         return
-    stored = stored_scan(format, path, root, case)
+    stored = None if as_converted else stored_scan(format, path, root, case)
     measured = places_measured(len(slices))
     for place, (name, png) in enumerate(zip(slices["slice"], slices["png"], strict=True)):
         yield _row(name, stored, Pixels(np.asarray(Image.open(cohort / png))) if place in measured else None)
@@ -110,7 +120,13 @@ def _row(name: str, stored: Stored | None, pixels: Pixels | None) -> Row:
 
 
 def measure_shard(
-    format: str, paths: dict[str, Path], root: Path, cases: pd.DataFrame, slices: pd.DataFrame, cohort: Path
+    format: str,
+    paths: dict[str, Path],
+    root: Path,
+    cases: pd.DataFrame,
+    slices: pd.DataFrame,
+    cohort: Path,
+    as_converted: bool = False,
 ) -> list[Row]:
     """Measure the cases of a shard that are ok, in the order of its tables.
 
@@ -118,7 +134,7 @@ def measure_shard(
 
     Parameters
     ----------
-    format, root, cohort
+    format, root, cohort, as_converted
         As for `measure_case`.
     paths : dict
         Pseudonym of a case → its file or folder.
@@ -130,7 +146,7 @@ def measure_shard(
     for case in rows_of(cases[cases["status"] == "ok"], ConvertedCasesRow):
         name = case["case"]
         try:
-            rows += list(measure_case(format, paths[name], root, case, of_case[name], cohort))
+            rows += list(measure_case(format, paths[name], root, case, of_case[name], cohort, as_converted))
         except Exception as error:
             keep_private(f"{cohort.name}-forensics-{name}.txt", traceback.format_exc())
             log(f"case {name}: its traces could not be measured ({type(error).__name__})")
