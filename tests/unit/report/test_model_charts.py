@@ -20,7 +20,9 @@ def test_places_are_home_before_and_after(results: RunResults) -> None:
 
 
 def test_every_model_of_the_last_stage_links_to_its_maps(results: RunResults) -> None:
-    links = set(re.findall(r'xlink:href="#(maps-[^"]+)"', attention_chart(results)))
+    svg = attention_chart(results)
+    links = set(re.findall(r'xlink:href="#(maps-[^"]+)"', svg))
+    assert "target=" not in svg  # a new tab would not move the page
     assert links == {maps_anchor(model) for model in results.summaries if model[1] == 2}
 
 

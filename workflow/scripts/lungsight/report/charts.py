@@ -73,7 +73,7 @@ def as_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
-    svg = _IDS.sub("", svg[svg.index("<svg") :])
+    svg = _IDS.sub("", svg[svg.index("<svg") :]).replace(' target="_blank"', "")  # links lead to places of the page
     for colour, variable in _THEME.items():
         svg = svg.replace(colour, variable)
     return svg
