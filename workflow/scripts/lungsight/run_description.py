@@ -296,7 +296,10 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
             yield from (f"report/{name}.tsv" for name in CLASS_TABLES)
     for name, stage in models_of(run):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
-        yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))
+        yield from (
+            f"explain/{name}/stage{stage}/{file}"
+            for file in ("summary.json", "overlays", "layers.npz", "mean_maps.png")
+        )
 
 
 def page_inputs(run: RunDescription) -> list[str]:

@@ -14,7 +14,9 @@ from lungsight.report.results import RunResults
 from lungsight.report.sections import (
     adaptation,
     aggregation,
+    answers,
     attention_differences,
+    browser,
     calibration,
     class_metrics,
     cohort_flow,
@@ -33,6 +35,7 @@ from lungsight.report.sections import (
     model_pairs,
     occlusion_tests,
     outcomes,
+    overview_charts,
     own_lungs,
     pairs,
     performance,
@@ -50,7 +53,7 @@ from lungsight.report.sections import (
     training_curves,
     verdicts,
 )
-from lungsight.report.templates import TEMPLATE, section_template
+from lungsight.report.templates import BROWSER_SCRIPT, TEMPLATE, read_part, section_template
 
 
 class Section(NamedTuple):
@@ -93,8 +96,10 @@ class RenderedSection(NamedTuple):
 
 
 PARTS = (
+    Part("in-short", "In short", (Section("answers", answers.section),)),
     Part("what-to-distrust", "What to distrust", (Section("distrust", distrust.section),)),
-    Part("in-short", "In short", (Section("summary", summary.section),)),
+    Part("charts", "One chart for each question", (Section("overview_charts", overview_charts.section),)),
+    Part("study", "The study", (Section("summary", summary.section),)),
     Part(
         "classification",
         "How well do the models classify?",
@@ -141,7 +146,8 @@ PARTS = (
         "maps",
         "Saliency maps",
         (
-            Section("saliency", saliency.section),
+            Section("browser", browser.section, "Overlays"),
+            Section("saliency", saliency.section, "Grad-CAM against the lung mask"),
             Section("lesions", lesions.section, "Maps against lesions"),
             Section("examples", examples.section, "Typical maps"),
             Section("outcomes", outcomes.section, "Right and wrong predictions", folded=True),
@@ -152,7 +158,7 @@ PARTS = (
                 "Other methods, and the thesis's way of computing Grad-CAM",
                 folded=True,
             ),
-            Section("gallery", gallery.section, "Gallery"),
+            Section("gallery", gallery.section, "Mean maps of every model", folded=True),
         ),
         models=True,
     ),
@@ -187,6 +193,7 @@ def render_page(results: RunResults) -> str:
         TEMPLATE,
         {
             "title": results.run["title"],
+            "browser_script": Markup(read_part(BROWSER_SCRIPT)),
             "banner": phantoms(results),
             "parts": [(part.name, part.title, sections) for part, sections in parts if sections],
         },
