@@ -36,6 +36,7 @@ def test_sections_stand_in_order_under_their_parts_and_every_link_has_a_target(p
 
 def test_the_page_stands_alone_and_is_small(page: str) -> None:
     assert not re.search(r"""(?:src|href)=["'](?:https?:|//|file:)""", page)
+    assert set(re.findall(r'href="([^"#]+\.html)"', page)) == {"checklists.html", "risk.html"}, "they lie beside it"
     assert not re.search(r"url\((?!#)", page.partition("<body>")[0])
     assert len(page) < 15_000_000
     assert page.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]+"', page))

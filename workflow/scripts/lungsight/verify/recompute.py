@@ -27,6 +27,7 @@ from lungsight.verify.statistics import (
     without_interval,
 )
 
+MOST_RESAMPLES = 100_000  # a package must not fill the memory of who checks it: they are drawn at once
 COMPARED = ("roc_auc", "accuracy", "recall", "specificity")
 ROLE = {"1": "public", "2": "target"}  # of the cohort that a stage is trained on
 TOP, CUTS = (3, 1, 2, 5, 10), (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)
@@ -79,6 +80,8 @@ def _check_config(config: dict[str, Any]) -> None:
     }
     if named := [name for name, is_wrong in wrong.items() if is_wrong]:
         raise NotChecked(f"{CONFIG} is damaged: {', '.join(named)} is gone or not as a run writes it.")
+    if isinstance(bootstrap, int) and bootstrap > MOST_RESAMPLES:
+        raise NotChecked(f"{CONFIG}: report.bootstrap is {bootstrap}; this check draws at most {MOST_RESAMPLES}.")
 
 
 def _is_count(value: object) -> bool:
