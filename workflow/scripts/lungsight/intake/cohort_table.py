@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
 from lungsight.errors import UserError
+from lungsight.intake.file_names import problem_of_lungs
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
-from lungsight.intake.people import SEXES, age_band, sex_of
+from lungsight.intake.people import age_band, problems_of_person, sex_of
 from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
 from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
@@ -32,10 +33,6 @@ _MOST_ERRORS_SHOWN = 20
 _SHORTEST_NAME = 3  # characters; a shorter source may equal a patient's id by chance, since both are often numbers
 _DATE = re.compile(
     r"(?<!\d)((19|20)\d\d[01]\d[0-3]\d|(19|20)\d\d([-./_])[01]?\d\4[0-3]?\d|[0-3]?\d([-./_])[01]?\d\5(19|20)\d\d)(?!\d)"
-)
-# Endings of what is no mask of a scan. DICOM files have any ending, and a file of a folder may have none.
-_OTHER_FILE = re.compile(
-    r"\.(png|jpe?g|tiff?|bmp|gif|webp|txt|[ct]sv|xlsx?|ods|json|xml|pdf|docx?|zip|tar|tgz|7z|rar|mat|np[yz]|h5|pkl|stl|obj)$"
 )
 _UID = re.compile(r"\d+(\.\d+){5,}")
 _PATH = re.compile(r"[/~.]|[A-Za-z]:|.*\\", re.DOTALL)  # absolute, below a home, relative, or of Windows
@@ -394,30 +391,10 @@ def _problems(
         elif _is_there(cohort) and not row.skip:
             problems += _problems_on_disk(column, path, root)
     if not row.skip:
-        problems += _problems_of_person(fields)
-    if row.lungs and not row.skip and (problem := _problem_of_lungs(row.lungs, cohort["format"])):
+        problems += problems_of_person(fields)
+    if row.lungs and not row.skip and (problem := problem_of_lungs(row.lungs, cohort["format"])):
         problems.append(problem)
     return problems
-
-
-def _problems_of_person(fields: dict[str, str]) -> list[str]:
-    """List what is wrong with age and sex. What is written there is not quoted: it is about a person."""
-    problems = []
-    if age_band(fields.get("age", "")) is None:
-        problems.append("age is no number of years; write 57, or leave it empty.")
-    if sex_of(fields.get("sex", "")) is None:
-        problems.append(f"sex is no known word; write {', '.join(SEXES)}, or leave it empty.")
-    return problems
-
-
-def _problem_of_lungs(path: str, format: str) -> str:
-    """Say why a file is no lung mask by the ending of its name; "" if it may be one. DICOM files have any ending."""
-    name = PurePosixPath(path).name.lower()
-    if format == "png":
-        return "" if name.endswith(".png") else "lungs of a picture is a PNG of its size, and this is no .png."
-    if _OTHER_FILE.search(name):
-        return "lungs of a scan is a NIfTI, NRRD, MetaImage, DICOM SEG or RTSTRUCT; this is none by its ending."
-    return ""
 
 
 def _shared_lungs(rows: Sequence[TableRow]) -> list[str]:

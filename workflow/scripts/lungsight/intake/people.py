@@ -44,3 +44,13 @@ def band_of_header(age: str) -> str:
 def sex_of(word: str) -> str | None:
     """Give female, male or other for a word of a table or a PatientSex (0010,0040); "" for none, None for another."""
     return "" if is_missing(word) else _SEX_OF.get(normalised(word))
+
+
+def problems_of_person(fields: dict[str, str]) -> list[str]:
+    """List what is wrong with age and sex of a table's row. It is not quoted: it is about a person."""
+    problems = []
+    if age_band(fields.get("age", "")) is None:
+        problems.append("age is no number of years; write 57, or leave it empty.")
+    if sex_of(fields.get("sex", "")) is None:
+        problems.append(f"sex is no known word; write {', '.join(SEXES)}, or leave it empty.")
+    return problems
