@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
 
-.PHONY: demo real-trial test test-all test-pythons lint docs lock envs version config-docs clean-demo
+.PHONY: demo real-trial package test test-all test-pythons lint docs lock envs version config-docs clean-demo
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/run_demo.py --cores $(CORES)
@@ -14,6 +14,11 @@ demo: $(INSTALLED)
 # Two public data sets in the folder DATA, there and back.
 real-trial: $(INSTALLED)
 	@$(BIN)/python tools/run_real_trial.py --data "$(DATA)" --cores $(CORES)
+
+# A finished run, the demo's if no other config is named, as a package that passes the validators and its own check.
+CONFIG ?= config/demo.yaml
+package: $(INSTALLED)
+	@$(BIN)/python tools/check_package.py --cores $(CORES) --run "$(CONFIG)"
 
 # Two files of tests at once: most tests keep one core busy. In their own order: by the number of its tests, a file with
 # one test that takes minutes would come last, and leave the other core idle.

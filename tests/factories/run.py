@@ -13,6 +13,7 @@ from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, 
 from lungsight.evaluation.model_evaluation import evaluate_model
 from lungsight.explain.explanation import SliceImages, describe_methods, measure_maps, other_methods, outcomes
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.layers import Layers, save_layers
 from lungsight.explain.lesions import Lesions
 from lungsight.explain.map_files import save_maps
 from lungsight.explain.margin import ASSUMED, near_lung
@@ -20,7 +21,7 @@ from lungsight.explain.mean_map import describe_mean_maps, mean_maps, save_mean_
 from lungsight.explain.model_summary import summarise_model, tables_of_methods
 from lungsight.explain.overlays import draw_mean_maps, draw_overlays
 from lungsight.explain.resample import average_area
-from lungsight.explain.sampling import pictures_of
+from lungsight.explain.sampling import pictures_by_confidence, pictures_of
 from lungsight.files import write_json
 from lungsight.tables import write_table
 from lungsight.training.pipelines import Pipeline, input_views_of, pipelines_of, stages_of
@@ -42,6 +43,7 @@ REPORT_RULES = (
         "performance_differences",
         "evaluate_subgroups",
         "evaluation_tables",
+        "decision_curves",
         "selection_table",
     ),
     *("rank_pipelines", "write_report", "report"),
@@ -206,17 +208,23 @@ def made_explanation(
         mean_maps(table, maps, masks, [POSITIVE, NEGATIVE]),
         pictures_of(table, config["explain"]["overlays"]),
     )
+    sure = pictures_by_confidence(table, config["explain"]["overlays"])
     save_mean_maps(folder / "mean_maps.npz", means)
-    drawn = pd.Index(table["slice"]).get_indexer([picture["slice"] for picture in pictures])
-    overlays = images[drawn], masks[drawn], maps[drawn], [False] * len(drawn)
+    names = list(dict.fromkeys(picture["slice"] for picture in (*pictures, *sure)))
+    drawn = pd.Index(table["slice"]).get_indexer(names)
+    sided = np.zeros(len(drawn), bool)
+    layers = Layers(np.array(names, dtype=object), images[drawn], masks[drawn], spot[drawn], maps[drawn], sided)
+    count = len(pictures)
+    overlays = layers.images[:count], layers.lungs[:count], layers.maps[:count], [False] * count
     draw_overlays(folder / "overlays", pictures, *overlays)
+    save_layers(folder / "layers.npz", layers)
     (folder / "mean_maps.png").write_bytes(draw_mean_maps(means))
     targets = {PRIMARY: Target("relu4", "logit", True), THESIS: Target("conv4", "probability", False)}
     methods = describe_methods(explained, targets, Classes.of([POSITIVE, NEGATIVE]))
     write_json(folder / "methods.json", methods)
     tables = tables_of_methods(methods, table, other_methods(explained))
     resamples, seed = config["report"]["bootstrap"], config["seed"]
-    summary = summarise_model(methods, tables, pictures, describe_mean_maps(means), resamples, seed)
+    summary = summarise_model(methods, tables, pictures, describe_mean_maps(means), resamples, seed, sure)
     write_json(folder / "summary.json", {"margin_mm": config["explain"]["margin_mm"]} | summary)
 
 

@@ -89,6 +89,9 @@ def made_cohort(
     of_shard = pd.DataFrame(cases).assign(**closed_words)[columns_of("converted_cases")]
     write_table(folder / "shards" / SHARD / "cases.tsv", of_shard, schema="converted_cases")
     write_table(folder / "slices.tsv", rows, schema="slices")
+    if png:  # of a labelled cohort, age and sex may be known
+        people = [{"case": row["case"], "age": "", "sex": ""} for row in cases]
+        write_table(folder / "people.tsv", people, schema="people")
     return pd.DataFrame(rows)
 
 

@@ -58,6 +58,49 @@ def test_performance_differences(tmp_path: Path) -> None:
     assert row["difference"] == pytest.approx(right[1] - right[0])
 
 
+def test_decision_curves(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    made_predictions(space, ["whole-small_cnn-scratch"])
+    space.must_run("decision_curves", "report/decision_curves.tsv")
+    table = read_table(space.run_folder / "report/decision_curves.tsv", "decision_curves")
+    assert table.groupby(["stage", "cohort"]).size().to_dict() == {
+        (1, "curated"): 19,
+        (1, "hospital"): 19,
+        (2, "hospital"): 19,
+    }
+    path = space.run_folder / "models/whole-small_cnn-scratch/stage2/predictions/hospital.tsv"
+    predictions = read_table(path, "predictions").query("split == 'test'")
+    patients = predictions.groupby(["patient", "label"])["probability"].mean().reset_index()
+    positive, acted = patients["label"] == POSITIVE, patients["probability"] >= 0.2
+    wanted = (positive & acted).mean() - (~positive & acted).mean() / 4
+    [row] = table.query("stage == 2 and threshold == 0.2").to_dict("records")
+    assert row["net_benefit"] == pytest.approx(wanted) and row["n"] == len(patients)
+
+
+def test_evaluate_ensembles(tmp_path: Path) -> None:
+    space = workspace(tmp_path)
+    names = ["whole-small_cnn-scratch", "whole-small_cnn-imagenet"]
+    space.config["pipelines"] |= {"weights": ["scratch", "imagenet"], "ensembles": {"both": names}}
+    space.write_config()
+    made_predictions(space, names)
+    space.must_run("evaluate_ensembles", "report/ensembles.tsv")
+    table = read_table(space.run_folder / "report/ensembles.tsv", "ensembles")
+    assert list(zip(table["stage"], table["cohort"], table["unit"], strict=True)) == [
+        *[(1, cohort, unit) for cohort in ("curated", "hospital") for unit in ("slice", "patient")],
+        *[(2, "hospital", unit) for unit in ("slice", "patient")],
+    ]
+    ranked = table[table["rank"].notna()]
+    assert list(zip(ranked["stage"], ranked["cohort"], strict=True)) == [(1, "curated"), (2, "hospital")]
+    assert set(ranked["ranked"]) == {3} and set(ranked["compared_with"]) <= set(names)
+    # Two patients of each class decide nothing, so the members weigh equally.
+    assert set(table["member_weights"]) == {"0.5000 0.5000"}
+    assert table["note"].str.contains("3 are needed").all()
+    combined = read_table(space.run_folder / "ensembles/both/stage2/predictions/hospital.tsv", "predictions")
+    test = combined[combined["split"] == "test"]
+    [row] = table[(table["stage"] == 2) & (table["unit"] == "slice")].to_dict("records")
+    assert row["roc_auc"] == pytest.approx(roc_auc_score(test["label"] == POSITIVE, test["probability"]))
+
+
 def test_evaluate_model(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     slices = made_cohort(space.run_folder, "curated", patients=16, slices=2, size=SIZE)
@@ -165,7 +208,7 @@ def test_selection_table(finished: Workspace) -> None:
 
 def test_evaluate(finished: Workspace) -> None:
     tables = ("performance_differences", "evaluate_subgroups", "evaluation_tables", "selection_table", "class_tables")
-    finished.must_reach("evaluate", "metrics_table", *tables)
+    finished.must_reach("evaluate", "metrics_table", "decision_curves", *tables)
     made = {path.stem for path in (finished.run_folder / "report").glob("*.tsv")}
     assert {
         "metrics",
@@ -176,6 +219,7 @@ def test_evaluate(finished: Workspace) -> None:
         "selection",
         "classes",
         "confusion",
+        "decision_curves",
     } <= made
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from lungsight.explain.layers import load_layers
 from lungsight.explain.mean_map import load_mean_maps
 from lungsight.explain.overlays import draw_mean_maps, draw_overlays
 from lungsight.explain.reasons import REJECTED
@@ -201,6 +202,15 @@ def test_draw_overlays(workspace: Workspace) -> None:
         place, raw = names.index(one["slice"]), maps[one["slice"]]
         draw_overlays(workspace.folder, [one], images[[place]], masks[[place]] > 0, raw[None], [True])
         assert (folder / "overlays" / one["file"]).read_bytes() == (workspace.folder / one["file"]).read_bytes()
+    layers = load_layers(folder / "layers.npz")
+    sure = read_json(folder / "summary.json")["by_confidence"]["pictures"]
+    assert set(layers.slices) == {one["slice"] for one in [*pictures, *sure]} and sure
+    rows = [names.index(name) for name in layers.slices]
+    lesions = np.load(cache / "lesions.npy")
+    for saved, cached in zip((layers.images, layers.lungs, layers.lesions), (images, masks, lesions), strict=True):
+        np.testing.assert_array_equal(saved, cached[rows])
+    np.testing.assert_array_equal(layers.maps, [maps[name] for name in layers.slices])
+    assert layers.sided.all()
     means = draw_mean_maps(load_mean_maps(folder / "mean_maps.npz"))
     assert (folder / "mean_maps.png").read_bytes() == means
 

@@ -165,6 +165,22 @@ def test_convert_annotated(tmp_path):
     assert len(list((folder / "truth" / "000").glob("*.nii.gz"))) == 1
 
 
+def test_people_table(tmp_path):
+    save_series(tmp_path / "scans" / "a", made_series())
+    series = made_series(made_hu(seed=1))
+    for dataset in series:
+        dataset.PatientAge, dataset.PatientSex = "081Y", "M"
+    save_series(tmp_path / "scans" / "b", series)
+    table = "patient\tpath\tlabel\tage\tsex\nJane\ta\tCovid-19\t57\tF\nJoe\tb\tNon Covid\t\tother\n"
+    workspace = with_key(workspace_with(tmp_path, {}, table))
+    target = f"{workspace.results}/cohorts/hospital/people.tsv"
+    workspace.must_reach(target, "convert", "gather_cohort", "people_table")
+    people = read_table(tmp_path / target, "people").set_index("case")
+    # The table counts before the header.
+    assert people.loc[case_of("a")].tolist() == ["40 to 59", "female"]
+    assert people.loc[case_of("b")].tolist() == ["80 and over", "other"]
+
+
 def test_gather_cohort(tmp_path):
     workspace = hospital(tmp_path)
     shards = sorted({shard(path) for path in ("a", "b", "bad")})

@@ -103,6 +103,18 @@ def with_a_skipped_row(project: Project) -> None:
     )
 
 
+def with_ages(project: Project) -> None:
+    project.edit_table("hospital", lambda lines: [lines[0] + "\tage", *(f"{line}\t57" for line in lines[1:])])
+
+
+def with_a_lung_mask(project: Project) -> None:
+    project.scan("hospital/lungs.nii.gz").touch()
+    project.edit_table(
+        "hospital",
+        lambda lines: [lines[0] + "\tlungs", *(f"{line}\t" for line in lines[1:-1]), lines[-1] + "\tlungs.nii.gz"],
+    )
+
+
 def with_a_class_more(project: Project) -> None:
     """Three patients of the hospital turn out to be of a class of its own."""
     project.edit_table(
@@ -233,6 +245,12 @@ EDITS = {
         overwritten(PICTURE),
         ONE_SHARD | {"measure_forensics": 1},
         {"convert_annotated", "nnunet_train"},
+    ),
+    "ages": (with_ages, {"people_table": 1, "evaluate_subgroups": 1}, DEAR | {"gather_cohort", "make_split"}),
+    "a lung mask of the user's": (
+        with_a_lung_mask,
+        {"take_lungs": 1, "segment_shard": 1, "lungs_table": 1, "write_report": 1},
+        CONVERSION | {"gather_cohort", "nnunet_train", "measure_forensics"},
     ),
     "contours overwritten": (overwritten(CONTOURS), {"convert_annotated": 1, "nnunet_train": 1}, {"convert"}),
     "data moved": (with_the_data_elsewhere, {}, None),

@@ -1,6 +1,6 @@
 """Checklists: a finished run and the study file → items of reporting guidelines, risk of bias, flow; planned intervals."""
 
-from lungsight.checklists.evidence import evidence_inputs
+from lungsight.checklists.evidence_files import evidence_inputs
 from lungsight.report.templates import CHECKLISTS_TEMPLATE, RISK_TEMPLATE, digest_of_parts
 
 

@@ -31,6 +31,7 @@ from lungsight.program import set_environment
 from lungsight.run_description import describe_run
 from lungsight.run_record import RunRecord
 from lungsight.segmentation.model_folder import check_given_model
+from lungsight.segmentation.settings import check_own_masks
 from lungsight.splits.settings import earlier_files
 from lungsight.training import backbones
 from lungsight.training.cohort_classes import class_notices
@@ -51,6 +52,7 @@ try:
     )
     check_pipelines(config)
     check_given_model(config)
+    check_own_masks(config, ROWS)
     check_leakage(config)
     STUDY_CHECK = check_study(config["study"], (row.patient for rows in ROWS.values() for row in rows))
     EARLIER = earlier_files(config)
@@ -62,7 +64,7 @@ RESULTS = config["results"].rstrip("/")
 PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
-RUN = describe_run(config)
+RUN = describe_run(config, ROWS)
 
 STARTED = time.time()
 CLOCKS_DIFFER = 60  # seconds, between machines that share a disk
@@ -134,6 +136,11 @@ def digest_of_files(paths):
 def digest(value):
     """A short digest of what is too long to be a parameter."""
     return hashlib.sha256(as_json(value).encode()).hexdigest()[:12]
+
+
+def words_of(row):
+    """What a row of the user's table says, but for what `take_lungs` and `people_table` alone read."""
+    return {name: value for name, value in vars(row).items() if name not in ("lungs", "age", "sex")}
 
 
 def say_if_in_the_future(file, seconds):

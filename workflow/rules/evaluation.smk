@@ -71,6 +71,62 @@ rule performance_differences:
         " --predictions {input.predictions} --differences {output} > {log} 2>&1"
 
 
+rule decision_curves:
+    input:
+        predictions=predictions_of_models(stages_of(config)),
+    output:
+        report(
+            f"{RESULTS}/report/decision_curves.tsv",
+            caption="../report/decision_curves.rst",
+            category="Tables",
+            labels={"table": "decision curves"},
+        ),
+    log:
+        f"{RESULTS}/logs/decision_curves.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/decision_curves.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("decision_curves"),
+        code=code("decision_curves"),
+        statistics=as_json(STATISTICS),
+        labels=as_json(CLASSES["labels"]),
+    shell:
+        "python {params.program:q} --statistics {params.statistics:q} --labels {params.labels:q}"
+        " --predictions {input.predictions} --curves {output} > {log} 2>&1"
+
+
+rule evaluate_ensembles:
+    input:
+        predictions=predictions_of_models(stages_of(config)),
+    output:
+        combined=directory(f"{RESULTS}/ensembles"),
+        table=report(
+            f"{RESULTS}/report/ensembles.tsv",
+            caption="../report/ensembles.rst",
+            category="Tables",
+            labels={"table": "ensembles"},
+        ),
+    log:
+        f"{RESULTS}/logs/evaluate_ensembles.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate_ensembles.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("evaluate_ensembles"),
+        code=code("evaluate_ensembles"),
+        ensembles=as_json(config["pipelines"]["ensembles"]),
+        cohorts=as_json({stage: COHORTS_TRAINED_ON[ROLE_OF_STAGE[stage]] for stage in stages_of(config)}),
+        statistics=as_json(STATISTICS),
+        classes=as_json(CLASSES_OF_MANY),
+    shell:
+        "python {params.program:q} --ensembles {params.ensembles:q} --cohorts {params.cohorts:q}"
+        " --statistics {params.statistics:q} --classes {params.classes:q} --predictions {input.predictions}"
+        " --combined {output.combined} --table {output.table} > {log} 2>&1"
+
+
 rule class_tables:
     input:
         predictions=predictions_of_models(stages_of(config)),
@@ -109,12 +165,13 @@ rule evaluate_subgroups:
     input:
         predictions=predictions_of_models(stages_of(config)),
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]),
+        people=expand(f"{COHORT}/people.tsv", cohort=cohorts_with_people()),
     output:
         report(
             f"{RESULTS}/report/subgroups.tsv",
             caption="../report/subgroups.rst",
             category="Tables",
-            labels={"table": "by source, scanner, kernel and contrast"},
+            labels={"table": "by source, scanner, kernel, contrast, age and sex"},
         ),
     log:
         f"{RESULTS}/logs/evaluate_subgroups.log",
@@ -130,7 +187,8 @@ rule evaluate_subgroups:
         classes=as_json(CLASSES_OF_MANY),
     shell:
         "python {params.program:q} --cohorts {params.cohorts} --statistics {params.statistics:q}"
-        " --classes {params.classes:q} --predictions {input.predictions} --subgroups {output} > {log} 2>&1"
+        " --classes {params.classes:q} --people {input.people} --predictions {input.predictions} --subgroups {output}"
+        " > {log} 2>&1"
 
 
 # Without a model too: whom intake and quality control left out.
@@ -361,5 +419,7 @@ rule evaluate:
         rules.evaluate_subgroups.output,
         rules.evaluation_tables.output,
         rules.class_tables.output,
+        rules.decision_curves.output,
+        *([rules.evaluate_ensembles.output.table] if config["pipelines"]["ensembles"] else []),
         *([rules.renormalised_metrics.output] if len(config["labels"]) > 2 else []),
         rules.selection_table.output,

@@ -80,7 +80,7 @@ rule draw_overlays:
         saliency=f"{EXPLANATION}/saliency.tsv",
         maps=f"{EXPLANATION}/maps.npz",
         mean_maps=f"{EXPLANATION}/mean_maps.npz",
-        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
+        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks", "lesions"]),
         index=expand("{images}/index.tsv", images=images_of_stage),
     output:
         overlays=report(
@@ -91,6 +91,7 @@ rule draw_overlays:
             subcategory="{pipeline}",
             labels={"stage": "{stage}", "outcome": "{outcome}", "slice": "{position}"},
         ),
+        layers=f"{EXPLANATION}/layers.npz",
         mean_maps=report(
             f"{EXPLANATION}/mean_maps.png",
             caption="../report/mean_maps.rst",

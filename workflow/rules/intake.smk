@@ -107,6 +107,35 @@ rule gather_cohort:
         " --private {output.private} > {log} 2>&1"
 
 
+# Apart from cases.tsv, so that a corrected age splits and trains nothing again.
+rule people_table:
+    input:
+        phantoms=phantoms_of_cohort,
+        cases=f"{COHORT}/cases.tsv",
+    output:
+        f"{COHORT}/people.tsv",
+    log:
+        f"{RESULTS}/logs/people_table/{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/people_table/{{cohort}}.tsv"
+    wildcard_constraints:
+        cohort="|".join(labelled_cohorts()) or "(?!)",
+    conda:
+        "../../envs/intake.yaml"
+    params:
+        program=program("people_table"),
+        code=code("people_table"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
+        root=unrecorded(setting_of_cohort("root")),
+        people=digest_of_people,
+        format=setting_of_cohort("format"),
+        cohort=folder(COHORT),
+    shell:
+        "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+        " --format {params.format} --cohort {params.cohort} > {log} 2>&1"
+
+
 # It reads the scans a second time, so that a new trace converts nothing again.
 rule measure_forensics:
     input:

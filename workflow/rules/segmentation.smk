@@ -1,13 +1,14 @@
 """Segmentation: contours → a trained nnU-Net, or a given one; volumes → lung masks."""
 
 from lungsight.segmentation.model_folder import files_of_model
-from lungsight.segmentation.settings import trains_segmentation
+from lungsight.segmentation.settings import cohorts_with_lungs, trains_segmentation
 from lungsight.splits.settings import subsets_preassigned_elsewhere
 
 SEGMENTATION = config["segmentation"]
 NETWORK = SEGMENTATION["method"] == "nnunet"
 TRAINED_HERE = trains_segmentation(config)
 GIVEN_FILES = [str(path) for path in files_of_model(SEGMENTATION["model"])] if SEGMENTATION["model"] else []
+COHORTS_WITH_LUNGS = cohorts_with_lungs(ROWS)
 LUNG_MODEL = f"{RESULTS}/segmentation/model"
 LUNG_TRAINING = f"{RESULTS}/segmentation/training.tsv"
 LUNG_PLANS = ("batch_size", "patch_size", "max_features")
@@ -117,12 +118,62 @@ else:
             " > {log} 2>&1"
 
 
+# It reads the scans a second time, so that a new mask converts nothing again.
+rule take_lungs:
+    input:
+        phantoms=phantoms_of_cohort,
+        cases=f"{SHARD}/cases.tsv",
+        nifti=f"{COHORT}/nifti/{{shard}}",
+    output:
+        directory(f"{COHORT}/lungs/{{shard}}"),
+    log:
+        f"{RESULTS}/logs/take_lungs/{{cohort}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/take_lungs/{{cohort}}/{{shard}}.tsv"
+    conda:
+        "../../envs/intake.yaml"
+    threads: threads_of_lungs
+    params:
+        program=program("take_lungs"),
+        code=code("take_lungs"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
+        root=unrecorded(setting_of_cohort("root")),
+        rows=digest_of_lungs,
+        masks=stamp_of_lungs,
+        settings=lungs_settings,
+        cohort=folder(COHORT),
+    shell:
+        "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+        " --shard {wildcards.shard} --settings {params.settings:q} --threads {threads} --cohort {params.cohort} > {log} 2>&1"
+
+
+rule lungs_table:
+    input:
+        lungs=shards_with_lungs(),
+        cases=expand(f"{COHORT}/cases.tsv", cohort=COHORTS_WITH_LUNGS),
+    output:
+        f"{RESULTS}/report/lungs.tsv",
+    log:
+        f"{RESULTS}/logs/lungs_table.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/lungs_table.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        program=program("lungs_table"),
+        code=code("lungs_table"),
+    shell:
+        "python {params.program:q} --shards {input.lungs} --table {output} > {log} 2>&1"
+
+
 rule segment_shard:
     input:
         # The shard's own table: a new case in another shard is no reason to segment this one again.
         cases=f"{SHARD}/cases.tsv",
         nifti=f"{COHORT}/nifti/{{shard}}",
-        model=LUNG_MODEL if NETWORK else [],
+        model=model_of_shard,
+        lungs=lungs_of_shard,
     output:
         directory(f"{MASKS}/{{shard}}"),
     log:
@@ -139,7 +190,7 @@ rule segment_shard:
     shell:
         # glibc keeps the memory of one layer for the next instead of giving it back to the system every time.
         "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456 python {params.program:q} --cases {input.cases}"
-        " --nifti {input.nifti} --model {input.model} --settings {params.settings:q} --threads {threads}"
+        " --nifti {input.nifti} --model {input.model} --lungs {input.lungs} --settings {params.settings:q} --threads {threads}"
         " --masks {output} > {log} 2>&1"
 
 
@@ -198,3 +249,4 @@ rule segment:
     input:
         [f"{MASKS}/{shard}".format(cohort=cohort) for cohort in config["cohorts"] for shard in shards_of(cohort)],
         metrics_of_segmentation,
+        rules.lungs_table.output if COHORTS_WITH_LUNGS else [],

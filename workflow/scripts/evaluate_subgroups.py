@@ -1,4 +1,4 @@
-"""Make report/subgroups.tsv, test metrics by source, scanner, kernel and contrast, from tables and predictions."""
+"""Make report/subgroups.tsv, test metrics by scanner, age and other groups, from tables and predictions."""
 
 import argparse
 import json
@@ -24,17 +24,22 @@ def parse_args() -> argparse.Namespace:
         "--predictions", type=Path, nargs="+", required=True, help="<pipeline>/stage<k>/predictions/<cohort>.tsv"
     )
     arguments.add_argument("--cohorts", type=Path, nargs="+", required=True, help="folders with slices.tsv, cases.tsv")
+    arguments.add_argument("--people", type=Path, nargs="*", default=[], help="people.tsv of cohorts that have one")
     arguments.add_argument("--subgroups", type=Path, required=True, help="output")
     return arguments.parse_args()
+
+
+def groups_of(cohort: Path, people: pd.DataFrame | None) -> pd.DataFrame:
+    """Assign the slices of a cohort to their groups."""
+    slices, cases = (read_table(cohort / f"{name}.tsv", name) for name in ("slices", "cases"))
+    return groupings_of(slices, cases, people)
 
 
 def main() -> None:
     """Write the table."""
     args = parse_args()
-    groups = {
-        folder.name: groupings_of(*(read_table(folder / f"{name}.tsv", name) for name in ("slices", "cases")))
-        for folder in args.cohorts
-    }
+    people = {path.parent.name: read_table(path, "people") for path in args.people}
+    groups = {folder.name: groups_of(folder, people.get(folder.name)) for folder in args.cohorts}
     rows = []
     for path in args.predictions:
         pipeline, stage, _, _ = path.parts[-4:]

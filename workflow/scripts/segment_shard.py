@@ -1,4 +1,4 @@
-"""Make a lung mask for every usable case of one shard, on the grid of its image.
+"""Make a lung mask for every usable case of one shard, on the grid of its image, or take the user's.
 
 A case whose segmentation fails gets no mask, and the log says so; quality control and the tables behind it give the
 reason.
@@ -6,12 +6,14 @@ reason.
 
 import argparse
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from lungsight.layout import TAKEN_LUNGS
 from lungsight.program import parser, progress, run
 from lungsight.segmentation.classical import lung_mask
 from lungsight.segmentation.postprocess import postprocess
@@ -26,6 +28,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--cases", type=Path, required=True, help="cases.tsv of the shard")
     arguments.add_argument("--nifti", type=Path, required=True, help="folder of the shard's images")
     arguments.add_argument("--model", type=Path, nargs="?", help="nnU-Net model folder; none for the classical method")
+    arguments.add_argument("--lungs", type=Path, nargs="?", help="folder of masks that the user's table names, if any")
     arguments.add_argument(
         "--settings", type=json.loads, required=True, help="method, mirroring and postprocessing, as JSON"
     )
@@ -74,16 +77,28 @@ def segmented(
         yield image.case
 
 
+def take(lungs: Path | None, masks: Path) -> set[str]:
+    """Copy the masks that the user's table names. Return their cases, and those whose mask was refused."""
+    if lungs is None:
+        return set()
+    for path in sorted(lungs.glob("*.nii.gz")):
+        shutil.copyfile(path, masks / path.name)
+    return set(read_table(lungs / TAKEN_LUNGS, schema="taken_lungs")["case"])
+
+
 def main() -> None:
     """Write the masks."""
     args = parse_args()
     cases = read_table(args.cases, schema="converted_cases").query("status == 'ok'").set_index("case")
     has_spacing = {str(case): bool(known) for case, known in cases["spacing_row"].notna().items()}
     args.masks.mkdir(parents=True, exist_ok=True)
+    taken = take(args.lungs, args.masks)
+    left = [case for case in cases.index if case not in taken]
     reading = partial(read, nifti=args.nifti, has_spacing=has_spacing)
     writing = partial(write, masks=args.masks, options=args.settings["postprocessing"])
-    for _ in progress(segmented(args, list(cases.index), reading, writing), "cases", total=len(cases)):
-        pass
+    if left:
+        for _ in progress(segmented(args, left, reading, writing), "cases", total=len(left)):
+            pass
 
 
 if __name__ == "__main__":

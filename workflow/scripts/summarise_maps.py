@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lungsight.explain.mean_map import describe_mean_maps, load_mean_maps
 from lungsight.explain.model_summary import summarise_model, tables_of_methods
-from lungsight.explain.sampling import pictures_of
+from lungsight.explain.sampling import pictures_by_confidence, pictures_of
 from lungsight.files import read_json, write_json
 from lungsight.layout import MEAN_MAPS, METHODS, SALIENCY, SALIENCY_METHODS, SUMMARY
 from lungsight.program import parser, run
@@ -42,6 +42,7 @@ def main() -> None:
         pictures_of(saliency, args.pictures),
         describe_mean_maps(load_mean_maps(args.explanation / MEAN_MAPS)),
         **args.resampling,
+        by_confidence=pictures_by_confidence(saliency, args.pictures),
     )
     identity = {"pipeline": pipeline.name, "stage": stage, "cohort": args.cohort}
     write_json(args.explanation / SUMMARY, identity | args.stated | summary)

@@ -53,6 +53,9 @@ def test_texts_are_one_line_and_lists_are_joined(tmp_path: Path) -> None:
         ("title: '=HYPERLINK(1)'", "study.title would run as a formula"),
         ('title: ","', "study.title holds no word; write one, or leave the key out."),
         ("title: ['; ,']", "study.title holds no word"),
+        ("data_dates: 2021-02-30", "looks like a date or a number and is none (day is out of range for month)"),
+        (f"title: {'9' * 5000}", "looks like a date or a number and is none"),
+        (f"title: {'[' * 3000}{']' * 3000}", "brackets stand in each other too deep to be read"),
         ('title: "a\\u202eb"', "study.title holds a character that does not show (U+202E)"),
     ],
 )
@@ -65,6 +68,8 @@ def test_a_wrong_file_is_a_sentence(tmp_path: Path, text: str, sentence: str) ->
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         check_study(str(tmp_path / "none.yaml"), [])
+    with pytest.raises(UserError, match="is a folder"):
+        check_study(str(tmp_path), [])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Laboratory:
         self.workflow = folder / "workflow"
         self.place = folder / "run"
         self._before: dict[str, str] = {}
-        shutil.copytree(WORKFLOW, self.workflow, ignore=shutil.ignore_patterns("rules", "report"))
+        shutil.copytree(WORKFLOW, self.workflow, ignore=shutil.ignore_patterns("rules", "report", ".partial-*"))
 
     @property
     def scripts(self) -> Path:

@@ -19,7 +19,15 @@ from tests.factories.workspace import ROOT, Workspace
 
 # Those that take a second and load neither TensorFlow nor PyTorch. STAND_INS write what the networks would.
 PROGRAMS = (
-    *("convert", "convert_annotated", "gather_cohort", "find_duplicates", "segmentation_split", "segment_shard"),
+    *(
+        "convert",
+        "convert_annotated",
+        "gather_cohort",
+        "people_table",
+        "find_duplicates",
+        "segmentation_split",
+        "segment_shard",
+    ),
     *(
         "image_cache",
         "qc_scores",

@@ -38,5 +38,13 @@ def test_a_subgroup_has_the_metrics_of_its_slices_alone() -> None:
     ]
     assert row["n_patients"] == tested["patient"].nunique()
     assert subgroup_rows(table, groups[["source"]], POSITIVE, 30, 1) == []
+    # Age and sex come from a table of their own.
+    sexes = np.where(numbers % 2 == 0, "female", np.where(numbers < 12, "male", ""))
+    people = pd.DataFrame({"case": cases_table["case"], "age": "40 to 59", "sex": sexes})
+    with_people = subgroup_rows(table, groupings_of(slices, cases_table, people), POSITIVE, 30, 1)
+    added = [row for row in with_people if row not in rows]
+    assert {(row["grouping"], row["value"]) for row in added} == {
+        ("sex", word) for word in ("female", "male", "unknown")
+    }
     # The model's own prediction for a patient comes from all slices, in whatever group: it is not used.
     assert subgroup_rows(table.assign(patient_probability=0.5), groups, POSITIVE, 30, 1) == rows

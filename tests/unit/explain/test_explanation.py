@@ -22,13 +22,14 @@ from lungsight.explain.explanation import (
     select_test_slices,
 )
 from lungsight.explain.gradcam import PRIMARY, THESIS, Target
+from lungsight.explain.layers import Layers, load_layers, save_layers
 from lungsight.explain.map_files import load_maps, save_maps
 from lungsight.explain.margin import ASSUMED, FROM_SPACING, UNKNOWN, NearLung
 from lungsight.explain.model_summary import summarise_model
 from lungsight.explain.overlays import draw_overlays
 from lungsight.explain.reasons import REJECTED
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
-from lungsight.explain.sampling import pictures_of, sample
+from lungsight.explain.sampling import pictures_by_confidence, pictures_of, sample, sample_by_confidence
 from lungsight.explain.summary import summarise
 from lungsight.training.image_cache import CachedImages
 from tests.factories.explanation import made_method
@@ -259,6 +260,33 @@ def test_sample_is_by_outcome_and_leaves_out_what_was_not_measured() -> None:
     table = saliency(4, enrichment=[1.0, np.nan, 2.0, 3.0], outcome=["TP", "TP", "FN", "FN"])
     assert list(sample(table, 1).index) == [0, 2]
     assert sample(table, 0).empty
+
+
+def test_surest_and_least_sure_of_the_right_and_of_the_wrong() -> None:
+    outcome = ["TP", "TN", "TP", "FP", "FN", "FN", "TP"]
+    probability = [0.9, 0.02, 0.55, 0.6, 0.1, 0.3, 0.99]
+    table = saliency(7, outcome=outcome, probability=probability, enrichment=[1.0] * 6 + [np.nan])
+    chosen = sample_by_confidence(table)
+    assert list(chosen.index) == [1, 2, 4, 3]
+    assert list(chosen["position"]) == ["surest", "least sure"] * 2
+    one = sample_by_confidence(table.iloc[:1])
+    assert list(one["position"]) == ["surest"]
+    assert pictures_by_confidence(table, 0) == []
+    assert [picture["slice"] for picture in pictures_by_confidence(table, 1)] == list(chosen["slice"])
+
+
+def test_layers_are_read_as_they_were_written(tmp_path) -> None:
+    rng = np.random.default_rng(1)
+    written = Layers(
+        slices=np.array(["a", "b"]),
+        images=rng.integers(0, 255, (2, 8, 8)).astype(np.uint8),
+        **{name: rng.random((2, 8, 8)) > 0.5 for name in ("lungs", "lesions")},
+        maps=rng.random((2, 4, 4)).astype(np.float32),
+        sided=np.array([True, False]),
+    )
+    save_layers(tmp_path / "layers.npz", written)
+    for name, array in vars(load_layers(tmp_path / "layers.npz")).items():
+        np.testing.assert_array_equal(array, getattr(written, name))
 
 
 def test_overlays_are_the_sampled_slices(tmp_path) -> None:

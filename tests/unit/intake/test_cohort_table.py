@@ -76,6 +76,40 @@ def test_a_lesion_mask_is_checked_like_any_path_and_may_be_missing_from_a_row(co
     assert "row 2: lesion leads out of the root." in message
 
 
+def test_a_lung_mask_is_checked_by_its_place_its_ending_and_whose_it_is(cohort):
+    header = ("patient", "path", "label", "lungs")
+    root = Path(cohort["root"])
+    for name in ("l.nii.gz", "l.dcm", "1.2.840.113", "l.jpg"):
+        (root / name).touch()
+    write(cohort, [("P1", "a", "1", "l.nii.gz"), ("P2", "b", "0", ""), ("P1", "c", "1", "l.nii.gz")], header)
+    assert [row.lungs for row in read(cohort)] == ["l.nii.gz", "", "l.nii.gz"]
+    assert read_rows(Path(cohort["table"]), LABELS) == read(cohort)
+    write(cohort, [("P1", "a", "1", "l.dcm"), ("P2", "b", "0", "1.2.840.113"), ("P3", "c", "0", "a")], header)
+    assert len(read(cohort)) == 3
+    write(cohort, [("P1", "a", "1", "absent.nii"), ("P2", "b", "0", "l.jpg"), ("P3", "c", "0", "../l.dcm")], header)
+    message = errors(cohort)
+    assert f"row 1: lungs does not exist below {cohort['root']}." in message
+    assert "row 2: lungs of a scan is a NIfTI, NRRD, MetaImage, DICOM SEG or RTSTRUCT; this is none by its" in message
+    assert "row 3: lungs leads out of the root." in message
+    write(cohort, [("P1", "a", "1", "l.dcm"), ("P2", "b", "0", "./l.dcm")], header)
+    assert "row 2: lungs is the mask of row 1, which is of another patient." in errors(cohort)
+    cohort["format"] = "png"
+    assert "row 1: lungs of a picture is a PNG of its size, and this is no .png." in errors(cohort)
+    write(cohort, [("P1", "a", "1", "")], ("patient", "path", "label", "lung"))
+    assert "the column 'lung' is not read; did you mean lungs?" in errors(cohort)
+
+
+def test_age_and_sex_are_kept_as_closed_words_and_never_quoted(cohort):
+    header = ("patient", "path", "label", "age", "sex")
+    write(cohort, [("P1", "a", "1", "57", "f"), ("P2", "b", "0", "", "NA")], header)
+    assert [(row.age, row.sex) for row in read(cohort)] == [("40 to 59", "female"), ("", "")]
+    write(cohort, [("P1", "a", "1", "fifty-seven", "f"), ("P2", "b", "0", "33", "girl")], header)
+    message = errors(cohort)
+    assert "row 1: age is no number of years; write 57, or leave it empty." in message
+    assert "row 2: sex is no known word; write female, male, other, or leave it empty." in message
+    assert "fifty" not in message and "girl" not in message
+
+
 def test_everything_wrong_is_listed_at_once_by_row(cohort):
     rows = [
         ("P1", "a", "Covid"),
@@ -263,7 +297,6 @@ def test_a_column_that_seems_misspelt_is_refused(cohort, column, known):
     [
         *(
             "age",
-            "sex",
             "date",
             "Label ",
             "site",

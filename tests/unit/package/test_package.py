@@ -1,7 +1,9 @@
 """A package holds what a run left, and nothing that its owner alone should know."""
 
 import json
+import re
 import zipfile
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 
 from lungsight.errors import UserError
 from lungsight.package.archive import MANIFEST, write_archive
-from lungsight.package.contents import missing_files, refusal, required_files
+from lungsight.package.contents import SCHEMAS, missing_files, published_files, refusal, required_files
+from lungsight.package.crate import is_link
 from lungsight.package.croissant import rai_statements
 from lungsight.package.jobs import job_table, jobs_of
 from lungsight.package.package import package_contents
@@ -107,6 +110,32 @@ def test_half_a_run_is_refused_with_what_is_missing(results, settings, metadata)
         moved.rename(table)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "report/patients.tsv",
+        "report/metrics (copy).tsv",
+        "report/._metrics.tsv",
+        "splits/clinic/._whole.tsv",
+        "models/whole-small_cnn-scratch/stage1/predictions/earlier.tsv",
+    ],
+)
+def test_what_somebody_left_beside_a_run_is_not_published(results, name):
+    path = results.folder / name
+    before = published_files(results.folder, results.run, images=True)
+    path.write_text("patient\nJane Doe\n", encoding="utf-8")
+    try:
+        assert published_files(results.folder, results.run, images=True) == before
+    finally:
+        path.unlink()
+
+
+def test_every_table_of_a_report_has_a_schema_by_which_it_is_published():
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    tables = set(re.findall(r"report/(\w+)\.tsv", rules))
+    assert len(tables) > 20 and {table for table in tables if not (SCHEMAS / f"{table}.table.yaml").is_file()} == set()
+
+
 def test_a_long_list_of_missing_files_is_cut(results):
     missing = required_files(results.run)
     text = refusal("results/mine", missing)
@@ -121,6 +150,34 @@ def test_jobs_have_their_times_and_costs_and_nothing_else(settings, metadata):
     rows = job_table([train, table])
     assert list(rows["start"]) == ["2023-11-14T22:13:20+00:00", "2023-11-14T22:15:00+00:00"]
     assert pd.isna(rows["seconds"][1])
+
+
+def test_a_benchmark_or_a_record_that_was_cut_short_costs_no_package(settings, metadata, results):
+    benchmark = results.folder / "benchmarks/train_stage/whole-small_cnn-scratch/stage1.tsv"
+    whole = benchmark.read_text(encoding="utf-8")
+    record = metadata / urlsafe_b64encode(f"{settings.results}/report/leakage.tsv".encode()).decode()
+    record.write_text("null", encoding="utf-8")
+    try:
+        for text in ("", "s\th:m:s\n", "s\nnothing\n"):
+            benchmark.write_text(text, encoding="utf-8")
+            train, table = jobs_of(settings.results, metadata)
+            assert (train.rule, train.seconds, table.rule) == ("train_stage", None, "metrics_table")
+    finally:
+        benchmark.write_text(whole, encoding="utf-8")
+        record.unlink()
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("https://creativecommons.org/licenses/by/4.0/", True),
+        ("https://creativecommons.org/licenses/by/4.0/ (CC BY)", False),
+        ("https://example.org/<b>", False),
+        ("CC BY 4.0", False),
+    ],
+)
+def test_a_licence_identifies_something_where_it_is_a_link_alone(text, link):
+    assert is_link(text) == link
 
 
 def test_a_run_that_snakemake_forgot_is_packaged_without_times(settings, tmp_path):

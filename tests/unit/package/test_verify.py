@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -168,11 +169,17 @@ UNREADABLE = {
     "no report": (METRICS, lambda lines: b"", "No columns"),
     "an object": (MANIFEST, lambda lines: b"{}", "no files and rows"),
     "a list": (MANIFEST, lambda lines: b"[]", "no JSON object"),
+    "brackets": (MANIFEST, lambda lines: b"[" * 100_000, "is damaged"),
     "no settings": ("config.json", lambda lines: b"{}", "labels, report.bootstrap, seed, cohorts"),
     "a text seed": (
         "config.json",
         lambda lines: re.sub(r'"seed": \d+', '"seed": "x"', "\n".join(lines)).encode(),
         "seed is gone",
+    ),
+    "a billion draws": (
+        "config.json",
+        lambda lines: re.sub(r'"bootstrap": \d+', '"bootstrap": 1000000000', "\n".join(lines)).encode(),
+        "this check draws at most",
     ),
 }
 
@@ -203,9 +210,9 @@ def test_a_report_without_its_first_column_is_not_taken_for_one_that_was_checked
     assert f"{METRICS}: the row (whole-small_cnn-scratch 1 open slice) is missing" in capsys.readouterr().out
 
 
-def test_what_no_sentence_foresees_is_not_checked_either(package: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("lungsight.verify.__main__.computed_again", lambda run: [run.nothing["x"]])
-    monkeypatch.setattr("lungsight.verify.recompute.Run.nothing", {}, raising=False)
+@pytest.mark.parametrize("error", [KeyError("x"), OverflowError(), MemoryError()])
+def test_what_no_sentence_foresees_is_not_checked_either(package: Path, monkeypatch, capsys, error: Exception) -> None:
+    monkeypatch.setattr("lungsight.verify.__main__.computed_again", Mock(side_effect=error))
     assert main([str(package)]) == NOT_CHECKED
     assert "does not expect" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from lungsight.predict.run_settings import run_settings
 from tests.unit.predict.test_scans import DICOM, write
 
 
-def finished_run(folder: Path, **of_cohort: dict) -> Path:
+def finished_run(folder: Path, method: str = "nnunet", **of_cohort: dict) -> Path:
     """Write what `prediction_request` reads of a run, and return the folder of the model."""
     roles = {"lungs": "segmentation", "open": "public", "clinic": "target"}
     cohorts = {
@@ -23,7 +23,8 @@ def finished_run(folder: Path, **of_cohort: dict) -> Path:
         | of_cohort.get(name, {})
         for name, role in roles.items()
     }
-    config = complete_config({"results": "results/x", "cohorts": cohorts, "intake": {"window": [-1000, 400]}})
+    settings = {"intake": {"window": [-1000, 400]}, "segmentation": {"method": method}}
+    config = complete_config({"results": "results/x", "cohorts": cohorts, **settings})
     write(folder / "run.json", json.dumps(run_settings(config)).encode())
     model = folder / "models/segmented-resnet50-scratch/stage2"
     for name in ("model.keras", "provenance.json"):
@@ -40,6 +41,16 @@ def test_a_request_takes_its_settings_from_the_run(tmp_path):
     assert request.config["segmentation"]["model"] == str(tmp_path / "run/segmentation/model")
     assert request.training_cohort == "clinic"
     assert [(row.row, row.patient, row.path) for row in request.rows] == [(1, "Ann", "Ann")]
+
+
+def test_a_run_that_segmented_nothing_needs_a_lung_network_for_new_scans(tmp_path):
+    model = finished_run(tmp_path / "run", method="own")
+    write(tmp_path / "scans/Ann/0001", DICOM)
+    options = {"scans": tmp_path / "scans", "model": model}
+    with pytest.raises(UserError, match=r"took every lung mask from its tables .* --config lung_model=DIR"):
+        prediction_request(options)
+    settings = prediction_request(options | {"lung_model": "elsewhere"}).config["segmentation"]
+    assert (settings["method"], settings["model"]) == ("nnunet", "elsewhere")
 
 
 def test_the_table_with_names_is_private_also_with_a_trailing_slash(tmp_path):

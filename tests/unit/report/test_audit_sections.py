@@ -13,6 +13,7 @@ from lungsight.report.sections.metadata import metadata_statements, metadata_tab
 from lungsight.report.sections.occlusion_tests import occlusion_statements, occlusion_table, source_statements
 from lungsight.report.sections.sanity_checks import deletion_insertion_table, failed_models, randomisation_table
 from lungsight.report.sections.verdicts import verdict_table
+from lungsight.report.words import verdict_in_words
 from tests.factories.results import changed, made_results, texts
 
 
@@ -78,7 +79,8 @@ def test_maps_that_fail_are_named(results: RunResults) -> None:
 
 def test_tables_show_the_measured_numbers(results: RunResults) -> None:
     verdicts = verdict_table(results)
-    assert [row[2].text.lower() for row in verdicts.rows] == results.verdicts["verdict"].tolist()
+    assert [row[2].text for row in verdicts.rows] == [*map(verdict_in_words, results.verdicts["verdict"])]
+    assert {verdict_in_words("cannot tell"): "warn"} == {row[2].text: row[2].tone for row in verdicts.rows}
     titles = [title for title, _ in verdicts.headings]
     swaps = [row[titles.index("Lung swapped")].sort for row in verdicts.rows]
     assert swaps == pytest.approx(results.verdicts["swap"].tolist())

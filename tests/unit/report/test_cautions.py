@@ -232,7 +232,7 @@ def test_findings_stand_in_the_order_of_the_kinds_and_name_their_table(results: 
     tones = ["bad", "warn", "plain"]
     assert [kind.tone for kind in KINDS] == sorted((kind.tone for kind in KINDS), key=tones.index)
     assert [each.tone for each in found] == sorted((each.tone for each in found), key=tones.index)
-    assert found[0].table == "leakage.tsv" and all(each.table for each in found)
+    assert found[0].table == "report/leakage.tsv" and all(each.table for each in found)
     assert len(unknown_patients(changed(results, leakage=results.leakage.assign(patients_known=0)))) == 1
 
 

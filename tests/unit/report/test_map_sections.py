@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from lungsight.explain.gradcam import PRIMARY, THESIS
 from lungsight.explain.margin import ASSUMED, FROM_SPACING
@@ -13,11 +12,10 @@ from lungsight.explain.model_summary import summarise_model
 from lungsight.explain.saliency_metrics import ADDITIONAL, METRICS, WITH_MARGIN
 from lungsight.report.cautions import empty_maps
 from lungsight.report.results import RunResults
-from lungsight.report.sections.gallery import by_outcome, galleries
 from lungsight.report.sections.mask_margin import margin_table, threshold_table
 from lungsight.report.sections.saliency_methods import method_name, method_table
 from tests.factories.explanation import made_method
-from tests.factories.tables import NEGATIVE, POSITIVE
+from tests.factories.tables import POSITIVE
 
 MODEL = ("whole-resnet50-scratch", 1)
 LAYER_CAM = "layercam_stride16"
@@ -115,26 +113,3 @@ def test_a_model_whose_maps_are_all_empty_has_tables_without_numbers(tmp_path: P
 
 def test_maps_that_are_there_need_no_caution(tmp_path: Path) -> None:
     assert empty_maps(results(tmp_path, {PRIMARY: saliency([1.0, 2.0])})) == []
-
-
-def test_a_gallery_is_by_outcome_with_the_mean_maps_and_alternative_text(some: RunResults) -> None:
-    summary = some.summaries[MODEL]
-    folder = some.folder / f"explain/{MODEL[0]}/stage1"
-    (folder / "overlays").mkdir(parents=True)
-    entry = {"slice": "s", "label": NEGATIVE, "position": "median", "probability": 0.4, "enrichment": 1.2}
-    for outcome in ("FN", "TP"):
-        summary["overlays"]["pictures"].append(entry | {"file": f"{outcome}.png", "outcome": outcome})
-        Image.new("RGB", (40, 20)).save(folder / "overlays" / f"{outcome}.png")
-    Image.new("RGB", (40, 20)).save(folder / "mean_maps.png")
-    (gallery,) = galleries(some)
-    assert [group.heading for group in gallery.groups] == [
-        "True positives (TP), 2 test slices",
-        "False negatives (FN), 2 test slices",
-    ]
-    assert (gallery.shown, gallery.available) == (2, 2)
-    assert "Covid-19 (1 slice of 1 patient), highest outside that box at 2.3 times the map's mean" in gallery.mean.alt
-    assert gallery.groups[1].pictures[0].alt.startswith("false negative: a slice labelled Non Covid")
-
-
-def test_no_pictures_make_no_groups(some: RunResults) -> None:
-    assert by_outcome([], some.summaries[MODEL]) == []

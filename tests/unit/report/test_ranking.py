@@ -22,13 +22,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
 def test_published_models_are_ranked_beside_other_pipelines_with_their_papers(results: RunResults) -> None:
     table = ranking_table(results)
     by_stage = results.ranking.groupby("stage")["rank"]
-    assert [row[0].text for row in table.rows] == [str(rank) for stage in (2, 1) for rank in by_stage.get_group(stage)]
+    assert [row[1].text for row in table.rows] == [str(rank) for stage in (2, 1) for rank in by_stage.get_group(stage)]
     assert [row[2].text for row in table.rows] == ["stage 2 on clinic"] * 3 + ["stage 1 on open"] * 3
-    by_name = {row[1].text: row for row in table.rows[:3]}
+    by_name = {row[0].text: row for row in table.rows[:3]}
     pathak = by_name[results.display_name("whole-pathak2020-imagenet")]
-    assert pathak[1].note == "Pathak et al. 2020"
+    assert pathak[0].note == "Pathak et al. 2020"
     assert (pathak[7].text, pathak[7].note) == ("0.971", "without a name")
-    assert by_name["whole-small_cnn-scratch"][1].note == "" and by_name["whole-small_cnn-scratch"][7].text == "–"
+    assert by_name["whole-small_cnn-scratch"][0].note == "" and by_name["whole-small_cnn-scratch"][7].text == "–"
     assert (pathak[11].text, pathak[12].text, pathak[12].note) == ("15", "0.1", "0.0 million")
     assert pathak[2].note.endswith("patients")
 

@@ -78,10 +78,10 @@ def digest_of_shard(wildcards):
     return digest(sorted((row.path, row.mask, row.lesion, row.skip, row.note) for row in rows))
 
 
-def conversion_settings(wildcards):
-    """What the config says of the conversion of a cohort."""
+def conversion_settings(wildcards, names=()):
+    """What the config says of the conversion of a cohort. names: of the keys of intake, where not the usual ones."""
     cohort = config["cohorts"][wildcards.cohort]
-    names = (*CONVERSION, *CONTOURS) if cohort["role"] == "segmentation" else CONVERSION
+    names = names or ((*CONVERSION, *CONTOURS) if cohort["role"] == "segmentation" else CONVERSION)
     settings = {
         "format": cohort["format"],
         "min_slices": cohort.get("min_slices", config["min_slices"]),
@@ -99,7 +99,21 @@ def forensics_settings(wildcards):
 
 def digest_of_rows(wildcards):
     """Digest of all that the user's table says of a cohort; a source that is not named is the cohort."""
-    return digest([vars(row) | {"source": row.source or wildcards.cohort} for row in ROWS[wildcards.cohort]])
+    return digest([words_of(row) | {"source": row.source or wildcards.cohort} for row in ROWS[wildcards.cohort]])
+
+
+def digest_of_people(wildcards):
+    """Digest of the age bands and sexes that a cohort's table gives, in any order."""
+    return digest(sorted((row.path, row.age, row.sex) for row in ROWS[wildcards.cohort]))
+
+
+def cohorts_with_people():
+    """Names of the labelled cohorts whose tables or headers may tell age or sex."""
+    return [
+        name
+        for name in labelled_cohorts()
+        if config["cohorts"][name]["format"] == "dicom" or any(row.age or row.sex for row in ROWS[name])
+    ]
 
 
 def gathering_settings(wildcards):

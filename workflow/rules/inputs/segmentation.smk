@@ -8,7 +8,8 @@ def annotated_cohort(wildcards):
         # Snakemake would surround an exception of an input function with a traceback.
         sys.exit(
             "error: Lung segmentation by nnU-Net is trained on a cohort with role: segmentation, and the config has none."
-            " Add one, name a trained model (segmentation.model), or set segmentation.method: classical."
+            " Add one, name a trained model (segmentation.model), set segmentation.method:"
+            " classical, or give every row its own mask (column lungs) and set segmentation.method: own."
         )
     return cohorts[0]
 
@@ -18,6 +19,59 @@ def stamp_of_given_model(wildcards):
     root = Path(os.path.dirname(GIVEN_FILES[0]))
     files = [os.path.relpath(file, root) for file in GIVEN_FILES]
     return RECORD.stamp_of("segmentation.model", [stamp_of_files(root, files)])
+
+
+def rows_with_lungs(wildcards):
+    """The rows of a shard whose lung masks the user's table names."""
+    return [row for row in rows_of_shard(wildcards) if row.lungs and not row.skip]
+
+
+def lungs_of_shard(wildcards):
+    """The masks of a shard that its table names; nothing where it names none."""
+    return f"{COHORT}/lungs/{{shard}}".format(**dict(wildcards.items())) if rows_with_lungs(wildcards) else []
+
+
+def model_of_shard(wildcards):
+    """The network, where it segments a case of a shard."""
+    segmented = [row for row in rows_of_shard(wildcards) if not row.lungs and not row.skip]
+    return LUNG_MODEL if NETWORK and segmented else []
+
+
+def digest_of_lungs(wildcards):
+    """Digest of which mask belongs to which scan, in any order."""
+    return digest(sorted((row.path, row.lungs) for row in rows_with_lungs(wildcards)))
+
+
+def stamp_of_lungs(wildcards):
+    """The masks of a shard, by names, sizes and times; those of phantoms are inputs instead."""
+    if "phantom" in config["cohorts"][wildcards.cohort]:
+        return ""
+    root = Path(config["cohorts"][wildcards.cohort]["root"])
+    stamps = {row.row: stamp_of_files(root, [row.lungs], is_leftover) for row in rows_with_lungs(wildcards)}
+    for row, stamp in stamps.items():
+        say_if_in_the_future(f"cohort {wildcards.cohort}, row {row}: a lung mask", stamp.newest)
+    return RECORD.stamp_of(f"{wildcards.cohort}/{wildcards.shard}/lungs", stamps.values())
+
+
+def lungs_settings(wildcards):
+    """What the config says of how scans and lung masks are read."""
+    return conversion_settings(wildcards, (*CONVERSION, *CONTOURS))
+
+
+def threads_of_lungs(wildcards):
+    """Masks of a shard that are read at once, each with its scan."""
+    format = config["cohorts"][wildcards.cohort]["format"]
+    return threads_for(len(rows_with_lungs(wildcards)), format, config["intake"]["threads"])
+
+
+def shards_with_lungs():
+    """Folders of the masks that the tables name, of all shards that have any."""
+    return [
+        f"{COHORT}/lungs/{shard}".format(cohort=name)
+        for name in COHORTS_WITH_LUNGS
+        for shard, rows in shards_with_rows(name).items()
+        if any(row.lungs and not row.skip for row in rows)
+    ]
 
 
 def annotated_shards(wildcards):

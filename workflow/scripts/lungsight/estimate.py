@@ -55,7 +55,11 @@ CONVERT = Cost(disk=500_000, seconds=0.04)
 CONVERT_ANNOTATED = Cost(disk=380_000, seconds=0.04)
 PREPARE = Cost(disk=800_000)
 NETWORK_STEP = Cost(seconds=3.7)
-SEGMENT = {"nnunet": Cost(disk=5_000, seconds=0.95), "classical": Cost(disk=5_000, seconds=0.04)}
+SEGMENT = {
+    "nnunet": Cost(disk=5_000, seconds=0.95),
+    "classical": Cost(disk=5_000, seconds=0.04),
+    "own": Cost(disk=5_000),  # the masks are copied
+}
 PAGE = Cost(disk=32_000)
 # Seconds of a training step per image of 256 x 256, by backbone. A backbone that is missing counts as the slowest.
 TRAINING_RATES = Path(__file__).with_name("training_rates.tsv")

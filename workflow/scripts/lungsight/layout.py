@@ -10,11 +10,14 @@ from pathlib import Path
 CASES = "cases.tsv"
 SLICES = "slices.tsv"
 FORENSICS = "forensics.tsv"
+PEOPLE = "people.tsv"
 SHARDS = "shards"  # <shard>/cases.tsv and slices.tsv, of the shard alone
 NIFTI = "nifti"  # <shard>/<case>.nii.gz
 PNG = "png"  # <shard>/<slice>.png
 TRUTH = "truth"  # <shard>/<case>.nii.gz, the lung by contours
 LESIONS = "lesions"  # <shard>/<case>.nii.gz
+LUNGS = "lungs"  # <shard>/<case>.nii.gz, the user's own lung masks
+TAKEN_LUNGS = "lungs.tsv"  # in lungs/<shard>/: what became of each
 
 # models/<pipeline>/stage<k>/
 MODEL = "model.keras"
@@ -31,6 +34,7 @@ CLASS_SALIENCY = "class_saliency.tsv"
 CLASS_MAPS = "class_maps.npz"
 SUMMARY = "summary.json"
 OVERLAYS = "overlays"
+LAYERS = "layers.npz"
 MEAN_MAPS_PICTURE = "mean_maps.png"
 INTERVENTION_LOGITS = "intervention_logits.tsv"
 SOURCE_PREDICTIONS = "source_predictions.tsv"

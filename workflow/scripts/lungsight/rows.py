@@ -315,6 +315,29 @@ class ConvertedSlicesRow(TypedDict):
     blank: int
 
 
+class DecisionCurvesRow(TypedDict):
+    """Row of the table `decision_curves`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    threshold: float
+    n: int
+    n_positive: int
+    net_benefit: float
+    net_benefit_lo: float
+    net_benefit_hi: float
+    act_on_all: float
+    act_on_all_lo: float
+    act_on_all_hi: float
+    gain: float
+    gain_lo: float
+    gain_hi: float
+
+
 class DecisionsRow(TypedDict):
     """Row of the table `decisions`."""
 
@@ -358,6 +381,75 @@ class DuplicatesRow(TypedDict):
     group: str
     distance: int
     label_conflict: int
+
+
+class EnsemblesRow(TypedDict):
+    """Row of the table `ensembles`."""
+
+    ensemble: str
+    members: str
+    member_weights: str
+    temperatures: str
+    note: str
+    stage: int
+    cohort: str
+    unit: str
+    rank: float
+    ranked: float
+    compared_with: str
+    difference: float
+    difference_lo: float
+    difference_hi: float
+    p: float
+    p_holm: float
+    threshold: float
+    n: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    accuracy: float
+    precision: float
+    recall: float
+    specificity: float
+    f1: float
+    roc_auc: float
+    pr_auc: float
+    brier: float
+    ece: float
+    accuracy_lo: float
+    accuracy_hi: float
+    precision_lo: float
+    precision_hi: float
+    recall_lo: float
+    recall_hi: float
+    specificity_lo: float
+    specificity_hi: float
+    f1_lo: float
+    f1_hi: float
+    roc_auc_lo: float
+    roc_auc_hi: float
+    pr_auc_lo: float
+    pr_auc_hi: float
+    brier_lo: float
+    brier_hi: float
+    ece_lo: float
+    ece_hi: float
+    macro_f1: NotRequired[float]
+    macro_f1_lo: NotRequired[float]
+    macro_f1_hi: NotRequired[float]
+    macro_auc: NotRequired[float]
+    macro_auc_lo: NotRequired[float]
+    macro_auc_hi: NotRequired[float]
+    hand_till: NotRequired[float]
+    hand_till_lo: NotRequired[float]
+    hand_till_hi: NotRequired[float]
+    balanced_accuracy: NotRequired[float]
+    balanced_accuracy_lo: NotRequired[float]
+    balanced_accuracy_hi: NotRequired[float]
+    kappa: NotRequired[float]
+    kappa_lo: NotRequired[float]
+    kappa_hi: NotRequired[float]
 
 
 class FlowRow(TypedDict):
@@ -538,6 +630,17 @@ class LeakagePredictionsRow(TypedDict):
     patient: str
     label: str
     probability: float
+
+
+class LungsRow(TypedDict):
+    """Row of the table `lungs`."""
+
+    cohort: str
+    row: int
+    case: str
+    status: str
+    classical_dice: float
+    reason: str
 
 
 class ManifestRow(TypedDict):
@@ -728,6 +831,14 @@ class PairsRow(TypedDict):
     swap: float
     swap_lo: float
     swap_hi: float
+
+
+class PeopleRow(TypedDict):
+    """Row of the table `people`."""
+
+    case: str
+    age: str
+    sex: str
 
 
 class PooledMetricsRow(TypedDict):
@@ -1360,6 +1471,15 @@ class SystemsRow(TypedDict):
     printed_recall: float
     printed_unnamed: float
     printed_note: str
+
+
+class TakenLungsRow(TypedDict):
+    """Row of the table `taken_lungs`."""
+
+    case: str
+    status: str
+    classical_dice: float
+    reason: str
 
 
 class ThesisRow(TypedDict):

@@ -11,13 +11,13 @@ from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
 from lungsight.intake.cohort_table import IdCounts, TableRow, count_ids
 from lungsight.intake.harmonise import washings_chosen
-from lungsight.segmentation.settings import mask_origin
+from lungsight.segmentation.settings import cohorts_with_lungs, mask_origin
 from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models
 from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
 
 # Tables of the report that say more of how well the models do; each has a schema of its name.
-EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups")
+EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "decision_curves")
 # Those of more than two classes.
 CLASS_TABLES = ("classes", "confusion", "class_curves", "renormalised", "pairs")
 
@@ -77,7 +77,9 @@ class RunDescription(TypedDict):
     labels
         The classes in order, the positive one first.
     mask_origin
-        "trained", "given" or "classical".
+        "trained", "given", "classical" or "own".
+    own_lungs
+        Cohorts whose tables name lung masks.
     pipelines
         Input view, architecture and weights of each, in the config's order.
     systems
@@ -90,6 +92,8 @@ class RunDescription(TypedDict):
         The run's unit of splitting, or slice where one cohort is split so.
     leakage_pipelines
         Names of the pipelines whose leakage inflation is measured.
+    ensembles
+        Names of the ensembles of pipelines.
     """
 
     title: str
@@ -100,12 +104,14 @@ class RunDescription(TypedDict):
     has_contours: bool
     has_masks: bool
     mask_origin: str
+    own_lungs: list[str]
     pipelines: list[list[str]]
     systems: dict[str, PublishedModelDescription]
     stages: list[int]
     settings: dict[str, Any]
     split_unit: str
     leakage_pipelines: list[str]
+    ensembles: list[str]
 
 
 def shown(settings: dict[str, Any]) -> dict[str, Any]:
@@ -128,8 +134,8 @@ def describe_intake(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow
     return IntakeDescription(title=title, window=window, labels=labels, cohorts=cohorts, ids=ids)
 
 
-def describe_run(config: dict[str, Any]) -> RunDescription:
-    """Describe a complete config for the report."""
+def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] | None = None) -> RunDescription:
+    """Describe a complete config, and the rows of its tables, for the report."""
     origin = mask_origin(config)
     has_contours = bool(cohorts_with_role(config, "segmentation"))
     has_masks = has_contours or origin != "trained"
@@ -142,6 +148,7 @@ def describe_run(config: dict[str, Any]) -> RunDescription:
         has_contours=has_contours,
         has_masks=has_masks,
         mask_origin=origin,
+        own_lungs=cohorts_with_lungs(rows or {}),
         pipelines=[list(pipeline) for pipeline in pipelines_of(config)],
         systems={
             name: describe_published_model(name, len(config["labels"])) for name in config["pipelines"]["systems"]
@@ -159,6 +166,7 @@ def describe_run(config: dict[str, Any]) -> RunDescription:
         },
         split_unit=_worst_split_unit(config),
         leakage_pipelines=[pipeline.name for pipeline in leakage_pipelines(config)],
+        ensembles=list(config["pipelines"]["ensembles"]),
     )
 
 
@@ -272,6 +280,8 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
     yield from ["report/forensics.tsv"] if labelled else []
     if run["has_contours"]:
         yield from (f"segmentation/{name}" for name in ("metrics.tsv", "curve.png", "worst.png"))
+    if run["own_lungs"]:
+        yield "report/lungs.tsv"
     if run["has_masks"]:
         yield from (f"qc/{name}/manifest.tsv" for name in labelled)
         yield from ["report/selection.tsv"] if labelled else []
@@ -281,11 +291,15 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from ("report/metrics.tsv", "report/saliency.tsv")
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
+        yield from ["report/ensembles.tsv"] if run["ensembles"] else []
         if len(run["labels"]) > 2:
             yield from (f"report/{name}.tsv" for name in CLASS_TABLES)
     for name, stage in models_of(run):
         yield from (f"models/{name}/stage{stage}/{file}" for file in ("history.tsv", "provenance.json"))
-        yield from (f"explain/{name}/stage{stage}/{file}" for file in ("summary.json", "overlays", "mean_maps.png"))
+        yield from (
+            f"explain/{name}/stage{stage}/{file}"
+            for file in ("summary.json", "overlays", "layers.npz", "mean_maps.png")
+        )
 
 
 def page_inputs(run: RunDescription) -> list[str]:

@@ -7,18 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from lungsight.checklists.evidence_files import OF_LABELLED, SETTINGS
 from lungsight.files import read_json
 from lungsight.report.results import RunResults, last_stage, read_results
-from lungsight.run_description import RunDescription, labelled_cohorts_of, page_inputs
+from lungsight.run_description import RunDescription, labelled_cohorts_of
 from lungsight.tables import read_table
-
-# Read where the run has cohorts with labels: field → (file, schema).
-_OF_LABELLED = {
-    "predictability": ("report/intake_labels.tsv", "intake_labels"),
-    "duplicates": ("cohorts/duplicates.tsv", "duplicates"),
-    "power": ("report/power.tsv", "power"),
-}
-SETTINGS = "run.json"
 
 
 @dataclass(frozen=True)
@@ -53,13 +46,6 @@ class Evidence:
         return metrics if metrics.empty else last_stage(self.results.metrics_on_training_cohort("patient"))
 
 
-def evidence_inputs(run: RunDescription) -> list[str]:
-    """List the files that `read_evidence` reads beside flow.tsv and risk.tsv, relative to the results folder."""
-    tables = [path for path in page_inputs(run) if path.endswith((".tsv", ".json"))]
-    more = [file for file, _ in _OF_LABELLED.values()] if labelled_cohorts_of(run) else []
-    return [*tables, *more, SETTINGS]
-
-
 def read_evidence(
     folder: Path, run: RunDescription, thesis: Path, study: dict[str, Any], judged: bool = False
 ) -> Evidence:
@@ -79,7 +65,7 @@ def read_evidence(
 
 
 def _tables(folder: Path, run: RunDescription, judged: bool) -> Iterator[tuple[str, pd.DataFrame]]:
-    wanted = dict(_OF_LABELLED) if labelled_cohorts_of(run) else {}
+    wanted = dict(OF_LABELLED) if labelled_cohorts_of(run) else {}
     if judged:
         wanted |= {name: (f"report/{name}.tsv", name) for name in ("flow", "risk")}
     for name, (file, schema) in wanted.items():

@@ -93,7 +93,7 @@ def _overview(checklists: Sequence[Checklist], rows: Sequence[ChecklistsRow]) ->
         "not done": "nothing answers it",
     }
     headings = [("Checklist", ""), *((state, hints[state]) for state in STATES)]
-    return PageTable("overview", "Rows of each checklist, by how they are answered", headings, lines)
+    return PageTable("checklists", "Rows of each checklist, by how they are answered", headings, lines)
 
 
 def _items(name: str, rows: Sequence[ChecklistsRow]) -> PageTable:

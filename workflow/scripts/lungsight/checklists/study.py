@@ -112,18 +112,33 @@ def check_study(path: str, patients: Iterable[str]) -> StudyCheck:
     return StudyCheck(warnings, withheld)
 
 
-def _written(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def _parsed(path: Path) -> Any:
+    """Read a YAML file, or say what of it cannot be read."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"study: {path} is a folder or a pipe; name a file.")
+        check_config_files([path])
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
         raise UserError(
             f"study: {path} does not exist. config/study.yaml is an empty one to copy; or leave the key out."
-        )
-    check_config_files([path])
-    try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        ) from error
+    except OSError as error:
+        raise UserError(f"study: {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"study: {path}{place} is not YAML in UTF-8; a text with a colon belongs in quotes.") from error
+    except ValueError as error:
+        raise UserError(
+            f"study: {path}: a value looks like a date or a number and is none ({error}); write it in quotes."
+        ) from error
+    except RecursionError as error:
+        raise UserError(f"study: {path}: brackets stand in each other too deep to be read; write texts.") from error
+
+
+def _written(path: Path) -> dict[str, Any]:
+    written = _parsed(path)
     # As a part of a config, its sentences name study.<key>.
     whole = {"study": {} if written is None else written}
     problems = keys_that_are_no_text(whole)

@@ -6,8 +6,9 @@ change a number reruns what depends on it, any other edit reruns nothing.
 
 import gc
 import hashlib
+import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from lungsight.code.library import Library, library_of
 from lungsight.code.reach import Walk
 from lungsight.code.statements import Code
+from lungsight.code.store import Kept, Store
 
 __all__ = ["Code", "Library", "Walk", "digest_of", "digest_of_walk", "libraries_of"]
 
@@ -24,6 +26,11 @@ Loads = Mapping[str, Iterable[str]]
 @cache
 def _code_of(root: Path) -> Code:
     return Code(library_of(root))
+
+
+@cache
+def _store_of(root: Path) -> Store:
+    return Store(root)
 
 
 def _place_of(file: Path) -> tuple[Path, str]:
@@ -51,14 +58,16 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 @cache
-def _walk(program: Path, loads: tuple[tuple[str, tuple[str, ...]], ...]) -> Walk:
-    root, name = _place_of(program)
+def _walk(root: Path, name: str, loads: tuple[tuple[str, tuple[str, ...]], ...]) -> Walk:
     with _no_garbage_collection():
         return Walk(_code_of(root), name, dict(loads))
 
 
-def _walk_of(program: Path, loads: Loads | None) -> Walk:
-    return _walk(program, tuple((package, tuple(names)) for package, names in sorted((loads or {}).items())))
+def _kept(what: str, program: Path, loads: Loads | None, of_walk: Callable[[Walk], Kept]) -> Kept:
+    """Return what follows from the walk of a program, from an earlier command if the files are those of then."""
+    root, name = _place_of(program)
+    named = tuple((package, tuple(names)) for package, names in sorted((loads or {}).items()))
+    return _store_of(root).value(json.dumps([what, name, named]), lambda: of_walk(_walk(root, name, named)))
 
 
 def digest_of(program: Path, loads: Loads | None = None) -> str:
@@ -77,7 +86,7 @@ def digest_of(program: Path, loads: Loads | None = None) -> str:
     str
         Twelve hexadecimal digits.
     """
-    return digest_of_walk(_walk_of(program, loads))
+    return str(_kept("digest", program, loads, digest_of_walk))
 
 
 def digest_of_walk(walk: Walk) -> str:
@@ -90,8 +99,11 @@ def digest_of_walk(walk: Walk) -> str:
 
 def libraries_of(program: Path, loads: Loads | None = None) -> frozenset[str]:
     """Name the packages, as they are imported, from outside the project and Python that a program's results need."""
-    walk = _walk_of(program, loads)
+    return frozenset(_kept("libraries", program, loads, _libraries_of_walk))
+
+
+def _libraries_of_walk(walk: Walk) -> list[str]:
     names = {name.partition(".")[0] for part in walk.reached.parts for name in part.outside} | {
         name.partition(".")[0] for name in walk.reached.for_effect
     }
-    return frozenset(names - sys.stdlib_module_names)
+    return sorted(names - sys.stdlib_module_names)

@@ -1,4 +1,4 @@
-"""Compute metrics by where a scan comes from: a model that works in one source only has learned the source."""
+"""Compute metrics by where a scan comes from and of whom it is: a model that works in one group only has learned it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,24 +11,29 @@ from lungsight.evaluation.metrics import ENDS, Row, metrics_with_intervals, sele
 MEASURED = ("roc_auc", "accuracy", "recall", "specificity")
 MEASURED_OF_CLASSES = ("hand_till", "balanced_accuracy")
 COLUMNS = {"source": "source", "scanner": "manufacturer", "kernel": "kernel"}  # grouping → column of cases.tsv
+PEOPLE = ("age", "sex")  # groupings and columns of people.tsv
 UNKNOWN = "unknown"
 
 
-def groupings_of(slices: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """Assign every slice to a source, a scanner (its manufacturer), a kernel class, and with or without contrast.
+def groupings_of(slices: pd.DataFrame, cases: pd.DataFrame, people: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Assign every slice to a source, a scanner (its manufacturer), a kernel class, contrast, an age band and a sex.
 
     Parameters
     ----------
     slices, cases
         slices.tsv and cases.tsv of one cohort.
+    people
+        people.tsv of the cohort, if it has one.
 
     Returns
     -------
-    A text column per grouping, indexed by slice; "unknown" where cases.tsv is empty.
+    A text column per grouping, indexed by slice; "unknown" where the table is empty.
     """
     acquisition = cases.set_index("case")
     columns = {name: acquisition[column] for name, column in COLUMNS.items() if column in acquisition}
     columns["contrast"] = acquisition["contrast"].map({0: "without", 1: "with"}).astype(object)
+    if people is not None:
+        columns |= {name: people.set_index("case")[name] for name in PEOPLE}
     table = pd.DataFrame({name: slices["case"].map(column) for name, column in columns.items()})
     return table.fillna(UNKNOWN).replace("", UNKNOWN).set_index(slices["slice"])
 

@@ -12,7 +12,7 @@ import pandas as pd
 from lungsight.evaluation.intervals import LEVEL, mean_with_interval
 from lungsight.explain.lesions import summarise_lesions
 from lungsight.explain.mean_map import INCLUDED_RULE
-from lungsight.explain.sampling import SAMPLE_RULE, SAMPLING_RULE
+from lungsight.explain.sampling import CONFIDENCE_RULE, SAMPLE_RULE, SAMPLING_RULE
 from lungsight.explain.summary import paired_differences, summarise
 
 
@@ -63,6 +63,7 @@ def summarise_model(
     means: list[dict[str, Any]],
     resamples: int,
     seed: int,
+    by_confidence: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Compute summary.json: what each method explains, its means by outcome, and which slices are drawn by which rule.
 
@@ -79,6 +80,8 @@ def summarise_model(
         Description of the mean maps, as `mean_map.describe_mean_maps` returns it.
     resamples, seed
         Of the intervals.
+    by_confidence
+        Further slices, as `sampling.pictures_by_confidence` returns them.
     """
     primary = tables[methods[0]["method"]]
     described = [
@@ -94,6 +97,7 @@ def summarise_model(
         "sample": SAMPLE_RULE,
         "intervals": {"level": LEVEL, "resampled": "patients", "resamples": resamples, "seed": seed},
         "overlays": {"rule": SAMPLING_RULE, "pictures": pictures},
+        "by_confidence": {"rule": CONFIDENCE_RULE, "pictures": list(by_confidence)},
         "mean_maps": {"rule": INCLUDED_RULE, "classes": means},
     }
 

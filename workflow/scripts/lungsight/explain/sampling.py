@@ -12,6 +12,11 @@ SAMPLING_RULE = (
 )
 # With more than two classes, the pictures are of each true class, and say which class the map explains.
 OF_CLASSES = ("explained", "explained_probability")
+CONFIDENCE_RULE = (
+    "of the right and of the wrong predictions each the slice with the highest and with the lowest probability of the"
+    " class that was predicted"
+)
+RIGHT = ("TP", "TN", "right")  # outcomes; the last with more than two classes
 PICTURE_COLUMNS = ("slice", "label", "outcome", "position", "probability", "enrichment", "lung_mass")
 _NAMES = {0.5: "median", 0.0: "lowest", 1.0: "highest"}
 
@@ -62,8 +67,40 @@ def pictures_of(table: pd.DataFrame, count: int) -> list[dict[str, Any]]:
     count
         Pictures of each outcome, at most.
     """
+    return _described(sample(table, count))
+
+
+def pictures_by_confidence(table: pd.DataFrame, count: int) -> list[dict[str, Any]]:
+    """List up to four slices of a model by CONFIDENCE_RULE, as `pictures_of` does; none where count is 0."""
+    chosen = sample_by_confidence(table) if count else table.iloc[:0].assign(position="")
+    return _described(chosen)
+
+
+def sample_by_confidence(table: pd.DataFrame) -> pd.DataFrame:
+    """Choose slices of saliency.tsv by CONFIDENCE_RULE; only those with an enrichment. Ties keep the table's order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `table`, with its index, and a column `position`: "surest" or "least sure". Right ones come first.
+    """
+    measured = table[table["enrichment"].notna()]
+    if OF_CLASSES[1] in table:
+        confidence = measured[OF_CLASSES[1]]
+    else:
+        confidence = measured["probability"].where(measured["probability"] >= 0.5, 1 - measured["probability"])
+    right, chosen = measured["outcome"].isin(RIGHT), {}
+    for group in (confidence[right], confidence[~right]):
+        ordered = group.sort_values(ascending=False, kind="stable").index
+        for row, position in zip([*ordered[:1], *ordered[:0:-1][:1]], ("surest", "least sure"), strict=False):
+            chosen[row] = position
+    return table.loc[list(chosen)].assign(position=list(chosen.values()))
+
+
+def _described(chosen: pd.DataFrame) -> list[dict[str, Any]]:
+    """Describe slices that were chosen. chosen: rows of saliency.tsv with their `position`."""
     return [
         {"file": f"{row['outcome']}-{row['position'].replace(' ', '-')}-{row['slice']}.png"}
         | {key: row[key] for key in (*PICTURE_COLUMNS, *OF_CLASSES) if key in row}
-        for row in sample(table, count).to_dict("records")
+        for row in chosen.to_dict("records")
     ]

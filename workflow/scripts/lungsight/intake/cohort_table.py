@@ -14,14 +14,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
 from lungsight.errors import UserError
+from lungsight.intake.file_names import problem_of_lungs
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
+from lungsight.intake.people import age_band, problems_of_person, sex_of
 from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
 from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
-OPTIONAL = ("source", "mask", "lesion", "split", "skip")
+OPTIONAL = ("source", "mask", "lesion", "lungs", "split", "skip", "age", "sex")
 COLUMNS = ("patient", "path", "label", "note", *OPTIONAL)  # a note is written by a layout
 _ENDING = "(s|es|ed|ped|ted|ping|ting|ing|set|file|path)?"  # of a word that means the column: masks, skipped, splitting
 _NEAR = 0.8  # difflib's ratio from which a word is a misspelt one: soruce, lession
@@ -46,7 +48,7 @@ class TableRow:
         Number of the row, from 1.
     patient : str
         The user's name of the patient; "" where patients are unknown.
-    path, mask, lesion : str
+    path, mask, lesion, lungs : str
         Relative to the cohort's root; "" where there is none.
     label : str
         Name of the class; "" in a segmentation cohort.
@@ -58,6 +60,8 @@ class TableRow:
         Why the row is left out, in words that may be published; "" if it is not.
     note : str
         What the results remark on the row, in words that may be published.
+    age, sex : str
+        Words of `people`, never what the user wrote; "" where it is unknown.
     normalised : bool
         Whether spellings of the patient's id that are alike mean one person.
     """
@@ -72,6 +76,9 @@ class TableRow:
     skip: str = ""
     note: str = ""
     lesion: str = ""
+    lungs: str = ""
+    age: str = ""
+    sex: str = ""
     normalised: bool = False
 
     @property
@@ -131,6 +138,9 @@ def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], p
         skip=_publishable(skip if is_skipped(skip) else "", SKIPPED, "left out by the table's column skip"),
         note=_publishable(fields.get("note", ""), NOTES, "the table has a note on it"),
         lesion=fields.get("lesion", ""),
+        lungs=fields.get("lungs", ""),
+        age=age_band(fields.get("age", "")) or "",
+        sex=sex_of(fields.get("sex", "")) or "",
         normalised=patient_ids == NORMALISE,
     )
 
@@ -317,7 +327,7 @@ def _check_rows(
             places[number] = str(_real_place(root / normal_path, root) if _is_there(cohort) else root / normal_path)
         row_of_path.setdefault(normal_path, number)
         rows.append(row)
-    wrong += _problems_of_overlap(places)
+    wrong += _problems_of_overlap(places) + _shared_lungs(rows)
     if not rows and not wrong:
         wrong.append("it has a header and no rows.")
     return rows, wrong
@@ -372,7 +382,7 @@ def _problems(
         problems.append(_label_error(fields["label"], labels))
     if row.split not in SPLITS:
         problems.append(f"split {row.split!r} is none of train, val, test.")
-    for column, path in (("path", row.path), ("mask", row.mask), ("lesion", row.lesion)):
+    for column, path in (("path", row.path), ("mask", row.mask), ("lesion", row.lesion), ("lungs", row.lungs)):
         if not path:
             if column == "path" or (column == "mask" and cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")
@@ -380,7 +390,23 @@ def _problems(
             problems.append(f"{column} {problem}")
         elif _is_there(cohort) and not row.skip:
             problems += _problems_on_disk(column, path, root)
+    if not row.skip:
+        problems += problems_of_person(fields)
+    if row.lungs and not row.skip and (problem := problem_of_lungs(row.lungs, cohort["format"])):
+        problems.append(problem)
     return problems
+
+
+def _shared_lungs(rows: Sequence[TableRow]) -> list[str]:
+    """List rows whose lung mask another row of another patient names, a sentence each."""
+    first: dict[str, TableRow] = {}
+    wrong = []
+    for row in rows:
+        if row.lungs and not row.skip:
+            other = first.setdefault(os.path.normpath(row.lungs), row)
+            if other is not row and not (row.patient and row.person == other.person):
+                wrong.append(f"row {row.row}: lungs is the mask of row {other.row}, which is of another patient.")
+    return wrong
 
 
 def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:

@@ -4,11 +4,15 @@ Standard library only: `lungsight.predict` reads this while the workflow is pars
 """
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
 
+# Endings of what is no mask of a scan. DICOM files have any ending, and a file of a folder may have none.
+_OTHER_FILE = re.compile(
+    r"\.(png|jpe?g|tiff?|bmp|gif|webp|txt|[ct]sv|xlsx?|ods|json|xml|pdf|docx?|zip|tar|tgz|7z|rar|mat|np[yz]|h5|pkl|stl|obj)$"
+)
 HEAD = 1024  # bytes that show what a file is
 _FIRST_GROUPS = (2, 8)  # of a DICOM file without preamble
 # What file systems and archivers leave beside the scans: thumbnails of Windows, shadow files of macOS.
@@ -63,3 +67,13 @@ def guess_patient(path: Path, root: Path, format: str) -> str:
     """
     parts = [root.name, *path.relative_to(root).parts]
     return parts[:2][-1] if format == "dicom" else parts[-2]
+
+
+def problem_of_lungs(path: str, format: str) -> str:
+    """Say why a file is no lung mask by the ending of its name; "" if it may be one. DICOM files have any ending."""
+    name = PurePosixPath(path).name.lower()
+    if format == "png":
+        return "" if name.endswith(".png") else "lungs of a picture is a PNG of its size, and this is no .png."
+    if _OTHER_FILE.search(name):
+        return "lungs of a scan is a NIfTI, NRRD, MetaImage, DICOM SEG or RTSTRUCT; this is none by its ending."
+    return ""

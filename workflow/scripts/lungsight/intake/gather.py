@@ -163,7 +163,7 @@ def remove_old_shards(folder: Path, shards: Collection[str]) -> int:
     """
     old = [
         place
-        for part in ("shards", "nifti", "png", "truth", "lesions")
+        for part in ("shards", "nifti", "png", "truth", "lesions", "lungs")
         for place in (folder / part).glob("*")
         if re.fullmatch(r"\d{3}", place.name) and place.name not in shards
     ]

@@ -7,7 +7,7 @@ Standard library and the run's description alone: the workflow asks for both whe
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lungsight.layout import SANITY, SHORTCUTS
 from lungsight.run_description import (
@@ -23,7 +23,7 @@ MODEL_CARD = "model_card.md"
 # Patterns of what is published, relative to the results folder. {cohort}, {model}: of this run, not of an earlier one.
 PUBLISHED = (
     "run.json",
-    *(f"cohorts/{{cohort}}/{name}.tsv" for name in ("cases", "slices", "forensics")),
+    *(f"cohorts/{{cohort}}/{name}.tsv" for name in ("cases", "slices", "forensics", "people")),
     "cohorts/duplicates.tsv",
     "segmentation/*.tsv",
     "qc/{cohort}/manifest.tsv",
@@ -35,6 +35,7 @@ PUBLISHED = (
     "leakage_inflation/*.tsv",
     "report/*.tsv",
 )
+SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 OWN_RULES = ("package", "write_package", "model_cards")
 PAGES = ("report/*.html",)  # they hold pictures of patients
 
@@ -57,7 +58,18 @@ def published_files(results: Path, run: RunDescription, images: bool) -> list[st
     for pattern in (*PUBLISHED, *(PAGES if images else ())):
         for filled in _filled(pattern, cohorts_of(run), models):
             found |= {path.relative_to(results).as_posix() for path in results.glob(filled) if path.is_file()}
-    return sorted(found)
+    return sorted(name for name in found if _is_of_a_run(PurePosixPath(name), cohorts_of(run)))
+
+
+def _is_of_a_run(name: PurePosixPath, cohorts: Iterable[str]) -> bool:
+    """Tell what a run made from what a person, a system or an earlier config left beside it: it may name patients."""
+    if name.name.startswith("."):
+        return False
+    if name.parent.name == "predictions":
+        return name.stem in cohorts
+    if name.parent.name == "report" and name.suffix == ".tsv":
+        return (SCHEMAS / f"{name.stem}.table.yaml").is_file()
+    return True
 
 
 def _filled(pattern: str, cohorts: Iterable[str], models: Iterable[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ Leo, S. et al. (2024). Recording provenance of workflow runs with RO-Crate. PLOS
 Workflow Run Crate 0.5: https://w3id.org/ro/wfrun/workflow/0.5
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -119,9 +120,14 @@ def _agents(authors: Sequence[str]) -> list[Entity]:
     return [{"@id": f"#author-{n}", "@type": "Person", "name": name} for n, name in enumerate(authors, start=1)]
 
 
+def is_link(text: str) -> bool:
+    """Tell whether a licence is a link and nothing else: a link with words after it identifies nothing."""
+    return re.fullmatch(r"https?://[^\s<>\"\\^`{|}]+", text) is not None
+
+
 def _licence(text: str) -> Entity:
     """Describe the licence of the package: a link, a sentence, or that none was given."""
-    link = text.startswith(("https://", "http://"))
+    link = is_link(text)
     described = {"name": text} if link else {"name": "Licence of this package", "description": text or NO_LICENCE}
     return {"@id": text if link else "#licence", "@type": "CreativeWork", **described}
 

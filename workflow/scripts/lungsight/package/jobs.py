@@ -58,7 +58,8 @@ def _records(metadata: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             output, record = base64.urlsafe_b64decode(name).decode(), json.loads(path.read_text(encoding="utf-8"))
         except (binascii.Error, UnicodeDecodeError, ValueError):
             continue
-        yield output, record
+        if isinstance(record, dict) and isinstance(record.get("rule"), str):
+            yield output, record
 
 
 def _within(results: str, paths: list[str]) -> list[str]:
@@ -69,11 +70,12 @@ def _benchmark(results: Path, logs: list[str]) -> dict[str, float]:
     """Read the benchmark beside a log: logs/<rule>/….log has benchmarks/<rule>/….tsv."""
     log = next((Path(log) for log in logs if log.startswith("logs/")), None)
     path = results / "benchmarks" / log.relative_to("logs").with_suffix(".tsv") if log else results / "none"
-    if not path.is_file():
-        return {}
-    measured = pd.read_csv(path, sep="\t", na_values=["NA", "-"]).iloc[0]
     columns = {"seconds": "s", "cpu_seconds": "cpu_time", "peak_mb": "max_rss"}
-    return {name: float(measured[column]) for name, column in columns.items() if pd.notna(measured[column])}
+    try:
+        measured = pd.read_csv(path, sep="\t", na_values=["NA", "-"]).iloc[0]
+        return {name: float(measured[column]) for name, column in columns.items() if pd.notna(measured[column])}
+    except (OSError, LookupError, ValueError):  # none, or cut short: the job ran all the same
+        return {}
 
 
 def jobs_of(results: str, metadata: Path) -> list[Job]:

@@ -19,7 +19,7 @@ import yaml
 from lungsight import __version__
 from lungsight.files import sha256_of
 from lungsight.layout import MODEL
-from lungsight.package.crate import Published
+from lungsight.package.crate import Published, is_link
 from lungsight.package.templates import CARD_TEMPLATE, read_template
 from lungsight.report.cautions import FEW_TEST_PATIENTS
 from lungsight.report.results import Model, RunResults
@@ -72,7 +72,7 @@ def hub_licence(text: str) -> dict[str, str]:
     if name in CREATIVE_COMMONS:
         return {"license": name}
     named = {"license": "other", "license_name": "own-licence"}
-    return named | ({"license_link": text} if text.startswith(("https://", "http://")) else {})
+    return named | ({"license_link": text} if is_link(text) else {})
 
 
 def _of_model(table: pd.DataFrame, model: Model) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from lungsight.predict.model_record import EXTERNAL, MEASURES
 from lungsight.predict.out_of_distribution import KINDS
 from lungsight.report.components import Cell, PageTable, Statement, estimates, text, whole
 from lungsight.report.results import INTERVALS, not_better
-from lungsight.report.sections.verdicts import TONES
+from lungsight.report.words import PAGE_WORDS
 from lungsight.wording import MISSING, evaluation_name, listed
 
 Record = dict[str, Any]
@@ -48,7 +48,7 @@ def verdict_statements(record: Record) -> list[Statement]:
     verdict = record["verdict"]
     if verdict is None:
         return [Statement("warn", NO_VERDICT)]
-    tone = TONES.get(verdict["verdict"], "warn")
+    tone = PAGE_WORDS[verdict["verdict"]].tone if verdict["verdict"] in PAGE_WORDS else "warn"
     statements = [Statement(tone, f"Does this model look at the lung? {verdict['sentence']}")]
     if verdict["verdict"] != CONCLUSIONS["lung"]:
         statements.append(Statement("warn", "So its probabilities may follow something else than disease of the lung."))

@@ -21,6 +21,7 @@ from lungsight.paths import did_you_mean, path_option
 from lungsight.patient_ids import AS_NAMED
 from lungsight.predict.run_settings import FILE, cohorts_trained_on
 from lungsight.predict.scans import find_scans
+from lungsight.segmentation.settings import OWN
 from lungsight.training.pipelines import Pipeline, section_of
 
 SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "run.schema.yaml"
@@ -135,6 +136,20 @@ def _choose_format(scans: Path, rows: dict[str, list[dict[str, str]]], wanted: s
     return wanted or present[0]
 
 
+def _segmentation(settings: dict[str, Any], model: TrainedModel, options: dict[str, Any]) -> dict[str, Any]:
+    """Say how new scans are segmented: as the run did, or by the nnU-Net that the options name."""
+    if settings["method"] == OWN and "lung_model" not in options:
+        raise UserError(
+            f"The run of {model.folder} took every lung mask from its tables (segmentation.method: own), and new scans"
+            " have none. Name a trained nnU-Net lung model: --config lung_model=DIR …"
+        )
+    if settings["method"] == OWN:
+        settings = settings | {"method": "nnunet"}
+    if settings["method"] == "nnunet":
+        settings = settings | {"model": path_option(options, "lung_model", str(model.lung_model))}
+    return dict(settings)
+
+
 def prediction_request(options: dict[str, Any]) -> Request:
     """Check the options of `--config`, build the request, and write the table of the scans, which its programs read.
 
@@ -161,9 +176,7 @@ def prediction_request(options: dict[str, Any]) -> Request:
     if Path(out).resolve().is_relative_to(scans.resolve()):
         raise UserError(f"out: {out} lies among the scans, so its pictures would be taken for scans; name another.")
     chosen = _choose_format(scans, rows_by_format, options.get("format"))
-    segmentation = dict(settings["segmentation"])
-    if segmentation["method"] == "nnunet":
-        segmentation["model"] = path_option(options, "lung_model", str(model.lung_model))
+    segmentation = _segmentation(settings["segmentation"], model, options)
     stage = f"stage{model.stage}"
     kept = {name: settings[name] for name in ("seed", "labels", "intake", "qc", "training", "explain")}
     kept["min_slices"] = settings["min_slices"][stage]

@@ -5,6 +5,9 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const PER_PAGE = 24;
 const PREFIX = "lungsight-qc|";
 const REVIEWER = "lungsight-qc-reviewer";
+const EXPORTED = `lungsight-qc-exported-${data.cohort}`;
+const FILTERS = ["all", "undecided", "kept", "rejected", "disputed"];
+const ANY_RULE = "";
 const COLUMNS = ["slice", "whole_keep", "segmented_keep", "reason", "reviewer", "time"];
 const element = (id) => document.getElementById(id);
 const indexOf = new Map(data.slices.map((name, index) => [name, index]));
@@ -13,6 +16,8 @@ let log = [];                 // this person's decisions on this page's slices, 
 const decided = new Map();    // index of a slice → its latest decision
 let pane = "segmented";
 let filter = "all";
+let rule = ANY_RULE;          // number of a rule that a slice must break
+let disputed = new Set();     // indices on which reviewers of loaded files differ
 let list = [];                // indices that the filter shows; fixed until it is chosen again, so that nothing jumps
 let at = 0;                   // place in the list
 let reasonOpen = false;       // a rejection without a reason was just given to the current slice
@@ -23,19 +28,45 @@ function notify(text) {
 
 // What is stored
 
+function entryOf(name, text) {
+  const [, slice, time] = name.split("|");
+  try {
+    return indexOf.has(slice) ? { slice, time, ...JSON.parse(text) } : null;
+  } catch (error) {
+    return null; // not one of ours
+  }
+}
+
 function load() {
+  log = [];
   try {
     for (const name of Object.keys(localStorage)) {
-      if (!name.startsWith(PREFIX)) continue;
-      const [, slice, time] = name.split("|");
-      if (indexOf.has(slice)) log.push({ slice, time, ...JSON.parse(localStorage.getItem(name)) });
+      const entry = name.startsWith(PREFIX) ? entryOf(name, localStorage.getItem(name)) : null;
+      if (entry) log.push(entry);
     }
-    element("reviewer").value = localStorage.getItem(REVIEWER) || "";
+    if (document.activeElement !== element("reviewer")) element("reviewer").value = localStorage.getItem(REVIEWER) || "";
   } catch (error) {
     notify("This browser keeps nothing over a reload: export before you close the page.");
   }
   log.sort((a, b) => (a.time < b.time ? -1 : 1));
+  decided.clear();
   for (const entry of log) decided.set(indexOf.get(entry.slice), entry);
+}
+
+// Another window decided or took back: what it keeps is ours as well, and what we show stays where it is.
+window.addEventListener("storage", (event) => {
+  if (event.key !== null && !event.key.startsWith(PREFIX)) return;
+  const current = list[at];
+  load();
+  refresh(current);
+});
+
+function lastExport() {
+  try {
+    return localStorage.getItem(EXPORTED) || "";
+  } catch (error) {
+    return "";
+  }
 }
 
 function keep(entry) {
@@ -77,6 +108,8 @@ function verdict(index) {
 }
 
 function shown(index) {
+  if (rule !== ANY_RULE && !data.broken[index].includes(Number(rule))) return false;
+  if (filter === "disputed") return disputed.has(index);
   if (filter === "undecided") return !decided.has(index);
   if (filter === "kept") return verdict(index)[pane] === 1;
   if (filter === "rejected") return verdict(index)[pane] === 0;
@@ -148,7 +181,7 @@ function undo() {
   reasonOpen = false;
   const index = forgetLast();
   const place = list.indexOf(index);
-  if (place < 0) { filter = "all"; refresh(index); } else { at = place; draw(); }
+  if (place < 0) { filter = "all"; setRule(ANY_RULE); refresh(index); } else { at = place; draw(); }
   notify("The last decision is undone.");
 }
 
@@ -166,12 +199,84 @@ function exportDecisions() {
   link.href = URL.createObjectURL(new Blob([text], { type: "text/tab-separated-values" }));
   link.download = "decisions.tsv";
   link.click();
+  try { localStorage.setItem(EXPORTED, log[log.length - 1].time); } catch (error) { /* the count of what is not exported stays */ }
+  drawCounts();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   if (rows.some((row) => !row[4])) {
     notify("Exported without initials: type yours and export again, so that it is known who decided.");
     element("reviewer").focus();
   } else {
     notify(`${rows.length} decisions exported. Put the file into the folder of qc.decisions and run snakemake again.`);
+  }
+}
+
+// Two reviewers
+
+function rowsOf(name, text) {
+  const [header, ...lines] = text.replace(/^\uFEFF/, "").split(/\r?\n/).filter((line) => line.trim());
+  const separator = header.includes("\t") ? "\t" : header.includes(";") ? ";" : ",";
+  const fields = (line) => line.split(separator).map((field) => field.trim().replace(/^"|"$/g, ""));
+  const columns = fields(header);
+  if (!COLUMNS.every((column) => columns.includes(column))) throw new Error(`${name} has not the columns ${COLUMNS.join(", ")}, as this page exports them.`);
+  return lines.map((line) => {
+    const row = Object.fromEntries(fields(line).map((field, place) => [columns[place], field]));
+    return { ...row, reviewer: row.reviewer || name };
+  });
+}
+
+// Of each reviewer the last decision on each slice of this page.
+function finalOf(rows) {
+  const reviewers = new Map();
+  for (const row of [...rows].sort((a, b) => Date.parse(a.time) - Date.parse(b.time))) {
+    if (!indexOf.has(row.slice)) continue;
+    if (!reviewers.has(row.reviewer)) reviewers.set(row.reviewer, new Map());
+    reviewers.get(row.reviewer).set(row.slice, row);
+  }
+  return reviewers;
+}
+
+// Cohen's kappa of pairs of 0 and 1; NaN where both always give the same one.
+function kappaOf(pairs) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const observed = mean(pairs.map(([a, b]) => Number(a === b)));
+  const [first, second] = [mean(pairs.map(([a]) => a)), mean(pairs.map(([, b]) => b))];
+  const expected = first * second + (1 - first) * (1 - second);
+  return { agreement: observed, kappa: expected < 1 ? (observed - expected) / (1 - expected) : NaN };
+}
+
+function compareReviewers(rows) {
+  const reviewers = finalOf(rows);
+  const names = [...reviewers.keys()].sort();
+  const sentences = [];
+  disputed = new Set();
+  for (const view of ["whole", "segmented"]) {
+    names.forEach((first, place) => names.slice(place + 1).forEach((second) => {
+      const both = [...reviewers.get(first).keys()].filter((slice) => reviewers.get(second).has(slice));
+      if (!both.length) return;
+      const pairs = both.map((slice) => [first, second].map((name) => Number(reviewers.get(name).get(slice)[`${view}_keep`])));
+      pairs.forEach(([a, b], number) => { if (a !== b) disputed.add(indexOf.get(both[number])); });
+      const { agreement, kappa } = kappaOf(pairs);
+      const value = Number.isNaN(kappa) ? "no kappa: both gave one and the same decision" : `Cohen's kappa ${kappa.toFixed(2)}`;
+      sentences.push(`${first} and ${second}, ${view}: ${both.length} slices decided by both, agreement ${agreement.toFixed(2)}, ${value}.`);
+    }));
+  }
+  return sentences.length ? sentences : ["No slice of this page was decided by two reviewers of these files."];
+}
+
+async function compareFiles() {
+  const files = [...element("files").files];
+  element("files").value = "";
+  if (!files.length) return;
+  try {
+    const rows = (await Promise.all(files.map(async (file) => rowsOf(file.name, await file.text())))).flat();
+    const sentences = compareReviewers(rows);
+    element("agreement").replaceChildren(...sentences.map((sentence) => Object.assign(document.createElement("p"), { textContent: sentence })));
+    element("agreement").hidden = false;
+    document.querySelector("[data-filter=disputed]").hidden = !disputed.size;
+    notify(`${disputed.size} slices are disputed.`);
+    if (disputed.size) setFilter("disputed");
+  } catch (error) {
+    notify(error.message);
   }
 }
 
@@ -286,7 +391,28 @@ function showInList(item) {
   if (box.scrollTop > item.offsetTop || box.scrollTop < below) box.scrollTop = item.offsetTop - item.offsetHeight;
 }
 
+// Decisions an hour over the last ones, without pauses; null before there are enough.
+function paceOf(times) {
+  const steps = times.map((time, place, all) => (place ? time - all[place - 1] : Infinity)).filter((step) => step < 60000);
+  return steps.length < 9 ? null : 3600000 / (steps.reduce((sum, step) => sum + step, 0) / steps.length);
+}
+
+function drawPace() {
+  const pace = paceOf(log.slice(-30).map((entry) => Date.parse(entry.time)));
+  const last = lastExport();
+  const open = log.filter((entry) => entry.time > last).length;
+  const left = pace ? ` · about ${Math.ceil((data.slices.length - decided.size) / pace * 60)} min left at ${Math.round(pace)} an hour` : "";
+  element("pace").textContent = `${open ? `${open} not exported` : log.length ? "all exported" : ""}${left}`;
+}
+
+function drawRules() {
+  const counts = data.rules.map((_, number) => data.broken.filter((own) => own.includes(number)).length);
+  const options = [["any", ANY_RULE], ...data.rules.map((name, number) => [`${name} (${counts[number]})`, String(number)])];
+  element("rule").replaceChildren(...options.map(([text, value]) => new Option(text, value)));
+}
+
 function drawCounts() {
+  drawPace();
   const total = data.slices.length;
   const count = (name) => data.slices.reduce((sum, _, index) => sum + verdict(index)[name], 0);
   element("progress").max = total;
@@ -305,23 +431,49 @@ function draw() {
 
 // Keys and buttons
 
-const KEYS = { j: () => move(1), k: () => move(-1), a: accept, r: reject, u: undo, w: () => choosePane("whole"), s: () => choosePane("segmented") };
+function setFilter(name) {
+  filter = name;
+  notify("");
+  refresh(list[at]);
+}
+
+function nextFilter() {
+  const offered = FILTERS.filter((name) => name !== "disputed" || disputed.size);
+  setFilter(offered[(offered.indexOf(filter) + 1) % offered.length]);
+}
+
+function setRule(value) {
+  rule = value;
+  element("rule").value = value;
+  refresh(list[at]);
+}
+
+function nextRule() {
+  const values = [ANY_RULE, ...data.rules.map((_, number) => String(number))];
+  setRule(values[(values.indexOf(rule) + 1) % values.length]);
+}
+
+// These work where the list is empty as well.
+const ALWAYS = { u: undo, w: () => choosePane("whole"), s: () => choosePane("segmented"), f: nextFilter, g: nextRule, c: () => element("files").click(), x: exportDecisions };
+const KEYS = { ...ALWAYS, j: () => move(1), k: () => move(-1), arrowright: () => move(1), arrowleft: () => move(-1), a: accept, r: reject };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName)) return;
   const action = KEYS[event.key.toLowerCase()] || (/^[1-9]$/.test(event.key) ? () => giveReason(Number(event.key)) : null);
-  if (!action || !(list.length || "uws".includes(event.key.toLowerCase()))) return;
+  if (!action || !(list.length || event.key.toLowerCase() in ALWAYS)) return;
   event.preventDefault();
   action();
 });
-const BUTTONS = { accept, reject, undo, back: () => move(-1), next: () => move(1), export: exportDecisions };
+const BUTTONS = { accept, reject, undo, back: () => move(-1), next: () => move(1), export: exportDecisions, compare: ALWAYS.c };
 for (const [id, action] of Object.entries(BUTTONS)) element(id).addEventListener("click", action);
 const turn = (step) => () => { at = (Math.floor(at / PER_PAGE) + step) * PER_PAGE; reasonOpen = false; draw(); };
 element("previous-page").addEventListener("click", turn(-1));
 element("next-page").addEventListener("click", turn(1));
 element("order").addEventListener("change", () => refresh());
+element("rule").addEventListener("change", () => setRule(element("rule").value));
+element("files").addEventListener("change", compareFiles);
 for (const button of document.querySelectorAll("[data-filter]")) {
-  button.addEventListener("click", () => { filter = button.dataset.filter; notify(""); refresh(list[at]); });
+  button.addEventListener("click", () => setFilter(button.dataset.filter));
 }
 for (const box of document.querySelectorAll(".pane")) box.addEventListener("click", () => choosePane(box.dataset.pane));
 element("reviewer").addEventListener("change", () => {
@@ -329,5 +481,6 @@ element("reviewer").addEventListener("change", () => {
 });
 element("reviewer").addEventListener("keydown", (event) => { if (event.key === "Enter") event.target.blur(); });
 
+drawRules();
 load();
 refresh();

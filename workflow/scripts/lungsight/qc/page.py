@@ -1,6 +1,8 @@
 """Make the review page: a folder with one HTML file, which opens from disk, and a picture of every slice."""
 
 import json
+from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import jinja2
@@ -8,6 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy import ndimage
+
+from lungsight.qc.rules import in_brief
 
 PANE = 320  # pixels: 25,000 pictures of this size take about 0.8 GB
 OUTLINE = (255, 176, 0)
@@ -84,6 +88,9 @@ def page_data(cohort: str, scores: pd.DataFrame, decisions: pd.DataFrame, sided:
     """
     order = decisions["suspicion"].sort_values(ascending=False, kind="stable").index
     values = scores.loc[order, list(SCORES)].astype(float).round(3)
+    reasons = decisions.loc[order, "reason"].tolist()
+    faults = [[in_brief(fault) for fault in reason.split("; ") if fault] for reason in reasons]
+    by_frequency = [name for name, _ in Counter(chain(*faults)).most_common()]
     return {
         "cohort": cohort,
         "sided": sided,
@@ -93,7 +100,9 @@ def page_data(cohort: str, scores: pd.DataFrame, decisions: pd.DataFrame, sided:
         "position": scores.index.get_indexer(order).tolist(),
         "whole": decisions.loc[order, "whole_keep"].tolist(),
         "segmented": decisions.loc[order, "segmented_keep"].tolist(),
-        "reason": decisions.loc[order, "reason"].tolist(),
+        "reason": reasons,
+        "rules": by_frequency,
+        "broken": [[by_frequency.index(fault) for fault in own] for own in faults],
         "scores": [[None if np.isnan(value) else value for value in row] for row in values.to_numpy().tolist()],
     }
 

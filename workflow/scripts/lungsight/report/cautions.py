@@ -266,7 +266,7 @@ def empty_maps(results: RunResults) -> list[Statement]:
         "the map is zero everywhere for some test slices, which no mean counts": some_empty,
     }
     return [
-        Statement("warn", f"{count(len(models), 'model')}, {cause}: {'; '.join(models)}.")
+        Statement("warn", f"{count(len(models), 'model')}, {cause}: {_named(models)}.")
         for cause, models in causes.items()
         if models
     ]
@@ -526,6 +526,8 @@ class Kind(NamedTuple):
         Where the numbers are.
     reason
         Why it stands where it stands.
+    about
+        "data" or "models".
     """
 
     name: str
@@ -533,36 +535,80 @@ class Kind(NamedTuple):
     find: Callable[[RunResults], list[Statement]]
     table: str
     reason: str
+    about: str = "models"
+
+    @property
+    def file(self) -> str:
+        """The table below the run's folder; the folder where there is one for each cohort."""
+        folders = {"slices.tsv": "cohorts", "cases.tsv": "cohorts", "splits": "splits"}
+        return folders.get(self.table, f"report/{self.table}")
 
 
 # The most serious first. Bad: a number is not what it seems, or rests on what is no lung. Warn: it may be so, or
 # something was not looked at. Plain: less is known than one may think.
 KINDS = (
-    Kind("exclusion depends on the class", "bad", selection, "selection.tsv", "every number is of what is left"),
-    Kind("train and test share", "bad", leakage, "leakage.tsv", "the numbers are too good"),
+    Kind(
+        "exclusion depends on the class",
+        "bad",
+        selection,
+        "selection.tsv",
+        "every number is of what is left",
+        about="data",
+    ),
+    Kind("train and test share", "bad", leakage, "leakage.tsv", "the numbers are too good", about="data"),
     Kind("no better than chance elsewhere", "bad", no_better_elsewhere, "metrics.tsv", "the claim fails on other data"),
     Kind("looks elsewhere", "bad", looks_elsewhere, "verdicts.tsv", "the prediction rests on what is no lung"),
     Kind("the edge suffices", "bad", edge_suffices, "audit.tsv", "no disease shows along the edge"),
     Kind(
-        "background or grey levels suffice", "bad", classifiers, "audit.tsv", "no network is needed to tell the class"
+        "background or grey levels suffice",
+        "bad",
+        classifiers,
+        "audit.tsv",
+        "no network is needed to tell the class",
+        about="data",
     ),
-    Kind("one aspect suffices", "bad", aspects, "intake_labels.tsv", "how a scan was made tells the class"),
-    Kind("the making suffices", "bad", making_decides, "forensics.tsv", "how an image was made tells the class"),
-    Kind("the making tells the class", "warn", making_tells, "forensics.tsv", "a shortcut by how an image was made"),
+    Kind(
+        "one aspect suffices", "bad", aspects, "intake_labels.tsv", "how a scan was made tells the class", about="data"
+    ),
+    Kind(
+        "the making suffices",
+        "bad",
+        making_decides,
+        "forensics.tsv",
+        "how an image was made tells the class",
+        about="data",
+    ),
+    Kind(
+        "the making tells the class",
+        "warn",
+        making_tells,
+        "forensics.tsv",
+        "a shortcut by how an image was made",
+        about="data",
+    ),
     Kind("the source is known", "warn", source_is_known, "audit.tsv", "a step towards a shortcut"),
-    Kind("slices or sources differ", "warn", confounding, "slices.tsv", "a shortcut by number or by source"),
-    Kind("masks lost", "warn", masks_lost, "verdicts.tsv", "maps, audit and verdict did not see these slices"),
+    Kind(
+        "slices or sources differ", "warn", confounding, "slices.tsv", "a shortcut by number or by source", about="data"
+    ),
+    Kind(
+        "masks lost",
+        "warn",
+        masks_lost,
+        "verdicts.tsv",
+        "maps, audit and verdict did not see these slices",
+        about="data",
+    ),
     Kind("leakage inflation", "warn", inflation, "leakage_inflation.tsv", "how much too good a split by slice is"),
     Kind("not learned", "warn", not_learned, "metrics.tsv", "where such a model looks says little"),
-    Kind("patients unknown", "warn", unknown_patients, "leakage.tsv", "leakage cannot be excluded"),
+    Kind("patients unknown", "warn", unknown_patients, "leakage.tsv", "leakage cannot be excluded", about="data"),
     Kind("stand-in weights", "warn", stand_ins, "metrics.tsv", "another start than was asked for"),
-    Kind("few test patients", "warn", few_patients, "splits", "the intervals are wide"),
-    Kind("official lists", "plain", official_lists, "leakage.tsv", "the split is not this run's own"),
-    Kind("cases rejected", "plain", rejected_cases, "cases.tsv", "who was not seen at all"),
+    Kind("few test patients", "warn", few_patients, "splits", "the intervals are wide", about="data"),
+    Kind("official lists", "plain", official_lists, "leakage.tsv", "the split is not this run's own", about="data"),
+    Kind("cases rejected", "plain", rejected_cases, "cases.tsv", "who was not seen at all", about="data"),
     Kind("empty maps", "plain", empty_maps, "saliency.tsv", "where these models look is unknown"),
 )
 
 
 def cautions(results: RunResults) -> list[Statement]:
     """List everything to hold against the numbers, in the order of KINDS. Phantoms are named in the page's banner."""
-    return [Statement(kind.tone, found.text, kind.table) for kind in KINDS for found in kind.find(results)]
+    return [Statement(kind.tone, found.text, kind.file) for kind in KINDS for found in kind.find(results)]

@@ -8,12 +8,14 @@ Okabe & Ito, Color universal design, 2008: the palette.
 """
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
@@ -43,6 +45,20 @@ def class_colours(n: int) -> list[str]:
     return [*CLASS_COLOURS, *(colour for colour in more if colour not in CLASS_COLOURS)][:n]
 
 
+# matplotlib's names of parts, alike in every chart; those of definitions stay.
+_IDS = re.compile(
+    r' id="(?:figure|axes|patch|text|line2d|matplotlib\.axis|xtick|ytick|legend|[A-Za-z]+Collection)_\d+"'
+)
+# What depends on the page's theme, dark or light. The last is what a chart shows by itself.
+_THEME = {
+    "#000000": "var(--ink, #000)",
+    "#333333": "var(--ink, #333)",
+    "#ffffff": "var(--ground, #fff)",
+    "#e4e4e4": "var(--line, #e4e4e4)",
+    "#f4f4f4": "var(--soft, #f4f4f4)",
+}
+
+
 class ForestRow(NamedTuple):
     """One line of a forest plot; NaN ends where there is no interval."""
 
@@ -57,7 +73,17 @@ def as_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
-    return svg[svg.index("<svg") :]
+    svg = _IDS.sub("", svg[svg.index("<svg") :]).replace(' target="_blank"', "")  # links lead to places of the page
+    for colour, variable in _THEME.items():
+        svg = svg.replace(colour, variable)
+    return svg
+
+
+def with_text(svg: str, title: str, description: str) -> Markup:
+    """Put a title and a description into an <svg> element, for those who do not see it."""
+    head, _, rest = svg.partition(">")
+    texts = Markup("<title>{}</title><desc>{}</desc>").format(title, description)
+    return Markup(head) + Markup(">") + texts + Markup(rest)
 
 
 def forest_rows(results: RunResults, table: pd.DataFrame, metric: str) -> list[ForestRow]:

@@ -91,7 +91,7 @@ def render_intake(results: IntakeResults) -> str:
             "ids": ids_table(results.run),
             "predictability": predictability_table(results.predictability),
             "forensics": answers_of_cohorts(results.forensics, results.traces, results.load),
-            "sources": _counts_table("sources", "Source × label", of_sources, "cohort"),
+            "sources": _counts_table("intake-sources", "Source × label", of_sources, "cohort"),
             "cohorts": [_cohort(results, cohort) for cohort in run["cohorts"]],
         },
     )

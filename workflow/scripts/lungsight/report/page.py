@@ -14,13 +14,17 @@ from lungsight.report.results import RunResults
 from lungsight.report.sections import (
     adaptation,
     aggregation,
+    answers,
     attention_differences,
+    browser,
     calibration,
     class_metrics,
     cohort_flow,
     cohorts,
     confusion_matrices,
+    decision_curves,
     distrust,
+    ensembles,
     examples,
     gallery,
     glossary,
@@ -31,6 +35,8 @@ from lungsight.report.sections import (
     model_pairs,
     occlusion_tests,
     outcomes,
+    overview_charts,
+    own_lungs,
     pairs,
     performance,
     provenance,
@@ -47,7 +53,7 @@ from lungsight.report.sections import (
     training_curves,
     verdicts,
 )
-from lungsight.report.templates import TEMPLATE, section_template
+from lungsight.report.templates import BROWSER_SCRIPT, TEMPLATE, read_part, section_template
 
 
 class Section(NamedTuple):
@@ -90,20 +96,29 @@ class RenderedSection(NamedTuple):
 
 
 PARTS = (
+    Part("in-short", "In short", (Section("answers", answers.section),)),
     Part("what-to-distrust", "What to distrust", (Section("distrust", distrust.section),)),
-    Part("in-short", "In short", (Section("summary", summary.section),)),
+    Part("charts", "One chart for each question", (Section("overview_charts", overview_charts.section),)),
+    Part("study", "The study", (Section("summary", summary.section),)),
     Part(
         "classification",
         "How well do the models classify?",
         (
             Section("performance", performance.section),
             Section("ranking", ranking.section, "All pipelines, ranked"),
+            Section("ensembles", ensembles.section, "Ensembles of pipelines"),
             Section("adaptation", adaptation.section, "Gain by training on the target cohort"),
             Section("thesis", thesis.section, "Comparison with the thesis"),
             Section("model_pairs", model_pairs.section, "Pairs of models on the same patients", folded=True),
             Section("aggregation", aggregation.section, "From slices to patients, and other thresholds", folded=True),
-            Section("subgroups", subgroups.section, "By source, scanner, kernel and contrast", folded=True),
+            Section("subgroups", subgroups.section, "By source, scanner, kernel, contrast, age and sex", folded=True),
             Section("calibration", calibration.section, "Calibration of the probabilities", folded=True),
+            Section(
+                "decision_curves",
+                decision_curves.section,
+                "Decision curves: is acting on the model of use?",
+                folded=True,
+            ),
             Section("confusion_matrices", confusion_matrices.section, "Confusion matrices, by slice", folded=True),
             Section("class_metrics", class_metrics.section, "Each class against the rest", folded=True),
             Section("training_curves", training_curves.section, "Training curves", folded=True),
@@ -131,7 +146,8 @@ PARTS = (
         "maps",
         "Saliency maps",
         (
-            Section("saliency", saliency.section),
+            Section("browser", browser.section, "Overlays"),
+            Section("saliency", saliency.section, "Grad-CAM against the lung mask"),
             Section("lesions", lesions.section, "Maps against lesions"),
             Section("examples", examples.section, "Typical maps"),
             Section("outcomes", outcomes.section, "Right and wrong predictions", folded=True),
@@ -142,7 +158,7 @@ PARTS = (
                 "Other methods, and the thesis's way of computing Grad-CAM",
                 folded=True,
             ),
-            Section("gallery", gallery.section, "Gallery"),
+            Section("gallery", gallery.section, "Mean maps of every model", folded=True),
         ),
         models=True,
     ),
@@ -157,7 +173,14 @@ PARTS = (
             Section("leakage_inflation", leakage_inflation.section, "Leakage inflation"),
         ),
     ),
-    Part("lung-segmentation", "Lung segmentation", (Section("segmentation", segmentation.section),)),
+    Part(
+        "lung-segmentation",
+        "Lung segmentation",
+        (
+            Section("segmentation", segmentation.section),
+            Section("own_lungs", own_lungs.section, "Lung masks that the tables name"),
+        ),
+    ),
     Part("methods", "How it was made", (Section("provenance", provenance.section),)),
     Part("words", "Words", (Section("glossary", glossary.section),)),
 )
@@ -170,6 +193,7 @@ def render_page(results: RunResults) -> str:
         TEMPLATE,
         {
             "title": results.run["title"],
+            "browser_script": Markup(read_part(BROWSER_SCRIPT)),
             "banner": phantoms(results),
             "parts": [(part.name, part.title, sections) for part, sections in parts if sections],
         },

@@ -38,15 +38,30 @@ def as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
     return Picture(f"data:image/webp;base64,{encoded}", image.width, image.height, alt, caption)
 
 
+def outcome_in_words(entry: dict[str, Any]) -> str:
+    """Say what became of a slice. entry: of a picture in summary.json; of more than two classes it has `explained`."""
+    if "explained" in entry:
+        return f"predicted {'rightly' if entry['outcome'] == RIGHT else 'wrongly'}"
+    return OUTCOMES.get(entry["outcome"], entry["outcome"])
+
+
+def shown_probability(entry: dict[str, Any]) -> tuple[float, str]:
+    """Return the probability that is shown with a picture, and of which class: "" for the first of two."""
+    if "explained" in entry:
+        return entry["explained_probability"], entry["explained"]
+    return entry["probability"], ""
+
+
+def probability_in_words(entry: dict[str, Any]) -> str:
+    """Write `shown_probability`: 0.72, or 0.72 for CAP."""
+    probability, of = shown_probability(entry)
+    return f"{number(probability)} for {of}" if of else number(probability)
+
+
 def overlay_picture(folder: Path, entry: dict[str, Any]) -> Picture:
     """Show one overlay of a model. entry: of it in summary.json."""
-    if "explained" in entry:
-        probability = f"{number(entry['explained_probability'])} for {entry['explained']}"
-        what = f"predicted {'rightly' if entry['outcome'] == RIGHT else 'wrongly'}"
-    else:
-        what, probability = OUTCOMES[entry["outcome"]], number(entry["probability"])
     alt = (
-        f"{what}: a slice labelled {entry['label']}, probability {probability};"
+        f"{outcome_in_words(entry)}: a slice labelled {entry['label']}, probability {probability_in_words(entry)};"
         f" left the slice with the lung outlined, right the same under its Grad-CAM map, enrichment"
         f" {number(entry['enrichment'])} ({entry['position']} of its outcome)"
     )

@@ -6,14 +6,19 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from lungsight.report.charts import with_text
+from lungsight.report.glossary import explained
+from lungsight.report.sources import source_of
 from lungsight.report.templates import SCRIPT, STYLE, read_part
 
 
 def page_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Environment:
     """Make the environment of every page: text is escaped, and a missing value is an error."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters |= {"explained": explained, "with_text": with_text, "source": source_of}
+    return environment
 
 
 def render_part(template: str, values: Mapping[str, Any]) -> Markup:

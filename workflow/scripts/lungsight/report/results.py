@@ -42,7 +42,8 @@ class RunResults:
         By cohort.
     splits
         By (cohort, input view).
-    segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis
+    lungs, segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis,
+    ensembles
         The tables of these names.
     label_predictability
         report/intake_labels.tsv.
@@ -64,6 +65,8 @@ class RunResults:
     slices: dict[str, pd.DataFrame] = field(default_factory=dict)
     manifests: dict[str, pd.DataFrame] = field(default_factory=dict)
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
+    lungs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
     label_predictability: pd.DataFrame = field(default_factory=pd.DataFrame)
     selection: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -185,6 +188,8 @@ def read_results(folder: Path, run: RunDescription, thesis: Path) -> RunResults:
     if run["has_contours"]:
         table = read_table(folder / "segmentation/metrics.tsv", schema="segmentation_metrics")
         results = replace(results, segmentation=table)
+    if run["own_lungs"]:
+        results = replace(results, lungs=read_table(folder / "report/lungs.tsv", schema="lungs"))
     if run["has_masks"]:
         manifests = {name: read_table(folder / f"qc/{name}/manifest.tsv", schema="manifest") for name in labelled}
         results = replace(results, manifests=manifests)
@@ -200,6 +205,8 @@ def _with_models(results: RunResults) -> RunResults:
     if run["leakage_pipelines"]:
         inflation = read_table(tables / "leakage_inflation.tsv", schema="leakage_inflation")
         results = replace(results, leakage_inflation=inflation)
+    if run["ensembles"]:
+        results = replace(results, ensembles=read_table(tables / "ensembles.tsv", schema="ensembles"))
     return replace(
         results,
         splits={

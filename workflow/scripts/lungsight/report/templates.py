@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TEMPLATE, INTAKE_TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "intake.html.jinja", "page.css", "page.js"
+BROWSER_SCRIPT = "browser.js"
 CHECKLISTS_TEMPLATE, RISK_TEMPLATE = "checklists.html.jinja", "risk.html.jinja"
 _SHARED = ("macros.html.jinja", STYLE, SCRIPT)
 
@@ -24,6 +25,9 @@ def read_part(name: str) -> str:
 
 def digest_of_parts(template: str = TEMPLATE) -> str:
     """Hash a page's template, its sections' and what all pages share: an edit of one makes the page again."""
-    sections = sorted(path.name for path in (HERE / "sections").glob("*.html.jinja")) if template == TEMPLATE else []
-    parts = (template, *(f"sections/{name}" for name in sections), *_SHARED)
+    own: list[str] = []
+    if template == TEMPLATE:
+        sections = sorted(path.name for path in (HERE / "sections").glob("*.html.jinja"))
+        own = [*(f"sections/{name}" for name in sections), BROWSER_SCRIPT]
+    parts = (template, *own, *_SHARED)
     return hashlib.sha256("\0".join(map(read_part, parts)).encode()).hexdigest()[:12]

@@ -1,10 +1,21 @@
 """Read and check what the config says of the lung segmentation, while the workflow is parsed."""
 
+from collections.abc import Mapping, Sequence
+
+from lungsight.errors import UserError
+from lungsight.intake.cohort_table import TableRow
+
+OWN = "own"  # segmentation.method: every row of the tables names its mask
+_MOST_ROWS_SHOWN = 10
+
 
 def mask_origin(config: dict) -> str:
-    """Return where lung masks come from: a network `trained` in this run, a `given` one, or the `classical` method."""
-    if config["segmentation"]["method"] == "classical":
-        return "classical"
+    """Return where lung masks come from where the tables name none.
+
+    A network `trained` in this run, a `given` one, the `classical` method, or `own`: the tables name all.
+    """
+    if (method := config["segmentation"]["method"]) != "nnunet":
+        return method
     return "given" if config["segmentation"]["model"] else "trained"
 
 
@@ -26,3 +37,26 @@ def segmentation_problems(config: dict) -> list[str]:
             " splits.previous can follow; they need split_unit: patient."
         )
     return wrong
+
+
+def cohorts_with_lungs(rows: Mapping[str, Sequence[TableRow]]) -> list[str]:
+    """Name the cohorts whose tables name lung masks."""
+    return [name for name, table in rows.items() if any(row.lungs and not row.skip for row in table)]
+
+
+def check_own_masks(config: dict, rows: Mapping[str, Sequence[TableRow]]) -> None:
+    """Raise UserError if nothing segments (`segmentation.method: own`) and a row names no lung mask."""
+    if config["segmentation"]["method"] != OWN:
+        return
+    without = {name: [row.row for row in table if not row.lungs and not row.skip] for name, table in rows.items()}
+    listed = [f"{name} (row {_shown(numbers)})" for name, numbers in without.items() if numbers]
+    if listed:
+        raise UserError(
+            "segmentation.method: own segments nothing, and rows without a mask in the column lungs are left in cohort"
+            f" {', '.join(listed)}. Name their masks, leave them out (skip), or choose another method for them."
+        )
+
+
+def _shown(rows: Sequence[int]) -> str:
+    more = f" and {len(rows) - _MOST_ROWS_SHOWN} more" if len(rows) > _MOST_ROWS_SHOWN else ""
+    return ", ".join(map(str, rows[:_MOST_ROWS_SHOWN])) + more

@@ -81,8 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
     except NotChecked as error:
         print(f"Not checked: {error}", file=sys.stderr)
         return NOT_CHECKED
-    except (LookupError, TypeError, ValueError):
-        # An edit that no sentence foresees must not end with the status of numbers that do not follow.
+    except Exception:
+        # An edit that no sentence foresees must not end with Python's status 1, that of numbers that do not follow.
         traceback.print_exc()
         print("Not checked: the package holds what this check does not expect, see above.", file=sys.stderr)
         return NOT_CHECKED

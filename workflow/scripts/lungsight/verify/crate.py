@@ -46,7 +46,7 @@ class Crate:
         """Read a JSON object."""
         try:
             value = json.loads(self.files[name])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NotChecked(f"{name} is damaged: {error}.") from None
         if not isinstance(value, dict):
             raise NotChecked(f"{name} is damaged: it holds no JSON object.")

@@ -27,6 +27,7 @@ from lungsight.verify.statistics import (
     without_interval,
 )
 
+MOST_RESAMPLES = 100_000  # a package must not fill the memory of who checks it: they are drawn at once
 COMPARED = ("roc_auc", "accuracy", "recall", "specificity")
 ROLE = {"1": "public", "2": "target"}  # of the cohort that a stage is trained on
 TOP, CUTS = (3, 1, 2, 5, 10), (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9)
@@ -80,6 +81,8 @@ def _check_config(config: dict[str, Any]) -> None:
     }
     if named := [name for name, is_wrong in wrong.items() if is_wrong]:
         raise NotChecked(f"{CONFIG} is damaged: {', '.join(named)} is gone or not as a run writes it.")
+    if isinstance(bootstrap, int) and bootstrap > MOST_RESAMPLES:
+        raise NotChecked(f"{CONFIG}: report.bootstrap is {bootstrap}; this check draws at most {MOST_RESAMPLES}.")
 
 
 def _is_count(value: object) -> bool:
@@ -341,19 +344,23 @@ def difference_rows(run: Run) -> Iterator[Expected]:
 
 
 GROUPINGS = {"source": "source", "scanner": "manufacturer", "kernel": "kernel", "contrast": "contrast"}
+OF_PEOPLE = ("age", "sex")  # groupings by people.tsv, which not every cohort has
 CONTRAST = {"0": "without", "1": "with", "0.0": "without", "1.0": "with"}
 
 
 def subgroup_rows(run: Run) -> Iterator[Expected]:
-    """Compute report/subgroups.tsv from predictions, slices.tsv and cases.tsv."""
+    """Compute report/subgroups.tsv from predictions, slices.tsv, cases.tsv and people.tsv."""
     for model, cohort, table in run.evaluated():
         slices = run.crate.table(f"cohorts/{cohort}/slices.tsv", ["slice", "case"])
         cases = run.crate.table(f"cohorts/{cohort}/cases.tsv", ["case"])
         case_of, test = dict(zip(slices["slice"], slices["case"], strict=True)), test_rows(table)
-        for grouping, column in GROUPINGS.items():
-            if column not in cases:
-                continue
-            of_case = dict(zip(cases["case"], cases[column], strict=True))
+        people = f"cohorts/{cohort}/people.tsv"
+        sources = [(grouping, column, cases) for grouping, column in GROUPINGS.items() if column in cases]
+        if people in run.crate.files:
+            persons = run.crate.table(people, ["case", *OF_PEOPLE])
+            sources += [(grouping, grouping, persons) for grouping in OF_PEOPLE]
+        for grouping, column, source in sources:
+            of_case = dict(zip(source["case"], source[column], strict=True))
             words = [of_case.get(case_of.get(name, ""), "") for name in test["slice"]]
             if grouping == "contrast":
                 words = [CONTRAST.get(word, "") for word in words]

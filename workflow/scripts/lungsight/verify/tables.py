@@ -50,11 +50,12 @@ SUMMED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {"report/flow.tsv": 
 
 REASONS = {
     "they follow from images, maps and networks, which are not in the package": (
-        *("audit", "comparisons", "pairs", "saliency", "verdicts"),
+        *("audit", "comparisons", "lungs", "pairs", "saliency", "verdicts"),
     ),
     "they follow from the scans, or from the tables of intake and quality control in a way that this check lacks": (
         *("forensics", "intake", "intake_labels", "selection"),
     ),
+    "they follow from predictions in a way that this check lacks": ("decision_curves", "ensembles"),
     "they repeat metrics.tsv and the predictions in another form": ("class_curves", "renormalised"),
     "they judge or plan, by rules and by texts of the authors": ("checklists", "power", "risk"),
 }

@@ -7,8 +7,8 @@ from lungsight.report.headings import MAIN_METRICS, PERFORMANCE, PIPELINE
 from lungsight.report.results import RunResults
 from lungsight.wording import count, number
 
-# Comparison of report/differences.tsv → what is before and what is after it.
-STEPS = {"adaptation": ("stage 1", "stage 2"), "stage 1 first": ("stage 2 alone", "stages 1 and 2")}
+# Comparison of report/differences.tsv → the stages that were trained before and after it.
+STEPS = {"adaptation": ("1", "2"), "stage 1 first": ("2 alone", "1, 2")}
 
 
 def section(results: RunResults) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def adaptation_statements(results: RunResults) -> list[Statement]:
 
 def adaptation_table(results: RunResults) -> PageTable:
     """Show the target's test patients before and after training on the target cohort, and with and without stage 1."""
-    headings = [PIPELINE, ("Unit", ""), ("n", "test slices or patients"), ("Before", ""), ("After", "")]
+    headings = [PIPELINE, ("Unit", ""), ("n", "test slices or patients"), ("Stages", "trained: before → after")]
     for name in MAIN_METRICS:
         title = PERFORMANCE[name][0]
         headings += [(f"{title} before", ""), (f"{title} after", ""), ("Gain", "after − before, on the same patients")]
@@ -50,7 +50,7 @@ def adaptation_table(results: RunResults) -> PageTable:
     for _, metrics in target.groupby(["comparison", "first_pipeline", "unit"], sort=False):
         pair, by_metric = metrics.iloc[0], metrics.set_index("metric").to_dict("index")
         cells = [text(results.display_name(pair["first_pipeline"])), text(pair["unit"]), whole(pair["n"])]
-        cells += map(text, STEPS[pair["comparison"]])
+        cells.append(text(" → ".join(STEPS[pair["comparison"]])))
         for name in MAIN_METRICS:
             row = by_metric[name]
             cells += [decimal(row["first"]), decimal(row["second"]), difference(row, "difference")]

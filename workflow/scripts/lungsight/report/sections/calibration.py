@@ -1,5 +1,6 @@
 """Reliability diagrams: are the probabilities right? report/reliability.tsv."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -17,12 +18,20 @@ def section(results: RunResults) -> dict[str, Any]:
     return {"diagrams": Markup(reliability_diagrams(results))}
 
 
-def reliability_diagrams(results: RunResults) -> str:
-    """Draw a panel for each pipeline and stage, on the cohort that the stage is trained on."""
+def reliability_diagrams(results: RunResults, names: Sequence[str] = ()) -> str:
+    """Draw a panel for each pipeline and stage, on the cohort that the stage is trained on.
+
+    names: of the pipelines; all of them where there are none.
+    """
     table = results.on_training_cohort(results.evaluation["reliability"])
+    table = table[table["pipeline"].isin(names)] if names else table
     pipelines, stages = table["pipeline"].unique(), sorted(table["stage"].unique())
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(1.5 * len(stages) + 0.6, 1.45 * len(pipelines) + 0.4))
+        figure = Figure(
+            figsize=(1.5 * len(stages) + 0.6, 1.45 * len(pipelines) + 0.4)
+            if not names
+            else (2.4 * len(stages) + 0.6, 2.8)
+        )
         grid = figure.subplots(len(pipelines), len(stages), squeeze=False, sharex=True, sharey=True)
         for pipeline, line in zip(pipelines, grid, strict=True):
             for stage, axes in zip(stages, line, strict=True):

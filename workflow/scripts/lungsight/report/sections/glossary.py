@@ -1,8 +1,11 @@
-"""The words of the page. They are in the template."""
+"""The words of the page."""
 
+from typing import Any
+
+from lungsight.report.glossary import GLOSSARY
 from lungsight.report.results import RunResults
 
 
-def section(_: RunResults) -> dict[str, str]:
-    """Give nothing: the words are the same for every run."""
-    return {}
+def section(_: RunResults) -> dict[str, Any]:
+    """Give the words: the same for every run."""
+    return {"terms": GLOSSARY}

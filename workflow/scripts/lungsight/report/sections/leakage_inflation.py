@@ -3,7 +3,6 @@
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from lungsight.report.charts import AUC_LIMITS, ForestRow, forest_plot
 from lungsight.report.components import Cell, PageTable, Statement, estimate, text, whole
@@ -18,12 +17,11 @@ RANDOM_LABELS = "With a random label for each patient"
 
 
 def section(results: RunResults) -> dict[str, Any] | None:
-    """Give chart, statements and table; None where no leakage inflation was measured."""
+    """Give statements and table; None where no leakage inflation was measured."""
     inflation = results.leakage_inflation
     if inflation.empty:
         return None
     return {
-        "forest": Markup(inflation_chart(inflation)),
         "statements": inflation_statements(inflation),
         "inflation": inflation_table(inflation),
     }

@@ -2,22 +2,18 @@
 
 from typing import Any
 
-from markupsafe import Markup
-
 from lungsight.report.charts import AUC_LIMITS, forest_plot, forest_rows
 from lungsight.report.components import PageTable, Row, estimates, evaluation_cells, whole
 from lungsight.report.headings import EVALUATION, PERFORMANCE, PIPELINE
 from lungsight.report.results import RunResults, better_than_chance
-from lungsight.wording import STAND_IN_MARK, evaluation_name, evaluation_note
+from lungsight.wording import evaluation_name, evaluation_note
 
 
 def section(results: RunResults) -> dict[str, Any]:
-    """Give the forest plot of the AUC and both tables."""
+    """Give both tables."""
     return {
-        "forest": Markup(auc_forest(results)),
         "by_patient": performance_table(results, "patient"),
         "by_slice": performance_table(results, "slice"),
-        "stand_in_mark": STAND_IN_MARK if results.stand_in_pipelines else "",
     }
 
 

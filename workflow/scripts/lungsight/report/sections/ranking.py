@@ -18,6 +18,7 @@ from lungsight.report.components import (
 )
 from lungsight.report.headings import ENRICHMENT, EVALUATION, PERFORMANCE, PIPELINE
 from lungsight.report.results import RunResults
+from lungsight.report.words import verdict_in_words
 from lungsight.wording import count, evaluation_name
 
 BESIDE_PAPERS = (
@@ -50,18 +51,18 @@ def ranking_table(results: RunResults) -> PageTable:
             printed_cell(row),
             decimal(row["ece"]),
             estimate(row, "enrichment"),
-            text(row["verdict"]),
+            text(verdict_in_words(row["verdict"])),
             *effort(results, row),
         ]
         for _, row in ordered.iterrows()
     ]
     headings = [
-        *(("Rank", "within a stage; equals share one"), PIPELINE, EVALUATION, PERFORMANCE["roc_auc"]),
+        *(PIPELINE, ("Rank", "within a stage; equals share one"), EVALUATION, PERFORMANCE["roc_auc"]),
         ("To the first", "difference of the AUC on the patients that both have"),
         ("p, corrected", "by Holm"),
         PERFORMANCE["accuracy"],
         ("Printed", "accuracy in the paper, on other data"),
-        *(PERFORMANCE["ece"], ENRICHMENT, ("Looks at the lung?", "the verdict")),
+        *(PERFORMANCE["ece"], ENRICHMENT, ("Verdict", "on where it looks, not on how well it does")),
         ("Trained", "seconds, all epochs"),
         ("Size", "MB of the saved model; below it the number of weights"),
     ]
@@ -74,7 +75,7 @@ def _identity(results: RunResults, row: pd.Series) -> list[Cell]:
     name = text(results.display_name(row["pipeline"]))._replace(note=row["paper"])
     tested = count(int(row["n"]), "patient") + (", all slices at once" if row["answer"] == "pooled" else "")
     evaluation = text(evaluation_name(row["stage"], row["cohort"]))._replace(note=tested)
-    return [whole(row["rank"]), name, evaluation]
+    return [name, whole(row["rank"]), evaluation]
 
 
 def printed_cell(row: pd.Series) -> Cell:

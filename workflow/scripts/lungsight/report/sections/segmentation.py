@@ -15,6 +15,7 @@ ORIGINS = {
     "given": (
         "an nnU-Net model that was trained elsewhere. It is not known here whether it was trained on these cases."
     ),
+    "own": "the users' tables alone; nothing was segmented.",
     "classical": "threshold, body, connected components and closing; nothing was trained.",
 }
 BY_SLICE = (
@@ -24,6 +25,7 @@ BY_SLICE = (
 CAPTIONS = {
     "trained": "Training of the segmentation network, and the Dice of every case against its contours.",
     "given": "Dice of every case against its contours.",
+    "own": "Dice of every case against its contours.",
     "classical": "Dice of every case against its contours.",
 }
 

@@ -1,4 +1,4 @@
-"""Performance by source, scanner, kernel and contrast: report/subgroups.tsv."""
+"""Performance by source, scanner, kernel, contrast, age and sex: report/subgroups.tsv."""
 
 from typing import Any
 
@@ -25,4 +25,4 @@ def subgroup_table(results: RunResults) -> PageTable:
     ]
     headings = [PIPELINE, EVALUATION, ("By", ""), ("Value", ""), ("n", "test patients"), ("Positive", "of them")]
     headings += [PERFORMANCE[name] for name in MAIN_METRICS]
-    return PageTable("subgroups", "By source, scanner, kernel and contrast", headings, rows)
+    return PageTable("subgroups", "By source, scanner, kernel, contrast, age and sex", headings, rows)

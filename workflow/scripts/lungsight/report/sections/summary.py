@@ -1,24 +1,12 @@
-"""The answers at the top of the page, for somebody who reads nothing else."""
+"""The study: what was asked, of whom, with which models."""
 
-from collections import Counter
 from typing import Any
 
-from lungsight.audit.verdict import CONCLUSIONS
-from lungsight.report.results import RunResults, better_than_chance, last_stage
+from lungsight.report.results import RunResults
 from lungsight.run_description import CohortDescription, cohorts_of
 from lungsight.splits.composition import class_counts
 from lungsight.training.pipelines import ROLE_OF_STAGE
-from lungsight.wording import count, listed, number, with_interval
-
-NO_MODEL = "No model was trained."
-# Key of a verdict → what that many models do.
-CONCLUSION_PHRASES = {
-    "lung": "look at the lung",
-    "chance": "show no preference for the lung",
-    "elsewhere": "look elsewhere",
-    "unknown": "cannot be judged",
-    "withheld": "not assessed, for want of accepted lung masks",
-}
+from lungsight.wording import count, listed
 
 
 def section(results: RunResults) -> dict[str, Any]:
@@ -27,8 +15,6 @@ def section(results: RunResults) -> dict[str, Any]:
         "questions": [
             ("Question", study_question(results)),
             ("Patients", study_patients(results)),
-            ("How well?", performance_sentences(results)),
-            ("Does it look at the lung?", attention_sentences(results)),
         ],
     }
 
@@ -75,46 +61,3 @@ def _cohort_sentence(results: RunResults, cohort: CohortDescription) -> str:
     by_class = [f"{class_counts(split, label)['test_patients']} {label}" for label in results.run["labels"]]
     unit = "patients" if cohort["patients_known"] else "images"
     return f"{sentence}; tested on {count(tested, 'slice')} of {listed(by_class)} {unit}."
-
-
-def performance_sentences(results: RunResults) -> list[str]:
-    """Count the models of the last stage that beat chance, and name the best."""
-    if not results.run["stages"]:
-        return [NO_MODEL]
-    rows = last_stage(results.metrics_on_training_cohort("patient"))
-    good = sum(better_than_chance(row) is True for _, row in rows.iterrows())
-    sentences = [
-        f"{good} of {count(len(rows), 'model')} of stage {rows['stage'].iloc[0]} tell the patients of"
-        f" {rows['cohort'].iloc[0]} apart better than chance (the whole 95 % interval of the AUC lies above 0.5)."
-    ]
-    best = results.best_model()
-    if best is not None:
-        lowest, highest = number(rows["roc_auc"].min()), number(rows["roc_auc"].max())
-        sentences.append(
-            f"AUC by patient runs from {lowest} to {highest}. Highest: {results.display_name(best['pipeline'])},"
-            f" {with_interval(best, 'roc_auc')}, accuracy {with_interval(best, 'accuracy')}, on"
-            f" {count(best['n'], 'test patient')}."
-        )
-    return sentences
-
-
-def attention_sentences(results: RunResults) -> list[str]:
-    """Count the verdicts on the models of the last stage."""
-    if not results.run["stages"]:
-        return [NO_MODEL]
-    verdicts = last_stage(results.verdicts)
-    by_verdict = Counter(verdicts["verdict"])
-    counted = [
-        f"{by_verdict[CONCLUSIONS[key]]} {phrase}"
-        for key, phrase in CONCLUSION_PHRASES.items()
-        if by_verdict[CONCLUSIONS[key]]
-    ]
-    sentences = [
-        f"Of {count(len(verdicts), 'model')} of stage {verdicts['stage'].iloc[0]}, {listed(counted)}. A verdict"
-        " rests on which part of the slice the predictions follow, and on the maps."
-    ]
-    overall = last_stage(results.saliency[results.saliency["outcome"] == "all"])
-    empty, total = int(overall["n_empty"].sum()), int(overall["n"].sum())
-    if empty:
-        sentences.append(f"{empty} of {total} maps are zero everywhere and were not measured.")
-    return sentences

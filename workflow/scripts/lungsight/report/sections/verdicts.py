@@ -10,20 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
-from lungsight.audit.verdict import CONCLUSIONS
 from lungsight.report.charts import AUC_LIMITS, BLUE, GREEN, GREY, GRID, ORANGE, STYLE, as_svg, prepare_panel
 from lungsight.report.components import Cell, PageTable, audit_estimate, model_cells
 from lungsight.report.headings import MODEL
 from lungsight.report.results import RunResults
+from lungsight.report.words import PAGE_WORDS, verdict_in_words
 
-# Verdict in the words of verdicts.tsv → its colour.
-TONES = {
-    CONCLUSIONS["lung"]: "good",
-    CONCLUSIONS["chance"]: "warn",
-    CONCLUSIONS["elsewhere"]: "bad",
-    CONCLUSIONS["unknown"]: "warn",
-    CONCLUSIONS["withheld"]: "warn",
-}
 # Numbers that the rules look at.
 EVIDENCE = {
     "auc": ("AUC", "by patient, slices as they are"),
@@ -63,8 +55,7 @@ def section(results: RunResults) -> dict[str, Any]:
 
 def verdict_cell(row: pd.Series) -> Cell:
     """Show the verdict in its words and colour. row: of report/verdicts.tsv."""
-    words = row["verdict"]
-    return Cell(words[0].upper() + words[1:], tone=TONES[words])
+    return Cell(verdict_in_words(row["verdict"]), tone=PAGE_WORDS[row["verdict"]].tone)
 
 
 def verdict_table(results: RunResults) -> PageTable:
