@@ -1,0 +1,287 @@
+"""Ask what each part of a training recipe costs or brings, on the real pictures of a trial's run.
+
+python benchmarks/training_recipes.py results/real-trial --config config/real-trial.yaml results/real-trial-data.yaml
+    --out FILE.tsv [--size 64] [--seeds 1 2 3] [--recipes modern plain …] [--pipeline whole-resnet50-scratch]
+
+The run must have its splits and cached images; it needs no model. Every recipe of a stage is trained on the same
+splits, for the same epochs, from the same seeds. Stage 1 is measured on the test slices of its own cohort and, unseen,
+on those of the target cohort. A recipe of stage 2 starts from the stage 1 that the recipe `modern` has with the same
+seed, and is measured on the test slices of the target cohort. FILE.tsv gets a row for each training, and what is in
+it is not trained again. At the end comes a table of means over the seeds.
+
+keras  the peer: keras.Model.fit, keras.optimizers.Adam at 3e-4, keras.layers.RandomFlip and RandomRotation (± 10°)
+plain  the same recipe by lungsight's training loop
+others `modern` or `plain` with the change that the name says
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import yaml
+from sklearn.metrics import roc_auc_score
+from snakemake.utils import update_config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from lungsight.config import cohorts_with_role, presets_of
+from lungsight.config_check import complete_config
+from lungsight.tables import read_table
+from lungsight.training import backbones
+from lungsight.training.backbones import Backbone
+from lungsight.training.device import prepare_device
+from lungsight.training.fit import LabelledImages, fit
+from lungsight.training.image_cache import CachedImages, resize_image
+from lungsight.training.network import build_classifier, logits_of, make_inference, precision, run_in_batches
+from lungsight.training.pipelines import Pipeline
+from lungsight.training.stage_training import in_float32, objective_of, plan_of
+
+MODERN = {key: value for key, value in presets_of("training")["modern"].items() if key != "learning_rate"}
+FULL_BRIGHTNESS = [1.0, 1.0]
+# Plain Adam: no smoothing, decay, schedule or warm-up; flips and ± 10°, brightness as it is.
+PLAIN: dict[str, Any] = {
+    **{"head": "linear", "loss": "binary_crossentropy", "label_smoothing": 0, "weight_decay": 0},
+    **{"learning_rate": 3e-4, "learning_rate_schedule": "constant", "warmup_epochs": 0, "early_stopping": None},
+    **{"batch_norm_frozen": False, "brightness": FULL_BRIGHTNESS},
+}
+# The preset as it was when its training was first compared with plain Keras.
+OLD: dict[str, Any] = {
+    **{"head": "linear", "loss": "class_weighted", "label_smoothing": 0.1, "weight_decay": 0.01},
+    **{"learning_rate_schedule": "cosine", "warmup_epochs": 2, "early_stopping": 10, "batch_norm_frozen": True},
+    "brightness": [0.2, 1.0],
+}
+RATES_OF_OLD = {1: 1e-4, 2: 3e-5}
+CHANGES: dict[str, dict[str, Any]] = {
+    "rate 3e-4": {"learning_rate": 3e-4},
+    "rate 1e-3": {"learning_rate": 1e-3},
+    "constant rate": {"learning_rate_schedule": "constant", "warmup_epochs": 0},
+    "no smoothing": {"label_smoothing": 0},
+    "no decay": {"weight_decay": 0},
+    "full brightness": {"brightness": FULL_BRIGHTNESS},
+    "slight brightness": {"brightness": [0.8, 1.2]},
+    "moving statistics": {"batch_norm_frozen": False},
+    "plain loss": {"loss": "binary_crossentropy"},
+}
+# Without a parent, batch normalisation has nothing to freeze.
+ONLY_IN_STAGE_2 = {"moving statistics"}
+
+
+def recipes_of(stage: int) -> dict[str, dict[str, Any]]:
+    """Name → the settings of training of each recipe, in the order in which they are trained."""
+    old = OLD | {"learning_rate": RATES_OF_OLD[stage]}
+    modern = MODERN | {"learning_rate": presets_of("training")["modern"]["learning_rate"][f"stage{stage}"]}
+    recipes = {"plain": PLAIN, "modern": modern, "old": old}
+    for name, change in CHANGES.items():
+        if stage == 2 or name not in ONLY_IN_STAGE_2:
+            recipes[f"old, {name}"] = old | change
+    return recipes | {"plain, smoothing 0.1": PLAIN | {"label_smoothing": 0.1}, "keras": {}}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The images of a cohort with their split.
+
+    Attributes
+    ----------
+    pixels
+        (n, size, size) uint8.
+    table
+        The split table: slice, patient, label, split; its rows are those of `pixels`.
+    labels
+        (n,) int, 1 for the positive class.
+    """
+
+    pixels: np.ndarray
+    table: pd.DataFrame
+    labels: np.ndarray
+
+    @classmethod
+    def read(cls, run: Path, cohort: str, framework: str, positive: str, size: int) -> "Pictures":
+        """Read the images that a run has cached, at a smaller size where one is asked for."""
+        folder = run / "training/images" / cohort
+        cached = CachedImages.open(folder / f"{framework}.npy", folder / "index.tsv")
+        table = read_table(run / f"splits/{cohort}/{framework}.tsv", "split").reset_index(drop=True)
+        pixels = cached.pixels[cached.rows_of(table["slice"])]
+        smaller = pixels if size == cached.size else np.stack([resize_image(image, size) for image in pixels])
+        return cls(smaller, table, (table["label"] == positive).to_numpy().astype(int))
+
+    def rows(self, subset: str) -> np.ndarray:
+        """List the rows of a subset."""
+        return np.flatnonzero(self.table["split"] == subset)
+
+    def subset(self, subset: str) -> LabelledImages:
+        """Return the images of a subset."""
+        rows = self.rows(subset)
+        return LabelledImages(self.pixels, rows, self.labels[rows])
+
+    def auc(self, predict: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> dict[str, float]:
+        """Measure the AUC on the test slices, by slice and by patient (mean of logits)."""
+        rows = self.rows("test")
+        table = pd.DataFrame({"patient": self.table["patient"].to_numpy()[rows], "label": self.labels[rows]})
+        table["logit"] = predict(self.pixels, rows)[:, 0].astype(float)
+        patients = table.groupby(["patient", "label"], as_index=False)["logit"].mean()
+        return {
+            "auc": float(roc_auc_score(table["label"], table["logit"])),
+            "auc_patients": float(roc_auc_score(patients["label"], patients["logit"])),
+        }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all trainings share: the two cohorts, the backbone, and the config's training section."""
+
+    public: Pictures
+    target: Pictures
+    architecture: str
+    backbone: Backbone
+    training: dict[str, Any]
+    size: int
+
+    def settings(self, stage: int, recipe: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of a training: the config's, with what the recipe changes."""
+        own = {key: value for key, value in recipe.items() if key != "brightness"}
+        brightness = recipe.get("brightness", self.training["augmentation"]["brightness"])
+        return (
+            self.training
+            | own
+            | {
+                "image_size": self.size,
+                "epochs": self.training["epochs"][f"stage{stage}"],
+                "augmentation": self.training["augmentation"] | {"brightness": brightness},
+            }
+        )
+
+    def network(self, settings: dict[str, Any], weights: list[np.ndarray] | None) -> keras.Model:
+        """Build the network, from these weights or from nothing."""
+        with precision(settings["precision"]):
+            model = build_classifier(self.backbone, settings)
+        if weights is not None:
+            model.set_weights(weights)
+        return model
+
+    def train(self, stage: int, recipe: str, seed: int, parent: list[np.ndarray] | None) -> keras.Model:
+        """Train one stage by a recipe; returns the network."""
+        keras.utils.set_random_seed(seed)
+        pictures = self.public if stage == 1 else self.target
+        settings = self.settings(stage, recipes_of(stage)[recipe] or PLAIN)
+        model = self.network(settings, parent)
+        if recipe == "keras":
+            train_by_keras(model, self.backbone, pictures, settings)
+        else:
+            plan = plan_of(settings, stage, seed, fine_tunes=parent is not None)
+            training = pictures.subset("train")
+            fit(
+                logits_of(model),
+                self.backbone,
+                objective_of(settings, training),
+                training,
+                pictures.subset("val"),
+                plan,
+            )
+        return in_float32(model, self.backbone, settings)
+
+    def measure(self, model: keras.Model) -> dict[str, float]:
+        """Measure a network on the test slices of both cohorts."""
+        infer = make_inference(logits_of(model), self.backbone)
+
+        def predict(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            return run_in_batches(infer, pixels, rows)
+
+        found = {"public": self.public.auc(predict), "target": self.target.auc(predict)}
+        return {f"{cohort}_{name}": value for cohort, values in found.items() for name, value in values.items()}
+
+
+def train_by_keras(model: keras.Model, backbone: Backbone, pictures: Pictures, settings: dict[str, Any]) -> None:
+    """Train by keras.Model.fit, on the images that `fit` would train on."""
+    moved = keras.Sequential([
+        keras.layers.RandomFlip("horizontal_and_vertical"),
+        keras.layers.RandomRotation(10 / 360, fill_mode="nearest"),
+    ])  # fmt: skip
+    inputs = keras.Input((*pictures.pixels.shape[1:], 1))
+    preprocessed = backbone.preprocess(keras.ops.repeat(moved(inputs), 3, axis=-1))
+    whole = keras.Model(inputs, model(preprocessed))
+    whole.compile(keras.optimizers.Adam(settings["learning_rate"]), "binary_crossentropy")
+    rows = pictures.rows("train")
+    images = pictures.pixels[rows][..., None].astype(np.float32)
+    whole.fit(images, pictures.labels[rows], settings["batch_size"], settings["epochs"], verbose=0)
+
+
+def run_all(bench: Bench, seeds: list[int], chosen: list[str], out: Path) -> pd.DataFrame:
+    """Train what the table lacks, a row after each; returns the table."""
+    rows = pd.read_csv(out, sep="\t").to_dict("records") if out.is_file() else []
+    done = {(row["stage"], row["recipe"], row["seed"]) for row in rows}
+    for seed in seeds:
+        parents: dict[int, list[np.ndarray] | None] = {1: None}
+        for stage in (1, 2):
+            for recipe in recipes_of(stage):
+                if (chosen and recipe not in chosen) or (stage, recipe, seed) in done:
+                    continue
+                if stage == 2 and 2 not in parents:
+                    parents[2] = parent_of(bench, seed, out)
+                model = bench.train(stage, recipe, seed, parents[stage])
+                rows.append({"stage": stage, "recipe": recipe, "seed": seed, **bench.measure(model)})
+                if stage == 1 and recipe == "modern":
+                    model.save_weights(parent_file(out, seed))
+                print(rows[-1], flush=True)
+                pd.DataFrame(rows).to_csv(out, sep="\t", index=False)
+    return pd.DataFrame(rows)
+
+
+def parent_file(out: Path, seed: int) -> Path:
+    """Say where the stage 1 of `modern` is kept for the recipes of stage 2."""
+    return out.with_name(f"{out.stem}-{seed}.weights.h5")
+
+
+def parent_of(bench: Bench, seed: int, out: Path) -> list[np.ndarray]:
+    """Return the weights that stage 2 starts from; trains them where they are not kept."""
+    if parent_file(out, seed).is_file():
+        settings = bench.settings(1, recipes_of(1)["modern"])
+        model = in_float32(bench.network(settings, None), bench.backbone, settings)
+        model.load_weights(parent_file(out, seed))
+    else:
+        model = bench.train(1, "modern", seed, None)
+        model.save_weights(parent_file(out, seed))
+    return model.get_weights()
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Average over the seeds."""
+    measured = table.columns.drop(["stage", "recipe", "seed"])
+    grouped = table.groupby(["stage", "recipe"], sort=False)
+    return grouped[list(measured)].mean().join(grouped["seed"].size().rename("seeds"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--config", type=Path, nargs="+", required=True, help="as given to --configfile")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pipeline", type=Pipeline.parse, default=Pipeline.parse("whole-resnet50-scratch"))
+    parser.add_argument("--size", type=int, default=64, help="rows and columns of the images")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--recipes", nargs="+", default=[], help="these alone")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    written: dict[str, Any] = {}
+    for path in args.config:
+        update_config(written, yaml.safe_load(path.read_text(encoding="utf-8")))
+    config = complete_config(written)
+    positive = next(iter(config["labels"]))
+    prepare_device(args.threads, args.seeds[0])
+    public, target = (
+        Pictures.read(args.run, cohorts_with_role(config, role)[0], args.pipeline.input_view, positive, args.size)
+        for role in ("public", "target")
+    )
+    name = args.pipeline.architecture
+    bench = Bench(public, target, name, backbones.load(name), config["training"], args.size)
+    print(summary(run_all(bench, args.seeds, args.recipes, args.out)).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()
