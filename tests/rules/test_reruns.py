@@ -357,6 +357,11 @@ EDITS = {
         {"class_tables": 1},
         DEAR | {"evaluate_model", "performance_differences", "evaluate_subgroups", "write_report"},
     ),
+    "slices made alike": (
+        setting(intake={"harmonise": {"noise": True}}),
+        {"convert": 4, "measure_forensics": 4, "image_cache": 2},
+        {"convert_annotated", "nnunet_prepare", "nnunet_train"},
+    ),
     "the distance of near duplicates": (setting(intake={"duplicate_distance": 3}), {"find_duplicates": 1}, DEAR),
 }
 

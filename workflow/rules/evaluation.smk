@@ -165,7 +165,7 @@ rule evaluate_subgroups:
     input:
         predictions=predictions_of_models(stages_of(config)),
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=labelled_cohorts(), table=["cases", "slices"]),
-        people=expand(f"{COHORT}/people.tsv", cohort=cohorts_with_people()),
+        people=expand(f"{COHORT}/people.tsv", cohort=RUN["people"]),
     output:
         report(
             f"{RESULTS}/report/subgroups.tsv",

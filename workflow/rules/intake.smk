@@ -4,8 +4,9 @@ from lungsight.intake.file_names import is_leftover
 from lungsight.intake.shards import threads_for
 from lungsight.run_description import describe_intake
 
-# Settings that decide how every scan is converted, and those that decide how contours are.
-CONVERSION = ("window", "png_size", "burned_in", "nifti_values", "plausibility", "series", "harmonise")
+# Settings that decide how every scan is converted, how its 8-bit slices are, and how contours are.
+CONVERSION = ("window", "png_size", "burned_in", "nifti_values", "plausibility", "series")
+OF_SLICES = ("harmonise",)
 CONTOURS = ("roi_names", "tumour_in_lung")
 
 

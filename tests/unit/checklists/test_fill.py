@@ -4,6 +4,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lungsight.checklists.evidence import Evidence
@@ -153,7 +154,7 @@ def test_the_risk_page_shows_every_rule_and_cohort(evidence: Evidence) -> None:
 def test_performance_is_there_without_subgroups(rows: list[ChecklistsRow]) -> None:
     row = row_of(rows, "CLAIM 2024", "37")
     assert row["state"] == VALUE and row["answer"].startswith(row_of(rows, "CLAIM 2024", "32")["answer"])
-    assert row["answer"].endswith("No subgroups: test patients differ in neither source, scanner, kernel nor contrast.")
+    assert row["answer"].endswith("differ in neither source, scanner, kernel, contrast, age nor sex.")
 
 
 def test_heads_of_several_machines_are_named(evidence: Evidence) -> None:
@@ -166,6 +167,13 @@ def test_heads_of_several_machines_are_named(evidence: Evidence) -> None:
     assert row["state"] == VALUE and "three machines of 77 random neurons" in row["answer"]
 
 
+def test_ensembles_are_named(evidence: Evidence) -> None:
+    table = pd.DataFrame({"ensemble": ["both"] * 2, "stage": [2, 2], "members": ["a b"] * 2, "note": [""] * 2})
+    written = replace(evidence, results=replace(evidence.results, ensembles=table))
+    row = row_of(fill(CHECKLISTS, written), "CLAIM 2024", "27")
+    assert row["answer"] == "ensemble both, stage 2: mean of the logits of a and b; weights by validation alone."
+
+
 def test_what_files_answer_in_part_waits_for_a_person(rows: list[ChecklistsRow]) -> None:
     for checklist, item, key in (
         ("TRIPOD+AI 2024", "12e", "utility"),
@@ -175,7 +183,7 @@ def test_what_files_answer_in_part_waits_for_a_person(rows: list[ChecklistsRow])
     ):
         row = row_of(rows, checklist, item)
         assert row["state"] == "partly" and row["answer"].endswith(f"Not said: {key}."), (checklist, item)
-    for word in ("AUC", "calibration error", "Brier score", "Net benefit was not measured."):
+    for word in ("AUC", "calibration error", "Brier score", "Net benefit (decision_curves.tsv): "):
         assert word in row_of(rows, "TRIPOD+AI 2024", "12e")["answer"]
     assert "The network gives each slice the probability of Covid-19" in row_of(rows, "TRIPOD+AI 2024", "12g")["answer"]
 

@@ -296,7 +296,7 @@ def test_a_column_that_seems_misspelt_is_refused(cohort, column, known):
     "column",
     [
         *(
-            "age",
+            "page",
             "date",
             "Label ",
             "site",

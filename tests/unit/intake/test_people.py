@@ -24,7 +24,7 @@ def test_age_of_a_table(years: str, band: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("age", "band"),
-    [("057Y", "40 to 59"), ("011M", "under 18"), ("240M", "18 to 39"), ("010D", "under 18"), ("", ""), ("57", "")],
+    [("057Y", "40 to 59"), ("011M", "under 18"), ("240M", "18 to 39"), ("010D", "under 18"), ("000Y", ""), ("", "")],
 )
 def test_age_of_a_header(age: str, band: str) -> None:
     assert band_of_header(age) == band

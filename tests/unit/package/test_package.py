@@ -115,6 +115,8 @@ def test_half_a_run_is_refused_with_what_is_missing(results, settings, metadata)
     [
         "report/patients.tsv",
         "report/metrics (copy).tsv",
+        "report/lungs.tsv",
+        "cohorts/open/people.tsv",
         "report/._metrics.tsv",
         "splits/clinic/._whole.tsv",
         "models/whole-small_cnn-scratch/stage1/predictions/earlier.tsv",

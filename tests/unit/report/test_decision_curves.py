@@ -6,7 +6,8 @@ import pytest
 
 from lungsight.evaluation.decision_curves import THRESHOLDS, decision_rows
 from lungsight.report.results import RunResults
-from lungsight.report.sections.decision_curves import in_words, section
+from lungsight.report.sections.decision_curves import section
+from lungsight.report.words import use_in_words
 from tests.factories.evaluation import made_prediction_table
 from tests.factories.tables import POSITIVE
 
@@ -22,11 +23,11 @@ from tests.factories.tables import POSITIVE
 )
 def test_where_a_model_is_of_use(useful: list[float], words: str) -> None:
     gain = [0.1 if threshold in useful else -0.1 for threshold in THRESHOLDS]
-    assert in_words(pd.DataFrame({"threshold": THRESHOLDS, "gain_lo": gain})) == words
+    assert use_in_words(pd.DataFrame({"threshold": THRESHOLDS, "gain_lo": gain})) == words
 
 
 def test_without_intervals_nothing_is_claimed() -> None:
-    assert in_words(pd.DataFrame({"threshold": [0.1], "gain_lo": [np.nan]})) == "no interval could be computed"
+    assert use_in_words(pd.DataFrame({"threshold": [0.1], "gain_lo": [np.nan]})) == "no interval could be computed"
 
 
 def test_a_panel_for_each_model(tmp_path) -> None:

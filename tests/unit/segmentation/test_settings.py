@@ -26,6 +26,14 @@ def test_a_row_that_nobody_segments_is_refused() -> None:
     check_own_masks(made_config("own"), {"clinic": [row(1, "a.nii"), row(3, skip="left out")]})
 
 
+def test_own_masks_are_not_measured_in_place_of_the_network() -> None:
+    config = made_config("classical")
+    config["cohorts"]["clinic"]["role"] = "segmentation"
+    with pytest.raises(UserError, match=r"cohorts\.clinic: its contours measure how well"):
+        check_own_masks(config, {"clinic": [row(1), row(2, "a.nii")]})
+    check_own_masks(config, {"clinic": [row(1), row(2, "a.nii", skip="left out")]})
+
+
 @pytest.mark.parametrize(("method", "origin"), [("own", "own"), ("classical", "classical"), ("nnunet", "trained")])
 def test_origin_of_masks(method: str, origin: str) -> None:
     assert mask_origin(made_config(method)) == origin

@@ -81,7 +81,7 @@ def digest_of_shard(wildcards):
 def conversion_settings(wildcards, names=()):
     """What the config says of the conversion of a cohort. names: of the keys of intake, where not the usual ones."""
     cohort = config["cohorts"][wildcards.cohort]
-    names = names or ((*CONVERSION, *CONTOURS) if cohort["role"] == "segmentation" else CONVERSION)
+    names = names or (*CONVERSION, *(CONTOURS if cohort["role"] == "segmentation" else OF_SLICES))
     settings = {
         "format": cohort["format"],
         "min_slices": cohort.get("min_slices", config["min_slices"]),
@@ -105,15 +105,6 @@ def digest_of_rows(wildcards):
 def digest_of_people(wildcards):
     """Digest of the age bands and sexes that a cohort's table gives, in any order."""
     return digest(sorted((row.path, row.age, row.sex) for row in ROWS[wildcards.cohort]))
-
-
-def cohorts_with_people():
-    """Names of the labelled cohorts whose tables or headers may tell age or sex."""
-    return [
-        name
-        for name in labelled_cohorts()
-        if config["cohorts"][name]["format"] == "dicom" or any(row.age or row.sex for row in ROWS[name])
-    ]
 
 
 def gathering_settings(wildcards):

@@ -80,6 +80,8 @@ class RunDescription(TypedDict):
         "trained", "given", "classical" or "own".
     own_lungs
         Cohorts whose tables name lung masks.
+    people
+        Labelled cohorts whose tables or headers may tell age or sex.
     pipelines
         Input view, architecture and weights of each, in the config's order.
     systems
@@ -105,6 +107,7 @@ class RunDescription(TypedDict):
     has_masks: bool
     mask_origin: str
     own_lungs: list[str]
+    people: list[str]
     pipelines: list[list[str]]
     systems: dict[str, PublishedModelDescription]
     stages: list[int]
@@ -149,6 +152,7 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         has_masks=has_masks,
         mask_origin=origin,
         own_lungs=cohorts_with_lungs(rows or {}),
+        people=_cohorts_with_people(config, rows or {}),
         pipelines=[list(pipeline) for pipeline in pipelines_of(config)],
         systems={
             name: describe_published_model(name, len(config["labels"])) for name in config["pipelines"]["systems"]
@@ -168,6 +172,14 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         leakage_pipelines=[pipeline.name for pipeline in leakage_pipelines(config)],
         ensembles=list(config["pipelines"]["ensembles"]),
     )
+
+
+def _cohorts_with_people(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]]) -> list[str]:
+    return [
+        name
+        for name in cohorts_with_role(config, *LABELLED_ROLES)
+        if config["cohorts"][name]["format"] == "dicom" or any(row.age or row.sex for row in rows.get(name, ()))
+    ]
 
 
 def _describe_cohort(name: str, cohort: dict[str, Any]) -> CohortDescription:

@@ -160,7 +160,7 @@ def _scores_of(test: pd.DataFrame, probability: np.ndarray, fitted: np.ndarray, 
     if len(labels) == 2:
         return scores_of_first(test, probability[:, 1], labels[0])
     logarithms = np.log(np.maximum(probability, np.finfo(float).tiny))
-    return scores_of_pairs(test, logarithms, [labels[place] for place in np.unique(fitted)])
+    return scores_of_pairs(test, logarithms, [labels[int(place)] for place in np.unique(fitted)])
 
 
 def _why_not(features: np.ndarray, truth: np.ndarray) -> str:

@@ -135,7 +135,8 @@ def scores_of_interventions(
     if swaps is None:
         names = [UNMODIFIED, *INTERVENTIONS]
         margins = {name: table[name].to_numpy(np.float64) for name in names}
-        return {name: scores_of_first(table, expit(values), positive) for name, values in margins.items()}, margins
+        probabilities: dict[str, np.ndarray] = {name: expit(values) for name, values in margins.items()}
+        return {name: scores_of_first(table, values, positive) for name, values in probabilities.items()}, margins
     slices, logits, labels = logits_by_class(table)
     predicted = decide(logits[UNMODIFIED])
     scores = {

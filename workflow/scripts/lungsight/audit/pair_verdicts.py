@@ -1,6 +1,7 @@
 """Judge how a model tells each pair of classes apart, where there are more than two: report/pairs.tsv."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,9 @@ MEASURED = {"auc": UNMODIFIED, "background": f"{BACKGROUND_ONLY}_mean", "swap": 
 NOT_USED = Estimate()  # maps are of the whole model
 
 
-def pair_rows(model: Model, logits: pd.DataFrame, swaps: pd.DataFrame, resamples: int, seed: int) -> Iterator[dict]:
+def pair_rows(
+    model: Model, logits: pd.DataFrame, swaps: pd.DataFrame, resamples: int, seed: int
+) -> Iterator[dict[str, Any]]:
     """Make the rows of report/pairs.tsv of one model: a row for each pair of classes that have audited slices.
 
     Parameters
@@ -52,9 +55,10 @@ def _estimate(scores: PairScores, place: int, resamples: int, seed: int, level: 
     return Estimate(value, *interval)
 
 
-def _row(model: Model, pair: tuple[str, str], estimates: dict[str, Estimate], patients: int) -> dict:
+def _row(model: Model, pair: tuple[str, str], estimates: dict[str, Estimate], patients: int) -> dict[str, Any]:
     input_view = Pipeline.parse(model[0]).input_view
-    verdict = decide(Evidence(input_view, patients, **estimates, enrichment=NOT_USED, similarity=NOT_USED))
+    auc, background, swap = (estimates[key] for key in MEASURED)
+    verdict = decide(Evidence(input_view, patients, auc, background, swap, enrichment=NOT_USED, similarity=NOT_USED))
     numbers = {
         f"{key}{end}": value
         for key, estimate in estimates.items()

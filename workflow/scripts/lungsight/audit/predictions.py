@@ -45,8 +45,9 @@ class Predictions(NamedTuple):
             signs = np.where(numbers == 1, 1.0, -1.0)
             return np.maximum(self.cams[:, 0] * signs[:, None, None], 0)
         # The gradient of the margin is that of the logit minus the others', weighted by the softmax among them.
-        own = numbers[:, None] == np.arange(outputs)
-        shares = own - softmax(np.where(own, -np.inf, self.logits), axis=1)
+        own = np.eye(outputs, dtype=bool)[numbers]
+        others: np.ndarray = softmax(np.where(own, -np.inf, self.logits), axis=1)
+        shares = own - others
         return np.maximum(np.einsum("nk,nkhw->nhw", shares, self.cams), 0)
 
 

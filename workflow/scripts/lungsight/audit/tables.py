@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -185,7 +185,7 @@ def read_verdicts(results: Path, run: RunDescription, audit: pd.DataFrame) -> pd
     return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs)
 
 
-def read_pairs(results: Path, run: RunDescription) -> list[dict]:
+def read_pairs(results: Path, run: RunDescription) -> list[dict[str, Any]]:
     """Make report/pairs.tsv from what every model predicts for changed slices. Arguments: `read_audit`'s."""
     return [
         row

@@ -18,6 +18,8 @@ from lungsight.intake.cohort_summary import acquisition_summary, cohort_counts, 
 from lungsight.intake.counts import normalise_reason
 from lungsight.qc.rules import in_brief
 from lungsight.report.components import Row
+from lungsight.report.results import last_stage, model_of
+from lungsight.report.words import use_in_words
 from lungsight.splits.composition import single_class_sources, subset_counts
 from lungsight.subsets import SUBSETS
 from lungsight.wording import MISSING, count, interval, listed, number, tally, with_interval
@@ -339,7 +341,7 @@ def specification(evidence: Evidence) -> Answer | None:
 
 
 def joined_machines(evidence: Evidence) -> Answer | None:
-    """Say how models whose head joins several machines do so."""
+    """Say how models whose head joins several machines do so, and how ensembles join models."""
     joining = "extreme_learning_machines"
     parts = []
     for model, provenance in evidence.results.provenance.items():
@@ -347,7 +349,14 @@ def joined_machines(evidence: Evidence) -> Answer | None:
         if settings["head"] == joining:
             what = f"three machines of {settings['head_units']} random neurons; the median of their margins decides"
             parts.append((evidence.results.model_name(model), what, (settings["head_units"],)))
-    return _grouped(parts)
+    return _grouped(parts + list(_ensembles(evidence.results.ensembles)))
+
+
+def _ensembles(table: pd.DataFrame) -> Iterator[tuple[str, str, tuple[object, ...]]]:
+    columns = ["ensemble", "stage", "members", "note"]
+    for name, stage, members, note in [] if table.empty else table[columns].drop_duplicates().itertuples(index=False):
+        weights = note or "weights by validation alone"
+        yield f"ensemble {name}, stage {stage}", f"mean of the logits of {listed(members.split())}; {weights}", ()
 
 
 def packages(evidence: Evidence) -> Answer | None:
@@ -498,7 +507,7 @@ def uncertainty(evidence: Evidence) -> Answer | None:
 
 
 def measures(evidence: Evidence) -> Answer | None:
-    """Give AUC, calibration error and Brier score by patient, and say that no measure of use is among them."""
+    """Give AUC, calibration error and Brier score by patient, and at which thresholds the net benefit shows use."""
     named = _joined(
         [
             (
@@ -509,7 +518,17 @@ def measures(evidence: Evidence) -> Answer | None:
             for name, row in _model_rows(evidence)
         ]
     )
-    return named and Answer(f"{named.text} Net benefit was not measured.", named.read)
+    return named and Answer(f"{named.text} Net benefit (decision_curves.tsv): {_use(evidence)}.", named.read)
+
+
+def _use(evidence: Evidence) -> str:
+    results = evidence.results
+    curves = last_stage(results.on_training_cohort(results.evaluation["decision_curves"]))
+    said = [
+        f"{results.model_name(model_of(curve.iloc[0]))} {use_in_words(curve)}"
+        for _, curve in curves.groupby(["pipeline", "stage"], sort=False)
+    ]
+    return "; ".join(said)
 
 
 def external(evidence: Evidence) -> Answer | None:
@@ -616,7 +635,9 @@ def performance_in_groups(evidence: Evidence) -> Answer | None:
     if overall is None:
         return None
     more = (
-        groups.text if groups else "No subgroups: test patients differ in neither source, scanner, kernel nor contrast."
+        groups.text
+        if groups
+        else "No subgroups: test patients differ in neither source, scanner, kernel, contrast, age nor sex."
     )
     return Answer(f"{overall.text} {more}", overall.read)
 

@@ -39,8 +39,9 @@ class Layers:
 
 def save_layers(path: Path, layers: Layers) -> None:
     """Write layers into a file that needs no pickle to be read."""
+    arrays: dict[str, np.ndarray] = vars(layers) | {"slices": layers.slices.astype(np.str_)}
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **(vars(layers) | {"slices": layers.slices.astype(np.str_)}))
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
 def load_layers(path: Path) -> Layers:

@@ -39,7 +39,7 @@ def save_class_maps(path: Path, slices: pd.Series, maps: Mapping[str, np.ndarray
     """
     arrays = {"slices": np.array(slices, dtype=np.str_), "classes": np.array(list(maps), dtype=np.str_)}
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **arrays, maps=np.stack(list(maps.values())))
+        np.savez_compressed(temporary, allow_pickle=False, **arrays, maps=np.stack(list(maps.values())))
 
 
 def load_maps(path: Path, slices: pd.Series) -> np.ndarray:

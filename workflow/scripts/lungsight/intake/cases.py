@@ -53,7 +53,7 @@ class Intake:
     min_slices : int
         Series and volumes with fewer slices are refused.
     settings : dict
-        The config's `intake`.
+        The config's `intake`; `harmonise` only where 8-bit slices are written.
     key : bytes
         Of the pseudonyms.
     """
@@ -179,7 +179,8 @@ def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, 
     except Exception as error:
         keep_private(f"{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
         return result | {"reason": f"could not be read ({type(error).__name__})", **asdict(AcquisitionMetadata())}, []
-    slices = write_case(case, volume, masks, folders, washings_chosen(intake.settings["harmonise"]))
+    harmonise = washings_chosen(intake.settings["harmonise"]) if folders.png is not None else []
+    slices = write_case(case, volume, masks, folders, harmonise)
     reason = "; ".join(filter(None, [row.note, *volume.notes]))
     return result | {"n_slices": len(slices), "status": "ok", "reason": reason, **asdict(volume.acquisition)}, slices
 

@@ -26,6 +26,7 @@ from lungsight.raw_table import RawTable, is_formula, read_raw_table
 OPTIONAL = ("source", "mask", "lesion", "lungs", "split", "skip", "age", "sex")
 COLUMNS = ("patient", "path", "label", "note", *OPTIONAL)  # a note is written by a layout
 _ENDING = "(s|es|ed|ped|ted|ping|ting|ing|set|file|path)?"  # of a word that means the column: masks, skipped, splitting
+_SHORT = 3  # letters; of a name as short (age, sex) one letter more makes another word: page
 _NEAR = 0.8  # difflib's ratio from which a word is a misspelt one: soruce, lession
 SPLITS = ("", "train", "val", "test")
 LESION_LEFT_OUT = "its lesion mask is left out"  # begins the note of a case whose lesion mask cannot be used
@@ -291,7 +292,8 @@ def _misspelt_columns(header: list[str]) -> list[str]:
         absent = [known for known in OPTIONAL if known not in header]
         letters = re.sub(r"[\W_]+", "", column)
         near = [known for known in absent if re.fullmatch(f"{known}{_ENDING}", letters)]
-        near += difflib.get_close_matches(letters, absent, n=1, cutoff=_NEAR)
+        longer = [known for known in absent if len(known) > _SHORT]
+        near += difflib.get_close_matches(letters, longer, n=1, cutoff=_NEAR)
         if column not in COLUMNS and near:
             wrong.append(f"the column {column[:40]!r} is not read; did you mean {near[0]}? Rename it in either case.")
     return wrong

@@ -35,8 +35,11 @@ def band_of(years: float) -> str:
 
 
 def band_of_header(age: str) -> str:
-    """Give the band of a PatientAge (0010,1010): 057Y, 011M; "" for anything else."""
-    found = _OF_HEADER.fullmatch(age.strip())
+    """Give the band of a PatientAge (0010,1010): 057Y, 011M; "" for anything else.
+
+    000Y is what some programs write where they removed an age; that of an infant is in days, weeks or months.
+    """
+    found = _OF_HEADER.fullmatch(age.strip()) if age.strip() != "000Y" else None
     years = int(found[1]) / _A_YEAR[found[2]] if found else OLDEST + 1
     return band_of(years) if years <= OLDEST else ""
 

@@ -9,7 +9,7 @@ Standard library and the run's description alone: the workflow asks for both whe
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from lungsight.layout import SANITY, SHORTCUTS
+from lungsight.layout import PEOPLE, SANITY, SHORTCUTS
 from lungsight.run_description import (
     RunDescription,
     cohorts_of,
@@ -35,6 +35,8 @@ PUBLISHED = (
     "leakage_inflation/*.tsv",
     "report/*.tsv",
 )
+# Tables of a report that not every run makes: one that the page does not ask for is of an earlier config.
+OF_SOME_RUNS = ("lungs", "ensembles", "class_curves", "renormalised", "pairs")
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 OWN_RULES = ("package", "write_package", "model_cards")
 PAGES = ("report/*.html",)  # they hold pictures of patients
@@ -58,15 +60,19 @@ def published_files(results: Path, run: RunDescription, images: bool) -> list[st
     for pattern in (*PUBLISHED, *(PAGES if images else ())):
         for filled in _filled(pattern, cohorts_of(run), models):
             found |= {path.relative_to(results).as_posix() for path in results.glob(filled) if path.is_file()}
-    return sorted(name for name in found if _is_of_a_run(PurePosixPath(name), cohorts_of(run)))
+    return sorted(name for name in found if _is_of_a_run(PurePosixPath(name), run))
 
 
-def _is_of_a_run(name: PurePosixPath, cohorts: Iterable[str]) -> bool:
+def _is_of_a_run(name: PurePosixPath, run: RunDescription) -> bool:
     """Tell what a run made from what a person, a system or an earlier config left beside it: it may name patients."""
     if name.name.startswith("."):
         return False
     if name.parent.name == "predictions":
-        return name.stem in cohorts
+        return name.stem in cohorts_of(run)
+    if name.name == PEOPLE:
+        return name.parent.name in run["people"]
+    if name.parent.name == "report" and name.stem in OF_SOME_RUNS:
+        return str(name) in page_inputs(run)
     if name.parent.name == "report" and name.suffix == ".tsv":
         return (SCHEMAS / f"{name.stem}.table.yaml").is_file()
     return True

@@ -58,7 +58,7 @@ def fit_class_calibration(predictions: pd.DataFrame, labels: Sequence[str], lear
     """
     patients = patient_level(predictions[predictions["split"] == "val"])
     n = len(patients)
-    fewest = int(patients["label"].value_counts().reindex(learned, fill_value=0).min())
+    fewest = int(patients["label"].value_counts().reindex(list(learned), fill_value=0).min())
     if fewest < MIN_PATIENTS:
         note = f"not calibrated: {n} validation patients, {fewest} of the rarest class; {MIN_PATIENTS} are needed"
         return ClassCalibration(None, n, note)

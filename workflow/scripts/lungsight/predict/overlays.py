@@ -42,14 +42,13 @@ def draw_pictures(
     cases
         The table `cases`. The patient's right is marked in scans; in pictures, the side is unknown.
     """
-    many = "explained" in slices
     scans = set(cases.loc[cases["kind"] != "image", "case"])
     folder.mkdir(parents=True, exist_ok=True)
     for row, place, raw_map in zip(rows_of(slices, DrawnSlice), images.rows_of(slices["slice"]), maps, strict=True):
         mask = np.asarray(masks.pixels[place]) > 0
         heat = upsample_bilinear(raw_map[None], mask.shape)[0]
         shown = f"p = {row['probability']:.2f}"
-        if many:
+        if "explained" in row and "explained_probability" in row:
             shown = f"map of {shortened(row['explained'])}, p = {row['explained_probability']:.2f}"
         title = f"slice {row['z_index']} · {shown}"
         detail = f"enrichment {number(row['enrichment'])} · lung mass {number(row['lung_mass'])}"

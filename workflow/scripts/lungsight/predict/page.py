@@ -137,7 +137,7 @@ def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict
 
 def _of_slice(row: NewSlicePredictionsRow) -> str:
     """Write the probability of a slice; with more than two classes that of the class that the map explains."""
-    if "explained" in row:
+    if "explained" in row and "explained_probability" in row:
         return f"{row['explained_probability']:.2f} for {row['explained']}"
     return f"{row['probability']:.2f}"
 

@@ -84,7 +84,7 @@ def heat_picture(raw: np.ndarray) -> str:
 def outline_path(mask: np.ndarray) -> str:
     """Draw around a mask (rows, columns): an SVG path whose unit is a pixel, with the image's corner at 0."""
     padded = np.pad(mask.astype(float), 1)
-    lines = contour_generator(z=padded).lines(0.5)
+    lines = map(np.asarray, contour_generator(z=padded).lines(0.5))
     # Column k of the padded mask has its centre at k − 0.5 of the image.
     return "".join("M" + "L".join(f"{x - 0.5:.1f} {y - 0.5:.1f}" for x, y in line[:-1]) + "Z" for line in lines)
 

@@ -56,7 +56,9 @@ def slope_chart(results: RunResults) -> str:
         axes.grid(axis="y", color=GRID, linewidth=0.6)
         ends = []
         for number, pipeline in enumerate(pipelines):
-            keys = [(pipeline, row.stage, row.cohort) for row in places.itertuples()]
+            keys: list[tuple[str, int, str]] = [
+                (pipeline, stage, cohort) for stage, cohort in zip(places["stage"], places["cohort"], strict=True)
+            ]
             rows = by_place.reindex(pd.MultiIndex.from_tuples(keys))
             _draw_line(axes, rows, number, len(pipelines))
             shown = rows["roc_auc"].dropna()

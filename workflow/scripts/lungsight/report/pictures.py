@@ -40,9 +40,10 @@ def as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
 
 def outcome_in_words(entry: dict[str, Any]) -> str:
     """Say what became of a slice. entry: of a picture in summary.json; of more than two classes it has `explained`."""
+    outcome: str = entry["outcome"]
     if "explained" in entry:
-        return f"predicted {'rightly' if entry['outcome'] == RIGHT else 'wrongly'}"
-    return OUTCOMES.get(entry["outcome"], entry["outcome"])
+        return f"predicted {'rightly' if outcome == RIGHT else 'wrongly'}"
+    return OUTCOMES.get(outcome, outcome)
 
 
 def shown_probability(entry: dict[str, Any]) -> tuple[float, str]:

@@ -1,6 +1,8 @@
-"""Verdicts as the pages say them. verdicts.tsv keeps its own words."""
+"""Verdicts and decision curves as the pages say them. verdicts.tsv keeps its own words."""
 
 from typing import NamedTuple
+
+import pandas as pd
 
 from lungsight.audit.verdict import CONCLUSIONS
 from lungsight.wording import listed
@@ -56,3 +58,19 @@ def verdicts_counted(verdicts: list[str]) -> str:
         if times := verdicts.count(words):
             counted.append(f"{times} {page.one if times == 1 else page.several}")
     return listed(counted)
+
+
+def use_in_words(curve: pd.DataFrame) -> str:
+    """Say at which thresholds the interval of the gain lies above 0. curve: one model's rows of decision_curves.tsv."""
+    better = curve[curve["gain_lo"] > 0]["threshold"]
+    if curve["gain_lo"].isna().all():
+        return "no interval could be computed"
+    if better.empty:
+        return "not shown to be of use at any threshold"
+    runs = (better.round(2).mul(20).round().diff() != 1).cumsum()
+    return f"of use from {listed([_from_to(run) for _, run in better.groupby(runs)])}"
+
+
+def _from_to(thresholds: pd.Series) -> str:
+    low, high = thresholds.iloc[0], thresholds.iloc[-1]
+    return f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"

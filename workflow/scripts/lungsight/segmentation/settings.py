@@ -45,8 +45,17 @@ def cohorts_with_lungs(rows: Mapping[str, Sequence[TableRow]]) -> list[str]:
 
 
 def check_own_masks(config: dict, rows: Mapping[str, Sequence[TableRow]]) -> None:
-    """Raise UserError if nothing segments (`segmentation.method: own`) and a row names no lung mask."""
+    """Raise UserError if nothing segments (`segmentation.method: own`) and a row names no lung mask.
+
+    Under the other methods, masks of a cohort with contours measure the segmentation; none may be the user's there.
+    """
     if config["segmentation"]["method"] != OWN:
+        measured = [name for name in cohorts_with_lungs(rows) if config["cohorts"][name]["role"] == "segmentation"]
+        if measured:
+            raise UserError(
+                f"cohorts.{measured[0]}: its contours measure how well lungs are segmented, and its table names lung"
+                " masks of your own (column lungs), which would be measured instead. Leave the column empty there."
+            )
         return
     without = {name: [row.row for row in table if not row.lungs and not row.skip] for name, table in rows.items()}
     listed = [f"{name} (row {_shown(numbers)})" for name, numbers in without.items() if numbers]

@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from lungsight.evaluation.class_curves import RELIABILITY, ROC
 from lungsight.report.charts import GREY, STYLE, as_svg, class_colours
@@ -75,7 +76,7 @@ def class_chart(results: RunResults, curve: str) -> str:
             line[0].set_ylabel(AXES[curve][1], fontsize=8)
         for axes in grid[-1]:
             axes.set_xlabel(AXES[curve][0], fontsize=8)
-        handles = [matplotlib.lines.Line2D([], [], color=colour) for colour in colours.values()]
+        handles = [Line2D([], [], color=colour) for colour in colours.values()]
         grid[0][-1].legend(
             handles, list(_legend(labels)), loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8
         )

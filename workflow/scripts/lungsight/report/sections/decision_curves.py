@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lungsight.report.charts import BLUE, GREY, ORANGE, STYLE, as_svg
 from lungsight.report.results import RunResults, model_of
-from lungsight.wording import listed
+from lungsight.report.words import use_in_words
 
 LOWEST = -0.1  # of the chart, as a share of its height: below, all curves are of no use
 
@@ -21,24 +21,8 @@ def section(results: RunResults) -> dict[str, Any] | None:
     if table.empty:
         return None
     curves = [curve for _, curve in table.groupby(["pipeline", "stage"], sort=False)]
-    useful = [f"{results.model_name(model_of(curve.iloc[0]))}: {in_words(curve)}" for curve in curves]
+    useful = [f"{results.model_name(model_of(curve.iloc[0]))}: {use_in_words(curve)}" for curve in curves]
     return {"curves": Markup(decision_charts(results, table)), "useful": useful}
-
-
-def in_words(curve: pd.DataFrame) -> str:
-    """Say at which thresholds the interval of the gain lies above 0."""
-    better = curve[curve["gain_lo"] > 0]["threshold"]
-    if curve["gain_lo"].isna().all():
-        return "no interval could be computed"
-    if better.empty:
-        return "not shown to be of use at any threshold"
-    runs = (better.round(2).mul(20).round().diff() != 1).cumsum()
-    return f"of use from {listed([_from_to(run) for _, run in better.groupby(runs)])}"
-
-
-def _from_to(thresholds: pd.Series) -> str:
-    low, high = thresholds.iloc[0], thresholds.iloc[-1]
-    return f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
 
 
 def decision_charts(results: RunResults, table: pd.DataFrame) -> str:
