@@ -97,6 +97,11 @@ class RunResults:
         return len(self.run["labels"]) > 2
 
     @property
+    def auc_in_words(self) -> str:
+        """The AUC of report/metrics.tsv: with more than two classes it is that of the first one against the rest."""
+        return f"AUC of {self.run['labels'][0]} against the rest" if self.many_classes else "AUC"
+
+    @property
     def roles(self) -> dict[str, str]:
         """The role of each cohort."""
         return {cohort["name"]: cohort["role"] for cohort in self.run["cohorts"]}
