@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lungsight.audit.verdict import FEWEST_PATIENTS
+from lungsight.audit.verdict import FEWEST_PATIENTS, LEFT_OUT
 from lungsight.report.cautions import KINDS, Kind
 from lungsight.report.components import Statement
 from lungsight.report.results import (
@@ -129,7 +129,7 @@ def attention(results: RunResults) -> Answer:
     if best is None:
         return Answer(question, "none", "No model has an AUC, so none was chosen.", "", rule, anchor, table)
     row = verdicts[verdicts["pipeline"] == best["pipeline"]].iloc[0]
-    reason = row["sentence"].partition(": ")[2].partition(". ")[0].rstrip(".")
+    reason = row["sentence"].partition(": ")[2].partition(LEFT_OUT)[0].rstrip(".")
     sentence = f"{verdict_in_words(row['verdict'])}. {reason[:1].upper()}{reason[1:]}."
     maps = f"Enrichment of its maps: {with_interval(row, 'enrichment')}."
     counted = verdicts_counted(list(verdicts["verdict"]))
