@@ -102,6 +102,11 @@ class RunResults:
         return f"AUC of {self.run['labels'][0]} against the rest" if self.many_classes else "AUC"
 
     @property
+    def positive_in_words(self) -> str:
+        """What a slice of the first class is: positive, or of that class where there are more than two."""
+        return f"of {self.run['labels'][0]}" if self.many_classes else "positive"
+
+    @property
     def roles(self) -> dict[str, str]:
         """The role of each cohort."""
         return {cohort["name"]: cohort["role"] for cohort in self.run["cohorts"]}

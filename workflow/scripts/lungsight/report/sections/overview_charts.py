@@ -125,15 +125,15 @@ def calibration(results: RunResults) -> list[Chart]:
     if best is None:
         return []
     rows = results.metrics_on_training_cohort("patient")
-    positive = f"of {results.run['labels'][0]}" if results.many_classes else "positive"
     return [
         Chart(
             "Are the probabilities right? The model with the highest AUC",
             Markup(reliability_diagrams(results, [best["pipeline"]])),
             f"Reliability diagrams of {best['pipeline']}: share of positives by probability",
             numbers_in_words(results, rows[rows["pipeline"] == best["pipeline"]], ("ece", "calibration error (ECE)")),
-            f"Of the test slices with a predicted probability of about p, which share is {positive}? On the dashed line"
-            " the probability is right; below it, it is too high. A point's area stands for its number of slices.",
+            "Of the test slices with a predicted probability of about p, which share is"
+            f" {results.positive_in_words}? On the dashed line the probability is right; below it, it is too high. A"
+            " point's area stands for its number of slices.",
             "report/reliability.tsv",
         )
     ]
