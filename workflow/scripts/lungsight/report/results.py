@@ -93,8 +93,8 @@ class RunResults:
 
     @property
     def many_classes(self) -> bool:
-        """Whether there are more than two classes."""
-        return len(self.run["labels"]) > 2
+        """Whether models of more than two classes were trained."""
+        return bool(self.of_classes)
 
     @property
     def auc_in_words(self) -> str:
@@ -234,7 +234,7 @@ def _with_models(results: RunResults) -> RunResults:
         evaluation={name: read_table(tables / f"{name}.tsv", schema=name) for name in EVALUATION_TABLES},
         of_classes={
             name: read_table(tables / f"{name}.tsv", schema=name)
-            for name in (CLASS_TABLES if results.many_classes else ())
+            for name in (CLASS_TABLES if len(run["labels"]) > 2 else ())
         },
         histories={
             (name, stage): read_table(folder / f"models/{name}/stage{stage}/history.tsv", schema="history")

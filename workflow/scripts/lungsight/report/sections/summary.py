@@ -22,7 +22,7 @@ def section(results: RunResults) -> dict[str, Any]:
 def study_question(results: RunResults) -> list[str]:
     """Say what the run asks, and with which models."""
     first, *others = results.run["labels"]
-    apart = f"{listed([first, *others])} apart" if results.many_classes else f"{first} from {others[0]}"
+    apart = f"{listed([first, *others])} apart" if len(others) > 1 else f"{first} from {others[0]}"
     question = f"Can a network tell {apart} on a single chest CT slice, and does it look at the lung when it does?"
     pipelines, stages = results.run["pipelines"], results.run["stages"]
     if not stages:
