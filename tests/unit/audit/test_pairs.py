@@ -8,13 +8,15 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
-from lungsight.audit.attention_differences import comparison_rows, patients_of
+from lungsight.audit.attention_differences import ENRICHMENT, SWAP, compare, comparison_rows, patients_of
 from lungsight.audit.intervals import shortcut_rows
 from lungsight.audit.interventions import INTERVENTIONS, SWAPS
+from lungsight.audit.model_audit import Audit
 from lungsight.audit.occlusion_tests import scores_of_interventions
 from lungsight.audit.pair_verdicts import pair_rows, verdicts_of
 from lungsight.audit.pairs import pairs_of, scores_of_pairs
 from lungsight.audit.rows import UNMODIFIED, interval_of_pairs
+from lungsight.classes import Classes
 from lungsight.tables import check_table
 
 LABELS = ["Covid-19", "CAP", "Normal"]
@@ -136,3 +138,14 @@ def test_models_are_compared_over_the_pairs_of_their_classes() -> None:
     rows = pd.DataFrame(comparison_rows(models, LABELS[0], 50, 1)).set_index("measure")
     assert rows.loc["swap", ["first", "second", "difference", "patients"]].tolist() == [0, 1, 1, 60]
     assert rows.loc["enrichment", "difference"] == 0
+
+
+def test_a_model_without_an_audited_slice_is_compared_by_nothing() -> None:
+    """Quality control may have rejected every lung mask of the test slices."""
+    none = Audit.without_slices(Classes.of(["a", "b", "c"]))
+    saliency = pd.DataFrame({"patient": ["p"], "label": ["a"], "enrichment": [np.nan]})
+    patients = patients_of(none.logits, saliency, none.swaps)
+    assert patients["patient"].tolist() == ["p"]
+    for measure in (SWAP, ENRICHMENT):
+        found = compare(patients, patients, measure, "a", 10, 1)
+        assert (found["patients"], found["reason"] != "") == (0, True)

@@ -125,7 +125,10 @@ def test_every_rule_is_reached_by_a_test_above() -> None:
 @pytest.mark.parametrize(
     ("conclusions", "named"),
     [
-        (("lung", "elsewhere", "elsewhere"), "the model tells CAP by what is not lung, other classes not"),
+        (
+            ("lung", "elsewhere", "elsewhere"),
+            "the model tells CAP by what is not lung, which is shown of no other class",
+        ),
         (("lung", "elsewhere", "unknown"), "the model tells Covid-19 from CAP by"),
         # Of four classes, one by the background, and another pair.
         (("elsewhere", "lung", "elsewhere", "lung", "elsewhere", "elsewhere"), "tells Flu and Covid-19 from Normal by"),

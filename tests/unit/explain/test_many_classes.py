@@ -12,8 +12,8 @@ from lungsight.classes import Classes, margins_of
 from lungsight.explain.explanation import SliceImages, identity_of
 from lungsight.explain.gradcam import PRIMARY, THESIS, GradCam, methods_for
 from lungsight.explain.methods import explain_by_all, explain_each_class
-from lungsight.explain.overlays import LONGEST_WORD, title_of
-from lungsight.explain.sampling import pictures_of
+from lungsight.explain.overlays import LONGEST_WORD, draw_overlay, title_of
+from lungsight.explain.sampling import pictures_of, sampling_rule
 from lungsight.tables import check_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, to_input
@@ -120,6 +120,9 @@ def test_tables_say_which_class_is_explained(model: keras.Model, slices: SliceIm
 
     pictures = pictures_of(table.assign(enrichment=1.0), 1)
     assert len(pictures) == table[["outcome", "label"]].drop_duplicates().shape[0]
+    assert sampling_rule(table).startswith("of each class, per outcome")
+    assert sampling_rule(table.drop(columns="explained")).startswith("per outcome")
+    draw_overlay(*[np.zeros((4, 4))] * 3, title_of({**pictures[0], "label": r"$\q$"}), "")  # no formula
     title = title_of({**pictures[0], "label": "Community acquired pneumonia"})
     assert title.startswith("Community acqui… · map of ") and len("Community acqui…") == LONGEST_WORD
 

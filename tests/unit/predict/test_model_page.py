@@ -82,6 +82,21 @@ def test_verdict_results_and_training_come_before_any_prediction():
         assert said in words[:first], said
 
 
+def test_several_classes_are_ranked_whatever_their_names_hold():
+    names = ["Covid-19", "CAP; lobar", "Normal"]
+    row = {"row": 1, "case": CASE, "patient": "b" * 16, "label": names[1], "probability": 0.3, "threshold": None}
+    row |= {"outcome_note": f"{names[1]}: the most probable class", "out_of_range": "", "out_of_range_note": ""}
+    row |= {"lung_mass": 0.5, "enrichment": 2.5, "probability_raw": 0.3, "positive_share": 0.0, "n_slices": 9}
+    row |= {"n_used": 3, "p_1": 0.3, "p_2": 0.6, "p_3": 0.1, "ranked": "CAP; lobar 0.60; Covid-19 0.30; Normal 0.10"}
+    reference = REFERENCE | {"calibration": {"temperature": 1.0, "n_patients": 9, "note": ""}}
+    slices = pd.DataFrame(columns=columns_of("new_slice_predictions"))
+    provenance = PROVENANCE | {"labels": names}
+    page = render_page(pd.DataFrame([row]), slices, Path("overlays"), provenance, reference, RECORD)
+    assert re.findall("<li>([^<]+ 0[.][0-9]+)</li>", page) == ["CAP; lobar 0.60", "Covid-19 0.30", "Normal 0.10"]
+    assert "The results below are those of Covid-19 against the other classes." in words_of(page)
+    assert "against the other classes" not in words_of(rendered())
+
+
 def test_a_result_that_reaches_chance_is_a_warning_of_this_stage_alone():
     page = rendered()
     assert page.count("not shown to be better than chance") == 1

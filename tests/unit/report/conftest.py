@@ -5,6 +5,7 @@ import pytest
 
 from lungsight.report.page import render_page
 from lungsight.report.results import RunResults
+from lungsight.tables import write_table
 from tests.factories.results import changed, made_results
 
 
@@ -20,7 +21,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
         },
         explain={"overlays": 1},
     )
-    taken = {"cohort": "clinic", "row": 1, "status": "taken", "classical_dice": 0.97, "reason": ""}
+    taken = {"cohort": "clinic", "row": 1, "case": "a" * 16, "status": "taken", "classical_dice": 0.97, "reason": ""}
+    write_table(made.folder / "report/lungs.tsv", [taken], schema="lungs")
     return changed(made, lungs=pd.DataFrame([taken]))
 
 

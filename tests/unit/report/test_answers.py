@@ -84,6 +84,18 @@ def test_an_external_cohort_comes_before_the_target(results: RunResults) -> None
     assert "of elsewhere (external)" in answer.sentence and answer.sentence.startswith("AUC 0.61")
 
 
+def test_with_more_classes_the_auc_names_its_class_and_all_classes_are_named(results: RunResults) -> None:
+    more = {"balanced_accuracy": 0.61, "macro_auc": 0.82}
+    ends = {f"{name}{end}": value + by for name, value in more.items() for end, by in (("_lo", -0.1), ("_hi", 0.1))}
+    three = results.run | {"labels": ["Covid-19", "CAP", "Non Covid"]}
+    several = changed(metrics_where(results, **more, **ends), run=three)
+    all_classes = "All classes: balanced accuracy 0.61 (0.51–0.71), macro AUC 0.82 (0.72–0.92)."
+    for answer in (performance(several), new_patients(several)):
+        assert answer.sentence.startswith("AUC of Covid-19 against the rest ")
+        assert answer.more.endswith(f". {all_classes}")
+    assert "All classes" not in performance(results).more
+
+
 def test_a_split_by_slice_says_nothing_about_new_patients(results: RunResults) -> None:
     answer = new_patients(changed(results, run=results.run | {"split_unit": "slice"}))
     assert answer.mark == "bad" and answer.sentence.startswith("Not known: slices were split")

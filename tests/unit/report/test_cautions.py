@@ -22,6 +22,7 @@ from lungsight.report.cautions import (
     split_overlap,
     unknown_patients,
 )
+from lungsight.report.class_cautions import classes_not_learned
 from lungsight.report.results import RunResults
 from tests.factories.results import changed, metrics_where, texts
 from tests.factories.workspace import ROOT
@@ -225,6 +226,20 @@ def test_verdicts_and_sources_that_accuse_are_told(results: RunResults) -> None:
     assert source_is_known(results) == []
     audit.loc[source, ["value", "value_lo", "value_hi", "chance"]] = [0.8, 0.7, 0.9, 0.5]
     assert "4 models learned tells the source" in texts(source_is_known(changed(results, audit=audit)))
+
+
+def test_a_class_that_a_stage_never_learned_is_named(results: RunResults) -> None:
+    two = ["Covid-19", "Non Covid"]
+    run = results.run | {"labels": [two[0], "CAP", two[1]]}
+    splits = {
+        key: table.assign(label=table["label"].mask((table["split"] == "test") & (key[0] == "clinic"), "CAP"))
+        for key, table in results.splits.items()
+    }
+    classes = {1: two, 2: run["labels"]}
+    known = {model: made | {"classes": classes[model[1]]} for model, made in results.provenance.items()}
+    (found,) = classes_not_learned(changed(results, run=run, splits=splits, provenance=known))
+    assert found.text.startswith("clinic (before adaptation): stage 1 never learned CAP, and takes every slice of it")
+    assert classes_not_learned(results) == []
 
 
 def test_findings_stand_in_the_order_of_the_kinds_and_name_their_table(results: RunResults) -> None:

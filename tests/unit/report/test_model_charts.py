@@ -6,8 +6,9 @@ import pytest
 
 from lungsight.report.model_charts import attention_chart, maps_anchor, places_of, slope_chart, spread
 from lungsight.report.results import RunResults
-from lungsight.report.sections.overview_charts import section
+from lungsight.report.sections.overview_charts import attention, section
 from lungsight.wording import with_interval
+from tests.factories.results import changed
 
 
 def test_places_are_home_before_and_after(results: RunResults) -> None:
@@ -24,6 +25,13 @@ def test_every_model_of_the_last_stage_links_to_its_maps(results: RunResults) ->
     links = set(re.findall(r'xlink:href="#(maps-[^"]+)"', svg))
     assert "target=" not in svg  # a new tab would not move the page
     assert links == {maps_anchor(model) for model in results.summaries if model[1] == 2}
+
+
+def test_without_overlays_no_point_links_to_maps(results: RunResults) -> None:
+    nothing = {"overlays": {"pictures": []}, "by_confidence": {"pictures": []}}
+    bare = changed(results, summaries={model: summary | nothing for model, summary in results.summaries.items()})
+    assert "xlink:href" not in re.sub(r'xlink:href="#m[0-9a-f]+"', "", attention_chart(bare))
+    assert "leads to its maps" not in attention(bare).caption and "leads to its maps" in attention(results).caption
 
 
 def test_the_slope_chart_names_every_pipeline(results: RunResults) -> None:

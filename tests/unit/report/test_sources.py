@@ -7,6 +7,7 @@ import pytest
 from lungsight.report.results import RunResults
 from lungsight.report.sources import SOURCES, Source
 from lungsight.tables import columns_of
+from tests.factories.workspace import ROOT
 
 SCHEMAS = {
     "report/audit.tsv": "report_audit",
@@ -34,6 +35,12 @@ def test_every_table_of_the_page_links_to_its_file(page: str, results: RunResult
     for link in set(re.findall(r'href="\.\./([^"]+)"', page)):
         if link != "run.json":
             assert (results.folder / link).exists(), link
+
+
+def test_tables_that_few_runs_have_name_their_file_too() -> None:
+    modules = (ROOT / "workflow/scripts/lungsight/report/sections").glob("*.py")
+    named = {name for module in modules for name in re.findall(r'PageTable\("([^"]+)"', module.read_text("utf-8"))}
+    assert {"classes", "all-classes", "pairs", "own-lungs-refused"} < named <= set(SOURCES)
 
 
 def test_a_link_to_several_files_leads_to_their_folder() -> None:

@@ -81,6 +81,8 @@ def swap_of(pair: tuple[str, str]) -> str:
 def _swap_of_slices(logits: pd.DataFrame, swaps: pd.DataFrame | None) -> pd.DataFrame:
     if swaps is None:
         return logits[["patient", "label"]].assign(**{SWAP: expit(logits[SWAPPED])})
+    if logits.empty:
+        return logits[["patient", "label"]]
     slices, _, labels = logits_by_class(logits)
     scores = scores_of_swaps(swaps, slices, SWAPPED, labels)
     return scores.table.assign(
@@ -109,7 +111,8 @@ def compare(
     of_first, of_second = (_statistic(both, columns, end, positive) for end in ("_first", "_second"))
     if both.empty or of_first is None or of_second is None:
         return _not_compared(len(both))
-    labels = both["label"] if len(columns) > 1 else None
+    of_pairs = any("\t" in name for name in columns)
+    labels = both["label"] if of_pairs else None
     drawn = 0 if labels is not None and lone_classes(both) else resamples
     difference, (low, high) = clustered_interval(
         lambda weights: of_second(weights) - of_first(weights), both["patient"], drawn, seed, labels=labels

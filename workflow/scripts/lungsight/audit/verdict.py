@@ -41,6 +41,7 @@ from lungsight.wording import listed, number
 FEWEST_PATIENTS = 10
 SUFFICES = 0.5  # share of a model's advantage over chance that the background alone must give to suffice
 CHANCE = 0.5
+LEFT_OUT = " Without an accepted lung mask, and left out: "  # begins the second sentence of a verdict
 # The verdicts, in the words of verdicts.tsv.
 CONCLUSIONS = {
     "lung": "looks at the lung",
@@ -233,8 +234,8 @@ RULES: tuple[Rule, ...] = (
         name="background decides classes",
         conclusion="elsewhere",
         holds=lambda seen: 0 < len(seen.by_background) < len(seen.pairs),
-        reason="the model tells {classes} by {left}, other classes not: over all pairs of classes AUC {background}"
-        " without lung tissue, {swap} when the lung is swapped",
+        reason="the model tells {classes} by {left}, which is shown of no other class: over all pairs of classes AUC"
+        " {background} without lung tissue, {swap} when the lung is swapped",
     ),
     Rule(
         name="both suffice",
@@ -329,7 +330,7 @@ def decide(seen: Evidence) -> Verdict:
     rule = next(rule for rule in RULES if rule.holds(seen))
     words = CONCLUSIONS[rule.conclusion]
     sentence = f"{words[0].upper()}{words[1:]}: {rule.reason.format_map(seen.texts)}."
-    lost = f" Without an accepted lung mask, and left out: {seen.sample.lost_of_classes}." if seen.sample.lost else ""
+    lost = f"{LEFT_OUT}{seen.sample.lost_of_classes}." if seen.sample.lost else ""
     return Verdict(rule.conclusion, rule.name, sentence + lost)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from lungsight.evaluation.intervals import LEVEL, mean_with_interval
 from lungsight.explain.lesions import summarise_lesions
 from lungsight.explain.mean_map import INCLUDED_RULE
-from lungsight.explain.sampling import CONFIDENCE_RULE, SAMPLE_RULE, SAMPLING_RULE
+from lungsight.explain.sampling import CONFIDENCE_RULE, SAMPLE_RULE, sampling_rule
 from lungsight.explain.summary import paired_differences, summarise
 
 
@@ -96,7 +96,7 @@ def summarise_model(
         "methods": described,
         "sample": SAMPLE_RULE,
         "intervals": {"level": LEVEL, "resampled": "patients", "resamples": resamples, "seed": seed},
-        "overlays": {"rule": SAMPLING_RULE, "pictures": pictures},
+        "overlays": {"rule": sampling_rule(primary), "pictures": pictures},
         "by_confidence": {"rule": CONFIDENCE_RULE, "pictures": list(by_confidence)},
         "mean_maps": {"rule": INCLUDED_RULE, "classes": means},
     }

@@ -59,7 +59,7 @@ def draw_overlay(
     bar = figure.add_axes((0.912, 0.06, 0.02, 0.765))
     figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), cax=bar, ticks=[0, 0.5, 1])
     bar.tick_params(labelsize=8, length=2)
-    figure.text(0.008, 0.985, title, ha="left", va="top", fontsize=9.5, fontweight="bold")
+    figure.text(0.008, 0.985, title, ha="left", va="top", fontsize=9.5, fontweight="bold", parse_math=False)
     figure.text(0.992, 0.985, detail, ha="right", va="top", fontsize=9)
     return _png(canvas)
 
@@ -136,9 +136,8 @@ def draw_mean_maps(maps: list[MeanMap]) -> bytes:
         patients = "patient" if mean.patients == 1 else "patients"
         label = mean.label if len(maps) <= COLUMNS else shortened(mean.label)
         title = f"{label} · {mean.slices} slices of {mean.patients} {patients}"
-        figure.text(
-            0.008 + 0.45 * column, (below + 0.955) / rows, title, ha="left", va="top", fontsize=8.5, fontweight="bold"
-        )
+        left, top = 0.008 + 0.45 * column, (below + 0.955) / rows
+        figure.text(left, top, title, ha="left", va="top", fontsize=8.5, fontweight="bold", parse_math=False)
     bar = figure.add_axes((0.912, (rows - 1 + 0.06) / rows, 0.02, 0.765 / rows))
     figure.colorbar(ScalarMappable(scale, COLOURS), cax=bar, ticks=sorted({0, 1, *np.floor([highest])}))
     bar.axhline(1, color="white", linewidth=1.5)

@@ -10,6 +10,7 @@ SAMPLING_RULE = (
     "per outcome, the slices whose enrichment is the median (typical), the lowest (worst) and the highest, then those"
     " half-way between"
 )
+SAMPLING_RULE_OF_CLASSES = f"of each class, {SAMPLING_RULE}"
 # With more than two classes, the pictures are of each true class, and say which class the map explains.
 OF_CLASSES = ("explained", "explained_probability")
 CONFIDENCE_RULE = (
@@ -28,6 +29,11 @@ def _quantiles() -> Iterator[float]:
     while True:
         yield from (odd / step for odd in range(1, step, 2))
         step *= 2
+
+
+def sampling_rule(table: pd.DataFrame) -> str:
+    """Say by which rule `sample` chooses. table: as saliency.tsv."""
+    return SAMPLING_RULE_OF_CLASSES if OF_CLASSES[0] in table else SAMPLING_RULE
 
 
 def sample(table: pd.DataFrame, count: int) -> pd.DataFrame:

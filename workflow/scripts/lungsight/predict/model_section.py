@@ -67,6 +67,13 @@ def result_statements(record: Record) -> list[Statement]:
     return statements + [Statement("warn", NOT_EXTERNAL)] * (not tested_elsewhere)
 
 
+def class_statements(labels: list[str]) -> list[Statement]:
+    """Say which class the results are of, where a model tells more than two apart."""
+    if len(labels) == 2:
+        return []
+    return [Statement("plain", f"The results below are those of {labels[0]} against the other classes.")]
+
+
 def _lack(row: dict[str, Any]) -> str:
     lack = not_better(row)
     return f"{lack} ({INTERVALS[lack]})" if lack in INTERVALS else lack

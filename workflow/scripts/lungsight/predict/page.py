@@ -9,7 +9,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from lungsight import __version__
+from lungsight.classes import class_columns
 from lungsight.predict.model_section import (
+    class_statements,
     detector_sentence,
     result_statements,
     results_table,
@@ -54,12 +56,12 @@ def render_page(
         style=Markup(style),
         version=__version__,
         summary=summary(predictions),
-        verdict=[*verdict_statements(record), *result_statements(record)],
+        verdict=[*verdict_statements(record), *result_statements(record), *class_statements(provenance["labels"])],
         results=results_table(record),
         training=training_table(record, reference.get("training_images")),
         model=_model(provenance, reference),
         detector=detector_sentence(reference),
-        patients=[_patient(str(name), cases, slices, overlays) for name, cases in patients],
+        patients=[_patient(str(name), cases, provenance["labels"], slices, overlays) for name, cases in patients],
     )
 
 
@@ -107,11 +109,20 @@ def _predicts(labels: list[str]) -> str:
     return f"the probabilities of {listed(labels)}"
 
 
-def _patient(name: str, cases: pd.DataFrame, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
-    return {"name": name, "scans": [_scan(case, slices, overlays) for case in rows_of(cases, NewPredictionsRow)]}
+def _patient(name: str, cases: pd.DataFrame, labels: list[str], slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
+    scans = [_scan(case, labels, slices, overlays) for case in rows_of(cases, NewPredictionsRow)]
+    return {"name": name, "scans": scans}
 
 
-def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
+def _ranked(case: NewPredictionsRow, labels: list[str]) -> list[str]:
+    """List the classes with their probabilities, the most probable first; none with two classes, or no prediction."""
+    if not case.get("ranked"):
+        return []
+    numbers = [(name, case[column]) for name, column in zip(labels, class_columns(len(labels)), strict=True)]
+    return [f"{name} {number(value)}" for name, value in sorted(numbers, key=lambda each: -each[1])]
+
+
+def _scan(case: NewPredictionsRow, labels: list[str], slices: pd.DataFrame, overlays: Path) -> dict[str, Any]:
     used = rows_of(slices[slices["case"] == case["case"]], NewSlicePredictionsRow)
     pictures = [
         {
@@ -127,7 +138,7 @@ def _scan(case: NewPredictionsRow, slices: pd.DataFrame, overlays: Path) -> dict
     return {
         **{"row": case["row"], "case": case["case"], "label": case["label"], "note": case["outcome_note"]},
         **{"probability": number(case["probability"]), "threshold": number(case["threshold"])},
-        "ranked": case.get("ranked", "").split("; ") if case.get("ranked") else [],
+        "ranked": _ranked(case, labels),
         **{"lung_mass": number(case["lung_mass"]), "enrichment": number(case["enrichment"])},
         "no_numbers": _no_numbers(used),
         **{"slices": f"{case['n_used']} of {count(case['n_slices'], 'slice')} used"},

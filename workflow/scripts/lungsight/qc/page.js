@@ -12,6 +12,7 @@ const COLUMNS = ["slice", "whole_keep", "segmented_keep", "reason", "reviewer", 
 const element = (id) => document.getElementById(id);
 const indexOf = new Map(data.slices.map((name, index) => [name, index]));
 
+const unstored = new Set();   // entries that the browser could not store: only this page has them
 let log = [];                 // this person's decisions on this page's slices, oldest first
 const decided = new Map();    // index of a slice → its latest decision
 let pane = "segmented";
@@ -38,7 +39,7 @@ function entryOf(name, text) {
 }
 
 function load() {
-  log = [];
+  log = [...unstored];
   try {
     for (const name of Object.keys(localStorage)) {
       const entry = name.startsWith(PREFIX) ? entryOf(name, localStorage.getItem(name)) : null;
@@ -53,12 +54,13 @@ function load() {
   for (const entry of log) decided.set(indexOf.get(entry.slice), entry);
 }
 
-// Another window decided or took back: what it keeps is ours as well, and what we show stays where it is.
+// Another window decided or took back: what it keeps is ours as well. The slice that we show stays, whatever the filter:
+// the next key must not decide on another one.
 window.addEventListener("storage", (event) => {
   if (event.key !== null && !event.key.startsWith(PREFIX)) return;
   const current = list[at];
   load();
-  refresh(current);
+  refresh(current, true);
 });
 
 function lastExport() {
@@ -76,6 +78,7 @@ function keep(entry) {
   try {
     localStorage.setItem(`${PREFIX}${slice}|${time}`, JSON.stringify(rest));
   } catch (error) {
+    unstored.add(entry);
     notify("The browser's storage is full or closed: export now, before you close the page.");
   }
 }
@@ -83,6 +86,7 @@ function keep(entry) {
 function forgetLast() {
   const entry = log.pop();
   const index = indexOf.get(entry.slice);
+  unstored.delete(entry);
   try {
     localStorage.removeItem(`${PREFIX}${entry.slice}|${entry.time}`);
   } catch (error) { /* what was never stored needs no removal */ }
@@ -116,8 +120,8 @@ function shown(index) {
   return true;
 }
 
-function refresh(current) {
-  list = data.slices.map((_, index) => index).filter(shown);
+function refresh(current, keepCurrent = false) {
+  list = data.slices.map((_, index) => index).filter((index) => shown(index) || (keepCurrent && index === current));
   if (element("order").value === "position") list.sort((a, b) => data.position[a] - data.position[b]);
   const place = list.indexOf(current);
   at = place < 0 ? 0 : place;
@@ -171,7 +175,8 @@ function reject() {
 function giveReason(number) {
   const reason = data.reasons[pane][number - 1];
   if (!reason) return;
-  if (reasonOpen) forgetLast();
+  // Another window may have decided since: only our own rejection is replaced.
+  if (reasonOpen && log.at(-1)?.slice === data.slices[list[at]]) forgetLast();
   decide(false, reason);
   move(1);
 }
@@ -217,7 +222,7 @@ function rowsOf(name, text) {
   const separator = header.includes("\t") ? "\t" : header.includes(";") ? ";" : ",";
   const fields = (line) => line.split(separator).map((field) => field.trim().replace(/^"|"$/g, ""));
   const columns = fields(header);
-  if (!COLUMNS.every((column) => columns.includes(column))) throw new Error(`${name} has not the columns ${COLUMNS.join(", ")}, as this page exports them.`);
+  if (!COLUMNS.every((column) => columns.includes(column))) throw new Error(`${name} lacks some of the columns ${COLUMNS.join(", ")}, as this page exports them.`);
   return lines.map((line) => {
     const row = Object.fromEntries(fields(line).map((field, place) => [columns[place], field]));
     return { ...row, reviewer: row.reviewer || name };

@@ -116,8 +116,8 @@ def render(data: dict) -> str:
     """Render the page as one HTML text with style, script and data inside."""
     html, style, script = (path.read_text(encoding="utf-8") for path in template_files())
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    # "</" would end the script element that holds the data.
-    embedded = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    # No "<" can end the script element that holds the data, or begin a comment in it.
+    embedded = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return environment.from_string(html).render(
         cohort=data["cohort"], sided=data["sided"], style=style, script=script, data=embedded
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lungsight.audit.verdict import FEWEST_PATIENTS
+from lungsight.audit.verdict import FEWEST_PATIENTS, LEFT_OUT
 from lungsight.report.cautions import KINDS, Kind
 from lungsight.report.components import Statement
 from lungsight.report.results import (
@@ -85,10 +85,13 @@ def performance(results: RunResults) -> Answer:
     else:
         mark = _mark_of(best)
         sentence = (
-            f"AUC {with_interval(best, 'roc_auc')} on {count(best['n'], 'test patient')} of {best['cohort']}"
+            f"{results.auc_in_words} {with_interval(best, 'roc_auc')} on {count(best['n'], 'test patient')} of"
+            f" {best['cohort']}"
             f"{_reserve(best)}."
         )
-        more = f"{results.model_name(model_of(best))}{_among(rows) if len(rows) > 1 else ''}."
+        more = (
+            f"{results.model_name(model_of(best))}{_among(rows) if len(rows) > 1 else ''}.{_all_classes(results, best)}"
+        )
     return Answer("How well?", mark, sentence, more, RULE_OF_AUC, "classification", "report/metrics.tsv")
 
 
@@ -109,11 +112,12 @@ def new_patients(results: RunResults) -> Answer:
         )
     note = evaluation_note(row["stage"], results.roles[row["cohort"]])
     sentence = (
-        f"AUC {with_interval(row, 'roc_auc')} on {count(row['n'], 'patient')} of {row['cohort']} ({note})"
-        f"{_reserve(row)}."
+        f"{results.auc_in_words} {with_interval(row, 'roc_auc')} on {count(row['n'], 'patient')} of {row['cohort']}"
+        f" ({note}){_reserve(row)}."
     )
     home = _home_of(results, row)
     more = f"Where it was trained: {with_interval(home, 'roc_auc')} on {home['cohort']}." if home is not None else ""
+    more = f"{more}{_all_classes(results, row)}".lstrip()
     return Answer(question, _mark_of(row), sentence, more, RULE_OF_AUC, anchor, table)
 
 
@@ -125,7 +129,7 @@ def attention(results: RunResults) -> Answer:
     if best is None:
         return Answer(question, "none", "No model has an AUC, so none was chosen.", "", rule, anchor, table)
     row = verdicts[verdicts["pipeline"] == best["pipeline"]].iloc[0]
-    reason = row["sentence"].partition(": ")[2].partition(". ")[0].rstrip(".")
+    reason = row["sentence"].partition(": ")[2].partition(LEFT_OUT)[0].rstrip(".")
     sentence = f"{verdict_in_words(row['verdict'])}. {reason[:1].upper()}{reason[1:]}."
     maps = f"Enrichment of its maps: {with_interval(row, 'enrichment')}."
     counted = verdicts_counted(list(verdicts["verdict"]))
@@ -169,6 +173,16 @@ def _among(rows: pd.DataFrame) -> str:
         f", the highest of {count(len(rows), 'model')} (the lowest: {number(rows['roc_auc'].min())}); {better} of them"
         f" {'is' if better == 1 else 'are'} shown to be better than chance"
     )
+
+
+def _all_classes(results: RunResults, row: Any) -> str:
+    """Say how well all classes are told apart, with more than two. row: of report/metrics.tsv."""
+    if not results.many_classes:
+        return ""
+    numbers = (
+        f"balanced accuracy {with_interval(row, 'balanced_accuracy')}, macro AUC {with_interval(row, 'macro_auc')}"
+    )
+    return f" All classes: {numbers}."
 
 
 def _reserve(row: Any) -> str:

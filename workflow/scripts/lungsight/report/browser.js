@@ -37,7 +37,8 @@ class Browser {
       const chosen = select.value;
       const left = this.data.items.filter((item) => this.passes(item, name));
       const values = [...new Set(left.map(Browser.values[name]))];
-      if (name !== "model") values.sort();
+      if (name === "class") values.sort((a, b) => this.data.classes.indexOf(a) - this.data.classes.indexOf(b));
+      else if (name !== "model") values.sort();
       const words = (value) => (name === "model" ? this.data.models[value].name : name === "patient" ? value.slice(0, 6) : value);
       const options = [[ANY, "all"], ...(name === "outcome" ? [["right", "right"], ["wrong", "wrong"]] : []), ...values.map((value) => [value, words(value)])];
       select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));

@@ -13,6 +13,7 @@ from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED
 from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS, SUFFICES, classes_by_background
 from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
 from lungsight.intake.label_predictability import PREDICTS
+from lungsight.report.class_cautions import classes_not_learned
 from lungsight.report.components import Row, Statement
 from lungsight.report.forensics import forensic_findings
 from lungsight.report.results import (
@@ -105,7 +106,7 @@ def not_learned(results: RunResults) -> list[Statement]:
     for stage, rows in results.metrics_on_training_cohort("patient").groupby("stage"):
         by_lack: dict[str, list[str]] = {}
         for _, row in rows.iterrows():
-            auc = f" (AUC {with_interval(row, 'roc_auc')})" if not_better(row) in CAUSES else ""
+            auc = f" ({results.auc_in_words} {with_interval(row, 'roc_auc')})" if not_better(row) in CAUSES else ""
             by_lack.setdefault(not_better(row), []).append(f"{row['pipeline']}{auc}")
         for lack, cause in CAUSES.items():
             if weak := by_lack.get(lack, []):
@@ -343,7 +344,7 @@ def no_better_elsewhere(results: RunResults) -> list[Statement]:
         place = f"{cohort} ({evaluation_note(stage, results.roles[cohort])})"
         for verdict in (BELOW, NOT_SHOWN):
             if len(found := of_cohort[lacks == verdict]):
-                names = _named([_auc_of(results, row, "roc_auc") for _, row in found.iterrows()])
+                names = _named([_auc_of(results, row) for _, row in found.iterrows()])
                 statements.append(
                     Statement(
                         "bad",
@@ -354,8 +355,8 @@ def no_better_elsewhere(results: RunResults) -> list[Statement]:
     return statements
 
 
-def _auc_of(results: RunResults, row: Row, name: str) -> str:
-    return f"{results.model_name(model_of(row))} AUC {with_interval(row, name)}"
+def _auc_of(results: RunResults, row: Row) -> str:
+    return f"{results.model_name(model_of(row))} {results.auc_in_words} {with_interval(row, 'roc_auc')}"
 
 
 def _has(found: Sequence[object]) -> str:
@@ -600,6 +601,7 @@ KINDS = (
     ),
     Kind("leakage inflation", "warn", inflation, "leakage_inflation.tsv", "how much too good a split by slice is"),
     Kind("not learned", "warn", not_learned, "metrics.tsv", "where such a model looks says little"),
+    Kind("classes not learned", "warn", classes_not_learned, "classes.tsv", "these cannot be found there"),
     Kind("patients unknown", "warn", unknown_patients, "leakage.tsv", "leakage cannot be excluded", about="data"),
     Kind("stand-in weights", "warn", stand_ins, "metrics.tsv", "another start than was asked for"),
     Kind("few test patients", "warn", few_patients, "splits", "the intervals are wide", about="data"),

@@ -34,6 +34,7 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "lungsight",  # the same input gives the same file
     "font.family": "sans-serif",
     "font.size": 9,
+    "text.parse_math": False,  # names of classes and cohorts may hold dollars
     "axes.spines.top": False,
     "axes.spines.right": False,
 }

@@ -135,7 +135,7 @@ GLOSSARY = (
     ),
     Term(
         "Lung swapped",
-        "The lung of each test slice is replaced by that of a patient of the other class, taken in turn by table "
+        "The lung of each test slice is replaced by that of a patient of another class, taken in turn by table "
         "order. Lung and background then contradict each other. An AUC near 0 means that the predictions follow "
         "the new lung, near 1 that they stay with the old background.",
         (

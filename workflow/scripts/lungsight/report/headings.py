@@ -25,6 +25,22 @@ PERFORMANCE = {
 }
 # What tables with little room show of PERFORMANCE.
 MAIN_METRICS = ("roc_auc", "accuracy", "recall", "specificity")
+# Of more than two classes: all of them together, and each against the rest.
+OVERALL = {
+    "balanced_accuracy": ("Balanced accuracy", "mean over the classes of the share that is classified rightly"),
+    "macro_f1": ("Macro F1", "mean over the classes of F1"),
+    "macro_auc": ("Macro AUC", "mean over the classes of the AUC against the rest; 0.5 is chance"),
+    "hand_till": ("Hand and Till's M", "mean over the pairs of classes of the AUC within the pair; 0.5 is chance"),
+    "kappa": ("Kappa", "Cohen's: agreement with the truth beyond chance; 0 is chance"),
+}
+OF_CLASS = {
+    "sensitivity": ("Sensitivity", "share of the class that was found"),
+    "specificity": ("Specificity", "share of the others that were not taken for it"),
+    "precision": ("Precision", "share of those taken for the class that are of it"),
+    "f1": ("F1", "harmonic mean of precision and sensitivity"),
+    "roc_auc": ("AUC", "against the rest"),
+    "ece": ("ECE", "calibration error"),
+}
 
 ENRICHMENT = ("Enrichment", "lung mass over the lung's share of the image; 1 is chance")
 SALIENCY = {

@@ -27,6 +27,15 @@ def maps_anchor(model: Model) -> str:
     return f"maps-{model[0]}-stage{model[1]}"
 
 
+def has_overlays(results: RunResults) -> bool:
+    """Tell whether any model's maps are drawn: there are no places to link to where explain.overlays is 0."""
+    return any(
+        summary[chosen]["pictures"]
+        for summary in results.summaries.values()
+        for chosen in ("overlays", "by_confidence")
+    )
+
+
 def places_of(results: RunResults) -> pd.DataFrame:
     """List where models are tested: columns stage, cohort and words, in the order of the data.
 
@@ -114,24 +123,25 @@ def attention_rows(results: RunResults) -> pd.DataFrame:
 
 def attention_chart(results: RunResults) -> str:
     """Draw the enrichment of every model of the last stage against its AUC; each point links to the model's maps."""
-    rows = attention_rows(results)
+    rows, linked = attention_rows(results), has_overlays(results)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.6, max(3.4, 0.9 + 0.22 * len(rows))))
         axes = figure.add_axes((0.1, 0.14, 0.5, 0.8))
         axes.axvline(AUC_CHANCE, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
         axes.axhline(ENRICHMENT_CHANCE, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
         for number, (_, row) in enumerate(rows.iterrows(), start=1):
-            _draw_point(axes, row, number)
+            url = f"#{maps_anchor(model_of(row))}" if linked else None
+            _draw_point(axes, row, number, url)
             height = 0.93 - 0.8 * (number - 1) / max(len(rows), 10)
             where = figure.text(
                 0.63, height, f"{number}  {results.display_name(row['pipeline'])}", fontsize=8, va="top"
             )
-            where.set_url(f"#{maps_anchor(model_of(row))}")
+            where.set_url(url)
         axes.set(xlim=AUC_LIMITS, xlabel="AUC by patient", ylabel="enrichment of the maps; 1 is no preference")
         return as_svg(figure)
 
 
-def _draw_point(axes: Axes, row: Any, number: int) -> None:
+def _draw_point(axes: Axes, row: Any, number: int, url: str | None) -> None:
     marker, colour, face = POINTS[PAGE_WORDS[row["verdict"]].tone]
     x, y = row["roc_auc"], row["enrichment"]
     if np.isnan(x) or np.isnan(y):
@@ -141,7 +151,7 @@ def _draw_point(axes: Axes, row: Any, number: int) -> None:
     (point,) = axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=8)
     name = axes.annotate(str(number), (x, y), xytext=(5, 5), textcoords="offset points", fontsize=9)
     for artist in (point, name):
-        artist.set_url(f"#{maps_anchor(model_of(row))}")
+        artist.set_url(url)
 
 
 def numbers_in_words(results: RunResults, rows: pd.DataFrame, *metrics: tuple[str, str]) -> str:

@@ -105,6 +105,7 @@ PARTS = (
         "How well do the models classify?",
         (
             Section("performance", performance.section),
+            Section("class_metrics", class_metrics.section, "All classes, and each against the rest"),
             Section("ranking", ranking.section, "All pipelines, ranked"),
             Section("ensembles", ensembles.section, "Ensembles of pipelines"),
             Section("adaptation", adaptation.section, "Gain by training on the target cohort"),
@@ -120,7 +121,6 @@ PARTS = (
                 folded=True,
             ),
             Section("confusion_matrices", confusion_matrices.section, "Confusion matrices, by slice", folded=True),
-            Section("class_metrics", class_metrics.section, "Each class against the rest", folded=True),
             Section("training_curves", training_curves.section, "Training curves", folded=True),
         ),
         models=True,

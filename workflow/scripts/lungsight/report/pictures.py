@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from lungsight.explain.summary import RIGHT
 from lungsight.wording import count, number
 
 _QUALITY = 75
@@ -39,10 +38,13 @@ def as_picture(image: Image.Image, alt: str, caption: str = "") -> Picture:
 
 
 def outcome_in_words(entry: dict[str, Any]) -> str:
-    """Say what became of a slice. entry: of a picture in summary.json; of more than two classes it has `explained`."""
-    outcome: str = entry["outcome"]
+    """Say what became of a slice. entry: of a picture in summary.json; of more than two classes it has `explained`.
+
+    That is the class that was predicted.
+    """
     if "explained" in entry:
-        return f"predicted {'rightly' if outcome == RIGHT else 'wrongly'}"
+        return f"predicted {entry['explained']}"
+    outcome: str = entry["outcome"]
     return OUTCOMES.get(outcome, outcome)
 
 

@@ -97,6 +97,16 @@ class RunResults:
         return bool(self.of_classes)
 
     @property
+    def auc_in_words(self) -> str:
+        """The AUC of report/metrics.tsv: with more than two classes it is that of the first one against the rest."""
+        return f"AUC of {self.run['labels'][0]} against the rest" if self.many_classes else "AUC"
+
+    @property
+    def positive_in_words(self) -> str:
+        """What a slice of the first class is: positive, or of that class where there are more than two."""
+        return f"of {self.run['labels'][0]}" if self.many_classes else "positive"
+
+    @property
     def roles(self) -> dict[str, str]:
         """The role of each cohort."""
         return {cohort["name"]: cohort["role"] for cohort in self.run["cohorts"]}

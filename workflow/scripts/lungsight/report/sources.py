@@ -6,7 +6,7 @@ A file is named below the run's folder. Where there is one for each cohort or mo
 from typing import NamedTuple
 
 from lungsight.report.components import PageTable
-from lungsight.report.headings import MAIN_METRICS, PERFORMANCE, SALIENCY
+from lungsight.report.headings import MAIN_METRICS, OF_CLASS, OVERALL, PERFORMANCE, SALIENCY
 
 
 class Source(NamedTuple):
@@ -46,6 +46,12 @@ SOURCES: dict[str, Source] = {
         ("rank", "roc_auc", "difference", "p_holm", "accuracy", "ece", "enrichment", "verdict", "parameters"),
     ),
     "published-models": Source("report/systems.tsv", ("printed_accuracy", "printed_note")),
+    "ensembles": Source(
+        "report/ensembles.tsv",
+        ("ensemble", "members", "member_weights", "rank", "roc_auc", "difference", "p_holm", "accuracy", "ece"),
+    ),
+    "all-classes": Source("report/metrics.tsv", ("n", *OVERALL)),
+    "classes": Source("report/classes.tsv", ("class", "probabilities", "n", *OF_CLASS)),
     "adaptation": Source("report/differences.tsv", _PAIRS),
     "thesis": Source("report/metrics.tsv", ("thesis_accuracy", "thesis_precision", "thesis_recall", "thesis_f1")),
     "differences": Source("report/differences.tsv", _PAIRS),
@@ -54,6 +60,7 @@ SOURCES: dict[str, Source] = {
     "verdicts": Source(
         "report/verdicts.tsv", ("verdict", "rule", "auc", "background", "swap", "enrichment", "similarity")
     ),
+    "pairs": Source("report/pairs.tsv", ("first", "second", "verdict", "patients", "auc", "background", "swap")),
     "attention-differences": Source("report/comparisons.tsv", ("measure", "patients", "first", "second", "difference")),
     "occlusion": _AUDIT,
     "reliance": _AUDIT,
@@ -77,6 +84,8 @@ SOURCES: dict[str, Source] = {
     "composition": Source("splits/<cohort>/<input view>.tsv", ("patient", "label", "split")),
     "leakage-inflation": Source("report/leakage_inflation.tsv", ("labels", "unit", "accuracy", "roc_auc", "inflation")),
     "dice": Source("segmentation/metrics.tsv", ("split", "dice", "surface_distance_95", "volume_error")),
+    "own-lungs": Source("report/lungs.tsv", ("cohort", "status", "classical_dice")),
+    "own-lungs-refused": Source("report/lungs.tsv", ("cohort", "row", "reason")),
     "models": Source("models/<pipeline>/stage<k>/provenance.json"),
     "overview": Source("report/intake.tsv"),
     "ids": Source("run.json"),

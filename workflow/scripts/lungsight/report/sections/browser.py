@@ -54,7 +54,7 @@ def entries_of(results: RunResults) -> Iterator[tuple[Model, int, dict[str, Any]
 
 
 def browser_data(results: RunResults) -> dict[str, Any]:
-    """Make what the script shows: models, slices (each once), and overlays in the order of the models.
+    """Make what the script shows: models, classes, slices (each once), and overlays in the order of the models.
 
     An overlay that fits has the picture of its map; another one the address of its picture in the run's folder.
     """
@@ -77,10 +77,11 @@ def browser_data(results: RunResults) -> dict[str, Any]:
             used += size
             slices[key] = picture
             items[place] = item | {"heat": heat}
-        elif "file" in entry and entry in results.summaries[model]["overlays"]["pictures"]:
+        elif entry in results.summaries[model]["overlays"]["pictures"]:
             items[place] = item | {"file": f"../explain/{model[0]}/stage{model[1]}/overlays/{entry['file']}"}
     return {
         "models": [{"name": results.model_name(model), "anchor": maps_anchor(model)} for model in models],
+        "classes": results.run["labels"],
         "slices": slices,
         "items": [item for item in items if item is not None],
     }

@@ -15,7 +15,7 @@ from lungsight.report.results import RunResults
 
 def section(results: RunResults) -> dict[str, Any]:
     """Give the diagrams."""
-    return {"diagrams": Markup(reliability_diagrams(results))}
+    return {"diagrams": Markup(reliability_diagrams(results)), "positive": results.positive_in_words}
 
 
 def reliability_diagrams(results: RunResults, names: Sequence[str] = ()) -> str:

@@ -1,4 +1,7 @@
-"""Each class against the rest, with more than two: report/classes.tsv and report/class_curves.tsv."""
+"""All classes together and each against the rest, with more than two.
+
+report/metrics.tsv, report/renormalised.tsv, report/classes.tsv and report/class_curves.tsv.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,48 +15,61 @@ from matplotlib.lines import Line2D
 
 from lungsight.evaluation.class_curves import RELIABILITY, ROC
 from lungsight.report.charts import GREY, STYLE, as_svg, class_colours
-from lungsight.report.components import PageTable, estimates, evaluation_cells, text, whole
-from lungsight.report.headings import EVALUATION, PIPELINE
+from lungsight.report.components import Cell, PageTable, Row, estimates, evaluation_cells, text, whole
+from lungsight.report.headings import EVALUATION, OF_CLASS, OVERALL, PIPELINE
 from lungsight.report.results import RunResults
 
-METRICS = {
-    "sensitivity": ("Sensitivity", "share of the class that was found"),
-    "specificity": ("Specificity", "share of the others that were not taken for it"),
-    "precision": ("Precision", "share of those taken for the class that are of it"),
-    "f1": ("F1", "harmonic mean of precision and sensitivity"),
-    "roc_auc": ("AUC", "against the rest"),
-    "ece": ("ECE", "calibration error"),
-}
 AXES = {ROC: ("false-positive rate", "sensitivity"), RELIABILITY: ("probability", "share of the class")}
+AMONG_OWN = "among the classes of the cohort"
 LONGEST = 24  # letters of a class word in a legend
-BESIDE = 6  # classes whose legend fits in one column
 
 
 def section(results: RunResults) -> dict[str, Any] | None:
-    """Give the table and both charts; None with two classes, which the other sections show."""
+    """Give the tables and both charts; None with two classes, which the other sections show."""
     if not results.many_classes:
         return None
     return {
+        "first": results.run["labels"][0],
+        "overall": overall_table(results),
         "by_patient": class_table(results, "patient"),
         "roc": Markup(class_chart(results, ROC)),
         "reliability": Markup(class_chart(results, RELIABILITY)),
     }
 
 
+def overall_table(results: RunResults) -> PageTable:
+    """Show all classes together, by patient; where a cohort lacks a class, also among the classes that it has."""
+    tables = (results.metrics, ""), (results.of_classes["renormalised"], AMONG_OWN)
+    rows = [
+        [*_evaluation(results, row, note), whole(row["n"]), *estimates(row, OVERALL)]
+        for table, note in tables
+        for _, row in table[table["unit"] == "patient"].iterrows()
+    ]
+    headings = [PIPELINE, EVALUATION, ("n", "test patients"), *OVERALL.values()]
+    caption = "All classes, by patient, test split; below each number its 95 % interval"
+    return PageTable("all-classes", caption, headings, rows)
+
+
+def _evaluation(results: RunResults, row: Row, note: str) -> list[Cell]:
+    pipeline, evaluation = evaluation_cells(results, row)
+    notes = [words for words in (evaluation.note, note) if words]
+    return [pipeline, evaluation._replace(note=", ".join(notes))]
+
+
 def class_table(results: RunResults, unit: str) -> PageTable:
     """Show every class of every evaluation; where a cohort lacks a class, also among the classes that it has."""
     table = results.of_classes["classes"]
-    notes = {"raw": "", "renormalised": "among the classes of the cohort"}
+    notes = {"raw": "", "renormalised": AMONG_OWN}
     rows = [
         [
             *evaluation_cells(results, row),
             text(row["class"])._replace(note=notes[row["probabilities"]]),
             whole(row["n"]),
-            *estimates(row, METRICS),
+            *estimates(row, OF_CLASS),
         ]
         for _, row in table[table["unit"] == unit].iterrows()
     ]
-    headings = [PIPELINE, EVALUATION, ("Class", "against the rest"), ("n", f"test {unit}s"), *METRICS.values()]
+    headings = [PIPELINE, EVALUATION, ("Class", "against the rest"), ("n", f"test {unit}s"), *OF_CLASS.values()]
     return PageTable("classes", f"By {unit}, test split; below each number its 95 % interval", headings, rows)
 
 

@@ -17,6 +17,7 @@ def section(results: RunResults) -> dict[str, Any] | None:
     return {
         "pipeline": results.display_name(model[0]),
         "stage": model[1],
+        "many": results.many_classes,
         "mean": mean_picture(folder, results.summaries[model]),
         "pictures": [
             overlay_picture(folder / "overlays", entry) for entry in pictures if entry["position"] == "median"

@@ -35,7 +35,8 @@ def section(results: RunResults) -> dict[str, Any] | None:
     means, warnings = lesion_means(results), masks_left_out(results)
     if not means and not warnings:
         return None
-    return {"statements": [*lesion_statements(results, means), *warnings], "lesions": lesion_table(results, means)}
+    statements = [*lesion_statements(results, means), *warnings]
+    return {"statements": statements, "lesions": lesion_table(results, means), "many": results.many_classes}
 
 
 def lesion_means(results: RunResults) -> dict[Model, Means]:

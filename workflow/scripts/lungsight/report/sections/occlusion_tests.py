@@ -28,13 +28,13 @@ HEADINGS = {
     "background_only_blur": ("Lung blurred", ""),
     "background_only_other": (
         "Lung swapped",
-        "the lung is one of the other class: below 0.5 the predictions follow it",
+        "the lung is one of another class: below 0.5 the predictions follow it",
     ),
     "lung_only_mean": ("Rest grey", "everything but the lung is a flat grey"),
     "lung_only_blur": ("Rest blurred", ""),
     "lung_only_other": (
         "Rest swapped",
-        "everything but the lung is of the other class: above 0.5 the predictions follow the lung",
+        "everything but the lung is of another class: above 0.5 the predictions follow the lung",
     ),
     "silhouette": ("Outline", "only the outline of the lung"),
     "border_only": ("Border", "a frame along the edge"),
@@ -145,7 +145,7 @@ def reliance_table(results: RunResults) -> PageTable:
             (f"Lung reliance, {fill}", "share of the prediction's change that is due to the lung")
             for fill in ("grey", "blur")
         ),
-        ("Lung reliance, other patient", "both parts replaced by those of a patient of the other class"),
+        ("Lung reliance, other patient", "both parts replaced by those of a patient of another class"),
         ("Source from features", "balanced accuracy of a linear classifier on the last hidden layer"),
         ("By chance", ""),
     ]

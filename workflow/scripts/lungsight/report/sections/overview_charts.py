@@ -4,7 +4,13 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from lungsight.report.model_charts import attention_chart, attention_rows, numbers_in_words, slope_chart
+from lungsight.report.model_charts import (
+    attention_chart,
+    attention_rows,
+    has_overlays,
+    numbers_in_words,
+    slope_chart,
+)
 from lungsight.report.results import RunResults
 from lungsight.report.sections.calibration import reliability_diagrams
 from lungsight.report.sections.cohort_flow import draw, in_words, shares_of, steps_of
@@ -56,9 +62,9 @@ def performance(results: RunResults) -> Chart:
         "How well? The AUC of every model",
         Markup(auc_forest(results)),
         "Forest plot of the area under the ROC curve by patient of every pipeline and evaluation",
-        numbers_in_words(results, rows, ("roc_auc", "AUC")),
-        "AUC by patient with 95 % intervals; dashed line: chance. Filled circle: better than chance. Open square: the"
-        f" interval includes 0.5, or there is none. Triangle: worse than chance.{mark}",
+        numbers_in_words(results, rows, ("roc_auc", results.auc_in_words)),
+        f"{results.auc_in_words} by patient with 95 % intervals; dashed line: chance. Filled circle: better than"
+        f" chance. Open square: the interval includes 0.5, or there is none. Triangle: worse than chance.{mark}",
         "report/metrics.tsv",
         wide=results.metrics.drop_duplicates(["stage", "cohort"]).shape[0] > 2,
     )
@@ -72,8 +78,9 @@ def places(results: RunResults) -> Chart:
         Markup(slope_chart(results)),
         "Slope chart of the AUC by patient of every pipeline, from the cohort of stage 1 to the target before and after"
         " adaptation, and to external cohorts",
-        numbers_in_words(results, rows, ("roc_auc", "AUC")),
-        "Each line is a pipeline. A line that falls: the model does worse on patients of another place.",
+        numbers_in_words(results, rows, ("roc_auc", results.auc_in_words)),
+        f"{results.auc_in_words} by patient. Each line is a pipeline. A line that falls: the model does worse on"
+        " patients of another place.",
         "report/metrics.tsv",
     )
 
@@ -85,8 +92,9 @@ def attention(results: RunResults) -> Chart:
         "Does it look at the lung? Attention against AUC",
         Markup(attention_chart(results)),
         "Scatter plot of the enrichment of the maps in the lung against the AUC by patient, a point for each model",
-        numbers_in_words(results, rows, ("roc_auc", "AUC"), ("enrichment", "enrichment")),
-        "A point is a model of the last stage and leads to its maps; lines are 95 % intervals. Circle: the verdict is"
+        numbers_in_words(results, rows, ("roc_auc", results.auc_in_words), ("enrichment", "enrichment")),
+        f"{results.auc_in_words} by patient. A point is a model of the last stage"
+        f"{' and leads to its maps' if has_overlays(results) else ''}; lines are 95 % intervals. Circle: the verdict is"
         " on the lung. Triangle: not on the lung. Open square: not shown, or not assessed. Maps above 1 prefer the"
         " lung, which by itself proves nothing.",
         "report/verdicts.tsv",
@@ -123,8 +131,9 @@ def calibration(results: RunResults) -> list[Chart]:
             Markup(reliability_diagrams(results, [best["pipeline"]])),
             f"Reliability diagrams of {best['pipeline']}: share of positives by probability",
             numbers_in_words(results, rows[rows["pipeline"] == best["pipeline"]], ("ece", "calibration error (ECE)")),
-            "Of the test slices with a predicted probability of about p, which share is positive? On the dashed line"
-            " the probability is right; below it, it is too high. A point's area stands for its number of slices.",
+            "Of the test slices with a predicted probability of about p, which share is"
+            f" {results.positive_in_words}? On the dashed line the probability is right; below it, it is too high. A"
+            " point's area stands for its number of slices.",
             "report/reliability.tsv",
         )
     ]

@@ -38,8 +38,8 @@ class Series(NamedTuple):
 
 SERIES = (
     Series(UNMODIFIED, "o", GREY, "●", "slices as they are"),
-    Series("lung_only_other", "^", BLUE, "▲", "own lung, everything else of a patient of the other class"),
-    Series("background_only_other", "v", ORANGE, "▼", "lung of a patient of the other class, everything else own"),
+    Series("lung_only_other", "^", BLUE, "▲", "own lung, everything else of a patient of another class"),
+    Series("background_only_other", "v", ORANGE, "▼", "lung of a patient of another class, everything else own"),
     Series("background_only_mean", "D", GREEN, "◆", "lung a flat grey"),
 )
 
