@@ -143,7 +143,7 @@ def finished(tmp_path) -> Workspace:
 
 def test_pairs_table(tmp_path) -> None:
     """A model that follows the lung but for CAP, in both stages."""
-    space, _ = three_class_space(tmp_path, report={"bootstrap": 50})
+    space, _ = three_class_space(tmp_path, report={"bootstrap": 50}, segmentation={"method": "classical"})
     for stage in (1, 2):
         folder = space.run_folder / f"explain/whole-small_cnn-scratch/stage{stage}"
         for name, table in zip(("intervention_logits", "swap_logits"), made_tables(1.0, marked="CAP"), strict=True):
