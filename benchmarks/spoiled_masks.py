@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from benchmarks.planted_truth import SETTINGS, Examined, examine, planted_model, test_slices_of
 from benchmarks.qc_failures import RULES
@@ -107,7 +108,7 @@ def examine_spoiled(
     """Examine a scenario with spoiled masks. both: also without quality control."""
     planted, outputs = planted_model(name, seed)
     slices = test_slices_of(planted)
-    chosen = chosen_slices(slices, outputs(slices.images).probability, how, share, seed)
+    chosen = chosen_slices(slices, expit(outputs(slices.images).logits[:, 0]), how, share, seed)
     spoiled = replace(slices, masks=spoil(slices.masks, chosen))
     accepted = accepted_by_quality_control(spoiled)
     without = examine(outputs, spoiled, "whole", seed, settings) if both else None
