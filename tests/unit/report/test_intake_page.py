@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from lungsight.intake.counts import counts_of_cohorts
 from lungsight.intake.label_predictability import predictability_of_cohorts
@@ -130,6 +131,9 @@ def test_the_page_says_how_patient_ids_were_read(results):
 def test_up_to_twenty_classes_have_a_colour_each():
     assert class_colours(2) == [BLUE, ORANGE]
     assert len({*class_colours(20)}) == 20
+    of_ten = np.array([to_rgb(colour) for colour in class_colours(10)])
+    apart = [np.linalg.norm(of_ten[:k] - of_ten[k], axis=1).min() for k in range(6, 10)]
+    assert min(apart) > 0.3, "two blues that are closer would be taken for one"
 
 
 def test_an_aspect_that_tells_one_class_of_several_names_it():

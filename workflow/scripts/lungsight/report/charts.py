@@ -18,7 +18,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -41,9 +41,14 @@ STYLE: dict[Any, Any] = {
 
 
 def class_colours(n: int) -> list[str]:
-    """Choose a colour for each of up to 20 classes: blue and orange first."""
+    """Choose a colour for each of up to 20 classes: blue and orange first, then each most unlike those before."""
+    chosen = [*CLASS_COLOURS]
     more = [to_hex(colour) for colour in matplotlib.colormaps["tab20"](range(20))]
-    return [*CLASS_COLOURS, *(colour for colour in more if colour not in CLASS_COLOURS)][:n]
+    while len(chosen) < n:
+        taken = np.array([to_rgb(colour) for colour in chosen])
+        unlike = [np.linalg.norm(taken - to_rgb(colour), axis=1).min() for colour in more]
+        chosen.append(more[int(np.argmax(unlike))])
+    return chosen[:n]
 
 
 # matplotlib's names of parts, alike in every chart; those of definitions stay.

@@ -22,8 +22,8 @@ def section(results: RunResults) -> dict[str, Any] | None:
         return None
     curves = [curve for _, curve in table.groupby(["pipeline", "stage"], sort=False)]
     useful = [f"{results.model_name(model_of(curve.iloc[0]))}: {use_in_words(curve)}" for curve in curves]
-    named = {"first": results.run["labels"][0], "many": results.many_classes}
-    return {"curves": Markup(decision_charts(results, table)), "useful": useful} | named
+    first = results.run["labels"][0] if results.many_classes else ""
+    return {"curves": Markup(decision_charts(results, table)), "useful": useful, "first": first}
 
 
 def decision_charts(results: RunResults, table: pd.DataFrame) -> str:
