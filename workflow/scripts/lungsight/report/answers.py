@@ -176,7 +176,7 @@ def _among(rows: pd.DataFrame) -> str:
 
 
 def _all_classes(results: RunResults, row: Any) -> str:
-    """Say how well all classes are told apart, with more than two. row: of report/metrics.tsv."""
+    """Say how well all classes are separated, with more than two. row: of report/metrics.tsv."""
     if not results.many_classes:
         return ""
     numbers = (
