@@ -220,7 +220,7 @@ EDITS = {
         {"gather_cohort": 1, "make_split": 2, "train_stage": 4, "gather_forensics": 1, "forensics_table": 1},
         CONVERSION | LUNGS | {"measure_forensics"},
     ),
-    # The networks get another head, and the hospital another split; images, masks and the split of the others stay.
+    # The networks get another head, and the hospital another split. Scans and masks stay, as with a corrected label.
     "a class more": (
         with_a_class_more,
         {
@@ -231,7 +231,7 @@ EDITS = {
             "pairs_table": 1,
             "class_curves": 1,
         },
-        CONVERSION | LUNGS | {"image_cache", "qc_scores", "measure_forensics"},
+        CONVERSION | LUNGS | {"measure_forensics"},
     ),
     "a corrected patient": (with_another_patient, {"gather_cohort": 1, "make_split": 2}, CONVERSION | LUNGS),
     "spellings of ids that nobody uses": (setting(patient_ids="exact"), set(), DEAR | {"gather_cohort", "make_split"}),
@@ -377,7 +377,7 @@ def test_an_edit_runs_what_it_changes_and_nothing_else(project: Project, edit: s
     counts = wanted if isinstance(wanted, dict) else {}
     assert {rule: jobs.get(rule, 0) for rule in counts} == counts
     assert set(wanted) <= set(jobs)
-    assert not unwanted & set(jobs)
+    assert unwanted & set(jobs) == set()
 
 
 def test_a_trace_that_is_measured_otherwise_trains_nothing(project: Project) -> None:
