@@ -231,12 +231,3 @@ def test_a_request_that_cannot_be_met_is_refused_with_the_reason(tmp_path, spoil
     options = {"scans": tmp_path / "scans", "model": model} | spoil(tmp_path)
     with pytest.raises(UserError, match=message):
         prediction_request({key: value for key, value in options.items() if value is not None})
-
-
-def test_a_model_of_three_classes_is_refused_before_any_job(tmp_path):
-    model = finished_run(tmp_path / "run")
-    settings = json.loads((tmp_path / "run/run.json").read_text())
-    write(tmp_path / "run/run.json", json.dumps(settings | {"labels": {"a": ["a"], "b": ["b"], "c": ["c"]}}).encode())
-    write(tmp_path / "scans/Ann/0001", DICOM)
-    with pytest.raises(UserError, match="The model tells 3 classes apart; predict knows two so far"):
-        prediction_request({"scans": tmp_path / "scans", "model": model})

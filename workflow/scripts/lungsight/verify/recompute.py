@@ -103,10 +103,12 @@ class Run:
     def predictions(self) -> dict[tuple[Model, str], pd.DataFrame]:
         """The prediction tables, by model and cohort."""
         found = {}
+        n = len(self.classes)
+        of_each = [f"p_{k}" for k in range(1, n + 1)] if n > 2 else []
         for name in self.crate.names("models/", ".tsv"):
             parts = name.split("/")
             if len(parts) == 5 and parts[3] == "predictions":
-                table = self.crate.table(name, [*SPLIT_COLUMNS, SCORED[0]])
+                table = self.crate.table(name, [*SPLIT_COLUMNS, SCORED[0], *of_each])
                 of_classes = [f"{prefix}_{k}" for prefix in OF_CLASSES for k in range(1, len(self.classes) + 1)]
                 for column in table.columns.intersection([*SCORED, *of_classes]):
                     table[column] = numbers(table[column], name, column).to_numpy()
