@@ -23,7 +23,8 @@ def without_browser() -> None:
     pytest.skip(ABSENT)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: a process that a later test forks would hold the driver's pipe, and the driver would never end.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     if not CHROMIUM:
