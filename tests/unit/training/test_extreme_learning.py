@@ -147,7 +147,7 @@ def test_the_saved_model_is_read_explained_and_audited(solved, tmp_path) -> None
     assert (maps[PRIMARY] > 0).any(axis=(1, 2)).any()
     outputs = ModelOutputs(model, backbone)(pixels)
     assert outputs.features.shape == (4, 3 * UNITS)
-    np.testing.assert_allclose(outputs.probability, model(inputs).numpy()[:, 0], atol=1e-5)
+    np.testing.assert_allclose(outputs.probability_of(np.ones(4)), model(inputs).numpy()[:, 0], atol=1e-5)
 
 
 def test_the_map_is_that_of_the_machine_with_the_median_margin(solved) -> None:
