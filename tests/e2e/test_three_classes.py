@@ -179,9 +179,10 @@ def test_the_card_has_a_row_for_each_class_and_the_package_follows(three):
     check = [sys.executable, "-m", "lungsight.verify", str(three.folder / f"{three.results}.crate.zip")]
     checked = subprocess.run(check, cwd=ROOT / "workflow/scripts", capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    # Six rows: a threshold, five counts, nine metrics of the first class and five of all.
-    assert f"report/metrics.tsv: {6 * (1 + 5 + 9 + 5)} compared, all follow" in checked.stdout, checked.stdout
-    assert "report/confusion.tsv" in checked.stdout and "this check computes them of two classes" in checked.stdout
+    # Six rows: a threshold, five counts, and with both ends nine metrics of the first class and five of all.
+    assert f"report/metrics.tsv: {6 * (1 + 5 + 3 * (9 + 5))} compared, all follow" in checked.stdout, checked.stdout
+    for table in ("confusion", "pairs", "renormalised", "class_curves", "verdicts", "differences"):
+        assert f"report/{table}.tsv: " in checked.stdout
 
 
 @pytest.mark.long

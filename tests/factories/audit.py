@@ -31,10 +31,7 @@ def made_logits(test: pd.DataFrame, of_lung: float, rng: np.random.Generator) ->
 
 
 def made_audit(folder: Path, test: pd.DataFrame, of_lung: float, config: dict, rng: np.random.Generator) -> None:
-    """The tables of audit_stage and audit_intervals. test: the test rows of a prediction table, in order.
-
-    The intervals of sanity.tsv are round numbers; its means are those of sanity_values.tsv.
-    """
+    """The tables of audit_stage and audit_intervals. test: the test rows of a prediction table, in order."""
     resamples, seed = config["report"]["bootstrap"], config["seed"]
     logits = made_logits(test, of_lung, rng)
     table = pd.concat([test[IDENTITY].reset_index(drop=True), logits], axis=1)
@@ -49,15 +46,14 @@ def made_audit(folder: Path, test: pd.DataFrame, of_lung: float, config: dict, r
     for turn, value in (("deletion", -0.2), ("insertion", 0.2)):
         areas = {"map": 0.5 + value, "random": 0.5, DIFFERENCE: value}
         means |= {(turn, name, "area"): area for name, area in areas.items()}
-    sampled = test.head(8)
-    values = table_of_values(sampled, [SliceValues(*name, np.full(8, value)) for name, value in means.items()])
-    write_table(folder / "sanity_values.tsv", values, schema="sanity_values")
     half = {"rank_correlation": 0.1, "enrichment": 0.2, "area": 0.1}
-    sanity = [
-        row | {"value_lo": row["value"] - half[row["measure"]], "value_hi": row["value"] + half[row["measure"]]}
-        for row in sanity_rows(values, 0, seed)
-    ]
-    write_table(folder / "sanity.tsv", sanity, schema="audit")
+    sampled = test.drop_duplicates("patient").head(8)
+    apart = np.tile([-1, 1], 4)[: len(sampled)]  # of every two patients one lies above and one below the mean
+    values = table_of_values(
+        sampled, [SliceValues(*name, value + half[name[2]] * apart) for name, value in means.items()]
+    )
+    write_table(folder / "sanity_values.tsv", values, schema="sanity_values")
+    write_table(folder / "sanity.tsv", sanity_rows(values, resamples, seed), schema="audit")
 
 
 def made_metadata(path: Path, split: pd.DataFrame, config: dict) -> None:

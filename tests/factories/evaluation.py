@@ -38,7 +38,7 @@ def made_prediction_table(skill: float, patients: int = 24, slices: int = 5, see
 
 
 def made_ensembles(folder: Path, run: RunDescription, predictions: dict[tuple[Model, str], pd.DataFrame]) -> None:
-    """Write report/ensembles.tsv of a made run; every ensemble holds all pipelines."""
+    """Write the predictions and report/ensembles.tsv of a made run; every ensemble holds all pipelines."""
     rows = []
     for stage in run["stages"]:
         of_stage: dict[str, dict[str, pd.DataFrame]] = {}
@@ -47,6 +47,10 @@ def made_ensembles(folder: Path, run: RunDescription, predictions: dict[tuple[Mo
                 of_stage.setdefault(model.pipeline.name, {})[cohort] = table
         cohort = cohort_of_stage(run, stage)
         combined = combine_predictions(list(of_stage), of_stage, cohort, run["labels"])
+        for name in run["ensembles"]:
+            for of_cohort, table in combined[1].items():
+                file = folder / f"ensembles/{name}/stage{stage}/predictions/{of_cohort}.tsv"
+                write_table(file, table, schema="predictions")
         statistics = Statistics(POSITIVE, run["bootstrap"], run["seed"], run["labels"])
         rows += rows_of_stage(stage, cohort, of_stage, dict.fromkeys(run["ensembles"], combined), statistics)
     columns = columns_in("ensembles", rows)

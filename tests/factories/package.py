@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lungsight.checklists.patient_flow import flow_rows
 from lungsight.config_check import complete_config
-from lungsight.evaluation.class_tables import class_rows, cohort_confusion_rows
+from lungsight.evaluation.class_tables import class_rows, cohort_confusion_rows, temperatures_of
 from lungsight.files import write_text
 from lungsight.package.archive import MANIFEST, manifest_of
 from lungsight.package.contents import missing_files
@@ -15,6 +15,7 @@ from lungsight.package.package import PackageSettings
 from lungsight.package.public_config import public_config
 from lungsight.run_description import (
     RunDescription,
+    cohort_of_stage,
     cohorts_of,
     describe_run,
     input_views_of,
@@ -26,7 +27,10 @@ from lungsight.training.pipelines import model_columns
 
 ROLES = {"lungs": "segmentation", "open": "public", "clinic": "target", "far": "external"}
 SETTINGS = {
-    "pipelines": {"frameworks": ["whole", "segmented"], "backbones": ["small_cnn"], "weights": ["scratch"]},
+    "pipelines": {
+        **{"frameworks": ["whole", "segmented"], "backbones": ["small_cnn"], "weights": ["scratch"]},
+        "ensembles": {"both": ["whole-small_cnn-scratch", "segmented-small_cnn-scratch"]},
+    },
     "explain": {"overlays": 1},
     "leakage": {"pipelines": []},  # made runs have no predictions of it
     "report": {"bootstrap": 100},
@@ -47,11 +51,16 @@ def made_counts(folder: Path, run: RunDescription) -> None:
             splits = {view: read_table(folder / f"splits/{cohort}/{view}.tsv", "split") for view in views}
         flow += flow_rows(cohort, cases, slices, manifest, splits, input_views_of(run))
     labels = run["labels"]
+    own = {(name, stage): folder / f"models/{name}/stage{stage}/predictions" for name, stage in models_of(run)}
+    temperatures = {
+        key: temperatures_of(read_table(of_model / f"{cohort_of_stage(run, key[1])}.tsv", "predictions"), labels)
+        for key, of_model in own.items()
+    }
     for name, stage in models_of(run):
-        for path in sorted((folder / f"models/{name}/stage{stage}/predictions").glob("*.tsv")):
+        for path in sorted(own[name, stage].glob("*.tsv")):
             table, model = read_table(path, "predictions"), {**model_columns(name, stage), "cohort": path.stem}
-            nothing = dict.fromkeys(("slice", "patient"))
-            by_class += [model | row for row in class_rows(table, nothing, labels, None, 0, 0)]
+            rows = class_rows(table, temperatures[name, stage], labels, None, run["bootstrap"], run["seed"])
+            by_class += [model | row for row in rows]
             confusion += [model | row for row in cohort_confusion_rows(table, labels, None)]
     for table, rows in {"flow": flow, "classes": by_class, "confusion": confusion}.items():
         write_table(folder / f"report/{table}.tsv", rows, schema=table)

@@ -64,7 +64,7 @@ def made_report_tables(folder: Path, run: RunDescription, roles: dict[str, str])
         for name, stage in models
     ]
     write_table(folder / "report/metrics.tsv", metrics_table(metrics, thesis, roles, origins), schema="metrics")
-    saliency = saliency_table(maps, origins, run["bootstrap"], 1)
+    saliency = saliency_table(maps, origins, run["bootstrap"], run["seed"])
     write_table(folder / "report/saliency.tsv", saliency, schema="report_saliency")
     made_evaluation_tables(folder, run)
     made_audit_tables(folder, run)

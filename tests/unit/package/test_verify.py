@@ -17,6 +17,9 @@ from lungsight.package.archive import MANIFEST, digests_of_rows, manifest_of, wr
 from lungsight.verify.__main__ import DOES_NOT_FOLLOW, FOLLOWS, NOT_CHECKED, main
 from lungsight.verify.compare import Expected, compare, follows
 from lungsight.verify.crate import Crate, changed_rows
+from lungsight.verify.ensembles import ensemble_rows
+from lungsight.verify.run import Run
+from lungsight.verify.tables import OF_SEVERAL, PREPARED, REASONS, RECOMPUTED
 from tests.factories.package import edited, repacked, replaced, without
 from tests.factories.workspace import ROOT
 
@@ -50,7 +53,7 @@ def test_a_package_follows_and_runs_alone_out_of_itself(package: Path, tmp_path:
     assert done.returncode == FOLLOWS, done.stdout + done.stderr
     assert done.stderr == ""
     assert "report/metrics.tsv: " in done.stdout and "Every number that was computed again follows." in done.stdout
-    assert "Not computed again" in done.stdout and "report/verdicts.tsv" in done.stdout
+    assert "Not computed again" in done.stdout and "report/selection.tsv" in done.stdout
 
 
 def test_an_edited_prediction_is_named_with_its_row_and_what_no_longer_follows(package: Path, capsys) -> None:
@@ -127,12 +130,107 @@ def test_tables_of_counts_are_computed_again(package: Path, monkeypatch, capsys,
     assert said.endswith("\n1 do not follow.\n")
 
 
+TEXT_OF_TABLES = {
+    "audit": {"reason"},
+    "comparisons": {"reason"},
+    "ensembles": {"note"},
+    "metrics": {"thesis_accuracy", "thesis_precision", "thesis_recall", "thesis_f1"},  # printed in the thesis
+    "verdicts": {"sentence"},
+}
+OF_NAMES = {"framework", "backbone", "weights", "weights_origin", "origin"}
+# What a table repeats of other tables, which are compared themselves, or of papers.
+REPEATED = {
+    "systems": {
+        *("network", "region", "answer", "enrichment", "enrichment_lo", "enrichment_hi", "lung_mass", "lung_mass_lo"),
+        *("lung_mass_hi", "verdict", "parameters", "paper", "printed_note", "printed_unnamed"),
+        *("printed_accuracy", "printed_precision", "printed_recall", "difference_lo", "difference_hi", "difference"),
+        *("p", "p_holm"),  # empty in the first row of a stage
+    },
+    "leakage": {
+        *("unit", "test_slices_of_trained_patients", "identical_images_on_two_sides", "patients_known"),
+        *("test_images_in_other_cohorts", "test_slices_of_patients_in_other_cohorts", "near_duplicates_on_two_sides"),
+    },
+    "flow": {"reason"},
+    "aggregation": {"unit"},
+}
+
+
+@pytest.mark.parametrize("table", [name for name in RECOMPUTED if name != "report/leakage_inflation.tsv"])
+def test_no_number_of_a_computed_table_can_be_edited_unseen(package: Path, table: str) -> None:
+    """Nonsense in any column of its first row is named with table, row and column, but for known texts."""
+    run = Run(Crate(package))
+    expected, name = list(RECOMPUTED[table](run)), Path(table).stem
+    prepared = PREPARED.get(table, lambda same: same)(run.crate.table(table))
+    assert compare(table, prepared, expected).problems == []
+    if not expected:
+        return
+    place, first = prepared.index[0] + 1, prepared.index[0]
+    keys, known = set(expected[0].key), OF_NAMES | TEXT_OF_TABLES.get(name, set()) | REPEATED.get(name, set())
+    for column in prepared.columns:
+        other = prepared.copy()
+        other.loc[first, column] = "4711"
+        problems = compare(table, other, expected).problems
+        if column in keys:
+            assert f"{table}, row {place}: nothing in the package gives this row" in problems, column
+        elif column not in known:
+            (problem,) = problems
+            assert problem.startswith(f"{table}, row {place} (") and f"), {column}: packaged 4711, " in problem
+        else:
+            assert problems == [] or name in ("systems", "leakage"), f"{column} is compared: take it from the list"
+
+
+def test_every_table_that_a_run_makes_is_computed_again_or_has_a_reason() -> None:
+    """A new table of the report must be added to one of both, or this fails."""
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    made = set(re.findall(r"\{RESULTS\}/(report/\w+\.tsv)", rules))
+    computed = {*RECOMPUTED, *OF_SEVERAL}
+    reasons = {f"report/{name}.tsv" for names in REASONS.values() for name in names}
+    assert len(made) > 20 and made == computed | reasons
+    assert not computed & reasons
+
+
+ENSEMBLE = "ensembles/both/stage2/predictions/clinic.tsv"
+
+
+@pytest.mark.parametrize(("column", "value"), [("member_weights", "0.9000 0.1000"), ("temperatures", "9.0000 9.0000")])
+def test_edited_weights_of_an_ensemble_are_named(package: Path, column: str, value: str) -> None:
+    crate = Crate(package)
+    lines = lines_of(package, "report/ensembles.tsv")
+    crate.files["report/ensembles.tsv"] = "\n".join(
+        [lines[0], *(with_value(lines, row, column, value) for row in range(1, len(lines)))]
+    ).encode()
+    run = Run(crate)
+    problems = compare("report/ensembles.tsv", crate.table("report/ensembles.tsv"), ensemble_rows(run)).problems
+    assert len(problems) == len(lines) - 1 and all(f", {column}: packaged {value}, recomputed " in p for p in problems)
+
+
+def test_an_edited_prediction_of_an_ensemble_is_named(package: Path, monkeypatch, capsys) -> None:
+    """Its members give another number, though the manifest knows the edit."""
+    edit = forged(package, ENSEMBLE, 2, "probability", "0.123456")
+    assert checked(edit, [], monkeypatch) == DOES_NOT_FOLLOW
+    said = capsys.readouterr().out
+    assert f"  {ENSEMBLE}, row 2 (" in said and "probability: 0.123456, its members give 0." in said
+    shorter = "\n".join(lines_of(package, ENSEMBLE)[:-1]).encode()
+    assert checked(replaced(package, ENSEMBLE, shorter, forged=True), [], monkeypatch) == DOES_NOT_FOLLOW
+    assert "its rows are not the slices that all members predict" in capsys.readouterr().out
+
+
+def test_edited_logits_of_the_audit_are_named_by_what_no_longer_follows(package: Path, monkeypatch, capsys) -> None:
+    file = "explain/whole-small_cnn-scratch/stage2/intervention_logits.tsv"
+    edit = forged(package, file, 1, "background_only_mean", "-30")
+    assert checked(edit, ["report/audit.tsv", "report/verdicts.tsv"], monkeypatch) == DOES_NOT_FOLLOW
+    said = capsys.readouterr().out
+    assert "stage2" not in said.split("report/audit.tsv: ")[0].split("predictions: ")[1]
+    assert "whole 2 clinic intervention background_only_mean roc_auc patient), value: packaged" in said
+    assert "report/verdicts.tsv, row 2 (whole-small_cnn-scratch 2), background: packaged" in said
+
+
 def test_tables_that_are_not_computed_again_are_listed_with_a_reason(package: Path, monkeypatch, capsys) -> None:
     more = replaced(package, "report/other.tsv", b"a\n1\n", forged=True)
     checked(more, COUNTED[-1:], monkeypatch)
     said = capsys.readouterr().out.splitlines()
-    assert next(line for line in said if "report/verdicts.tsv" in line).startswith(
-        "Not computed again, since they follow from images, maps and networks"
+    assert next(line for line in said if "report/selection.tsv" in line).startswith(
+        "Not computed again, since they follow from the scans"
     )
     assert next(line for line in said if "report/other.tsv" in line).startswith(
         "Not computed again, since this check does not know them: "

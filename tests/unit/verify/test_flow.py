@@ -10,7 +10,7 @@ from lungsight.tables import read_table, write_table
 from lungsight.verify.compare import Outcome, compare
 from lungsight.verify.crate import Crate
 from lungsight.verify.flow import flow_rows, summed_reasons
-from lungsight.verify.recompute import Run
+from lungsight.verify.run import Run
 from tests.factories.tables import NEGATIVE, POSITIVE
 
 CONFIG = {

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from lungsight.verify.recompute import Model, overlap_rows
+from lungsight.verify.leakage import overlap_rows
+from lungsight.verify.run import Model
 
 
 def test_a_split_that_no_pipeline_looks_at_is_no_row_of_the_overlap() -> None:

@@ -1,5 +1,7 @@
 """The two implementations of the evaluation agree: the run's on weighted rows, the check's on sums over patients."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,9 @@ from lungsight.evaluation.leakage_inflation.inflation import inflation_of
 from lungsight.evaluation.metrics import METRICS, metrics_with_intervals
 from lungsight.evaluation.performance_differences import holm as holm_of_run
 from lungsight.evaluation.performance_differences import paired_rows
-from lungsight.verify.recompute import AGGREGATIONS, _inflation, compared, exact_auc, youden_threshold
+from lungsight.verify.aggregation import AGGREGATIONS, exact_auc, youden_threshold
+from lungsight.verify.differences import compared
+from lungsight.verify.leakage import _inflation
 from lungsight.verify.statistics import Drawing, all_values, holm
 from tests.factories.evaluation import made_prediction_table
 from tests.factories.tables import POSITIVE
@@ -56,7 +60,7 @@ def test_differences_of_two_models(unit: str) -> None:
     first, second = made_prediction_table(1.0), made_prediction_table(2.0, seed=1)
     second = second.iloc[3:].sample(frac=1, random_state=1)  # another order, and rows that the first has alone
     of_run = paired_rows(first, second, unit, POSITIVE, DRAWING.resamples, DRAWING.seed)
-    of_check = compared(first, second, unit, DRAWING)
+    of_check = compared(first, second, unit, SimpleNamespace(drawing=DRAWING, of_classes=[]))
     for row in of_run:
         assert (row["n"], row["n_patients"]) == (of_check.rows, of_check.patients)
         for column, value in of_check.metrics[row["metric"]].items():

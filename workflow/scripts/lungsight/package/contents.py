@@ -6,7 +6,7 @@ show slices of patients; they are published only where the config says so. Nothi
 Standard library and the run's description alone: the workflow asks for both when it is parsed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from lungsight.layout import PEOPLE, SANITY, SHORTCUTS
@@ -20,7 +20,8 @@ from lungsight.run_description import (
 from lungsight.training.pipelines import ROLE_OF_STAGE
 
 MODEL_CARD = "model_card.md"
-# Patterns of what is published, relative to the results folder. {cohort}, {model}: of this run, not of an earlier one.
+# Patterns of what is published, relative to the results folder. {cohort}, {model} and {ensemble} are of this run, not
+# of an earlier one.
 PUBLISHED = (
     "run.json",
     *(f"cohorts/{{cohort}}/{name}.tsv" for name in ("cases", "slices", "forensics", "people")),
@@ -32,6 +33,7 @@ PUBLISHED = (
     "models/{model}/predictions/*.tsv",
     *(f"explain/{{model}}/*.{ending}" for ending in ("tsv", "json")),
     "explain/metadata/{cohort}/*.tsv",
+    "ensembles/{ensemble}/stage*/predictions/*.tsv",
     "leakage_inflation/*.tsv",
     "report/*.tsv",
 )
@@ -58,7 +60,7 @@ def published_files(results: Path, run: RunDescription, images: bool) -> list[st
     models += [f"{name}/stage2-target-only" for name in dict.fromkeys(name for name, _ in models_of(run))]
     found: set[str] = set()
     for pattern in (*PUBLISHED, *(PAGES if images else ())):
-        for filled in _filled(pattern, cohorts_of(run), models):
+        for filled in _filled(pattern, {"cohort": cohorts_of(run), "model": models, "ensemble": run["ensembles"]}):
             found |= {path.relative_to(results).as_posix() for path in results.glob(filled) if path.is_file()}
     return sorted(name for name in found if _is_of_a_run(PurePosixPath(name), run))
 
@@ -78,13 +80,10 @@ def _is_of_a_run(name: PurePosixPath, run: RunDescription) -> bool:
     return True
 
 
-def _filled(pattern: str, cohorts: Iterable[str], models: Iterable[str]) -> Iterator[str]:
-    if "{cohort}" in pattern:
-        yield from (pattern.format(cohort=cohort) for cohort in cohorts)
-    elif "{model}" in pattern:
-        yield from (pattern.format(model=model) for model in models)
-    else:
-        yield pattern
+def _filled(pattern: str, names: Mapping[str, Iterable[str]]) -> list[str]:
+    """Put each name of a kind in the place that a pattern has for it."""
+    kinds = [kind for kind in names if f"{{{kind}}}" in pattern]
+    return [pattern.format(**{kind: name}) for kind in kinds for name in names[kind]] or ([] if kinds else [pattern])
 
 
 def _required(run: RunDescription) -> Iterator[str]:
@@ -95,9 +94,10 @@ def _required(run: RunDescription) -> Iterator[str]:
         folder = f"models/{name}/stage{stage}"
         yield from (f"{folder}/model.keras", f"{folder}/metrics.json")
         kept = {ROLE_OF_STAGE[2], "external", *([ROLE_OF_STAGE[1]] if stage == 1 else [])}
-        yield from (
-            f"{folder}/predictions/{cohort}.tsv" for cohort in labelled_cohorts_of(run) if roles[cohort] in kept
-        )
+        evaluated = [cohort for cohort in labelled_cohorts_of(run) if roles[cohort] in kept]
+        yield from (f"{folder}/predictions/{cohort}.tsv" for cohort in evaluated)
+        of_ensembles = [f"ensembles/{each}/stage{stage}" for each in run["ensembles"]]
+        yield from (f"{each}/predictions/{cohort}.tsv" for each in of_ensembles for cohort in evaluated)
         yield from (f"explain/{name}/stage{stage}/{table}" for table in ("saliency.tsv", SHORTCUTS, SANITY))
 
 

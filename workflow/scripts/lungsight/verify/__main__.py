@@ -13,8 +13,10 @@ from pathlib import Path
 
 from lungsight.verify.compare import Outcome, compare
 from lungsight.verify.crate import Crate, NotChecked, changed_files
-from lungsight.verify.recompute import Run, impossible_probabilities, prediction_problems
-from lungsight.verify.tables import RECOMPUTED, SUMMED, computed_again, not_computed_again, recomputed
+from lungsight.verify.ensembles import ensemble_problems
+from lungsight.verify.predictions import impossible_probabilities, prediction_problems
+from lungsight.verify.run import Run
+from lungsight.verify.tables import PREPARED, RECOMPUTED, computed_again, not_computed_again, recomputed
 
 FOLLOWS, DOES_NOT_FOLLOW, NOT_CHECKED = 0, 1, 2
 MOST = 20  # lines of one table, unless all are asked for
@@ -29,11 +31,12 @@ def outcomes_of(crate: Crate) -> Iterator[Outcome]:
     run = _checkable(crate)
     rows = sum(map(len, run.predictions.values()))
     impossible = list(impossible_probabilities(run))
-    yield Outcome("predictions", compared=rows, problems=[*impossible, *prediction_problems(run)])
+    problems = [*impossible, *prediction_problems(run)]
+    yield Outcome("predictions", compared=rows, problems=problems if impossible else problems + ensemble_problems(run))
     if not impossible:
         for table in computed_again(run):
             packaged = crate.table(table)
-            yield compare(table, SUMMED.get(table, lambda same: same)(packaged), recomputed(run)[table](run))
+            yield compare(table, PREPARED.get(table, lambda same: same)(packaged), recomputed(run)[table](run))
 
 
 def _checkable(crate: Crate) -> Run:

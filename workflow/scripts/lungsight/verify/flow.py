@@ -8,7 +8,7 @@ import pandas as pd
 
 from lungsight.verify.compare import Expected
 from lungsight.verify.crate import numbers
-from lungsight.verify.recompute import Run
+from lungsight.verify.run import Run
 
 KEY, UNITS = ["cohort", "input_view", "step", "label"], ["cases", "patients", "slices"]
 BY_INTAKE, BY_QUALITY = "left out by intake", "left out by quality control"

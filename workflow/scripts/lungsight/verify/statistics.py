@@ -5,7 +5,8 @@ the draws and one small table of each patient's sums. The AUC is one too: the nu
 patient and a negative slice of another in which the positive one scores higher.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,19 +32,40 @@ BINS = 10
 AT_ONCE = 1 << 22  # numbers in memory
 
 
+class Patients:
+    """The patient of each row, numbered in order of first appearance."""
+
+    def __init__(self, names: Iterable[str]):
+        order: dict[str, int] = {}
+        self.number = np.array([order.setdefault(name, len(order)) for name in names], dtype=int)
+        self.count = len(order)
+
+    def sums(self, values: npt.ArrayLike) -> Floats:
+        """Sum values of rows over each patient."""
+        sums: Floats = np.bincount(self.number, np.asarray(values, float), self.count).astype(float)
+        return sums
+
+
 class Scores:
-    """Rows to classify: truth, probability, and the patient of each, numbered in order of first appearance."""
+    """Rows to classify: truth, probability, and the patient of each."""
 
     def __init__(self, table: pd.DataFrame, positive: str):
         self.truth = (table["label"] == positive).to_numpy()
         self.probability = table["probability"].to_numpy(float)
-        order = {name: number for number, name in enumerate(dict.fromkeys(table["patient"]))}
-        self.patient = np.array([order[name] for name in table["patient"]], dtype=int)
-        self.patients = len(order)
+        self.label = table["label"].to_numpy()
+        people = Patients(table["patient"])
+        self.patient, self.patients = people.number, people.count
 
     def __len__(self) -> int:
         """Count the rows."""
         return len(self.truth)
+
+    def part(self, rows: npt.NDArray[Any], positive: str, probability: Floats) -> "Scores":
+        """Keep some rows with another class and score; patients keep their numbers, those without a row too."""
+        part = copy(self)
+        part.truth, part.probability = self.label[rows] == positive, probability
+        part.label, part.patient = self.label[rows], self.patient[rows]
+        return part
 
     def by_patient(self, values: npt.ArrayLike) -> Floats:
         """Sum values of rows over each patient."""
@@ -96,10 +118,27 @@ def point_values(scores: Scores, threshold: float, called: npt.NDArray[np.bool_]
     }
 
 
-def drawn(patients: int, resamples: int, seed: int) -> Floats:
+def drawn(patients: int, resamples: int, seed: int | Sequence[int]) -> Floats:
     """Repeat the run's draws: how often each patient was drawn in each resample, (resamples, patients)."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(patients, np.full(patients, 1 / patients), size=resamples).astype(float)
+
+
+def drawn_within(classes: npt.NDArray[Any], resamples: int, seed: int) -> Floats:
+    """Repeat the draws of a run of more than two classes: patients are drawn within the class of each.
+
+    Parameters
+    ----------
+    classes
+        (patients,), numbered in the order in which they first appear in the table.
+    resamples, seed
+        As for `drawn`.
+    """
+    draws = np.zeros((resamples, len(classes)))
+    for number in np.unique(classes):
+        members = np.flatnonzero(classes == number)
+        draws[:, members] = drawn(len(members), resamples, [seed, int(number)])
+    return draws
 
 
 def quotient(above: Floats, below: Floats) -> Floats:
@@ -149,9 +188,16 @@ def resampled_precision(scores: Scores, draws: Floats) -> Floats:
     return np.concatenate(values)
 
 
-def resampled(scores: Scores, draws: Floats, threshold: float, metrics: Sequence[str] = METRICS) -> dict[str, Floats]:
-    """Compute metrics of each resample: metric → (resamples,)."""
-    truth, probability, predicted = scores.truth, scores.probability, scores.probability >= threshold
+def resampled(
+    scores: Scores,
+    draws: Floats,
+    threshold: float,
+    metrics: Sequence[str] = METRICS,
+    called: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, Floats]:
+    """Compute metrics of each resample: metric → (resamples,). called: as for `point_values`."""
+    truth, probability = scores.truth, scores.probability
+    predicted = probability >= threshold if called is None else called
 
     def total(values: npt.ArrayLike) -> Floats:
         return draws @ scores.by_patient(values)
@@ -176,44 +222,91 @@ def resampled(scores: Scores, draws: Floats, threshold: float, metrics: Sequence
     return {metric: ways[metric]() for metric in metrics}
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the defined values; NaN where there is none."""
+def interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Return the percentile interval of the defined values, by default of 95 %; NaN where there is none."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return NAN, NAN
-    low, high = np.quantile(defined, [0.025, 0.975])
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
+def with_ends(name: str, value: float, values: Floats, level: float = 0.95) -> dict[str, float]:
+    """Give a value and the ends of its interval their columns."""
+    low, high = interval(values, level)
+    return {name: value, f"{name}_lo": low, f"{name}_hi": high}
+
+
 class Drawing(NamedTuple):
-    """What a run states of its statistics: the positive class, the number of resamples, and their seed."""
+    """What a run states of its statistics: the positive class, the number of resamples, their seed; many classes.
+
+    In a run of more than two classes patients are drawn within each class.
+    """
 
     positive: str
     resamples: int
     seed: int
+    many: bool = False
+
+    def of(self, scores: Scores) -> Floats:
+        """Draw the patients of some rows, (resamples, patients); none without two patients."""
+        if scores.patients < 2:
+            return np.zeros((0, scores.patients))
+        if not self.many:
+            return drawn(scores.patients, self.resamples, self.seed)
+        _, first = np.unique(scores.patient, return_index=True)
+        return drawn_within(pd.factorize(scores.label)[0][first], self.resamples, self.seed)
+
+    def of_rows(self, patients: Patients) -> Floats:
+        """Draw patients all together, whatever the number of classes; none without two patients."""
+        return drawn(patients.count, self.resamples, self.seed) if patients.count > 1 else np.zeros((0, patients.count))
 
 
-def without_interval(scores: Scores) -> set[str]:
-    """Name the metrics that divide by the rows of a class with one patient: they have no interval."""
-    positives, negatives = scores.by_patient(scores.truth), scores.by_patient(~scores.truth)
-    one_positive, one_negative = (np.count_nonzero(rows) == 1 for rows in (positives, negatives))
-    named = {"recall": one_positive, "specificity": one_negative}
-    named |= dict.fromkeys(("roc_auc", "pr_auc"), one_positive or one_negative)
+def lone(scores: Scores) -> set[str]:
+    """Name the classes with rows of one patient alone."""
+    return {str(name) for name in set(scores.label) if len(set(scores.patient[scores.label == name])) == 1}
+
+
+def without_interval(scores: Scores, drawing: Drawing) -> set[str]:
+    """Name the metrics that divide by the rows of a class with one patient: they have no interval.
+
+    Where patients are drawn within classes, that is every metric that divides by all rows.
+    """
+    alone = lone(scores)
+    named = {"recall": drawing.positive in alone, "specificity": bool(alone - {drawing.positive})}
+    named |= dict.fromkeys(("roc_auc", "pr_auc"), bool(alone))
+    named |= dict.fromkeys(set(METRICS) - set(named), bool(alone) and drawing.many)
     return {metric for metric, is_without in named.items() if is_without}
 
 
 def all_values(
-    table: pd.DataFrame, drawing: Drawing, threshold: float = 0.5, metrics: Sequence[str] = METRICS
+    table: pd.DataFrame,
+    drawing: Drawing,
+    threshold: float = 0.5,
+    metrics: Sequence[str] = METRICS,
+    called: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
-    """Compute counts and metrics, and the ends of their intervals as `<metric>_lo` and `<metric>_hi`."""
+    """Compute counts and metrics, and the ends of their intervals as `<metric>_lo` and `<metric>_hi`.
+
+    Parameters
+    ----------
+    table
+        Rows with patient, label and probability.
+    drawing
+        The positive class, and the draws.
+    threshold, called
+        As for `point_values`.
+    metrics
+        Those to compute.
+    """
     scores = Scores(table, drawing.positive)
-    point = point_values(scores, threshold)
+    point = point_values(scores, threshold, called)
     values = {name: value for name, value in point.items() if name not in METRICS or name in metrics}
     values |= {f"{metric}{end}": NAN for metric in metrics for end in ("_lo", "_hi")}
-    if drawing.resamples and scores.patients > 1:
-        draws = drawn(scores.patients, drawing.resamples, drawing.seed)
-        drawn_metrics = [metric for metric in metrics if metric not in without_interval(scores)]
-        for metric, of_draws in resampled(scores, draws, threshold, drawn_metrics).items():
+    draws = drawing.of(scores)
+    if len(draws):
+        drawn_metrics = [metric for metric in metrics if metric not in without_interval(scores, drawing)]
+        for metric, of_draws in resampled(scores, draws, threshold, drawn_metrics, called).items():
             values[f"{metric}_lo"], values[f"{metric}_hi"] = interval(of_draws)
     return values
 
@@ -235,3 +328,15 @@ def holm(p: list[float]) -> list[float]:
         highest = max(highest, (len(known) - rank) * value)
         corrected[place] = min(1.0, highest)
     return corrected
+
+
+def mean_of_rows(name: str, values: Floats, patients: Patients, drawing: Drawing) -> dict[str, float]:
+    """Average the values that are there over rows, with the interval over patients: three columns.
+
+    The interval needs two patients with a value.
+    """
+    present = ~np.isnan(values)
+    sums, counts = patients.sums(np.where(present, values, 0)), patients.sums(present)
+    draws = drawing.of_rows(patients) if np.count_nonzero(counts) > 1 else np.zeros((0, patients.count))
+    value = float(values[present].mean()) if present.any() else NAN
+    return with_ends(name, value, quotient(draws @ sums, draws @ counts))
