@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lungsight.intake.cohort_table import TableRow, case_of, read_rows
+from lungsight.intake.cohort_table import TableRow, case_of, read_people
 from lungsight.intake.person_headers import person_of_scan
 from lungsight.intake.quiet import quiet
 from lungsight.layout import CASES, PEOPLE
@@ -38,7 +38,7 @@ def main() -> None:
     key = key_of(args.key)
     cases = read_table(args.cohort / CASES, schema="cases")
     usable = set(cases.loc[cases["status"] == "ok", "case"])
-    rows = {case_of(key, args.cohort.name, row.path): row for row in read_rows(args.table)}
+    rows = {case_of(key, args.cohort.name, row.path): row for row in read_people(args.table)}
     quiet()
     people = [{"case": case, **person_of(row, args.root, args.format)} for case, row in rows.items() if case in usable]
     write_table(args.cohort / PEOPLE, people, schema="people")

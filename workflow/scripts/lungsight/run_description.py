@@ -5,12 +5,14 @@ stay out, so they cannot reach a page.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
 from lungsight.intake.cohort_table import IdCounts, TableRow, count_ids
 from lungsight.intake.harmonise import washings_chosen
+from lungsight.intake.person_columns import read_under_other_names
 from lungsight.segmentation.settings import cohorts_with_lungs, mask_origin
 from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models
@@ -48,6 +50,14 @@ class IdsRead(IdCounts):
     rule: str
 
 
+class ReadAs(TypedDict):
+    """A column of a cohort's table that is read under another name: meaning is age or sex."""
+
+    cohort: str
+    column: str
+    meaning: str
+
+
 class IntakeDescription(TypedDict):
     """What the page of intake needs to know of a config and its tables."""
 
@@ -56,6 +66,7 @@ class IntakeDescription(TypedDict):
     labels: list[str]
     cohorts: list[IntakeCohort]
     ids: list[IdsRead]
+    read_as: list[ReadAs]
 
 
 class PublishedModelDescription(TypedDict):
@@ -134,7 +145,12 @@ def describe_intake(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow
         for name, cohort in config["cohorts"].items()
     ]
     title = config["report"]["title"]
-    return IntakeDescription(title=title, window=window, labels=labels, cohorts=cohorts, ids=ids)
+    read_as = [
+        ReadAs(cohort=name, column=column, meaning=meaning)
+        for name, cohort in config["cohorts"].items()
+        for column, meaning in read_under_other_names(Path(cohort["table"]))
+    ]
+    return IntakeDescription(title=title, window=window, labels=labels, cohorts=cohorts, ids=ids, read_as=read_as)
 
 
 def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] | None = None) -> RunDescription:

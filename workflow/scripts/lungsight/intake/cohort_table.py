@@ -17,6 +17,7 @@ from lungsight.errors import UserError
 from lungsight.intake.file_names import problem_of_lungs
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
 from lungsight.intake.people import age_band, problems_of_person, sex_of
+from lungsight.intake.person_columns import disagreements, named_otherwise, with_person_columns
 from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
 from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
@@ -165,6 +166,12 @@ def read_rows(table: Path, labels: dict[str, list[str]] | None = None, patient_i
     ]
 
 
+def read_people(table: Path) -> list[TableRow]:
+    """Read the rows of a checked table with age and sex, under whatever name; labels and ids stay unread."""
+    raw = with_person_columns(read_raw_table(table))
+    return [_to_row(number, raw.by_column(record), {}, "") for number, record in enumerate(raw.records, start=1)]
+
+
 def read_cohort_tables(
     cohorts: dict[str, dict[str, Any]], labels: dict[str, list[str]], shared_ids: bool = False
 ) -> dict[str, list[TableRow]]:
@@ -233,11 +240,13 @@ def read_cohort_table(name: str, cohort: dict[str, Any], labels: dict[str, list[
         _check_places(name, cohort, labels)
     except OSError as error:
         raise UserError(f"cohorts.{name}: {str(error.filename)[:80]} cannot be read: {error.strerror}.") from None
-    raw = read_raw_table(table)
+    written = read_raw_table(table)
+    raw = with_person_columns(written)
     _check_header(table, raw.header, cohort)
     if cohort["role"] == "segmentation":
         labels = {}
     rows, wrong = _check_rows(raw, cohort, labels, root)
+    wrong += disagreements(written) + named_otherwise(written, wrong)
     ids = [] if "patient_ids" in cohort else [(name, str(row.row), row.patient) for row in rows if _counts(row)]
     alike = spelling_problems(ids)
     wrong = _cut_short(wrong + alike) + [ADVICE] * bool(alike)

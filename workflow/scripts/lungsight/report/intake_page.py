@@ -101,6 +101,7 @@ def statements(results: IntakeResults) -> list[Statement]:
     """Say what the reader must know: what was lost, what is there twice, what predicts the label."""
     return [
         *(_taken_in(name, cases) for name, cases in results.cases.items()),
+        *_read_as(results.run),
         *_about_duplicates(results),
         *about_predictability(results.predictability),
         *forensic_findings(results.forensics),
@@ -116,6 +117,14 @@ def _taken_in(name: str, cases: pd.DataFrame) -> Statement:
         *(f"{n} {word}" for word, n in lost.items() if n),
     ]
     return Statement("warn" if counts.rejected else "plain", f"{name}: {', '.join(words)}.")
+
+
+def _read_as(run: IntakeDescription) -> list[Statement]:
+    """Say which columns of a table were read as age or sex, though they have another name."""
+    return [
+        Statement("plain", f"{read['cohort']}: the table's column “{read['column']}” was read as {read['meaning']}.")
+        for read in run["read_as"]
+    ]
 
 
 def _about_duplicates(results: IntakeResults) -> list[Statement]:
