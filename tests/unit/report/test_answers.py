@@ -148,7 +148,7 @@ def test_the_most_serious_finding_about_the_data_is_named_and_the_others_counted
     serious = data_quality(changed(results, label_predictability=aspects))
     assert (serious.mark, serious.table) == ("bad", "report/intake_labels.tsv")
     assert serious.sentence.startswith("open: one aspect of the scans tells the class (balanced accuracy): kernel 0.90")
-    assert serious.more == "2 further findings about the data, 1 of them serious."
+    assert serious.more == "There are 2 more findings about the data; one of them is serious."
 
 
 def test_without_a_model_nothing_is_said_of_one(tmp_path: Path) -> None:

@@ -241,4 +241,8 @@ def _more(found: list[tuple[Kind, Statement]]) -> str:
     if not found:
         return ""
     serious = sum(kind.tone == "bad" for kind, _ in found)
-    return f"{count(len(found), 'further finding')} about the data, {serious} of them serious."
+    if len(found) == 1:
+        return f"There is one more finding about the data; it is {'serious' if serious else 'not serious'}."
+    words = {0: "none of them is serious", 1: "one of them is serious", len(found): "all of them are serious"}
+    gravity = words.get(serious, f"{serious} of them are serious")
+    return f"There are {len(found)} more findings about the data; {gravity}."
