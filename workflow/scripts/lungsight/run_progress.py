@@ -113,7 +113,7 @@ def follow(logger: logging.Logger, jobs: Iterable[PlannedJob], cores: int) -> Re
     return reporter
 
 
-def planned(dag: Any, costs: Callable[[Any], float], names: Callable[[Any], str]) -> list[PlannedJob]:
+def planned(dag: Any, costs: Callable[[Any], float]) -> list[PlannedJob]:
     """Describe the jobs of Snakemake's graph that are due.
 
     Parameters
@@ -122,8 +122,6 @@ def planned(dag: Any, costs: Callable[[Any], float], names: Callable[[Any], str]
         Snakemake's graph of jobs.
     costs
         Job → seconds of its work beyond its start; 0 where none are known.
-    names
-        Job → name of its rule.
     """
     due, table = list(dag.needrun_jobs()), seconds_by_rule()
     numbers = {job: dag.jobid(job) for job in due}
@@ -131,7 +129,7 @@ def planned(dag: Any, costs: Callable[[Any], float], names: Callable[[Any], str]
     for job in due:
         before = seconds_before(job.benchmark)
         threads = job.threads if isinstance(job.threads, int) else 1
-        seconds = table.get(names(job), UNKNOWN) + costs(job) / max(threads, 1) if before is None else before
+        seconds = table.get(job.rule.name, UNKNOWN) + costs(job) / max(threads, 1) if before is None else before
         needs = frozenset(numbers[other] for other in dag.dependencies[job] if other in numbers)
-        found.append(PlannedJob(numbers[job], names(job), seconds, needs, threads, job.priority))
+        found.append(PlannedJob(numbers[job], job.rule.name, seconds, needs, threads, job.priority))
     return found
