@@ -6,10 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
 
-.PHONY: demo real-trial package test test-all test-pythons lint docs lock envs version config-docs clean-demo
+.PHONY: demo demo-quick real-trial package test test-all test-pythons lint docs lock envs version config-docs clean-demo
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/run_demo.py --cores $(CORES)
+
+demo-quick: $(INSTALLED)
+	@$(BIN)/python tools/run_demo.py --quick --cores $(CORES)
 
 # Two public data sets in the folder DATA, there and back.
 real-trial: $(INSTALLED)
@@ -70,7 +73,7 @@ version: $(INSTALLED)
 	$(BIN)/python tools/version.py $(VERSION)
 
 clean-demo:
-	rm -rf results/demo results/demo.private results/phantoms
+	rm -rf results/demo results/demo.private results/demo-quick results/demo-quick.private results/phantoms
 
 config-docs: $(INSTALLED)
 	$(BIN)/python tools/config_docs.py

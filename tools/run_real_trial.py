@@ -10,14 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from progress import ROOT, record, run
+from progress import ROOT, run
 
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from lungsight.errors import UserError
 from lungsight.intake.layouts import LAYOUTS
 
-SECONDS = ROOT / "tools" / "real_trial_seconds.tsv"
 THERE = "config/real-trial.yaml"
 # Results of each run → the config files that it is made from, but for the one that names the data.
 RUNS = {
@@ -75,10 +74,7 @@ def main() -> None:
     arguments.add_argument("--data", default="", help="folder that holds both data sets")
     arguments.add_argument("--cores", type=int, default=2)
     arguments.add_argument("--dry-run", action="store_true", help="print the jobs of both runs, and run none")
-    arguments.add_argument("--record", action="store_true", help=f"write {SECONDS.name} from the last runs")
     options = arguments.parse_args()
-    if options.record:
-        return record(list(RUNS), SECONDS)
     if problems := problems_of(options.data):
         sys.exit("\n".join(["error:", *problems, ADVICE]))
     name_places(options.data)
@@ -86,7 +82,7 @@ def main() -> None:
         files = [*configfiles, str(PLACES)]
         print(f"{results} …", flush=True)
         again = f"make real-trial DATA={options.data}"
-        code = dry_run(files) if options.dry_run else run(files, options.cores, Path(f"{results}.log"), SECONDS, again)
+        code = dry_run(files) if options.dry_run else run(files, options.cores, Path(f"{results}.log"), again)
         if code:
             sys.exit(code)
     if not options.dry_run:

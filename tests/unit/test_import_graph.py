@@ -14,8 +14,8 @@ PACKAGE = LIBRARY.name
 
 # Modules without a package that everything may import, and that import only one another.
 BASE = {
-    *("__init__", "code", "config", "config_file", "config_sentences", "errors", "file_stamps"),
-    *("files", "layout", "libraries", "parallel"),
+    *("__init__", "ahead", "code", "config", "config_file", "config_sentences", "errors", "file_stamps"),
+    *("files", "layout", "lean_keras", "libraries", "parallel"),
     *(
         "components",
         "paths",

@@ -8,6 +8,7 @@ from lungsight.run_record import Study
 
 WITH_CONDA = "conda" in {str(method) for method in workflow.deployment_settings.deployment_method}
 STUDY = Study.of(config, workflow.configfiles)
+REPORTERS = []  # who shows the progress of this run
 
 
 include: "inputs/run.smk"
@@ -36,13 +37,17 @@ except UserError as error:
 
 
 onstart:
+    from lungsight.ahead import write_tasks
     from lungsight.estimate import Job, RunPlan, check_disk, estimate, free_bytes, in_words
     from lungsight.libraries import changed_libraries, changes_in_words
     from lungsight.program import forward_interrupts
+    from lungsight.run_progress import follow, planned
 
     refuse_stale_run(workflow.dag)
+    cost_of_job = no_cost
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
         plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
+        cost_of_job = seconds_of_job(plan)
         cost = estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict)) for job in workflow.dag.needrun_jobs()])
         free = free_bytes(Path(RESULTS))
         log_line(in_words(plan, cost, free))
@@ -55,19 +60,25 @@ onstart:
         changed = changed_libraries(Path(RESULTS) / "libraries", libraries)
         if changed:
             log_line(changes_in_words(changed))
+    write_tasks(Path(RESULTS), list(tasks_ahead(workflow.dag.needrun_jobs())))
     forward_interrupts()
     RECORD.begin(STUDY, Path(KEY))
+    REPORTERS.append(follow(workflow.logger_manager.logger, planned(workflow.dag, cost_of_job), cores_of_run()))
 
 
 onsuccess:
+    from lungsight.ahead import forget
     from lungsight.run_summary import success_text
 
+    stop_reporting()
     RECORD.end(output for job in workflow.dag.jobs for output in job.output)
+    forget(Path(RESULTS))
     log_line(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
 
 
 onerror:
     from lungsight.run_summary import failure_text
 
+    stop_reporting()
     RECORD.end(output for job in workflow.dag.jobs for output in job.output)
     log_line(failure_text([Path(path) for path in log]))

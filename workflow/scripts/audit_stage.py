@@ -7,33 +7,8 @@ with more than two classes also swap_logits.tsv.
 import argparse
 import json
 from pathlib import Path
-from typing import cast
 
-import keras
-
-from lungsight.audit.model_audit import AuditSettings, audit
-from lungsight.audit.model_outputs import ModelOutputs
-from lungsight.classes import classes_of_network
-from lungsight.explain.explanation import select_test_slices
-from lungsight.files import read_json
-from lungsight.layout import (
-    INTERVENTION_LOGITS,
-    MODEL,
-    PROVENANCE,
-    SANITY_VALUES,
-    SLICES,
-    SOURCE_PREDICTIONS,
-    SWAP_LOGITS,
-    predictions_file,
-)
 from lungsight.program import parser, run
-from lungsight.qc.summary import accepted_masks
-from lungsight.tables import read_table, write_table
-from lungsight.training import backbones
-from lungsight.training.device import prepare_device
-from lungsight.training.image_cache import CachedImages
-from lungsight.training.pipelines import pipeline_and_stage
-from lungsight.training.provenance import check_images
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,6 +27,32 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     """Write the tables."""
+    # Imported here: where another process has made them ahead, TensorFlow need not start.
+    import lungsight.lean_keras  # noqa: F401  # isort: split
+    from lungsight.audit.model_audit import AuditSettings, audit
+    from lungsight.audit.model_outputs import ModelOutputs
+    from lungsight.classes import classes_of_network
+    from lungsight.explain.explanation import select_test_slices
+    from lungsight.files import read_json
+    from lungsight.layout import (
+        INTERVENTION_LOGITS,
+        MODEL,
+        PROVENANCE,
+        SANITY_VALUES,
+        SLICES,
+        SOURCE_PREDICTIONS,
+        SWAP_LOGITS,
+        predictions_file,
+    )
+    from lungsight.qc.summary import accepted_masks
+    from lungsight.tables import read_table, write_table
+    from lungsight.training import backbones
+    from lungsight.training.device import prepare_device
+    from lungsight.training.image_cache import CachedImages
+    from lungsight.training.network import load_classifier
+    from lungsight.training.pipelines import pipeline_and_stage
+    from lungsight.training.provenance import check_images
+
     args = parse_args()
     prepare_device(args.threads, args.seed)
     provenance = read_json(args.model / PROVENANCE)
@@ -62,7 +63,7 @@ def main() -> None:
     accepted = accepted_masks(read_table(args.manifest, schema="manifest"))
     slices = select_test_slices(predictions, images, masks, accepted)
     sources = read_table(args.cohort / SLICES, schema="slices").set_index("slice")["source"]
-    model = cast(keras.Model, keras.saving.load_model(args.model / MODEL, compile=False))
+    model = load_classifier(args.model / MODEL)
     classes, settings = classes_of_network(provenance), AuditSettings.of(args.settings)
     found = audit(ModelOutputs(model, backbone), slices, sources, classes, settings, args.seed)
     write_table(args.explanation / INTERVENTION_LOGITS, found.logits, schema="intervention_logits")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import lungsight.lean_keras  # noqa: F401  # isort: split
 from lungsight.files import write_text
 from lungsight.program import parser, run
 from lungsight.training.weights import WeightsFile

@@ -3,15 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lungsight.classes import check_probabilities
-from lungsight.files import read_json
-from lungsight.layout import MODEL, PROVENANCE
 from lungsight.program import parser, run
-from lungsight.tables import read_table, write_table
-from lungsight.training.device import prepare_device
-from lungsight.training.image_cache import CachedImages
-from lungsight.training.inference import predict_slices
-from lungsight.training.pipelines import pipeline_and_stage
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,6 +19,17 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     """Write the predictions."""
+    # Imported here: where another process has made them ahead, TensorFlow need not start.
+    import lungsight.lean_keras  # noqa: F401  # isort: split
+    from lungsight.classes import check_probabilities
+    from lungsight.files import read_json
+    from lungsight.layout import MODEL, PROVENANCE
+    from lungsight.tables import read_table, write_table
+    from lungsight.training.device import prepare_device
+    from lungsight.training.image_cache import CachedImages
+    from lungsight.training.inference import predict_slices
+    from lungsight.training.pipelines import pipeline_and_stage
+
     args = parse_args()
     provenance = read_json(args.model / PROVENANCE)
     prepare_device(args.threads, provenance["seed"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import lungsight.lean_keras  # noqa: F401  # isort: split
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS
 from lungsight.evaluation.leakage_inflation.training import LeakageTraining, train_condition
 from lungsight.program import parser, run

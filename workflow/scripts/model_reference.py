@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+import lungsight.lean_keras  # noqa: F401  # isort: split
 from lungsight.classes import classes_of_network
 from lungsight.files import atomic_path, read_json, write_json
 from lungsight.layout import CASES, MODEL, PROVENANCE, REFERENCE, REFERENCE_FEATURES, predictions_file

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+import lungsight.lean_keras  # noqa: F401  # isort: split
 from lungsight.classes import classes_of_network
 from lungsight.explain.map_files import save_maps
 from lungsight.files import read_json

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+import lungsight.lean_keras  # noqa: F401  # isort: split
 from lungsight.program import parser, run
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device

@@ -7,6 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
+import lungsight.lean_keras  # noqa: F401  # isort: split
+from lungsight.ahead import work_ahead
 from lungsight.files import atomic_path, write_json
 from lungsight.layout import HISTORY, MODEL, PROVENANCE
 from lungsight.program import parser, run
@@ -71,6 +73,7 @@ def main() -> None:
     write_table(args.model / HISTORY, history, "history")
     size = {"parameters": model.count_params(), "bytes": (args.model / MODEL).stat().st_size}
     write_json(args.model / PROVENANCE, provenance | {"training": training_outcome(history), "model": size})
+    work_ahead(args.model, model if settings["precision"] == "float32" else None)
     checkpoint.remove()
 
 

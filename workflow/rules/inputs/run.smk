@@ -1,6 +1,9 @@
 """What a run does before it starts. No rules here."""
 
+import shlex
 from types import SimpleNamespace
+
+from lungsight.ahead import OUTPUT_OF
 
 
 def adopt_copied_files():
@@ -13,3 +16,43 @@ def adopt_copied_files():
     for backbone in config["training"]["imagenet"]:
         stamp_of_imagenet_file(SimpleNamespace(backbone=backbone))
     RECORD.write(RECORD.times)
+
+
+def tasks_ahead(jobs):
+    """Describe the jobs that the process of another job may do ahead: their command lines, inputs and code."""
+    for job in jobs:
+        # As a module of another workflow, rules have a prefix.
+        if job.rule.name.endswith(tuple(OUTPUT_OF)):
+            _, path, *words = shlex.split(job.shellcmd)
+            yield {
+                "program": Path(path).stem,
+                "arguments": words[: words.index(">")],
+                "inputs": [str(file) for file in job.input],
+                "code": job.params.code,
+            }
+
+
+def no_cost(job):
+    """Phantoms are not there to be counted when a run starts."""
+    return 0.0
+
+
+def seconds_of_job(plan):
+    """A function: job → seconds of its work, by the estimate of the run."""
+    from lungsight.estimate import Job, estimate
+
+    def cost(job):
+        return estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict))]).seconds
+
+    return cost
+
+
+def cores_of_run():
+    """How many cores the jobs share; on a cluster, how many jobs may run at once."""
+    return workflow.resource_settings.cores or workflow.resource_settings.nodes or 1
+
+
+def stop_reporting():
+    """Say no more about the progress."""
+    for reporter in REPORTERS:
+        reporter.stop()

@@ -69,21 +69,24 @@ def _stamps(words: list[str]) -> dict[str, int | None]:
 
 
 @contextmanager
-def recorded_libraries() -> Iterator[None]:
+def recorded_libraries() -> Iterator[dict[str, str]]:
     """Record the libraries that are loaded when the block ends, under the last path of the command line it wrote.
+
+    Yields a dict that the block may fill: versions of libraries that its results were made with in another process.
 
     Outputs stand last on the command line: a folder before them may be one that another job writes into. An error in
     the block, or a block that writes nothing, leaves no record.
     """
     folder, words = os.environ.get(FOLDER), sys.argv[1:]
     before = _stamps(words) if folder else {}
-    yield
+    others: dict[str, str] = {}
+    yield others
     after = _stamps(words) if folder else {}
     written = [word for word in words if after.get(word) is not None and after[word] != before[word]]
     if folder and written:
         output = os.path.relpath(written[-1], Path(folder).parent)
         name = output.replace(os.sep, "-").lstrip(".")
-        record = {"output": output, "libraries": loaded_versions()}
+        record = {"output": output, "libraries": loaded_versions() | others}
         write_json(Path(folder) / Path(sys.argv[0]).stem / f"{name}.json", record)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+from lungsight.ahead import take
 from lungsight.errors import UserError
 from lungsight.libraries import recorded_libraries
 from lungsight.privacy import make_private_folder, scrub, shorten_paths
@@ -125,12 +126,18 @@ def run(main: Callable[[], None]) -> None:
 
     A UserError prints its message, with shortened paths. A full disk prints a message of its own. Any other error
     prints its traceback without names and paths. The complete text goes to the private folder alone.
+
+    `main` is not called where another process has made ahead what it would make.
     """
     private_name = f"{Path(sys.argv[0]).stem}-{os.getpid()}.txt"
     end_with_the_run()
     try:
-        with recorded_libraries():
-            main()
+        with recorded_libraries() as made_with:
+            ahead = take()
+            if ahead is None:
+                main()
+            else:
+                made_with.update(ahead)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice, from the terminal and from Snakemake
         sys.exit("Interrupted. The same command goes on from what was finished.")

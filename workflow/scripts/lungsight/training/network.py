@@ -5,7 +5,9 @@ With more than two classes there are a logit for each and a softmax.
 The model is flat: all layers are its own, none hides in a nested model.
 """
 
+import tempfile
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lungsight.ahead import network_of
 from lungsight.errors import UserError
 from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
@@ -22,6 +25,7 @@ from lungsight.training.heads import DEFAULT_HEAD, HEADS, HIDDEN, MARGIN
 
 POOLED, LOGIT, PROBABILITY = "pooled", "logit", "probability"
 INFERENCE_BATCH = 32
+WEIGHTS_IN_ARCHIVE = "model.weights.h5"  # in a .keras file, by Keras's format
 
 
 def build_classifier(
@@ -95,6 +99,16 @@ def frozen_batch_norm(model: keras.Model) -> Iterator[None]:
             layer.trainable = True
 
 
+@contextmanager
+def _unpacked_weights(path: Path) -> Iterator[Path]:
+    """Unpack the weights of a .keras file. Inside this zip, Keras reads them over and over to find its place."""
+    if not zipfile.is_zipfile(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        yield Path(archive.extract(WEIGHTS_IN_ARCHIVE, folder))
+
+
 def load_weights(model: keras.Model, path: Path, content: str) -> None:
     """Load weights that fit `model` exactly.
 
@@ -117,7 +131,8 @@ def load_weights(model: keras.Model, path: Path, content: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
+            with _unpacked_weights(path) as weights:
+                model.load_weights(weights)
     except (UserWarning, ValueError, OSError, KeyError) as error:
         raise UserError(f"{path} does not hold {content}: {str(error).splitlines()[0][:200]}") from error
 
@@ -146,8 +161,14 @@ def copy_weights(model: keras.Model, parent: keras.Model, columns: Sequence[tupl
 
 
 def load_classifier(path: Path) -> keras.Model:
-    """Load a trained network (model.keras). Raises UserError where the file holds something else."""
-    model = keras.models.load_model(path, compile=False)
+    """Load a trained network (model.keras), or take it where this process has it.
+
+    Raises
+    ------
+    UserError
+        The file holds something else.
+    """
+    model = network_of(path) or keras.models.load_model(path, compile=False)
     if not isinstance(model, keras.Model):
         raise UserError(f"{path} does not hold a network.")
     return model
