@@ -50,7 +50,7 @@ SUMMED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {"report/flow.tsv": 
 
 REASONS = {
     "they follow from images, maps and networks, which are not in the package": (
-        *("audit", "comparisons", "lungs", "pairs", "saliency", "verdicts"),
+        *("audit", "comparisons", "lungs", "pairs", "replicates", "saliency", "verdicts"),
     ),
     "they follow from the scans, or from the tables of intake and quality control in a way that this check lacks": (
         *("forensics", "intake", "intake_labels", "selection"),
