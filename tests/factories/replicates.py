@@ -25,11 +25,17 @@ def made_maps(noise: float, seed: int = 0, n: int = SLICES, base: int = 7, repli
     return ReplicateMaps(*names, np.stack([disc(SIZE, 0.5, 0.5, 0.3, 0.3)] * n), trained, random)
 
 
-def made_replicates(folder: Path, run: RunDescription, shifts: Mapping[str, list[float]], noise: float = 0.3) -> None:
+def made_replicates(
+    folder: Path, run: RunDescription, shifts: Mapping[str, list[float]] | None = None, noise: float = 0.3
+) -> None:
     """Write what report/replicates.tsv of a made run is made from.
 
-    shifts: by pipeline, what is added to the AUC of the run's own model in each further replicate.
+    shifts: by pipeline, what is added to the AUC of the run's own model in each further replicate. By default the last
+    pipeline is much worse in the second replicate, and nothing else changes.
     """
+    if shifts is None:
+        names, others = [name for name, _ in models_of(run)], run["replicates"] - 1
+        shifts = {name: [-0.5 if name == names[-1] else 0.0] + [0.0] * (others - 1) for name in names}
     for name, stage in models_of(run):
         own = read_json(folder / f"models/{name}/stage{stage}/metrics.json")
         for replicate, shift in zip(names_of_replicates(name, run["replicates"])[1:], shifts[name], strict=True):

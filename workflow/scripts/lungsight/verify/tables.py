@@ -55,7 +55,9 @@ REASONS = {
     "they follow from the scans, or from the tables of intake and quality control in a way that this check lacks": (
         *("forensics", "intake", "intake_labels", "selection"),
     ),
-    "they follow from predictions in a way that this check lacks": ("decision_curves", "ensembles"),
+    "they follow from predictions in a way that this check lacks": (
+        *("decision_curves", "ensembles", "leakage_repeats"),
+    ),
     "they repeat metrics.tsv and the predictions in another form": ("class_curves", "renormalised"),
     "they judge or plan, by rules and by texts of the authors": ("checklists", "power", "risk"),
 }
