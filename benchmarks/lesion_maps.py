@@ -24,11 +24,11 @@ import pandas as pd
 
 from benchmarks.planted_truth import BACKBONE, planted_model, train_on
 from lungsight.audit.model_outputs import ModelOutputs
-from lungsight.audit.sanity_checks import rank_correlation
 from lungsight.config import config_schema
 from lungsight.demo.cohort import POSITIVE
 from lungsight.demo.planted import Planted
 from lungsight.evaluation.leakage_inflation.conditions import random_patient_labels
+from lungsight.explain.map_stability import rank_correlation
 from lungsight.explain.saliency_metrics import measure
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device

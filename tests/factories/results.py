@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from lungsight.audit.ranking import ranking_table
+from lungsight.audit.replicate_table import read_replicates
 from lungsight.config_check import complete_config
 from lungsight.evaluation.selection import Cohort, selection_table
 from lungsight.evaluation.tables import metrics_table
 from lungsight.explain.tables import saliency_table
 from lungsight.files import read_json
+from lungsight.layout import REPLICATES
 from lungsight.report.components import Statement
 from lungsight.report.results import RunResults, read_results
 from lungsight.run_description import RunDescription, describe_run, input_views_of, labelled_cohorts_of, models_of
@@ -15,6 +17,7 @@ from lungsight.tables import read_table, write_table
 from lungsight.training.provenance import origins_of
 from tests.factories.audit import made_audit_tables
 from tests.factories.evaluation import made_evaluation_tables
+from tests.factories.replicates import made_replicates
 from tests.factories.run import made_run
 from tests.factories.workspace import ROOT
 
@@ -67,6 +70,9 @@ def made_report_tables(folder: Path, run: RunDescription, roles: dict[str, str])
     saliency = saliency_table(maps, origins, run["bootstrap"], run["seed"])
     write_table(folder / "report/saliency.tsv", saliency, schema="report_saliency")
     made_evaluation_tables(folder, run)
+    if run["replicates"] > 1:
+        made_replicates(folder, run)
+        write_table(folder / REPLICATES, read_replicates(folder, run), schema="replicates")
     made_audit_tables(folder, run)
     write_table(folder / "report/systems.tsv", ranking_table(folder, run, read_table(PRINTED, "printed")), "systems")
 

@@ -4,12 +4,16 @@ import keras
 import numpy as np
 import pytest
 
+from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.audit.replicate_maps import load_replicate_maps
 from lungsight.config_check import complete_config
-from lungsight.files import write_json
+from lungsight.files import read_json, write_json
+from lungsight.run_description import describe_run
 from lungsight.tables import read_table, table_schema, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, to_input
 from tests.factories.forensics import made_forensics
+from tests.factories.replicates import made_replicates
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
 from tests.factories.run import made_finished_run, made_run, made_workspace
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
@@ -131,6 +135,57 @@ def test_metadata_classifier(workspace: Workspace) -> None:
     assert by_patient.loc["all", "value"] == 1
     by_slice = table[table["unit"] == "slice"].set_index("variant")
     assert by_slice.loc["all", "n"] == by_slice.loc["exposure", "n"] - 1
+
+
+def test_replicate_maps(workspace: Workspace) -> None:
+    """A second training with other weights: both explain the class that the first predicts, on the audited slices."""
+    workspace.config["training"]["replicates"] = 2
+    workspace.write_config()
+    run, other = workspace.run_folder, MODEL.replace("/stage2", "-r2/stage2")
+    keras.utils.set_random_seed(2)
+    model = build_classifier(backbones.load("small_cnn"), HEAD)
+    (run / other).mkdir(parents=True)
+    model.save(run / other / "model.keras")
+    write_json(run / other / "provenance.json", read_json(run / MODEL / "provenance.json"))
+    workspace.must_run("replicate_maps", f"{OUTPUTS}/replicate_maps.npz")
+    maps = load_replicate_maps(run / OUTPUTS / "replicate_maps.npz")
+
+    predictions = read_table(run / MODEL / "predictions/clinic.tsv", schema="predictions")
+    test = predictions[predictions["split"] == "test"]
+    audited = test.drop(index=test.index[[0, 2]])
+    chosen = audited.iloc[np.linspace(0, len(audited) - 1, 4).round().astype(int)]
+    assert list(maps.slices) == list(chosen["slice"]) and list(maps.patients) == list(chosen["patient"])
+    assert maps.trained.shape == (2, 4, *maps.random.shape[2:]) and len(maps.random) == 16
+    rows = predictions.index[predictions["slice"].isin(chosen["slice"])]
+    np.testing.assert_array_equal(maps.lung, np.load(run / "training/images/clinic/masks.npy")[rows].astype(bool))
+    images = np.load(run / "training/images/clinic/whole.npy")[rows]
+    numbers = (chosen["probability"] >= 0.5).to_numpy(int)
+    for own, folder in zip(maps.trained, (MODEL, other), strict=True):
+        loaded = keras.saving.load_model(run / folder / "model.keras", compile=False)
+        np.testing.assert_allclose(
+            own, ModelOutputs(loaded, backbones.load("small_cnn"))(images).maps(numbers), atol=1e-5
+        )
+    assert not np.allclose(maps.random[0], maps.random[1])
+
+
+def test_replicates_table(tmp_path) -> None:
+    space = made_finished_run(tmp_path)
+    space.config["training"] = {"replicates": 3}
+    space.write_config()
+    run = describe_run(complete_config({"results": space.results} | space.config))
+    made_replicates(space.run_folder, run, {name: [-0.05, 0.05] for name in PIPELINES})
+    space.must_run("replicates_table", "report/replicates.tsv")
+    table = read_table(space.run_folder / "report/replicates.tsv", schema="replicates")
+    of_auc = table.query("metric == 'roc_auc' and unit == 'patient' and cohort == 'clinic' and stage == 2")
+    assert list(of_auc["pipeline"]) == PIPELINES and set(table["replicates"]) == {3}
+    for name, row in of_auc.set_index("pipeline").iterrows():
+        own = read_json(space.run_folder / f"models/{name}/stage2/metrics.json")["rows"]
+        [auc] = [each["roc_auc"] for each in own if (each["cohort"], each["unit"]) == ("clinic", "patient")]
+        values = [auc, max(0, auc - 0.05), min(1, auc + 0.05)]
+        assert row["value"] == auc
+        assert (row["mean"], row["sd"]) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
+    assert set(table.query("metric == 'rank'")["cohort"]) == {"open", "clinic"}
+    assert (table.query("metric == 'repeatability_spearman'")["value"] > 0.9).all()
 
 
 TABLES = ("metrics_table", "saliency_table")

@@ -3,19 +3,23 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from lungsight.config_check import complete_config
 from lungsight.demo.cohort import label_of, phantom_of
+from lungsight.evaluation.leakage_inflation.conditions import split_of_condition
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS
 from lungsight.intake.geometry import slice_to_image
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table, write_table
 from tests.factories.run import made_workspace
-from tests.factories.tables import KEY, made_split
+from tests.factories.tables import KEY, POSITIVE, made_cohort, made_split
 from tests.factories.workspace import Workspace
 
 RULES = ("leakage_conditions", "leakage_training", "leakage_inflation")
 PIPELINE = "whole-small_cnn-scratch"
+# Of the second repeat: the condition, the fractions, and the config's seed + 1.
+BY_SEED = (LEAKAGE_CONDITIONS[0], [0.5, 0.1, 0.4], 2022)
 
 
 def phantom_images(workspace: Workspace, patients: int, slices: int, size: int) -> pd.DataFrame:
@@ -118,6 +122,61 @@ def check_inflation(workspace: Workspace) -> pd.DataFrame:
 
 def test_leakage_inflation(hospital):
     check_inflation(hospital)
+
+
+@pytest.fixture
+def repeated(tmp_path) -> Workspace:
+    """An experiment that is done five times, with nothing trained yet."""
+    space = made_workspace(
+        tmp_path,
+        {"curated": "public", "hospital": "target"},
+        splits={"fractions": [0.5, 0.1, 0.4]},
+        pipelines={"frameworks": ["whole"], "backbones": ["small_cnn"], "weights": ["scratch"]},
+        leakage={"repeats": 5},
+        report={"bootstrap": 50},
+    )
+    made_split(space.run_folder, "hospital", "whole", made_cohort(space.run_folder, "hospital", patients=24, slices=3))
+    return space
+
+
+def test_leakage_conditions_again(repeated):
+    """Each repeat divides the same slices in another way, and draws other random labels."""
+    folder = repeated.run_folder / "leakage_inflation" / "conditions"
+    names = [f"{condition.name}.tsv" for condition in LEAKAGE_CONDITIONS]
+    targets = [f"leakage_inflation/conditions/r{number}/whole/{names[0]}" for number in (2, 3)]
+    repeated.must_run("leakage_conditions_again", *targets)
+    second, third = ({name: read_table(folder / f"r{k}/whole/{name}", "split") for name in names} for k in (2, 3))
+    for name in names:
+        assert second[name]["slice"].tolist() == third[name]["slice"].tolist()
+        assert second[name]["split"].tolist() != third[name]["split"].tolist()
+    assert second["shuffled-patient.tsv"]["label"].tolist() != third["shuffled-patient.tsv"]["label"].tolist()
+    # By the seed of the repeat.
+    wanted = split_of_condition(read_table(repeated.run_folder / "splits/hospital/whole.tsv", "split"), *BY_SEED)
+    assert second["true-slice.tsv"]["split"].tolist() == wanted["split"].tolist()
+
+
+def test_leakage_repeats(repeated):
+    """A table over five made experiments; nothing else is asked of them."""
+    rng, means = np.random.default_rng(0), []
+    for number in range(1, 6):
+        parts, aucs = [], {}
+        for condition in LEAKAGE_CONDITIONS:
+            table = read_table(repeated.run_folder / "splits/hospital/whole.tsv", "split").query("split == 'test'")
+            skill = 2.0 if condition.unit == "slice" else 0.5
+            logit = skill * (table["label"] == POSITIVE) + rng.normal(size=len(table))
+            part = table[["slice", "patient", "label"]].assign(probability=1 / (1 + np.exp(-logit)))
+            parts.append(part.assign(**condition._asdict()))
+            aucs[condition] = roc_auc_score(part["label"] == POSITIVE, part["probability"])
+        means.append(aucs[LEAKAGE_CONDITIONS[0]] - aucs[LEAKAGE_CONDITIONS[1]])
+        name = PIPELINE if number == 1 else f"{PIPELINE}-r{number}"
+        path = repeated.run_folder / f"leakage_inflation/{name}.tsv"
+        write_table(path, pd.concat(parts, ignore_index=True), "leakage_predictions")
+    repeated.must_run("leakage_repeats", "report/leakage_repeats.tsv")
+    found = read_table(repeated.run_folder / "report/leakage_repeats.tsv", "leakage_repeats")
+    row = found.query("labels == 'true' and metric == 'inflation'").iloc[0]
+    assert (row["pipeline"], row["splits"]) == (PIPELINE, 5)
+    assert (row["value"], row["mean"]) == pytest.approx((means[0], np.mean(means)))
+    assert row["mean_lo"] < row["mean"] < row["mean_hi"]
 
 
 @pytest.mark.long

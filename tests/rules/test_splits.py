@@ -84,6 +84,30 @@ def test_pictures_of_cut_out_lungs_go_from_their_scores_to_no_split(tmp_path):
         assert set(split["split"]) == {"train", "val", "test"}
 
 
+def test_make_split_again(tmp_path):
+    """A replicate's split is that of a run with its seed, in all input views; the run's own stays what it was."""
+    settings = {"splits": {"fractions": [0.5, 0.25, 0.25], "repeats": True}, "training": {"replicates": 3}}
+    workspace = workspace_of(tmp_path, **settings)
+    run, seed = workspace.run_folder, 2021
+    made_manifest(run, "hospital", made_cohort(run, "hospital", patients=16, slices=3))
+
+    def split_of(place):
+        return read_table(run / f"splits/hospital/{place}.tsv", "split").set_index("slice")["split"]
+
+    workspace.must_run("make_split", "splits/hospital/whole.tsv")
+    own = split_of("whole")
+    places = [f"r{number}/{view}" for number in (2, 3) for view in ("whole", "segmented")]
+    workspace.must_run("make_split_again", *(f"splits/hospital/{place}.tsv" for place in places))
+    second, segmented, third, _ = (split_of(place) for place in places)
+    assert second.equals(segmented) and own.equals(split_of("whole"))
+    assert not second.equals(own) and not second.equals(third) and set(second.index) == set(own.index)
+    workspace.config |= {"seed": seed + 1, "splits": {"fractions": [0.5, 0.25, 0.25]}, "training": {}}
+    workspace.write_config()
+    (run / "splits/hospital/whole.tsv").unlink()
+    workspace.must_run("make_split", "splits/hospital/whole.tsv")
+    assert split_of("whole").equals(second)
+
+
 def test_make_split_keeps_the_split_of_the_table(tmp_path):
     workspace = workspace_of(tmp_path, splits={"fractions": [0.5, 0.25, 0.25]})
     run = workspace.run_folder

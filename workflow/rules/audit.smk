@@ -1,9 +1,12 @@
 """Audit: what each model still predicts when a part of the slice is replaced, and the verdict on it."""
 
-from lungsight.run_description import audit_inputs, pairs_inputs, ranking_inputs
+from lungsight.run_description import audit_inputs, pairs_inputs, ranking_inputs, replicates_inputs
 
 # With more than two classes, each slice gets a part of every other class in turn.
 SWAP_LOGITS = [f"{EXPLANATION}/swap_logits.tsv"] if len(config["labels"]) > 2 else []
+
+
+include: "inputs/audit.smk"
 
 
 rule audit_stage:
@@ -212,6 +215,63 @@ rule rank_pipelines:
     shell:
         "python {params.program:q} --results {params.results:q} --run {params.run:q} --printed {params.printed:q}"
         " --systems {output} > {log} 2>&1"
+
+
+if REPLICATES:
+
+    # One job for all replicates of a model, on the same slices.
+    rule replicate_maps:
+        input:
+            models=models_of_replicates,
+            predictions=predictions_of_stage,
+            images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
+            index=expand("{images}/index.tsv", images=images_of_stage),
+            manifest=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=training_cohort),
+        output:
+            f"{EXPLANATION}/replicate_maps.npz",
+        log:
+            f"{RESULTS}/logs/replicate_maps/{{pipeline}}/stage{{stage}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/replicate_maps/{{pipeline}}/stage{{stage}}.tsv"
+        conda:
+            "../../envs/keras.yaml"
+        threads: config["explain"]["threads"]
+        resources:
+            mem_mb=3000,
+        params:
+            program=program("replicate_maps"),
+            code=code_with_backbone("replicate_maps"),
+            models=folders_of_replicates,
+            images=images_of_stage,
+            settings=as_json({"sample": config["audit"]["sample"], "seed": config["seed"]}),
+        shell:
+            "python {params.program:q} --models {params.models} --predictions {input.predictions}"
+            " --images {params.images} --manifest {input.manifest} --settings {params.settings:q} --threads {threads}"
+            " --maps {output} > {log} 2>&1"
+
+    rule replicates_table:
+        input:
+            results=expand(f"{RESULTS}/{{path}}", path=replicates_inputs(RUN)),
+        output:
+            report(
+                f"{RESULTS}/report/replicates.tsv",
+                caption="../report/replicates.rst",
+                category="Tables",
+                labels={"table": "how far replicates differ"},
+            ),
+        log:
+            f"{RESULTS}/logs/replicates_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/replicates_table.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            program=program("replicates_table"),
+            code=code("replicates_table"),
+            results=folder(RESULTS),
+            run=as_json(RUN),
+        shell:
+            "python {params.program:q} --results {params.results:q} --run {params.run:q} --table {output} > {log} 2>&1"
 
 
 rule audit:

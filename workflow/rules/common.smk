@@ -38,6 +38,13 @@ from lungsight.training.cohort_classes import class_notices
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline, check_pipelines, pipelines_of, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 from lungsight.training.regions import WHOLE_IMAGE
+from lungsight.training.replicates import (
+    check_repeats,
+    further_replicates,
+    names_of_replicates,
+    replicate_of_split,
+    seed_of_replicate,
+)
 from lungsight.training.settings import cohorts_predicted, stage_number, stages_with_controls
 
 try:
@@ -51,6 +58,7 @@ try:
         else read_cohort_tables(config["cohorts"], config["labels"], config["shared_ids"])
     )
     check_pipelines(config)
+    check_repeats(config, ROWS)
     check_given_model(config)
     check_own_masks(config, ROWS)
     check_leakage(config)
@@ -64,6 +72,8 @@ RESULTS = config["results"].rstrip("/")
 PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
+# Names of the trainings that measure how far results depend on the seed; none where every pipeline is trained once.
+REPLICATES = further_replicates(config)
 RUN = describe_run(config, ROWS)
 
 STARTED = time.time()
@@ -85,7 +95,7 @@ wildcard_constraints:
     cohort="|".join(config["cohorts"]),
     shard=r"\d{3}",
     input_view="whole|segmented",
-    pipeline="|".join(pipeline.name for pipeline in PIPELINES),
+    pipeline="|".join([pipeline.name for pipeline in PIPELINES] + REPLICATES),
     stage="[12]",
 
 
@@ -210,6 +220,13 @@ def images_folder(pipeline, cohort, results=RESULTS):
 def images_of_stage(wildcards):
     """Folder of the images that a model of this stage is trained on."""
     return images_folder(Pipeline.parse(wildcards.pipeline), training_cohort(wildcards))
+
+
+def split_of(pipeline, cohort):
+    """The split of a cohort that a pipeline, or a replicate of one, is trained and tested by."""
+    number = replicate_of_split(config, pipeline.replicate, cohort)
+    folder = f"{RESULTS}/splits/{cohort}" if number == 1 else f"{RESULTS}/splits/{cohort}/r{number}"
+    return f"{folder}/{pipeline.input_view}.tsv"
 
 
 def predictions_of_stage(wildcards):

@@ -11,12 +11,15 @@ from lungsight.training.pipelines import input_views_of
 from lungsight.training.settings import identity_of_start, start_files, start_of
 
 LEAKAGE_PIPELINES = [pipeline.name for pipeline in leakage_pipelines(config)]
+LEAKAGE_REPEATS = config["leakage"]["repeats"]
+LEAKAGE_TRAININGS = [name for pipeline in LEAKAGE_PIPELINES for name in names_of_replicates(pipeline, LEAKAGE_REPEATS)]
 # What every program with several classes needs: all of them in order, and what it costs to take one for another.
 CLASSES = {"labels": list(config["labels"]), "costs": config["evaluation"]["costs"]}
 # With two classes, the costs change no number but those of class_tables.
 CLASSES_OF_MANY = CLASSES if len(config["labels"]) > 2 else CLASSES | {"costs": None}
 COHORTS_TRAINED_ON = {role: name for role in ROLE_OF_STAGE.values() for name in cohorts_with_role(config, role)}
 CONDITIONS = f"{RESULTS}/leakage_inflation/conditions/{{input_view}}"
+CONDITIONS_AGAIN = f"{RESULTS}/leakage_inflation/conditions/r{{replicate}}/{{input_view}}"
 
 
 include: "inputs/evaluation.smk"
@@ -351,7 +354,7 @@ if LEAKAGE_PIPELINES:
 
     rule leakage_training:
         input:
-            conditions=expand(rules.leakage_conditions.output, input_view=input_view_of),
+            conditions=conditions_of_leakage_training,
             images=expand("{images}/{view}.npy", images=images_of_leakage_training, view=input_view_of),
             index=expand("{images}/index.tsv", images=images_of_leakage_training),
             start=start_files_of_leakage_training,
@@ -362,7 +365,7 @@ if LEAKAGE_PIPELINES:
         benchmark:
             f"{RESULTS}/benchmarks/leakage_training/{{pipeline}}.tsv"
         wildcard_constraints:
-            pipeline="|".join(LEAKAGE_PIPELINES),
+            pipeline="|".join(LEAKAGE_TRAININGS),
         # As early as trainings: left for the end, it runs alone.
         priority: 10
         conda:
@@ -383,6 +386,49 @@ if LEAKAGE_PIPELINES:
             "python {params.program:q} --conditions {input.conditions} --images {params.images}"
             " --settings {params.settings:q} --start {params.start:q} --code {params.code} --threads {threads}"
             " --checkpoints {params.checkpoints:q} --predictions {output} > {log} 2>&1"
+
+    if LEAKAGE_REPEATS > 1:
+
+        use rule leakage_conditions as leakage_conditions_again with:
+            output:
+                expand(
+                    f"{CONDITIONS_AGAIN}/{{condition}}.tsv",
+                    condition=[condition.name for condition in LEAKAGE_CONDITIONS],
+                    allow_missing=True,
+                ),
+            log:
+                f"{RESULTS}/logs/leakage_conditions/r{{replicate}}/{{input_view}}.log",
+            wildcard_constraints:
+                replicate=r"\d+",
+            params:
+                seed=seed_of_leakage_conditions,
+                conditions=CONDITIONS_AGAIN,
+
+        rule leakage_repeats:
+            input:
+                predictions=expand(f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv", pipeline=LEAKAGE_TRAININGS),
+            output:
+                report(
+                    f"{RESULTS}/report/leakage_repeats.tsv",
+                    caption="../report/leakage_repeats.rst",
+                    category="Tables",
+                    labels={"table": "what leakage adds, over several splits"},
+                ),
+            log:
+                f"{RESULTS}/logs/leakage_repeats.log",
+            benchmark:
+                f"{RESULTS}/benchmarks/leakage_repeats.tsv"
+            conda:
+                "../../envs/report.yaml"
+            params:
+                program=program("leakage_repeats"),
+                code=code("leakage_repeats"),
+                cohort=leakage_cohort(config),
+                statistics=as_json(STATISTICS),
+                fractions=config["splits"]["fractions"],
+            shell:
+                "python {params.program:q} --predictions {input.predictions} --cohort {params.cohort}"
+                " --statistics {params.statistics:q} --fractions {params.fractions} --table {output} > {log} 2>&1"
 
     rule leakage_inflation:
         input:

@@ -67,7 +67,23 @@ rule make_split:
     shell:
         "python {params.program:q} --cohort {wildcards.cohort} --settings {params.settings:q} --results {params.results:q}"
         " --duplicates {input.duplicates} --segmentation-split {input.segmentation} --private {params.private:q}"
-        " --input-view {wildcards.input_view} > {log} 2>&1"
+        " --input-view {wildcards.input_view} --split {output} > {log} 2>&1"
+
+
+if config["splits"]["repeats"]:
+
+    # The same from the seed of a replicate.
+    use rule make_split as make_split_again with:
+        output:
+            f"{RESULTS}/splits/{{cohort}}/r{{replicate}}/{{input_view}}.tsv",
+        log:
+            f"{RESULTS}/logs/make_split/{{cohort}}/r{{replicate}}/{{input_view}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/make_split/{{cohort}}/r{{replicate}}/{{input_view}}.tsv"
+        wildcard_constraints:
+            replicate=r"\d+",
+        params:
+            settings=split_settings_of_replicate,
 
 
 rule split_overlap:

@@ -105,7 +105,7 @@ rule check_imagenet_file:
 
 rule train_stage:
     input:
-        split=expand(f"{RESULTS}/splits/{{cohort}}/{{view}}.tsv", cohort=training_cohort, view=input_view_of),
+        split=split_of_training,
         images=expand("{images}/{view}.npy", images=images_of_stage, view=input_view_of),
         index=expand("{images}/index.tsv", images=images_of_stage),
         start=start_of_stage,
@@ -168,7 +168,7 @@ rule infer_cohort:
     input:
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
-        split=expand(f"{RESULTS}/splits/{{cohort}}/{{view}}.tsv", view=input_view_of, allow_missing=True),
+        split=split_for_inference,
         images=expand("{images}/{view}.npy", images=images_for_inference, view=input_view_of),
         index=expand("{images}/index.tsv", images=images_for_inference),
     output:

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from lungsight.layout import CASES, SLICES, cohort_folder, kept_file, split_file
+from lungsight.layout import CASES, SLICES, cohort_folder, kept_file
 from lungsight.prior_assignments import PriorAssignments, assignments_of_earlier_run, segmentation_assignments
 from lungsight.program import log, parser, run
 from lungsight.splits.checks import check_input_view
@@ -25,6 +25,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--segmentation-split", type=Path, nargs="?", help="where that cohort shares patients")
     arguments.add_argument("--private", type=Path, required=True, help="the run's private folder, for an earlier run")
     arguments.add_argument("--input-view", required=True, help="whole or segmented")
+    arguments.add_argument("--split", type=Path, required=True, help="output")
     return arguments.parse_args()
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     table = in_input_view(split, cohort, args.input_view)
     for warning in check_input_view(table, cohort, args.input_view, settings["unit"], settings["labels"]):
         log(warning)
-    write_table(split_file(args.results, cohort.name, args.input_view), table, schema="split")
+    write_table(args.split, table, schema="split")
     log(f"cohort {cohort.name}, framework {args.input_view}: {table.groupby('split').size().to_dict()} slices")
 
 

@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from scipy.stats import spearmanr
 
 from lungsight.audit.intervals import sanity_rows
 from lungsight.audit.interventions import Extents, InterventionBatch
@@ -22,7 +21,6 @@ from lungsight.audit.sanity_checks import (
     pixel_ranks,
     randomisation_values,
     randomise,
-    rank_correlation,
     restored,
 )
 from lungsight.rows import AuditRow
@@ -100,16 +98,6 @@ def test_randomising_reaches_the_traced_function_and_is_undone(outputs: ModelOut
     assert not np.allclose(changed.logits, before.logits)
     np.testing.assert_array_equal(after.logits, before.logits)
     np.testing.assert_array_equal(after.cams, before.cams)
-
-
-def test_rank_correlation_is_spearmans_and_missing_for_a_flat_map() -> None:
-    rng = np.random.default_rng(0)
-    first, second = rng.integers(0, 5, (2, 4, 6, 6)).astype(float)
-    second[3] = 0
-    correlation = rank_correlation(first, second)
-    expected = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(first[:3], second[:3], strict=True)]
-    np.testing.assert_allclose(correlation[:3], expected)
-    assert np.isnan(correlation[3])
 
 
 def rows_of(measured: list[SliceValues], patients: pd.Series) -> list[AuditRow]:

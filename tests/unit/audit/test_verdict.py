@@ -17,6 +17,7 @@ CHANCE = Estimate(0.5, 0.3, 0.7)
 LOW = Estimate(0.1, 0.0, 0.3)
 ON, OFF, AROUND = Estimate(1.9, 1.5, 2.2), Estimate(0.5, 0.4, 0.7), Estimate(1.0, 0.8, 1.3)
 NOTHING = Estimate()
+NO_REPEAT = ("unknown", "maps not repeatable")
 PASSES, ALIKE = Estimate(0.1, 0.0, 0.2), Estimate(0.8, 0.7, 0.9)
 
 
@@ -90,6 +91,14 @@ def pairs_of(*conclusions: str) -> tuple[PairVerdict, ...]:
         # Much, but not shown.
         ({"background": Estimate(0.8, 0.4, 1.0)}, "lung", "lung outweighs"),
         ({"swap": GOOD}, "elsewhere", "background outweighs"),
+        # Maps of other seeds that are no more alike than chance say nothing: not for the lung, and not against it …
+        ({"repeatability": Estimate(0.1, -0.1, 0.2)}, *NO_REPEAT),
+        ({"repeatability": Estimate(-0.3, -0.4, -0.1), "swap": CHANCE}, *NO_REPEAT),
+        ({"repeatability": Estimate(-0.3, -0.4, -0.1), "enrichment": OFF, "swap": CHANCE}, *NO_REPEAT),
+        # … but a verdict that rests on predictions stays.
+        ({"repeatability": Estimate(0.1, -0.1, 0.2), "swap": GOOD}, "elsewhere", "background outweighs"),
+        ({"repeatability": Estimate(0.4, 0.3, 0.5)}, "lung", "lung outweighs"),
+        ({"repeatability": NOTHING}, "lung", "lung outweighs"),
         ({"enrichment": OFF}, "unknown", "maps contradict"),
         # Maps that stay alike when nothing learned is left say nothing, in either direction.
         ({"enrichment": OFF, "similarity": ALIKE}, "lung", "lung outweighs"),

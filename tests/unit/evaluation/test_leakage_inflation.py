@@ -3,14 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 from sklearn.metrics import roc_auc_score
 
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.conditions import random_patient_labels, split_of_condition, thinned
 from lungsight.evaluation.leakage_inflation.inflation import inflation_of, inflation_rows
+from lungsight.evaluation.leakage_inflation.repeats import repeat_rows
 from lungsight.evaluation.leakage_inflation.settings import (
     LEAKAGE_CONDITIONS,
+    UNITS,
     LeakageCondition,
     check_leakage,
     leakage_cohort,
@@ -91,6 +94,47 @@ def test_a_condition_that_could_not_be_trained_has_an_empty_row():
     rows = pd.DataFrame(inflation_rows(tested, "p", "hospital", POSITIVE, 100, 1))
     assert rows["slices"].tolist() == [48, 0, 0, 0]
     assert rows["inflation"].isna().all() and rows["roc_auc"].notna().tolist() == [True, False, False, False]
+
+
+def test_repeats_give_the_spread_over_splits_beside_the_interval_over_patients():
+    """Five experiments: their inflations and AUCs by scikit-learn, and the interval by hand."""
+    rng = np.random.default_rng(3)
+    repeats = []
+    for _ in range(5):
+        parts = [
+            made_predictions(rng, skill, rng.normal(size=24)).assign(labels=labels, unit=unit)
+            for labels, unit, skill in (("true", "slice", 2.0), ("true", "patient", 1.0), ("shuffled", "slice", 1.0))
+        ]
+        repeats.append(pd.concat(parts))
+
+    def auc(table, unit):
+        of_unit = table[(table["labels"] == "true") & (table["unit"] == unit)]
+        return roc_auc_score(of_unit["label"] == POSITIVE, of_unit["probability"])
+
+    rows = pd.DataFrame(repeat_rows(repeats, "p", "hospital", POSITIVE, 200, 1, test_over_train=0.125))
+    found = rows.set_index(["labels", "metric"]).loc["true"]
+    inflations = [auc(table, "slice") - auc(table, "patient") for table in repeats]
+    row = found.loc["inflation"]
+    assert row["splits"] == 5 and row["value"] == pytest.approx(inflations[0])
+    assert (row["mean"], row["sd"]) == pytest.approx((np.mean(inflations), np.std(inflations, ddof=1)))
+    assert (row["min"], row["max"]) == pytest.approx((min(inflations), max(inflations)))
+    reach = t.ppf(0.975, 4) * row["sd"] * np.sqrt(1 / 5 + 0.125)
+    assert (row["mean_lo"], row["mean_hi"]) == pytest.approx((row["mean"] - reach, row["mean"] + reach))
+    own = pd.DataFrame(inflation_rows(repeats[0], "p", "hospital", POSITIVE, 200, 1)).iloc[0]
+    assert list(row[["value_lo", "value_hi"]]) == list(own[["inflation_lo", "inflation_hi"]])
+    assert found.loc["roc_auc_patient", "mean"] == pytest.approx(np.mean([auc(table, "patient") for table in repeats]))
+    untrained = rows.set_index(["labels", "metric"]).loc[("shuffled", "inflation")]
+    assert untrained["splits"] == 0 and np.isnan(untrained["mean"])
+
+
+def test_few_repeats_have_no_interval_over_splits():
+    rng = np.random.default_rng(3)
+    repeats = [
+        pd.concat([made_predictions(rng, 1.0, rng.normal(size=24)).assign(labels="true", unit=u) for u in UNITS])
+        for _ in range(4)
+    ]
+    rows = pd.DataFrame(repeat_rows(repeats, "p", "hospital", POSITIVE, 0, 1, test_over_train=0.125))
+    assert rows["mean_lo"].isna().all() and (rows.query("labels == 'true'")["sd"] > 0).all()
 
 
 def config_of(leakage: dict | None = None, **more) -> dict:

@@ -20,6 +20,18 @@ def images_of_leakage_training(wildcards):
     return images_folder(Pipeline.parse(wildcards.pipeline), leakage_cohort(config))
 
 
+def conditions_of_leakage_training(wildcards):
+    """The split tables of the four conditions; a repeat of the experiment has its own."""
+    pipeline = Pipeline.parse(wildcards.pipeline)
+    again = rules.leakage_conditions_again if pipeline.replicate > 1 else rules.leakage_conditions
+    return expand(again.output, input_view=pipeline.input_view, replicate=pipeline.replicate)
+
+
+def seed_of_leakage_conditions(wildcards):
+    """The seed of the splits and random labels of a repeat."""
+    return seed_of_replicate(config, int(wildcards.replicate))
+
+
 def start_files_of_leakage_training(wildcards):
     """Files that a training of the leakage experiment starts from: those of the pipeline's first stage."""
     return start_files(config, RESULTS, wildcards.pipeline, "1")
@@ -31,7 +43,7 @@ def leakage_training_settings(wildcards):
         "backbone": backbone_of(wildcards),
         "labels": list(config["labels"]),
         "training": settings_of_leakage_training(config, wildcards.pipeline),
-        "seed": config["seed"],
+        "seed": seed_of_replicate(config, Pipeline.parse(wildcards.pipeline).replicate),
         "start": identity_of_start(start_of(config, RESULTS, wildcards.pipeline, "1")),
     }
     return as_json(settings)

@@ -30,7 +30,17 @@ def duplicates_to_follow(wildcards):
 
 def split_settings(wildcards):
     """What the config says of a cohort's split."""
-    settings = {
+    return as_json(settings_of_split(wildcards))
+
+
+def split_settings_of_replicate(wildcards):
+    """What the config says of a cohort's split, with the seed of a replicate."""
+    return as_json(settings_of_split(wildcards) | {"seed": seed_of_replicate(config, int(wildcards.replicate))})
+
+
+def settings_of_split(wildcards):
+    """What a split depends on, the run's seed included."""
+    return {
         "cohorts": {name: config["cohorts"][name]["role"] for name in cohorts_assigned_with(wildcards)},
         "unit": split_unit_of(config, wildcards.cohort),
         "splits": split_settings_of(config, wildcards.cohort),
@@ -39,4 +49,3 @@ def split_settings(wildcards):
         "shared_ids": config["shared_ids"],
         "patient_ids": patient_ids_of(cohorts_assigned_with(wildcards)),
     }
-    return as_json(settings)

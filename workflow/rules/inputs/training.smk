@@ -6,13 +6,23 @@ def start_of_stage(wildcards):
     return start_files(config, RESULTS, wildcards.pipeline, wildcards.stage)
 
 
+def split_of_training(wildcards):
+    """The split that a stage is trained by."""
+    return split_of(Pipeline.parse(wildcards.pipeline), training_cohort(wildcards))
+
+
+def split_for_inference(wildcards):
+    """The split of a cohort that is predicted, as the pipeline's input view keeps its slices."""
+    return split_of(Pipeline.parse(wildcards.pipeline), wildcards.cohort)
+
+
 def training_settings_of_stage(wildcards):
     """What the config says of the training of a stage, and what it starts from."""
     settings = {
         "backbone": backbone_of(wildcards),
         "labels": list(config["labels"]),
         "training": settings_of_stage(config, wildcards.pipeline, wildcards.stage),
-        "seed": config["seed"],
+        "seed": seed_of_replicate(config, Pipeline.parse(wildcards.pipeline).replicate),
         "start": identity_of_start(start_of(config, RESULTS, wildcards.pipeline, wildcards.stage)),
     }
     return as_json(settings)

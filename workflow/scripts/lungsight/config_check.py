@@ -25,10 +25,12 @@ from lungsight.intake.settings import (
 )
 from lungsight.segmentation.settings import segmentation_problems
 from lungsight.splits.settings import split_problems
+from lungsight.training.replicates import replicate_problems
 from lungsight.training.settings import training_problems
 
 CHECKS = (
     *(path_problems, cohort_problems, intake_problems, segmentation_problems, split_problems, training_problems),
+    replicate_problems,
     evaluation_problems,
 )
 

@@ -71,6 +71,7 @@ GRADCAM, AUDIT_PREDICTION, LAYERCAM = 1.0, 1.0, 1.6
 MAP_METRICS, CHANGED_SLICE = Cost(seconds=0.025), Cost(seconds=0.002)
 STRIDES = 3  # LayerCAM draws a map at each
 BLOCKS = 6  # of a network that the sanity checks randomise: its head, and the blocks at strides 2 to 32
+RANDOM_NETWORKS = 16  # with which replicates are compared
 CURVES = 4  # deletion and insertion, for the map and for a random one
 
 
@@ -243,6 +244,12 @@ def _audit_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     return _forward_passes(plan, wildcards, predictions * AUDIT_PREDICTION, CHANGED_SLICE.times(changed))
 
 
+def _replicate_maps(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+    sample = min(plan.config["audit"]["sample"], _tested(plan, wildcards))
+    networks = plan.config["training"]["replicates"] + RANDOM_NETWORKS
+    return _forward_passes(plan, wildcards, networks * sample * AUDIT_PREDICTION, Cost())
+
+
 def _per_slice(cost: Cost) -> Callable[[RunPlan, dict[str, str]], Cost]:
     return lambda plan, wildcards: cost.times(plan.slices_of(wildcards))
 
@@ -261,6 +268,7 @@ COST_OF_RULE: dict[str, Callable[[RunPlan, dict[str, str]], Cost]] = {
     "leakage_training": _leakage_training,
     "explain_stage": _explain_stage,
     "audit_stage": _audit_stage,
+    "replicate_maps": _replicate_maps,
 }
 
 

@@ -42,11 +42,14 @@ SWAP_LOGITS = "swap_logits.tsv"
 SANITY_VALUES = "sanity_values.tsv"
 SHORTCUTS = "shortcuts.tsv"
 SANITY = "sanity.tsv"
+REPLICATE_MAPS = "replicate_maps.npz"
 
 # report/
 METRICS_TABLE = "report/metrics.tsv"
 VERDICTS = "report/verdicts.tsv"
 PAIRS = "report/pairs.tsv"
+REPLICATES = "report/replicates.tsv"
+LEAKAGE_REPEATS = "report/leakage_repeats.tsv"
 
 # The results of `predict`; its maps and overlays are called as those of an explanation.
 REFERENCE = "reference.json"

@@ -632,6 +632,25 @@ class LeakagePredictionsRow(TypedDict):
     probability: float
 
 
+class LeakageRepeatsRow(TypedDict):
+    """Row of the table `leakage_repeats`."""
+
+    pipeline: str
+    cohort: str
+    labels: str
+    metric: str
+    value: float
+    value_lo: float
+    value_hi: float
+    mean: float
+    sd: float
+    min: float
+    max: float
+    mean_lo: float
+    mean_hi: float
+    splits: int
+
+
 class LungsRow(TypedDict):
     """Row of the table `lungs`."""
 
@@ -1053,6 +1072,29 @@ class RenormalisedRow(TypedDict):
     kappa: float
     kappa_lo: float
     kappa_hi: float
+
+
+class ReplicatesRow(TypedDict):
+    """Row of the table `replicates`."""
+
+    pipeline: str
+    framework: str
+    backbone: str
+    weights: str
+    stage: int
+    cohort: str
+    unit: str
+    metric: str
+    value: float
+    value_lo: float
+    value_hi: float
+    mean: float
+    sd: float
+    min: float
+    max: float
+    replicates: int
+    pairs: float
+    n: float
 
 
 class ReportAuditRow(TypedDict):
@@ -1537,3 +1579,6 @@ class VerdictsRow(TypedDict):
     lost_by_outcome: float
     lost_by_outcome_lo: float
     lost_by_outcome_hi: float
+    repeatability: NotRequired[float]
+    repeatability_lo: NotRequired[float]
+    repeatability_hi: NotRequired[float]

@@ -13,10 +13,12 @@ from lungsight.evaluation.leakage_inflation.settings import leakage_pipelines
 from lungsight.intake.cohort_table import IdCounts, TableRow, count_ids
 from lungsight.intake.harmonise import washings_chosen
 from lungsight.intake.person_columns import read_under_other_names
+from lungsight.layout import LEAKAGE_REPEATS, REPLICATE_MAPS, REPLICATES
 from lungsight.segmentation.settings import cohorts_with_lungs, mask_origin
 from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models
 from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
+from lungsight.training.replicates import names_of_replicates
 
 # Tables of the report that say more of how well the models do; each has a schema of its name.
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "decision_curves")
@@ -107,6 +109,12 @@ class RunDescription(TypedDict):
         Names of the pipelines whose leakage inflation is measured.
     ensembles
         Names of the ensembles of pipelines.
+    replicates
+        How often every pipeline is trained.
+    splits_repeat
+        Whether each replicate has a split of its own.
+    leakage_repeats
+        How often the leakage experiment is done.
     """
 
     title: str
@@ -126,6 +134,9 @@ class RunDescription(TypedDict):
     split_unit: str
     leakage_pipelines: list[str]
     ensembles: list[str]
+    replicates: int
+    splits_repeat: bool
+    leakage_repeats: int
 
 
 def shown(settings: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +180,7 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         mask_origin=origin,
         own_lungs=cohorts_with_lungs(rows or {}),
         people=_cohorts_with_people(config, rows or {}),
-        pipelines=[list(pipeline) for pipeline in pipelines_of(config)],
+        pipelines=[pipeline.words for pipeline in pipelines_of(config)],
         systems={
             name: describe_published_model(name, len(config["labels"])) for name in config["pipelines"]["systems"]
         },
@@ -187,6 +198,9 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         split_unit=_worst_split_unit(config),
         leakage_pipelines=[pipeline.name for pipeline in leakage_pipelines(config)],
         ensembles=list(config["pipelines"]["ensembles"]),
+        replicates=config["training"]["replicates"],
+        splits_repeat=config["splits"]["repeats"],
+        leakage_repeats=config["leakage"]["repeats"],
     )
 
 
@@ -287,7 +301,25 @@ def audit_inputs(run: RunDescription) -> list[str]:
     of_models = [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(run) for table in tables]
     splits = [common_split(run, stage) for stage in run["stages"]]
     of_pairs = ["report/pairs.tsv"] if many else []
-    return [*of_models, *(path for _, _, path in metadata_tables(run)), *splits, "report/saliency.tsv", *of_pairs]
+    metadata = [path for _, _, path in metadata_tables(run)]
+    return [*of_models, *metadata, *splits, "report/saliency.tsv", *of_pairs, *replicate_tables(run)]
+
+
+def replicate_tables(run: RunDescription) -> list[str]:
+    """Name the table of replicates, where the models were trained more than once; relative to the results folder."""
+    return [REPLICATES] if run["replicates"] > 1 and run["stages"] else []
+
+
+def replicates_inputs(run: RunDescription) -> list[str]:
+    """List the files that report/replicates.tsv is made from, relative to the results folder."""
+    return [
+        *(
+            f"models/{replicate}/stage{stage}/metrics.json"
+            for name, stage in models_of(run)
+            for replicate in names_of_replicates(name, run["replicates"])
+        ),
+        *(f"explain/{name}/stage{stage}/{REPLICATE_MAPS}" for name, stage in models_of(run)),
+    ]
 
 
 def ranking_inputs(run: RunDescription) -> list[str]:
@@ -320,6 +352,8 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
         yield from ["report/ensembles.tsv"] if run["ensembles"] else []
+        yield from replicate_tables(run)
+        yield from [LEAKAGE_REPEATS] if run["leakage_pipelines"] and run["leakage_repeats"] > 1 else []
         if len(run["labels"]) > 2:
             yield from (f"report/{name}.tsv" for name in CLASS_TABLES)
     for name, stage in models_of(run):

@@ -26,11 +26,11 @@ from typing import NamedTuple, Protocol
 
 import keras
 import numpy as np
-from scipy.stats import rankdata
 
 from lungsight.audit.interventions import InterventionBatch, blurred, flat_level
 from lungsight.audit.predictions import Predictor
 from lungsight.audit.rows import DIFFERENCE, FULLY_RANDOMISED
+from lungsight.explain.map_stability import rank_correlation
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
 
@@ -101,14 +101,6 @@ def restored(model: keras.Model) -> Generator[None]:
     finally:
         for variable, value in zip(model.variables, before, strict=True):
             variable.assign(value)
-
-
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Compute the Spearman correlation of maps (n, h, w) pairwise, (n,). NaN where one of the two is constant."""
-    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second)]
-    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
-    spread = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
-    return np.divide((centred[0] * centred[1]).sum(axis=1), spread, out=np.full(len(first), np.nan), where=spread > 0)
 
 
 def randomisation_values(

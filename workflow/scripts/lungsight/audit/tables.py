@@ -9,12 +9,20 @@ import pandas as pd
 from lungsight.audit.attention_differences import Model, comparison_rows, patients_of
 from lungsight.audit.fair_sample import audited_sample, with_slices_not_seen
 from lungsight.audit.pair_verdicts import pair_rows, verdicts_of
+from lungsight.audit.replicate_table import ABOVE_RANDOM
 from lungsight.audit.rows import Estimate
 from lungsight.audit.verdict import CONCLUSIONS, PairVerdict, decide, evidence_of
-from lungsight.layout import INTERVENTION_LOGITS, PAIRS, SWAP_LOGITS
+from lungsight.layout import INTERVENTION_LOGITS, PAIRS, REPLICATES, SWAP_LOGITS
 from lungsight.rows import ComparisonsRow
-from lungsight.run_description import RunDescription, cohort_of_stage, common_split, metadata_tables, models_of
-from lungsight.tables import columns_of, read_table
+from lungsight.run_description import (
+    RunDescription,
+    cohort_of_stage,
+    common_split,
+    metadata_tables,
+    models_of,
+    replicate_tables,
+)
+from lungsight.tables import columns_in, columns_of, read_table
 from lungsight.training.pipelines import Pipeline
 
 ESTIMATES = ("auc", "background", "swap", "enrichment", "similarity")
@@ -43,6 +51,7 @@ def verdict_row(
     resamples: int,
     seed: int,
     pairs: tuple[PairVerdict, ...] = (),
+    repeatability: Estimate | None = None,
 ) -> dict[str, str | int | float]:
     """Make a row of report/verdicts.tsv.
 
@@ -60,6 +69,8 @@ def verdict_row(
         Of the intervals of what was left out.
     pairs
         The verdicts on the pairs of the model's classes, with more than two.
+    repeatability
+        Of the maps of its replicates; None where each pipeline was trained once: the row then has no such columns.
     """
     name, stage = model
     pipeline = Pipeline.parse(name)
@@ -67,10 +78,11 @@ def verdict_row(
     overall = saliency[of_model & (saliency["outcome"] == "all")].iloc[0]
     enrichment = Estimate(*(float(overall[name]) for name in ("enrichment", "enrichment_lo", "enrichment_hi")))
     sample = audited_sample(with_slices_not_seen(slices.explained, slices.common), resamples, seed)
-    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs)
+    of_replicates = {} if repeatability is None else {"repeatability": repeatability}
+    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs, **of_replicates)
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
-    estimates |= {"lost_by_class": sample.by_class, "lost_by_outcome": sample.by_outcome}
+    estimates |= {"lost_by_class": sample.by_class, "lost_by_outcome": sample.by_outcome, **of_replicates}
     numbers = {
         f"{key}{end}": value
         for key, estimate in estimates.items()
@@ -99,6 +111,7 @@ def verdict_table(
     resamples: int,
     seed: int,
     pairs: pd.DataFrame | None = None,
+    replicates: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Make report/verdicts.tsv.
 
@@ -112,6 +125,8 @@ def verdict_table(
         Of the intervals of what was left out.
     pairs
         report/pairs.tsv; None with two classes.
+    replicates
+        report/replicates.tsv; None where each pipeline was trained once.
     """
     rows = [
         verdict_row(
@@ -122,10 +137,17 @@ def verdict_table(
             resamples,
             seed,
             () if pairs is None else verdicts_of(_of_model(pairs, name, stage)),
+            None if replicates is None else repeatability_of(_of_model(replicates, name, stage)),
         )
         for (name, stage), slices in of_models.items()
     ]
-    return pd.DataFrame(rows, columns=columns_of("verdicts"))
+    return pd.DataFrame(rows, columns=columns_in("verdicts", rows))
+
+
+def repeatability_of(replicates: pd.DataFrame) -> Estimate:
+    """Look up how far the maps of a model's replicates are more alike than chance. replicates: the model's rows."""
+    rows = replicates[replicates["metric"] == ABOVE_RANDOM]
+    return Estimate(*map(float, rows[["value", "value_lo", "value_hi"]].iloc[0])) if len(rows) else Estimate()
 
 
 def audit_table(
@@ -182,7 +204,8 @@ def read_verdicts(results: Path, run: RunDescription, audit: pd.DataFrame) -> pd
         for model in models_of(run)
     }
     pairs = read_table(results / PAIRS, schema="pairs") if len(run["labels"]) > 2 else None
-    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs)
+    replicates = read_table(results / REPLICATES, schema="replicates") if replicate_tables(run) else None
+    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs, replicates)
 
 
 def read_pairs(results: Path, run: RunDescription) -> list[dict[str, Any]]:

@@ -13,6 +13,11 @@ enrichment
     Grad-CAM's share in the lung over the lung's share of the image; 1 is a map without preference. It counts only where
     the maps pass parameter randomisation: maps of a network with random weights must differ from the model's. It never
     suffices for a verdict on the lung. Lungs lie in the middle, and so do the maps of networks with random weights.
+repeatability
+    Under `training.replicates`: the rank correlation of the maps of trainings that differ in their seed alone, minus
+    what as many networks with random weights exceed once in twenty times. Maps that are no more alike than those of
+    random networks say nothing about where a model looks: they do not count, and nothing is said for the lung. A
+    verdict against the lung stays, where it rests on predictions and not on maps.
 
 All of this needs the lung mask of a slice. Slices whose mask did not pass quality control take no part, and where the
 rest is no fair sample, no verdict is given (`fair_sample`).
@@ -41,6 +46,7 @@ from lungsight.wording import listed, number
 FEWEST_PATIENTS = 10
 SUFFICES = 0.5  # share of a model's advantage over chance that the background alone must give to suffice
 CHANCE = 0.5
+NOT_MEASURED = Estimate()
 LEFT_OUT = " Without an accepted lung mask, and left out: "  # begins the second sentence of a verdict
 # The verdicts, in the words of verdicts.tsv.
 CONCLUSIONS = {
@@ -86,6 +92,8 @@ class Evidence(NamedTuple):
         What is left of the test slices once those without an accepted lung mask are out.
     pairs
         The verdicts on the pairs of classes; none with two classes.
+    repeatability
+        As the module describes it; a missing one where each pipeline was trained once.
     """
 
     input_view: str
@@ -97,6 +105,7 @@ class Evidence(NamedTuple):
     similarity: Estimate
     sample: AuditedSample = AuditedSample()
     pairs: tuple[PairVerdict, ...] = ()
+    repeatability: Estimate = Estimate()
 
     @property
     def by_background(self) -> list[PairVerdict]:
@@ -107,6 +116,11 @@ class Evidence(NamedTuple):
     def maps_pass(self) -> bool:
         """Whether the maps are shown to depend on what the model learned."""
         return self.similarity.below(SIMILAR)
+
+    @property
+    def maps_repeat(self) -> bool:
+        """Whether another seed gives like maps, as far as that was measured."""
+        return bool(np.isnan(self.repeatability.value)) or self.repeatability.above(0)
 
     @property
     def background_suffices(self) -> bool:
@@ -121,12 +135,12 @@ class Evidence(NamedTuple):
     @property
     def maps_on(self) -> bool:
         """Whether maps that count prefer the lung."""
-        return self.maps_pass and self.enrichment.above(1)
+        return self.maps_pass and self.maps_repeat and self.enrichment.above(1)
 
     @property
     def maps_off(self) -> bool:
         """Whether maps that count avoid the lung."""
-        return self.maps_pass and self.enrichment.below(1)
+        return self.maps_pass and self.maps_repeat and self.enrichment.below(1)
 
     @property
     def background_in_words(self) -> str:
@@ -144,6 +158,7 @@ class Evidence(NamedTuple):
             "swap": str(self.swap),
             "enrichment": str(self.enrichment),
             "similarity": str(self.similarity),
+            "repeatability": str(self.repeatability).replace("-", "−"),
             "other": "another class" if self.pairs else "the other class",
             "classes": classes_by_background(self.pairs),
             **self._texts_of_sample,
@@ -257,6 +272,14 @@ RULES: tuple[Rule, ...] = (
         reason="with another patient's lung of {other} the answers stay with {left}: AUC {swap}",
     ),
     Rule(
+        name="maps not repeatable",
+        conclusion="unknown",
+        holds=lambda seen: not seen.maps_repeat,
+        reason="maps of trainings that differ in their seed alone are no more alike than those of networks with random"
+        " weights (rank correlation above what chance reaches: {repeatability}), so they say nothing about where the"
+        " model looks; AUC {swap} when the lung is swapped",
+    ),
+    Rule(
         name="maps contradict",
         conclusion="unknown",
         holds=lambda seen: seen.lung_outweighs and seen.maps_off,
@@ -357,6 +380,7 @@ def evidence_of(
     enrichment: Estimate,
     sample: AuditedSample | None = None,
     pairs: tuple[PairVerdict, ...] = (),
+    repeatability: Estimate = NOT_MEASURED,
 ) -> Evidence:
     """Collect the evidence on one model.
 
@@ -372,6 +396,8 @@ def evidence_of(
         What is left of its test slices; None where nothing was left out.
     pairs
         The verdicts on the pairs of its classes, with more than two.
+    repeatability
+        Of the maps of its replicates, where there are some.
     """
     unmodified, background, swap = (
         estimate(audited, "intervention", name, "roc_auc")
@@ -380,4 +406,6 @@ def evidence_of(
     similarity = estimate(audited, "randomisation", FULLY_RANDOMISED, "rank_correlation", "slice")
     patients = int(_rows(audited, "intervention", UNMODIFIED, "roc_auc", "patient")["n"].sum())
     sample = sample or AuditedSample()
-    return Evidence(input_view, patients, unmodified, background, swap, enrichment, similarity, sample, pairs)
+    return Evidence(
+        input_view, patients, unmodified, background, swap, enrichment, similarity, sample, pairs, repeatability
+    )

@@ -38,7 +38,7 @@ PUBLISHED = (
     "report/*.tsv",
 )
 # Tables of a report that not every run makes: one that the page does not ask for is of an earlier config.
-OF_SOME_RUNS = ("lungs", "ensembles", "class_curves", "renormalised", "pairs")
+OF_SOME_RUNS = ("lungs", "ensembles", "replicates", "leakage_repeats", "class_curves", "renormalised", "pairs")
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 OWN_RULES = ("package", "write_package", "model_cards")
 PAGES = ("report/*.html",)  # they hold pictures of patients

@@ -11,6 +11,7 @@ import pandas as pd
 from lungsight.audit.verdict import FEWEST_PATIENTS, LEFT_OUT
 from lungsight.report.cautions import KINDS, Kind
 from lungsight.report.components import Statement
+from lungsight.report.replicate_cautions import first_places
 from lungsight.report.results import (
     BELOW,
     NO_AUC,
@@ -90,7 +91,8 @@ def performance(results: RunResults) -> Answer:
             f"{_reserve(best)}."
         )
         more = (
-            f"{results.model_name(model_of(best))}{_among(rows) if len(rows) > 1 else ''}.{_all_classes(results, best)}"
+            f"{results.model_name(model_of(best))}{_among(rows) if len(rows) > 1 else ''}."
+            f"{_ranks(results, best)}{_all_classes(results, best)}"
         )
     return Answer("How well?", mark, sentence, more, RULE_OF_AUC, "classification", "report/metrics.tsv")
 
@@ -172,6 +174,14 @@ def _among(rows: pd.DataFrame) -> str:
     return (
         f", the highest of {count(len(rows), 'model')} (the lowest: {number(rows['roc_auc'].min())}); {better} of them"
         f" {'is' if better == 1 else 'are'} shown to be better than chance"
+    )
+
+
+def _ranks(results: RunResults, best: Any) -> str:
+    """Say that another seed has another best model, where that is so."""
+    unstable = [place for place in first_places(results) if place.stage == best["stage"] and not place.stable]
+    return "".join(
+        f" The ranking is not stable: with other seeds its rank is up to {place.worst}." for place in unstable
     )
 
 

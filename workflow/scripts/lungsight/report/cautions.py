@@ -16,6 +16,7 @@ from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.class_cautions import classes_not_learned
 from lungsight.report.components import Row, Statement
 from lungsight.report.forensics import forensic_findings
+from lungsight.report.replicate_cautions import maps_by_chance, unstable_ranking
 from lungsight.report.results import (
     BELOW,
     INTERVALS,
@@ -600,6 +601,10 @@ KINDS = (
         about="data",
     ),
     Kind("leakage inflation", "warn", inflation, "leakage_inflation.tsv", "how much too good a split by slice is"),
+    Kind(
+        "the ranking is not stable", "warn", unstable_ranking, "replicates.tsv", "another seed has another best model"
+    ),
+    Kind("maps by chance", "warn", maps_by_chance, "replicates.tsv", "where these models look is unknown"),
     Kind("not learned", "warn", not_learned, "metrics.tsv", "where such a model looks says little"),
     Kind("classes not learned", "warn", classes_not_learned, "classes.tsv", "these cannot be found there"),
     Kind("patients unknown", "warn", unknown_patients, "leakage.tsv", "leakage cannot be excluded", about="data"),

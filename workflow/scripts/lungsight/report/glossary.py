@@ -46,6 +46,18 @@ GLOSSARY = (
         ),
     ),
     Term(
+        "Replicate",
+        "The same training once more, from another seed. The spread over replicates is what a result owes to chance in "
+        "training.",
+        ("replicate", "replicates"),
+    ),
+    Term(
+        "Repeatability, reproducibility",
+        "How alike saliency maps of the same slices are: between replicates of one network, and between backbones. "
+        "Compared by rank correlation of the pixels and by structural similarity (SSIM); 1 is the same map.",
+        ("Repeatability", "repeatability", "Reproducibility", "reproducibility"),
+    ),
+    Term(
         "By patient",
         "The mean probability of a patient's slices, or the network's own prediction where it pools slices: one "
         "prediction per patient.",

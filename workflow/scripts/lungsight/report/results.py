@@ -16,6 +16,7 @@ from lungsight.run_description import (
     input_views_of,
     labelled_cohorts_of,
     models_of,
+    page_inputs,
 )
 from lungsight.tables import columns_of, read_table
 from lungsight.training.pipelines import ROLE_OF_STAGE
@@ -43,7 +44,7 @@ class RunResults:
     splits
         By (cohort, input view).
     lungs, segmentation, selection, leakage, leakage_inflation, metrics, saliency, audit, verdicts, comparisons, thesis,
-    ensembles
+    ensembles, replicates, leakage_repeats
         The tables of these names.
     label_predictability
         report/intake_labels.tsv.
@@ -67,6 +68,8 @@ class RunResults:
     splits: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     lungs: pd.DataFrame = field(default_factory=pd.DataFrame)
     ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
+    replicates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leakage_repeats: pd.DataFrame = field(default_factory=pd.DataFrame)
     segmentation: pd.DataFrame = field(default_factory=pd.DataFrame)
     label_predictability: pd.DataFrame = field(default_factory=pd.DataFrame)
     selection: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -215,6 +218,9 @@ def _with_models(results: RunResults) -> RunResults:
     if run["leakage_pipelines"]:
         inflation = read_table(tables / "leakage_inflation.tsv", schema="leakage_inflation")
         results = replace(results, leakage_inflation=inflation)
+    for name in ("replicates", "leakage_repeats"):
+        if f"report/{name}.tsv" in page_inputs(run):
+            results = replace(results, **{name: read_table(tables / f"{name}.tsv", schema=name)})
     if run["ensembles"]:
         results = replace(results, ensembles=read_table(tables / "ensembles.tsv", schema="ensembles"))
     return replace(

@@ -50,6 +50,8 @@ SOURCES: dict[str, Source] = {
         "report/ensembles.tsv",
         ("ensemble", "members", "member_weights", "rank", "roc_auc", "difference", "p_holm", "accuracy", "ece"),
     ),
+    "replicates": Source("report/replicates.tsv", ("metric", "value", "mean", "sd", "min", "max", "replicates")),
+    "map-stability": Source("report/replicates.tsv", ("metric", "value", "mean", "sd", "min", "max", "pairs", "n")),
     "all-classes": Source("report/metrics.tsv", ("n", *OVERALL)),
     "classes": Source("report/classes.tsv", ("class", "probabilities", "n", *OF_CLASS)),
     "adaptation": Source("report/differences.tsv", _PAIRS),
@@ -83,6 +85,9 @@ SOURCES: dict[str, Source] = {
     "leakage": Source("report/leakage.tsv", ("unit", "slices", "patients", "patients_on_two_sides")),
     "composition": Source("splits/<cohort>/<input view>.tsv", ("patient", "label", "split")),
     "leakage-inflation": Source("report/leakage_inflation.tsv", ("labels", "unit", "accuracy", "roc_auc", "inflation")),
+    "leakage-repeats": Source(
+        "report/leakage_repeats.tsv", ("labels", "metric", "value", "mean", "sd", "min", "max", "splits")
+    ),
     "dice": Source("segmentation/metrics.tsv", ("split", "dice", "surface_distance_95", "volume_error")),
     "own-lungs": Source("report/lungs.tsv", ("cohort", "status", "classical_dice")),
     "own-lungs-refused": Source("report/lungs.tsv", ("cohort", "row", "reason")),

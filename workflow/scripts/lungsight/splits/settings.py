@@ -11,6 +11,7 @@ from lungsight.segmentation.settings import trains_segmentation
 
 WITH_DUPLICATES = "patient+duplicates"  # the unit that links patients of several cohorts
 OFFICIAL = "official"  # subsets by the data set's own lists
+REPEATS = "repeats"  # whether replicates have splits of their own
 SOURCE_KEYS = ("val_source", "test_source")
 
 
@@ -27,10 +28,11 @@ def split_origin_of(config: dict, cohort: str) -> str:
 def split_settings_of(config: dict, cohort: str) -> dict:
     """Return the config's `splits` for one cohort, which may name sources of its own.
 
-    Official lists are no part of them: they reach a split by the column of the table.
+    Official lists are no part of them: they reach a split by the column of the table. Nor are repeats: those of
+    replicates differ in their seed, and the run's own split stays what it is.
     """
     settings = config["cohorts"][cohort]
-    of_run = {key: value for key, value in config["splits"].items() if key != OFFICIAL}
+    of_run = {key: value for key, value in config["splits"].items() if key not in (OFFICIAL, REPEATS)}
     return of_run | {key: settings[key] for key in SOURCE_KEYS if key in settings}
 
 

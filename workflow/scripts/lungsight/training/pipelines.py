@@ -7,6 +7,9 @@ A pipeline has three parts:
 - The architecture: a backbone, or a published model, which has a backbone of its own. Tables call the column
   `backbone`. The backbone of an architecture is `published_models.recipe_of(architecture).backbone`.
 - The weights that stage 1 starts from: "scratch" or "imagenet".
+
+Under `training.replicates` a pipeline is trained several times. The run's own model is the first replicate and has the
+pipeline's name; the name of another one ends with -r<k>, from -r2 on.
 """
 
 import itertools
@@ -25,16 +28,22 @@ PATIENT_CLASS = "patient_p"  # with more than two classes also patient_p_1, pati
 
 
 class Pipeline(NamedTuple):
-    """One combination of input view, architecture and weights, named by the three words."""
+    """One combination of input view, architecture and weights, named by the three words, and which replicate it is."""
 
     input_view: str
     architecture: str
     weights: str
+    replicate: int = 1
+
+    @property
+    def words(self) -> list[str]:
+        """The three words, the same for all replicates."""
+        return [self.input_view, self.architecture, self.weights]
 
     @property
     def name(self) -> str:
-        """The name in tables and paths: the three words, joined by hyphens."""
-        return "-".join(self)
+        """The name in tables and paths: the three words, joined by hyphens, and -r<k> from the second replicate on."""
+        return "-".join(self.words if self.replicate == 1 else [*self.words, f"r{self.replicate}"])
 
     @property
     def columns(self) -> dict[str, str]:
@@ -44,7 +53,8 @@ class Pipeline(NamedTuple):
     @classmethod
     def parse(cls, name: str) -> "Pipeline":
         """Read a pipeline from its name."""
-        return cls(*name.split("-"))
+        input_view, architecture, weights, *replicate = name.split("-")
+        return cls(input_view, architecture, weights, int(replicate[0].removeprefix("r")) if replicate else 1)
 
 
 def pipeline_and_stage(folder: Path) -> tuple[Pipeline, int]:

@@ -13,7 +13,7 @@ from lungsight.training.published_models import recipe_of, training_settings
 
 BY_STAGE = ("epochs", "learning_rate")
 # Keys of `training` that choose how, where, or from which files a training runs. All other keys are its settings.
-NOT_SETTINGS = ("preset", "adaptation_controls", "threads", "gpus", "imagenet", "stand_in")
+NOT_SETTINGS = ("preset", "adaptation_controls", "replicates", "threads", "gpus", "imagenet", "stand_in")
 
 
 def stage_number(stage: int | str) -> int:
@@ -72,10 +72,10 @@ def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) ->
     """
     if stage == "2":
         return {"parent": f"{results}/models/{pipeline}/stage1"}
-    _, architecture, weights = Pipeline.parse(pipeline)
-    if weights == "scratch":
+    chosen = Pipeline.parse(pipeline)
+    if chosen.weights == "scratch":
         return {}
-    backbone = recipe_of(architecture).backbone
+    backbone = recipe_of(chosen.architecture).backbone
     source = imagenet_source(config, backbone)
     if source == "file":
         local = config["training"]["imagenet"][backbone]

@@ -61,10 +61,11 @@ PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 }
 
 REASONS = {
-    "they follow from masks, which are not in the package": ("lungs",),
+    "they follow from masks and maps, which are not in the package": ("lungs", "replicates"),
     "they follow from the scans, or from the tables of intake and quality control in a way that this check lacks": (
         *("forensics", "intake", "intake_labels", "selection"),
     ),
+    "they follow from predictions in a way that this check lacks": ("leakage_repeats",),
     "they judge or plan, by rules and by texts of the authors": ("checklists", "power", "risk"),
 }
 UNKNOWN = "this check does not know them"

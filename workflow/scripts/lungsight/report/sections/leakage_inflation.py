@@ -4,15 +4,21 @@ from typing import Any
 
 import pandas as pd
 
+from lungsight.evaluation.replicates import FEWEST_SPLITS
 from lungsight.report.charts import AUC_LIMITS, ForestRow, forest_plot
-from lungsight.report.components import Cell, PageTable, Statement, estimate, text, whole
+from lungsight.report.components import Cell, PageTable, Statement, audit_estimate, decimal, estimate, text, whole
 from lungsight.report.headings import COHORT, PIPELINE
 from lungsight.report.results import RunResults
-from lungsight.wording import count, with_interval
+from lungsight.wording import MISSING, count, number, with_interval
 
 LABELS = {"true": "true labels", "shuffled": "a random label for each patient"}
 CHANCE = 0.5
 FEW_PATIENTS = 10  # below it the ends of a percentile interval say little
+REPEATED = {
+    "inflation": "inflation",
+    "roc_auc_slice": "AUC, split by slice",
+    "roc_auc_patient": "AUC, split by patient",
+}
 RANDOM_LABELS = "With a random label for each patient"
 
 
@@ -22,8 +28,9 @@ def section(results: RunResults) -> dict[str, Any] | None:
     if inflation.empty:
         return None
     return {
-        "statements": inflation_statements(inflation),
+        "statements": [*inflation_statements(inflation), *repeats_statements(results.leakage_repeats)],
         "inflation": inflation_table(inflation),
+        "repeats": repeats_table(results.leakage_repeats) if not results.leakage_repeats.empty else None,
     }
 
 
@@ -71,6 +78,61 @@ def inflation_statements(inflation: pd.DataFrame) -> list[Statement]:
         statements.append(_of_true_labels(name, conditions["true", "slice"], conditions["true", "patient"]))
         statements.append(_of_random_labels(conditions["shuffled", "slice"], conditions["shuffled", "patient"]))
     return statements
+
+
+def repeats_statements(repeats: pd.DataFrame) -> list[Statement]:
+    """Say what leakage adds over several splits and starts, beside the interval of one."""
+    if repeats.empty:
+        return []
+    rows = repeats[(repeats["labels"] == "true") & (repeats["metric"] == "inflation")]
+    return [_of_repeats(row) for _, row in rows.iterrows()]
+
+
+def _of_repeats(row: pd.Series) -> Statement:
+    name, splits = f"{row['pipeline']} on {row['cohort']}", count(row["splits"], "split")
+    if not row["splits"]:
+        return Statement("plain", f"{name}: no repeat could be trained under both splits.")
+    if row["splits"] == 1:
+        return Statement("plain", f"{name}: one repeat alone could be trained under both splits.")
+    spread = (
+        f"{name}, over {splits} and starts: leakage adds {signed(row['mean'])} on average (sd {number(row['sd'])},"
+        f" {signed(row['min'])} to {signed(row['max'])})."
+    )
+    if pd.isna(row["mean_lo"]):
+        few = f"For an interval over splits, {FEWEST_SPLITS} are needed; the interval above covers test patients alone."
+        return Statement("plain", f"{spread} {few}")
+    both = (
+        f"The 95 % interval over splits and starts is {signed(row['mean_lo'])} to {signed(row['mean_hi'])}; that over"
+        f" the test patients of the first split is {signed(row['value_lo'])} to {signed(row['value_hi'])}."
+    )
+    return Statement("warn" if row["mean_lo"] > 0 else "plain", f"{spread} {both}")
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign."""
+    return MISSING if pd.isna(value) else f"{value:+.2f}".replace("-", "−")
+
+
+def repeats_table(repeats: pd.DataFrame) -> PageTable:
+    """Show report/leakage_repeats.tsv."""
+    rows = [
+        [
+            *(text(row["pipeline"]), text(LABELS[row["labels"]]), text(REPEATED[row["metric"]])),
+            audit_estimate(row),
+            decimal(row["mean"])._replace(note=f"sd {number(row['sd'])}"),
+            Cell(f"{signed(row['min'])} to {signed(row['max'])}" if row["splits"] else MISSING),
+            Cell(MISSING if pd.isna(row["mean_lo"]) else f"{signed(row['mean_lo'])} to {signed(row['mean_hi'])}"),
+            whole(row["splits"]),
+        ]
+        for _, row in repeats.iterrows()
+    ]
+    headings = [
+        *(PIPELINE, ("Labels", ""), ("Number", ""), ("First split", "below it the 95 % interval over its patients")),
+        *(("Mean", "over splits and starts"), ("Range", "smallest and largest")),
+        ("Interval over splits", f"95 %, of the mean, by the corrected resampled t; from {FEWEST_SPLITS} splits on"),
+        ("Splits", "that could be trained"),
+    ]
+    return PageTable("leakage-repeats", "The same over several splits, random labels and starts", headings, rows)
 
 
 def _of_true_labels(name: str, by_slice: pd.Series, by_patient: pd.Series) -> Statement:
