@@ -8,12 +8,21 @@ import pandas as pd
 
 from lungsight.audit.attention_differences import Model, comparison_rows, patients_of
 from lungsight.audit.fair_sample import audited_sample, with_slices_not_seen
+from lungsight.audit.forensics import read_answers
+from lungsight.audit.making import making_of
 from lungsight.audit.pair_verdicts import pair_rows, verdicts_of
 from lungsight.audit.rows import Estimate
 from lungsight.audit.verdict import CONCLUSIONS, PairVerdict, decide, evidence_of
 from lungsight.layout import INTERVENTION_LOGITS, PAIRS, SWAP_LOGITS
 from lungsight.rows import ComparisonsRow
-from lungsight.run_description import RunDescription, cohort_of_stage, common_split, metadata_tables, models_of
+from lungsight.run_description import (
+    RunDescription,
+    cohort_of_stage,
+    common_split,
+    labelled_cohorts_of,
+    metadata_tables,
+    models_of,
+)
 from lungsight.tables import columns_of, read_table
 from lungsight.training.pipelines import Pipeline
 
@@ -43,6 +52,7 @@ def verdict_row(
     resamples: int,
     seed: int,
     pairs: tuple[PairVerdict, ...] = (),
+    traces: pd.DataFrame | None = None,
 ) -> dict[str, str | int | float]:
     """Make a row of report/verdicts.tsv.
 
@@ -60,6 +70,8 @@ def verdict_row(
         Of the intervals of what was left out.
     pairs
         The verdicts on the pairs of the model's classes, with more than two.
+    traces
+        Rows of report/forensics.tsv on the model's cohort; None: no trace tells the class.
     """
     name, stage = model
     pipeline = Pipeline.parse(name)
@@ -67,9 +79,11 @@ def verdict_row(
     overall = saliency[of_model & (saliency["outcome"] == "all")].iloc[0]
     enrichment = Estimate(*(float(overall[name]) for name in ("enrichment", "enrichment_lo", "enrichment_hi")))
     sample = audited_sample(with_slices_not_seen(slices.explained, slices.common), resamples, seed)
-    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs)
+    making = () if traces is None else making_of(traces, audited)
+    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs, making)
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
+    estimates |= {"making": seen.by_making.contradicted if seen.by_making else Estimate()}
     estimates |= {"lost_by_class": sample.by_class, "lost_by_outcome": sample.by_outcome}
     numbers = {
         f"{key}{end}": value
@@ -85,6 +99,7 @@ def verdict_row(
         "sentence": verdict.sentence,
         "patients": seen.patients,
         **numbers,
+        "making_trace": seen.by_making.trace if seen.by_making else "",
         "maps_pass": int(seen.maps_pass),
         "slices": sample.slices,
         "slices_left_out": sample.lost,
@@ -99,6 +114,7 @@ def verdict_table(
     resamples: int,
     seed: int,
     pairs: pd.DataFrame | None = None,
+    traces: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Make report/verdicts.tsv.
 
@@ -112,6 +128,8 @@ def verdict_table(
         Of the intervals of what was left out.
     pairs
         report/pairs.tsv; None with two classes.
+    traces
+        report/forensics.tsv; None: no trace tells the class.
     """
     rows = [
         verdict_row(
@@ -122,6 +140,7 @@ def verdict_table(
             resamples,
             seed,
             () if pairs is None else verdicts_of(_of_model(pairs, name, stage)),
+            None if traces is None else _of_cohort(traces, _of_model(audit, name, stage)),
         )
         for (name, stage), slices in of_models.items()
     ]
@@ -164,7 +183,7 @@ def read_audit(results: Path, run: RunDescription) -> pd.DataFrame:
     of_models = [
         (model, cohort_of_stage(run, model[1]), read_table(_folder(results, model) / f"{name}.tsv", schema="audit"))
         for model in models_of(run)
-        for name in ("shortcuts", "sanity")
+        for name in ("shortcuts", "sanity", "making")
     ]
     of_metadata = [
         (cohort, input_view, read_table(results / path, schema="audit"))
@@ -182,7 +201,8 @@ def read_verdicts(results: Path, run: RunDescription, audit: pd.DataFrame) -> pd
         for model in models_of(run)
     }
     pairs = read_table(results / PAIRS, schema="pairs") if len(run["labels"]) > 2 else None
-    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs)
+    traces = read_answers(results, labelled_cohorts_of(run))
+    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs, traces)
 
 
 def read_pairs(results: Path, run: RunDescription) -> list[dict[str, Any]]:
@@ -205,6 +225,10 @@ def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonsRow]
     many = len(run["labels"]) > 2
     patients = {model: _read_patients(results, model, many) for model in models_of(run)}
     return comparison_rows(patients, run["labels"][0], run["bootstrap"], run["seed"])
+
+
+def _of_cohort(traces: pd.DataFrame, audited: pd.DataFrame) -> pd.DataFrame:
+    return traces[traces["cohort"].isin(audited["cohort"])]
 
 
 def _of_model(table: pd.DataFrame, name: str, stage: int) -> pd.DataFrame:
