@@ -42,7 +42,7 @@ def small_config() -> dict:
         **{"cohorts": cohorts, "training": config["training"] | SMALL, "intake": {"png_size": 96}},
         **{"segmentation": {"method": "classical"}, "splits": {"fractions": [0.5, 0.2, 0.3]}},
         **{"explain": {"threads": 1, "overlays": 1, "sample": 0}, "leakage": {"pipelines": []}},
-        **{"audit": {"sample": 2, "randomisations": 1, "steps": 2}, "report": {"bootstrap": 50}},
+        **{"audit": {"sample": 2, "randomisations": 1, "steps": 2, "making_sample": 2}, "report": {"bootstrap": 50}},
     }
 
 

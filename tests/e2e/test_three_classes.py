@@ -46,7 +46,7 @@ CONFIG = {
         "score_cam_channels": 4,
         "classes": "all",
     },
-    "audit": {"sample": 4, "randomisations": 1, "steps": 3},
+    "audit": {"sample": 4, "randomisations": 1, "steps": 3, "making_sample": 6},
     "leakage": {"pipelines": []},
     "report": {"bootstrap": 100},
 }

@@ -47,7 +47,7 @@ CONFIG = {
         **{"learning_rate": {"stage1": 1e-3, "stage2": 1e-3}, "head_units": 16, "threads": 1},
     },
     "explain": {"threads": 1, "overlays": 1, "sample": 4},
-    "audit": {"sample": 4, "randomisations": 1, "steps": 4},
+    "audit": {"sample": 4, "randomisations": 1, "steps": 4, "making_sample": 4},
     "leakage": {"pipelines": []},  # the demo runs it, and its rules have their own tests
     "report": {"bootstrap": 200},
 }

@@ -8,6 +8,7 @@ from scipy.special import logit
 
 from lungsight.audit.intervals import sanity_rows, shortcut_rows
 from lungsight.audit.interventions import INTERVENTIONS
+from lungsight.audit.making import NUMBERS, VERSIONS, making_rows
 from lungsight.audit.metadata_classifier import metadata_rows
 from lungsight.audit.model_audit import IDENTITY, table_of_values
 from lungsight.audit.rows import DIFFERENCE, FULLY_RANDOMISED, UNMODIFIED
@@ -36,6 +37,11 @@ def made_audit(folder: Path, test: pd.DataFrame, of_lung: float, config: dict, r
     logits = made_logits(test, of_lung, rng)
     table = pd.concat([test[IDENTITY].reset_index(drop=True), logits], axis=1)
     write_table(folder / "intervention_logits.tsv", table, schema="intervention_logits")
+    made = pd.DataFrame({name: table[UNMODIFIED] + 0.1 * rng.normal(size=len(table)) for name in VERSIONS})
+    made = pd.concat([test[IDENTITY].reset_index(drop=True), made], axis=1)
+    write_table(folder / "making_logits.tsv", made, schema="making_logits")
+    traces = pd.DataFrame({"slice": test["slice"], **{name: np.nan for name in NUMBERS}})
+    write_table(folder / "making.tsv", making_rows(made, traces, POSITIVE, resamples, seed), schema="audit")
     sources = test[["slice", "patient"]].assign(source="one", predicted="")
     write_table(folder / "source_predictions.tsv", sources, schema="source_predictions")
     shortcuts = shortcut_rows(table, sources, POSITIVE, resamples, seed)

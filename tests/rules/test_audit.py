@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.replicate_maps import load_replicate_maps
 from lungsight.config_check import complete_config
 from lungsight.files import read_json, write_json
+from lungsight.intake.forensics.washing import WASHINGS
 from lungsight.run_description import describe_run
 from lungsight.tables import read_table, table_schema, write_table
 from lungsight.training import backbones
@@ -35,15 +37,18 @@ def workspace(tmp_path) -> Workspace:
         {"annotated": "segmentation", "open": "public", "clinic": "target"},
         pipelines={"frameworks": ["whole"], "backbones": ["small_cnn"], "weights": ["scratch"]},
         **{"training": {"image_size": SIZE}, "report": {"bootstrap": 50}, "explain": {"threads": 1}},
-        audit={"sample": 4, "randomisations": 2, "steps": 3},
+        audit={"sample": 4, "randomisations": 2, "steps": 3, "making_sample": 20},
     )
     run = workspace.run_folder
-    slices = made_cohort(run, "clinic", patients=16, slices=2)
+    slices = made_cohort(run, "clinic", patients=16, slices=2, size=SIZE)
     split = made_split(run, "clinic", "whole", slices)
     rng = np.random.default_rng(0)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in slices["label"]]
     images, masks = (np.stack(arrays).astype(np.uint8) for arrays in zip(*drawn, strict=True))
     test = split["split"] == "test"
+    for path, image in zip(slices["png"], images, strict=True):
+        Image.fromarray(image).save(run / "cohorts/clinic" / path)
+    made_forensics(run, "clinic", slices)
     masks[test.idxmax()] = 0
     made_manifest(run, "clinic", slices)
     manifest = read_table(run / "qc/clinic/manifest.tsv", schema="manifest")
@@ -73,6 +78,7 @@ def test_audit_stage(workspace: Workspace) -> None:
     run, folder = workspace.run_folder, workspace.run_folder / OUTPUTS
     predictions = read_table(run / MODEL / "predictions/clinic.tsv", schema="predictions")
     test = predictions[predictions["split"] == "test"]
+    every = test
     test = test.drop(index=test.index[[0, 2]])
     logits = read_table(folder / "intervention_logits.tsv", schema="intervention_logits")
     assert list(logits.columns) == table_schema("intervention_logits")["required"]
@@ -90,8 +96,15 @@ def test_audit_stage(workspace: Workspace) -> None:
             of_slices["value"].between(-1 if measure != "enrichment" else 0, 1 if measure != "enrichment" else 99).all()
         )
     assert set(values["test"]) == {"randomisation", "deletion", "insertion"}
+    # Slices without an accepted mask have a making as well.
+    made = read_table(folder / "making_logits.tsv", schema="making_logits")
+    assert list(made["slice"]) == list(every["slice"])
+    np.testing.assert_allclose(1 / (1 + np.exp(-made["intact"])), every["probability"], rtol=1e-4)
+    assert not np.allclose(made["washed_noise"], made["imposed_noise"], rtol=1e-4)
     written = {path.name for path in folder.iterdir()}
-    assert written == {"intervention_logits.tsv", "source_predictions.tsv", "sanity_values.tsv"}
+    assert written == {
+        f"{name}.tsv" for name in ("intervention_logits", "source_predictions", "sanity_values", "making_logits")
+    }
     log = (run / f"logs/audit_stage/{PIPELINE}/stage2.log").read_text(encoding="utf-8")
     assert "interventions in" in log and str(workspace.folder) not in log
 
@@ -107,6 +120,10 @@ def test_audit_intervals(workspace: Workspace) -> None:
     pairs = np.sign(logits["intact"][positive].to_numpy()[:, None] - logits["intact"][~positive].to_numpy())
     assert intact["value"] == pytest.approx((pairs.mean() + 1) / 2)
     assert (intact["n"], intact["chance"]) == (len(logits), 0.5)
+    making = read_table(folder / "making.tsv", schema="audit")
+    assert list(making.loc[making["measure"] == "auc_contradicted", "variant"]) == list(WASHINGS)
+    traced = making[making["measure"] == "rank_correlation"].set_index("variant")
+    assert traced.loc["noise_air", "n"] == making["n"].max() // 2 and "jpeg_quality" in traced.index
     assert shortcuts["test"].iloc[-1] == "source_from_features"
     assert shortcuts["reason"].iloc[-1] == "the test slices come from one source"
 

@@ -15,6 +15,8 @@ rule audit_stage:
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
         slices=expand(f"{COHORT}/slices.tsv", cohort=training_cohort),
+        png=png_of_training_cohort,
+        masks=masks_of_training_cohort,
         images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
         index=expand("{images}/index.tsv", images=images_of_stage),
         manifest=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=training_cohort),
@@ -22,6 +24,7 @@ rule audit_stage:
         logits=f"{EXPLANATION}/intervention_logits.tsv",
         sources=f"{EXPLANATION}/source_predictions.tsv",
         sanity=f"{EXPLANATION}/sanity_values.tsv",
+        making=f"{EXPLANATION}/making_logits.tsv",
         swaps=SWAP_LOGITS,
     log:
         f"{RESULTS}/logs/audit_stage/{{pipeline}}/stage{{stage}}.log",
@@ -38,11 +41,14 @@ rule audit_stage:
         model=folder(MODEL),
         cohort=training_cohort_folder,
         images=images_of_stage,
+        lungs=masks_folder_of_training_cohort,
+        region=region_of_pipeline,
         settings=as_json(config["audit"]),
         seed=config["seed"],
         explanation=folder(EXPLANATION),
     shell:
         "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
+        " --masks {params.lungs} --region {params.region}"
         " --manifest {input.manifest} --settings {params.settings:q} --seed {params.seed} --threads {threads}"
         " --explanation {params.explanation} > {log} 2>&1"
 
@@ -53,10 +59,13 @@ rule audit_intervals:
         logits=f"{EXPLANATION}/intervention_logits.tsv",
         sources=f"{EXPLANATION}/source_predictions.tsv",
         sanity=f"{EXPLANATION}/sanity_values.tsv",
+        making=f"{EXPLANATION}/making_logits.tsv",
         swaps=SWAP_LOGITS,
+        forensics=expand(f"{COHORT}/forensics.tsv", cohort=training_cohort),
     output:
         shortcuts=f"{EXPLANATION}/shortcuts.tsv",
         sanity=f"{EXPLANATION}/sanity.tsv",
+        making=f"{EXPLANATION}/making.tsv",
     log:
         f"{RESULTS}/logs/audit_intervals/{{pipeline}}/stage{{stage}}.log",
     benchmark:
@@ -69,7 +78,8 @@ rule audit_intervals:
         explanation=folder(EXPLANATION),
         statistics=as_json(STATISTICS),
     shell:
-        "python {params.program:q} --explanation {params.explanation} --statistics {params.statistics:q} > {log} 2>&1"
+        "python {params.program:q} --explanation {params.explanation} --forensics {input.forensics}"
+        " --statistics {params.statistics:q} > {log} 2>&1"
 
 
 rule forensics_table:

@@ -217,6 +217,11 @@ def images_folder(pipeline, cohort, results=RESULTS):
     return folder if region == WHOLE_IMAGE else f"{folder}/{region}"
 
 
+def region_of_pipeline(wildcards):
+    """The part of each slice that a pipeline's network sees."""
+    return training_settings(Pipeline.parse(wildcards.pipeline).architecture, config["training"])["region"]
+
+
 def images_of_stage(wildcards):
     """Folder of the images that a model of this stage is trained on."""
     return images_folder(Pipeline.parse(wildcards.pipeline), training_cohort(wildcards))
@@ -238,6 +243,23 @@ def predictions_of_stage(wildcards):
 def training_cohort_folder(wildcards):
     """Folder of the cohort that a model is trained on."""
     return COHORT.format(cohort=training_cohort(wildcards))
+
+
+def png_of_training_cohort(wildcards):
+    """The slices of the cohort that a model is trained on, by shard."""
+    name = training_cohort(wildcards)
+    return expand(f"{COHORT}/png/{{shard}}", cohort=name, shard=shards_of(name))
+
+
+def masks_of_training_cohort(wildcards):
+    """The lung masks of the cohort that a model is trained on, by shard."""
+    name = training_cohort(wildcards)
+    return expand(f"{MASKS}/{{shard}}", cohort=name, shard=shards_of(name))
+
+
+def masks_folder_of_training_cohort(wildcards):
+    """Folder of the lung masks of the cohort that a model is trained on."""
+    return MASKS.format(cohort=training_cohort(wildcards))
 
 
 def predictions_of_models(stages):

@@ -9,7 +9,7 @@ import pytest
 
 from lungsight.audit.fair_sample import AuditedSample, ClassCounts
 from lungsight.audit.rows import Estimate, audit_row
-from lungsight.audit.verdict import CONCLUSIONS, RULES, Evidence, PairVerdict, decide, evidence_of
+from lungsight.audit.verdict import CONCLUSIONS, RULES, Evidence, Making, PairVerdict, decide, evidence_of
 from tests.factories.workspace import ROOT
 
 GOOD = Estimate(0.95, 0.9, 1.0)
@@ -79,6 +79,9 @@ def pairs_of(*conclusions: str) -> tuple[PairVerdict, ...]:
         ({"swap": NOTHING}, "unknown", "no interval"),
         ({"auc": CHANCE}, "unknown", "not learned"),
         ({"auc": CHANCE, "background": GOOD, "swap": GOOD}, "unknown", "not learned"),
+        ({"making": (Making("noise", 0.8, GOOD), Making("blocks", 0.7, LOW))}, "making", "making outweighs"),
+        ({"making": (Making("blocks", 0.7, CHANCE), Making("noise", 0.8, NOTHING))}, "lung", "lung outweighs"),
+        ({"making": (Making("blocks", 0.7, LOW),), "auc": CHANCE}, "unknown", "not learned"),
         # Where the background decides every pair of classes, there is nothing to name.
         ({"pairs": pairs_of("lung", "elsewhere", "elsewhere")}, "elsewhere", "background decides classes"),
         ({"pairs": pairs_of(*["elsewhere"] * 3), "swap": GOOD}, "elsewhere", "background outweighs"),

@@ -45,9 +45,10 @@ def place_of(arguments: list[str], program: str) -> Path:
 
 
 def stamp(path: Path) -> Any:
-    """Describe what a file holds: a small one by its digest, a large one by size and time."""
+    """Describe what a file holds: a small one by its digest, a large one and a folder by size and time."""
     status = path.stat()
-    return sha256_of(path) if status.st_size < 1 << 24 else [status.st_size, status.st_mtime_ns]
+    small = path.is_file() and status.st_size < 1 << 24
+    return sha256_of(path) if small else [status.st_size, status.st_mtime_ns]
 
 
 def key_of(task: Mapping[str, Any], made: Mapping[str, Path]) -> dict[str, Any]:

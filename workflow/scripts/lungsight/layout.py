@@ -40,9 +40,11 @@ INTERVENTION_LOGITS = "intervention_logits.tsv"
 SOURCE_PREDICTIONS = "source_predictions.tsv"
 SWAP_LOGITS = "swap_logits.tsv"
 SANITY_VALUES = "sanity_values.tsv"
+MAKING_LOGITS = "making_logits.tsv"
 SHORTCUTS = "shortcuts.tsv"
 SANITY = "sanity.tsv"
 REPLICATE_MAPS = "replicate_maps.npz"
+MAKING = "making.tsv"
 
 # report/
 METRICS_TABLE = "report/metrics.tsv"

@@ -662,6 +662,31 @@ class LungsRow(TypedDict):
     reason: str
 
 
+MakingLogitsRow = TypedDict(
+    "MakingLogitsRow",
+    {
+        "slice": str,
+        "patient": str,
+        "label": str,
+        "class": NotRequired[str],
+        "intact": float,
+        "washed_borders": float,
+        "imposed_borders": float,
+        "washed_letters": float,
+        "imposed_letters": float,
+        "washed_compression": float,
+        "imposed_compression": float,
+        "washed_resolution": float,
+        "imposed_resolution": float,
+        "washed_grey_levels": float,
+        "imposed_grey_levels": float,
+        "washed_noise": float,
+        "imposed_noise": float,
+    },
+)
+"""Row of the table `making_logits`."""
+
+
 class ManifestRow(TypedDict):
     """Row of the table `manifest`."""
 
@@ -1563,6 +1588,10 @@ class VerdictsRow(TypedDict):
     swap: float
     swap_lo: float
     swap_hi: float
+    making: float
+    making_lo: float
+    making_hi: float
+    making_trace: str
     enrichment: float
     enrichment_lo: float
     enrichment_hi: float

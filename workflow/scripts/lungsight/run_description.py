@@ -297,12 +297,13 @@ def pairs_inputs(run: RunDescription) -> list[str]:
 def audit_inputs(run: RunDescription) -> list[str]:
     """List the files that the audit's tables are made from, relative to the results folder."""
     many = len(run["labels"]) > 2
-    tables = ("shortcuts", "sanity", "intervention_logits", *(["swap_logits"] if many else []), "saliency")
+    tables = ("shortcuts", "sanity", "making", "intervention_logits", *(["swap_logits"] if many else []), "saliency")
     of_models = [f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models_of(run) for table in tables]
     splits = [common_split(run, stage) for stage in run["stages"]]
     of_pairs = ["report/pairs.tsv"] if many else []
     metadata = [path for _, _, path in metadata_tables(run)]
-    return [*of_models, *metadata, *splits, "report/saliency.tsv", *of_pairs, *replicate_tables(run)]
+    of_run = ["report/saliency.tsv", "report/forensics.tsv"] if of_models else ["report/saliency.tsv"]
+    return [*of_models, *metadata, *splits, *of_run, *of_pairs, *replicate_tables(run)]
 
 
 def replicate_tables(run: RunDescription) -> list[str]:

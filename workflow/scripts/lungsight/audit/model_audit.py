@@ -41,18 +41,22 @@ class AuditSettings:
         How often the model is re-initialised.
     steps
         Of deletion and insertion.
+    making_sample
+        How many slices are made anew at most, to change traces of their making.
     """
 
     extents: Extents
     sample: int
     draws: int
     steps: int
+    making_sample: int = 0
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> "AuditSettings":
         """Take the settings from the config's section `audit`."""
         extents = Extents(*(settings[name] for name in ("margin", "border", "crop", "low_pass", "blur")))
-        return cls(extents, settings["sample"], settings["randomisations"], settings["steps"])
+        numbers = (settings[name] for name in ("sample", "randomisations", "steps", "making_sample"))
+        return cls(extents, *numbers)
 
 
 @dataclass(frozen=True)

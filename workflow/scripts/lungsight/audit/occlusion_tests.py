@@ -13,6 +13,8 @@ lung reliance
 All have 95 % intervals over patients.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -92,22 +94,23 @@ def swap_logits(outputs: Predictor, batch: InterventionBatch, identity: pd.DataF
     return pd.concat(parts, ignore_index=True) if parts else identity.head(0).assign(donor="", **dict.fromkeys(SWAPS))
 
 
-def logits_by_class(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[str]]:
-    """Read intervention_logits.tsv of more than two classes.
+def logits_by_class(
+    table: pd.DataFrame, variants: Sequence[str] = (UNMODIFIED, *INTERVENTIONS)
+) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[str]]:
+    """Read a table of logits of more than two classes. variants: its columns of logits.
 
     Returns
     -------
     slices
         n rows: slice, patient, label.
     logits
-        By intervention, (n, k).
+        By variant, (n, k).
     labels
         The k classes that the model tells apart, in order.
     """
     labels: list[str] = list(table["class"].unique())
     slices = table.iloc[:: len(labels)][["slice", "patient", "label"]].reset_index(drop=True)
-    names = [UNMODIFIED, *INTERVENTIONS]
-    return slices, {name: table[name].to_numpy(np.float64).reshape(-1, len(labels)) for name in names}, labels
+    return slices, {name: table[name].to_numpy(np.float64).reshape(-1, len(labels)) for name in variants}, labels
 
 
 def scores_of_interventions(

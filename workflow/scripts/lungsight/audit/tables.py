@@ -8,6 +8,8 @@ import pandas as pd
 
 from lungsight.audit.attention_differences import Model, comparison_rows, patients_of
 from lungsight.audit.fair_sample import audited_sample, with_slices_not_seen
+from lungsight.audit.forensics import read_answers
+from lungsight.audit.making import making_of
 from lungsight.audit.pair_verdicts import pair_rows, verdicts_of
 from lungsight.audit.replicate_table import ABOVE_RANDOM
 from lungsight.audit.rows import Estimate
@@ -18,6 +20,7 @@ from lungsight.run_description import (
     RunDescription,
     cohort_of_stage,
     common_split,
+    labelled_cohorts_of,
     metadata_tables,
     models_of,
     replicate_tables,
@@ -52,6 +55,7 @@ def verdict_row(
     seed: int,
     pairs: tuple[PairVerdict, ...] = (),
     repeatability: Estimate | None = None,
+    traces: pd.DataFrame | None = None,
 ) -> dict[str, str | int | float]:
     """Make a row of report/verdicts.tsv.
 
@@ -71,6 +75,8 @@ def verdict_row(
         The verdicts on the pairs of the model's classes, with more than two.
     repeatability
         Of the maps of its replicates; None where each pipeline was trained once: the row then has no such columns.
+    traces
+        Rows of report/forensics.tsv on the model's cohort; None: no trace tells the class.
     """
     name, stage = model
     pipeline = Pipeline.parse(name)
@@ -79,9 +85,11 @@ def verdict_row(
     enrichment = Estimate(*(float(overall[name]) for name in ("enrichment", "enrichment_lo", "enrichment_hi")))
     sample = audited_sample(with_slices_not_seen(slices.explained, slices.common), resamples, seed)
     of_replicates = {} if repeatability is None else {"repeatability": repeatability}
-    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs, **of_replicates)
+    making = () if traces is None else making_of(traces, audited)
+    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs, making=making, **of_replicates)
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
+    estimates |= {"making": seen.by_making.contradicted if seen.by_making else Estimate()}
     estimates |= {"lost_by_class": sample.by_class, "lost_by_outcome": sample.by_outcome, **of_replicates}
     numbers = {
         f"{key}{end}": value
@@ -97,6 +105,7 @@ def verdict_row(
         "sentence": verdict.sentence,
         "patients": seen.patients,
         **numbers,
+        "making_trace": seen.by_making.trace if seen.by_making else "",
         "maps_pass": int(seen.maps_pass),
         "slices": sample.slices,
         "slices_left_out": sample.lost,
@@ -112,6 +121,7 @@ def verdict_table(
     seed: int,
     pairs: pd.DataFrame | None = None,
     replicates: pd.DataFrame | None = None,
+    traces: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Make report/verdicts.tsv.
 
@@ -127,6 +137,8 @@ def verdict_table(
         report/pairs.tsv; None with two classes.
     replicates
         report/replicates.tsv; None where each pipeline was trained once.
+    traces
+        report/forensics.tsv; None: no trace tells the class.
     """
     rows = [
         verdict_row(
@@ -138,6 +150,7 @@ def verdict_table(
             seed,
             () if pairs is None else verdicts_of(_of_model(pairs, name, stage)),
             None if replicates is None else repeatability_of(_of_model(replicates, name, stage)),
+            None if traces is None else _of_cohort(traces, _of_model(audit, name, stage)),
         )
         for (name, stage), slices in of_models.items()
     ]
@@ -186,7 +199,7 @@ def read_audit(results: Path, run: RunDescription) -> pd.DataFrame:
     of_models = [
         (model, cohort_of_stage(run, model[1]), read_table(_folder(results, model) / f"{name}.tsv", schema="audit"))
         for model in models_of(run)
-        for name in ("shortcuts", "sanity")
+        for name in ("shortcuts", "sanity", "making")
     ]
     of_metadata = [
         (cohort, input_view, read_table(results / path, schema="audit"))
@@ -205,7 +218,8 @@ def read_verdicts(results: Path, run: RunDescription, audit: pd.DataFrame) -> pd
     }
     pairs = read_table(results / PAIRS, schema="pairs") if len(run["labels"]) > 2 else None
     replicates = read_table(results / REPLICATES, schema="replicates") if replicate_tables(run) else None
-    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs, replicates)
+    traces = read_answers(results, labelled_cohorts_of(run))
+    return verdict_table(of_models, audit, saliency, run["bootstrap"], run["seed"], pairs, replicates, traces)
 
 
 def read_pairs(results: Path, run: RunDescription) -> list[dict[str, Any]]:
@@ -228,6 +242,10 @@ def read_comparisons(results: Path, run: RunDescription) -> list[ComparisonsRow]
     many = len(run["labels"]) > 2
     patients = {model: _read_patients(results, model, many) for model in models_of(run)}
     return comparison_rows(patients, run["labels"][0], run["bootstrap"], run["seed"])
+
+
+def _of_cohort(traces: pd.DataFrame, audited: pd.DataFrame) -> pd.DataFrame:
+    return traces[traces["cohort"].isin(audited["cohort"])]
 
 
 def _of_model(table: pd.DataFrame, name: str, stage: int) -> pd.DataFrame:

@@ -18,9 +18,13 @@ repeatability
     what as many networks with random weights exceed once in twenty times. Maps that are no more alike than those of
     random networks say nothing about where a model looks: they do not count, and nothing is said for the lung. A
     verdict against the lung stays, where it rests on predictions and not on maps.
+making
+    ROC AUC where all slices of one class show a trace of how images are made, JPEG blocks for one, and those of the
+    other class do not (`making`). Below 0.5 the answers follow the trace. It counts only where the trace, measured in
+    the images, tells the class: other traces a model cannot have learned.
 
-All of this needs the lung mask of a slice. Slices whose mask did not pass quality control take no part, and where the
-rest is no fair sample, no verdict is given (`fair_sample`).
+All of this but the last needs the lung mask of a slice. Slices whose mask did not pass quality control take no part,
+and where the rest is no fair sample, no verdict is given (`fair_sample`).
 
 With more than two classes the three AUCs are means over the pairs of classes. The same rules judge each pair on its own
 patients, without maps, with intervals for all pairs together. Where the background decides some pairs and not all of
@@ -53,6 +57,7 @@ CONCLUSIONS = {
     "lung": "looks at the lung",
     "chance": "no better than chance",
     "elsewhere": "looks elsewhere",
+    "making": "depends on how the image was made",
     "unknown": "cannot tell",
     "withheld": "not assessed",
 }
@@ -75,6 +80,24 @@ def classes_by_background(pairs: Sequence[PairVerdict]) -> str:
     return listed(found + others)
 
 
+class Making(NamedTuple):
+    """A kind of trace that tells the classes apart in a cohort, and what a model answers where it contradicts them.
+
+    Attributes
+    ----------
+    trace
+        Title of the trace of this kind that tells the class best.
+    auc
+        Of that trace alone, by patient.
+    contradicted
+        The model's ROC AUC where the trace contradicts the class.
+    """
+
+    trace: str
+    auc: float
+    contradicted: Estimate
+
+
 class Evidence(NamedTuple):
     """What the rules look at.
 
@@ -94,6 +117,8 @@ class Evidence(NamedTuple):
         The verdicts on the pairs of classes; none with two classes.
     repeatability
         As the module describes it; a missing one where each pipeline was trained once.
+    making
+        Of each kind of trace that tells the class.
     """
 
     input_view: str
@@ -106,6 +131,18 @@ class Evidence(NamedTuple):
     sample: AuditedSample = AuditedSample()
     pairs: tuple[PairVerdict, ...] = ()
     repeatability: Estimate = Estimate()
+    making: tuple[Making, ...] = ()
+
+    @property
+    def by_making(self) -> Making | None:
+        """The kind of trace that the answers follow most; None where no trace tells the class."""
+        measured = [each for each in self.making if not np.isnan(each.contradicted.value)]
+        return min(measured, key=lambda each: each.contradicted.value, default=None)
+
+    @property
+    def making_outweighs(self) -> bool:
+        """Whether the answers follow a trace of the making where it contradicts the class."""
+        return self.by_making is not None and self.by_making.contradicted.below(CHANCE)
 
     @property
     def by_background(self) -> list[PairVerdict]:
@@ -162,7 +199,15 @@ class Evidence(NamedTuple):
             "other": "another class" if self.pairs else "the other class",
             "classes": classes_by_background(self.pairs),
             **self._texts_of_sample,
+            **self._texts_of_making,
         }
+
+    @property
+    def _texts_of_making(self) -> dict[str, str]:
+        if self.by_making is None:
+            return {}
+        trace, auc, contradicted = self.by_making
+        return {"trace": trace, "trace_auc": number(auc), "contradicted": str(contradicted)}
 
     @property
     def _texts_of_sample(self) -> dict[str, str]:
@@ -244,6 +289,13 @@ RULES: tuple[Rule, ...] = (
         conclusion="unknown",
         holds=lambda seen: not seen.auc.above(CHANCE),
         reason="the model is not shown to beat chance: AUC {auc}",
+    ),
+    Rule(
+        name="making outweighs",
+        conclusion="making",
+        holds=lambda seen: seen.making_outweighs,
+        reason="{trace} alone tells the classes apart (AUC {trace_auc}), and where the images of one class are given"
+        " such traces, and those of the other are not, the answers follow the traces: AUC {contradicted}",
     ),
     Rule(
         name="background decides classes",
@@ -381,6 +433,7 @@ def evidence_of(
     sample: AuditedSample | None = None,
     pairs: tuple[PairVerdict, ...] = (),
     repeatability: Estimate = NOT_MEASURED,
+    making: tuple[Making, ...] = (),
 ) -> Evidence:
     """Collect the evidence on one model.
 
@@ -398,6 +451,8 @@ def evidence_of(
         The verdicts on the pairs of its classes, with more than two.
     repeatability
         Of the maps of its replicates, where there are some.
+    making
+        Of each kind of trace that tells the class in its cohort.
     """
     unmodified, background, swap = (
         estimate(audited, "intervention", name, "roc_auc")
@@ -407,5 +462,7 @@ def evidence_of(
     patients = int(_rows(audited, "intervention", UNMODIFIED, "roc_auc", "patient")["n"].sum())
     sample = sample or AuditedSample()
     return Evidence(
-        input_view, patients, unmodified, background, swap, enrichment, similarity, sample, pairs, repeatability
+        *(input_view, patients, unmodified, background, swap, enrichment, similarity, sample, pairs),
+        repeatability=repeatability,
+        making=making,
     )

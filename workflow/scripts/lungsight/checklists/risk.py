@@ -177,14 +177,14 @@ def slices_by_class(evidence: Evidence) -> list[Found]:
     return found
 
 
-def _models_with(verdict: str) -> Measure:
+def _models_with(*verdicts: str) -> Measure:
     def counted(evidence: Evidence) -> list[Found]:
         table = evidence.results.verdicts
         if table.empty:
             return []
         last = table[table["stage"] == table["stage"].max()]
-        n = int((last["verdict"] == verdict).sum())
-        return [Found("last stage", n, f"{n} of {count(len(last), 'model')}: {verdict}")]
+        n = int(last["verdict"].isin(verdicts).sum())
+        return [Found("last stage", n, f"{n} of {count(len(last), 'model')}: {' or '.join(verdicts)}")]
 
     return counted
 
@@ -289,7 +289,7 @@ MEASURES: dict[str, Measure] = {
     "label_predictability": label_predictability,
     "traces_of_making": traces_of_making,
     "slices_by_class": slices_by_class,
-    "looking_elsewhere": _models_with("looks elsewhere"),
+    "looking_elsewhere": _models_with("looks elsewhere", "depends on how the image was made"),
     "cannot_tell": _models_with("cannot tell"),
     "label_conflicts": label_conflicts,
     "standard_not_said": _not_said("reference_standard", "annotators", "blinding_reference"),

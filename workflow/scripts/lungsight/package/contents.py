@@ -9,7 +9,7 @@ Standard library and the run's description alone: the workflow asks for both whe
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from lungsight.layout import PEOPLE, SANITY, SHORTCUTS
+from lungsight.layout import MAKING, PEOPLE, SANITY, SHORTCUTS
 from lungsight.run_description import (
     RunDescription,
     cohorts_of,
@@ -98,7 +98,7 @@ def _required(run: RunDescription) -> Iterator[str]:
         yield from (f"{folder}/predictions/{cohort}.tsv" for cohort in evaluated)
         of_ensembles = [f"ensembles/{each}/stage{stage}" for each in run["ensembles"]]
         yield from (f"{each}/predictions/{cohort}.tsv" for each in of_ensembles for cohort in evaluated)
-        yield from (f"explain/{name}/stage{stage}/{table}" for table in ("saliency.tsv", SHORTCUTS, SANITY))
+        yield from (f"explain/{name}/stage{stage}/{table}" for table in ("saliency.tsv", SHORTCUTS, SANITY, MAKING))
 
 
 def required_files(run: RunDescription) -> list[str]:

@@ -16,6 +16,7 @@ from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.class_cautions import classes_not_learned
 from lungsight.report.components import Row, Statement
 from lungsight.report.forensics import forensic_findings
+from lungsight.report.making_cautions import depends_on_making
 from lungsight.report.replicate_cautions import maps_by_chance, unstable_ranking
 from lungsight.report.results import (
     BELOW,
@@ -560,6 +561,13 @@ KINDS = (
     Kind("train and test share", "bad", leakage, "leakage.tsv", "the numbers are too good", about="data"),
     Kind("no better than chance elsewhere", "bad", no_better_elsewhere, "metrics.tsv", "the claim fails on other data"),
     Kind("looks elsewhere", "bad", looks_elsewhere, "verdicts.tsv", "the prediction rests on what is no lung"),
+    Kind(
+        "depends on the making",
+        "bad",
+        depends_on_making,
+        "verdicts.tsv",
+        "the prediction rests on what is no disease",
+    ),
     Kind("the edge suffices", "bad", edge_suffices, "audit.tsv", "no disease shows along the edge"),
     Kind(
         "background or grey levels suffice",

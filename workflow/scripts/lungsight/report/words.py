@@ -35,6 +35,10 @@ VERDICTS = {
         *("shows no preference for the lung", "show no preference for the lung"),
     ),
     "elsewhere": VerdictWords("attention: not on the lung", "bad", "looks elsewhere", "look elsewhere"),
+    "making": VerdictWords(
+        *("attention: on how the image was made", "bad"),
+        *("depends on how the image was made", "depend on how the image was made"),
+    ),
     "unknown": VerdictWords("attention: cannot tell", "warn", "cannot be judged", "cannot be judged"),
     "withheld": VerdictWords(
         *("attention: not assessed", "warn"),

@@ -118,26 +118,44 @@ def write_image_cache(
             )
             for name in ARRAYS
         }
-        for case, shard, rows in progress(list(_by_case(slices)), "cases"):
-            images = _images_of(rows, cohort)
-            first = next(images)
-            volumes = _masks_of(case, Path(shard) / f"{case}.nii.gz", masks, (*first.shape[::-1], len(rows)))
-            for row, z_index, image in zip(rows.index, rows["z_index"], chain([first], images), strict=True):
-                planes = {name: slice_to_image(volume[:, :, z_index]) for name, volume in volumes.items()}
-                lung = planes.get("masks", np.zeros(image.shape, bool))
-                box = REGIONS[region](lung)
-                extents[row] = box.extent(image.shape)
-                shown = slice_arrays(box.crop(image), box.crop(lung), size)
-                for name, array in zip(("whole", "segmented", "masks"), shown, strict=True):
-                    opened[name][row] = array
-                # Without lesions nothing is written: a file of nothing but zeros takes no room on the disk.
-                if "lesions" in planes:
-                    opened["lesions"][row] = resize_mask(box.crop(planes["lesions"]).astype(np.uint8), size)
-                for name in planes:
-                    has_mask[name][row] = 1
+        for row, image, planes in planes_of_slices(slices, cohort, masks):
+            lung = planes.get("masks", np.zeros(image.shape, bool))
+            box = REGIONS[region](lung)
+            extents[row] = box.extent(image.shape)
+            shown = slice_arrays(box.crop(image), box.crop(lung), size)
+            for name, array in zip(("whole", "segmented", "masks"), shown, strict=True):
+                opened[name][row] = array
+            # Without lesions nothing is written: a file of nothing but zeros takes no room on the disk.
+            if "lesions" in planes:
+                opened["lesions"][row] = resize_mask(box.crop(planes["lesions"]).astype(np.uint8), size)
+            for name in planes:
+                has_mask[name][row] = 1
         for array in opened.values():
             array.flush()
     return dict(zip(EXTENT, extents.T, strict=True)) | has_mask
+
+
+def planes_of_slices(
+    slices: pd.DataFrame, cohort: Path, masks: dict[str, Path]
+) -> Iterator[tuple[int, np.ndarray, dict[str, np.ndarray]]]:
+    """Read all slices with their masks, one case at a time.
+
+    Parameters
+    ----------
+    slices, cohort, masks
+        As for `write_image_cache`.
+
+    Yields
+    ------
+    row, image, planes
+        Place in `slices`. (rows, columns) uint8. By MASKS, those that exist and fit, (rows, columns) bool.
+    """
+    for case, shard, rows in progress(list(_by_case(slices)), "cases"):
+        images = _images_of(rows, cohort)
+        first = next(images)
+        volumes = _masks_of(case, Path(shard) / f"{case}.nii.gz", masks, (*first.shape[::-1], len(rows)))
+        for row, z_index, image in zip(rows.index, rows["z_index"], chain([first], images), strict=True):
+            yield row, image, {name: slice_to_image(volume[:, :, z_index]) for name, volume in volumes.items()}
 
 
 def _images_of(rows: pd.DataFrame, cohort: Path) -> Iterator[np.ndarray]:

@@ -13,6 +13,7 @@ import pandas as pd
 from lungsight.verify.areas import Ranked, logistic, of_first, of_pairs, of_swaps
 from lungsight.verify.compare import Expected, Value
 from lungsight.verify.crate import numbers
+from lungsight.verify.making import making_rows
 from lungsight.verify.run import Model, Run
 from lungsight.verify.statistics import NAN, Drawing, Floats, Patients, mean_of_rows, quotient, with_ends
 
@@ -135,6 +136,7 @@ def _rows_of_model(run: Run, model: Model) -> Iterator[Expected]:
         mean = mean_of_rows("value", values, Patients(rows["patient"]), run.drawing)
         counted = {"n": int(np.count_nonzero(~np.isnan(values))), "chance": chance}
         yield Expected(_key(str(test), str(variant), str(measure), "slice"), counted | mean)
+    yield from making_rows(run, model, folder_of(model))
 
 
 def _key(test: str, variant: str, measure: str, unit: str) -> dict[str, Value]:

@@ -12,17 +12,21 @@ import pandas as pd
 from lungsight.verify.areas import Ranked
 from lungsight.verify.audit import INTACT, rows_of_model, tested
 from lungsight.verify.compare import Expected, Value
+from lungsight.verify.crate import numbers as as_numbers
+from lungsight.verify.making import TEST, telling_kinds
 from lungsight.verify.maps import NO_MASK, explained
 from lungsight.verify.run import SPLIT_COLUMNS, Model, Run, test_rows
 from lungsight.verify.statistics import NAN, Drawing, Floats, Patients, mean_of_rows, quotient, with_ends
 
 WORDS = {
     **{"lung": "looks at the lung", "chance": "no better than chance", "elsewhere": "looks elsewhere"},
+    "making": "depends on how the image was made",
     **{"unknown": "cannot tell", "withheld": "not assessed"},
 }
 REJECTED, WRONG = NO_MASK[2], ("FP", "FN", "wrong")
 FEWEST_LEFT, KEPT, DIFFERENCE, OF_OUTCOME, FEWEST_PATIENTS = 5, 0.5, 0.25, 10, 10
 OF_PAIR = {"auc": INTACT, "background": "background_only_mean", "swap": "background_only_other"}
+ABOVE_RANDOM = "repeatability_above_random_spearman"
 NOTHING = (NAN, NAN, NAN)
 Ends = tuple[float, float, float]
 
@@ -50,7 +54,7 @@ def conclude(numbers: Mapping[str, Ends], patients: int, lost: Lost | None, pair
     Parameters
     ----------
     numbers
-        auc, background, swap, enrichment and similarity: value, low, high.
+        auc, background, swap, making, repeatability, enrichment and similarity: value, low, high.
     patients
         Test patients.
     lost
@@ -75,17 +79,21 @@ def conclude(numbers: Mapping[str, Ends], patients: int, lost: Lost | None, pair
             return "withheld", "loss follows class"
         if abs(by_outcome[0]) > DIFFERENCE and (by_outcome[1] > 0 or by_outcome[2] < 0):
             return "withheld", "loss follows errors"
+    repeatability = numbers.get("repeatability", NOTHING)
+    repeats = np.isnan(repeatability[0]) or repeatability[1] > 0
     suffices = background[1] > 0.5 and background[0] - 0.5 >= (auc[0] - 0.5) / 2
     follows_lung, maps_count = swap[2] < 0.5, similarity[2] < 0.5
-    on, off = maps_count and enrichment[1] > 1, maps_count and enrichment[2] < 1
+    on, off = (maps_count and repeats and each for each in (enrichment[1] > 1, enrichment[2] < 1))
     found = {
         ("unknown", "too few patients"): patients < FEWEST_PATIENTS,
         ("unknown", "no interval"): np.isnan(auc[1]) or np.isnan(swap[1]),
         ("unknown", "not learned"): not auc[1] > 0.5,
+        ("making", "making outweighs"): numbers.get("making", NOTHING)[2] < 0.5,
         ("elsewhere", "background decides classes"): 0 < pairs[0] < pairs[1],
         ("unknown", "both suffice"): suffices and follows_lung,
         ("elsewhere", "background suffices"): suffices,
         ("elsewhere", "background outweighs"): swap[1] > 0.5,
+        ("unknown", "maps not repeatable"): not repeats,
         ("unknown", "maps contradict"): follows_lung and off,
         ("lung", "lung outweighs"): follows_lung,
         ("elsewhere", "maps elsewhere"): off,
@@ -113,6 +121,11 @@ def verdict_rows(run: Run) -> Iterator[Expected]:
         numbers = {name: ends("intervention", change, "roc_auc", "patient") for name, change in OF_PAIR.items()}
         numbers["enrichment"] = _ends(enrichment, "enrichment")
         numbers["similarity"] = ends("randomisation", "all", "rank_correlation", "slice")
+        kinds = telling_kinds(run, run.trained_on(model.stage))
+        contradicted = [ends(TEST, kind, "auc_contradicted", "patient") for kind in kinds]
+        numbers["making"] = min((each for each in contradicted if not np.isnan(each[0])), default=NOTHING)
+        if (replicates := repeatability_of(run, model)) is not None:
+            numbers["repeatability"] = replicates
         split = run.crate.table(f"splits/{run.trained_on(model.stage)}/whole.tsv", SPLIT_COLUMNS)
         lost = lost_slices(table, test_rows(split), run.drawing)
         patients = int(rows["intervention", INTACT, "roc_auc", "patient"]["n"])
@@ -128,6 +141,27 @@ def verdict_rows(run: Run) -> Iterator[Expected]:
                 **{"slices": lost.slices, "slices_left_out": lost.lost, "left_out_of_classes": lost.words},
             },
         )
+
+
+def repeatability_of(run: Run, model: Model) -> Ends | None:
+    """Read how far the maps of a model's replicates are more alike than chance; None where there are no replicates.
+
+    The number follows from maps, which are not in the package, so it is taken as it stands.
+    """
+    name = "report/replicates.tsv"
+    if name not in run.crate.names("report/"):
+        return None
+    ends = ("value", "value_lo", "value_hi")
+    table = run.crate.table(name, ["pipeline", "stage", "metric", *ends])
+    rows = table[
+        (table["pipeline"] == model.pipeline)
+        & (table["stage"].astype(str) == str(model.stage))
+        & (table["metric"] == ABOVE_RANDOM)
+    ]
+    if rows.empty:
+        return NOTHING
+    value, low, high = (float(as_numbers(rows[end], name, end).iloc[0]) for end in ends)
+    return value, low, high
 
 
 def _columns(numbers: Mapping[str, Ends]) -> dict[str, float]:

@@ -30,11 +30,13 @@ MEDIAN = 3  # pixels
 NOISE = 4.0  # standard deviation in grey levels
 
 
-def _rng_of(grey: np.ndarray) -> np.random.Generator:
+def rng_of(grey: np.ndarray) -> np.random.Generator:
+    """Return a generator of random numbers whose seed is the picture."""
     return np.random.default_rng(zlib.crc32(np.ascontiguousarray(grey).tobytes()))
 
 
-def _to_grey(values: np.ndarray) -> np.ndarray:
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Round to grey levels, uint8."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
@@ -70,11 +72,12 @@ def wash_compression(grey: np.ndarray) -> np.ndarray:
     for down in JPEG_SHIFTS:
         for along in JPEG_SHIFTS:
             padded = np.pad(grey, ((down, 0), (along, 0)), mode="edge")
-            total += _as_jpeg(padded)[down : down + rows, along : along + columns]
-    return _to_grey(total / len(JPEG_SHIFTS) ** 2)
+            total += as_jpeg(padded)[down : down + rows, along : along + columns]
+    return rounded(total / len(JPEG_SHIFTS) ** 2)
 
 
-def _as_jpeg(grey: np.ndarray) -> np.ndarray:
+def as_jpeg(grey: np.ndarray) -> np.ndarray:
+    """Encode as JPEG and decode again."""
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return np.asarray(Image.open(buffer))
@@ -101,15 +104,15 @@ def wash_grey_levels(grey: np.ndarray) -> np.ndarray:
     )
     slope = (BRIGHT - DARK) / (bright - dark)
     # A stretched histogram has gaps. Noise as wide as a step fills them.
-    blurred = grey + _rng_of(grey).uniform(-0.5, 0.5, grey.shape)
+    blurred = grey + rng_of(grey).uniform(-0.5, 0.5, grey.shape)
     stretched = DARK + slope * (blurred - dark)
-    return _to_grey(LEVEL_STEP * np.rint(np.clip(stretched, LOWEST, HIGHEST) / LEVEL_STEP))
+    return rounded(LEVEL_STEP * np.rint(np.clip(stretched, LOWEST, HIGHEST) / LEVEL_STEP))
 
 
 def wash_noise(grey: np.ndarray) -> np.ndarray:
     """Remove noise by a median filter, and add the same amount to every picture."""
     smooth = ndimage.median_filter(grey, MEDIAN, mode="nearest")
-    return _to_grey(smooth + _rng_of(grey).normal(0, NOISE, grey.shape))
+    return rounded(smooth + rng_of(grey).normal(0, NOISE, grey.shape))
 
 
 @dataclass(frozen=True)
