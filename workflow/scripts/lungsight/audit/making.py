@@ -321,10 +321,16 @@ def making_rows(table: pd.DataFrame, traces: pd.DataFrame, positive: str, resamp
         rows += [
             auc_row(TEST, kind, after, resamples, seed, "patient"),
             _loss_row(kind, before["patient"], after, resamples, seed),
-            {**auc_row(TEST, kind, against, resamples, seed, "patient"), "measure": CONTRADICTED},
+            _contradicted_row(kind, against, resamples, seed),
             _shift_row(kind, slices, logits[UNMODIFIED], washed, resamples, seed),
         ]
     return rows + _correlation_rows(slices, logits[UNMODIFIED], traces, resamples, seed)
+
+
+def _contradicted_row(kind: str, scores: PairScores, resamples: int, seed: int) -> AuditRow:
+    row = auc_row(TEST, kind, scores, resamples, seed, "patient")
+    row["measure"] = CONTRADICTED
+    return row
 
 
 def _loss_row(kind: str, before: PairScores, after: PairScores, resamples: int, seed: int) -> AuditRow:

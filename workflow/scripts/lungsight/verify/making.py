@@ -47,7 +47,9 @@ def making_rows(run: Run, model: Model, folder: str) -> Iterator[Expected]:
         return
     labels = list(dict.fromkeys(table["class"])) if many else [run.classes[0]]
     shape = -1, len(labels)
-    logits = {each: numbers(table[each], name, each).to_numpy().reshape(shape) for each in versions}
+    logits: dict[str, Floats] = {
+        each: np.asarray(numbers(table[each], name, each), np.float64).reshape(shape) for each in versions
+    }
     slices = table.iloc[:: len(labels)].reset_index(drop=True)
     intact = shown(slices, logits[INTACT], logits[INTACT], labels, run.drawing).by_patient()
     yield _area(INTACT, "roc_auc", intact)
