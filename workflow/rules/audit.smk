@@ -42,14 +42,11 @@ rule audit_stage:
         cohort=training_cohort_folder,
         images=images_of_stage,
         lungs=masks_folder_of_training_cohort,
-        region=region_of_pipeline,
-        settings=as_json(config["audit"]),
-        seed=config["seed"],
+        settings=audit_settings,
         explanation=folder(EXPLANATION),
     shell:
         "python {params.program:q} --model {params.model} --cohort {params.cohort} --images {params.images}"
-        " --masks {params.lungs} --region {params.region}"
-        " --manifest {input.manifest} --settings {params.settings:q} --seed {params.seed} --threads {threads}"
+        " --masks {params.lungs} --manifest {input.manifest} --settings {params.settings:q} --threads {threads}"
         " --explanation {params.explanation} > {log} 2>&1"
 
 

@@ -217,9 +217,10 @@ def images_folder(pipeline, cohort, results=RESULTS):
     return folder if region == WHOLE_IMAGE else f"{folder}/{region}"
 
 
-def region_of_pipeline(wildcards):
-    """The part of each slice that a pipeline's network sees."""
-    return training_settings(Pipeline.parse(wildcards.pipeline).architecture, config["training"])["region"]
+def audit_settings(wildcards):
+    """The config's section audit, the seed, and the part of each slice that a pipeline's network sees, as JSON."""
+    of_network = training_settings(Pipeline.parse(wildcards.pipeline).architecture, config["training"])
+    return as_json(config["audit"] | {"seed": config["seed"], "region": of_network["region"]})
 
 
 def images_of_stage(wildcards):

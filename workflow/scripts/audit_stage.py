@@ -18,10 +18,10 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument("--masks", type=Path, required=True, help="folder of the cohort's lung masks by shard")
-    arguments.add_argument("--region", required=True, help="the part of each slice that it sees")
     arguments.add_argument("--manifest", type=Path, required=True, help="which masks passed quality control")
-    arguments.add_argument("--settings", type=json.loads, required=True, help="the config's audit section, as JSON")
-    arguments.add_argument("--seed", type=int, required=True, help="of the sanity checks")
+    arguments.add_argument(
+        "--settings", type=json.loads, required=True, help="of the audit, seed and region, as JSON"
+    )
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
     arguments.add_argument("--explanation", type=Path, required=True, help="output folder")
     return arguments.parse_args()
@@ -58,7 +58,8 @@ def main() -> None:
     from lungsight.training.provenance import check_images
 
     args = parse_args()
-    prepare_device(args.threads, args.seed)
+    seed, region = args.settings["seed"], args.settings["region"]
+    prepare_device(args.threads, seed)
     provenance = read_json(args.model / PROVENANCE)
     backbone, (pipeline, _) = backbones.load(provenance["backbone"]), pipeline_and_stage(args.model)
     images, masks = (CachedImages.of(args.images, name) for name in (pipeline.input_view, "masks"))
@@ -71,11 +72,11 @@ def main() -> None:
     model = load_classifier(args.model / MODEL)
     classes, settings = classes_of_network(provenance), AuditSettings.of(args.settings)
     outputs = ModelOutputs(model, backbone)
-    found = audit(outputs, slices, sources, classes, settings, args.seed)
+    found = audit(outputs, slices, sources, classes, settings, seed)
     write_table(args.explanation / INTERVENTION_LOGITS, found.logits, schema="intervention_logits")
     write_table(args.explanation / SOURCE_PREDICTIONS, found.sources, schema="source_predictions")
     write_table(args.explanation / SANITY_VALUES, found.sanity, schema="sanity_values")
-    source = SliceSource(of_cohort, args.cohort, args.masks, pipeline.input_view, args.region, images.size)
+    source = SliceSource(of_cohort, args.cohort, args.masks, pipeline.input_view, region, images.size)
     made = audit_making(outputs, slices.table[IDENTITY], source, classes, settings.making_sample)
     write_table(args.explanation / MAKING_LOGITS, made, schema="making_logits")
     if found.swaps is not None:
