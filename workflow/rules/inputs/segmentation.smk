@@ -37,6 +37,43 @@ def model_of_shard(wildcards):
     return LUNG_MODEL if NETWORK and segmented else []
 
 
+def rows_for_tool(wildcards):
+    """The rows of a shard that a tool of others segments."""
+    return segmented_by_tool(rows_of_shard(wildcards))
+
+
+def tool_masks_of_shard(wildcards):
+    """The masks of a shard that a tool makes; nothing where it makes none."""
+    by_tool = method_of_cohort(config, wildcards.cohort) in TOOLS and rows_for_tool(wildcards)
+    return f"{RESULTS}/segmentation/tool/{{cohort}}/{{shard}}".format(**dict(wildcards.items())) if by_tool else []
+
+
+def refuse_missing_tool(dag):
+    """Stop before any job where a tool has to run and is not installed. With conda, it comes with its environment."""
+    needed = {"try_lung_tool", "run_lung_tool"} & {job.rule.name for job in dag.needrun_jobs()}
+    if needed and (SEGMENTATION["executable"] or not WITH_CONDA):
+        try:
+            check_installed(config)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+
+def digest_of_rows_for_tool(wildcards):
+    """Digest of which scans of a shard a tool segments, in any order."""
+    return digest(sorted(row.path for row in rows_for_tool(wildcards)))
+
+
+def hounsfield_settings(wildcards):
+    """What the config says of how scans are read, but not of the window."""
+    return conversion_settings(wildcards, [name for name in CONVERSION if name not in ("window", "png_size")])
+
+
+def segmentation_settings(wildcards):
+    """What the config says of how the cases of a cohort are segmented."""
+    settings = {name: SEGMENTATION[name] for name in ("method", "mirroring", "postprocessing")}
+    return as_json(settings | {"method": method_of_cohort(config, wildcards.cohort)})
+
+
 def digest_of_lungs(wildcards):
     """Digest of which mask belongs to which scan, in any order."""
     return digest(sorted((row.path, row.lungs) for row in rows_with_lungs(wildcards)))
