@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -87,6 +88,31 @@ def test_hounsfield_volumes(segmented: tuple[Workspace, Cohort, Path]) -> None:
 def test_try_lung_tool(segmented: tuple[Workspace, Cohort, Path]) -> None:
     record = json.loads((segmented[0].run_folder / "segmentation/tool.json").read_text(encoding="utf-8"))
     assert record == {"tool": "totalsegmentator", "fast": False, "version": "9.8.7"}
+
+
+def test_dicom_seg(segmented: tuple[Workspace, Cohort, Path]) -> None:
+    """The mask of the tool, in the private folder alone; the user's own mask is left out."""
+    workspace, scans, _ = segmented
+    with_seg = workspace.config["segmentation"] | {"dicom_seg": True}
+    Workspace(workspace.folder, workspace.config | {"segmentation": with_seg})
+    folder = f"{workspace.results}.private/dicom_seg/clinic/000"
+    planned = workspace.snakemake("-n", "--quiet", "rules", "--", "segment")
+    done = workspace.snakemake("--cores", "1", "--show-failed-logs", "--allowed-rules", "dicom_seg", "--", folder)
+    workspace.write_config()
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert "dicom_seg" in planned.stdout
+    case = read_table(workspace.run_folder / "cohorts/clinic/cases.tsv", "cases")["case"][0]
+    [file] = (workspace.folder / folder).glob("*.dcm")
+    assert file.name == f"{case}.dcm" and workspace.private_folder.stat().st_mode & 0o77 == 0
+    seg = pydicom.dcmread(file)
+    source = pydicom.dcmread(next((scans.root / scans.paths[0]).iterdir()))
+    assert seg.PatientID == source.PatientID and seg.StudyInstanceUID == source.StudyInstanceUID
+    [named] = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence
+    assert (named.AlgorithmName, named.AlgorithmVersion) == ("totalsegmentator", "9.8.7")
+    mask = sitk.GetArrayFromImage(sitk.ReadImage(str(workspace.run_folder / MASKS.format("clinic") / f"{case}.nii.gz")))
+    assert int(seg.pixel_array.sum()) == int(mask.sum()) > 0
+    log = (workspace.run_folder / "logs/dicom_seg/clinic/000.log").read_text(encoding="utf-8")
+    assert source.PatientID not in log and not list(workspace.run_folder.rglob("*.dcm"))
 
 
 def test_a_correction_of_masks_does_not_run_the_tool_again(segmented: tuple[Workspace, Cohort, Path]) -> None:

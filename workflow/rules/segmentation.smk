@@ -5,7 +5,7 @@ from lungsight.segmentation.lung_tools import (
     check_installed,
     method_of_cohort,
     program_of,
-    segmented_by_tool,
+    rows_to_segment,
     tool_settings,
 )
 from lungsight.segmentation.model_folder import files_of_model
@@ -198,7 +198,7 @@ if LUNG_TOOL:
             table=unrecorded(setting_of_cohort("table")),
             key=KEY,
             root=unrecorded(setting_of_cohort("root")),
-            rows=digest_of_rows_for_tool,
+            rows=digest_of_segmented_rows,
             scans=stamp_of_shard,
             settings=hounsfield_settings,
         shell:
@@ -280,6 +280,35 @@ rule segment_shard:
         " --settings {params.settings:q} --threads {threads} --masks {output} > {log} 2>&1"
 
 
+# In the private folder, since it names the patient and the study of its series.
+rule dicom_seg:
+    input:
+        phantoms=phantoms_of_cohort,
+        masks=f"{MASKS}/{{shard}}",
+        tool=record_of_tool,
+    output:
+        directory(f"{PRIVATE}/dicom_seg/{{cohort}}/{{shard}}"),
+    log:
+        f"{RESULTS}/logs/dicom_seg/{{cohort}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/dicom_seg/{{cohort}}/{{shard}}.tsv"
+    conda:
+        "../../envs/intake.yaml"
+    params:
+        program=program("dicom_seg"),
+        code=code("dicom_seg"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
+        root=unrecorded(setting_of_cohort("root")),
+        rows=digest_of_segmented_rows,
+        scans=stamp_of_shard,
+        settings=dicom_seg_settings,
+    shell:
+        "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+        " --cohort {wildcards.cohort} --tool {input.tool} --settings {params.settings:q} --masks {input.masks}"
+        " --segs {output} > {log} 2>&1"
+
+
 rule segmentation_metrics:
     input:
         cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
@@ -336,3 +365,4 @@ rule segment:
         [f"{MASKS}/{shard}".format(cohort=cohort) for cohort in config["cohorts"] for shard in shards_of(cohort)],
         metrics_of_segmentation,
         rules.lungs_table.output if COHORTS_WITH_LUNGS else [],
+        dicom_segs(),

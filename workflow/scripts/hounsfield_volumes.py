@@ -14,7 +14,7 @@ from lungsight.intake.quiet import quiet
 from lungsight.intake.shards import shard_name, shard_of
 from lungsight.privacy import key_of
 from lungsight.program import parser, progress, run
-from lungsight.segmentation.lung_tools import segmented_by_tool
+from lungsight.segmentation.lung_tools import rows_to_segment
 from lungsight.tables import read_table
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     usable = set(cases.loc[cases["status"] == "ok", "case"])
     rows = [
         row
-        for row in segmented_by_tool(read_rows(args.table))
+        for row in rows_to_segment(read_rows(args.table))
         if shard_name(shard_of(row.path, settings["shards"])) == args.volumes.name
         and case_of(key, args.cohort, row.path) in usable
     ]

@@ -13,7 +13,7 @@ from lungsight.segmentation.lung_tools import (
     check_tool_inputs,
     method_of_cohort,
     program_of,
-    segmented_by_tool,
+    rows_to_segment,
     tool_settings,
 )
 from lungsight.segmentation.settings import mask_origin, trains_segmentation
@@ -90,4 +90,4 @@ def test_each_tool_has_its_settings_and_its_environment() -> None:
 
 def test_rows_with_a_mask_are_left_to_it() -> None:
     table = [*rows()["clinic"], *rows(lungs="own.nii")["open"], *rows(skip="left out")["open"]]
-    assert segmented_by_tool(table) == table[:1]
+    assert rows_to_segment(table) == table[:1]

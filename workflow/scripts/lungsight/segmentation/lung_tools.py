@@ -127,8 +127,8 @@ def method_of_cohort(config: Mapping[str, Any], cohort: str) -> str:
     return config["segmentation"]["pictures"] if method in TOOLS and pictures else method
 
 
-def segmented_by_tool(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Choose the rows that a tool segments: those without a mask of the user's."""
+def rows_to_segment(rows: Sequence[TableRow]) -> list[TableRow]:
+    """Choose the rows that are segmented: those without a mask of the user's."""
     return [row for row in rows if not row.lungs and not row.skip]
 
 
@@ -137,7 +137,7 @@ def check_tool_inputs(config: Mapping[str, Any], rows: Mapping[str, Sequence[Tab
     method = config["segmentation"]["method"]
     if method not in TOOLS:
         return
-    pictures = [name for name, table in rows.items() if segmented_by_tool(table) and _are_refused(config, name)]
+    pictures = [name for name, table in rows.items() if rows_to_segment(table) and _are_refused(config, name)]
     if pictures:
         raise UserError(
             f"segmentation.method: {method} reads HU, and pictures (format: png) have none: cohort"

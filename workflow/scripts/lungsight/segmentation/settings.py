@@ -33,6 +33,8 @@ def segmentation_problems(config: dict) -> list[str]:
         wrong.append(f"segmentation.fractions: {settings['fractions']} do not sum to 1.")
     if settings["model"] and settings["method"] != "nnunet":
         wrong.append("segmentation.model: a given model is used by segmentation.method: nnunet alone.")
+    if settings["dicom_seg"] and all(cohort["format"] != "dicom" for cohort in config["cohorts"].values()):
+        wrong.append("segmentation.dicom_seg: a DICOM SEG refers to a DICOM series, and no cohort has format: dicom.")
     if settings["executable"] and settings["method"] not in TOOLS:
         wrong.append(f"segmentation.executable: it is the program of segmentation.method: {' or '.join(TOOLS)} alone.")
     if settings["split_unit"] == "slice" and (config["shared_ids"] or config["splits"]["previous"]):
