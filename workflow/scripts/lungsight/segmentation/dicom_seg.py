@@ -127,7 +127,7 @@ def source_images(stack: Stack) -> list[pydicom.Dataset]:
     files = list(dict.fromkeys(header.path for header in stack.slices))
     if len(files) < len(stack.slices) and len(files) > 1:
         raise BadCase("its slices lie in several multi-frame files")
-    images = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+    images: list[pydicom.Dataset] = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
     for image in images:
         for keyword in _MAY_BE_EMPTY:
             if keyword not in image:
