@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ("intake", "nnunet", "keras", "report")
+TOOLS = ("intake", "nnunet", "keras", "report", "lungmask", "totalsegmentator")
 
 
 def environment(tool: str, project: dict) -> str:

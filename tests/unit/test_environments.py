@@ -15,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from lungsight.segmentation.lung_tools import TOOLS
 from tests.factories.workspace import ROOT
 from tests.unit.test_upkeep import rules_with_a_program
 
@@ -83,9 +84,14 @@ def packages_of(program: str) -> set[str]:
 RULES = dict(rules_with_a_program())
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_an_environment_holds_what_its_programs_import(rule):
-    environment = re.search(r'conda:\s+"../../envs/(\w+)\.yaml"', RULES[rule])[1]
+def environments_of(rule: str) -> list[str]:
+    """Return the environments that a rule may run in: one, or that of any lung segmentation tool."""
+    environment = re.search(r'conda:\s+f?"../../envs/(\w+|{LUNG_TOOL})\.yaml"', RULES[rule])[1]
+    return list(TOOLS) if environment == "{LUNG_TOOL}" else [environment]
+
+
+@pytest.mark.parametrize(("rule", "environment"), [(rule, name) for rule in RULES for name in environments_of(rule)])
+def test_an_environment_holds_what_its_programs_import(rule, environment):
     for name in sorted(packages_of(rule)):
         brought_by = {canonicalize_name(provider) for provider in PROVIDERS.get(name, [])}
         assert brought_by & installed_in(environment), f"{rule}: {name} is not in envs/{environment}.yaml"

@@ -30,6 +30,7 @@ from lungsight.program import log as log_line
 from lungsight.program import set_environment
 from lungsight.run_description import describe_run
 from lungsight.run_record import RunRecord
+from lungsight.segmentation.lung_tools import check_tool_inputs
 from lungsight.segmentation.model_folder import check_given_model
 from lungsight.segmentation.settings import check_own_masks
 from lungsight.splits.settings import earlier_files
@@ -61,6 +62,7 @@ try:
     check_repeats(config, ROWS)
     check_given_model(config)
     check_own_masks(config, ROWS)
+    check_tool_inputs(config, ROWS)
     check_leakage(config)
     STUDY_CHECK = check_study(config["study"], (row.patient for rows in ROWS.values() for row in rows))
     EARLIER = earlier_files(config)

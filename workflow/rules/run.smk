@@ -44,6 +44,7 @@ onstart:
     from lungsight.run_progress import follow, planned
 
     refuse_stale_run(workflow.dag)
+    refuse_missing_tool(workflow.dag)
     cost_of_job = no_cost
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
         plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})

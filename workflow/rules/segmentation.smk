@@ -1,5 +1,13 @@
 """Segmentation: contours → a trained nnU-Net, or a given one; volumes → lung masks."""
 
+from lungsight.segmentation.lung_tools import (
+    TOOLS,
+    check_installed,
+    method_of_cohort,
+    program_of,
+    rows_to_segment,
+    tool_settings,
+)
 from lungsight.segmentation.model_folder import files_of_model
 from lungsight.segmentation.settings import cohorts_with_lungs, trains_segmentation
 from lungsight.splits.settings import subsets_preassigned_elsewhere
@@ -9,6 +17,7 @@ NETWORK = SEGMENTATION["method"] == "nnunet"
 TRAINED_HERE = trains_segmentation(config)
 GIVEN_FILES = [str(path) for path in files_of_model(SEGMENTATION["model"])] if SEGMENTATION["model"] else []
 COHORTS_WITH_LUNGS = cohorts_with_lungs(ROWS)
+LUNG_TOOL = SEGMENTATION["method"] if SEGMENTATION["method"] in TOOLS else ""
 LUNG_MODEL = f"{RESULTS}/segmentation/model"
 LUNG_TRAINING = f"{RESULTS}/segmentation/training.tsv"
 LUNG_PLANS = ("batch_size", "patch_size", "max_features")
@@ -167,6 +176,82 @@ rule lungs_table:
         "python {params.program:q} --shards {input.lungs} --table {output} > {log} 2>&1"
 
 
+if LUNG_TOOL:
+
+    # It reads the scans a second time: what the run keeps of them went through a window.
+    rule hounsfield_volumes:
+        input:
+            phantoms=phantoms_of_cohort,
+            cases=f"{SHARD}/cases.tsv",
+        output:
+            temp(directory(f"{COHORT}/hounsfield/{{shard}}")),
+        log:
+            f"{RESULTS}/logs/hounsfield_volumes/{{cohort}}/{{shard}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/hounsfield_volumes/{{cohort}}/{{shard}}.tsv"
+        conda:
+            "../../envs/intake.yaml"
+        threads: threads_of_shard
+        params:
+            program=program("hounsfield_volumes"),
+            code=code("hounsfield_volumes"),
+            table=unrecorded(setting_of_cohort("table")),
+            key=KEY,
+            root=unrecorded(setting_of_cohort("root")),
+            rows=digest_of_segmented_rows,
+            scans=stamp_of_shard,
+            settings=hounsfield_settings,
+        shell:
+            "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+            " --cohort {wildcards.cohort} --cases {input.cases} --settings {params.settings:q} --threads {threads}"
+            " --volumes {output} > {log} 2>&1"
+
+    # Where the run was started, which has a network if any machine has one.
+    rule try_lung_tool:
+        output:
+            f"{RESULTS}/segmentation/tool.json",
+        log:
+            f"{RESULTS}/logs/try_lung_tool.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/try_lung_tool.tsv"
+        priority: 20
+        localrule: True
+        conda:
+            f"../../envs/{LUNG_TOOL}.yaml"
+        threads: SEGMENTATION["threads"]
+        params:
+            program=program("try_lung_tool"),
+            code=code("try_lung_tool"),
+            command=unrecorded(program_of(config)),
+            settings=as_json(tool_settings(config)),
+        shell:
+            "python {params.program:q} --program {params.command:q} --settings {params.settings:q} --threads {threads}"
+            " --record {output} > {log} 2>&1"
+
+    # Apart from segment_shard, so that a correction of masks does not run the tool again.
+    rule run_lung_tool:
+        input:
+            volumes=f"{COHORT}/hounsfield/{{shard}}",
+            tool=rules.try_lung_tool.output,
+        output:
+            directory(f"{RESULTS}/segmentation/tool/{{cohort}}/{{shard}}"),
+        log:
+            f"{RESULTS}/logs/run_lung_tool/{{cohort}}/{{shard}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/run_lung_tool/{{cohort}}/{{shard}}.tsv"
+        conda:
+            f"../../envs/{LUNG_TOOL}.yaml"
+        threads: SEGMENTATION["threads"]
+        params:
+            program=program("run_lung_tool"),
+            code=code("run_lung_tool"),
+            command=unrecorded(program_of(config)),
+            settings=as_json(tool_settings(config)),
+        shell:
+            "python {params.program:q} --program {params.command:q} --settings {params.settings:q}"
+            " --volumes {input.volumes} --threads {threads} --masks {output} > {log} 2>&1"
+
+
 rule segment_shard:
     input:
         # The shard's own table: a new case in another shard is no reason to segment this one again.
@@ -174,6 +259,7 @@ rule segment_shard:
         nifti=f"{COHORT}/nifti/{{shard}}",
         model=model_of_shard,
         lungs=lungs_of_shard,
+        tool=tool_masks_of_shard,
     output:
         directory(f"{MASKS}/{{shard}}"),
     log:
@@ -186,12 +272,41 @@ rule segment_shard:
     params:
         program=program("segment_shard"),
         code=code("segment_shard"),
-        settings=as_json({name: SEGMENTATION[name] for name in ("method", "mirroring", "postprocessing")}),
+        settings=segmentation_settings,
     shell:
         # glibc keeps the memory of one layer for the next instead of giving it back to the system every time.
         "MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=268435456 python {params.program:q} --cases {input.cases}"
-        " --nifti {input.nifti} --model {input.model} --lungs {input.lungs} --settings {params.settings:q} --threads {threads}"
-        " --masks {output} > {log} 2>&1"
+        " --nifti {input.nifti} --model {input.model} --lungs {input.lungs} --tool {input.tool}"
+        " --settings {params.settings:q} --threads {threads} --masks {output} > {log} 2>&1"
+
+
+# In the private folder, since it names the patient and the study of its series.
+rule dicom_seg:
+    input:
+        phantoms=phantoms_of_cohort,
+        masks=f"{MASKS}/{{shard}}",
+        tool=record_of_tool,
+    output:
+        directory(f"{PRIVATE}/dicom_seg/{{cohort}}/{{shard}}"),
+    log:
+        f"{RESULTS}/logs/dicom_seg/{{cohort}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/dicom_seg/{{cohort}}/{{shard}}.tsv"
+    conda:
+        "../../envs/intake.yaml"
+    params:
+        program=program("dicom_seg"),
+        code=code("dicom_seg"),
+        table=unrecorded(setting_of_cohort("table")),
+        key=KEY,
+        root=unrecorded(setting_of_cohort("root")),
+        rows=digest_of_segmented_rows,
+        scans=stamp_of_shard,
+        settings=dicom_seg_settings,
+    shell:
+        "python {params.program:q} --table {params.table:q} --root {params.root:q} --key {params.key:q}"
+        " --cohort {wildcards.cohort} --tool {input.tool} --settings {params.settings:q} --masks {input.masks}"
+        " --segs {output} > {log} 2>&1"
 
 
 rule segmentation_metrics:
@@ -250,3 +365,4 @@ rule segment:
         [f"{MASKS}/{shard}".format(cohort=cohort) for cohort in config["cohorts"] for shard in shards_of(cohort)],
         metrics_of_segmentation,
         rules.lungs_table.output if COHORTS_WITH_LUNGS else [],
+        dicom_segs(),

@@ -1,4 +1,4 @@
-"""Make a lung mask for every usable case of one shard, on the grid of its image, or take the user's.
+"""Make a lung mask for every usable case of one shard, on the grid of its image, or take the user's or a tool's.
 
 A case whose segmentation fails gets no mask, and the log says so; quality control and the tables behind it give the
 reason.
@@ -18,7 +18,7 @@ from lungsight.program import parser, progress, run
 from lungsight.segmentation.classical import lung_mask
 from lungsight.segmentation.postprocess import postprocess
 from lungsight.segmentation.shard import Segmented, segment_apart, segment_cases
-from lungsight.segmentation.volumes import Image, read_image, write_mask
+from lungsight.segmentation.volumes import Image, mask_that_fits, read_image, write_mask
 from lungsight.tables import read_table
 
 
@@ -29,6 +29,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--nifti", type=Path, required=True, help="folder of the shard's images")
     arguments.add_argument("--model", type=Path, nargs="?", help="nnU-Net model folder; none for the classical method")
     arguments.add_argument("--lungs", type=Path, nargs="?", help="folder of masks that the user's table names, if any")
+    arguments.add_argument("--tool", type=Path, nargs="?", help="folder of masks that a tool made, if one did")
     arguments.add_argument(
         "--settings", type=json.loads, required=True, help="method, mirroring and postprocessing, as JSON"
     )
@@ -62,6 +63,12 @@ def classical(case: str, read: Callable[[str], Image]) -> Segmented:
     return image, lung_mask(image.volume, image.spacing)
 
 
+def found_by_tool(case: str, read: Callable[[str], Image], tool: Path) -> Segmented:
+    """Read the image of a case and the mask that a tool made of it."""
+    image = read(case)
+    return image, mask_that_fits(tool / f"{case}.nii.gz", image.volume.shape)
+
+
 def segmented(
     args: argparse.Namespace,
     cases: list[str],
@@ -71,6 +78,9 @@ def segmented(
     """Write the mask of every case and yield the case."""
     if args.settings["method"] == "classical":
         yield from segment_apart(cases, partial(classical, read=read), write, args.threads)
+        return
+    if args.tool is not None:
+        yield from segment_apart(cases, partial(found_by_tool, read=read, tool=args.tool), write, args.threads)
         return
     for image, mask in segment_cases(cases, read, network(args)):
         write(image, mask)

@@ -33,8 +33,61 @@ def lungs_of_shard(wildcards):
 
 def model_of_shard(wildcards):
     """The network, where it segments a case of a shard."""
-    segmented = [row for row in rows_of_shard(wildcards) if not row.lungs and not row.skip]
-    return LUNG_MODEL if NETWORK and segmented else []
+    return LUNG_MODEL if NETWORK and segmented_rows(wildcards) else []
+
+
+def segmented_rows(wildcards):
+    """The rows of a shard without a mask of the user's."""
+    return rows_to_segment(rows_of_shard(wildcards))
+
+
+def tool_masks_of_shard(wildcards):
+    """The masks of a shard that a tool makes; nothing where it makes none."""
+    by_tool = method_of_cohort(config, wildcards.cohort) in TOOLS and segmented_rows(wildcards)
+    return f"{RESULTS}/segmentation/tool/{{cohort}}/{{shard}}".format(**dict(wildcards.items())) if by_tool else []
+
+
+def refuse_missing_tool(dag):
+    """Stop before any job where a tool has to run and is not installed. With conda, it comes with its environment."""
+    needed = {"try_lung_tool", "run_lung_tool"} & {job.rule.name for job in dag.needrun_jobs()}
+    if needed and (SEGMENTATION["executable"] or not WITH_CONDA):
+        try:
+            check_installed(config)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+
+def record_of_tool(wildcards):
+    """The record of the tool that made the masks of a shard; nothing where none did."""
+    return rules.try_lung_tool.output if tool_masks_of_shard(wildcards) else []
+
+
+def digest_of_segmented_rows(wildcards):
+    """Digest of which scans of a shard have no mask of the user's, in any order."""
+    return digest(sorted(row.path for row in segmented_rows(wildcards)))
+
+
+def hounsfield_settings(wildcards):
+    """What the config says of how scans are read, but not of the window."""
+    return conversion_settings(wildcards, [name for name in CONVERSION if name not in ("window", "png_size")])
+
+
+def dicom_seg_settings(wildcards):
+    """What the config says of how scans are read, and of what made their masks."""
+    return as_json({"method": SEGMENTATION["method"]} | json.loads(hounsfield_settings(wildcards)))
+
+
+def dicom_segs():
+    """Folders of the DICOM SEG of all shards, where the config asks for them."""
+    names = [name for name, cohort in config["cohorts"].items() if cohort["format"] == "dicom"]
+    folders = [f"{PRIVATE}/dicom_seg/{name}/{shard}" for name in names for shard in shards_of(name)]
+    return folders if SEGMENTATION["dicom_seg"] else []
+
+
+def segmentation_settings(wildcards):
+    """What the config says of how the cases of a cohort are segmented."""
+    settings = {name: SEGMENTATION[name] for name in ("method", "mirroring", "postprocessing")}
+    return as_json(settings | {"method": method_of_cohort(config, wildcards.cohort)})
 
 
 def digest_of_lungs(wildcards):

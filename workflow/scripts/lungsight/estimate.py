@@ -25,6 +25,7 @@ from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.file_kinds import HEAD, META_IMAGE, NIFTI2, NRRD, header_file, kind_of, unpacked
 from lungsight.intake.shards import rows_by_shard
 from lungsight.intake.text_headers import read_text_header, shape_of
+from lungsight.segmentation.lung_tools import method_of_cohort
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
 from lungsight.training.published_models import recipe_of, training_settings
 
@@ -59,7 +60,12 @@ SEGMENT = {
     "nnunet": Cost(disk=5_000, seconds=0.95),
     "classical": Cost(disk=5_000, seconds=0.04),
     "own": Cost(disk=5_000),  # the masks are copied
+    # What the tools' own jobs take is in LUNG_TOOL.
+    "lungmask": Cost(disk=5_000),
+    "totalsegmentator": Cost(disk=5_000),
 }
+# Of TotalSegmentator without its time, which was not measured: its weights were not at hand.
+LUNG_TOOL = {"lungmask": Cost(disk=5_000, seconds=4.0), "totalsegmentator": Cost(disk=5_000)}
 PAGE = Cost(disk=32_000)
 # Seconds of a training step per image of 256 x 256, by backbone. A backbone that is missing counts as the slowest.
 TRAINING_RATES = Path(__file__).with_name("training_rates.tsv")
@@ -153,7 +159,11 @@ def training_of(architecture: str) -> Cost:
 
 
 def _segment(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
-    return SEGMENT[plan.config["segmentation"]["method"]].times(plan.slices_of(wildcards))
+    return SEGMENT[method_of_cohort(plan.config, wildcards["cohort"])].times(plan.slices_of(wildcards))
+
+
+def _run_lung_tool(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+    return LUNG_TOOL[plan.config["segmentation"]["method"]].times(plan.slices_of(wildcards))
 
 
 def _nnunet_train(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
@@ -259,6 +269,8 @@ COST_OF_RULE: dict[str, Callable[[RunPlan, dict[str, str]], Cost]] = {
     "convert_annotated": _per_slice(CONVERT_ANNOTATED),
     "nnunet_prepare": lambda plan, wildcards: PREPARE.times(plan.slices_with_role("segmentation")),
     "nnunet_train": _nnunet_train,
+    "hounsfield_volumes": _per_slice(CONVERT_ANNOTATED),  # for a while, as large as the windowed volumes
+    "run_lung_tool": _run_lung_tool,
     "segment_shard": _segment,
     "qc_page": _per_slice(PAGE),
     "image_cache": _image_cache,

@@ -26,7 +26,7 @@ EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "
 CLASS_TABLES = ("classes", "confusion", "class_curves", "renormalised", "pairs")
 
 # Settings that may hold a path of the user's, or that change no number.
-NOT_SHOWN = ("imagenet", "model", "previous", "threads", "gpus")
+NOT_SHOWN = ("imagenet", "model", "previous", "threads", "gpus", "executable")
 
 
 class IntakeCohort(TypedDict):
@@ -90,7 +90,7 @@ class RunDescription(TypedDict):
     labels
         The classes in order, the positive one first.
     mask_origin
-        "trained", "given", "classical" or "own".
+        "trained", "given", "classical", "lungmask", "totalsegmentator" or "own".
     own_lungs
         Cohorts whose tables name lung masks.
     people

@@ -106,14 +106,18 @@ def read_case(row: TableRow, intake: Intake) -> Volume:
     return volume
 
 
+def series_rule_of(intake: Intake) -> SeriesRule:
+    """Return how one of several series is chosen."""
+    series = intake.settings["series"]
+    return SeriesRule(series["contrast"], tuple(series["kernels"]), series["prefer"])
+
+
 def _read_scan(row: TableRow, intake: Intake) -> Volume:
     path = intake.root / row.path
     window = Window(*intake.settings["window"])
     if intake.format == "dicom":
         burned_in = intake.settings["burned_in"] == "allow"
-        series = intake.settings["series"]
-        rule = SeriesRule(series["contrast"], tuple(series["kernels"]), series["prefer"])
-        return read_dicom(path, intake.root, window, intake.min_slices, burned_in, rule)
+        return read_dicom(path, intake.root, window, intake.min_slices, burned_in, series_rule_of(intake))
     if not path.is_file():
         raise BadCase(f"the path is a folder; a cohort of format {intake.format} has one file a row")
     if intake.format == "nifti":

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +53,28 @@ def read_dicom(
     BadCase
         With a reason that names file ordinals and tags only.
     """
+    stack, notes = read_stack(path, root, min_slices, burned_in, rule)
+    return _convert(stack, window, notes)
+
+
+def read_stack(
+    path: Path, root: Path, min_slices: int, burned_in: bool = False, rule: SeriesRule = ANY_SERIES
+) -> tuple[Stack, list[str]]:
+    """Find the slices of the series in a folder, or of one file, and check that they form a volume.
+
+    Parameters as of `read_dicom`.
+
+    Returns
+    -------
+    stack : Stack
+    notes : list of str
+        What was left out or looks odd.
+
+    Raises
+    ------
+    BadCase
+        With a reason that names file ordinals and tags only.
+    """
     slices, others = read_headers(path, root)
     if not slices:
         raise BadCase("; ".join(["no CT slice", *_in_words(others)]))
@@ -80,8 +101,7 @@ def read_dicom(
         notes.append(f"left out {dropped} × identical duplicate slice")
     _check_one_uid(slices, len(kept), min_slices)
     check_number(len(kept), min_slices)
-    patient = next((header.patient.identifier for header in chosen if header.patient.identifier), "")
-    return replace(_convert(stack_slices(kept), window, notes), patient=patient)
+    return stack_slices(kept), notes
 
 
 def _in_words(others: Sequence[LeftOut]) -> list[str]:
@@ -176,7 +196,11 @@ def _convert(stack: Stack, window: Window, notes: list[str]) -> Volume:
     acquisition = _acquisition(first, (*first.spacing, stack.spacing_slice), samples)
     voxels, affine = to_canonical(planes.T, stack.affine)
     doubts = doubts_about_hounsfield(samples)
-    return Volume(voxels, window.max_code, affine, acquisition, first.frame_of_reference, first.series, notes, doubts)
+    patient = next((header.patient.identifier for header in stack.slices if header.patient.identifier), "")
+    return Volume(
+        *(voxels, window.max_code, affine, acquisition),
+        *(first.frame_of_reference, first.series, notes, doubts, patient),
+    )
 
 
 def _acquisition(

@@ -21,6 +21,7 @@ from lungsight.paths import did_you_mean, path_option
 from lungsight.patient_ids import AS_NAMED
 from lungsight.predict.run_settings import FILE, cohorts_trained_on
 from lungsight.predict.scans import find_scans
+from lungsight.segmentation.lung_tools import TOOLS
 from lungsight.segmentation.settings import OWN
 from lungsight.training.pipelines import Pipeline, section_of
 
@@ -143,7 +144,7 @@ def _segmentation(settings: dict[str, Any], model: TrainedModel, options: dict[s
             f"The run of {model.folder} took every lung mask from its tables (segmentation.method: own), and new scans"
             " have none. Name a trained nnU-Net lung model: --config lung_model=DIR …"
         )
-    if settings["method"] == OWN:
+    if settings["method"] == OWN or (settings["method"] in TOOLS and "lung_model" in options):
         settings = settings | {"method": "nnunet"}
     if settings["method"] == "nnunet":
         settings = settings | {"model": path_option(options, "lung_model", str(model.lung_model))}

@@ -8,7 +8,7 @@ FILE = "run.json"
 # Section of the config → keys that decide how a scan becomes an image and how a model predicts it.
 KEYS = {
     "intake": ("window", "png_size", "burned_in", "nifti_values", "plausibility", "series", "harmonise"),
-    "segmentation": ("method", "mirroring", "postprocessing", "threads"),
+    "segmentation": ("method", "lungmask", "totalsegmentator", "pictures", "mirroring", "postprocessing", "threads"),
     "qc": ("rules",),
     "training": ("image_size", "region", "threads"),
     "explain": ("iou_level", "threads"),

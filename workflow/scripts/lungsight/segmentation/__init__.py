@@ -1,4 +1,4 @@
-"""Segmentation: a lung mask for every case, by a trained nnU-Net or by a classical method.
+"""Segmentation: a lung mask for every case, by a network, a classical method or the user.
 
 In: volumes of every cohort, and the contours of the segmentation cohort as masks. Out: segmentation/split.tsv, the
 model folder segmentation/model/ with training.tsv, masks/<cohort>/<shard>/<case>.nii.gz, and metrics.tsv with the
@@ -15,8 +15,11 @@ Read in this order:
 - `model_folder`, `model`: check a model folder of the user, and write that of the run
 - `predict`: masks by the network
 - `classical`: masks without a network
+- `lung_tools`, `run_tool`: masks by lungmask or TotalSegmentator
+- `own_lungs`: masks of the user's
 - `shard`: all cases of a shard, so that a failure costs one mask
 - `postprocess`: options that correct a mask
+- `dicom_seg`: masks as DICOM SEG
 - `agreement`: predicted masks compared with contours
 - `training_figure`, `worst_cases_figure`: the pictures
 """

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
+from lungsight.segmentation.lung_tools import TOOLS
 
 OWN = "own"  # segmentation.method: every row of the tables names its mask
 _MOST_ROWS_SHOWN = 10
@@ -12,7 +13,8 @@ _MOST_ROWS_SHOWN = 10
 def mask_origin(config: dict) -> str:
     """Return where lung masks come from where the tables name none.
 
-    A network `trained` in this run, a `given` one, the `classical` method, or `own`: the tables name all.
+    A network `trained` in this run, a `given` one, the `classical` method, a tool of others by its name, or `own`: the
+    tables name all.
     """
     if (method := config["segmentation"]["method"]) != "nnunet":
         return method
@@ -31,6 +33,10 @@ def segmentation_problems(config: dict) -> list[str]:
         wrong.append(f"segmentation.fractions: {settings['fractions']} do not sum to 1.")
     if settings["model"] and settings["method"] != "nnunet":
         wrong.append("segmentation.model: a given model is used by segmentation.method: nnunet alone.")
+    if settings["dicom_seg"] and all(cohort["format"] != "dicom" for cohort in config["cohorts"].values()):
+        wrong.append("segmentation.dicom_seg: a DICOM SEG refers to a DICOM series, and no cohort has format: dicom.")
+    if settings["executable"] and settings["method"] not in TOOLS:
+        wrong.append(f"segmentation.executable: it is the program of segmentation.method: {' or '.join(TOOLS)} alone.")
     if settings["split_unit"] == "slice" and (config["shared_ids"] or config["splits"]["previous"]):
         wrong.append(
             "segmentation.split_unit: slice puts one patient's slices into all subsets, which neither shared_ids nor"

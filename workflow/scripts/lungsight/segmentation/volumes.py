@@ -83,10 +83,15 @@ def mask_that_fits(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise BadCase(f"the file is damaged ({type(error).__name__})") from error
 
 
+def write_volume(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
+    """Write an integer volume, (i, j, k), on the grid of `affine`."""
+    with atomic_path(path) as temporary:
+        nibabel.save(nibabel.Nifti1Image(volume, affine), temporary)
+
+
 def write_mask(path: Path, mask: np.ndarray, affine: np.ndarray) -> None:
     """Write a mask, (i, j, k) bool, as uint8 0/1 on the grid of `affine`."""
-    with atomic_path(path) as temporary:
-        nibabel.save(nibabel.Nifti1Image(mask.astype(np.uint8), affine), temporary)
+    write_volume(path, mask.astype(np.uint8), affine)
 
 
 def volume_ml(mask: np.ndarray, affine: np.ndarray) -> float:

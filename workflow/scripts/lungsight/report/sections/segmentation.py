@@ -16,18 +16,18 @@ ORIGINS = {
         "an nnU-Net model that was trained elsewhere. It is not known here whether it was trained on these cases."
     ),
     "own": "the users' tables alone; nothing was segmented.",
+    "lungmask": "lungmask, a network of others. It is not known here whether it was trained on these cases.",
+    "totalsegmentator": (
+        "TotalSegmentator, networks of others. It is not known here whether they were trained on these cases."
+    ),
     "classical": "threshold, body, connected components and closing; nothing was trained.",
 }
 BY_SLICE = (
     "Slices were split, not patients (segmentation.split_unit): the network was trained on the neighbours of a test"
     " slice, a few millimetres away. All that follows is per slice and says nothing about a new patient."
 )
-CAPTIONS = {
-    "trained": "Training of the segmentation network, and the Dice of every case against its contours.",
-    "given": "Dice of every case against its contours.",
-    "own": "Dice of every case against its contours.",
-    "classical": "Dice of every case against its contours.",
-}
+CAPTION = "Dice of every case against its contours."
+CAPTION_OF_TRAINING = "Training of the segmentation network, and the Dice of every case against its contours."
 
 
 def section(results: RunResults) -> dict[str, Any] | None:
@@ -36,10 +36,11 @@ def section(results: RunResults) -> dict[str, Any] | None:
     if metrics.empty:
         return None
     folder = results.folder / "segmentation"
+    caption = CAPTION_OF_TRAINING if origin == "trained" else CAPTION
     return {
         "origin": f"Lung masks come from {ORIGINS[origin]}" + (f" {BY_SLICE}" if "z_index" in metrics else ""),
         "agreement": agreement_table(metrics),
-        "curve": inline(folder / "curve.png", CAPTIONS[origin], CAPTIONS[origin]),
+        "curve": inline(folder / "curve.png", caption, caption),
         "worst": inline(folder / "worst.png", _worst_in_words(metrics)),
     }
 
