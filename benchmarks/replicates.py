@@ -7,6 +7,7 @@ python benchmarks/replicates.py verdict --seeds 303 308 --out verdicts.tsv
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.replicate_networks import maps_of_replicates
 from lungsight.audit.replicate_table import ABOVE_RANDOM, map_rows
 from lungsight.audit.rows import Estimate
-from lungsight.audit.verdict import decide
+from lungsight.audit.verdict import Verdict, decide
 from lungsight.demo.cohort import POSITIVE
 from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
 from lungsight.evaluation.replicates import spread_of
@@ -104,32 +105,42 @@ def spread(args: argparse.Namespace) -> None:
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 
+def judged(scenario: str, seed: int) -> Iterator[tuple[dict, Verdict]]:
+    """Judge one model with the rules of the verdict, once with replicates that learned SAME and once OWN.
+
+    Yields
+    ------
+    A row of the table, and the verdict.
+    """
+    planted = plant(PLANTED_SCENARIOS[scenario], seed, **FEWER)
+    first = network(planted, seed)
+    found = examine(first, test_slices_of(planted), "whole", seed, SMALL)
+    for learned in (SAME, OWN):
+        others = [
+            network(planted if learned == SAME else with_shuffled_labels(planted, seed + k), seed + k)
+            for k in range(1, REPLICATES)
+        ]
+        of_maps = rows_of([first, *others], planted, seed)
+        above = Estimate(*of_maps.loc[ABOVE_RANDOM, ["value", "value_lo", "value_hi"]].astype(float))
+        with_rule = decide(found.evidence._replace(repeatability=above))
+        row = {
+            **{"scenario": scenario, "seed": seed, "replicates learned": learned},
+            **{"before": found.verdict.conclusion, "verdict": with_rule.conclusion, "rule": with_rule.rule},
+            "repeatability": of_maps.loc["repeatability_spearman", "value"],
+            "random_networks": of_maps.loc["random_networks_spearman", "value"],
+            **{"above": above.value, "above_lo": above.low, "above_hi": above.high},
+        }
+        yield row, with_rule
+
+
 def verdict(args: argparse.Namespace) -> None:
-    """Judge models whose replicates learned the same labels, or labels of their own, with the rules of the verdict."""
+    """Judge models of planted truth, and count the verdicts."""
     rows = []
     for seed in range(args.seeds[0], args.seeds[1] + 1):
         for scenario in args.scenarios:
-            planted = plant(PLANTED_SCENARIOS[scenario], seed, **FEWER)
-            first = network(planted, seed)
-            found = examine(first, test_slices_of(planted), "whole", seed, SMALL)
-            for learned in (SAME, OWN):
-                others = [
-                    network(planted if learned == SAME else with_shuffled_labels(planted, seed + k), seed + k)
-                    for k in range(1, REPLICATES)
-                ]
-                of_maps = rows_of([first, *others], planted, seed)
-                above = Estimate(*of_maps.loc[ABOVE_RANDOM, ["value", "value_lo", "value_hi"]].astype(float))
-                with_rule = decide(found.evidence._replace(repeatability=above))
-                rows.append(
-                    {
-                        **{"scenario": scenario, "seed": seed, "replicates learned": learned},
-                        **{"before": found.verdict.conclusion, "verdict": with_rule.conclusion, "rule": with_rule.rule},
-                        "repeatability": of_maps.loc["repeatability_spearman", "value"],
-                        "random_networks": of_maps.loc["random_networks_spearman", "value"],
-                        **{"above": above.value, "above_lo": above.low, "above_hi": above.high},
-                    }
-                )
-                print(f"{scenario}, seed {seed}, {learned}: {with_rule.sentence}", flush=True)
+            for row, given in judged(scenario, seed):
+                rows.append(row)
+                print(f"{scenario}, seed {seed}, {row['replicates learned']}: {given.sentence}", flush=True)
                 pd.DataFrame(rows).round(3).to_csv(args.out, sep="\t", index=False)
     table = pd.DataFrame(rows)
     print(pd.crosstab([table["scenario"], table["replicates learned"], table["before"]], table["verdict"]).to_string())

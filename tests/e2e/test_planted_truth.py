@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.lesion_maps import AGAIN, SHUFFLED, TRUE, measured
 from benchmarks.planted_truth import SETTINGS, examine_scenario
+from benchmarks.replicates import judged
 from benchmarks.spoiled_masks import examine_spoiled
 from lungsight.demo.planted import PLANTED_SCENARIOS
 
@@ -47,6 +48,15 @@ def test_maps_are_measured_against_lesions() -> None:
     (found,) = measured(seed=31, networks=(TRUE,)).itertuples()
     assert found.slices >= 30
     assert found.enrichment > 1.5 and found.auc > 0.7
+
+
+@pytest.mark.long
+def test_maps_that_no_other_seed_finds_say_nothing() -> None:
+    """The same model, with replicates that learned the same labels and with replicates that learned random ones."""
+    (same, _), (own, sentence) = judged("lesions", 305)
+    assert same["above_lo"] > 0 and same["rule"] != "maps not repeatable" and same["verdict"] == same["before"]
+    assert own["above_lo"] <= 0 and (own["verdict"], own["rule"]) == ("unknown", "maps not repeatable")
+    assert "say nothing about where the model looks" in sentence.sentence
 
 
 @pytest.mark.long

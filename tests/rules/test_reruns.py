@@ -320,6 +320,17 @@ EDITS = {
         {"make_split": 4, "train_stage": 8},
         CONVERSION | LUNGS | {"image_cache"},
     ),
+    "one replicate, one split and one experiment, as by default": (
+        setting(training={"replicates": 1}, splits={"repeats": False}, leakage={"repeats": 1}),
+        {},
+        None,
+    ),
+    # The run's own models stay: four pipelines in two stages are trained twice more.
+    "three replicates": (
+        setting(training={"replicates": 3}),
+        {"train_stage": 16, "evaluate_model": 16, "replicate_maps": 8, "replicates_table": 1, "audit_tables": 1},
+        CONVERSION | LUNGS | MAPS | {"image_cache", "make_split", "leakage_training", "audit_intervals"},
+    ),
     "official lists, off as by default": (setting(splits={"official": False}), {}, None),
     "official lists of a cohort that has none": (cohort_setting("curated", official_split=False), {}, None),
     "one framework less": (

@@ -4,10 +4,8 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
-import keras
-
+import lungsight.lean_keras  # noqa: F401  # isort: split
 from lungsight.audit.model_audit import spread_sample, with_lung
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.replicate_maps import save_replicate_maps, without_slices
@@ -22,6 +20,7 @@ from lungsight.training import backbones
 from lungsight.training.backbones import Backbone
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.network import load_classifier
 from lungsight.training.pipelines import pipeline_and_stage
 from lungsight.training.provenance import check_images
 
@@ -44,8 +43,7 @@ def parse_args() -> argparse.Namespace:
 def networks(models: list[Path], backbone: Backbone) -> Iterator[ModelOutputs]:
     """Load one replicate after the other."""
     for folder in progress(models, "replicates"):
-        keras.backend.clear_session()
-        yield ModelOutputs(cast(keras.Model, keras.saving.load_model(folder / MODEL, compile=False)), backbone)
+        yield ModelOutputs(load_classifier(folder / MODEL), backbone)
 
 
 def main() -> None:

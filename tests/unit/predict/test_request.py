@@ -194,6 +194,12 @@ def misnamed(folder: Path) -> dict:
     return {"model": folder / "run/models/mine/stage2"}
 
 
+def replicate(folder: Path) -> dict:
+    for name in ("model.keras", "provenance.json"):
+        write(folder / "run/models/whole-resnet50-scratch-r2/stage2" / name)
+    return {"model": folder / "run/models/whole-resnet50-scratch-r2/stage2"}
+
+
 def two_formats(folder: Path) -> dict:
     write(folder / "scans/Ben/scan.nii")
     return {}
@@ -213,6 +219,7 @@ def two_formats(folder: Path) -> dict:
         (lambda folder: with_settings(folder, qc=None), r"earlier lungsight \('qc' is a required property\)"),
         (lambda folder: with_settings(folder, trained_on={"stage1": "open"}), "has no settings of stage2"),
         (misnamed, "is not a trained model: it is not in the results of a run"),
+        (replicate, "is a replicate, .* Name the run's own model, whole-resnet50-scratch"),
         (lambda folder: {"model": folder / "run/models/segmented-resnet50-scratch/stage2/model.keras"}, "has no model"),
         (lambda folder: {"scans": folder / "scans/Ann/0001"}, "is a file; name the folder"),
         (lambda folder: {"out": folder / "scans/predictions"}, "lies among the scans"),

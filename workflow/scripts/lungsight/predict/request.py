@@ -29,6 +29,7 @@ SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "run.schema.yaml"
 COHORT = "new"
 FORMATS = ("dicom", "nifti", "png")
 MODEL_FILES = ("model.keras", "provenance.json")
+WORDS = 3  # of a pipeline's name; that of a replicate has one more
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,11 @@ def trained_model(folder: str) -> TrainedModel:
     path = Path(os.path.abspath(folder))
     absent = [name for name in MODEL_FILES if not (path / name).is_file()]
     in_a_run = path.name in ("stage1", "stage2") and path.parent.parent.name == "models"
-    if absent or not in_a_run or path.parent.name.count("-") != len(Pipeline._fields) - 1:
+    words = path.parent.name.split("-")
+    if not absent and in_a_run and len(words) == WORDS + 1:
+        own = "-".join(words[:WORDS])
+        raise UserError(f"model: {folder} is a replicate, which was not audited. Name the run's own model, {own}.")
+    if absent or not in_a_run or len(words) != WORDS:
         why = f"it has no {absent[0]}" if absent else "it is not in the results of a run"
         raise UserError(
             f"model: {folder} is not a trained model: {why}. Name a folder RESULTS/models/<pipeline>/stage1 or stage2."
