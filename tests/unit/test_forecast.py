@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lungsight.forecast import KNOWN_FROM, Forecast, PlannedJob, clock
-from lungsight.run_progress import UNKNOWN, seconds_before, seconds_by_rule
+from lungsight.forecast import KNOWN_FROM, Forecast, PlannedJob, clock, kind_of
+from lungsight.run_progress import UNKNOWN, seconds_before, seconds_by_kind, seconds_of
 
 
 def test_one_core_takes_the_sum_and_two_take_the_longer_half():
@@ -95,6 +95,16 @@ def test_the_same_job_of_an_earlier_run_is_read_from_its_benchmark(tmp_path):
     assert seconds_before(tmp_path / "none.tsv") is None and seconds_before(None) is None
 
 
+def test_a_network_that_the_table_lacks_takes_the_mean_of_its_rule():
+    table = {"train_stage resnet50": 40.0, "train_stage densenet201": 60.0, "convert": 2.0}
+    assert kind_of("train_stage", {"pipeline": "whole-resnet50-scratch", "stage": "1"}) == "train_stage resnet50"
+    assert kind_of("stand_in_weights", {"backbone": "vgg16"}) == "stand_in_weights vgg16"
+    assert kind_of("convert", {"cohort": "a-b-c", "shard": "000"}) == "convert"
+    assert seconds_of("train_stage resnet50", table) == 40
+    assert seconds_of("train_stage vgg16", table) == 50
+    assert (seconds_of("convert", table), seconds_of("other", table)) == (2, UNKNOWN)
+
+
 def recorded() -> list[dict[str, str]]:
     with open(Path(__file__).with_name("recorded_run.tsv"), encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
@@ -107,12 +117,12 @@ def test_the_forecast_of_a_recorded_run_is_never_off_by_more_than_40_percent(slo
     tools/run_demo.py --record wrote the table after a demonstration. Its last seconds are left out: of a few seconds,
     one is much.
     """
-    rows, table = recorded(), seconds_by_rule()
+    rows, table = recorded(), seconds_by_kind()
     jobs = [
         PlannedJob(
             int(row["job"]),
-            row["rule"],
-            table.get(row["rule"], UNKNOWN),
+            row["kind"],
+            seconds_of(row["kind"], table),
             frozenset(map(int, row["needs"].split())),
             int(row["cores"]),
             int(row["priority"]),

@@ -1,13 +1,13 @@
 """Forecast how long a run still takes: from what its jobs should take, and from how long finished ones took here.
 
-A job counts by its kind, its rule. How long it should take is known from a table, or from the same job of another run.
-Finished jobs say how fast this machine is, and what their own kind takes on it. The rest of the run is then played
-through: jobs start when those that they need have ended and a core is free.
+A job counts by its kind: its rule, and the network where it has one. How long it should take is known from a table, or
+from the same job of another run. Finished jobs say how fast this machine is, and what their own kind takes on it. The
+rest of the run is then played through: jobs start when those that they need have ended and a core is free.
 """
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 KNOWN_FROM = 0.1  # share of a run after which the forecast is said
@@ -24,8 +24,8 @@ class PlannedJob:
     ----------
     number
         Its number, by which others name it.
-    rule
-        Its kind.
+    kind
+        As `kind_of` names it.
     seconds
         That it should take.
     needs
@@ -37,11 +37,18 @@ class PlannedJob:
     """
 
     number: int
-    rule: str
+    kind: str
     seconds: float
     needs: frozenset[int] = frozenset()
     cores: int = 1
     priority: int = 0
+
+
+def kind_of(rule: str, wildcards: Mapping[str, str]) -> str:
+    """Name the kind of a job: jobs of one rule take much longer with one network than with another."""
+    pipeline = wildcards.get("pipeline") or ""
+    network = wildcards.get("backbone") or (pipeline.split("-")[1] if pipeline.count("-") >= 2 else "")
+    return f"{rule} {network}".strip()
 
 
 class Forecast:
@@ -62,7 +69,7 @@ class Forecast:
         self.cores, self.start = max(1, cores), start
         self.running: dict[int, float] = {}
         self.finished: dict[int, float] = {}  # seconds that each took
-        self._planned: dict[str, float] = defaultdict(float)  # by rule, of its finished jobs
+        self._planned: dict[str, float] = defaultdict(float)  # by kind, of its finished jobs
         self._taken: dict[str, float] = defaultdict(float)
         self._count: dict[str, int] = defaultdict(int)
 
@@ -77,9 +84,9 @@ class Forecast:
             return
         job, seconds = self.jobs[number], now - self.running.pop(number, now)
         self.finished[number] = seconds
-        self._planned[job.rule] += job.seconds
-        self._taken[job.rule] += seconds
-        self._count[job.rule] += 1
+        self._planned[job.kind] += job.seconds
+        self._taken[job.kind] += seconds
+        self._count[job.kind] += 1
 
     def slowness(self) -> float:
         """Return how many times as long as planned the finished jobs took."""
@@ -88,7 +95,7 @@ class Forecast:
     def expected(self, job: PlannedJob) -> float:
         """Return the seconds that a job will take here, as far as is known now."""
         prior = PRIOR_JOBS * job.seconds
-        factor = (self._taken[job.rule] + prior * self.slowness()) / (self._planned[job.rule] + prior)
+        factor = (self._taken[job.kind] + prior * self.slowness()) / (self._planned[job.kind] + prior)
         return job.seconds * factor
 
     def seconds_left(self, now: float) -> float:
@@ -135,7 +142,7 @@ class Forecast:
         passed, left = now - self.start, self.seconds_left(now)
         share = passed / (passed + left) if passed + left > 0 else 1.0
         to_go = f"about {clock(left)} to go" if share >= KNOWN_FROM else "too early to say how long"
-        current = ", ".join(dict.fromkeys(self.jobs[number].rule for number in self.running))
+        current = ", ".join(dict.fromkeys(self.jobs[number].kind for number in self.running))
         jobs = f"{len(self.finished)} of {len(self.jobs)} jobs"
         return f"{clock(passed)} · {share:4.0%} · {jobs} · {to_go}" + (f" · now {current}" if current else "")
 
