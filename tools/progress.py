@@ -27,7 +27,7 @@ def available_memory() -> int:
 
 
 def record(results: Sequence[Path], table: Path = SECONDS) -> None:
-    """Write the mean seconds per job of each kind, from the benchmark files of runs."""
+    """Write the mean seconds per job of each kind, from the benchmark files of those runs that are there."""
     seconds: dict[str, list[float]] = {}
     for folder in (ROOT / run / "benchmarks" for run in results):
         for path in sorted(folder.rglob("*.tsv")):

@@ -66,5 +66,6 @@ def write_recorded_run(log: Path, table: Path) -> None:
         for number, job in sorted(jobs.items(), key=lambda item: (item[1].start, item[0])):
             needs = sorted({maker[path] for path in job.files("input") if path in maker})
             cores, priority = (job.fields.get(name, default) for name, default in (("threads", "1"), ("priority", "0")))
-            times = (f"{job.start - begin:.0f}", f"{job.end - begin:.0f}")
+            # Snakemake's times are whole seconds; a job that took less took half of one.
+            times = (f"{job.start - begin:.1f}", f"{max(job.end, job.start + 0.5) - begin:.1f}")
             writer.writerow([number, job.kind(), *times, " ".join(map(str, needs)), cores, priority])

@@ -7,13 +7,14 @@ rest of the run is then played through: jobs start when those that they need hav
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 KNOWN_FROM = 0.1  # share of a run after which the forecast is said
 # A prior weighs as much as a finished job of its kind; the machine's speed starts as if known from so many seconds.
-PRIOR_JOBS, PRIOR_SECONDS = 1.0, 10.0
+PRIOR_JOBS, PRIOR_SECONDS = 1.0, 1.0
 OVERDUE = 0.15  # of its time so far, that a job takes on when it should have ended
+LEAST_PAUSES, MOST_PAUSES = 0.9, 1.3  # by which what is played through is stretched, at least and at most
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Forecast:
     def __init__(self, jobs: Iterable[PlannedJob], cores: int, start: float) -> None:
         self.jobs = {job.number: job for job in jobs}
         self.cores, self.start = max(1, cores), start
+        self._now = start
         self.running: dict[int, float] = {}
         self.finished: dict[int, float] = {}  # seconds that each took
         self._planned: dict[str, float] = defaultdict(float)  # by kind, of its finished jobs
@@ -89,8 +91,12 @@ class Forecast:
         self._count[job.kind] += 1
 
     def slowness(self) -> float:
-        """Return how many times as long as planned the finished jobs took."""
-        return (sum(self._taken.values()) + PRIOR_SECONDS) / (sum(self._planned.values()) + PRIOR_SECONDS)
+        """Return how many times as long as planned jobs take here; those that should have ended count as well."""
+        taken, planned = sum(self._taken.values()), sum(self._planned.values())
+        late = [(since, self.jobs[number].seconds) for number, since in self.running.items()]
+        late = [(self._now - since, seconds) for since, seconds in late if self._now - since > seconds]
+        taken, planned = taken + sum(each for each, _ in late), planned + sum(seconds for _, seconds in late)
+        return (taken + PRIOR_SECONDS) / (planned + PRIOR_SECONDS)
 
     def expected(self, job: PlannedJob) -> float:
         """Return the seconds that a job will take here, as far as is known now."""
@@ -99,17 +105,25 @@ class Forecast:
         return job.seconds * factor
 
     def seconds_left(self, now: float) -> float:
-        """Play the rest of the run through, and return when its last job ends."""
+        """Return when the last job ends, from now: the rest played through, with the pauses that there were so far."""
+        self._now = now
+        left, passed = self._played(now, self.running, self.finished), now - self.start
+        so_far = self._played(now, {}, {}) - left
+        pauses = passed / so_far if so_far > 0 else 1.0
+        return left * min(max(pauses, LEAST_PAUSES), MOST_PAUSES)
+
+    def _played(self, now: float, running: Mapping[int, float], finished: Container[int]) -> float:
+        """Play the run through from a state of its jobs, and return how long it takes."""
         rest: list[tuple[float, int]] = []
-        for number, since in self.running.items():
+        for number, since in running.items():
             so_far = now - since
             left = max(self.expected(self.jobs[number]) - so_far, OVERDUE * so_far)
             heapq.heappush(rest, (now + left, number))
-        free = self.cores - sum(self.jobs[number].cores for number in self.running)
+        free = self.cores - sum(self.jobs[number].cores for number in running)
         waiting = {
-            number: {need for need in job.needs if need in self.jobs and need not in self.finished}
+            number: {need for need in job.needs if need in self.jobs and need not in finished}
             for number, job in self.jobs.items()
-            if number not in self.finished and number not in self.running
+            if number not in finished and number not in running
         }
         needed_by: dict[int, list[int]] = defaultdict(list)
         for number, needs in waiting.items():
