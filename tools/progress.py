@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from lungsight.forecast import kind_of  # noqa: E402
+
 SECONDS = ROOT / "workflow" / "scripts" / "lungsight" / "job_seconds.tsv"
 
 # What the run itself says of its progress (lungsight.run_progress).
@@ -23,15 +27,23 @@ def available_memory() -> int:
 
 
 def record(results: Sequence[Path], table: Path = SECONDS) -> None:
-    """Write the mean seconds per job of each rule, from the benchmark files of runs."""
+    """Write the mean seconds per job of each kind, from the benchmark files of those runs that are there."""
     seconds: dict[str, list[float]] = {}
     for folder in (ROOT / run / "benchmarks" for run in results):
         for path in sorted(folder.rglob("*.tsv")):
             with open(path, encoding="utf-8") as file:
                 row = next(csv.DictReader(file, delimiter="\t"))
-            seconds.setdefault(path.relative_to(folder).parts[0].removesuffix(".tsv"), []).append(float(row["s"]))
-    lines = [f"{rule}\t{sum(values) / len(values):.1f}" for rule, values in sorted(seconds.items())]
-    table.write_text("\n".join(["rule\tseconds", *lines]) + "\n", encoding="utf-8")
+            seconds.setdefault(kind_of_benchmark(path.relative_to(folder)), []).append(float(row["s"]))
+    lines = [f"{kind}\t{sum(values) / len(values):.1f}" for kind, values in sorted(seconds.items())]
+    table.write_text("\n".join(["kind\tseconds", *lines]) + "\n", encoding="utf-8")
+
+
+def kind_of_benchmark(path: Path) -> str:
+    """Name the kind of the job that wrote a benchmark file, by its place below the benchmarks folder."""
+    rule, *wildcards = path.with_suffix("").parts
+    pipeline = next((part for part in wildcards if part.count("-") >= 2), "")
+    backbone = wildcards[0] if rule == "stand_in_weights" else ""
+    return kind_of(rule, {"pipeline": pipeline, "backbone": backbone})
 
 
 def run(configfiles: Sequence[str], cores: int, log: Path, again: str) -> int:

@@ -255,6 +255,27 @@ def test_a_second_run_does_nothing(tiny):
     assert "Nothing to be done" in done.stdout, done.stdout[-3000:]
 
 
+def test_what_was_made_ahead_is_what_its_own_job_makes(tiny):
+    """The process of a training made predictions, maps and audit ahead; their own jobs make the same, to the byte."""
+    name = "whole-small_cnn-scratch/stage2"
+    tables = {"explain_stage": "saliency.tsv", "audit_stage": "intervention_logits.tsv"}
+    made = {rule: tiny.run_folder / "explain" / name / table for rule, table in tables.items()}
+    made["infer_cohort"] = tiny.run_folder / "models" / name / "predictions" / "hospital.tsv"
+    logs = {rule: tiny.run_folder / "logs" / rule / f"{name}.log" for rule in tables}
+    assert [log.read_text(encoding="utf-8") for log in logs.values()] == ["", ""], "the jobs took what was there"
+    before = {path: path.read_bytes() for file in made.values() for path in file.parent.glob("*.tsv")}
+    targets = [f"{path.relative_to(tiny.folder)}" for path in made.values()]
+    assert not (tiny.run_folder / "training" / "ahead").exists(), "a finished run needs no store"
+    for path in made.values():
+        path.unlink()
+    done = tiny.snakemake("--cores", "2", "--show-failed-logs", "--", *targets)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert " batches in " in logs["explain_stage"].read_text(encoding="utf-8"), "this time it worked by itself"
+    assert {path: path.read_bytes() for path in before} == before
+    done = tiny.snakemake("--cores", "2", "all")
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 def test_a_deleted_table_is_made_again_the_same(tiny):
     path = tiny.run_folder / "report" / "metrics.tsv"
     before = path.read_bytes()

@@ -94,15 +94,20 @@ def test_outputs_are_younger_than_what_a_job_waited_for(run, monkeypatch):
     assert Path(PREDICTIONS).stat().st_mtime_ns >= later.stat().st_mtime_ns
 
 
-@pytest.mark.parametrize("change", ["words", "code", "file", "same size", "no list"])
+@pytest.mark.parametrize("change", ["words", "code", "file", "same size", "folder", "no list"])
 def test_a_job_that_is_another_by_anything_works_by_itself(run, monkeypatch, change):
-    ahead.write_tasks(RUN, [infer()])
+    Path("masks").mkdir()
+    due = infer() | {"inputs": [*infer()["inputs"], "masks"]}
+    ahead.write_tasks(RUN, [due])
     ahead.work_ahead(Path(MODEL), None)
-    job = infer("6") if change == "words" else infer()
+    assert (RUN / ahead.STORE / "made").is_dir()
+    job = infer("6") if change == "words" else due
     if change in ("words", "code"):
         ahead.write_tasks(RUN, [job | {"code": "new" if change == "code" else "abc"}])
     elif change == "file":
         Path("split.tsv").write_text("<another split>", encoding="utf-8")
+    elif change == "folder":
+        Path("masks", "another.nii.gz").touch()
     elif change == "same size":
         Path(MODEL, "model.keras").write_text("<model.KERAS>", encoding="utf-8")
     else:

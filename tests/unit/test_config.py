@@ -38,7 +38,7 @@ def test_the_users_config_is_not_changed_and_its_values_stay():
     assert complete_config(written)["intake"]["window"] == [-1250, 250]
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "demo-quick.yaml"])
 def test_the_shipped_configs_are_complete(name):
     complete_config(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")))
 

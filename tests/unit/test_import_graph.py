@@ -15,7 +15,7 @@ PACKAGE = LIBRARY.name
 # Modules without a package that everything may import, and that import only one another.
 BASE = {
     *("__init__", "ahead", "code", "config", "config_file", "config_sentences", "errors", "file_stamps"),
-    *("files", "layout", "lean_keras", "libraries", "parallel"),
+    *("files", "forecast", "layout", "lean_keras", "libraries", "parallel"),
     *(
         "components",
         "paths",
@@ -25,6 +25,7 @@ BASE = {
         "program",
         "raw_table",
         "rows",
+        "run_progress",
         "run_record",
         "subsets",
     ),

@@ -71,7 +71,7 @@ def test_row_types_follow_the_schemas():
     assert table_rows.ROWS.read_text(encoding="utf-8") == table_rows.row_types(), "run tools/table_rows.py"
 
 
-@pytest.mark.parametrize("name", ["config", "demo"])
+@pytest.mark.parametrize("name", ["config", "demo", "demo-quick"])
 def test_shipped_config_fits_the_schema(name):
     config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
     complete_config(config)

@@ -78,6 +78,9 @@ PIPELINES = pipelines_of(config)
 REPLICATES = further_replicates(config)
 RUN = describe_run(config, ROWS)
 
+# What every training needs of all cohorts comes before the first: its process then finds all images to predict.
+BEFORE_TRAININGS = 15
+
 STARTED = time.time()
 CLOCKS_DIFFER = 60  # seconds, between machines that share a disk
 

@@ -28,6 +28,7 @@ rule convert:
         f"{RESULTS}/benchmarks/convert/{{cohort}}/{{shard}}.tsv"
     wildcard_constraints:
         cohort="|".join(labelled_cohorts()) or "(?!)",
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/intake.yaml"
     threads: threads_of_shard
@@ -90,6 +91,7 @@ rule gather_cohort:
         f"{RESULTS}/logs/gather_cohort/{{cohort}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/gather_cohort/{{cohort}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/intake.yaml"
     params:
@@ -201,6 +203,7 @@ rule find_duplicates:
         f"{RESULTS}/logs/find_duplicates.log",
     benchmark:
         f"{RESULTS}/benchmarks/find_duplicates.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/intake.yaml"
     threads: 1

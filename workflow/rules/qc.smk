@@ -32,6 +32,7 @@ rule qc_scores:
         f"{RESULTS}/logs/qc_scores/{{cohort}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/qc_scores/{{cohort}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/report.yaml"
     threads: threads_of_cohort
@@ -113,6 +114,7 @@ rule kept_slices:
         f"{RESULTS}/logs/kept_slices/{{cohort}}/{{input_view}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/kept_slices/{{cohort}}/{{input_view}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/report.yaml"
     params:

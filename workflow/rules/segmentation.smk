@@ -63,6 +63,7 @@ rule nnunet_prepare:
         f"{RESULTS}/logs/nnunet_prepare.log",
     benchmark:
         f"{RESULTS}/benchmarks/nnunet_prepare.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/nnunet.yaml"
     threads: SEGMENTATION["threads"]
@@ -111,6 +112,7 @@ else:
             f"{RESULTS}/logs/nnunet_train.log",
         benchmark:
             f"{RESULTS}/benchmarks/nnunet_train.tsv"
+        priority: BEFORE_TRAININGS
         conda:
             "../../envs/nnunet.yaml"
         threads: SEGMENTATION["threads"]
@@ -266,6 +268,7 @@ rule segment_shard:
         f"{RESULTS}/logs/segment_shard/{{cohort}}/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/segment_shard/{{cohort}}/{{shard}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/nnunet.yaml"
     threads: SEGMENTATION["threads"]

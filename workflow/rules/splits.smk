@@ -55,6 +55,7 @@ rule make_split:
         f"{RESULTS}/logs/make_split/{{cohort}}/{{input_view}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/make_split/{{cohort}}/{{input_view}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/report.yaml"
     params:

@@ -31,6 +31,7 @@ rule image_cache:
         f"{RESULTS}/logs/image_cache/{{cohort}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/image_cache/{{cohort}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/keras.yaml"
     params:

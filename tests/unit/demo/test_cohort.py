@@ -33,8 +33,9 @@ def read(path: Path) -> list[dict]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def test_the_demo_tables_are_what_the_demo_config_makes():
-    config = complete_config(yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8")))
+@pytest.mark.parametrize("name", ["demo", "demo-quick"])
+def test_the_demo_tables_are_what_the_demo_config_makes(name):
+    config = complete_config(yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")))
     for name, cohort in config["cohorts"].items():
         assert read(ROOT / cohort["table"]) == cohorts.cohort_table(name, cohort), "run tools/demo_tables.py"
 

@@ -21,12 +21,12 @@ def adopt_copied_files():
 def tasks_ahead(jobs):
     """Describe the jobs that the process of another job may do ahead: their command lines, inputs and code."""
     for job in jobs:
-        # As a module of another workflow, rules have a prefix.
-        if job.rule.name.endswith(tuple(OUTPUT_OF)):
-            _, path, *words = shlex.split(job.shellcmd)
+        # As a module of another workflow, rules have a prefix; and a rule of that workflow may be called anything.
+        words = shlex.split(job.shellcmd or "") if job.rule.name.endswith(tuple(OUTPUT_OF)) else []
+        if ">" in words and Path(words[1]).stem in OUTPUT_OF:
             yield {
-                "program": Path(path).stem,
-                "arguments": words[: words.index(">")],
+                "program": Path(words[1]).stem,
+                "arguments": words[2 : words.index(">")],
                 "inputs": [str(file) for file in job.input],
                 "code": job.params.code,
             }

@@ -9,25 +9,32 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lungsight.forecast import Forecast, PlannedJob
+from lungsight.forecast import Forecast, PlannedJob, kind_of
 from lungsight.program import log
 
 EVERY = 15.0  # seconds between two lines
-SECONDS = Path(__file__).with_name("job_seconds.tsv")  # by rule, of the demonstration
-UNKNOWN = 1.0  # seconds of a job of a rule that is not there
+SECONDS = Path(__file__).with_name("job_seconds.tsv")  # by kind, of the demonstrations
+UNKNOWN = 1.0  # seconds of a job whose rule is not there
 STREAM = "DefaultStreamHandler"  # Snakemake's name for what writes to the terminal
 
 
-def seconds_by_rule(table: Path = SECONDS) -> dict[str, float]:
-    """Read how many seconds a job of each rule took."""
+def seconds_by_kind(table: Path = SECONDS) -> dict[str, float]:
+    """Read how many seconds a job of each kind took."""
     if not table.is_file():
         return {}
     with open(table, encoding="utf-8", newline="") as file:
-        return {row["rule"]: float(row["seconds"]) for row in csv.DictReader(file, delimiter="\t")}
+        return {row["kind"]: float(row["seconds"]) for row in csv.DictReader(file, delimiter="\t")}
+
+
+def seconds_of(kind: str, table: Mapping[str, float]) -> float:
+    """Return how many seconds a job of a kind should take; with a network that is not there, the mean of its rule."""
+    rule = kind.split()[0]
+    alike = [table[kind]] if kind in table else [value for name, value in table.items() if name.split()[0] == rule]
+    return sum(alike) / len(alike) if alike else UNKNOWN
 
 
 def seconds_before(benchmark: Path | None) -> float | None:
@@ -123,13 +130,14 @@ def planned(dag: Any, costs: Callable[[Any], float]) -> list[PlannedJob]:
     costs
         Job → seconds of its work beyond its start; 0 where none are known.
     """
-    due, table = list(dag.needrun_jobs()), seconds_by_rule()
+    due, table = list(dag.needrun_jobs()), seconds_by_kind()
     numbers = {job: dag.jobid(job) for job in due}
     found = []
     for job in due:
         before = seconds_before(job.benchmark)
         threads = job.threads if isinstance(job.threads, int) else 1
-        seconds = table.get(job.rule.name, UNKNOWN) + costs(job) / max(threads, 1) if before is None else before
+        kind = kind_of(job.rule.name, job.wildcards_dict)
+        seconds = seconds_of(kind, table) + costs(job) / max(threads, 1) if before is None else before
         needs = frozenset(numbers[other] for other in dag.dependencies[job] if other in numbers)
-        found.append(PlannedJob(numbers[job], job.rule.name, seconds, needs, threads, job.priority))
+        found.append(PlannedJob(numbers[job], kind, seconds, needs, threads, job.priority))
     return found

@@ -7,7 +7,6 @@ need the source for its task. If it knows the source all the same, it may have l
 import numpy as np
 import pandas as pd
 
-from lungsight.audit.linear_classifier import cross_validated
 from lungsight.audit.rows import Statistic, audit_row, clustered_interval
 from lungsight.rows import AuditRow
 
@@ -62,6 +61,9 @@ def predict_sources(features: np.ndarray, sources: "pd.Series[str]", patients: "
     chosen = sources.isin(usable.index).to_numpy()
     predicted = np.full(len(sources), "", dtype=object)
     if len(usable) > 1:
+        # scikit-learn takes long to load, and the intervals of what is predicted here need none of it.
+        from lungsight.audit.linear_classifier import cross_validated
+
         truth, groups = sources[chosen].to_numpy(), patients[chosen].to_numpy()
         predicted[chosen] = cross_validated(features[chosen], truth, groups, min(FOLDS, int(usable.min())))
     return predicted

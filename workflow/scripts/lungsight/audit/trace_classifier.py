@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from lungsight.evaluation.intervals import BoolArray, FloatArray, IntArray
 
@@ -165,6 +164,8 @@ def _posterior(scores: FloatArray) -> FloatArray:
 
 
 def _auc(score: FloatArray, positive: BoolArray) -> FloatArray:
+    from scipy.stats import rankdata  # SciPy's statistics take long to load
+
     ranks = np.asarray(rankdata(score, axis=0), dtype=np.float64)
     positives = positive.sum(axis=0)
     negatives = len(score) - positives

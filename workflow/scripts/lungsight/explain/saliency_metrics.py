@@ -13,7 +13,6 @@ Zhang, J. et al. (2018). Top-down neural attention by excitation backprop.
 """
 
 import numpy as np
-from scipy.stats import rankdata
 
 from lungsight.explain.resample import average_area, upsample_bilinear
 
@@ -139,6 +138,8 @@ def localisation_auc(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     the whole image is lung.
     """
     inside = _flat(masks)
+    from scipy.stats import rankdata  # SciPy's statistics take long to load
+
     ranks = rankdata(_flat(maps), axis=1)
     n_in = inside.sum(axis=1).astype(np.float64)
     n_out = inside.shape[1] - n_in

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from lungsight.intake.aspects import NUMBERS, WORDS, with_aspects
 
@@ -116,5 +115,7 @@ def accuracy_from_numbers(values: np.ndarray, positive: np.ndarray) -> float:
     positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
         return float("nan")
+    from scipy.stats import rankdata  # SciPy's statistics take long to load
+
     area = (rankdata(values)[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives)
     return float(max(area, 1 - area))

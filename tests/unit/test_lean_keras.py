@@ -1,0 +1,23 @@
+"""Keras comes without what it does not need, and what it does not need is there for others."""
+
+import subprocess
+import sys
+
+from tests.factories.workspace import ROOT
+
+CODE = """
+import sys
+import lungsight.lean_keras
+import keras
+assert not {"sklearn", "matplotlib"} & set(sys.modules), "Keras has loaded what no program uses with it"
+import sklearn, matplotlib
+assert sklearn.__version__ and matplotlib.__version__
+layer = keras.layers.Dense(1)
+assert layer(keras.ops.ones((2, 3))).shape == (2, 1)
+"""
+
+
+def test_keras_loads_neither_scikit_learn_nor_matplotlib_and_programs_may():
+    environment = {"PYTHONPATH": str(ROOT / "workflow" / "scripts"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
