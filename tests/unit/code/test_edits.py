@@ -1,11 +1,14 @@
 """Edits of the real code: which programs' digests they change, and which they must leave."""
 
+import gc
 import shutil
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from lungsight.code import Code, Library, Walk, digest_of_walk
+from lungsight.code import Code, Library, Walk, digest_of_walk, library
 from lungsight.training import backbones
 from tests.factories.workspace import ROOT
 
@@ -150,6 +153,16 @@ IN_NUMBERS = {
         *({"convert", "qc_scores", "train_stage"}, {"evaluate_model", "make_split", "run_settings"}),
     ),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parsed_once() -> Iterator[None]:
+    """Each text is parsed once, so of an edit one file; and nobody looks for garbage among what stays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "parse_module", cache(library.parse_module))
+        gc.disable()
+        yield
+        gc.enable()
 
 
 @pytest.fixture(scope="module")

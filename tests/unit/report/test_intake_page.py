@@ -34,6 +34,7 @@ RUN = {
         {"cohort": "nsclc", "rule": "", "rows": 3, "without": 0, "ids": 3, "patients": 3},
         {"cohort": "hospital", "rule": "normalise", "rows": 29, "without": 1, "ids": 21, "patients": 19},
     ],
+    "read_as": [],
 }
 
 
@@ -126,6 +127,12 @@ def test_the_page_says_how_patient_ids_were_read(results):
     assert rows["nsclc"] == ["3", "0", "3", "3", "0", "no two ids are alike"]
     assert rows["hospital"] == ["29", "1", "21", "19", "2", "normalise: alike is one patient"]
     assert "How patient ids were read" in render_intake(results)
+
+
+def test_columns_that_are_read_under_another_name_are_stated(results):
+    read = [{"cohort": "hospital", "column": "age (years)", "meaning": "age"}]
+    said = stated(replace(results, run={**results.run, "read_as": read}))
+    assert ("plain", "hospital: the table's column “age (years)” was read as age.") in said
 
 
 def test_up_to_twenty_classes_have_a_colour_each():
