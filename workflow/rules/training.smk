@@ -109,6 +109,9 @@ rule train_stage:
         images=expand("{images}/{view}.npy", images=images_of_stage, view=input_view_of),
         index=expand("{images}/index.tsv", images=images_of_stage),
         start=start_of_stage,
+        masks=masks_of_remedy,
+        manifest=manifest_of_remedy,
+        slices=slices_of_remedy,
     output:
         model=f"{MODEL}/model.keras",
         history=f"{MODEL}/history.tsv",
@@ -138,6 +141,7 @@ rule train_stage:
         model=folder(MODEL),
     shell:
         "python {params.program:q} --split {input.split} --images {params.images} --settings {params.settings:q}"
+        " --manifest {input.manifest} --slices {input.slices}"
         " --start {params.start:q} --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
         " --model {params.model} > {log} 2>&1"
 

@@ -42,3 +42,25 @@ def stamp_of_imagenet_file(wildcards):
 def images_for_inference(wildcards):
     """Folder of a cohort's images as a pipeline's network sees them."""
     return images_folder(Pipeline.parse(wildcards.pipeline), wildcards.cohort)
+
+
+def needs_of_remedy(wildcards):
+    """What a pipeline's remedy needs beyond the images; nothing where it has none."""
+    return remedies.load(Pipeline.parse(wildcards.pipeline).remedy).needs
+
+
+def masks_of_remedy(wildcards):
+    """The lung masks of the training cohort, where a remedy needs them."""
+    return [f"{images_of_stage(wildcards)}/masks.npy"] if remedies.LUNGS in needs_of_remedy(wildcards) else []
+
+
+def manifest_of_remedy(wildcards):
+    """Which of these masks passed quality control."""
+    manifest = f"{RESULTS}/qc/{training_cohort(wildcards)}/manifest.tsv"
+    return [manifest] if remedies.LUNGS in needs_of_remedy(wildcards) else []
+
+
+def slices_of_remedy(wildcards):
+    """Where the slices of the training cohort come from, where a remedy needs to know."""
+    slices = f"{training_cohort_folder(wildcards)}/slices.tsv"
+    return [slices] if remedies.SOURCES in needs_of_remedy(wildcards) else []

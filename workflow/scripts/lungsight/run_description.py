@@ -96,7 +96,7 @@ class RunDescription(TypedDict):
     people
         Labelled cohorts whose tables or headers may tell age or sex.
     pipelines
-        Input view, architecture and weights of each, in the config's order.
+        Input view, architecture and weights of each, and its remedy if it has one, in the config's order.
     systems
         The published models among the pipelines, by their word.
     stages
@@ -190,7 +190,7 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
             "slices made alike in": washings_chosen(config["intake"]["harmonise"]) or "nothing",
             "lung segmentation": shown(config["segmentation"]),
             "splits": shown(config["splits"]),
-            "training": shown(config["training"]),
+            "training": shown(_training_of_run(config)),
             "explanation": shown(config["explain"]),
             "audit": config["audit"],
             "leakage inflation": config["leakage"],
@@ -202,6 +202,14 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         splits_repeat=config["splits"]["repeats"],
         leakage_repeats=config["leakage"]["repeats"],
     )
+
+
+def _training_of_run(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the section `training`; of the remedies, those that the run takes."""
+    taken = {pipeline.remedy for pipeline in pipelines_of(config)} & {*config["training"]["remedies"]}
+    settings = {name: value for name, value in config["training"].items() if name != "remedies"}
+    of_remedies = {name: value for name, value in config["training"]["remedies"].items() if name in taken}
+    return settings | ({"remedies": of_remedies} if of_remedies else {})
 
 
 def _cohorts_with_people(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]]) -> list[str]:
@@ -246,7 +254,7 @@ def labelled_cohorts_of(run: RunDescription | IntakeDescription) -> list[str]:
 
 def input_views_of(run: RunDescription) -> list[str]:
     """Name the configured input views, in order."""
-    return list(dict.fromkeys(input_view for input_view, _, _ in run["pipelines"]))
+    return list(dict.fromkeys(input_view for input_view, *_ in run["pipelines"]))
 
 
 def models_of(run: RunDescription) -> list[tuple[str, int]]:

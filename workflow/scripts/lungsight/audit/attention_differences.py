@@ -94,8 +94,10 @@ def attention_pairs(models: list[Model]) -> Iterator[AttentionPair]:
     """Find every pair among the models, in their order."""
     for compared, (first, second) in PAIRS.items():
         for name, stage in models:
-            words = Pipeline.parse(name).columns
-            other = Pipeline(*(words | {compared: second}).values()).name
+            pipeline = Pipeline.parse(name)
+            words = pipeline.columns
+            first_three = (words | {compared: second}).values()
+            other = Pipeline._make([*first_three, pipeline.remedy]).name
             if words[compared] == first and (other, stage) in models:
                 yield AttentionPair(compared, stage, name, other)
 
