@@ -424,8 +424,8 @@ RULES: tuple[Rule, ...] = (
         name="instruments seen",
         conclusion="unknown",
         holds=lambda seen: True,
-        reason="what the model was not trained on does not decide: AUC {background} without lung tissue, {lung} with the"
-        " lung alone",
+        reason="what the model was not trained on does not decide: AUC {background} without lung tissue, {lung} with"
+        " the lung alone",
     ),
 )
 
