@@ -26,6 +26,7 @@ EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "
 CLASS_TABLES = ("classes", "confusion", "class_curves", "renormalised", "pairs")
 
 # Settings that may hold a path of the user's, or that change no number.
+PIPELINE_WITHOUT_REMEDY = ("input view", "architecture", "weights")
 NOT_SHOWN = ("imagenet", "model", "previous", "threads", "gpus")
 
 
@@ -331,6 +332,30 @@ def replicates_inputs(run: RunDescription) -> list[str]:
     ]
 
 
+def has_remedies(run: RunDescription) -> bool:
+    """Tell whether a pipeline that is trained has a remedy."""
+    return bool(run["stages"]) and any(len(pipeline) > len(PIPELINE_WITHOUT_REMEDY) for pipeline in run["pipelines"])
+
+
+def remedies_inputs(run: RunDescription) -> list[str]:
+    """List the files that report/remedies.tsv is made from, relative to the results folder."""
+    tables = ("intervention_logits", *(["swap_logits"] if len(run["labels"]) > 2 else []), "saliency")
+    last = max(run["stages"])
+    home = cohort_of_stage(run, last)
+    predicted = {1: [home], last: [home, *cohorts_of(run, "external")]}
+    models = models_of(run)
+    return [
+        *(f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models if stage == last for table in tables),
+        *(
+            f"models/{name}/stage{stage}/predictions/{cohort}.tsv"
+            for name, stage in models
+            for cohort in predicted[stage]
+        ),
+        *(f"models/{name}/stage{stage}/history.tsv" for name, stage in models),
+        "report/verdicts.tsv",
+    ]
+
+
 def ranking_inputs(run: RunDescription) -> list[str]:
     """List the files that the ranking of pipelines is made from, relative to the results folder."""
     of_models = [
@@ -361,6 +386,7 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
         yield from ["report/ensembles.tsv"] if run["ensembles"] else []
+        yield from ["report/remedies.tsv"] if has_remedies(run) else []
         yield from replicate_tables(run)
         yield from [LEAKAGE_REPEATS] if run["leakage_pipelines"] and run["leakage_repeats"] > 1 else []
         if len(run["labels"]) > 2:
