@@ -36,14 +36,14 @@ from lungsight.training.stage_training import (
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--split", type=Path, required=True, help="split of the cohort")
+    arguments.add_argument(
+        "--tables", type=Path, nargs="+", required=True, help="split of the cohort; then what a remedy needs beside it"
+    )
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(
         "--settings", type=json.loads, required=True, help="backbone, labels, training and seed, as JSON"
     )
     arguments.add_argument("--start", type=json.loads, required=True, help="what the training starts from, as JSON")
-    arguments.add_argument("--manifest", type=Path, nargs="*", default=[], help="of masks, where a remedy needs them")
-    arguments.add_argument("--slices", type=Path, nargs="*", default=[], help="slices, where a remedy needs sources")
     arguments.add_argument("--code", required=True, help="digest of the code, for the provenance")
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
     arguments.add_argument("--checkpoints", type=Path, required=True, help="folder of checkpoints until it is done")
@@ -57,8 +57,9 @@ def main() -> None:
     name, labels, settings, seed = (args.settings[key] for key in ("backbone", "labels", "training", "seed"))
     (pipeline, stage), start = pipeline_and_stage(args.model), Start.of(args.start)
     device, backbone = prepare_device(args.threads, seed), backbones.load(name)
-    cohort = TrainingCohort(args.split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
-    files = RemedyFiles(*(next(iter(paths), None) for paths in (args.manifest, args.slices)))
+    split, *tables = args.tables
+    cohort = TrainingCohort(split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
+    files = RemedyFiles.of(tables)
     classes = cohort.classes(labels)
     subsets = cohort.subsets(classes, settings["image_size"])
     model = start.build(name, backbone, settings, classes)

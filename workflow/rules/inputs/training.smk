@@ -54,13 +54,10 @@ def masks_of_remedy(wildcards):
     return [f"{images_of_stage(wildcards)}/masks.npy"] if remedies.LUNGS in needs_of_remedy(wildcards) else []
 
 
-def manifest_of_remedy(wildcards):
-    """Which of these masks passed quality control."""
-    manifest = f"{RESULTS}/qc/{training_cohort(wildcards)}/manifest.tsv"
-    return [manifest] if remedies.LUNGS in needs_of_remedy(wildcards) else []
-
-
-def slices_of_remedy(wildcards):
-    """Where the slices of the training cohort come from, where a remedy needs to know."""
-    slices = f"{training_cohort_folder(wildcards)}/slices.tsv"
-    return [slices] if remedies.SOURCES in needs_of_remedy(wildcards) else []
+def tables_of_remedy(wildcards):
+    """The tables that a remedy needs: which of these masks passed quality control, and where slices come from."""
+    tables = {
+        remedies.LUNGS: f"{RESULTS}/qc/{training_cohort(wildcards)}/manifest.tsv",
+        remedies.SOURCES: f"{training_cohort_folder(wildcards)}/slices.tsv",
+    }
+    return [tables[need] for need in needs_of_remedy(wildcards)]

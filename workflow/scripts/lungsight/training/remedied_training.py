@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from lungsight.files import sha256_of
+from lungsight.layout import SLICES
 from lungsight.program import log
 from lungsight.qc.summary import accepted_masks
 from lungsight.tables import read_table
@@ -24,6 +25,7 @@ from lungsight.training.image_cache import CachedImages
 from lungsight.training.stage_training import TrainingCohort
 from lungsight.training.treatment import Material, Treatment
 
+MANIFEST = "manifest.tsv"
 History = list[dict[str, Any]]
 
 
@@ -41,6 +43,12 @@ class RemedyFiles:
 
     manifest: Path | None = None
     slices: Path | None = None
+
+    @classmethod
+    def of(cls, tables: Sequence[Path]) -> "RemedyFiles":
+        """Tell the tables apart by the names that they have in a run."""
+        by_name = {path.name: path for path in tables}
+        return cls(by_name.get(MANIFEST), by_name.get(SLICES))
 
     def digests(self, cohort: TrainingCohort) -> dict[str, str]:
         """Compute the SHA-256 of each file, the masks among them."""
