@@ -89,7 +89,10 @@ def verdict_row(
     making = () if traces is None else making_of(traces, audited)
     trained_on = remedies.load(pipeline.remedy).instruments
     seen = evidence_of(
-        *(pipeline.input_view, audited, enrichment, sample, pairs), making=making, trained_on=trained_on, **of_replicates
+        *(pipeline.input_view, audited, enrichment, sample, pairs),
+        making=making,
+        trained_on=trained_on,
+        **of_replicates,
     )
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}

@@ -96,7 +96,7 @@ def trained_model(folder: str) -> TrainedModel:
     path = Path(os.path.abspath(folder))
     absent = [name for name in MODEL_FILES if not (path / name).is_file()]
     in_a_run = path.name in ("stage1", "stage2") and path.parent.parent.name == "models"
-    if absent or not in_a_run or path.parent.name.count("-") not in (2, 3):
+    if absent or not in_a_run or path.parent.name.count("-") not in (2, 3, 4):
         why = f"it has no {absent[0]}" if absent else "it is not in the results of a run"
         raise UserError(
             f"model: {folder} is not a trained model: {why}. Name a folder RESULTS/models/<pipeline>/stage1 or stage2."

@@ -31,7 +31,7 @@ PATIENT_CLASS = "patient_p"  # with more than two classes also patient_p_1, pati
 
 
 class Pipeline(NamedTuple):
-    """One combination of input view, architecture, weights and remedy, named by these words, and which replicate it is."""
+    """One combination of input view, architecture, weights and remedy, named by these words, and its replicate."""
 
     input_view: str
     architecture: str
