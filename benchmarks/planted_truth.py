@@ -96,9 +96,14 @@ def enrichment_of(outputs: ModelOutputs, slices: SliceImages, seed: int) -> Esti
 
 
 def examine(
-    outputs: ModelOutputs, slices: SliceImages, input_view: str, seed: int, settings: AuditSettings = SETTINGS
+    outputs: ModelOutputs,
+    slices: SliceImages,
+    input_view: str,
+    seed: int,
+    settings: AuditSettings = SETTINGS,
+    trained_on: tuple[str, ...] = (),
 ) -> Examined:
-    """Audit a model on test slices. Those whose mask was not accepted are left out."""
+    """Audit a model on test slices. Those whose mask was not accepted are left out. trained_on: instruments."""
     sources = pd.Series("phantom", index=slices.table["slice"])
     found = audit(outputs, slices, sources, CLASSES, settings, seed)
     shortcuts = shortcut_rows(found.logits, found.sources, POSITIVE, RESAMPLES, seed)
@@ -108,7 +113,7 @@ def examine(
         reason=np.where(slices.usable, "", REJECTED),
     )
     sample = audited_sample(of_slices, RESAMPLES, seed)
-    evidence = evidence_of(input_view, rows, enrichment_of(outputs, slices, seed), sample)
+    evidence = evidence_of(input_view, rows, enrichment_of(outputs, slices, seed), sample, trained_on=trained_on)
     return Examined(evidence, decide(evidence), rows)
 
 

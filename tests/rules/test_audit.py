@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -17,7 +18,7 @@ from lungsight.training.network import build_classifier, to_input
 from tests.factories.forensics import made_forensics
 from tests.factories.replicates import made_replicates
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
-from tests.factories.run import made_finished_run, made_run, made_workspace
+from tests.factories.run import REPORT_RULES, made_finished_run, made_run, made_workspace
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
 from tests.factories.workspace import Workspace
 from tests.rules.test_evaluation import three_class_space
@@ -330,3 +331,51 @@ def test_forensics_table(tmp_path) -> None:
     significant = {cohort: set(rows.loc[rows["p_holm"] < 0.05, "trace"]) for cohort, rows in table.groupby("cohort")}
     assert significant["open"] == {"format", "making", "all"} and significant["clinic"] == set()
     assert "blockiness" in significant["open vs clinic"]
+
+
+def test_remedies_table(tmp_path) -> None:
+    """A made run with a remedy: differences are to none on the same patients, and the page shows both."""
+    names = ["whole-resnet50-scratch", "whole-resnet50-scratch-style"]
+    workspace = made_workspace(
+        tmp_path,
+        {"lungs": "segmentation", "open": "public", "clinic": "target", "abroad": "external"},
+        pipelines={
+            "frameworks": ["whole"],
+            "backbones": ["resnet50"],
+            "weights": ["scratch"],
+            "remedies": ["none", "style"],
+        },
+        **{"explain": {"overlays": 1}, "report": {"bootstrap": 100, "title": "Repaired"}},
+    )
+    made_run(workspace.run_folder, complete_config({"results": workspace.results} | workspace.config), patients=24)
+    rules = [rule for rule in REPORT_RULES if rule != "report"]
+    workspace.must_reach(f"{workspace.results}/report/index.html", *rules, "remedies_table")
+    run = workspace.run_folder
+    table = read_table(run / "report/remedies.tsv", schema="remedies").set_index("pipeline")
+    assert list(table.index) == names and list(table["remedy"]) == ["none", "style"]
+    assert list(table["compared_with"]) == ["", names[0]]
+    metrics = read_table(run / "report/metrics.tsv", schema="metrics").query("unit == 'patient'")
+    by_model = metrics.set_index(["pipeline", "stage", "cohort"])["roc_auc"]
+    verdicts = read_table(run / "report/verdicts.tsv", schema="verdicts").query("stage == 2").set_index("pipeline")
+    for name in names:
+        row = table.loc[name]
+        assert row["home"] == pytest.approx(by_model[name, 2, "clinic"])
+        assert row["before"] == pytest.approx(by_model[name, 1, "clinic"])
+        assert row["external"] == pytest.approx(by_model[name, 2, "abroad"])
+        assert row["swap"] == pytest.approx(verdicts.loc[name, "swap"])
+        assert row["background"] == pytest.approx(verdicts.loc[name, "background"])
+        assert row["verdict"] == verdicts.loc[name, "verdict"]
+    differences = read_table(run / "report/differences.tsv", schema="differences")
+    wanted = {"comparison": "remedy", "unit": "patient", "metric": "roc_auc", "first_stage": "2", "cohort": "clinic"}
+    (of_home,) = differences[(differences[list(wanted)].astype(str) == pd.Series(wanted)).all(axis=1)].to_dict(
+        "records"
+    )
+    after = table.loc[names[1]]
+    assert after["home_difference"] == pytest.approx(of_home["difference"])
+    assert after["swap_difference"] == pytest.approx(table["swap"].iloc[1] - table["swap"].iloc[0])
+    for measure in ("home", "swap", "enrichment"):
+        low, value, high = (after[f"{measure}_difference{end}"] for end in ("_lo", "", "_hi"))
+        assert low <= value <= high
+    assert after["training_ratio"] == pytest.approx(1) and table["home_difference"].isna().iloc[0]
+    page = (run / "report/index.html").read_text(encoding="utf-8")
+    assert "Before and after: remedies against shortcuts" in page and "MixStyle" in page

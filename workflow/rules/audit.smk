@@ -1,6 +1,13 @@
 """Audit: what each model still predicts when a part of the slice is replaced, and the verdict on it."""
 
-from lungsight.run_description import audit_inputs, pairs_inputs, ranking_inputs, replicates_inputs
+from lungsight.run_description import (
+    audit_inputs,
+    has_remedies,
+    pairs_inputs,
+    ranking_inputs,
+    remedies_inputs,
+    replicates_inputs,
+)
 
 # With more than two classes, each slice gets a part of every other class in turn.
 SWAP_LOGITS = [f"{EXPLANATION}/swap_logits.tsv"] if len(config["labels"]) > 2 else []
@@ -281,8 +288,37 @@ if REPLICATES:
             "python {params.program:q} --results {params.results:q} --run {params.run:q} --table {output} > {log} 2>&1"
 
 
+if has_remedies(RUN):
+
+    rule remedies_table:
+        input:
+            results=expand(f"{RESULTS}/{{path}}", path=remedies_inputs(RUN)),
+        output:
+            report(
+                f"{RESULTS}/report/remedies.tsv",
+                caption="../report/remedies.rst",
+                category="Tables",
+                labels={"table": "what every remedy does to its pipeline"},
+            ),
+        log:
+            f"{RESULTS}/logs/remedies_table.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/remedies_table.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            program=program("remedies_table"),
+            code=code("remedies_table"),
+            results=folder(RESULTS),
+            run=as_json(RUN),
+        shell:
+            "python {params.program:q} --results {params.results:q} --run {params.run:q} --remedies {output}"
+            " > {log} 2>&1"
+
+
 rule audit:
     input:
         CHECKED_FOR_TRAINING,
         of_models(f"{EXPLANATION}/shortcuts.tsv"),
         rules.audit_tables.output if RUN["stages"] else [],
+        rules.remedies_table.output if has_remedies(RUN) else [],

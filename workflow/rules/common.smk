@@ -34,11 +34,19 @@ from lungsight.segmentation.lung_tools import check_tool_inputs
 from lungsight.segmentation.model_folder import check_given_model
 from lungsight.segmentation.settings import check_own_masks
 from lungsight.splits.settings import earlier_files
-from lungsight.training import backbones
+from lungsight.training import backbones, remedies
 from lungsight.training.cohort_classes import class_notices
-from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline, check_pipelines, pipelines_of, stages_of
-from lungsight.training.published_models import recipe_of, training_settings
+from lungsight.training.pipelines import (
+    ROLE_OF_STAGE,
+    Pipeline,
+    check_pipelines,
+    pipelines_of,
+    settings_of_pipeline,
+    stages_of,
+)
+from lungsight.training.published_models import recipe_of
 from lungsight.training.regions import WHOLE_IMAGE
+from lungsight.training.remedy_checks import check_patients_of_remedies
 from lungsight.training.replicates import (
     check_repeats,
     further_replicates,
@@ -60,6 +68,7 @@ try:
     )
     check_pipelines(config)
     check_repeats(config, ROWS)
+    check_patients_of_remedies(config, ROWS)
     check_given_model(config)
     check_own_masks(config, ROWS)
     check_tool_inputs(config, ROWS)
@@ -74,6 +83,7 @@ RESULTS = config["results"].rstrip("/")
 PRIVATE = f"{RESULTS}.private"
 KEY = f"{PRIVATE}/key"
 PIPELINES = pipelines_of(config)
+REMEDIES = sorted({pipeline.remedy for pipeline in PIPELINES if pipeline.remedy})
 # Names of the trainings that measure how far results depend on the seed; none where every pipeline is trained once.
 REPLICATES = further_replicates(config)
 RUN = describe_run(config, ROWS)
@@ -104,9 +114,10 @@ wildcard_constraints:
     stage="[12]",
 
 
-def code(name, backbone=None):
-    """Digest of the code that a rule's program reaches; of the backbones, of the one that it loads."""
-    return digest_of(SCRIPTS / f"{name}.py", loads={backbones.__name__: [backbone]} if backbone else None)
+def code(name, backbone=None, taken=REMEDIES):
+    """Digest of the code that a rule's program reaches; of backbones and remedies, of those that it loads."""
+    loads = {remedies.__name__: taken} | ({backbones.__name__: [backbone]} if backbone else {})
+    return digest_of(SCRIPTS / f"{name}.py", loads=loads)
 
 
 def libraries(name):
@@ -121,10 +132,11 @@ def backbone_of(wildcards):
 
 
 def code_with_backbone(name):
-    """An input function: as `code`, of a program that loads one backbone, its wildcard's or the pipeline's."""
+    """An input function: as `code`, of a program that loads one backbone and remedy, its wildcard's or the pipeline's."""
 
     def code_of_program(wildcards):
-        return code(name, wildcards.get("backbone") or backbone_of(wildcards))
+        remedy = Pipeline.parse(wildcards.pipeline).remedy if "pipeline" in wildcards.keys() else ""
+        return code(name, wildcards.get("backbone") or backbone_of(wildcards), [remedy] if remedy else [])
 
     return code_of_program
 
@@ -217,14 +229,14 @@ def images_folder(pipeline, cohort, results=RESULTS):
 
     Whole slices lie in the cohort's folder, those of another region in one of its name there.
     """
-    region = training_settings(pipeline.architecture, config["training"])["region"]
+    region = settings_of_pipeline(pipeline, config["training"])["region"]
     folder = f"{results}/training/images/{cohort}"
     return folder if region == WHOLE_IMAGE else f"{folder}/{region}"
 
 
 def audit_settings(wildcards):
     """The config's section audit, the seed, and the part of each slice that a pipeline's network sees, as JSON."""
-    of_network = training_settings(Pipeline.parse(wildcards.pipeline).architecture, config["training"])
+    of_network = settings_of_pipeline(Pipeline.parse(wildcards.pipeline), config["training"])
     return as_json(config["audit"] | {"seed": config["seed"], "region": of_network["region"]})
 
 

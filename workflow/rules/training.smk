@@ -110,6 +110,8 @@ rule train_stage:
         images=expand("{images}/{view}.npy", images=images_of_stage, view=input_view_of),
         index=expand("{images}/index.tsv", images=images_of_stage),
         start=start_of_stage,
+        masks=masks_of_remedy,
+        tables=tables_of_remedy,
     output:
         model=f"{MODEL}/model.keras",
         history=f"{MODEL}/history.tsv",
@@ -138,9 +140,9 @@ rule train_stage:
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
         model=folder(MODEL),
     shell:
-        "python {params.program:q} --split {input.split} --images {params.images} --settings {params.settings:q}"
-        " --start {params.start:q} --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
-        " --model {params.model} > {log} 2>&1"
+        "python {params.program:q} --tables {input.split} {input.tables} --images {params.images}"
+        " --settings {params.settings:q} --start {params.start:q} --code {params.code} --threads {threads}"
+        " --checkpoints {params.checkpoints:q} --model {params.model} > {log} 2>&1"
 
 
 rule training_curve:

@@ -19,9 +19,7 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument("--masks", type=Path, required=True, help="folder of the cohort's lung masks by shard")
     arguments.add_argument("--manifest", type=Path, required=True, help="which masks passed quality control")
-    arguments.add_argument(
-        "--settings", type=json.loads, required=True, help="of the audit, seed and region, as JSON"
-    )
+    arguments.add_argument("--settings", type=json.loads, required=True, help="of the audit, seed and region, as JSON")
     arguments.add_argument("--threads", type=int, required=True, help="processor cores")
     arguments.add_argument("--explanation", type=Path, required=True, help="output folder")
     return arguments.parse_args()

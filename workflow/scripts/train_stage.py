@@ -6,6 +6,7 @@ Writes model.keras, history.tsv and provenance.json into the model's folder.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import lungsight.lean_keras  # noqa: F401  # isort: split
 from lungsight.ahead import work_ahead
@@ -19,6 +20,7 @@ from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import INDEX
 from lungsight.training.pipelines import pipeline_and_stage
 from lungsight.training.provenance import describe_training, hardware_class
+from lungsight.training.remedied_training import RemedyFiles, strengths_of, train_the_chosen, treatment_of
 from lungsight.training.stage_training import (
     Start,
     TrainingCohort,
@@ -34,7 +36,9 @@ from lungsight.training.stage_training import (
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
-    arguments.add_argument("--split", type=Path, required=True, help="split of the cohort")
+    arguments.add_argument(
+        "--tables", type=Path, nargs="+", required=True, help="split of the cohort; then what a remedy needs beside it"
+    )
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(
         "--settings", type=json.loads, required=True, help="backbone, labels, training and seed, as JSON"
@@ -53,28 +57,40 @@ def main() -> None:
     name, labels, settings, seed = (args.settings[key] for key in ("backbone", "labels", "training", "seed"))
     (pipeline, stage), start = pipeline_and_stage(args.model), Start.of(args.start)
     device, backbone = prepare_device(args.threads, seed), backbones.load(name)
-    cohort = TrainingCohort(args.split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
+    split, *tables = args.tables
+    cohort = TrainingCohort(split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
+    files = RemedyFiles.of(tables)
     classes = cohort.classes(labels)
     subsets = cohort.subsets(classes, settings["image_size"])
     model = start.build(name, backbone, settings, classes)
     provenance = {
         **{"pipeline": pipeline.name, "framework": pipeline.input_view, "stage": stage},
         **{"labels": labels, **describe_classes(start, classes)},
-        **{"weights": start.describe(), "inputs": cohort.digests()},
+        **{"weights": start.describe(), "inputs": cohort.digests() | files.digests(cohort)},
         **{"images": dict(zip(("train", "val"), map(len, subsets), strict=True))},
         **describe_training(name, backbone, settings, seed, args.code),
         **{"hardware": hardware_class(device), "threads": args.threads},
     }
-    checkpoint = Checkpoint.of(args.checkpoints, provenance)
-    plan = plan_of(settings, stage, seed, start.fine_tunes)
-    history = train(model, backbone, objective_of(settings, subsets[0], classes, labels), *subsets, plan, checkpoint)
+
+    def train_one(chosen: dict[str, Any]) -> list[dict[str, Any]]:
+        checkpoint = Checkpoint.of(args.checkpoints, provenance | {"settings": chosen})
+        plan, objective = (
+            plan_of(chosen, stage, seed, start.fine_tunes),
+            objective_of(chosen, subsets[0], classes, labels),
+        )
+        treatment = treatment_of(chosen, cohort, subsets[0], backbone, files)
+        return train(model, backbone, objective, *subsets, plan, checkpoint, treatment)
+
+    patients = len(set(subsets[1].groups()))
+    history, chosen = train_the_chosen(model, strengths_of(settings), patients, train_one)
     with atomic_path(args.model / MODEL) as temporary:
         in_float32(model, backbone, settings).save(temporary)
     write_table(args.model / HISTORY, history, "history")
     size = {"parameters": model.count_params(), "bytes": (args.model / MODEL).stat().st_size}
-    write_json(args.model / PROVENANCE, provenance | {"training": training_outcome(history), "model": size})
+    outcome = training_outcome(history) | ({"remedy": chosen} if chosen else {})
+    write_json(args.model / PROVENANCE, provenance | {"training": outcome, "model": size})
     work_ahead(args.model, model if settings["precision"] == "float32" else None)
-    checkpoint.remove()
+    Checkpoint.of(args.checkpoints, provenance).remove()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from lungsight.audit.fair_sample import AuditedSample, ClassCounts
 from lungsight.audit.rows import Estimate, audit_row
 from lungsight.audit.verdict import CONCLUSIONS, RULES, Evidence, Making, PairVerdict, decide, evidence_of
+from lungsight.training.remedies import MAKING, MAPS, SWAP
 from tests.factories.workspace import ROOT
 
 GOOD = Estimate(0.95, 0.9, 1.0)
@@ -82,6 +83,7 @@ def pairs_of(*conclusions: str) -> tuple[PairVerdict, ...]:
         ({"making": (Making("noise", 0.8, GOOD), Making("blocks", 0.7, LOW))}, "making", "making outweighs"),
         ({"making": (Making("blocks", 0.7, CHANCE), Making("noise", 0.8, NOTHING))}, "lung", "lung outweighs"),
         ({"making": (Making("blocks", 0.7, LOW),), "auc": CHANCE}, "unknown", "not learned"),
+        ({"making": (Making("blocks", 0.7, LOW),), "trained_on": (MAKING,)}, "lung", "lung outweighs"),
         # Where the background decides every pair of classes, there is nothing to name.
         ({"pairs": pairs_of("lung", "elsewhere", "elsewhere")}, "elsewhere", "background decides classes"),
         ({"pairs": pairs_of(*["elsewhere"] * 3), "swap": GOOD}, "elsewhere", "background outweighs"),
@@ -113,6 +115,21 @@ def pairs_of(*conclusions: str) -> tuple[PairVerdict, ...]:
         ({"swap": CHANCE, "enrichment": AROUND, "similarity": NOTHING}, "unknown", "maps do not count"),
         ({"swap": CHANCE, "enrichment": AROUND}, "chance", "no preference"),
         ({"swap": CHANCE, "enrichment": NOTHING}, "unknown", "no map"),
+        # What the model was trained on does not decide.
+        ({"trained_on": (SWAP,), "lung": GOOD}, "lung", "lung suffices"),
+        ({"trained_on": (SWAP,), "lung": CHANCE}, "unknown", "instruments seen"),
+        (
+            {"trained_on": (SWAP,), "lung": GOOD, "background": Estimate(0.65, 0.55, 0.75)},
+            "unknown",
+            "instruments seen",
+        ),
+        ({"trained_on": (SWAP,), "swap": GOOD, "lung": CHANCE}, "unknown", "instruments seen"),
+        ({"trained_on": (SWAP,), "background": Estimate(0.8, 0.6, 0.9)}, "elsewhere", "background suffices"),
+        ({"trained_on": (MAPS,)}, "lung", "lung outweighs"),
+        ({"trained_on": (MAPS,), "enrichment": OFF}, "lung", "lung outweighs"),
+        ({"trained_on": (MAPS,), "swap": CHANCE, "enrichment": OFF}, "unknown", "instruments seen"),
+        # The lung alone counts where the swap does not.
+        ({"swap": CHANCE, "enrichment": AROUND, "lung": GOOD}, "chance", "no preference"),
     ],
 )
 def test_the_first_rule_that_holds_decides(changed: dict, conclusion: str, rule: str) -> None:
@@ -127,6 +144,12 @@ def test_the_documentation_lists_the_rules_in_their_order() -> None:
     assert listed == [
         (str(number), rule.name, CONCLUSIONS[rule.conclusion]) for number, rule in enumerate(RULES, start=1)
     ]
+
+
+def test_the_sentence_says_what_did_not_decide() -> None:
+    sentence = decide(seen(trained_on=(SWAP,), lung=GOOD)).sentence
+    assert sentence.endswith("Trained on slices with a part of another patient, which therefore did not decide.")
+    assert "Trained on" not in decide(seen()).sentence
 
 
 def test_every_rule_is_reached_by_a_test_above() -> None:

@@ -42,3 +42,22 @@ def stamp_of_imagenet_file(wildcards):
 def images_for_inference(wildcards):
     """Folder of a cohort's images as a pipeline's network sees them."""
     return images_folder(Pipeline.parse(wildcards.pipeline), wildcards.cohort)
+
+
+def needs_of_remedy(wildcards):
+    """What a pipeline's remedy needs beyond the images; nothing where it has none."""
+    return remedies.load(Pipeline.parse(wildcards.pipeline).remedy).needs
+
+
+def masks_of_remedy(wildcards):
+    """The lung masks of the training cohort, where a remedy needs them."""
+    return [f"{images_of_stage(wildcards)}/masks.npy"] if remedies.LUNGS in needs_of_remedy(wildcards) else []
+
+
+def tables_of_remedy(wildcards):
+    """The tables that a remedy needs: which of these masks passed quality control, and where slices come from."""
+    tables = {
+        remedies.LUNGS: f"{RESULTS}/qc/{training_cohort(wildcards)}/manifest.tsv",
+        remedies.SOURCES: f"{training_cohort_folder(wildcards)}/slices.tsv",
+    }
+    return [tables[need] for need in needs_of_remedy(wildcards)]

@@ -26,8 +26,8 @@ from lungsight.intake.file_kinds import HEAD, META_IMAGE, NIFTI2, NRRD, header_f
 from lungsight.intake.shards import rows_by_shard
 from lungsight.intake.text_headers import read_text_header, shape_of
 from lungsight.segmentation.lung_tools import method_of_cohort
-from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
-from lungsight.training.published_models import recipe_of, training_settings
+from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline, settings_of_pipeline
+from lungsight.training.published_models import recipe_of
 
 GIGABYTE = 1e9
 MAX_VOXELS = 1 << 30  # as in intake.nifti, which need not be imported for an estimate
@@ -186,15 +186,15 @@ def _passes(plan: RunPlan, epochs: int, slices: float, recalibrates: bool) -> fl
 
 
 def _train_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
-    stage, architecture = int(wildcards["stage"][0]), Pipeline.parse(wildcards["pipeline"]).architecture
-    training = training_settings(architecture, plan.config["training"])
+    stage, pipeline = int(wildcards["stage"][0]), Pipeline.parse(wildcards["pipeline"])
+    training = settings_of_pipeline(pipeline, plan.config["training"])
     slices = plan.slices_with_role(ROLE_OF_STAGE[stage])
     if training["solver"] == "closed_form":
         train, val, _ = plan.config["splits"]["fractions"]
         passes = slices * (train + val) * FORWARD
     else:
         passes = _passes(plan, training["epochs"][f"stage{stage}"], slices, training["batch_norm_recalibration"])
-    seconds = training_of(architecture).times(passes * _image_scale(plan)).seconds
+    seconds = training_of(pipeline.architecture).times(passes * _image_scale(plan)).seconds
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
 

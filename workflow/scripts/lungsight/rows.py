@@ -1039,6 +1039,55 @@ class ReliabilityRow(TypedDict):
     share_positive: float
 
 
+class RemediesRow(TypedDict):
+    """Row of the table `remedies`."""
+
+    pipeline: str
+    remedy: str
+    compared_with: str
+    stage: int
+    verdict: str
+    rule: str
+    home: float
+    home_lo: float
+    home_hi: float
+    home_difference: float
+    home_difference_lo: float
+    home_difference_hi: float
+    before: float
+    before_lo: float
+    before_hi: float
+    before_difference: float
+    before_difference_lo: float
+    before_difference_hi: float
+    external: float
+    external_lo: float
+    external_hi: float
+    external_difference: float
+    external_difference_lo: float
+    external_difference_hi: float
+    background: float
+    background_lo: float
+    background_hi: float
+    background_difference: float
+    background_difference_lo: float
+    background_difference_hi: float
+    swap: float
+    swap_lo: float
+    swap_hi: float
+    swap_difference: float
+    swap_difference_lo: float
+    swap_difference_hi: float
+    enrichment: float
+    enrichment_lo: float
+    enrichment_hi: float
+    enrichment_difference: float
+    enrichment_difference_lo: float
+    enrichment_difference_hi: float
+    training_seconds: float
+    training_ratio: float
+
+
 class RenormalisedRow(TypedDict):
     """Row of the table `renormalised`."""
 

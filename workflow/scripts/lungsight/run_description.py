@@ -26,6 +26,7 @@ EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "
 CLASS_TABLES = ("classes", "confusion", "class_curves", "renormalised", "pairs")
 
 # Settings that may hold a path of the user's, or that change no number.
+PIPELINE_WITHOUT_REMEDY = ("input view", "architecture", "weights")
 NOT_SHOWN = ("imagenet", "model", "previous", "threads", "gpus", "executable")
 
 
@@ -96,7 +97,7 @@ class RunDescription(TypedDict):
     people
         Labelled cohorts whose tables or headers may tell age or sex.
     pipelines
-        Input view, architecture and weights of each, in the config's order.
+        Input view, architecture and weights of each, and its remedy if it has one, in the config's order.
     systems
         The published models among the pipelines, by their word.
     stages
@@ -190,7 +191,7 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
             "slices made alike in": washings_chosen(config["intake"]["harmonise"]) or "nothing",
             "lung segmentation": shown(config["segmentation"]),
             "splits": shown(config["splits"]),
-            "training": shown(config["training"]),
+            "training": shown(_training_of_run(config)),
             "explanation": shown(config["explain"]),
             "audit": config["audit"],
             "leakage inflation": config["leakage"],
@@ -202,6 +203,14 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         splits_repeat=config["splits"]["repeats"],
         leakage_repeats=config["leakage"]["repeats"],
     )
+
+
+def _training_of_run(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the section `training`; of the remedies, those that the run takes."""
+    taken = {pipeline.remedy for pipeline in pipelines_of(config)} & {*config["training"]["remedies"]}
+    settings = {name: value for name, value in config["training"].items() if name != "remedies"}
+    of_remedies = {name: value for name, value in config["training"]["remedies"].items() if name in taken}
+    return settings | ({"remedies": of_remedies} if of_remedies else {})
 
 
 def _cohorts_with_people(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]]) -> list[str]:
@@ -246,7 +255,7 @@ def labelled_cohorts_of(run: RunDescription | IntakeDescription) -> list[str]:
 
 def input_views_of(run: RunDescription) -> list[str]:
     """Name the configured input views, in order."""
-    return list(dict.fromkeys(input_view for input_view, _, _ in run["pipelines"]))
+    return list(dict.fromkeys(input_view for input_view, *_ in run["pipelines"]))
 
 
 def models_of(run: RunDescription) -> list[tuple[str, int]]:
@@ -323,6 +332,30 @@ def replicates_inputs(run: RunDescription) -> list[str]:
     ]
 
 
+def has_remedies(run: RunDescription) -> bool:
+    """Tell whether a pipeline that is trained has a remedy."""
+    return bool(run["stages"]) and any(len(pipeline) > len(PIPELINE_WITHOUT_REMEDY) for pipeline in run["pipelines"])
+
+
+def remedies_inputs(run: RunDescription) -> list[str]:
+    """List the files that report/remedies.tsv is made from, relative to the results folder."""
+    tables = ("intervention_logits", *(["swap_logits"] if len(run["labels"]) > 2 else []), "saliency")
+    last = max(run["stages"])
+    home = cohort_of_stage(run, last)
+    predicted = {1: [home], last: [home, *cohorts_of(run, "external")]}
+    models = models_of(run)
+    return [
+        *(f"explain/{name}/stage{stage}/{table}.tsv" for name, stage in models if stage == last for table in tables),
+        *(
+            f"models/{name}/stage{stage}/predictions/{cohort}.tsv"
+            for name, stage in models
+            for cohort in predicted[stage]
+        ),
+        *(f"models/{name}/stage{stage}/history.tsv" for name, stage in models),
+        "report/verdicts.tsv",
+    ]
+
+
 def ranking_inputs(run: RunDescription) -> list[str]:
     """List the files that the ranking of pipelines is made from, relative to the results folder."""
     of_models = [
@@ -353,6 +386,7 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from (f"report/{name}.tsv" for name in EVALUATION_TABLES)
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
         yield from ["report/ensembles.tsv"] if run["ensembles"] else []
+        yield from ["report/remedies.tsv"] if has_remedies(run) else []
         yield from replicate_tables(run)
         yield from [LEAKAGE_REPEATS] if run["leakage_pipelines"] and run["leakage_repeats"] > 1 else []
         if len(run["labels"]) > 2:

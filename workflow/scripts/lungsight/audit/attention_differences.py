@@ -94,8 +94,10 @@ def attention_pairs(models: list[Model]) -> Iterator[AttentionPair]:
     """Find every pair among the models, in their order."""
     for compared, (first, second) in PAIRS.items():
         for name, stage in models:
-            words = Pipeline.parse(name).columns
-            other = Pipeline(*(words | {compared: second}).values()).name
+            pipeline = Pipeline.parse(name)
+            words = pipeline.columns
+            first_three = (words | {compared: second}).values()
+            other = Pipeline._make([*first_three, pipeline.remedy]).name
             if words[compared] == first and (other, stage) in models:
                 yield AttentionPair(compared, stage, name, other)
 
@@ -143,11 +145,28 @@ def _not_compared(patients: int) -> AttentionDifference:
 
 def _statistic(both: pd.DataFrame, columns: list[str], end: str, positive: str) -> Statistic | None:
     """Make a measure of one of the models a statistic of patients; None where no pair of classes has both."""
-    values = both[[f"{name}{end}" for name in columns]].to_numpy(np.float64)
-    if columns == [ENRICHMENT]:
-        return lambda weights: weights @ values[:, 0] / weights.sum(axis=1)
-    firsts = [positive if name == SWAP else name.split("\t")[1] for name in columns]
-    scores = PairScores(both[["patient", "label"]], values, firsts)
+    values = both[[f"{name}{end}" for name in columns]].set_axis(columns, axis=1)
+    return statistic_of(both[["patient", "label"]], values, positive)
+
+
+def statistic_of(table: pd.DataFrame, values: pd.DataFrame, positive: str) -> Statistic | None:
+    """Make a measure a statistic of patients; None where no pair of classes has patients of both.
+
+    Parameters
+    ----------
+    table
+        A row per patient: patient, label.
+    values
+        Of these rows, in the columns of one measure, as `patients_of` has them: the enrichment, a score whose AUC is
+        that of the positive class, or a score for each pair of classes.
+    positive
+        Label of the first of two classes.
+    """
+    numbers = values.to_numpy(np.float64)
+    if list(values) == [ENRICHMENT]:
+        return lambda weights: weights @ numbers[:, 0] / weights.sum(axis=1)
+    firsts = [name.split("\t")[1] if "\t" in name else positive for name in values]
+    scores = PairScores(table, numbers, firsts)
     return scores.statistic() if scores.measured else None
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy import ndimage
 
 from lungsight.classes import present
+from lungsight.training.grey_levels import body_level, mean_level
 
 
 @dataclass(frozen=True)
@@ -85,31 +86,18 @@ class InterventionBatch:
         return np.stack([ndimage.distance_transform_edt(~mask) <= reach if mask.any() else mask for mask in self.lung])
 
 
-def _level(pixels: np.ndarray) -> float:
-    return float(pixels.mean()) if pixels.size else 0.0
-
-
-def _body_level(background: np.ndarray) -> float:
-    """Give the grey of the body around the lung: the mean of the background pixels that are brighter than their mean.
-
-    The mean of air and body together would be close to the lung's own grey, and the lung would vanish in it.
-    """
-    brighter = background[background > _level(background)]
-    return _level(brighter if brighter.size else background)
-
-
 def mean_levels(batch: InterventionBatch) -> np.ndarray:
     """Fill with the lung's mean grey inside the lung and the body's outside: only the outline of the lung is left.
 
     A black background, as segmented slices have it, stays black.
     """
     lung = batch.wide_lung
-    return np.where(lung, _level(batch.images[lung]), _body_level(batch.images[~lung]))
+    return np.where(lung, mean_level(batch.images[lung]), body_level(batch.images[~lung]))
 
 
 def flat_level(batch: InterventionBatch) -> np.ndarray:
     """Fill with the mean grey of all slices."""
-    return np.full(batch.images.shape, _level(batch.images))
+    return np.full(batch.images.shape, mean_level(batch.images))
 
 
 def _smooth(batch: InterventionBatch, share: float) -> np.ndarray:

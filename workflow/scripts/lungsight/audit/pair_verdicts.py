@@ -15,6 +15,7 @@ from lungsight.classes import present
 from lungsight.evaluation.intervals import LEVEL
 from lungsight.rows import PairsRow
 from lungsight.tables import rows_of
+from lungsight.training import remedies
 from lungsight.training.pipelines import Pipeline, model_columns
 
 # What the rules look at, by the intervention that it is measured under.
@@ -56,9 +57,10 @@ def _estimate(scores: PairScores, place: int, resamples: int, seed: int, level: 
 
 
 def _row(model: Model, pair: tuple[str, str], estimates: dict[str, Estimate], patients: int) -> dict[str, Any]:
-    input_view = Pipeline.parse(model[0]).input_view
+    pipeline = Pipeline.parse(model[0])
     auc, background, swap = (estimates[key] for key in MEASURED)
-    verdict = decide(Evidence(input_view, patients, auc, background, swap, enrichment=NOT_USED, similarity=NOT_USED))
+    seen = Evidence(pipeline.input_view, patients, auc, background, swap, enrichment=NOT_USED, similarity=NOT_USED)
+    verdict = decide(seen._replace(trained_on=remedies.load(pipeline.remedy).instruments))
     numbers = {
         f"{key}{end}": value
         for key, estimate in estimates.items()

@@ -26,6 +26,7 @@ from lungsight.run_description import (
     replicate_tables,
 )
 from lungsight.tables import columns_in, columns_of, read_table
+from lungsight.training import remedies
 from lungsight.training.pipelines import Pipeline
 
 ESTIMATES = ("auc", "background", "swap", "enrichment", "similarity")
@@ -86,7 +87,13 @@ def verdict_row(
     sample = audited_sample(with_slices_not_seen(slices.explained, slices.common), resamples, seed)
     of_replicates = {} if repeatability is None else {"repeatability": repeatability}
     making = () if traces is None else making_of(traces, audited)
-    seen = evidence_of(pipeline.input_view, audited, enrichment, sample, pairs, making=making, **of_replicates)
+    trained_on = remedies.load(pipeline.remedy).instruments
+    seen = evidence_of(
+        *(pipeline.input_view, audited, enrichment, sample, pairs),
+        making=making,
+        trained_on=trained_on,
+        **of_replicates,
+    )
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
     estimates |= {"making": seen.by_making.contradicted if seen.by_making else Estimate()}

@@ -31,6 +31,10 @@ patients, without maps, with intervals for all pairs together. Where the backgro
 them, the model looks elsewhere for these classes, and the verdict names them: each class of which every pair is found,
 then the pairs that are left.
 
+What a model was trained on is no evidence on it: after swapped lungs in training the swap does not decide, after a
+penalty on maps or gradients the maps do not, after random styles the changed making does not. Each rule names the instruments that it rests on, and is passed over where
+the model has seen one. After swapped lungs the rule `lung suffices` can decide: it rests on flat greys alone.
+
 Segmented slices have a black background. There `background` and `swap` ask what the outline of the lung gives away. The
 first rule that holds decides.
 """
@@ -44,6 +48,7 @@ import pandas as pd
 
 from lungsight.audit.fair_sample import LIMITS, AuditedSample
 from lungsight.audit.rows import FULLY_RANDOMISED, SIMILAR, UNMODIFIED, Estimate
+from lungsight.training.remedies import INSTRUMENTS, MAKING, MAPS, SWAP
 from lungsight.wording import listed, number
 
 # With fewer, even a perfect separation may be chance: of five and five patients, one in 252 shuffles gives it.
@@ -51,6 +56,7 @@ FEWEST_PATIENTS = 10
 SUFFICES = 0.5  # share of a model's advantage over chance that the background alone must give to suffice
 CHANCE = 0.5
 NOT_MEASURED = Estimate()
+TRAINED_ON = " Trained on {seen}, which therefore did not decide."
 LEFT_OUT = " Without an accepted lung mask, and left out: "  # begins the second sentence of a verdict
 # The verdicts, in the words of verdicts.tsv.
 CONCLUSIONS = {
@@ -119,6 +125,10 @@ class Evidence(NamedTuple):
         As the module describes it; a missing one where each pipeline was trained once.
     making
         Of each kind of trace that tells the class.
+    lung
+        ROC AUC with everything but the lung replaced by a flat grey.
+    trained_on
+        Of `remedies.INSTRUMENTS`: those that the model has seen in training.
     """
 
     input_view: str
@@ -132,6 +142,8 @@ class Evidence(NamedTuple):
     pairs: tuple[PairVerdict, ...] = ()
     repeatability: Estimate = Estimate()
     making: tuple[Making, ...] = ()
+    lung: Estimate = Estimate()
+    trained_on: tuple[str, ...] = ()
 
     @property
     def by_making(self) -> Making | None:
@@ -162,7 +174,15 @@ class Evidence(NamedTuple):
     @property
     def background_suffices(self) -> bool:
         """Whether the background alone tells the classes apart, with much of the model's advantage over chance."""
-        return self.background.above(CHANCE) and self.background.value - CHANCE >= SUFFICES * (self.auc.value - CHANCE)
+        return self._suffices(self.background)
+
+    @property
+    def lung_suffices(self) -> bool:
+        """Whether the lung alone tells the classes apart so, and nothing shows that the background does at all."""
+        return self._suffices(self.lung) and not self.background.above(CHANCE)
+
+    def _suffices(self, part: Estimate) -> bool:
+        return part.above(CHANCE) and part.value - CHANCE >= SUFFICES * (self.auc.value - CHANCE)
 
     @property
     def lung_outweighs(self) -> bool:
@@ -196,6 +216,8 @@ class Evidence(NamedTuple):
             "enrichment": str(self.enrichment),
             "similarity": str(self.similarity),
             "repeatability": str(self.repeatability).replace("-", "−"),
+            "lung": str(self.lung),
+            "seen": listed([INSTRUMENTS[name] for name in self.trained_on]),
             "other": "another class" if self.pairs else "the other class",
             "classes": classes_by_background(self.pairs),
             **self._texts_of_sample,
@@ -236,12 +258,15 @@ class Rule:
         Whether the rule decides on this evidence.
     reason
         A template over `Evidence.texts`.
+    rests_on
+        Of `remedies.INSTRUMENTS`. A model that was trained on one of them is not judged by this rule.
     """
 
     name: str
     conclusion: str
     holds: Callable[[Evidence], bool]
     reason: str
+    rests_on: tuple[str, ...] = ()
 
 
 RULES: tuple[Rule, ...] = (
@@ -296,6 +321,7 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: seen.making_outweighs,
         reason="{trace} alone tells the classes apart (AUC {trace_auc}), and where the images of one class are given"
         " such traces, and those of the other are not, the answers follow the traces: AUC {contradicted}",
+        rests_on=(MAKING,),
     ),
     Rule(
         name="background decides classes",
@@ -310,6 +336,7 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: seen.background_suffices and seen.lung_outweighs,
         reason="{left} tells the classes apart by itself (AUC {background} without lung tissue), but where the lung"
         " disagrees the answers follow the lung (AUC {swap}): the model can use both",
+        rests_on=(SWAP,),
     ),
     Rule(
         name="background suffices",
@@ -322,6 +349,7 @@ RULES: tuple[Rule, ...] = (
         conclusion="elsewhere",
         holds=lambda seen: seen.swap.above(CHANCE),
         reason="with another patient's lung of {other} the answers stay with {left}: AUC {swap}",
+        rests_on=(SWAP,),
     ),
     Rule(
         name="maps not repeatable",
@@ -337,6 +365,7 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: seen.lung_outweighs and seen.maps_off,
         reason="the answers follow the lung (AUC {swap} when it is swapped), but the maps lie outside it (enrichment"
         " {enrichment})",
+        rests_on=(SWAP, MAPS),
     ),
     Rule(
         name="lung outweighs",
@@ -344,6 +373,14 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: seen.lung_outweighs,
         reason="with another patient's lung of {other} the answers follow that lung: AUC {swap}; without lung"
         " tissue {background}",
+        rests_on=(SWAP,),
+    ),
+    Rule(
+        name="lung suffices",
+        conclusion="lung",
+        holds=lambda seen: SWAP in seen.trained_on and seen.lung_suffices,
+        reason="the lung tells the classes apart by itself: AUC {lung} with a flat grey around it, {background} without"
+        " lung tissue",
     ),
     Rule(
         name="maps elsewhere",
@@ -351,6 +388,7 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: seen.maps_off,
         reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps lie outside the"
         " lung (enrichment {enrichment})",
+        rests_on=(SWAP, MAPS),
     ),
     Rule(
         name="maps on the lung alone",
@@ -358,6 +396,7 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: seen.maps_on,
         reason="the maps lie on the lung (enrichment {enrichment}), but neither part outweighs the other (AUC {swap}"
         " when the lung is swapped)",
+        rests_on=(SWAP, MAPS),
     ),
     Rule(
         name="maps do not count",
@@ -365,12 +404,14 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: not seen.maps_pass,
         reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps are not shown to"
         " depend on what was learned",
+        rests_on=(SWAP, MAPS),
     ),
     Rule(
         name="no map",
         conclusion="unknown",
         holds=lambda seen: bool(np.isnan(seen.enrichment.low)),
         reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and no map could be measured",
+        rests_on=(SWAP, MAPS),
     ),
     Rule(
         name="no preference",
@@ -378,6 +419,14 @@ RULES: tuple[Rule, ...] = (
         holds=lambda seen: True,
         reason="neither part outweighs the other (AUC {swap} when the lung is swapped), and the maps have no"
         " preference (enrichment {enrichment})",
+        rests_on=(SWAP, MAPS),
+    ),
+    Rule(
+        name="instruments seen",
+        conclusion="unknown",
+        holds=lambda seen: True,
+        reason="what the model was not trained on does not decide: AUC {background} without lung tissue, {lung} with"
+        " the lung alone",
     ),
 )
 
@@ -401,10 +450,11 @@ class Verdict(NamedTuple):
 
 
 def decide(seen: Evidence) -> Verdict:
-    """Give the verdict of the first rule that holds, with how many slices were left out and of which class."""
-    rule = next(rule for rule in RULES if rule.holds(seen))
+    """Give the verdict of the first rule that holds, with what did not count and how many slices were left out."""
+    rule = next(rule for rule in RULES if not {*rule.rests_on} & {*seen.trained_on} and rule.holds(seen))
     words = CONCLUSIONS[rule.conclusion]
     sentence = f"{words[0].upper()}{words[1:]}: {rule.reason.format_map(seen.texts)}."
+    sentence += TRAINED_ON.format_map(seen.texts) if seen.trained_on else ""
     lost = f"{LEFT_OUT}{seen.sample.lost_of_classes}." if seen.sample.lost else ""
     return Verdict(rule.conclusion, rule.name, sentence + lost)
 
@@ -434,6 +484,7 @@ def evidence_of(
     pairs: tuple[PairVerdict, ...] = (),
     repeatability: Estimate = NOT_MEASURED,
     making: tuple[Making, ...] = (),
+    trained_on: tuple[str, ...] = (),
 ) -> Evidence:
     """Collect the evidence on one model.
 
@@ -453,10 +504,12 @@ def evidence_of(
         Of the maps of its replicates, where there are some.
     making
         Of each kind of trace that tells the class in its cohort.
+    trained_on
+        The instruments that it has seen in training.
     """
-    unmodified, background, swap = (
+    unmodified, background, swap, lung = (
         estimate(audited, "intervention", name, "roc_auc")
-        for name in (UNMODIFIED, "background_only_mean", "background_only_other")
+        for name in (UNMODIFIED, "background_only_mean", "background_only_other", "lung_only_mean")
     )
     similarity = estimate(audited, "randomisation", FULLY_RANDOMISED, "rank_correlation", "slice")
     patients = int(_rows(audited, "intervention", UNMODIFIED, "roc_auc", "patient")["n"].sum())
@@ -465,4 +518,6 @@ def evidence_of(
         *(input_view, patients, unmodified, background, swap, enrichment, similarity, sample, pairs),
         repeatability=repeatability,
         making=making,
+        lung=lung,
+        trained_on=trained_on,
     )

@@ -76,21 +76,28 @@ def _starting_with(stage: str, first: Model, second: Model) -> tuple[Model, Mode
     return (first, second) if first.stage == stage else (second, first)
 
 
+def _compared_words(pipeline: Pipeline) -> dict[str, str]:
+    return pipeline.columns | {"remedy": pipeline.remedy}
+
+
 def model_pairs(models: Iterable[Model]) -> Iterator[Pair]:
-    """Yield the pairs that differ in input view, architecture, start weights or stage alone, in the models' order.
+    """Yield the pairs that differ in input view, architecture, start weights, remedy or stage alone, in their order.
 
     A comparison has the name of the column that differs. Where one of two architectures is a published model it is
-    `system`: a published model may differ from a backbone in more than the network.
+    `system`: a published model may differ from a backbone in more than the network. A `remedy` is compared with none.
     """
     published = set(published_models.names())
     for first, second in combinations(models, 2):
-        columns = first.pipeline.columns
-        differ = [name for name, word in second.pipeline.columns.items() if word != columns[name]]
+        columns = _compared_words(first.pipeline)
+        differ = [name for name, word in _compared_words(second.pipeline).items() if word != columns[name]]
         stages = {first.stage, second.stage}
         if not differ and stages == {"1", "2"}:
             yield Pair("adaptation", *_starting_with("1", first, second))
         elif not differ and stages == {"2", TARGET_ONLY}:
             yield Pair("stage 1 first", *_starting_with(TARGET_ONLY, first, second))
+        elif differ == ["remedy"] and len(stages) == 1:
+            if not (first.pipeline.remedy and second.pipeline.remedy):
+                yield Pair("remedy", *((second, first) if first.pipeline.remedy else (first, second)))
         elif len(differ) == 1 and len(stages) == 1:
             architectures = {first.pipeline.architecture, second.pipeline.architecture}
             is_published = differ == ["backbone"] and published & architectures

@@ -29,7 +29,6 @@ SCHEMA = Path(__file__).resolve().parents[3] / "schemas" / "run.schema.yaml"
 COHORT = "new"
 FORMATS = ("dicom", "nifti", "png")
 MODEL_FILES = ("model.keras", "provenance.json")
-WORDS = 3  # of a pipeline's name; that of a replicate has one more
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,17 @@ def trained_model(folder: str) -> TrainedModel:
     path = Path(os.path.abspath(folder))
     absent = [name for name in MODEL_FILES if not (path / name).is_file()]
     in_a_run = path.name in ("stage1", "stage2") and path.parent.parent.name == "models"
-    words = path.parent.name.split("-")
-    if not absent and in_a_run and len(words) == WORDS + 1:
-        own = "-".join(words[:WORDS])
+    pipeline = Pipeline.parse(path.parent.name) if path.parent.name.count("-") in (2, 3, 4) else None
+    if not absent and in_a_run and pipeline and pipeline.replicate > 1:
+        own = pipeline._replace(replicate=1).name
         raise UserError(f"model: {folder} is a replicate, which was not audited. Name the run's own model, {own}.")
-    if absent or not in_a_run or len(words) != WORDS:
+    if absent or not in_a_run or not pipeline:
         why = f"it has no {absent[0]}" if absent else "it is not in the results of a run"
         raise UserError(
             f"model: {folder} is not a trained model: {why}. Name a folder RESULTS/models/<pipeline>/stage1 or stage2."
         )
     results = Path(os.path.normpath(os.path.join(folder, *[os.pardir] * 3)))
-    return TrainedModel(results, Pipeline.parse(path.parent.name), int(path.name[-1]))
+    return TrainedModel(results, pipeline, int(path.name[-1]))
 
 
 def settings_of_run(model: TrainedModel) -> dict:

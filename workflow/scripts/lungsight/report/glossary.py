@@ -81,6 +81,10 @@ GLOSSARY = (
         ),
     ),
     Term(
+        "Remedy",
+        "What is changed in training so that a model looks at the lung. It is the last word of a pipeline's name.",
+    ),
+    Term(
         "Stage 1, stage 2",
         "Training on the public cohort, then further training on the target cohort (adaptation).",
     ),

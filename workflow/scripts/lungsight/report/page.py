@@ -43,6 +43,7 @@ from lungsight.report.sections import (
     provenance,
     quality_control,
     ranking,
+    remedies,
     replicates,
     saliency,
     saliency_methods,
@@ -133,6 +134,7 @@ PARTS = (
         "Do the models look at the lung?",
         (
             Section("verdicts", verdicts.section),
+            Section("remedies", remedies.section, "Before and after: remedies against shortcuts"),
             Section("pairs", pairs.section, "Pairs of classes"),
             Section(
                 "attention_differences",

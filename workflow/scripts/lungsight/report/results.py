@@ -13,6 +13,7 @@ from lungsight.run_description import (
     EVALUATION_TABLES,
     RunDescription,
     cohorts_of,
+    has_remedies,
     input_views_of,
     labelled_cohorts_of,
     models_of,
@@ -52,6 +53,8 @@ class RunResults:
         report/systems.tsv.
     forensics
         report/forensics.tsv.
+    remedies
+        report/remedies.tsv, where a pipeline has one.
     evaluation
         The tables of EVALUATION_TABLES, by name.
     of_classes
@@ -81,6 +84,7 @@ class RunResults:
     verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranking: pd.DataFrame = field(default_factory=pd.DataFrame)
+    remedies: pd.DataFrame = field(default_factory=pd.DataFrame)
     forensics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=columns_of("report_forensics")))
     evaluation: dict[str, pd.DataFrame] = field(default_factory=dict)
     of_classes: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -223,6 +227,8 @@ def _with_models(results: RunResults) -> RunResults:
             results = replace(results, **{name: read_table(tables / f"{name}.tsv", schema=name)})
     if run["ensembles"]:
         results = replace(results, ensembles=read_table(tables / "ensembles.tsv", schema="ensembles"))
+    if has_remedies(run):
+        results = replace(results, remedies=read_table(tables / "remedies.tsv", schema="remedies"))
     return replace(
         results,
         splits={

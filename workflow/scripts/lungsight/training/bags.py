@@ -87,6 +87,23 @@ def predict_bags(model: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tens
     return predict
 
 
+def predict_bags_with_features(
+    model: keras.Model, size: int, layer: str
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Return the forward pass of a training step on bags, and the features (bags · size, …) of one of its layers."""
+    features = model.get_layer(layer).output
+    if size == 1:
+        both = keras.Model(model.input, [model.output, features])
+        return lambda inputs: tuple(both(inputs, training=True))
+    both, head = keras.Model(model.input, [model.get_layer(POOLED).output, features]), in_two_parts(model)[1]
+
+    def predict(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pooled, found = both(inputs, training=True)
+        return head(tf.reduce_mean(tf.reshape(pooled, (-1, size, pooled.shape[1])), axis=1), training=True), found
+
+    return predict
+
+
 def numpy_head(model: keras.Model) -> Head:
     """Return the layers behind the pooled features as a function (n, channels) → outputs (n, k), float64."""
     _, head = in_two_parts(model)

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from lungsight.files import atomic_path
 from lungsight.program import log
@@ -26,7 +27,9 @@ NOT_DEPENDED_ON = ("threads",)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One file with weights, the optimizer's state, the history and, under early stopping, the best epoch's weights.
+    """One file with weights, the optimizer's and a remedy's state, the history and the best epoch's weights.
+
+    The last are there under early stopping alone.
 
     Parameters
     ----------
@@ -51,15 +54,29 @@ class Checkpoint:
         """Path of the file."""
         return self.folder / f"{self.digest}.npz"
 
-    def save(self, model: keras.Model, optimizer: Optimizer, history: list[dict], stopping: EarlyStopping) -> None:
-        """Write the state after the last epoch of `history`, whole or not at all."""
+    def save(
+        self,
+        model: keras.Model,
+        optimizer: Optimizer,
+        history: list[dict],
+        stopping: EarlyStopping,
+        remembered: Sequence[tf.Variable] = (),
+    ) -> None:
+        """Write the state after the last epoch of `history`, whole or not at all. remembered: by a remedy."""
         arrays = {f"model_{number}": variable.numpy() for number, variable in enumerate(model.variables)}
         arrays |= {f"optimizer_{number}": variable.numpy() for number, variable in enumerate(optimizer.variables)}
+        arrays |= {f"remedy_{number}": variable.numpy() for number, variable in enumerate(remembered)}
         arrays |= {f"best_{number}": value for number, value in enumerate(stopping.best_weights or [])}
         with atomic_path(self.path) as temporary:
             np.savez(temporary, digest=self.digest, history=json.dumps(history), **arrays)
 
-    def restore(self, model: keras.Model, optimizer: Optimizer, stopping: EarlyStopping) -> list[dict]:
+    def restore(
+        self,
+        model: keras.Model,
+        optimizer: Optimizer,
+        stopping: EarlyStopping,
+        remembered: Sequence[tf.Variable] = (),
+    ) -> list[dict]:
         """Go back to the last finished epoch.
 
         A file that is damaged or of another training is refused with a message. The training then starts over.
@@ -72,6 +89,8 @@ class Checkpoint:
             Optimizer that gets its state back.
         stopping : EarlyStopping
             Early stopping that gets the best epoch back.
+        remembered : sequence of tf.Variable
+            What a remedy remembers, which it gets back.
 
         Returns
         -------
@@ -83,12 +102,13 @@ class Checkpoint:
                 log(f"What {self.folder} holds is of other settings, images or code: the training starts at epoch 1.")
             return []
         try:
-            history, weights, state, best_weights = self._read(model, optimizer)
+            history, weights, state, best_weights = self._read(model, [*optimizer.variables], remembered)
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             log(f"The checkpoint {self.digest} is refused ({error}). The training starts over from its first epoch.")
             self.path.unlink()
             return []
-        for variable, value in zip([*model.variables, *optimizer.variables], [*weights, *state], strict=True):
+        variables = [*model.variables, *optimizer.variables, *remembered]
+        for variable, value in zip(variables, [*weights, *state], strict=True):
             variable.assign(value)
         stopping.resume(history, best_weights)
         log(f"Going on after epoch {len(history)}.")
@@ -99,19 +119,22 @@ class Checkpoint:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read(
-        self, model: keras.Model, optimizer: Optimizer
+        self, model: keras.Model, of_optimizer: Sequence[keras.Variable], remembered: Sequence[tf.Variable]
     ) -> tuple[list[dict], list[np.ndarray], list[np.ndarray], list[np.ndarray] | None]:
         # Reading an array to its end checks its checksum, so all are read before anything is set.
         with np.load(self.path, allow_pickle=False) as file:
             if str(file["digest"]) != self.digest:
                 raise ValueError("it belongs to another training")
-            weights, state = _arrays(file, "model", model.variables), _arrays(file, "optimizer", optimizer.variables)
+            weights = _arrays(file, "model", model.variables)
+            state = [*_arrays(file, "optimizer", of_optimizer), *_arrays(file, "remedy", remembered)]
             best_weights = _arrays(file, "best", model.weights) if "best_0" in file else None
             history = json.loads(str(file["history"]))
         return history, weights, state, best_weights
 
 
-def _arrays(file: Mapping[str, np.ndarray], kind: str, variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+def _arrays(
+    file: Mapping[str, np.ndarray], kind: str, variables: Sequence[keras.Variable] | Sequence[tf.Variable]
+) -> list[np.ndarray]:
     """Read one array for each variable. Raise ValueError where one does not fit."""
     found = [file[f"{kind}_{number}"] for number in range(len(variables))]
     if [value.shape for value in found] != [tuple(variable.shape) for variable in variables]:

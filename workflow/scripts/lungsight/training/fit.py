@@ -15,7 +15,15 @@ from lungsight.program import log, progress
 from lungsight.training.adam import Optimizer, optimizer_of
 from lungsight.training.augmentation import augment, draw_augmentation, generator, no_augmentation
 from lungsight.training.backbones import Backbone
-from lungsight.training.bags import count_bags, draw_bags, in_two_parts, mean_by_group, numpy_head, predict_bags
+from lungsight.training.bags import (
+    count_bags,
+    draw_bags,
+    in_two_parts,
+    mean_by_group,
+    numpy_head,
+    predict_bags,
+    predict_bags_with_features,
+)
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.early_stopping import EarlyStopping
 from lungsight.training.fused_batch_norm import fused_batch_norm
@@ -23,8 +31,11 @@ from lungsight.training.losses import Objective
 from lungsight.training.network import frozen_batch_norm, make_inference, run_in_batches, to_input
 from lungsight.training.recalibration import make_recalibration
 from lungsight.training.schedule import learning_rate_at
+from lungsight.training.treatment import Batch, Draw, Forward, Outputs, Treatment
 
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+PLAIN = Treatment()
+REMEDY = 1  # keeps what a treatment draws apart from what the augmentation of the same step draws
 
 
 @dataclass(frozen=True)
@@ -144,8 +155,22 @@ def equal_batches(rng: np.random.Generator, n: int, batch_size: int) -> list[np.
     return np.array_split(rng.permutation(n), -(-n // batch_size))
 
 
+def make_forward(model: keras.Model, backbone: Backbone, bag_size: int, layer: str | None) -> Forward:
+    """Make the function from pictures (n, size, size) to a training step's outputs, and the features of a layer."""
+    if layer is None:
+        predict = predict_bags(model, bag_size)
+        return lambda pictures: Outputs(predict(to_input(backbone, pictures)), None)
+    predict_both = predict_bags_with_features(model, bag_size, layer)
+    return lambda pictures: Outputs(*predict_both(to_input(backbone, pictures)))
+
+
 def make_train_step(
-    model: keras.Model, backbone: Backbone, objective: Objective, optimizer: Optimizer, bag_size: int = 1
+    model: keras.Model,
+    backbone: Backbone,
+    objective: Objective,
+    optimizer: Optimizer,
+    bag_size: int = 1,
+    treatment: Treatment = PLAIN,
 ) -> Step:
     """Make the function that takes one training step: augment, preprocess, and move the weights.
 
@@ -163,30 +188,37 @@ def make_train_step(
         Made for this network by `optimizer_of`.
     bag_size : int
         Slices that are classified together.
+    treatment : Treatment
+        What a remedy changes.
 
     Returns
     -------
     callable
         Takes images (n, size, size) uint8, labels (n / bag_size,) int32, transforms (n, 8) float32, brightness (n,)
-        float32 and the learning rate. Returns the sum of the losses and the number of correct predictions.
+        float32, the treatment's extras, and the learning rate. Returns the sum of the losses and the number of correct
+        predictions.
     """
-    predict = predict_bags(model, bag_size)
+    forward = make_forward(model, backbone, bag_size, treatment.layer)
     size = model.input_shape[1]
     signature = [
         tf.TensorSpec((None, size, size), tf.uint8),
         tf.TensorSpec((None,), tf.int32),
         tf.TensorSpec((None, 8), tf.float32),
         tf.TensorSpec((None,), tf.float32),
+        *treatment.signature,
         tf.TensorSpec((), tf.float32),
     ]
 
     def step(
-        images: tf.Tensor, labels: tf.Tensor, transforms: tf.Tensor, brightness: tf.Tensor, learning_rate: tf.Tensor
+        images: tf.Tensor, labels: tf.Tensor, transforms: tf.Tensor, brightness: tf.Tensor, *rest: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs = to_input(backbone, augment(images, transforms, brightness))
-        with tf.GradientTape() as tape:
-            measured = objective(labels, predict(inputs))
-            loss: Any = optimizer.scale_loss(tf.reduce_mean(measured.loss))
+        *drawn, learning_rate = rest
+        extras = tuple(drawn)
+        augmented = augment(treatment.compose(images, extras), transforms, brightness)
+        batch = Batch(treatment.restyle(augmented, extras), labels, transforms, extras)
+        with treatment.tracing(model, extras), tf.GradientTape() as tape:
+            measured, minimised = treatment.loss(objective, batch, forward)
+            loss: Any = optimizer.scale_loss(minimised)
         optimizer.learning_rate = learning_rate
         optimizer.apply(tape.gradient(loss, [variable.value for variable in model.trainable_variables]))
         return tf.reduce_sum(measured.loss), tf.reduce_sum(tf.cast(measured.correct, tf.int32))
@@ -195,25 +227,34 @@ def make_train_step(
         return tf.function(step, autograph=False, input_signature=signature).get_concrete_function()
 
 
-def batches_of_epoch(images: LabelledImages, plan: TrainingPlan, epoch: int) -> Iterator[tuple[tf.Tensor, ...]]:
-    """Make an epoch's batches: images, labels, transforms and brightness, drawn by seed, stage and epoch."""
+def batches_of_epoch(
+    images: LabelledImages, plan: TrainingPlan, epoch: int, treatment: Treatment = PLAIN
+) -> Iterator[tuple[tf.Tensor, ...]]:
+    """Make an epoch's batches: images, labels, transforms, brightness and extras, drawn by seed, stage and epoch."""
     size, rng = images.pixels.shape[1], generator(plan.seed, plan.stage, epoch)
     bags = images.bags(rng, plan.bag_size)
-    for number, chosen in enumerate(equal_batches(rng, len(bags), plan.bags_at_once), start=1):
+    batches = equal_batches(rng, len(bags), plan.bags_at_once)
+    for number, chosen in enumerate(batches, start=1):
         pixels, labels = images.batch(bags[chosen].ravel())
         if plan.augmentation is None:
             drawn = no_augmentation(len(pixels))
         else:
             rng = generator(plan.seed, plan.stage, epoch, number)
             drawn = draw_augmentation(rng, len(pixels), size, plan.augmentation)
-        yield tf.constant(pixels), tf.constant(labels[:: plan.bag_size], tf.int32), *map(tf.constant, drawn)
+        done = (epoch - 1 + (number - 1) / len(batches)) / plan.epochs
+        of_remedy = generator(plan.seed, plan.stage, epoch, number, REMEDY)
+        extras = treatment.extras(Draw(bags[chosen].ravel(), of_remedy, done))
+        labels_of_bags = tf.constant(labels[:: plan.bag_size], tf.int32)
+        yield tf.constant(pixels), labels_of_bags, *map(tf.constant, drawn), *map(tf.constant, extras)
 
 
-def train_epoch(step: Step, images: LabelledImages, plan: TrainingPlan, epoch: int) -> tuple[float, float]:
+def train_epoch(
+    step: Step, images: LabelledImages, plan: TrainingPlan, epoch: int, treatment: Treatment = PLAIN
+) -> tuple[float, float]:
     """Run one epoch, numbered from 1. Return the mean loss and accuracy over its bags of augmented images."""
     n_bags = images.count(plan.bag_size)
     rates = plan.rates(epoch, n_bags)
-    batches = progress(batches_of_epoch(images, plan, epoch), f"steps of epoch {epoch}", total=len(rates))
+    batches = progress(batches_of_epoch(images, plan, epoch, treatment), f"steps of epoch {epoch}", total=len(rates))
     taken = (step(*batch, tf.constant(rate, tf.float32)) for batch, rate in zip(batches, rates, strict=True))
     losses, correct = zip(*taken, strict=True)
     return float(np.sum(losses)) / n_bags, float(np.sum(correct)) / n_bags
@@ -263,6 +304,7 @@ def fit(
     validation: LabelledImages,
     plan: TrainingPlan,
     checkpoint: Checkpoint | None = None,
+    treatment: Treatment = PLAIN,
 ) -> list[dict]:
     """Train a network in place.
 
@@ -283,6 +325,8 @@ def fit(
         How to train.
     checkpoint : Checkpoint, optional
         Where the end of each epoch is kept.
+    treatment : Treatment
+        What a remedy changes. Batch normalisation is recalibrated on images without it.
 
     Returns
     -------
@@ -297,15 +341,15 @@ def fit(
     with frozen_batch_norm(model) if plan.freeze_batch_norm else nullcontext():
         optimizer = optimizer_of(model, plan.weight_decay)
         stopping = EarlyStopping(model, plan.patience)
-        history = checkpoint.restore(model, optimizer, stopping) if checkpoint else []
-        step = make_train_step(model, backbone, objective, optimizer, plan.bag_size)
+        history = checkpoint.restore(model, optimizer, stopping, treatment.variables) if checkpoint else []
+        step = make_train_step(model, backbone, objective, optimizer, plan.bag_size, treatment)
         validate = make_validation(model, backbone, validation, plan.bag_size)
         recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
         for epoch in progress(range(len(history) + 1, plan.epochs + 1), "epochs"):
             if stopping.is_over:
                 break
             started = time.monotonic()
-            loss, accuracy = train_epoch(step, training, plan, epoch)
+            loss, accuracy = train_epoch(step, training, plan, epoch, treatment)
             if recalibrate:
                 recalibrate((images, *drawn) for images, _, *drawn in batches_of_epoch(training, plan, epoch))
             measured = objective(*validate())
@@ -322,7 +366,7 @@ def fit(
             history.append(row)
             stopping.see(row)
             if checkpoint and epoch < plan.epochs:
-                checkpoint.save(model, optimizer, history, stopping)
+                checkpoint.save(model, optimizer, history, stopping, treatment.variables)
     return stopping.finish(history)
 
 

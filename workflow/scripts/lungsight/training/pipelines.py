@@ -1,25 +1,28 @@
 """Name the pipelines of a run, and the stages that they are trained in. It imports no TensorFlow.
 
-A pipeline has three parts:
+A pipeline has three parts, and may have a fourth:
 
 - The input view: "whole" shows the network the whole slice, "segmented" the slice with everything but the lung set to
   zero. Tables call the column `framework`; so does the config (`pipelines.frameworks`).
 - The architecture: a backbone, or a published model, which has a backbone of its own. Tables call the column
   `backbone`. The backbone of an architecture is `published_models.recipe_of(architecture).backbone`.
 - The weights that stage 1 starts from: "scratch" or "imagenet".
+- A remedy against shortcuts, a file of `training.remedies`; "" for none.
 
 Under `training.replicates` a pipeline is trained several times. The run's own model is the first replicate and has the
 pipeline's name; the name of another one ends with -r<k>, from -r2 on.
 """
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
-from lungsight.training import backbones, published_models
+from lungsight.training import backbones, published_models, remedies
 
+REPLICATE = re.compile(r"r\d+")  # the last word of a replicate's name; no remedy has such a name
 ROLE_OF_STAGE = {1: "public", 2: "target"}  # role of the cohort that a stage is trained on
 TARGET_ONLY = "2-target-only"  # the stage that is trained on the target cohort without stage 1
 # Column of a table of predictions, by a network that predicts a patient from all slices at once.
@@ -28,33 +31,35 @@ PATIENT_CLASS = "patient_p"  # with more than two classes also patient_p_1, pati
 
 
 class Pipeline(NamedTuple):
-    """One combination of input view, architecture and weights, named by the three words, and which replicate it is."""
+    """One combination of input view, architecture, weights and remedy, named by these words, and its replicate."""
 
     input_view: str
     architecture: str
     weights: str
+    remedy: str = ""
     replicate: int = 1
 
     @property
     def words(self) -> list[str]:
-        """The three words, the same for all replicates."""
-        return [self.input_view, self.architecture, self.weights]
+        """The words of the name, the same for all replicates: three, and the remedy where there is one."""
+        return [self.input_view, self.architecture, self.weights, *([self.remedy] if self.remedy else [])]
 
     @property
     def name(self) -> str:
-        """The name in tables and paths: the three words, joined by hyphens, and -r<k> from the second replicate on."""
+        """The name in tables and paths: the words, joined by hyphens, and -r<k> from the second replicate on."""
         return "-".join(self.words if self.replicate == 1 else [*self.words, f"r{self.replicate}"])
 
     @property
     def columns(self) -> dict[str, str]:
-        """The three words under the columns that tables of results have: framework, backbone and weights."""
+        """The first three words under the columns that tables of results have: framework, backbone and weights."""
         return {"framework": self.input_view, "backbone": self.architecture, "weights": self.weights}
 
     @classmethod
     def parse(cls, name: str) -> "Pipeline":
         """Read a pipeline from its name."""
-        input_view, architecture, weights, *replicate = name.split("-")
-        return cls(input_view, architecture, weights, int(replicate[0].removeprefix("r")) if replicate else 1)
+        input_view, architecture, weights, *rest = name.split("-")
+        replicate = int(rest.pop().removeprefix("r")) if rest and REPLICATE.fullmatch(rest[-1]) else 1
+        return cls(input_view, architecture, weights, *rest, replicate=replicate)
 
 
 def pipeline_and_stage(folder: Path) -> tuple[Pipeline, int]:
@@ -71,14 +76,17 @@ def model_columns(pipeline: str, stage: int | str) -> dict[str, Any]:
 
 
 def pipelines_of(config: dict[str, Any]) -> list[Pipeline]:
-    """List the configured pipelines in the config's order: every combination, then the published models."""
+    """List the configured pipelines in the config's order: every combination, then the published models.
+
+    A remedy that has nothing to change in an input view makes no pipeline of it.
+    """
     chosen = config["pipelines"]
+    words = ["" if name == remedies.NONE else name for name in chosen["remedies"]]
     combined = itertools.product(chosen["frameworks"], chosen["backbones"], chosen["weights"])
     published = ((name, published_models.load(name)) for name in chosen["systems"])
-    return [
-        *(Pipeline(*words) for words in combined),
-        *(Pipeline(model.input_view, name, model.weights) for name, model in published),
-    ]
+    without = [*combined, *((model.input_view, name, model.weights) for name, model in published)]
+    pipelines = [Pipeline(*each, remedy=remedy) for each in without for remedy in words]
+    return [each for each in pipelines if each.input_view in remedies.load(each.remedy).input_views]
 
 
 def input_views_of(config: dict[str, Any]) -> list[str]:
@@ -88,9 +96,19 @@ def input_views_of(config: dict[str, Any]) -> list[str]:
 
 def section_of(pipeline: Pipeline) -> dict[str, list[str]]:
     """Return the config's `pipelines` section that configures this one pipeline."""
+    remedy = {"remedies": [pipeline.remedy]} if pipeline.remedy else {}
     if pipeline.architecture in published_models.names():
-        return {"frameworks": [], "backbones": [], "weights": [], "systems": [pipeline.architecture]}
-    return {"frameworks": [pipeline.input_view], "backbones": [pipeline.architecture], "weights": [pipeline.weights]}
+        return {"frameworks": [], "backbones": [], "weights": [], "systems": [pipeline.architecture]} | remedy
+    combination = {"frameworks": [pipeline.input_view], "backbones": [pipeline.architecture]}
+    return combination | {"weights": [pipeline.weights]} | remedy
+
+
+def settings_of_pipeline(pipeline: Pipeline, training: dict[str, Any]) -> dict[str, Any]:
+    """Return the config's `training` section with the changes of a pipeline's architecture and remedy."""
+    of_architecture = published_models.training_settings(pipeline.architecture, training)
+    of_remedy = training["remedies"].get(pipeline.remedy, {})
+    replaced = {key: value for key, value in of_remedy.items() if key in training}
+    return {**of_architecture, **remedies.load(pipeline.remedy).training, **replaced}
 
 
 def check_pipelines(config: dict[str, Any]) -> None:
@@ -109,6 +127,11 @@ def check_pipelines(config: dict[str, Any]) -> None:
         raise UserError("pipelines: nothing is chosen: give frameworks, backbones and weights, or systems.")
     for pipeline in pipelines:
         check_architecture(pipeline.architecture, config)
+        check_remedy(pipeline, config)
+    for name in config["pipelines"]["remedies"]:
+        if name != remedies.NONE and name not in [pipeline.remedy for pipeline in pipelines]:
+            views = " and ".join(remedies.load(name).input_views)
+            raise UserError(f"pipelines.remedies: {name} is for {views} slices, and no pipeline of this run sees them.")
     wanted = backbones_from_imagenet(config)
     for name, weights in config["training"]["imagenet"].items():
         if name in wanted and not Path(weights["file"]).is_file():
@@ -129,6 +152,23 @@ def check_architecture(architecture: str, config: dict[str, Any]) -> None:
         raise UserError(
             "training.solver: closed_form is for head: extreme_learning_machines, and that head for no other;"
             f" {architecture} has {training['solver']} and {training['head']}."
+        )
+
+
+def check_remedy(pipeline: Pipeline, config: dict[str, Any]) -> None:
+    """Raise UserError where a remedy changes nothing of a pipeline, or cannot be had."""
+    remedy = remedies.load(pipeline.remedy)
+    before = published_models.training_settings(pipeline.architecture, config["training"])
+    if remedy.training and all(before[key] == value for key, value in remedy.training.items()):
+        same = ", ".join(f"training.{key}: {value}" for key, value in remedy.training.items())
+        raise UserError(
+            f"pipelines.remedies: {pipeline.remedy} changes nothing of {pipeline.architecture}, which has {same}"
+            " already; leave one of the two out."
+        )
+    if remedy.treatment and before["solver"] == "closed_form":
+        raise UserError(
+            f"pipelines.remedies: {pipeline.remedy} changes the training step, and {pipeline.architecture} has"
+            " solver: closed_form, which takes none; leave one of the two out."
         )
 
 

@@ -8,12 +8,13 @@ A stage is named "1", "2" or "2-target-only". The last is stage 2 without stage 
 from typing import Any
 
 from lungsight.config import cohorts_with_role
-from lungsight.training.pipelines import TARGET_ONLY, Pipeline, stages_of
-from lungsight.training.published_models import recipe_of, training_settings
+from lungsight.training.pipelines import TARGET_ONLY, Pipeline, settings_of_pipeline, stages_of
+from lungsight.training.published_models import recipe_of
 
 BY_STAGE = ("epochs", "learning_rate")
 # Keys of `training` that choose how, where, or from which files a training runs. All other keys are its settings.
-NOT_SETTINGS = ("preset", "adaptation_controls", "replicates", "threads", "gpus", "imagenet", "stand_in")
+# Of `remedies`, a pipeline's training has the settings of its own.
+NOT_SETTINGS = ("preset", "adaptation_controls", "replicates", "threads", "gpus", "imagenet", "stand_in", "remedies")
 
 
 def stage_number(stage: int | str) -> int:
@@ -35,9 +36,15 @@ def stages_with_controls(config: dict[str, Any]) -> list[int | str]:
 
 
 def settings_of_stage(config: dict[str, Any], pipeline: str, stage: str) -> dict[str, Any]:
-    """Return the settings of a pipeline's stage, with the epochs and the learning rate of that stage."""
-    training = training_settings(Pipeline.parse(pipeline).architecture, config["training"])
+    """Return the settings of a pipeline's stage, with the epochs and the learning rate of that stage.
+
+    A pipeline with a remedy has one more key, `remedy`: its name and its settings.
+    """
+    remedy = Pipeline.parse(pipeline).remedy
+    training = settings_of_pipeline(Pipeline.parse(pipeline), config["training"])
     of_stage = {name: training[name][f"stage{stage_number(stage)}"] for name in BY_STAGE}
+    if remedy:
+        of_stage["remedy"] = {"name": remedy, **config["training"]["remedies"].get(remedy, {})}
     return {name: value for name, value in training.items() if name not in (*BY_STAGE, *NOT_SETTINGS)} | of_stage
 
 

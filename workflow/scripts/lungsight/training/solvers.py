@@ -9,4 +9,5 @@ from collections.abc import Callable
 from lungsight.training.extreme_learning import solve_machines
 from lungsight.training.fit import fit
 
-SOLVERS: dict[str, Callable[..., list[dict]]] = {"gradient": fit, "closed_form": solve_machines}
+CLOSED_FORM = "closed_form"  # takes no step that a remedy could change
+SOLVERS: dict[str, Callable[..., list[dict]]] = {"gradient": fit, CLOSED_FORM: solve_machines}

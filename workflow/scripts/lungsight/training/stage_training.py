@@ -23,7 +23,8 @@ from lungsight.training.image_cache import CachedImages
 from lungsight.training.losses import CATEGORICAL_LOSSES, LOSSES, Objective
 from lungsight.training.network import LOGIT, build_classifier, copy_weights, load_weights, logits_of, precision
 from lungsight.training.provenance import check_parent
-from lungsight.training.solvers import SOLVERS
+from lungsight.training.solvers import CLOSED_FORM, SOLVERS
+from lungsight.training.treatment import Treatment
 from lungsight.training.weights import WeightsFile, read_sidecar
 
 
@@ -273,8 +274,11 @@ def train(
     validation: LabelledImages,
     plan: TrainingPlan,
     checkpoint: Checkpoint,
+    treatment: Treatment | None = None,
 ) -> list[dict[str, Any]]:
     """Train the classifier in place on its logit, by the plan's solver; returns the history, a row per epoch.
+
+    treatment: what a remedy changes in training; only gradient descent takes one.
 
     Raises
     ------
@@ -283,4 +287,6 @@ def train(
     """
     check_gpu()
     log(f"{len(training)} training and {len(validation)} validation images, at most {plan.epochs} epochs")
-    return SOLVERS[plan.solver](logits_of(model), backbone, objective, training, validation, plan, checkpoint)
+    settings = {} if treatment is None or plan.solver == CLOSED_FORM else {"treatment": treatment}
+    solve = SOLVERS[plan.solver]
+    return solve(logits_of(model), backbone, objective, training, validation, plan, checkpoint, **settings)

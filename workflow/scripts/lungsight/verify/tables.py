@@ -61,7 +61,7 @@ PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 }
 
 REASONS = {
-    "they follow from masks and maps, which are not in the package": ("lungs", "replicates"),
+    "they follow from masks and maps, which are not in the package": ("lungs", "remedies", "replicates"),
     "they follow from the scans, or from the tables of intake and quality control in a way that this check lacks": (
         *("forensics", "intake", "intake_labels", "selection"),
     ),

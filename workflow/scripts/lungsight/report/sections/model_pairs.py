@@ -14,6 +14,7 @@ DIFFER_IN = {
     "backbone": "architecture",
     "weights": "start weights",
     "system": "published model",
+    "remedy": "remedy against shortcuts",
     "adaptation": "training on the target cohort",
     "stage 1 first": "stage 1 before stage 2",
 }

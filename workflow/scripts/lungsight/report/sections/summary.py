@@ -27,7 +27,11 @@ def study_question(results: RunResults) -> list[str]:
     pipelines, stages = results.run["pipelines"], results.run["stages"]
     if not stages:
         return [question, "This run stops before any network is trained: the config has no cohort to train one on."]
-    input_views, architectures, weights = (list(dict.fromkeys(words)) for words in zip(*pipelines, strict=True))
+    input_views, architectures, weights = (
+        list(dict.fromkeys(pipeline[place] for pipeline in pipelines)) for place in range(3)
+    )
+    taken = list(dict.fromkeys(pipeline[3] for pipeline in pipelines if len(pipeline) > 3))
+    remedies = f", without a remedy or with {' or '.join(taken)}" if taken else ""
     trained = [
         f"stage {stage} on {listed(cohorts_of(results.run, role))}"
         for stage, role in ROLE_OF_STAGE.items()
@@ -36,7 +40,7 @@ def study_question(results: RunResults) -> list[str]:
     return [
         question,
         f"{count(len(pipelines), 'pipeline')} ({' or '.join(input_views)} slices, {' or '.join(architectures)}, weights"
-        f" from {' or '.join(weights)}), {listed(trained)}: {count(len(pipelines) * len(stages), 'model')}.",
+        f" from {' or '.join(weights)}{remedies}), {listed(trained)}: {count(len(pipelines) * len(stages), 'model')}.",
     ]
 
 

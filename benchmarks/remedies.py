@@ -1,0 +1,204 @@
+"""Train small models on planted shortcuts with every remedy, and measure whether the remedy repairs them.
+
+python benchmarks/remedies.py --seeds 301 303 --out remedies.tsv
+
+The table is written after every model. Rows that it holds already are not computed again. Shortcuts are a mark outside
+of the lung on the positives (with strength 0.9 or 1.0), and a style: noise and compression of the positives' pictures.
+In `lesions` there is no shortcut. Beside the audit's verdict stand three AUCs by patient of the same test persons: as
+they are, with the shortcut removed, and with the shortcut on the negatives.
+"""
+# ruff: noqa: E402
+
+import argparse
+import io
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow" / "scripts")]
+
+import keras
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.special import expit
+
+from benchmarks.planted_truth import BACKBONE, EPOCHS, HEAD, PATIENTS, examine, test_slices_of
+from lungsight.audit.interventions import Extents
+from lungsight.audit.model_audit import AuditSettings
+from lungsight.audit.model_outputs import ModelOutputs
+from lungsight.audit.rows import clustered_interval
+from lungsight.config import config_schema, with_defaults
+from lungsight.demo.cohort import POSITIVE
+from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
+from lungsight.evaluation.metrics import ranking_metrics
+from lungsight.training import backbones, remedies
+from lungsight.training.bags import group_numbers
+from lungsight.training.device import prepare_device
+from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.image_cache import slice_arrays
+from lungsight.training.losses import binary_crossentropy
+from lungsight.training.network import build_classifier, logits_of
+from lungsight.training.regions import lung_box
+from lungsight.training.swapping import SAME, Swap
+from lungsight.training.treatment import Material, Treatment
+
+SCENARIOS = ("lesions", "mark 0.9", "mark 1.0", "style")
+SAME_CLASS, SEGMENTED = "lung_swap, same class alone", "segmented"
+TRAINED = ("none", *remedies.names(), SAME_CLASS, SEGMENTED)
+NOISE, QUALITY = 8.0, 30  # of the planted style: grey levels, and JPEG
+SETTINGS = AuditSettings(
+    Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1), sample=12, draws=2, steps=5
+)
+DEFAULTS = with_defaults({}, config_schema()["properties"]["training"]["properties"]["remedies"])
+RESAMPLES = 1000
+
+
+def degraded(images: np.ndarray, seed: int) -> np.ndarray:
+    """Add noise and compress pictures (n, size, size) uint8."""
+    rng, found = np.random.default_rng(seed), []
+    for image in images:
+        noisy = np.clip(np.rint(image + rng.normal(0, NOISE, image.shape)), 0, 255).astype(np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(noisy).save(file, "JPEG", quality=QUALITY)
+        found.append(np.asarray(Image.open(file)))
+    return np.stack(found)
+
+
+def variants_of(scenario: str, seed: int) -> dict[str, Planted]:
+    """Plant a scenario: its slices, and those with the shortcut on nobody, and on the negatives alone."""
+    plain = plant(PLANTED_SCENARIOS["lesions"], seed, **PATIENTS)
+    positive = (plain.table["label"] == POSITIVE).to_numpy()
+    if scenario == "lesions":
+        return {"auc": plain, "removed": plain, "reversed": plain}
+    if scenario == "style":
+        changed = degraded(plain.images, seed)
+        own = replace(plain, images=np.where(positive[:, None, None], changed, plain.images))
+    else:
+        own = plant(PLANTED_SCENARIOS[scenario], seed, **PATIENTS)
+        marked = plant(PLANTED_SCENARIOS["mark 1.0"], seed, **PATIENTS)
+        place = (marked.images[positive] != plain.images[positive]).any(axis=0)
+        grey = marked.images[positive][0][place]
+        changed = plain.images.copy()
+        changed[:, place] = grey
+    on_negatives = np.where(positive[:, None, None], plain.images, changed)
+    return {"auc": own, "removed": plain, "reversed": replace(plain, images=on_negatives)}
+
+
+def as_seen(planted: Planted, remedy: str) -> Planted:
+    """Show the slices as the network of a remedy sees them: whole, cropped or segmented."""
+    if remedy == SEGMENTED:
+        return replace(planted, images=planted.images * planted.lung.astype(np.uint8))
+    if remedy != "crop":
+        return planted
+    size, arrays = planted.images.shape[1], []
+    for image, lung in zip(planted.images, planted.lung, strict=True):
+        box = lung_box(lung)
+        arrays.append(slice_arrays(box.crop(image), box.crop(lung), size))
+    whole, _, masks = (np.stack(each) for each in zip(*arrays, strict=True))
+    return replace(planted, images=whole, lung=masks > 0)
+
+
+def treatment_for(remedy: str, material: Material) -> Treatment:
+    """Make the treatment of a row of the table."""
+    if remedy == SAME_CLASS:
+        return Swap(replace(material, settings=DEFAULTS["lung_swap"]), kinds=(SAME,))
+    make = remedies.load(remedy).treatment if remedy in remedies.names() else None
+    return make(material) if make else Treatment()
+
+
+def train_with(remedy: str, planted: Planted, seed: int) -> tuple[keras.Model, float]:
+    """Train a small network, as `planted_truth` does, with a remedy. Return it with the seconds of its epochs."""
+    keras.utils.set_random_seed(seed)
+    backbone = backbones.load(BACKBONE)
+    model = build_classifier(backbone, HEAD)
+    labels = (planted.table["label"] == POSITIVE).to_numpy(int)
+    rows = [np.flatnonzero(planted.table["split"] == subset) for subset in ("train", "val")]
+    training, validation = (
+        LabelledImages(planted.images, each, labels[each], group_numbers(planted.table["patient"].iloc[each]))
+        for each in rows
+    )
+    settings = {"name": remedy} | DEFAULTS.get(remedy, {})
+    material = Material(
+        settings,
+        backbone,
+        planted.images,
+        rows[0],
+        training.labels,
+        training.groups(),
+        planted.lung.astype(np.uint8),
+        np.ones(len(rows[0]), dtype=bool),
+        np.full(len(rows[0]), "phantom"),
+    )
+    decay = settings.get("weight_decay", 0.0)
+    plan = TrainingPlan(
+        epochs=EPOCHS, batch_size=16, learning_rate=1e-3, seed=seed, recalibrate=True, weight_decay=decay
+    )
+    treatment = treatment_for(remedy, material)
+    logits = logits_of(model)
+    history = fit(logits, backbone, binary_crossentropy, training, validation, plan, treatment=treatment)
+    return model, float(np.median([row["seconds"] for row in history]))
+
+
+def auc_by_patient(outputs: ModelOutputs, planted: Planted, seed: int) -> tuple[float, float, float]:
+    """Measure the AUC of the test patients with its interval."""
+    slices = test_slices_of(planted)
+    probability = expit(outputs(slices.images).logits[:, 0])
+    means = (
+        slices.table.assign(probability=probability).groupby(["patient", "label"])["probability"].mean().reset_index()
+    )
+    truth, score = (means["label"] == POSITIVE).to_numpy(), means["probability"].to_numpy()
+    value, (low, high) = clustered_interval(
+        lambda weights: ranking_metrics(truth, score, weights)["roc_auc"], means["patient"], RESAMPLES, seed
+    )
+    return value, low, high
+
+
+def row_of(scenario: str, remedy: str, seed: int) -> dict:
+    """Train and examine one model."""
+    started = time.monotonic()
+    variants = {name: as_seen(each, remedy) for name, each in variants_of(scenario, seed).items()}
+    model, seconds = train_with(remedy, variants["auc"], seed)
+    outputs = ModelOutputs(model, backbones.load(BACKBONE))
+    view = "segmented" if remedy == SEGMENTED else "whole"
+    base = "lung_swap" if remedy == SAME_CLASS else remedy
+    trained_on = remedies.load(base).instruments if base in remedies.names() else ()
+    examined = examine(outputs, test_slices_of(variants["auc"]), view, seed, SETTINGS, trained_on)
+    seen = examined.evidence
+    row = {"scenario": scenario, "remedy": remedy, "seed": seed}
+    row |= {"verdict": examined.verdict.conclusion, "rule": examined.verdict.rule}
+    for name, planted in variants.items():
+        value, low, high = auc_by_patient(outputs, planted, seed)
+        row |= {name: round(value, 3), f"{name}_lo": round(low, 3), f"{name}_hi": round(high, 3)}
+    estimates = {name: getattr(seen, name).value for name in ("background", "swap", "lung", "enrichment")}
+    row |= {name: round(value, 3) for name, value in estimates.items()}
+    return row | {"seconds_epoch": round(seconds, 2), "seconds": round(time.monotonic() - started, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--remedies", nargs="+", choices=TRAINED, default=list(TRAINED))
+    parser.add_argument("--seeds", nargs=2, type=int, default=[301, 320], help="the first and the last")
+    parser.add_argument("--out", type=Path, required=True, help="table; rewritten after every model")
+    args = parser.parse_args()
+    prepare_device(threads=1, seed=0)
+    rows = pd.read_csv(args.out, sep="\t").to_dict("records") if args.out.is_file() else []
+    done = {(row["scenario"], row["remedy"], row["seed"]) for row in rows}
+    for seed in range(args.seeds[0], args.seeds[1] + 1):
+        for scenario in args.scenarios:
+            for remedy in args.remedies:
+                if (scenario, remedy, seed) in done:
+                    continue
+                rows.append(row_of(scenario, remedy, seed))
+                print(rows[-1], flush=True)
+                pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
+    table = pd.DataFrame(rows)
+    print(table.groupby(["scenario", "remedy"])[["auc", "removed", "reversed"]].mean().round(3).to_string())
+    print(pd.crosstab([table["scenario"], table["remedy"]], table["verdict"]).to_string())
+
+
+if __name__ == "__main__":
+    main()
