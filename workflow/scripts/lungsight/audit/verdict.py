@@ -32,8 +32,9 @@ them, the model looks elsewhere for these classes, and the verdict names them: e
 then the pairs that are left.
 
 What a model was trained on is no evidence on it: after swapped lungs in training the swap does not decide, after a
-penalty on maps or gradients the maps do not, after random styles the changed making does not. Each rule names the instruments that it rests on, and is passed over where
-the model has seen one. After swapped lungs the rule `lung suffices` can decide: it rests on flat greys alone.
+penalty on maps or gradients the maps do not, after random styles the changed making does not. Each rule names the
+instruments that it rests on, and is passed over where the model has seen one. After swapped lungs the rule `lung
+suffices` can decide: it rests on flat greys alone.
 
 Segmented slices have a black background. There `background` and `swap` ask what the outline of the lung gives away. The
 first rule that holds decides.
