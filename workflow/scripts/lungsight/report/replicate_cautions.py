@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lungsight.audit.replicate_table import ABOVE_RANDOM, RANK
-from lungsight.report.components import Statement
+from lungsight.report.components import Row, Statement
 from lungsight.report.results import RunResults
 from lungsight.wording import count, listed
 
@@ -41,10 +41,12 @@ def first_places(results: RunResults) -> list[FirstPlace]:
     """Find who is first in each stage with two pipelines or more, by stage; none where nothing was repeated."""
     if results.replicates.empty:
         return []
-    found = []
+    found: list[FirstPlace] = []
     ranks = results.replicates[results.replicates["metric"] == RANK]
-    for stage, rows in ranks.groupby("stage"):
-        first, keep = rows.loc[rows["value"].idxmin()], int((rows["min"] == rows["max"]).sum())
+    for stage in sorted(set(ranks["stage"])):
+        rows: list[Row] = ranks[ranks["stage"] == stage].to_dict("records")
+        first = min(rows, key=lambda row: row["value"])
+        keep = sum(row["min"] == row["max"] for row in rows)
         if len(rows) > 1:
             numbers = int(first["max"]), len(rows), keep, int(first["replicates"])
             found.append(FirstPlace(int(stage), str(first["pipeline"]), *numbers))

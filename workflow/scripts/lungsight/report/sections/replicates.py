@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-
 from lungsight.audit.replicate_table import ABOVE_RANDOM, RANK
 from lungsight.report.components import (
     Cell,
     PageTable,
+    Row,
     Statement,
     audit_estimate,
     decimal,
@@ -66,27 +65,27 @@ def _statements(results: RunResults) -> Iterator[Statement]:
     yield from maps_by_chance(results)
 
 
-def by_metric(results: RunResults) -> dict[tuple[str, int], pd.DataFrame]:
+def by_metric(results: RunResults) -> dict[tuple[str, int], dict[str, Row]]:
     """Give the rows of each model on the cohort of its stage, by patient where a metric has two units; by metric."""
     table = results.on_training_cohort(results.replicates)
     of_pixels = ~table["metric"].isin(set(table.loc[table["unit"] == "patient", "metric"]))
     rows = table[(table["unit"] == "patient") | of_pixels].sort_values("stage", ascending=False, kind="stable")
-    return {
-        (str(name), int(stage)): of_model.set_index("metric")
-        for (name, stage), of_model in rows.groupby(["pipeline", "stage"], sort=False)
-    }
+    found: dict[tuple[str, int], dict[str, Row]] = {}
+    for row in rows.to_dict("records"):
+        found.setdefault((row["pipeline"], row["stage"]), {})[str(row["metric"])] = row
+    return found
 
 
-def _model(results: RunResults, model: tuple[str, int], rows: pd.DataFrame) -> list[Cell]:
-    return [text(results.display_name(model[0])), text(evaluation_name(model[1], rows["cohort"].iloc[0]))]
+def _model(results: RunResults, model: tuple[str, int], rows: dict[str, Row]) -> list[Cell]:
+    return [text(results.display_name(model[0])), text(evaluation_name(model[1], rows[RANK]["cohort"]))]
 
 
-def spread_cell(row: pd.Series) -> Cell:
+def spread_cell(row: Row) -> Cell:
     """Show a mean over replicates, below it the standard deviation."""
     return decimal(row["mean"])._replace(note=f"sd {number(row['sd'])}")
 
 
-def range_cell(row: pd.Series, digits: int = 2) -> Cell:
+def range_cell(row: Row, digits: int = 2) -> Cell:
     """Show the smallest and the largest value."""
     ends = [number(row[name], digits).replace("-", "−") for name in ("min", "max")]
     return Cell(ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}", float(row["min"]))
@@ -97,14 +96,14 @@ def performance_table(results: RunResults) -> PageTable:
     rows = [
         [
             *_model(results, model, of_model),
-            estimate(of_model.loc["roc_auc"], "value"),
-            spread_cell(of_model.loc["roc_auc"]),
-            range_cell(of_model.loc["roc_auc"]),
-            whole(of_model.loc[RANK, "value"]),
-            range_cell(of_model.loc[RANK], 0)._replace(
-                tone="" if of_model.loc[RANK, "min"] == of_model.loc[RANK, "max"] else "warn"
+            estimate(of_model["roc_auc"], "value"),
+            spread_cell(of_model["roc_auc"]),
+            range_cell(of_model["roc_auc"]),
+            whole(of_model[RANK]["value"]),
+            range_cell(of_model[RANK], 0)._replace(
+                tone="" if of_model[RANK]["min"] == of_model[RANK]["max"] else "warn"
             ),
-            spread_cell(of_model.loc["accuracy"]),
+            spread_cell(of_model["accuracy"]),
         ]
         for model, of_model in by_metric(results).items()
     ]
@@ -124,17 +123,17 @@ def maps_table(results: RunResults) -> PageTable:
         [
             *_model(results, model, of_model),
             *(
-                audit_estimate(of_model.loc[name])._replace(note=f"sd {number(of_model.loc[name, 'sd'])}")
-                if name in of_model.index
+                audit_estimate(of_model[name])._replace(note=f"sd {number(of_model[name]['sd'])}")
+                if name in of_model
                 else missing("one backbone" if name.startswith("reprod") else "")
                 for name in PAIRS
             ),
-            _above_chance(of_model.loc[ABOVE_RANDOM]),
-            spread_cell(of_model.loc["lung_mass"]),
-            range_cell(of_model.loc["lung_mass"]),
+            _above_chance(of_model[ABOVE_RANDOM]),
+            spread_cell(of_model["lung_mass"]),
+            range_cell(of_model["lung_mass"]),
         ]
         for model, of_model in by_metric(results).items()
-        if ABOVE_RANDOM in of_model.index
+        if ABOVE_RANDOM in of_model
     ]
     headings = [
         *(PIPELINE, EVALUATION, *PAIRS.values()),
@@ -145,7 +144,7 @@ def maps_table(results: RunResults) -> PageTable:
     return PageTable("map-stability", caption, headings, rows)
 
 
-def _above_chance(row: pd.Series) -> Cell:
+def _above_chance(row: Row) -> Cell:
     return audit_estimate(row)._replace(tone="good" if row["value_lo"] > 0 else "bad")
 
 
@@ -154,14 +153,15 @@ def replicates_chart(results: RunResults) -> str:
     stages = last_stage(results.replicates)["stage"]
     models = {model: rows for model, rows in by_metric(results).items() if model[1] == stages.iloc[0]}
     names = [results.display_name(name) for name, _ in models]
-    aucs = [rows.loc["roc_auc"] for rows in models.values()]
+    aucs = [rows["roc_auc"] for rows in models.values()]
     of_auc = {
         "95 % interval over patients": [Band(row["value"], row["value_lo"], row["value_hi"]) for row in aucs],
         "range over replicates": [Band(row["mean"], row["min"], row["max"]) for row in aucs],
     }
     of_maps = {
         words: [
-            Band(*rows.loc[name, ["mean", "min", "max"]]) if name in rows.index else Band() for rows in models.values()
+            Band(*(rows[name][end] for end in ("mean", "min", "max"))) if name in rows else Band()
+            for rows in models.values()
         ]
         for name, words in SHOWN_IN_CHART.items()
     }
