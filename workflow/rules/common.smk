@@ -231,7 +231,7 @@ def images_folder(pipeline, cohort, results=RESULTS):
 
 def region_of_pipeline(wildcards):
     """The part of each slice that a pipeline's network sees."""
-    return training_settings(Pipeline.parse(wildcards.pipeline).architecture, config["training"])["region"]
+    return settings_of_pipeline(Pipeline.parse(wildcards.pipeline), config["training"])["region"]
 
 
 def images_of_stage(wildcards):

@@ -97,7 +97,7 @@ def attention_pairs(models: list[Model]) -> Iterator[AttentionPair]:
             pipeline = Pipeline.parse(name)
             words = pipeline.columns
             first_three = (words | {compared: second}).values()
-            other = Pipeline._make([*first_three, pipeline.remedy]).name
+            other = Pipeline(*first_three, remedy=pipeline.remedy).name
             if words[compared] == first and (other, stage) in models:
                 yield AttentionPair(compared, stage, name, other)
 
