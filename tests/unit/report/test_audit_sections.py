@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lungsight.audit.rows import DIFFERENCE
 from lungsight.report.results import RunResults
 from lungsight.report.sections import occlusion_tests, sanity_checks
 from lungsight.report.sections.attention_differences import attention_difference_table
@@ -91,7 +92,9 @@ def test_tables_show_the_measured_numbers(results: RunResults) -> None:
     low, high = results.verdicts.loc[0, ["similarity_lo", "similarity_hi"]]
     assert (similarity.text, similarity.note) == ("0.10", f"{low:.2f}–{high:.2f}") and low < 0.1 < high
     deletion = deletion_insertion_table(results).rows[0][4]
-    assert (deletion.text, deletion.note) == ("−0.20", "−0.30 to −0.10")
+    rows = results.audit[(results.audit["test"] == "deletion") & (results.audit["variant"] == DIFFERENCE)]
+    ends = " to ".join(f"{rows[name].iloc[0]:.2f}" for name in ("value_lo", "value_hi")).replace("-", "−")
+    assert (deletion.text, deletion.note) == ("−0.20", ends) and (rows["value_hi"] < 0).all()
     assert len(attention_difference_table(results).rows) == len(results.comparisons) == 4
     same = [row for row in metadata_table(results).rows if row[2].text == "image size"]
     assert {row[3].text for row in same} == {"unknown, or the same for every slice"}

@@ -162,10 +162,10 @@ def statistic_of(table: pd.DataFrame, values: pd.DataFrame, positive: str) -> St
     positive
         Label of the first of two classes.
     """
-    numbers = values.to_numpy(np.float64)
-    if list(values) == [ENRICHMENT]:
+    numbers, names = values.to_numpy(np.float64), [str(name) for name in values.columns]
+    if names == [ENRICHMENT]:
         return lambda weights: weights @ numbers[:, 0] / weights.sum(axis=1)
-    firsts = [name.split("\t")[1] if "\t" in name else positive for name in values]
+    firsts = [name.split("\t")[1] if "\t" in name else positive for name in names]
     scores = PairScores(table, numbers, firsts)
     return scores.statistic() if scores.measured else None
 

@@ -139,7 +139,7 @@ def read_remedied(results: Path, run: RunDescription, name: str, verdicts: pd.Da
     measures = {
         HOME: _scores([predictions_file(of_stage(stage), home)], HOME),
         BACKGROUND: _background(logits, swaps, run["labels"][0]),
-        SWAP: looks[[*KEYS, *(column for column in looks if column.split("\t")[0] == SWAP)]],
+        SWAP: looks[[*KEYS, *(column for column in map(str, looks.columns) if column.split("\t")[0] == SWAP)]],
         ENRICHMENT: looks[[*KEYS, ENRICHMENT]],
     }
     if stage == 2:
