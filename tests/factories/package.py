@@ -5,6 +5,8 @@ import zipfile
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
+import pandas as pd
+
 from lungsight.checklists.patient_flow import flow_rows
 from lungsight.config_check import complete_config
 from lungsight.evaluation.class_tables import class_rows, cohort_confusion_rows, temperatures_of
@@ -22,7 +24,7 @@ from lungsight.run_description import (
     labelled_cohorts_of,
     models_of,
 )
-from lungsight.tables import read_table, write_table
+from lungsight.tables import columns_of, read_table, table_schema, types_of, write_table
 from lungsight.training.pipelines import model_columns
 
 ROLES = {"lungs": "segmentation", "open": "public", "clinic": "target", "far": "external"}
@@ -62,8 +64,19 @@ def made_counts(folder: Path, run: RunDescription) -> None:
             rows = class_rows(table, temperatures[name, stage], labels, None, run["bootstrap"], run["seed"])
             by_class += [model | row for row in rows]
             confusion += [model | row for row in cohort_confusion_rows(table, labels, None)]
+    made_traces(folder, run)
     for table, rows in {"flow": flow, "classes": by_class, "confusion": confusion}.items():
         write_table(folder / f"report/{table}.tsv", rows, schema=table)
+
+
+def made_traces(folder: Path, run: RunDescription) -> None:
+    """Write cohorts/<cohort>/forensics.tsv, from which the rows about the making follow: here nothing was measured."""
+    words = {name for name, column in table_schema("forensics")["properties"].items() if "string" in types_of(column)}
+    for cohort in labelled_cohorts_of(run):
+        slices = read_table(folder / f"cohorts/{cohort}/slices.tsv", "slices")["slice"]
+        columns = {name: "" if name in words else None for name in columns_of("forensics") if name != "slice"}
+        table = pd.DataFrame({"slice": slices, **columns})
+        table.to_csv(folder / f"cohorts/{cohort}/forensics.tsv", sep="\t", index=False)
 
 
 def complete_run(folder: Path, run: RunDescription) -> None:

@@ -167,5 +167,6 @@ def telling_kinds(run: Run, cohort: str) -> list[str]:
     name = "report/forensics.tsv"
     table = run.crate.table(name, ["cohort", "trace", "tells", "p_holm"])
     chosen = table[(table["cohort"] == cohort) & (table["tells"] == "label")]
-    telling = set(chosen.loc[numbers(chosen["p_holm"], name, "p_holm") < SIGNIFICANT, "trace"])
+    is_telling = (numbers(chosen["p_holm"], name, "p_holm") < SIGNIFICANT).to_numpy()
+    telling = set(chosen.loc[is_telling, "trace"])
     return [kind for kind, traces in KINDS.items() if telling & set(traces)]

@@ -153,6 +153,8 @@ def verdict_rows(run: Run) -> Iterator[Expected]:
         numbers["making"] = min((each for each in contradicted if not np.isnan(each[0])), default=NOTHING)
         if (replicates := repeatability_of(run, model)) is not None:
             numbers["repeatability"] = replicates
+        elif "repeatability" in run.crate.table("report/verdicts.tsv"):
+            numbers["repeatability"] = NOTHING  # without replicates nobody knows it
         split = run.crate.table(f"splits/{run.trained_on(model.stage)}/whole.tsv", SPLIT_COLUMNS)
         lost = lost_slices(table, test_rows(split), run.drawing)
         patients = int(rows["intervention", INTACT, "roc_auc", "patient"]["n"])
