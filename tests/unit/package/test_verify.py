@@ -53,7 +53,7 @@ def test_a_package_follows_and_runs_alone_out_of_itself(package: Path, tmp_path:
     assert done.returncode == FOLLOWS, done.stdout + done.stderr
     assert done.stderr == ""
     assert "report/metrics.tsv: " in done.stdout and "Every number that was computed again follows." in done.stdout
-    assert "Not computed again" in done.stdout and "report/selection.tsv" in done.stdout
+    assert "Not computed again" in done.stdout and "report/intake.tsv" in done.stdout
 
 
 def test_an_edited_prediction_is_named_with_its_row_and_what_no_longer_follows(package: Path, capsys) -> None:
@@ -135,7 +135,7 @@ TEXT_OF_TABLES = {
     "comparisons": {"reason"},
     "ensembles": {"note"},
     "metrics": {"thesis_accuracy", "thesis_precision", "thesis_recall", "thesis_f1"},  # printed in the thesis
-    "verdicts": {"sentence"},
+    "verdicts": {"sentence", "making_trace"},
 }
 OF_NAMES = {"framework", "backbone", "weights", "weights_origin", "origin"}
 # What a table repeats of other tables, which are compared themselves, or of papers.
@@ -229,7 +229,7 @@ def test_tables_that_are_not_computed_again_are_listed_with_a_reason(package: Pa
     more = replaced(package, "report/other.tsv", b"a\n1\n", forged=True)
     checked(more, COUNTED[-1:], monkeypatch)
     said = capsys.readouterr().out.splitlines()
-    assert next(line for line in said if "report/selection.tsv" in line).startswith(
+    assert next(line for line in said if "report/intake.tsv" in line).startswith(
         "Not computed again, since they follow from the scans"
     )
     assert next(line for line in said if "report/other.tsv" in line).startswith(
@@ -392,12 +392,13 @@ def test_more_than_two_classes_are_not_passed_over(package: Path, capsys) -> Non
 
 
 def test_it_needs_three_libraries_and_nothing_of_lungsight() -> None:
+    """SciPy comes with scikit-learn."""
     for path in (ROOT / "workflow/scripts/lungsight/verify").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom | ast.Import):
                 names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
                 for name in map(str, names):
-                    known = {"numpy", "pandas", "sklearn", *sys.stdlib_module_names}
+                    known = {"numpy", "pandas", "scipy", "sklearn", *sys.stdlib_module_names}
                     assert name.startswith("lungsight.verify") or name.split(".")[0] in known, (path.name, name)
 
 

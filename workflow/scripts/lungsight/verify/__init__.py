@@ -1,6 +1,6 @@
 """Check a package: compute the report's numbers again from its prediction tables, by other code than the run's.
 
-It imports nothing else of lungsight, and needs numpy, pandas and scikit-learn alone:
+It imports nothing else of lungsight, and needs numpy, pandas and scikit-learn with its SciPy alone:
 
     PYTHONPATH=workflow/scripts python -m lungsight.verify run.crate.zip
 

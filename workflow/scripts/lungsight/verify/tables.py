@@ -24,6 +24,7 @@ from lungsight.verify.flow import flow_rows, summed_reasons
 from lungsight.verify.leakage import inflation_rows, overlap_rows
 from lungsight.verify.maps import saliency_rows
 from lungsight.verify.run import Run
+from lungsight.verify.selection import selection_rows
 from lungsight.verify.subgroups import subgroup_rows
 from lungsight.verify.verdicts import pair_rows, verdict_rows
 
@@ -45,6 +46,7 @@ RECOMPUTED: dict[str, Callable[[Run], Iterator[Expected]]] = {
     "report/audit.tsv": audit_rows,
     "report/comparisons.tsv": comparison_rows,
     "report/verdicts.tsv": verdict_rows,
+    "report/selection.tsv": selection_rows,
 }
 # With more than two classes alone.
 OF_SEVERAL: dict[str, Callable[[Run], Iterator[Expected]]] = {
@@ -53,7 +55,7 @@ OF_SEVERAL: dict[str, Callable[[Run], Iterator[Expected]]] = {
     "report/pairs.tsv": pair_rows,
 }
 # A package of a run that did not make these lacks them.
-OPTIONAL = {f"report/{name}.tsv" for name in ("classes", "confusion", "flow")}
+OPTIONAL = {f"report/{name}.tsv" for name in ("classes", "confusion", "flow", "selection")}
 # What to do with the packaged rows of some tables before they are compared.
 PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "report/flow.tsv": summed_reasons,
@@ -63,7 +65,7 @@ PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 REASONS = {
     "they follow from masks and maps, which are not in the package": ("lungs", "remedies", "replicates"),
     "they follow from the scans, or from the tables of intake and quality control in a way that this check lacks": (
-        *("forensics", "intake", "intake_labels", "selection"),
+        *("forensics", "intake", "intake_labels"),
     ),
     "they follow from predictions in a way that this check lacks": ("leakage_repeats",),
     "they judge or plan, by rules and by texts of the authors": ("checklists", "power", "risk"),
@@ -74,7 +76,7 @@ PARTS_LEFT = {
     "report/flow.tsv": "which reason left a case out; the sums are",
     "report/leakage.tsv": "what images share",
     "report/systems.tsv": "what it repeats of other tables and of papers",
-    "report/verdicts.tsv": "its sentences",
+    "report/verdicts.tsv": "its sentences and the name of the trace",
     "report/audit.tsv": "what a classifier of metadata found, which explain/metadata holds as well",
 }
 
