@@ -107,6 +107,14 @@ def rules_with_a_program():
     yield from ((name, body) for name, body in all_rules() if "shell:" in body)
 
 
+def test_what_jobs_that_are_done_ahead_need_is_made_before_the_trainings():
+    """Else the process of a training finds nothing to go on with, and every one of these jobs starts TensorFlow."""
+    needed = {"convert", "gather_cohort", "segment_shard", "qc_scores", "qc_manifest", "kept_slices", "make_split"}
+    needed |= {"take_lungs", "image_cache"}
+    early = {name for name, body in all_rules() if "priority: BEFORE_TRAININGS" in body}
+    assert needed - early == set()
+
+
 def test_the_slurm_profile_names_rules_that_exist():
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text(encoding="utf-8"))
     named = {*profile["set-resources"], *profile["slurm-array-jobs"].split(",")}

@@ -62,7 +62,7 @@ rule qc_page:
         f"{RESULTS}/logs/qc_page/{{cohort}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/qc_page/{{cohort}}.tsv"
-    priority: 5
+    priority: BEFORE_TRAININGS + 1
     conda:
         "../../envs/report.yaml"
     params:
@@ -87,6 +87,7 @@ rule qc_manifest:
         f"{RESULTS}/logs/qc_manifest/{{cohort}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/qc_manifest/{{cohort}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/report.yaml"
     params:

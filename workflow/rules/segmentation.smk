@@ -90,6 +90,7 @@ if GIVEN_FILES:
             f"{RESULTS}/logs/adopt_model.log",
         benchmark:
             f"{RESULTS}/benchmarks/adopt_model.tsv"
+        priority: BEFORE_TRAININGS
         conda:
             "../../envs/nnunet.yaml"
         params:
@@ -141,6 +142,7 @@ rule take_lungs:
         f"{RESULTS}/logs/take_lungs/{{cohort}}/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/take_lungs/{{cohort}}/{{shard}}.tsv"
+    priority: BEFORE_TRAININGS
     conda:
         "../../envs/intake.yaml"
     threads: threads_of_lungs
