@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from lungsight.config_sentences import keys_that_are_no_text, sentence_of, types_of
+from lungsight.own_yaml import read_own_yaml
 from lungsight.paths import unusual_path
 from lungsight.raw_table import is_formula
 
@@ -31,13 +31,13 @@ _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 @cache
 def config_schema() -> dict:
     """Return the JSON schema of the config, with defaults and descriptions."""
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return read_own_yaml(SCHEMA)
 
 
 @cache
 def presets_of(section: str) -> dict[str, dict]:
     """Return the settings that each word of a section's `preset` stands for."""
-    return yaml.safe_load(SCHEMA.with_name(f"{section}.presets.yaml").read_text(encoding="utf-8"))
+    return read_own_yaml(SCHEMA.with_name(f"{section}.presets.yaml"))
 
 
 def with_presets(config: dict) -> dict:

@@ -14,10 +14,10 @@ from typing import TypeVar, cast
 import fastjsonschema
 import numpy as np
 import pandas as pd
-import yaml
 
 from lungsight.errors import UserError
 from lungsight.files import atomic_path
+from lungsight.own_yaml import read_own_yaml
 
 Row = TypeVar("Row")
 
@@ -27,7 +27,7 @@ SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 @cache
 def table_schema(name: str) -> dict:
     """Return the JSON schema of one row of the table `name`."""
-    return yaml.safe_load((SCHEMAS / f"{name}.table.yaml").read_text(encoding="utf-8"))
+    return read_own_yaml(SCHEMAS / f"{name}.table.yaml")
 
 
 @cache

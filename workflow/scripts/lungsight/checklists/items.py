@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import fastjsonschema
-import yaml
+
+from lungsight.own_yaml import read_own_yaml
 
 FOLDER = Path(__file__).resolve().parents[3] / "report" / "checklists"
 SCHEMA = FOLDER.parents[1] / "schemas" / "checklist.schema.yaml"
@@ -38,8 +39,8 @@ class Checklist(NamedTuple):
 
 def read_checklist(name: str) -> Checklist:
     """Read one checklist and check it against its schema. name: one of NAMES."""
-    written = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    fastjsonschema.validate(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")), written)
+    written = read_own_yaml(FOLDER / f"{name}.yaml")
+    fastjsonschema.validate(read_own_yaml(SCHEMA), written)
     return Checklist(**written | {"items": [Item(**item) for item in written["items"]]})
 
 

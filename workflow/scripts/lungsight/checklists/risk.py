@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-import yaml
 
 from lungsight.audit.forensics import LABEL, MAKING
 from lungsight.checklists.evidence import Evidence
@@ -28,6 +27,7 @@ from lungsight.checklists.patient_flow import gaps
 from lungsight.checklists.study import AIM, DEFAULT_AIM
 from lungsight.evaluation.selection import NOT_TESTED
 from lungsight.intake.cohort_summary import cohort_counts
+from lungsight.own_yaml import read_own_yaml
 from lungsight.report.components import SIGNIFICANT
 from lungsight.report.forensics import TELLS
 from lungsight.rows import RiskRow
@@ -311,7 +311,7 @@ MEASURES: dict[str, Measure] = {
 
 def read_rules() -> list[Rule]:
     """Read the rules, in the order of their file."""
-    return [Rule(**written) for written in yaml.safe_load(FILE.read_text(encoding="utf-8"))]
+    return [Rule(**written) for written in read_own_yaml(FILE)]
 
 
 def judged(value: float, rule: Rule) -> str:

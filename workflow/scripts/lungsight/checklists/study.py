@@ -16,6 +16,7 @@ import yaml
 from lungsight.config_file import check_config_files
 from lungsight.config_sentences import keys_that_are_no_text, sentence_of
 from lungsight.errors import UserError
+from lungsight.own_yaml import read_own_yaml
 from lungsight.patient_ids import normalised
 from lungsight.raw_table import is_formula
 
@@ -57,7 +58,7 @@ class StudyCheck(NamedTuple):
 @cache
 def study_schema() -> dict[str, Any]:
     """Return the JSON schema of the study file, with descriptions."""
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return read_own_yaml(SCHEMA)
 
 
 def read_study(path: Path | None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _IMPORTED = _words(
     numpy.eye numpy.float32 numpy.isnan numpy.linspace numpy.mean numpy.ndindex numpy.ones numpy.transpose numpy.zeros
     operator.attrgetter operator.itemgetter os.path.basename os.path.join os.strerror pathlib.Path pathlib.PurePosixPath
     re.compile re.escape time.monotonic torch.inference_mode traceback.format_exc types.MappingProxyType typing.NewType
-    typing.TypeVar yaml.safe_load
+    typing.TypeVar yaml.load yaml.safe_load
     """
 )
 _METHODS = _words(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
 from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.written_table import write_cohort_table
 from lungsight.layout import CASES, METRICS_TABLE, VERDICTS, cohort_folder, split_file
+from lungsight.own_yaml import read_own_yaml
 from lungsight.paths import did_you_mean, path_option
 from lungsight.patient_ids import AS_NAMED
 from lungsight.predict.run_settings import FILE, cohorts_trained_on
@@ -118,7 +118,7 @@ def settings_of_run(model: TrainedModel) -> dict:
         raise UserError(f"{path} does not exist: it holds the settings by which the run made images of scans. {remedy}")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        jsonschema.validate(settings, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+        jsonschema.validate(settings, read_own_yaml(SCHEMA))
     except (ValueError, jsonschema.ValidationError) as error:
         where = ".".join(map(str, getattr(error, "absolute_path", ())))
         problem = f"{where}: " * bool(where) + str(getattr(error, "message", error))
