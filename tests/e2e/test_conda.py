@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from lungsight.segmentation import lung_tools
 from tests.e2e import stand_in_conda
 from tests.e2e.test_tiny import tiny_workspace
 from tests.factories.workspace import ROOT
@@ -23,11 +24,12 @@ LARGE = ("nnunet", "keras")  # several GB each
 
 def rules_by_tool() -> dict[str, list[str]]:
     """List the rules that name each environment."""
-    found: dict[str, list[str]] = {tool: [] for tool in TOOLS}
+    found: dict[str, list[str]] = {tool: [] for tool in (*TOOLS, *lung_tools.TOOLS)}
     for name, body in rules_with_a_program():
-        named = re.search(r'conda:\s+"../../envs/(\w+)\.yaml"', body)
+        named = re.search(r'conda:\s+f?"../../envs/(\w+|{LUNG_TOOL})\.yaml"', body)
         assert named, f"{name} names no environment"
-        found[named[1]].append(name)
+        for tool in lung_tools.TOOLS if named[1] == "{LUNG_TOOL}" else [named[1]]:
+            found[tool].append(name)
     return found
 
 
@@ -43,7 +45,7 @@ def names_of_tests(rules: list[str]) -> list[str]:
 
 def test_every_rule_names_an_environment_that_exists():
     assert all(rules_by_tool().values())
-    assert {path.stem for path in (ROOT / "envs").glob("*.yaml")} == set(TOOLS)
+    assert {path.stem for path in (ROOT / "envs").glob("*.yaml")} == set(rules_by_tool())
 
 
 def conda_environment(folder, pins: bool = False) -> dict[str, str]:
