@@ -7,8 +7,8 @@ costs; the report prints it. A remedy changes keys of the config's `training` se
 the remedies while the workflow is parsed.
 """
 
+import ast
 import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,5 +75,7 @@ def load(name: str) -> Remedy:
 
 def description_of(name: str) -> tuple[str, str]:
     """Return what a remedy does, in one line, and where it comes from and what it costs, in one paragraph."""
-    title, _, rest = inspect.cleandoc(_module(name).__doc__).partition("\n")
+    # From the file: a program that asks modules for their docstrings runs again after an edit of any of them.
+    module = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    title, _, rest = (ast.get_docstring(module) or "").partition("\n")
     return title, " ".join(rest.split())
