@@ -349,7 +349,7 @@ def train_directly(space: Workspace, into: Path) -> list[str]:
     training = config | {name: config[name]["stage1"] for name in ("epochs", "learning_rate")}
     settings = {**{"backbone": "small_cnn", "labels": [POSITIVE, NEGATIVE], "training": training, "seed": 1}}
     given = {
-        **{"split": space.run_folder / "splits/curated/whole.tsv"},
+        **{"tables": space.run_folder / "splits/curated/whole.tsv"},
         **{"images": space.run_folder / "training/images/curated", "settings": json.dumps(settings)},
         **{"start": "{}", "code": "x", "threads": 1, "checkpoints": into / "checkpoints", "model": model_folder(into)},
     }
