@@ -27,6 +27,8 @@ PROGRAMS = (
         "find_duplicates",
         "segmentation_split",
         "segment_shard",
+        "measure_forensics",
+        "gather_forensics",
     ),
     *(
         "image_cache",
@@ -195,6 +197,9 @@ def stand_in_for_audit(folder: Path, arguments: list[str], outputs: list[str]) -
     names = [name for name in table_schema("intervention_logits")["required"] if name not in slices]
     logits = slices.assign(**{name: lean * rng.random() + rng.normal(size=len(slices)) for name in names})
     write_library_table(place / "intervention_logits.tsv", logits, "intervention_logits")
+    versions = [name for name in table_schema("making_logits")["required"] if name not in slices]
+    made = slices.assign(**{name: lean * rng.random() + rng.normal(size=len(slices)) for name in versions})
+    write_library_table(place / "making_logits.tsv", made, "making_logits")
     known = slices[["slice", "patient"]]
     source = np.resize(["north", "south"], len(known))  # by slice: of two patients, each has both
     predicted = np.where(rng.random(len(known)) < 0.8, source, "north")

@@ -13,7 +13,7 @@ from lungsight.report.results import RunResults
 from lungsight.report.templates import HERE, section_template
 from tests.factories.results import changed, made_results, texts
 
-IN_OTHER_RUNS = {"class_metrics", "pairs"}  # of more than two classes
+IN_OTHER_RUNS = {"class_metrics", "pairs", "replicates", "remedies"}  # of more classes, seeds or remedies
 
 
 def test_every_section_has_a_module_and_a_template_of_its_name() -> None:
