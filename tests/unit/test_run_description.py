@@ -35,7 +35,11 @@ def test_every_setting_of_the_training_is_shown_but_no_path():
     cohorts = {"hospital": {"role": "target", "format": "dicom", "root": "scans", "table": "t.tsv"}}
     config = complete_config({"results": "results/x", "cohorts": cohorts, "training": {"imagenet": weights}})
     shown = describe_run(config)["settings"]
-    assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads", "gpus"}
+    # Of the remedies those that a pipeline takes.
+    assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads", "gpus", "remedies"}
+    config["pipelines"]["remedies"] = ["none", "style"]
+    taken = describe_run(config)["settings"]["training"]["remedies"]
+    assert taken == {"style": config["training"]["remedies"]["style"]}
     assert "private" not in str(shown)
 
 

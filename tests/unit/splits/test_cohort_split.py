@@ -278,7 +278,8 @@ def test_a_cohort_may_name_sources_of_its_own():
         for name in config["cohorts"]
     ]
     assert named == [["A", "B"], ["C", ""]]  # "": by the rule
-    assert split_settings_of(config, "public") | {"official": False} == config["splits"]
+    of_run = {"official": False, "repeats": False}  # not of a split
+    assert split_settings_of(config, "public") | of_run == config["splits"]
 
 
 def test_subsets_of_other_cohorts_tables_count_under_shared_ids_alone():
