@@ -11,7 +11,9 @@ import pytest
 from lungsight.audit.attention_differences import comparison_rows as comparisons_of_run
 from lungsight.audit.attention_differences import patients_of
 from lungsight.audit.intervals import shortcut_rows
+from lungsight.audit.making import CONTRADICTED, NUMBERS, VERSIONS, making_rows
 from lungsight.audit.pair_verdicts import pair_rows as pairs_of_run
+from lungsight.audit.rows import UNMODIFIED
 from lungsight.evaluation.class_curves import curve_rows as curves_of_run
 from lungsight.evaluation.class_tables import class_rows as classes_of_run
 from lungsight.evaluation.class_tables import cohort_confusion_rows, temperatures_of
@@ -139,6 +141,14 @@ def test_every_table_of_several_classes_is_tried_here() -> None:
     assert not set(OF_SEVERAL) & set(RECOMPUTED)
 
 
+def made_making(logits: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Logits of slices whose making was changed; one change moves every answer."""
+    table = logits[["slice", "patient", "label", "class"]].copy()
+    for name in VERSIONS:
+        table[name] = logits[UNMODIFIED] + rng.normal(0, 1, len(table)) + 2 * (table["class"] == name[-1:])
+    return table.assign(imposed_noise=table["intact"] + 4 * (table["class"] == LABELS[0]))
+
+
 def audited(of_lung: dict[str, float]) -> tuple[Run, dict[str, tuple[pd.DataFrame, ...]]]:
     """Two models that look at the lung in part, and what the audit leaves of them."""
     files, made = {}, {}
@@ -151,8 +161,18 @@ def audited(of_lung: dict[str, float]) -> tuple[Run, dict[str, tuple[pd.DataFram
         for column in ("lung_mass", "lung_mass_reference", "rank_accuracy", "top10", "iou", "auc"):
             saliency[column] = 0.5
         sanity = pd.DataFrame(columns=["patient", "test", "variant", "measure", "value"])
-        made[name] = logits, swaps, sources, saliency
-        tables = {"intervention_logits": logits, "swap_logits": swaps, "source_predictions": sources}
+        making = made_making(logits, rng)
+        traces = pd.DataFrame(rng.integers(0, 5, (len(slices), len(NUMBERS))), columns=list(NUMBERS)).astype(float)
+        traces.insert(0, "slice", slices["slice"].to_numpy())
+        traces.loc[:3, "noise_air"], traces["border"] = np.nan, 0.0
+        made[name] = logits, swaps, sources, saliency, making, traces
+        files["cohorts/open/forensics.tsv"] = as_text(traces)
+        tables = {
+            "making_logits": making,
+            "intervention_logits": logits,
+            "swap_logits": swaps,
+            "source_predictions": sources,
+        }
         for table, rows in (tables | {"saliency": saliency, "sanity_values": sanity}).items():
             files[f"explain/{name}/stage1/{table}.tsv"] = as_text(rows)
         predicted = slices.assign(split="test", probability=0.5, p_1=0.5, p_2=0.25, p_3=0.25)
@@ -173,8 +193,13 @@ def agree(of_run: Rows, of_check: Iterable[Expected]) -> int:
 
 def test_the_audit_follows_from_logits() -> None:
     run, made = audited({NAMES[0]: 0.7, NAMES[1]: 0.2})
-    for name, (logits, swaps, sources, _) in made.items():
-        rows = shortcut_rows(logits, sources, LABELS[0], RESAMPLES, SEED, swaps)
+    *_, traces = made[NAMES[1]]  # those of the cohort; the slices of both models are called alike
+    for name, (logits, swaps, sources, _, making, _) in made.items():
+        rows = [
+            *shortcut_rows(logits, sources, LABELS[0], RESAMPLES, SEED, swaps),
+            *making_rows(making, traces, LABELS[0], RESAMPLES, SEED),
+        ]
+        assert {row["measure"] for row in rows} >= {CONTRADICTED, "shift", "rank_correlation"}
         assert agree(rows, rows_of_model(run, Model(name, "1"))) == 5 * len(rows)
     pairs = [
         row
@@ -182,6 +207,8 @@ def test_the_audit_follows_from_logits() -> None:
         for row in pairs_of_run((name, 1), logits, swaps, RESAMPLES, SEED)
     ]
     assert agree(pairs, list(pair_rows(run))) == len(pairs) * 12
-    patients = {(name, 1): patients_of(logits, saliency, swaps) for name, (logits, swaps, _, saliency) in made.items()}
+    patients = {
+        (name, 1): patients_of(logits, saliency, swaps) for name, (logits, swaps, _, saliency, *_) in made.items()
+    }
     compared = comparisons_of_run(patients, LABELS[0], RESAMPLES, SEED)
     assert agree(compared, list(comparison_rows(run))) == len(compared) * 6 == 12
