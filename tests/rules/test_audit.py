@@ -122,7 +122,7 @@ def test_audit_intervals(workspace: Workspace) -> None:
     assert intact["value"] == pytest.approx((pairs.mean() + 1) / 2)
     assert (intact["n"], intact["chance"]) == (len(logits), 0.5)
     making = read_table(folder / "making.tsv", schema="audit")
-    assert list(making.loc[making["measure"] == "auc_contradicted", "variant"]) == list(WASHINGS)
+    assert list(making.loc[making["measure"] == "auc_counterfactual", "variant"]) == list(WASHINGS)
     traced = making[making["measure"] == "rank_correlation"].set_index("variant")
     assert traced.loc["noise_air", "n"] == making["n"].max() // 2 and "jpeg_quality" in traced.index
     assert shortcuts["test"].iloc[-1] == "source_from_features"

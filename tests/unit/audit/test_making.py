@@ -8,14 +8,14 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from lungsight.audit.making import (
-    CONTRADICTED,
+    COUNTERFACTUAL,
     IMPOSED,
     NUMBERS,
     VERSIONS,
     WASHED,
     SliceSource,
     audit_making,
-    contradicted_scores,
+    counterfactual_scores,
     making_logits,
     making_of,
     making_rows,
@@ -115,13 +115,13 @@ def test_a_model_that_reads_a_trace_follows_it_where_it_contradicts_the_class(us
     rows = making_rows(table, no_traces(table), POSITIVE, 200, 1)
     for kind in WASHINGS:
         found = by_measure(rows, kind)
-        value, _, high = found[CONTRADICTED]
+        value, _, high = found[COUNTERFACTUAL]
         assert (high < 0.5) if kind == uses else (value > 0.95), (kind, value)
     # Positives washed, negatives with the trace: the way with the lower AUC, by patient.
     shown = np.where(table["label"] == POSITIVE, table[f"washed_{uses}"], table[f"imposed_{uses}"])
     of_patients = table.assign(p=expit(shown)).groupby(["patient", "label"], as_index=False)["p"].mean()
     expected = roc_auc_score(of_patients["label"] == POSITIVE, of_patients["p"])
-    assert by_measure(rows, uses)[CONTRADICTED][0] == pytest.approx(expected)
+    assert by_measure(rows, uses)[COUNTERFACTUAL][0] == pytest.approx(expected)
 
 
 def test_a_model_that_reads_lesions_keeps_its_auc_and_its_answers() -> None:
@@ -129,7 +129,7 @@ def test_a_model_that_reads_lesions_keeps_its_auc_and_its_answers() -> None:
     rows = making_rows(table, no_traces(table), POSITIVE, 200, 1)
     for kind in WASHINGS:
         found = by_measure(rows, kind)
-        assert found[CONTRADICTED][0] == found["roc_auc"][0] == by_measure(rows, UNMODIFIED)["roc_auc"][0]
+        assert found[COUNTERFACTUAL][0] == found["roc_auc"][0] == by_measure(rows, UNMODIFIED)["roc_auc"][0]
         assert found["roc_auc_loss"] == (0, 0, 0) and found["shift"][0] == 0
     assert {row["reason"] for row in rows if row["measure"] == "rank_correlation"} == {
         "the trace is the same, or unknown, within every class"
@@ -171,12 +171,12 @@ def test_answers_that_follow_a_trace_within_classes_are_found() -> None:
     assert rows["noise_muscle"]["value_lo"] < 0 < rows["noise_muscle"]["value_hi"]
 
 
-def test_of_three_classes_each_pair_is_contradicted_its_own_way() -> None:
+def test_of_three_classes_each_pair_has_its_own_counterfactual() -> None:
     labels, n = ["a", "b", "c"], 30
     slices = pd.DataFrame({"patient": [str(k) for k in range(n)], "label": np.tile(labels, n // 3)})
     washed, imposed = np.zeros((n, 3)), np.zeros((n, 3))
     imposed[:, 1] = 5.0  # with the trace every slice is taken for b
-    scores = contradicted_scores(slices, washed, imposed, labels)
+    scores = counterfactual_scores(slices, washed, imposed, labels)
     pairs = {pair: float(scores.statistic([pair])(np.ones((1, n)))[0]) for pair in range(3)}
     assert pairs == {0: 0.0, 1: 0.5, 2: 0.0}  # a b, a c, b c
 
@@ -223,7 +223,7 @@ def forensics_rows(**p_of_trace: float) -> pd.DataFrame:
 def test_only_kinds_that_tell_the_class_count() -> None:
     audited = pd.DataFrame(
         [
-            {**audit_row("making", kind, CONTRADICTED, 0.2, (0.1, 0.3), n=20), "unit": "patient"}
+            {**audit_row("making", kind, COUNTERFACTUAL, 0.2, (0.1, 0.3), n=20), "unit": "patient"}
             for kind in ("noise", "compression")
         ]
     )

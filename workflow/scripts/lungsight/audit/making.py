@@ -6,7 +6,7 @@ resized for the network.
 
 washed
     ROC AUC where the trace is washed out of all slices alike: what the model can do without it.
-contradicted
+counterfactual
     ROC AUC where all slices of one class have the trace and those of the other do not. Of the two ways to do so, the
     one with the lower AUC. Below 0.5 the answers follow the trace and not the rest of the image.
 rank correlation
@@ -47,7 +47,7 @@ from lungsight.training.regions import REGIONS
 TEST = "making"
 WASHED, IMPOSED = "washed", "imposed"
 VERSIONS = (UNMODIFIED, *(f"{version}_{kind}" for kind in WASHINGS for version in (WASHED, IMPOSED)))
-CONTRADICTED = "auc_contradicted"
+COUNTERFACTUAL = "auc_counterfactual"
 NUMBERS = tuple(trace.name for trace in TRACES if trace.kind == NUMBER)
 SIGNIFICANT = 0.05  # after Holm, over the traces of a cohort
 NOT_MEASURED = "no test slice was measured"
@@ -226,7 +226,7 @@ def scores_of_versions(
     )
 
 
-def contradicted_scores(
+def counterfactual_scores(
     slices: pd.DataFrame, washed: np.ndarray, imposed: np.ndarray, labels: Sequence[str]
 ) -> PairScores:
     """Choose for each pair of classes which of them shows the trace: the way with the lower AUC by patient.
@@ -317,19 +317,19 @@ def making_rows(table: pd.DataFrame, traces: pd.DataFrame, positive: str, resamp
     for kind in WASHINGS:
         washed, imposed = (logits[f"{version}_{kind}"] for version in (WASHED, IMPOSED))
         after = scores_of_versions(slices, washed, washed, labels).by_patient()
-        against = contradicted_scores(slices, washed, imposed, labels).by_patient()
+        against = counterfactual_scores(slices, washed, imposed, labels).by_patient()
         rows += [
             auc_row(TEST, kind, after, resamples, seed, "patient"),
             _loss_row(kind, before["patient"], after, resamples, seed),
-            _contradicted_row(kind, against, resamples, seed),
+            _counterfactual_row(kind, against, resamples, seed),
             _shift_row(kind, slices, logits[UNMODIFIED], washed, resamples, seed),
         ]
     return rows + _correlation_rows(slices, logits[UNMODIFIED], traces, resamples, seed)
 
 
-def _contradicted_row(kind: str, scores: PairScores, resamples: int, seed: int) -> AuditRow:
+def _counterfactual_row(kind: str, scores: PairScores, resamples: int, seed: int) -> AuditRow:
     row = auc_row(TEST, kind, scores, resamples, seed, "patient")
-    row["measure"] = CONTRADICTED
+    row["measure"] = COUNTERFACTUAL
     return row
 
 
@@ -395,6 +395,6 @@ def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]
         of_kind = telling[telling.index.isin(washing.traces)]
         if not of_kind.empty:
             best = str(of_kind.idxmax())
-            contradicted = estimate(audited, TEST, kind, CONTRADICTED)
-            found.append(Making(BY_NAME[best].title, float(of_kind.max()), contradicted))
+            counterfactual = estimate(audited, TEST, kind, COUNTERFACTUAL)
+            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual))
     return tuple(found)

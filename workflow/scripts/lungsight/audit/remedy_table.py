@@ -108,7 +108,7 @@ def _difference(
 
 
 def _scores(files: list[Path], measure: str) -> pd.DataFrame:
-    """Score the test patients of prediction tables; those of several cohorts are told apart by the cohort."""
+    """Score the test patients of prediction tables; those of several cohorts are named apart by the cohort."""
     parts = [
         patient_level(select_test_rows(read_table(file, schema="predictions"))).assign(
             patient=lambda table, cohort=file.stem: cohort + " " + table["patient"]

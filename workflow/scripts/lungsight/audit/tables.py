@@ -96,7 +96,7 @@ def verdict_row(
     )
     verdict = decide(seen)
     estimates: dict[str, Estimate] = {key: getattr(seen, key) for key in ESTIMATES}
-    estimates |= {"making": seen.by_making.contradicted if seen.by_making else Estimate()}
+    estimates |= {"making": seen.by_making.counterfactual if seen.by_making else Estimate()}
     estimates |= {"lost_by_class": sample.by_class, "lost_by_outcome": sample.by_outcome, **of_replicates}
     numbers = {
         f"{key}{end}": value

@@ -96,13 +96,13 @@ class Making(NamedTuple):
         Title of the trace of this kind that tells the class best.
     auc
         Of that trace alone, by patient.
-    contradicted
+    counterfactual
         The model's ROC AUC where the trace contradicts the class.
     """
 
     trace: str
     auc: float
-    contradicted: Estimate
+    counterfactual: Estimate
 
 
 class Evidence(NamedTuple):
@@ -149,13 +149,13 @@ class Evidence(NamedTuple):
     @property
     def by_making(self) -> Making | None:
         """The kind of trace that the answers follow most; None where no trace tells the class."""
-        measured = [each for each in self.making if not np.isnan(each.contradicted.value)]
-        return min(measured, key=lambda each: each.contradicted.value, default=None)
+        measured = [each for each in self.making if not np.isnan(each.counterfactual.value)]
+        return min(measured, key=lambda each: each.counterfactual.value, default=None)
 
     @property
     def making_outweighs(self) -> bool:
         """Whether the answers follow a trace of the making where it contradicts the class."""
-        return self.by_making is not None and self.by_making.contradicted.below(CHANCE)
+        return self.by_making is not None and self.by_making.counterfactual.below(CHANCE)
 
     @property
     def by_background(self) -> list[PairVerdict]:
@@ -229,8 +229,8 @@ class Evidence(NamedTuple):
     def _texts_of_making(self) -> dict[str, str]:
         if self.by_making is None:
             return {}
-        trace, auc, contradicted = self.by_making
-        return {"trace": trace, "trace_auc": number(auc), "contradicted": str(contradicted)}
+        trace, auc, counterfactual = self.by_making
+        return {"trace": trace, "trace_auc": number(auc), "counterfactual": str(counterfactual)}
 
     @property
     def _texts_of_sample(self) -> dict[str, str]:
@@ -321,7 +321,7 @@ RULES: tuple[Rule, ...] = (
         conclusion="making",
         holds=lambda seen: seen.making_outweighs,
         reason="{trace} alone tells the classes apart (AUC {trace_auc}), and where the images of one class are given"
-        " such traces, and those of the other are not, the answers follow the traces: AUC {contradicted}",
+        " such traces, and those of the other are not, the answers follow the traces: AUC {counterfactual}",
         rests_on=(MAKING,),
     ),
     Rule(

@@ -66,7 +66,7 @@ SOURCES: dict[str, Source] = {
     "attention-differences": Source("report/comparisons.tsv", ("measure", "patients", "first", "second", "difference")),
     "occlusion": _AUDIT,
     "reliance": _AUDIT,
-    "making-contradicted": _AUDIT,
+    "making-counterfactual": _AUDIT,
     "making-washed": _AUDIT,
     "making-correlations": _AUDIT,
     "metadata": _AUDIT,

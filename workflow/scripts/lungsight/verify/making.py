@@ -59,7 +59,7 @@ def making_rows(run: Run, model: Model, folder: str) -> Iterator[Expected]:
         after = shown(slices, washed, washed, labels, run.drawing).by_patient()
         yield _area(kind, "roc_auc", after)
         yield _loss(kind, intact, after)
-        yield _area(kind, "auc_contradicted", against(slices, washed, imposed, labels, run.drawing))
+        yield _area(kind, "auc_counterfactual", against(slices, washed, imposed, labels, run.drawing))
         yield _shift(kind, slices, answers[INTACT], answers[f"washed_{kind}"], run.drawing)
     traces = run.crate.table(f"cohorts/{run.trained_on(model.stage)}/forensics.tsv", ["slice"])
     yield from _correlations(slices.assign(answer=answers[INTACT]), traces, run.drawing)

@@ -149,8 +149,8 @@ def verdict_rows(run: Run) -> Iterator[Expected]:
         numbers["enrichment"] = _ends(enrichment, "enrichment")
         numbers["similarity"] = ends("randomisation", "all", "rank_correlation", "slice")
         kinds = telling_kinds(run, run.trained_on(model.stage))
-        contradicted = [ends(TEST, kind, "auc_contradicted", "patient") for kind in kinds]
-        numbers["making"] = min((each for each in contradicted if not np.isnan(each[0])), default=NOTHING)
+        counterfactual = [ends(TEST, kind, "auc_counterfactual", "patient") for kind in kinds]
+        numbers["making"] = min((each for each in counterfactual if not np.isnan(each[0])), default=NOTHING)
         if (replicates := repeatability_of(run, model)) is not None:
             numbers["repeatability"] = replicates
         elif "repeatability" in run.crate.table("report/verdicts.tsv"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lungsight.audit.making import CONTRADICTED, TEST
+from lungsight.audit.making import COUNTERFACTUAL, TEST
 from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED, Estimate
 from lungsight.intake.forensics.traces import BY_NAME
 from lungsight.intake.forensics.washing import WASHINGS
@@ -25,10 +25,10 @@ def section(results: RunResults) -> dict[str, Any]:
     """Give a sentence and three tables."""
     return {
         "statements": statements(results),
-        "contradicted": kind_table(
+        "counterfactual": kind_table(
             results,
-            "making-contradicted",
-            CONTRADICTED,
+            "making-counterfactual",
+            COUNTERFACTUAL,
             "AUC by patient where a trace contradicts the class",
         ),
         "washed": kind_table(results, "making-washed", "roc_auc", "AUC by patient without a trace of the making"),
