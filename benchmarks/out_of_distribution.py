@@ -47,8 +47,9 @@ from lungsight.predict.out_of_distribution import (
 )
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
-from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.fit import TrainingPlan, fit
 from lungsight.training.image_cache import resize_image
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
 

@@ -28,7 +28,8 @@ from lungsight.classes import Classes
 from lungsight.demo.planted import PLANTED_CLASSES, THREE, Planted, plant
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
-from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.fit import TrainingPlan, fit
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import CATEGORICAL_LOSSES
 from lungsight.training.network import build_classifier, logits_of
 

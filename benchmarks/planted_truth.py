@@ -36,7 +36,8 @@ from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
-from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.fit import TrainingPlan, fit
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
 

@@ -5,7 +5,8 @@ python benchmarks/remedies.py --seeds 301 303 --out remedies.tsv
 The table is written after every model. Rows that it holds already are not computed again. Shortcuts are a mark outside
 of the lung on the positives (with strength 0.9 or 1.0), and a style: noise and compression of the positives' pictures.
 In `lesions` there is no shortcut. Beside the audit's verdict stand three AUCs by patient of the same test persons: as
-they are, with the shortcut removed, and with the shortcut on the negatives.
+they are, with the shortcut removed, and with the shortcut on the negatives. Remedies that train on two cohorts get a
+second one of other persons, who have no shortcut.
 """
 # ruff: noqa: E402
 
@@ -37,8 +38,9 @@ from lungsight.evaluation.metrics import ranking_metrics
 from lungsight.training import backbones, remedies
 from lungsight.training.bags import group_numbers
 from lungsight.training.device import prepare_device
-from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.fit import TrainingPlan, fit
 from lungsight.training.image_cache import slice_arrays
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
 from lungsight.training.regions import lung_box
@@ -54,6 +56,7 @@ SETTINGS = AuditSettings(
 )
 DEFAULTS = with_defaults({}, config_schema()["properties"]["training"]["properties"]["remedies"])
 RESAMPLES = 1000
+OF_COMPANION = 5000  # added to the seed of the second cohort
 
 
 def degraded(images: np.ndarray, seed: int) -> np.ndarray:
@@ -109,6 +112,16 @@ def treatment_for(remedy: str, material: Material) -> Treatment:
     return make(material) if make else Treatment()
 
 
+def companion_of(remedy: str, seed: int) -> LabelledImages | None:
+    """Give the training images of a second cohort without a shortcut, to the remedies that train on two."""
+    if remedy not in remedies.names() or remedies.COMPANION not in remedies.load(remedy).needs:
+        return None
+    planted = plant(PLANTED_SCENARIOS["lesions"], seed + OF_COMPANION, **PATIENTS)
+    rows = np.flatnonzero(planted.table["split"] == "train")
+    labels = (planted.table["label"] == POSITIVE).to_numpy(int)[rows]
+    return LabelledImages(planted.images, rows, labels, group_numbers(planted.table["patient"].iloc[rows]))
+
+
 def train_with(remedy: str, planted: Planted, seed: int) -> tuple[keras.Model, float]:
     """Train a small network, as `planted_truth` does, with a remedy. Return it with the seconds of its epochs."""
     keras.utils.set_random_seed(seed)
@@ -131,6 +144,7 @@ def train_with(remedy: str, planted: Planted, seed: int) -> tuple[keras.Model, f
         planted.lung.astype(np.uint8),
         np.ones(len(rows[0]), dtype=bool),
         np.full(len(rows[0]), "phantom"),
+        companion_of(remedy, seed),
     )
     decay = settings.get("weight_decay", 0.0)
     plan = TrainingPlan(

@@ -23,7 +23,8 @@ from benchmarks.remedies import DEFAULTS
 from lungsight.training import backbones, remedies
 from lungsight.training.adam import optimizer_of
 from lungsight.training.device import prepare_device
-from lungsight.training.fit import LabelledImages, TrainingPlan, batches_of_epoch, make_train_step
+from lungsight.training.fit import TrainingPlan, batches_of_epoch, make_train_step
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
 from lungsight.training.treatment import Material, Treatment
@@ -41,12 +42,16 @@ def prepared(name: str, args: argparse.Namespace) -> tuple:
     patients = np.arange(n) // 4
     labels, rows = patients % 2, np.arange(n)
     sources = np.where(patients // 2 % 2, "a", "b")
+    images = LabelledImages(pixels, rows, labels, patients)
     chosen = {"name": name} | DEFAULTS.get(name, {})
-    material = Material(chosen, backbone, pixels, rows, labels, patients, lungs, np.ones(n, dtype=bool), sources)
+    material = Material(
+        chosen, backbone, pixels, rows, labels, patients, lungs, np.ones(n, dtype=bool), sources, images
+    )
     make = remedies.load(name).treatment if name != "none" else None
     treatment = make(material) if make else Treatment()
-    step = make_train_step(model, backbone, binary_crossentropy, optimizer_of(model, 0.0), 1, treatment)
-    images = LabelledImages(pixels, rows, labels, patients)
+    treatment.attach(model)
+    optimizer = optimizer_of(model, 0.0, treatment.trainable)
+    step = make_train_step(model, backbone, binary_crossentropy, optimizer, 1, treatment)
     plan = TrainingPlan(epochs=args.steps, batch_size=args.batch, learning_rate=1e-4, seed=0)
 
     def draw(epoch: int) -> tuple:

@@ -57,7 +57,8 @@ def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float
     from lungsight.training import backbones
     from lungsight.training.adam import optimizer_of
     from lungsight.training.device import prepare_device
-    from lungsight.training.fit import LabelledImages, TrainingPlan, batches_of_epoch, make_train_step
+    from lungsight.training.fit import TrainingPlan, batches_of_epoch, make_train_step
+    from lungsight.training.labelled_images import LabelledImages
     from lungsight.training.losses import binary_crossentropy
     from lungsight.training.network import build_classifier, logits_of, precision
 

@@ -36,8 +36,9 @@ from lungsight.tables import read_table
 from lungsight.training import backbones
 from lungsight.training.backbones import Backbone
 from lungsight.training.device import prepare_device
-from lungsight.training.fit import LabelledImages, fit
+from lungsight.training.fit import fit
 from lungsight.training.image_cache import CachedImages, resize_image
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.network import build_classifier, logits_of, make_inference, precision, run_in_batches
 from lungsight.training.pipelines import Pipeline
 from lungsight.training.stage_training import in_float32, objective_of, plan_of

@@ -343,6 +343,31 @@ def test_train_is_refused_before_any_job(tmp_path: Path, change: dict, message: 
     assert message in failed.stdout
 
 
+@pytest.mark.parametrize("remedy", ["domain_norm", "dann"])
+def test_stage_2_is_trained_on_both_cohorts(tmp_path: Path, remedy: str) -> None:
+    """The images of the public cohort are an input of stage 2, and what the remedy found stands in provenance.json."""
+    space = workspace(tmp_path)
+    space.config["pipelines"]["remedies"] = [remedy]
+    for cohort in space.config["cohorts"]:
+        (tmp_path / f"{cohort}.tsv").write_text(
+            f"patient\tpath\tlabel\np1\ta.png\t{POSITIVE}\np2\tb.png\t{NEGATIVE}\n", encoding="utf-8"
+        )
+        (tmp_path / cohort / "b.png").touch()
+    space.write_config()
+    for cohort in ("curated", "hospital"):
+        made_images(space.run_folder, cohort)
+    models = [f"models/whole-small_cnn-scratch-{remedy}/stage{stage}" for stage in (1, 2)]
+    for model in models:
+        space.must_run("train_stage", *(f"{model}/{name}" for name in FILES))
+    first, second = (json.loads((space.run_folder / model / "provenance.json").read_text()) for model in models)
+    assert not any(name.startswith("companion") for name in first["inputs"])
+    digest = sha256_of(space.run_folder / "training/images/curated/whole.npy")
+    assert second["inputs"]["companion_images"] == digest
+    if remedy == "dann":
+        accuracy = second["training"]["remedy"]["cohort_accuracy"]
+        assert set(accuracy) == {"before", "after"} and all(0 <= each <= 1 for each in accuracy.values())
+
+
 def train_directly(space: Workspace, into: Path) -> list[str]:
     """The command of train_stage for a small network, as the rule would give it."""
     config = complete_config({"results": space.results} | space.config)["training"]

@@ -14,7 +14,8 @@ from lungsight.intake.cohort_table import read_cohort_table
 from lungsight.splits.precheck import cohort_of_rows
 from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
-from lungsight.training.fit import LabelledImages, fit
+from lungsight.training.fit import fit
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import load_weights, make_inference, run_in_batches
 from lungsight.training.provenance import check_parent

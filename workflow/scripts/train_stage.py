@@ -18,6 +18,7 @@ from lungsight.training import backbones
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.device import prepare_device
 from lungsight.training.image_cache import INDEX
+from lungsight.training.network import logits_of
 from lungsight.training.pipelines import pipeline_and_stage
 from lungsight.training.provenance import describe_training, hardware_class
 from lungsight.training.remedied_training import RemedyFiles, strengths_of, train_the_chosen, treatment_of
@@ -39,6 +40,9 @@ def parse_args() -> argparse.Namespace:
     arguments.add_argument(
         "--tables", type=Path, nargs="+", required=True, help="split of the cohort; then what a remedy needs beside it"
     )
+    arguments.add_argument(
+        "--companion", type=Path, nargs="*", default=[], help="of another cohort: split, image array and its index"
+    )
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(
         "--settings", type=json.loads, required=True, help="backbone, labels, training and seed, as JSON"
@@ -59,7 +63,7 @@ def main() -> None:
     device, backbone = prepare_device(args.threads, seed), backbones.load(name)
     split, *tables = args.tables
     cohort = TrainingCohort(split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
-    files = RemedyFiles.of(tables)
+    files = RemedyFiles.of(tables, args.companion)
     classes = cohort.classes(labels)
     subsets = cohort.subsets(classes, settings["image_size"])
     model = start.build(name, backbone, settings, classes)
@@ -72,14 +76,18 @@ def main() -> None:
         **{"hardware": hardware_class(device), "threads": args.threads},
     }
 
+    found: dict[str, Any] = {}
+
     def train_one(chosen: dict[str, Any]) -> list[dict[str, Any]]:
         checkpoint = Checkpoint.of(args.checkpoints, provenance | {"settings": chosen})
         plan, objective = (
             plan_of(chosen, stage, seed, start.fine_tunes),
             objective_of(chosen, subsets[0], classes, labels),
         )
-        treatment = treatment_of(chosen, cohort, subsets[0], backbone, files)
-        return train(model, backbone, objective, *subsets, plan, checkpoint, treatment)
+        treatment = treatment_of(chosen, cohort, subsets[0], backbone, classes, files)
+        history = train(model, backbone, objective, *subsets, plan, checkpoint, treatment)
+        found.update(treatment.findings(logits_of(model)))
+        return history
 
     patients = len(set(subsets[1].groups()))
     history, chosen = train_the_chosen(model, strengths_of(settings), patients, train_one)
@@ -87,7 +95,7 @@ def main() -> None:
         in_float32(model, backbone, settings).save(temporary)
     write_table(args.model / HISTORY, history, "history")
     size = {"parameters": model.count_params(), "bytes": (args.model / MODEL).stat().st_size}
-    outcome = training_outcome(history) | ({"remedy": chosen} if chosen else {})
+    outcome = training_outcome(history) | ({"remedy": chosen | found} if chosen | found else {})
     write_json(args.model / PROVENANCE, provenance | {"training": outcome, "model": size})
     work_ahead(args.model, model if settings["precision"] == "float32" else None)
     Checkpoint.of(args.checkpoints, provenance).remove()

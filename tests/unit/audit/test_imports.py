@@ -8,7 +8,7 @@ import pytest
 from tests.factories.workspace import ROOT
 
 WITHOUT_A_MODEL = (
-    *("attention_differences", "interventions", "linear_classifier", "metadata_classifier", "occlusion_tests"),
+    *("attention_differences", "interventions", "metadata_classifier", "occlusion_tests"),
     *("predictions", "ranking", "rows", "source_classifier", "tables", "verdict"),
 )
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungsight.audit.linear_classifier import fit_and_predict
 from lungsight.audit.metadata_classifier import (
     BINS,
     COLUMNS,
@@ -14,6 +13,7 @@ from lungsight.audit.metadata_classifier import (
     metadata_rows,
 )
 from lungsight.audit.source_classifier import balanced_accuracy, predict_sources, source_row
+from lungsight.linear_classifier import fit_and_predict
 from lungsight.tables import check_table, read_table
 from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_split
 

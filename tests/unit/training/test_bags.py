@@ -18,9 +18,10 @@ from lungsight.training.bags import (
     predict_bags,
     predict_patient,
 )
-from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.fit import TrainingPlan, fit
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.inference import predict_slices
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of, to_input
 from lungsight.training.pipelines import PATIENT_PREDICTION

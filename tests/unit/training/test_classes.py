@@ -17,10 +17,11 @@ from lungsight.training import backbones
 from lungsight.training.bags import group_numbers
 from lungsight.training.cohort_classes import class_notices
 from lungsight.training.extreme_learning import slope_of_logits, solve_head
-from lungsight.training.fit import LabelledImages, TrainingPlan
+from lungsight.training.fit import TrainingPlan
 from lungsight.training.heads import HEADS, MACHINES
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.inference import predict_slices
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import CATEGORICAL_LOSSES, LOSSES
 from lungsight.training.network import build_classifier, logits_of
 from lungsight.training.provenance import describe_training

@@ -12,8 +12,9 @@ from lungsight.errors import UserError
 from lungsight.explain.gradcam import PRIMARY, THESIS, GradCam, methods_for
 from lungsight.training import backbones, extreme_learning
 from lungsight.training.extreme_learning import SOLVED, random_neurons, ridge, slope_of_logit, solve_head
-from lungsight.training.fit import LabelledImages, TrainingPlan
+from lungsight.training.fit import TrainingPlan
 from lungsight.training.heads import MACHINES
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of, to_input
 from lungsight.training.pipelines import check_pipelines

@@ -18,10 +18,11 @@ from lungsight.explain.gradcam import GradCam, methods_for
 from lungsight.training import backbones
 from lungsight.training.adam import optimizer_of
 from lungsight.training.augmentation import no_augmentation
-from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.checkpoints import Checkpoint, Pace
 from lungsight.training.early_stopping import EARLY, PLANNED, EarlyStopping
-from lungsight.training.fit import LabelledImages, TrainingPlan, equal_batches, fit
+from lungsight.training.fit import TrainingPlan, equal_batches, fit
 from lungsight.training.heads import HEADS
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import LOSSES, balanced_weights, binary_crossentropy, weighted_categorical_crossentropy
 from lungsight.training.network import (
     batch_norms,
@@ -399,3 +400,16 @@ def test_bfloat16_trains_float32_weights_and_leaves_a_float32_model(tmp_path: Pa
     explained = cam(to_input(backbone, pixels[rows]), after[:, 0] >= 0.5)
     assert {maps.dtype for maps in explained.values()} == {np.dtype(np.float32)}
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_checkpoints_take_a_small_share_of_the_time() -> None:
+    """Epochs of 10 s and a checkpoint of 2 s: with a share of a twentieth every fourth epoch is kept."""
+    now, due = 0.0, []
+    pace = Pace(share=0.05, clock=lambda: now)
+    for epoch in range(1, 11):
+        now += 10
+        if pace.is_due():
+            due.append(epoch)
+            with pace.writing():
+                now += 2
+    assert due == [1, 5, 9]

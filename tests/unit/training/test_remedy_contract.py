@@ -85,7 +85,7 @@ def test_a_remedy_says_what_it_does_and_costs(name: str) -> None:
     remedy, (title, rest) = remedies.load(name), remedies.description_of(name)
     assert title.endswith(".") and " cost" in rest
     assert set(remedy.instruments) <= set(remedies.INSTRUMENTS)
-    assert set(remedy.needs) <= {remedies.LUNGS, remedies.SOURCES}
+    assert set(remedy.needs) <= {remedies.LUNGS, remedies.SOURCES, remedies.COMPANION}
     training = config_schema()["properties"]["training"]["properties"]
     assert set(remedy.training) <= set(training)
 
@@ -138,6 +138,24 @@ def test_patients_that_do_not_serve_a_remedy_are_refused_before_any_job(
         check_patients_of_remedies(config, rows_of(*patients))
     check_patients_of_remedies(config, rows_of(*BOTH))
     check_patients_of_remedies(config_of(ONE), rows_of(*patients))
+
+
+@pytest.mark.parametrize("remedy", ["domain_norm", "dann"])
+def test_two_cohorts_with_the_same_classes_are_needed(remedy: str) -> None:
+    config = config_of(ONE | {"remedies": ["none", remedy]})
+    check_patients_of_remedies(config, rows_of(*BOTH))
+    with pytest.raises(UserError, match=f"{remedy} draws as many images of each class .* public has none of Non Covid"):
+        check_patients_of_remedies(config, {"public": rows_of(*BOTH[:2])["public"], "target": rows_of(*BOTH)["target"]})
+    with pytest.raises(UserError, match=f"{remedy} trains on the cohort of stage 1 .* has no target cohort"):
+        check_patients_of_remedies(
+            {**config, "cohorts": {"public": config["cohorts"]["public"]}}, {"public": rows_of(*BOTH)["public"]}
+        )
+
+
+def test_separate_statistics_are_not_frozen() -> None:
+    config = config_of(ONE | {"remedies": ["domain_norm"]}, batch_norm_frozen=True)
+    assert settings_of_stage(config, "whole-resnet50-scratch-domain_norm", "2")["batch_norm_frozen"] is False
+    check_pipelines(config_of(ONE | {"remedies": ["none", "domain_norm"]}, batch_norm_frozen=False))
 
 
 def test_models_that_differ_in_their_remedy_are_compared_with_none() -> None:

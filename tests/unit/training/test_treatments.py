@@ -10,56 +10,32 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from lungsight.config import config_schema, with_defaults
 from lungsight.errors import UserError
 from lungsight.training import backbones, remedies
 from lungsight.training.augmentation import no_augmentation
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.fit import LabelledImages, TrainingPlan, fit, make_forward
+from lungsight.training.fit import TrainingPlan, fit, make_forward
 from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.group_weights import GroupDro, coincide, groups_of, mean_by_group_of, next_weights
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
-from lungsight.training.network import build_classifier, logits_of
 from lungsight.training.penalties import AttentionPenalty, BackgroundPenalty, grad_cam, share_outside
 from lungsight.training.remedied_training import strengths_of, strongest_within_one_error, train_the_chosen
 from lungsight.training.styles import draw_mixing, draw_style, early_layer, jpeg, mix_styles, restyled
 from lungsight.training.swapping import OTHER, SAME, Donors, Swap, gaussian_blur, swapped
-from lungsight.training.treatment import Batch, Draw, Material, Outputs, Treatment, outside_the_lung, own_margin
-
-SIZE = 16
-SETTINGS = {"image_size": SIZE, "head_units": 8, "head_activation": "relu", "batch_norm_momentum": 0.5}
-BACKBONE = backbones.load("small_cnn")
-DEFAULTS = with_defaults({}, config_schema()["properties"]["training"]["properties"]["remedies"])
-PATIENTS, SLICES = 6, 3
-
-
-def lungs() -> np.ndarray:
-    """Boxes of several sizes, one for each slice."""
-    masks = np.zeros((PATIENTS * SLICES, SIZE, SIZE), np.uint8)
-    for number, mask in enumerate(masks):
-        mask[4 : 9 + number % 3, 3 : 8 + number % 4] = 1
-    return masks
-
-
-def material(name: str, **settings: object) -> Material:
-    rng = np.random.default_rng(0)
-    patients = np.repeat(np.arange(PATIENTS), SLICES)
-    n = len(patients)
-    pixels = rng.integers(0, 256, (n, SIZE, SIZE), dtype=np.uint8)
-    chosen = {"name": name} | DEFAULTS.get(name, {}) | settings
-    sources = np.array(["a", "b", "a", "b", "b", "a"])[patients]
-    return Material(
-        chosen, BACKBONE, pixels, np.arange(n), patients % 2, patients, lungs(), np.ones(n, dtype=bool), sources
-    )
-
-
-def new_model() -> keras.Model:
-    keras.utils.set_random_seed(1)
-    return logits_of(build_classifier(BACKBONE, SETTINGS))
-
-
-def draw(chosen: list[int], seed: int = 0, progress: float = 0.0) -> Draw:
-    return Draw(np.array(chosen), np.random.default_rng(seed), progress)
+from lungsight.training.treatment import Batch, Material, Outputs, Treatment, outside_the_lung, own_margin
+from tests.factories.treatments import (
+    BACKBONE,
+    DEFAULTS,
+    PATIENTS,
+    SIZE,
+    SLICES,
+    batch_for,
+    draw,
+    lungs,
+    material,
+    new_model,
+)
 
 
 def test_a_swapped_slice_is_what_numpy_makes_of_it() -> None:
@@ -142,13 +118,6 @@ def test_the_margin_of_a_class_is_the_logit_of_its_probability() -> None:
     np.testing.assert_allclose(own_margin(labels, tf.constant(logits)), np.log(own / (1 - own)), rtol=1e-4, atol=1e-5)
     two = own_margin(np.array([0, 1]), tf.constant([[0.7], [0.7]]))
     np.testing.assert_allclose(two, [-0.7, 0.7])
-
-
-def batch_for(treatment: Treatment, source: Material, chosen: list[int], progress: float = 1.0) -> Batch:
-    extras = tuple(map(tf.constant, treatment.extras(draw(chosen, progress=progress))))
-    pictures = tf.constant(source.pixels[chosen], tf.float32)
-    transforms, _ = no_augmentation(len(chosen))
-    return Batch(pictures, tf.constant(source.labels[chosen], tf.int32), tf.constant(transforms), extras)
 
 
 def penalty_of(treatment: Treatment, batch: Batch, model: keras.Model) -> tf.Tensor:
@@ -384,7 +353,7 @@ def trained(name: str, folder: Path | None = None, epochs_before_the_kill: int |
     return model
 
 
-@pytest.mark.parametrize("name", ["group_dro", "style", "lung_swap", "attention_penalty"])
+@pytest.mark.parametrize("name", ["group_dro", "style", "lung_swap", "attention_penalty", "domain_norm", "dann"])
 def test_a_training_that_was_killed_ends_with_the_weights_of_an_undisturbed_one(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

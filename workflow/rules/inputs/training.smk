@@ -60,4 +60,14 @@ def tables_of_remedy(wildcards):
         remedies.LUNGS: f"{RESULTS}/qc/{training_cohort(wildcards)}/manifest.tsv",
         remedies.SOURCES: f"{training_cohort_folder(wildcards)}/slices.tsv",
     }
-    return [tables[need] for need in needs_of_remedy(wildcards)]
+    return [tables[need] for need in needs_of_remedy(wildcards) if need in tables]
+
+
+def companion_of_remedy(wildcards):
+    """Split, images and index of the cohort of stage 1, where a remedy trains stage 2 on both."""
+    if wildcards.stage != "2" or remedies.COMPANION not in needs_of_remedy(wildcards):
+        return []
+    pipeline = Pipeline.parse(wildcards.pipeline)
+    (cohort,) = cohorts_with_role(config, "public")
+    images = images_folder(pipeline, cohort)
+    return [split_of(pipeline, cohort), f"{images}/{pipeline.input_view}.npy", f"{images}/index.tsv"]

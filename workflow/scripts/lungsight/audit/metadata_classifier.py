@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from lungsight.audit.linear_classifier import fit_and_predict
 from lungsight.audit.pairs import PairScores, by_unit, scores_of_first, scores_of_pairs
 from lungsight.audit.rows import auc_row, audit_row
 from lungsight.classes import places_of
+from lungsight.linear_classifier import fit_and_predict
 from lungsight.rows import AuditRow
 
 TEST = "metadata"

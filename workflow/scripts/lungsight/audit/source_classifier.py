@@ -62,7 +62,7 @@ def predict_sources(features: np.ndarray, sources: "pd.Series[str]", patients: "
     predicted = np.full(len(sources), "", dtype=object)
     if len(usable) > 1:
         # scikit-learn takes long to load, and the intervals of what is predicted here need none of it.
-        from lungsight.audit.linear_classifier import cross_validated
+        from lungsight.linear_classifier import cross_validated
 
         truth, groups = sources[chosen].to_numpy(), patients[chosen].to_numpy()
         predicted[chosen] = cross_validated(features[chosen], truth, groups, min(FOLDS, int(usable.min())))

@@ -55,8 +55,8 @@ class Adam(keras.optimizers.Adam):
             )
 
 
-def optimizer_of(model: keras.Model, weight_decay: float) -> Optimizer:
-    """Make the optimizer of a network's trainable weights, with all its variables.
+def optimizer_of(model: keras.Model, weight_decay: float, others: Sequence[keras.Variable] = ()) -> Optimizer:
+    """Make the optimizer of a network's trainable weights, and of others behind them, with all its variables.
 
     Small gradients vanish in float16. Where a layer computes in it, Keras's dynamic loss scaling (Micikevicius et al.
     2018) goes around the optimizer: it backpropagates a scaled loss, and takes no step where a gradient overflows.
@@ -64,5 +64,5 @@ def optimizer_of(model: keras.Model, weight_decay: float) -> Optimizer:
     optimizer = Adam(weight_decay)
     if any(layer.compute_dtype == "float16" for layer in model.layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
+    optimizer.build([*model.trainable_variables, *others])
     return optimizer

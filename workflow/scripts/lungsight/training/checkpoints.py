@@ -1,4 +1,4 @@
-"""Keep what a training needs to go on after its last finished epoch.
+"""Keep what a training needs to go on after one of its last epochs.
 
 The file is named after everything that the training depends on, so that another training does not find it.
 """
@@ -6,8 +6,10 @@ The file is named after everything that the training depends on, so that another
 import hashlib
 import json
 import shutil
+import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,37 @@ from lungsight.training.early_stopping import EarlyStopping
 
 # Of the provenance, what a training may go on without: a run is often resumed with another number of cores.
 NOT_DEPENDED_ON = ("threads",)
+
+
+SHARE = 0.05  # of a training's time that writing checkpoints may take
+
+
+class Pace:
+    """Say when a checkpoint is due: after the first epoch, and then so seldom that writing takes at most SHARE.
+
+    Parameters
+    ----------
+    share : float
+        Of the time.
+    clock : callable
+        Returns seconds.
+    """
+
+    def __init__(self, share: float = SHARE, clock: Callable[[], float] = time.monotonic) -> None:
+        self.share, self.clock = share, clock
+        self.written, self.cost = clock(), 0.0
+
+    def is_due(self) -> bool:
+        """Tell whether to write one now."""
+        return self.share * (self.clock() - self.written) >= self.cost
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Measure what writing inside takes."""
+        started = self.clock()
+        yield
+        self.written = self.clock()
+        self.cost = self.written - started
 
 
 @dataclass(frozen=True)
@@ -77,7 +110,7 @@ class Checkpoint:
         stopping: EarlyStopping,
         remembered: Sequence[tf.Variable] = (),
     ) -> list[dict]:
-        """Go back to the last finished epoch.
+        """Go back to the epoch of the checkpoint.
 
         A file that is damaged or of another training is refused with a message. The training then starts over.
 

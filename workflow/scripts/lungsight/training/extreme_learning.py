@@ -23,8 +23,9 @@ from lungsight.errors import UserError
 from lungsight.program import log
 from lungsight.training.backbones import Backbone
 from lungsight.training.checkpoints import Checkpoint
-from lungsight.training.fit import LabelledImages, TrainingPlan, in_words
+from lungsight.training.fit import TrainingPlan, in_words
 from lungsight.training.heads import HIDDEN, MACHINES, MARGIN, MEDIAN, RANDOM
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Objective
 from lungsight.training.network import LOGIT, POOLED, make_inference, run_in_batches
 

@@ -16,17 +16,16 @@ from lungsight.training.adam import Optimizer, optimizer_of
 from lungsight.training.augmentation import augment, draw_augmentation, generator, no_augmentation
 from lungsight.training.backbones import Backbone
 from lungsight.training.bags import (
-    count_bags,
-    draw_bags,
     in_two_parts,
     mean_by_group,
     numpy_head,
     predict_bags,
     predict_bags_with_features,
 )
-from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.checkpoints import Checkpoint, Pace
 from lungsight.training.early_stopping import EarlyStopping
 from lungsight.training.fused_batch_norm import fused_batch_norm
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Objective
 from lungsight.training.network import frozen_batch_norm, make_inference, run_in_batches, to_input
 from lungsight.training.recalibration import make_recalibration
@@ -36,50 +35,6 @@ from lungsight.training.treatment import Batch, Draw, Forward, Outputs, Treatmen
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 PLAIN = Treatment()
 REMEDY = 1  # keeps what a treatment draws apart from what the augmentation of the same step draws
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """Labelled images: some rows of an image array.
-
-    Parameters
-    ----------
-    pixels : numpy.ndarray
-        Images (N, size, size) uint8, which may be memory-mapped.
-    rows : numpy.ndarray
-        Rows (n,) int of `pixels` that are used.
-    labels : numpy.ndarray
-        Their labels (n,) int.
-    patients : numpy.ndarray, optional
-        The patient of each, (n,) int from 0. Only bags need it.
-    """
-
-    pixels: np.ndarray
-    rows: np.ndarray
-    labels: np.ndarray
-    patients: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        """Count the images that are used."""
-        return len(self.rows)
-
-    def batch(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Read the images and labels at the positions `chosen`."""
-        return self.pixels[self.rows[chosen]], self.labels[chosen]
-
-    def groups(self) -> np.ndarray:
-        """Return the patients. Raise ValueError where they are not known."""
-        if self.patients is None:
-            raise ValueError("bags need the patient of every image")
-        return self.patients
-
-    def bags(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """Draw all positions in bags of `size`, (bags, size) int. With size 1, each position is a bag of its own."""
-        return np.arange(len(self))[:, None] if size == 1 else draw_bags(rng, self.groups(), size)
-
-    def count(self, size: int) -> int:
-        """Count the bags of `size`."""
-        return len(self) if size == 1 else count_bags(self.groups(), size)
 
 
 @dataclass(frozen=True)
@@ -189,7 +144,7 @@ def make_train_step(
     bag_size : int
         Slices that are classified together.
     treatment : Treatment
-        What a remedy changes.
+        What a remedy changes. It is attached to the network.
 
     Returns
     -------
@@ -220,7 +175,8 @@ def make_train_step(
             measured, minimised = treatment.loss(objective, batch, forward)
             loss: Any = optimizer.scale_loss(minimised)
         optimizer.learning_rate = learning_rate
-        optimizer.apply(tape.gradient(loss, [variable.value for variable in model.trainable_variables]))
+        moved = [*model.trainable_variables, *treatment.trainable]
+        optimizer.apply(tape.gradient(loss, [variable.value for variable in moved]))
         return tf.reduce_sum(measured.loss), tf.reduce_sum(tf.cast(measured.correct, tf.int32))
 
     with fused_batch_norm(model):
@@ -308,8 +264,8 @@ def fit(
 ) -> list[dict]:
     """Train a network in place.
 
-    A checkpoint keeps the end of each epoch. A training that was cut short goes on from there, with the numbers that
-    it would have had.
+    Checkpoints keep the end of an epoch, and take a small share of the time. A training that was cut short goes on from
+    the last of them, with the numbers that it would have had.
 
     Parameters
     ----------
@@ -324,7 +280,7 @@ def fit(
     plan : TrainingPlan
         How to train.
     checkpoint : Checkpoint, optional
-        Where the end of each epoch is kept.
+        Where the end of an epoch is kept.
     treatment : Treatment
         What a remedy changes. Batch normalisation is recalibrated on images without it.
 
@@ -339,9 +295,11 @@ def fit(
         A loss is not a number. The checkpoint then holds the last good epoch.
     """
     with frozen_batch_norm(model) if plan.freeze_batch_norm else nullcontext():
-        optimizer = optimizer_of(model, plan.weight_decay)
-        stopping = EarlyStopping(model, plan.patience)
+        treatment.attach(model)
+        optimizer = optimizer_of(model, plan.weight_decay, treatment.trainable)
+        stopping, pace = EarlyStopping(model, plan.patience), Pace()
         history = checkpoint.restore(model, optimizer, stopping, treatment.variables) if checkpoint else []
+        kept = len(history)  # epochs that a checkpoint holds
         step = make_train_step(model, backbone, objective, optimizer, plan.bag_size, treatment)
         validate = make_validation(model, backbone, validation, plan.bag_size)
         recalibrate = make_recalibration(model, backbone) if plan.recalibrate else None
@@ -361,19 +319,21 @@ def fit(
                     "seconds": time.monotonic() - started,
                 },
             }
-            check_finite(row, kept=bool(checkpoint and history))
+            check_finite(row, kept)
             log(in_words(row))
             history.append(row)
             stopping.see(row)
-            if checkpoint and epoch < plan.epochs:
-                checkpoint.save(model, optimizer, history, stopping, treatment.variables)
+            if checkpoint and epoch < plan.epochs and pace.is_due():
+                with pace.writing():
+                    checkpoint.save(model, optimizer, history, stopping, treatment.variables)
+                kept = epoch
     return stopping.finish(history)
 
 
-def check_finite(row: dict, kept: bool) -> None:
-    """Raise UserError for an epoch whose loss is not a number. `kept`: a checkpoint holds the epoch before it."""
+def check_finite(row: dict, kept: int) -> None:
+    """Raise UserError for an epoch whose loss is not a number. `kept`: the last epoch that a checkpoint holds, or 0."""
     if not np.isfinite([row["loss"], row["val_loss"]]).all():
-        earlier = f" What was learned up to epoch {row['epoch'] - 1} is kept." if kept else ""
+        earlier = f" What was learned up to epoch {kept} is kept." if kept else ""
         raise UserError(
             f"The loss is not a number in epoch {row['epoch']}: the training diverged.{earlier} "
             f"Lower training.learning_rate (it is {row['learning_rate']:g}) and run again."

@@ -159,7 +159,7 @@ def check_remedy(pipeline: Pipeline, config: dict[str, Any]) -> None:
     """Raise UserError where a remedy changes nothing of a pipeline, or cannot be had."""
     remedy = remedies.load(pipeline.remedy)
     before = published_models.training_settings(pipeline.architecture, config["training"])
-    if remedy.training and all(before[key] == value for key, value in remedy.training.items()):
+    if remedy.training and not remedy.treatment and all(before[key] == value for key, value in remedy.training.items()):
         same = ", ".join(f"training.{key}: {value}" for key, value in remedy.training.items())
         raise UserError(
             f"pipelines.remedies: {pipeline.remedy} changes nothing of {pipeline.architecture}, which has {same}"

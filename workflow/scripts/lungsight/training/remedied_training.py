@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from lungsight.classes import Classes
 from lungsight.files import sha256_of
 from lungsight.layout import SLICES
 from lungsight.program import log
@@ -20,8 +21,8 @@ from lungsight.qc.summary import accepted_masks
 from lungsight.tables import read_table
 from lungsight.training import remedies
 from lungsight.training.backbones import Backbone
-from lungsight.training.fit import LabelledImages
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.stage_training import TrainingCohort
 from lungsight.training.treatment import Material, Treatment
 
@@ -39,22 +40,28 @@ class RemedyFiles:
         Which lung masks passed quality control. With it the masks of the image cache are read.
     slices
         Where slices come from.
+    companion
+        Another cohort, whose training images are seen too.
     """
 
     manifest: Path | None = None
     slices: Path | None = None
+    companion: TrainingCohort | None = None
 
     @classmethod
-    def of(cls, tables: Sequence[Path]) -> "RemedyFiles":
-        """Tell the tables apart by the names that they have in a run."""
+    def of(cls, tables: Sequence[Path], companion: Sequence[Path] = ()) -> "RemedyFiles":
+        """Tell the tables apart by the names that they have in a run. companion: split, images and index, or none."""
         by_name = {path.name: path for path in tables}
-        return cls(by_name.get(MANIFEST), by_name.get(SLICES))
+        return cls(by_name.get(MANIFEST), by_name.get(SLICES), TrainingCohort(*companion) if companion else None)
 
     def digests(self, cohort: TrainingCohort) -> dict[str, str]:
         """Compute the SHA-256 of each file, the masks among them."""
         masks = {"masks": _masks_of(cohort)} if self.manifest else {}
         files = {**masks, "manifest": self.manifest, "slices": self.slices}
-        return {name: sha256_of(path) for name, path in files.items() if path}
+        of_companion = self.companion.digests() if self.companion else {}
+        return {name: sha256_of(path) for name, path in files.items() if path} | {
+            f"companion_{name}": digest for name, digest in of_companion.items()
+        }
 
 
 def _masks_of(cohort: TrainingCohort) -> Path:
@@ -62,7 +69,12 @@ def _masks_of(cohort: TrainingCohort) -> Path:
 
 
 def treatment_of(
-    settings: dict[str, Any], cohort: TrainingCohort, training: LabelledImages, backbone: Backbone, files: RemedyFiles
+    settings: dict[str, Any],
+    cohort: TrainingCohort,
+    training: LabelledImages,
+    backbone: Backbone,
+    classes: Classes,
+    files: RemedyFiles,
 ) -> Treatment:
     """Make the treatment of a training.
 
@@ -76,16 +88,19 @@ def treatment_of(
         Its training images.
     backbone
         Of the network.
+    classes
+        That the network tells apart.
     files
-        That the remedy needs.
+        That the remedy needs. One that needs another cohort, and has none, changes nothing.
 
     Raises
     ------
     UserError
         The remedy cannot be had with these images.
     """
-    make = remedies.load(settings["remedy"]["name"]).treatment if "remedy" in settings else None
-    if make is None:
+    remedy = remedies.load(settings["remedy"]["name"]) if "remedy" in settings else remedies.PLAIN
+    make, alone = remedy.treatment, remedies.COMPANION in remedy.needs and files.companion is None
+    if make is None or alone:
         return Treatment()
     split = read_table(cohort.split, "split")
     names = split.loc[split["split"] == "train", "slice"]
@@ -107,6 +122,9 @@ def treatment_of(
         training.groups(),
         lungs,
         **of_lungs,
+        companion=files.companion.training_images(classes) if files.companion else None,
+        augmentation=settings["augmentation"],
+        bag_size=settings["bag_size"],
     )
     return make(material)
 

@@ -32,6 +32,9 @@ def check_patients_of_remedies(config: dict[str, Any], rows: Mapping[str, Sequen
         Cohort → the rows of its table.
     """
     taken = dict.fromkeys(pipeline.remedy for pipeline in pipelines_of(config) if pipeline.remedy)
+    for name in taken:
+        if remedies.COMPANION in remedies.load(name).needs:
+            _check_companion(name, config, rows)
     for cohort in cohorts_with_role(config, *ROLE_OF_STAGE.values()):
         used = [row for row in rows.get(cohort, ()) if not row.skip]
         for name in taken:
@@ -39,6 +42,25 @@ def check_patients_of_remedies(config: dict[str, Any], rows: Mapping[str, Sequen
                 _check_donors(name, cohort, used)
             if remedies.SOURCES in remedies.load(name).needs:
                 _check_sources(name, cohort, used)
+
+
+def _check_companion(name: str, config: dict[str, Any], rows: Mapping[str, Sequence[Row]]) -> None:
+    roles = list(ROLE_OF_STAGE.values())
+    cohorts = [cohorts_with_role(config, role) for role in roles]
+    absent = [role for role, found in zip(roles, cohorts, strict=True) if not found]
+    if absent:
+        raise UserError(
+            f"pipelines.remedies: {name} trains on the cohort of stage 1 and on that of stage 2 together, and this run"
+            f" has no {' and no '.join(absent)}"
+            f" cohort. Leave {name} out, or add one."
+        )
+    first, second = ({row.label for row in rows.get(found[0], ()) if not row.skip} for found in cohorts)
+    if second - first:
+        raise UserError(
+            f"pipelines.remedies: {name} draws as many images of each class from {cohorts[0][0]} as from"
+            f" {cohorts[1][0]}, and {cohorts[0][0]} has none of {', '.join(sorted(second - first))}: there the cohort"
+            f" would tell the class. Leave {name} out."
+        )
 
 
 def _check_donors(name: str, cohort: str, rows: Iterable[Row]) -> None:

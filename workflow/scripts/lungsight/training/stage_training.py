@@ -18,8 +18,9 @@ from lungsight.training.backbones import Backbone
 from lungsight.training.bags import group_numbers
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.device import check_gpu
-from lungsight.training.fit import LabelledImages, TrainingPlan
+from lungsight.training.fit import TrainingPlan
 from lungsight.training.image_cache import CachedImages
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import CATEGORICAL_LOSSES, LOSSES, Objective
 from lungsight.training.network import LOGIT, build_classifier, copy_weights, load_weights, logits_of, precision
 from lungsight.training.provenance import check_parent
@@ -61,6 +62,13 @@ class TrainingCohort:
             raise UserError(f"The cached images have {cached.size} rows, training.image_size is {image_size}.")
         table = read_table(self.split, "split")
         return _labelled(table, "train", classes, cached), _labelled(table, "val", classes, cached)
+
+    def training_images(self, classes: Classes) -> LabelledImages:
+        """Read the training images of some classes."""
+        table = read_table(self.split, "split")
+        return _labelled(
+            table[table["label"].isin(classes.names)], "train", classes, CachedImages.open(self.images, self.index)
+        )
 
     def digests(self) -> dict[str, str]:
         """Compute the SHA-256 of each file."""

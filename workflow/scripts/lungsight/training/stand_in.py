@@ -9,7 +9,8 @@ import numpy as np
 
 from lungsight.files import atomic_path
 from lungsight.training.backbones import Backbone
-from lungsight.training.fit import LabelledImages, TrainingPlan, fit
+from lungsight.training.fit import TrainingPlan, fit
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import weighted_categorical_crossentropy
 from lungsight.training.network import set_batch_norm_momentum
 from lungsight.training.textures import CLASSES, draw_textures

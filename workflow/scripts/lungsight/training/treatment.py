@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from lungsight.training.augmentation import augment
 from lungsight.training.backbones import Backbone
+from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Measured, Objective
 
 
@@ -40,6 +41,12 @@ class Material:
         (n,) bool, whether the lung mask of a training image passed quality control.
     sources
         (n,), where each training image comes from.
+    companion
+        Training images of another cohort, whose labels are numbered alike. None where no remedy needs them.
+    augmentation
+        The config's `training.augmentation`. None: images as they are.
+    bag_size
+        Slices that are classified together.
     """
 
     settings: dict[str, Any]
@@ -51,6 +58,9 @@ class Material:
     lungs: np.ndarray | None = None
     accepted: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     sources: np.ndarray = field(default_factory=lambda: np.zeros(0, str))
+    companion: LabelledImages | None = None
+    augmentation: dict[str, Any] | None = None
+    bag_size: int = 1
 
     @property
     def size(self) -> int:
@@ -121,13 +131,23 @@ class Treatment:
         Of the extras.
     variables : tuple of tf.Variable
         What the treatment remembers from step to step. Checkpoints keep it.
+    trainable : tuple of keras.Variable
+        Of the variables, those that the optimizer moves beside the network's.
     layer : str or None
         Layer whose features the loss needs.
     """
 
     signature: tuple[tf.TensorSpec, ...] = ()
-    variables: tuple[tf.Variable, ...] = ()
+    variables: tuple[tf.Variable, ...] | tuple[keras.Variable, ...] = ()
+    trainable: tuple[keras.Variable, ...] = ()
     layer: str | None = None
+
+    def attach(self, model: keras.Model) -> None:
+        """Make the variables that belong to a network, before its optimizer is made."""
+
+    def findings(self, model: keras.Model) -> dict[str, Any]:
+        """Measure after the training what the treatment did, for provenance.json."""
+        return {}
 
     def extras(self, draw: Draw) -> tuple[np.ndarray, ...]:
         """Draw what a step needs beyond images and labels, of the types of `signature`."""

@@ -25,7 +25,7 @@ INSTRUMENTS = {
     MAKING: "slices whose making was changed",
 }
 # What a treatment may need beyond the images.
-LUNGS, SOURCES = "lungs", "sources"
+LUNGS, SOURCES, COMPANION = "lungs", "sources", "companion"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Remedy:
     input_views
         Where it has something to change: of segmented slices all but the lung is black.
     needs
-        Of LUNGS and SOURCES.
+        Of LUNGS, SOURCES and COMPANION: the training images of stage 1, in stage 2.
     instruments
         Of INSTRUMENTS: what the model is trained on.
     """

@@ -1,7 +1,4 @@
-"""Logistic regressions of the audit: what metadata tell about the class, what features tell about the source.
-
-The one module of the audit that calls scikit-learn.
-"""
+"""Logistic regressions: what metadata tell about the class, what features tell about the source or the cohort."""
 
 # scikit-learn has no type stubs.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
