@@ -25,6 +25,7 @@ OUTPUT_OF = {"infer_cohort": "--predictions", "explain_stage": "--explanation", 
 MODEL_OPTION = "--model"
 TASKS, KEY = "tasks.json", "made.json"
 STORE = Path("training/ahead")  # below the run's folder
+LARGE = 1 << 30  # bytes, more than a model has: to read a larger file takes longer than what is saved
 
 
 def store_of(model: Path) -> Path:
@@ -45,10 +46,13 @@ def place_of(arguments: list[str], program: str) -> Path:
 
 
 def stamp(path: Path) -> Any:
-    """Describe what a file holds: a small one by its digest, a large one and a folder by size and time."""
+    """Describe what a file holds by its digest; one above LARGE, and a folder, by size and time.
+
+    The time of a model tells nothing: when a job ends, Snakemake sets the times of its outputs anew.
+    """
     status = path.stat()
-    small = path.is_file() and status.st_size < 1 << 24
-    return sha256_of(path) if small else [status.st_size, status.st_mtime_ns]
+    digested = path.is_file() and status.st_size < LARGE
+    return sha256_of(path) if digested else [status.st_size, status.st_mtime_ns]
 
 
 def key_of(task: Mapping[str, Any], made: Mapping[str, Path]) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def normalised(
     """Normalise a batch (n, …, channels) by its own mean and variance; the statistics are computed in float32."""
     mean, variance = tf.nn.moments(tf.cast(inputs, tf.float32), axes=[*range(len(inputs.shape) - 1)])
     scale, offset = (None if variable is None else tf.cast(variable.value, tf.float32) for variable in (gamma, beta))
-    found = tf.nn.batch_normalization(tf.cast(inputs, tf.float32), mean, variance, offset, scale, epsilon)
-    return tf.cast(found, inputs.dtype)
+    of_batch: Any = (mean, variance, offset, scale)
+    return tf.cast(tf.nn.batch_normalization(tf.cast(inputs, tf.float32), *of_batch, epsilon), inputs.dtype)
 
 
 class DomainNorm(_WithCompanion):
@@ -158,7 +158,7 @@ def reverse_gradient(features: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
     """Return the features as they are; their gradient is that of what follows, times −strength."""
 
     @tf.custom_gradient
-    def reversing(values: tf.Tensor, factor: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    def reversing(values: tf.Tensor, factor: tf.Tensor) -> Any:
         return tf.identity(values), lambda upstream: (-tf.cast(factor, upstream.dtype) * upstream, None)
 
     return reversing(features, strength)
