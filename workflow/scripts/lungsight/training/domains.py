@@ -90,8 +90,9 @@ def normalised(
     """Normalise a batch (n, …, channels) by its own mean and variance; the statistics are computed in float32."""
     mean, variance = tf.nn.moments(tf.cast(inputs, tf.float32), axes=[*range(len(inputs.shape) - 1)])
     scale, offset = (None if variable is None else tf.cast(variable.value, tf.float32) for variable in (gamma, beta))
-    of_batch: Any = (mean, variance, offset, scale)
-    return tf.cast(tf.nn.batch_normalization(tf.cast(inputs, tf.float32), *of_batch, epsilon), inputs.dtype)
+    affine: Any = {"offset": offset, "scale": scale}  # TensorFlow takes None; its stub does not say so
+    wide = tf.cast(inputs, tf.float32)
+    return tf.cast(tf.nn.batch_normalization(wide, mean, variance, variance_epsilon=epsilon, **affine), inputs.dtype)
 
 
 class DomainNorm(_WithCompanion):
