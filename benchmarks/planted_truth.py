@@ -65,7 +65,7 @@ def train_on(planted: Planted, seed: int) -> keras.Model:
     """Train a small network on planted slices, by the loop that trains the workflow's models."""
     keras.utils.set_random_seed(seed)
     backbone = backbones.load(BACKBONE)
-    model = build_classifier(backbone, HEAD)
+    model = build_classifier(backbone, HEAD | {"image_size": planted.images.shape[1]})
     labels = (planted.table["label"] == POSITIVE).to_numpy(int)
     rows = [np.flatnonzero(planted.table["split"] == subset) for subset in ("train", "val")]
     training, validation = (LabelledImages(planted.images, each, labels[each]) for each in rows)

@@ -25,7 +25,7 @@ from lungsight.audit.making import (
 )
 from lungsight.audit.predictions import Predictions
 from lungsight.audit.rows import UNMODIFIED, audit_row
-from lungsight.audit.verdict import Estimate
+from lungsight.audit.verdict import Estimate, Evidence
 from lungsight.classes import Classes
 from lungsight.intake.forensics.imposing import IMPOSITIONS
 from lungsight.intake.forensics.pixels import Pixels
@@ -231,6 +231,23 @@ def test_only_kinds_that_tell_the_class_count() -> None:
     (found,) = making_of(traces, audited)
     assert found == ("JPEG grid, first row", pytest.approx(0.89), Estimate(0.2, 0.1, 0.3))
     assert making_of(traces.assign(tells="cohort"), audited) == ()
+
+
+def test_the_most_special_kind_that_tells_the_class_about_as_well_is_named() -> None:
+    audited = pd.DataFrame(
+        [
+            {**audit_row("making", kind, COUNTERFACTUAL, value, (value, value + 0.1), n=20), "unit": "patient"}
+            for kind, value in (("compression", 0.9), ("noise", 0.3), ("grey_levels", 0.0))
+        ]
+    )
+    traces = forensics_rows(blockiness=0.01, noise_air=0.01, grey_levels=0.01)
+    found = making_of(traces, audited)
+    assert [each.counterfactual.value for each in found] == [0.9, 0.3, 0.0]
+    seen = Evidence("whole", 40, *[Estimate()] * 5)
+    assert seen._replace(making=found).by_making == found[1]
+    weaker = (found[0], found[1]._replace(auc=found[2].auc - 0.06), found[2])
+    assert seen._replace(making=weaker).by_making == found[2]
+    assert seen._replace(making=found[:1]).by_making == found[0], "the answers follow none"
 
 
 def test_predictions_of_several_classes_have_a_row_for_each() -> None:

@@ -49,6 +49,7 @@ WASHED, IMPOSED = "washed", "imposed"
 VERSIONS = (UNMODIFIED, *(f"{version}_{kind}" for kind in WASHINGS for version in (WASHED, IMPOSED)))
 COUNTERFACTUAL = "auc_counterfactual"
 NUMBERS = tuple(trace.name for trace in TRACES if trace.kind == NUMBER)
+GENERAL = "grey_levels"  # every processing of a picture changes these as well
 SIGNIFICANT = 0.05  # after Holm, over the traces of a cohort
 NOT_MEASURED = "no test slice was measured"
 SAME = "the trace is the same, or unknown, within every class"
@@ -382,6 +383,8 @@ def _correlation_rows(
 def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]:
     """Collect, of each kind of trace that tells the class of a model's cohort, what the model answers against it.
 
+    The kinds are in the order in which they are named: GENERAL comes last.
+
     Parameters
     ----------
     traces
@@ -391,7 +394,7 @@ def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]
     """
     telling = traces[(traces["tells"] == LABEL) & (traces["p_holm"] < SIGNIFICANT)].set_index("trace")["auc"]
     found: list[Making] = []
-    for kind, washing in WASHINGS.items():
+    for kind, washing in sorted(WASHINGS.items(), key=lambda each: each[0] == GENERAL):
         of_kind = telling[telling.index.isin(washing.traces)]
         if not of_kind.empty:
             best = str(of_kind.idxmax())

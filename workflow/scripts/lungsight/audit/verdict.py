@@ -56,6 +56,7 @@ from lungsight.wording import listed, number
 FEWEST_PATIENTS = 10
 SUFFICES = 0.5  # share of a model's advantage over chance that the background alone must give to suffice
 CHANCE = 0.5
+ABOUT = 0.05  # by which the AUCs of two traces may differ and tell the class about as well
 NOT_MEASURED = Estimate()
 TRAINED_ON = " Trained on {seen}, which therefore did not decide."
 LEFT_OUT = " Without an accepted lung mask, and left out: "  # begins the second sentence of a verdict
@@ -148,7 +149,16 @@ class Evidence(NamedTuple):
 
     @property
     def by_making(self) -> Making | None:
-        """The kind of trace that the answers follow most; None where no trace tells the class."""
+        """The kind of trace that is named; None where no trace tells the class.
+
+        One trace brings others along: noise and compression change how many grey levels there are. Of the kinds that
+        the answers follow, those count whose trace tells the class about as well as the best. The first of them is
+        named: they are in the order of how special they are. Where the answers follow none, it is the nearest to that.
+        """
+        followed = [each for each in self.making if each.counterfactual.below(CHANCE)]
+        if followed:
+            best = max(each.auc for each in followed)
+            return next(each for each in followed if each.auc >= best - ABOUT)
         measured = [each for each in self.making if not np.isnan(each.counterfactual.value)]
         return min(measured, key=lambda each: each.counterfactual.value, default=None)
 
