@@ -181,6 +181,18 @@ def test_many_slices_do_not_choke_it(browser, tmp_path):
     page.close()
 
 
+@pytest.mark.parametrize("width", [360, 800, 1120, 1366])
+def test_what_is_counted_does_not_run_into_its_neighbours(reviewed, width):
+    page, _ = reviewed
+    page.set_viewport_size({"width": width, "height": 700})
+    press(page, "aa")
+    counts, reviewer = (page.locator(selector).bounding_box() for selector in ("#counts", ".reviewer"))
+    beside = counts["x"] + counts["width"] <= reviewer["x"] or reviewer["x"] + reviewer["width"] <= counts["x"]
+    below = counts["y"] + counts["height"] <= reviewer["y"]
+    assert beside or below
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (2560, 1440)])
 def test_everything_to_decide_with_is_in_sight(reviewed, width, height):
     page, _ = reviewed
