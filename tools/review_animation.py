@@ -49,10 +49,8 @@ def main() -> None:
         first, *rest = pictures(page)
         browser.close()
     options.film.parent.mkdir(parents=True, exist_ok=True)
-    durations = [milliseconds for _, milliseconds in (first, *rest)]
-    first[0].save(
-        options.film, save_all=True, append_images=[each for each, _ in rest], duration=durations, loop=0, quality=50, method=6
-    )
+    stills, durations = [each for each, _ in rest], [milliseconds for _, milliseconds in (first, *rest)]
+    first[0].save(options.film, save_all=True, append_images=stills, duration=durations, loop=0, quality=50, method=6)
 
 
 if __name__ == "__main__":
