@@ -191,6 +191,31 @@ def row_of(scenario: str, remedy: str, seed: int) -> dict:
     return row | {"seconds_epoch": round(seconds, 2), "seconds": round(time.monotonic() - started, 1)}
 
 
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Count repaired models by shortcut and remedy.
+
+    lung
+        The verdict is that the model looks at the lung.
+    counterfactual
+        The interval of the AUC with the shortcut on the negatives lies above 0.5: the answers follow the lesion.
+    repaired
+        Both.
+    auc, removed, reversed
+        Means over the seeds.
+    below_unmarked
+        By how much the AUC without the shortcut is below that of models without a remedy trained on data without one.
+    """
+    follows = table["reversed_lo"] > 0.5
+    counted = table.assign(lung=table["verdict"] == "lung", counterfactual=follows)
+    counted["repaired"] = counted["lung"] & counted["counterfactual"]
+    unmarked = table[(table["scenario"] == "lesions") & (table["remedy"] == "none")].set_index("seed")["auc"]
+    counted["below_unmarked"] = table["seed"].map(unmarked) - table["removed"]
+    grouped = counted.groupby(["scenario", "remedy"])
+    counts = grouped[["lung", "counterfactual", "repaired"]].sum().astype(int)
+    means = grouped[["auc", "removed", "reversed", "below_unmarked"]].mean().round(3)
+    return pd.concat([grouped.size().rename("models"), counts, means], axis=1).reset_index()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
@@ -209,9 +234,7 @@ def main() -> None:
                 rows.append(row_of(scenario, remedy, seed))
                 print(rows[-1], flush=True)
                 pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
-    table = pd.DataFrame(rows)
-    print(table.groupby(["scenario", "remedy"])[["auc", "removed", "reversed"]].mean().round(3).to_string())
-    print(pd.crosstab([table["scenario"], table["remedy"]], table["verdict"]).to_string())
+    print(summary(pd.DataFrame(rows)).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ def main() -> None:
         counted = page.text_content("#counts")
         browser.close()
     print(f"{counted}; from key to next slice: median {np.median(taken):.3f} s, 95 % {np.quantile(taken, 0.95):.3f} s,")
-    print(f"longest {taken.max():.3f} s: {100 * np.median(taken) / 7.2:.1f} % of the 7.2 s that 500 decisions an hour leave")
+    print(
+        f"longest {taken.max():.3f} s: {100 * np.median(taken) / 7.2:.1f} % of the 7.2 s that 500 decisions an hour leave"
+    )
 
 
 if __name__ == "__main__":
