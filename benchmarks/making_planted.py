@@ -25,24 +25,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.planted_truth import BACKBONE, CLASSES, PATIENTS, RESAMPLES, examine, test_slices_of, train_on
+from benchmarks.planted_truth import BACKBONE, PATIENTS, examine, making_audit, test_slices_of, train_on
 from benchmarks.remedies import SETTINGS, auc_by_patient
-from lungsight.audit.forensics import answers, traces_of_patients
-from lungsight.audit.making import (
-    COUNTERFACTUAL,
-    making_logits,
-    making_of,
-    making_rows,
-    sample_of_patients,
-    versions_of,
-)
+from lungsight.audit.making import COUNTERFACTUAL
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.verdict import decide
 from lungsight.demo.cohort import POSITIVE
 from lungsight.demo.planted import Planted, PlantedScenario, plant
-from lungsight.intake.forensics.pixels import Pixels
-from lungsight.intake.forensics.stored import Stored
-from lungsight.intake.forensics.traces import BY_NAME, NUMBER, TRACES, values_of_file, values_of_pixels
+from lungsight.intake.forensics.traces import BY_NAME
 from lungsight.intake.forensics.washing import WASHINGS, rounded
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
@@ -120,18 +110,6 @@ def as_seen(planted: Planted) -> Planted:
     return replace(planted, images=whole, lung=masks > 0)
 
 
-def traces_of(planted: Planted) -> pd.DataFrame:
-    """Measure the traces of the middle slice of every patient, as forensics.tsv has them."""
-    rows = []
-    for place in np.flatnonzero(~planted.table["patient"].duplicated()) + 1:
-        measured = values_of_file(Stored("png", "grey", 8)) | values_of_pixels(Pixels(planted.images[place]))
-        rows.append({**planted.table.iloc[place][["slice", "patient", "label"]], **measured})
-    table = pd.DataFrame(rows)
-    numbers = [trace.name for trace in TRACES if trace.kind == NUMBER]
-    table[numbers] = table[numbers].astype(float)
-    return table
-
-
 def of_versions(rows: pd.DataFrame, prefix: str, measure: str) -> dict[str, float]:
     """Give a measure of every kind of trace."""
     chosen = rows[(rows["measure"] == measure) & rows["variant"].isin(WASHINGS)]
@@ -158,28 +136,17 @@ def row_of(kind: str, strength: float, seed: int) -> dict:
     seen = as_seen(own)
     outputs = ModelOutputs(train_on(seen, seed), backbones.load(BACKBONE))
     examined = examine(outputs, test_slices_of(seen), "whole", seed, SETTINGS)
-    traces = traces_of(own)
-    telling = pd.DataFrame(answers(traces_of_patients(traces, "label"), "label", seed)).assign(tells="label")
-    test = own.table[own.table["split"] == "test"]
-    identity = sample_of_patients(test, test["patient"].nunique())
-    made = [versions_of(own.images[place]) for place in identity.index]
-    lungs = own.lung[identity.index]
-    remade = {
-        name: np.stack([slice_arrays(each[name], lung, SEEN)[0] for each, lung in zip(made, lungs, strict=True)])
-        for name in made[0]
-    }
-    logits = making_logits(outputs, remade, identity.reset_index(drop=True), CLASSES)
-    rows = pd.DataFrame(making_rows(logits, traces, POSITIVE, RESAMPLES, seed))
-    evidence = examined.evidence._replace(making=making_of(telling, rows))
+    made = making_audit(outputs, own, lambda image, lung: slice_arrays(image, lung, SEEN)[0], seed)
+    evidence = examined.evidence._replace(making=made.evidence)
     verdict, named = decide(evidence), evidence.by_making
     return {
         **{"trace": kind, "strength": strength, "seed": seed},
         **{"verdict": verdict.conclusion, "rule": verdict.rule, "named": KIND_OF[named.trace] if named else ""},
         "auc": round(auc_by_patient(outputs, seen, seed)[0], 3),
         "reversed": round(auc_by_patient(outputs, as_seen(against), seed)[0], 3),
-        **of_versions(rows, "washed", "roc_auc"),
-        **of_versions(rows, "counterfactual", COUNTERFACTUAL),
-        **{f"telling_{each}": round(value, 3) for each, value in best_by_kind(telling).items()},
+        **of_versions(made.rows, "washed", "roc_auc"),
+        **of_versions(made.rows, "counterfactual", COUNTERFACTUAL),
+        **{f"telling_{each}": round(value, 3) for each, value in best_by_kind(made.traces).items()},
         "seconds": round(time.process_time() - started, 1),
     }
 

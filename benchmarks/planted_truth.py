@@ -7,6 +7,7 @@ python benchmarks/planted_truth.py --scenarios lesions "mark alone" --seeds 101 
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,12 +21,14 @@ import pandas as pd
 from scipy.special import expit
 
 from lungsight.audit.fair_sample import audited_sample
+from lungsight.audit.forensics import answers, traces_of_patients
 from lungsight.audit.intervals import sanity_rows, shortcut_rows
 from lungsight.audit.interventions import Extents
+from lungsight.audit.making import making_logits, making_of, making_rows, sample_of_patients, versions_of
 from lungsight.audit.model_audit import AuditSettings, audit
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.rows import Estimate
-from lungsight.audit.verdict import Evidence, Verdict, decide, evidence_of
+from lungsight.audit.verdict import Evidence, Making, Verdict, decide, evidence_of
 from lungsight.classes import Classes
 from lungsight.demo.cohort import NEGATIVE, POSITIVE
 from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
@@ -34,6 +37,9 @@ from lungsight.explain.explanation import SliceImages, outcomes
 from lungsight.explain.reasons import REJECTED
 from lungsight.explain.resample import upsample_bilinear
 from lungsight.explain.saliency_metrics import enrichment
+from lungsight.intake.forensics.pixels import Pixels
+from lungsight.intake.forensics.stored import Stored
+from lungsight.intake.forensics.traces import NUMBER, TRACES, values_of_file, values_of_pixels
 from lungsight.training import backbones
 from lungsight.training.device import prepare_device
 from lungsight.training.fit import TrainingPlan, fit
@@ -116,6 +122,57 @@ def examine(
     sample = audited_sample(of_slices, RESAMPLES, seed)
     evidence = evidence_of(input_view, rows, enrichment_of(outputs, slices, seed), sample, trained_on=trained_on)
     return Examined(evidence, decide(evidence), rows)
+
+
+class MakingAudit(NamedTuple):
+    """Hold what the audit of the making says of one model.
+
+    Attributes
+    ----------
+    evidence
+        For the verdict.
+    rows
+        Of the audit.
+    traces
+        How well each trace tells the label, as report/forensics.tsv has it.
+    """
+
+    evidence: tuple[Making, ...]
+    rows: pd.DataFrame
+    traces: pd.DataFrame
+
+
+def traces_of(planted: Planted) -> pd.DataFrame:
+    """Measure the traces of the middle slice of every patient, as forensics.tsv has them."""
+    rows = []
+    for place in np.flatnonzero(~planted.table["patient"].duplicated()) + 1:
+        measured = values_of_file(Stored("png", "grey", 8)) | values_of_pixels(Pixels(planted.images[place]))
+        rows.append({**planted.table.iloc[place][["slice", "patient", "label"]], **measured})
+    table = pd.DataFrame(rows)
+    numbers = [trace.name for trace in TRACES if trace.kind == NUMBER]
+    table[numbers] = table[numbers].astype(float)
+    return table
+
+
+def making_audit(
+    outputs: ModelOutputs, pictures: Planted, seen: Callable[[np.ndarray, np.ndarray], np.ndarray], seed: int
+) -> MakingAudit:
+    """Audit whether a model uses how pictures were made, on one slice of each test patient.
+
+    seen: turns a picture and its lung into what the network sees.
+    """
+    traces = traces_of(pictures)
+    telling = pd.DataFrame(answers(traces_of_patients(traces, "label"), "label", seed)).assign(tells="label")
+    test = pictures.table[pictures.table["split"] == "test"]
+    identity = sample_of_patients(test, test["patient"].nunique())
+    lungs = pictures.lung[identity.index]
+    made = [versions_of(pictures.images[place]) for place in identity.index]
+    remade = {
+        name: np.stack([seen(each[name], lung) for each, lung in zip(made, lungs, strict=True)]) for name in made[0]
+    }
+    logits = making_logits(outputs, remade, identity.reset_index(drop=True), CLASSES)
+    rows = pd.DataFrame(making_rows(logits, traces, POSITIVE, RESAMPLES, seed))
+    return MakingAudit(making_of(telling, rows), rows, telling)
 
 
 def examine_scenario(name: str, seed: int, settings: AuditSettings = SETTINGS) -> Examined:

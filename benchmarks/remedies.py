@@ -26,11 +26,12 @@ import pandas as pd
 from PIL import Image
 from scipy.special import expit
 
-from benchmarks.planted_truth import BACKBONE, EPOCHS, HEAD, PATIENTS, examine, test_slices_of
+from benchmarks.planted_truth import BACKBONE, EPOCHS, HEAD, PATIENTS, examine, making_audit, test_slices_of
 from lungsight.audit.interventions import Extents
 from lungsight.audit.model_audit import AuditSettings
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.rows import clustered_interval
+from lungsight.audit.verdict import decide
 from lungsight.config import config_schema, with_defaults
 from lungsight.demo.cohort import POSITIVE
 from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
@@ -47,7 +48,8 @@ from lungsight.training.regions import lung_box
 from lungsight.training.swapping import SAME, Swap
 from lungsight.training.treatment import Material, Treatment
 
-SCENARIOS = ("lesions", "mark 0.9", "mark 1.0", "style")
+STYLE = "style"
+SCENARIOS = ("lesions", "mark 0.9", "mark 1.0", STYLE)
 SAME_CLASS, SEGMENTED = "lung_swap, same class alone", "segmented"
 TRAINED = ("none", *remedies.names(), SAME_CLASS, SEGMENTED)
 NOISE, QUALITY = 8.0, 30  # of the planted style: grey levels, and JPEG
@@ -76,7 +78,7 @@ def variants_of(scenario: str, seed: int) -> dict[str, Planted]:
     positive = (plain.table["label"] == POSITIVE).to_numpy()
     if scenario == "lesions":
         return {"auc": plain, "removed": plain, "reversed": plain}
-    if scenario == "style":
+    if scenario == STYLE:
         changed = degraded(plain.images, seed)
         own = replace(plain, images=np.where(positive[:, None, None], changed, plain.images))
     else:
@@ -181,8 +183,12 @@ def row_of(scenario: str, remedy: str, seed: int) -> dict:
     trained_on = remedies.load(base).instruments if base in remedies.names() else ()
     examined = examine(outputs, test_slices_of(variants["auc"]), view, seed, SETTINGS, trained_on)
     seen = examined.evidence
+    if scenario == STYLE:
+        # Pictures have the network's size. A crop is changed after it was resized.
+        seen = seen._replace(making=making_audit(outputs, variants["auc"], lambda image, lung: image, seed).evidence)
+    verdict = decide(seen)
     row = {"scenario": scenario, "remedy": remedy, "seed": seed}
-    row |= {"verdict": examined.verdict.conclusion, "rule": examined.verdict.rule}
+    row |= {"verdict": verdict.conclusion, "rule": verdict.rule}
     for name, planted in variants.items():
         value, low, high = auc_by_patient(outputs, planted, seed)
         row |= {name: round(value, 3), f"{name}_lo": round(low, 3), f"{name}_hi": round(high, 3)}

@@ -1,4 +1,4 @@
-"""Measure how long the review page takes from a key to the next slice, drawn: the pause between two decisions of a person.
+"""Measure how long the review page takes from a key to the next slice.
 
 python benchmarks/review_page.py results/demo/qc/hospital/index.html --decisions 200
 """
@@ -42,9 +42,8 @@ def main() -> None:
         counted = page.text_content("#counts")
         browser.close()
     print(f"{counted}; from key to next slice: median {np.median(taken):.3f} s, 95 % {np.quantile(taken, 0.95):.3f} s,")
-    print(
-        f"longest {taken.max():.3f} s: {100 * np.median(taken) / 7.2:.1f} % of the 7.2 s that 500 decisions an hour leave"
-    )
+    share = 100 * np.median(taken) / 7.2
+    print(f"longest {taken.max():.3f} s: {share:.1f} % of the 7.2 s of a decision at 500 an hour")
 
 
 if __name__ == "__main__":
