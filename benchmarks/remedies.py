@@ -45,6 +45,7 @@ from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
 from lungsight.training.regions import lung_box
+from lungsight.training.stage_training import architecture_of
 from lungsight.training.swapping import SAME, Swap
 from lungsight.training.treatment import Material, Treatment
 
@@ -128,14 +129,15 @@ def train_with(remedy: str, planted: Planted, seed: int) -> tuple[keras.Model, f
     """Train a small network, as `planted_truth` does, with a remedy. Return it with the seconds of its epochs."""
     keras.utils.set_random_seed(seed)
     backbone = backbones.load(BACKBONE)
-    model = build_classifier(backbone, HEAD)
+    settings = {"name": remedy} | DEFAULTS.get(remedy, {})
+    architecture = architecture_of({"remedy": settings} if remedy in remedies.names() else {})
+    model = build_classifier(backbone, HEAD, architecture=architecture)
     labels = (planted.table["label"] == POSITIVE).to_numpy(int)
     rows = [np.flatnonzero(planted.table["split"] == subset) for subset in ("train", "val")]
     training, validation = (
         LabelledImages(planted.images, each, labels[each], group_numbers(planted.table["patient"].iloc[each]))
         for each in rows
     )
-    settings = {"name": remedy} | DEFAULTS.get(remedy, {})
     material = Material(
         settings,
         backbone,

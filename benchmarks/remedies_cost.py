@@ -27,6 +27,7 @@ from lungsight.training.fit import TrainingPlan, batches_of_epoch, make_train_st
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
+from lungsight.training.stage_training import architecture_of
 from lungsight.training.treatment import Material, Treatment
 
 
@@ -35,7 +36,9 @@ def prepared(name: str, args: argparse.Namespace) -> tuple:
     keras.utils.set_random_seed(0)
     backbone, n = backbones.load(args.backbone), 8 * args.batch
     settings = {"image_size": args.size, "head_units": 32, "head_activation": "relu", "batch_norm_momentum": 0.9}
-    model = logits_of(build_classifier(backbone, settings))
+    chosen = {"name": name} | DEFAULTS.get(name, {})
+    architecture = architecture_of({"remedy": chosen} if name != "none" else {})
+    model = logits_of(build_classifier(backbone, settings, architecture=architecture))
     pixels = np.random.default_rng(0).integers(0, 256, (n, args.size, args.size), dtype=np.uint8)
     lungs = np.zeros_like(pixels)
     lungs[:, args.size // 4 : -args.size // 4, args.size // 5 : -args.size // 5] = 1
@@ -43,7 +46,6 @@ def prepared(name: str, args: argparse.Namespace) -> tuple:
     labels, rows = patients % 2, np.arange(n)
     sources = np.where(patients // 2 % 2, "a", "b")
     images = LabelledImages(pixels, rows, labels, patients)
-    chosen = {"name": name} | DEFAULTS.get(name, {})
     material = Material(
         chosen, backbone, pixels, rows, labels, patients, lungs, np.ones(n, dtype=bool), sources, images
     )
@@ -66,9 +68,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--remedies", nargs="+", help="these alone, none among them; default: all")
     args = parser.parse_args()
     prepare_device(threads=1, seed=0)
-    names = ["none", *(name for name in remedies.names() if remedies.load(name).treatment)]
+    loaded = {name: remedies.load(name) for name in remedies.names()}
+    names = ["none", *(name for name, remedy in loaded.items() if remedy.treatment or remedy.architecture)]
+    names = [name for name in names if name in (args.remedies or names)]
     ready = {name: prepared(name, args) for name in names}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     rate = tf.constant(1e-4, tf.float32)

@@ -9,6 +9,7 @@ from lungsight.training import backbones
 from lungsight.training.augmentation import no_augmentation
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.network import build_classifier, logits_of
+from lungsight.training.stage_training import architecture_of
 from lungsight.training.treatment import Batch, Draw, Material, Treatment
 
 SIZE = 16
@@ -42,9 +43,10 @@ def material(name: str, **settings: object) -> Material:
     )
 
 
-def new_model() -> keras.Model:
+def new_model(remedy: str = "") -> keras.Model:
     keras.utils.set_random_seed(1)
-    return logits_of(build_classifier(BACKBONE, SETTINGS))
+    architecture = architecture_of({"remedy": {"name": remedy} | DEFAULTS.get(remedy, {})})
+    return logits_of(build_classifier(BACKBONE, SETTINGS, architecture=architecture))
 
 
 def draw(chosen: list[int], seed: int = 0, progress: float = 0.0) -> Draw:

@@ -10,6 +10,7 @@ from lungsight.audit.attention_differences import AttentionPair, attention_pairs
 from lungsight.config import config_schema
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
+from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.evaluation.performance_differences import Model, model_pairs
 from lungsight.run_description import describe_run, input_views_of, models_of
 from lungsight.training import remedies
@@ -85,7 +86,7 @@ def test_a_remedy_says_what_it_does_and_costs(name: str) -> None:
     remedy, (title, rest) = remedies.load(name), remedies.description_of(name)
     assert title.endswith(".") and " cost" in rest
     assert set(remedy.instruments) <= set(remedies.INSTRUMENTS)
-    assert set(remedy.needs) <= {remedies.LUNGS, remedies.SOURCES, remedies.COMPANION}
+    assert set(remedy.needs) <= set(remedies.NEEDS)
     training = config_schema()["properties"]["training"]["properties"]
     assert set(remedy.training) <= set(training)
 
@@ -109,6 +110,31 @@ def test_a_closed_form_takes_no_remedy_of_the_step() -> None:
     check_pipelines(config_of(chosen | {"remedies": ["none", "crop"]}))
 
 
+@pytest.mark.parametrize("name", ["cbam", "detrac"])
+def test_a_closed_form_learns_no_other_network(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name} changes .*, and turkoglu2021 has solver: closed_form"):
+        check_pipelines(config_of({"backbones": [], "systems": ["turkoglu2021"], "remedies": ["none", name]}))
+
+
+def test_attention_is_refused_where_no_rule_says_what_it_weighs() -> None:
+    chosen = {"frameworks": ["whole"], "weights": ["scratch"], "remedies": ["none", "cbam"]}
+    check_pipelines(config_of(chosen | {"backbones": ["resnet50", "densenet201", "densenet121", "small_cnn"]}))
+    message = "that of vgg16 names none; densenet121, densenet201, resnet50, small_cnn do. Leave cbam out"
+    with pytest.raises(UserError, match=message):
+        check_pipelines(config_of(chosen | {"backbones": ["resnet50", "vgg16"]}))
+    with pytest.raises(UserError, match="that of xception names none"):
+        check_pipelines(config_of({"backbones": [], "systems": ["ko2020_xception"], "remedies": ["none", "cbam"]}))
+    config = config_of(ONE | {"remedies": ["cbam"]}, batch_norm_frozen=True)
+    assert settings_of_stage(config, "whole-resnet50-scratch-cbam", "1")["batch_norm_frozen"] is False
+
+
+def test_the_leakage_experiment_takes_no_remedy_that_its_network_cannot_have() -> None:
+    config = config_of(ONE)
+    config["leakage"] |= {"pipelines": ["whole-vgg16-scratch-cbam"], "cohort": "target"}
+    with pytest.raises(UserError, match="that of vgg16 names none"):
+        check_leakage(config)
+
+
 def rows_of(*patients: tuple[str, str, str]) -> dict[str, list[Any]]:
     names = ("patient", "label", "source")
     rows = [
@@ -128,6 +154,11 @@ BOTH = (("a", "Covid-19", "x"), ("b", "Covid-19", "y"), ("c", "Non Covid", "x"),
         ("lung_swap", BOTH[:1], "public has 1 class"),
         ("lung_swap", BOTH[:3], "public has one patient of Non Covid"),
         ("group_dro", (BOTH[0], BOTH[3]), "in public the source of a scan tells its class"),
+        (
+            "detrac",
+            BOTH[:3],
+            r"detrac parts each class into 2 .*, and public has 1 patient of Non Covid",
+        ),
     ],
 )
 def test_patients_that_do_not_serve_a_remedy_are_refused_before_any_job(

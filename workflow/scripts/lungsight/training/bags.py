@@ -69,6 +69,11 @@ def mean_by_group(features: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return sums / np.bincount(groups)[:, None]
 
 
+def mean_of_bags(pooled: tf.Tensor, size: int) -> tf.Tensor:
+    """Average pooled features (bags · size, channels) over each bag; returns (bags, channels)."""
+    return tf.reduce_mean(tf.reshape(pooled, (-1, size, pooled.shape[1])), axis=1)
+
+
 def predict_bags(model: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return the forward pass of a training step on bags.
 
@@ -81,8 +86,7 @@ def predict_bags(model: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tens
     features, head = in_two_parts(model)
 
     def predict(inputs: tf.Tensor) -> tf.Tensor:
-        pooled = features(inputs, training=True)
-        return head(tf.reduce_mean(tf.reshape(pooled, (-1, size, pooled.shape[1])), axis=1), training=True)
+        return head(mean_of_bags(features(inputs, training=True), size), training=True)
 
     return predict
 
@@ -90,16 +94,24 @@ def predict_bags(model: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tens
 def predict_bags_with_features(
     model: keras.Model, size: int, layer: str
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Return the forward pass of a training step on bags, and the features (bags · size, …) of one of its layers."""
+    """Return the forward pass of a training step on bags, and the features of one of its layers.
+
+    They are (bags, …) of a layer behind the pooled features, which sees a bag, else (bags · size, …).
+    """
     features = model.get_layer(layer).output
     if size == 1:
         both = keras.Model(model.input, [model.output, features])
         return lambda inputs: tuple(both(inputs, training=True))
+    names = [each.name for each in model.layers]
+    if names.index(layer) > names.index(POOLED):
+        of_slices, _ = in_two_parts(model)
+        of_bags = keras.Model(model.get_layer(POOLED).output, [model.output, features])
+        return lambda inputs: tuple(of_bags(mean_of_bags(of_slices(inputs, training=True), size), training=True))
     both, head = keras.Model(model.input, [model.get_layer(POOLED).output, features]), in_two_parts(model)[1]
 
     def predict(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pooled, found = both(inputs, training=True)
-        return head(tf.reduce_mean(tf.reshape(pooled, (-1, size, pooled.shape[1])), axis=1), training=True), found
+        return head(mean_of_bags(pooled, size), training=True), found
 
     return predict
 

@@ -22,7 +22,7 @@ from lungsight.training.augmentation import augment, draw_augmentation, no_augme
 from lungsight.training.bags import group_numbers
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Measured, Objective
-from lungsight.training.network import POOLED, batch_norms, make_inference, run_in_batches
+from lungsight.training.network import POOLED, batch_norms, pooled_inference, run_in_batches
 from lungsight.training.treatment import Batch, Draw, Forward, Material, Treatment
 
 STEEPNESS = 10.0  # of the rise of the reversed gradient (Ganin 2016)
@@ -217,7 +217,7 @@ class DomainAdversarial(_WithCompanion):
 
     def cohort_accuracy(self, model: keras.Model) -> float:
         """Predict the cohort of training images from their pooled features: balanced accuracy, by patient."""
-        inference = make_inference(keras.Model(model.input, model.get_layer(POOLED).output), self.material.backbone)
+        inference = pooled_inference(model, self.material.backbone)
         own = LabelledImages(self.material.pixels, self.material.rows, self.material.labels, self.material.patients)
         chosen = [np.unique(np.linspace(0, len(each) - 1, PROBED).astype(int)) for each in (own, self.companion)]
         cohorts = np.repeat([0, 1], [len(each) for each in chosen])

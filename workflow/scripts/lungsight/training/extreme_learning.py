@@ -27,7 +27,7 @@ from lungsight.training.fit import TrainingPlan, in_words
 from lungsight.training.heads import HIDDEN, MACHINES, MARGIN, MEDIAN, RANDOM
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Objective
-from lungsight.training.network import LOGIT, POOLED, make_inference, run_in_batches
+from lungsight.training.network import LOGIT, output_behind_pooled, pooled_inference, run_in_batches
 
 SOLVED = "solved in closed form"
 SLOPES = (0.1, 20.0)  # of the logit over the margin; the machines aim at margins of ±1
@@ -92,25 +92,12 @@ def targets_of(labels: np.ndarray, outputs: int) -> np.ndarray:
     return np.where(labels[:, None] == of_outputs, 1.0, -1.0)
 
 
-def _features(model: keras.Model, backbone: Backbone, images: LabelledImages) -> np.ndarray:
-    pooled = keras.Model(model.input, model.get_layer(POOLED).output)
-    return run_in_batches(make_inference(pooled, backbone), images.pixels, images.rows)
-
-
-def _layer_output(model: keras.Model, name: str, features: np.ndarray) -> np.ndarray:
-    """Compute the output of a layer of the head from pooled features, float64."""
-    part = keras.Model(model.get_layer(POOLED).output, model.get_layer(name).output)
-    # Keras documents 0 as well as "auto"; its stub has the string only.
-    output = part.predict(features, verbose=0)  # pyright: ignore[reportArgumentType]
-    return output.astype(np.float64)
-
-
 def solve_head(model: keras.Model, features: np.ndarray, labels: np.ndarray, c: float, seed: int) -> None:
     """Set the weights of a classifier's machines, in place. features: (n, channels) of the training images."""
     for number, name in enumerate(MACHINES):
         layer = model.get_layer(f"{RANDOM}{name}")
         layer.set_weights(random_neurons(np.random.default_rng([seed, number]), features, layer.units))
-    hidden = _layer_output(model, HIDDEN, features)
+    hidden = output_behind_pooled(model, HIDDEN, features)
     blocks = np.array_split(np.arange(hidden.shape[1]), len(MACHINES))
     targets = targets_of(labels, model.get_layer(LOGIT).units)
     for name, neurons in zip(MACHINES, blocks, strict=True):
@@ -144,7 +131,8 @@ def solve_machines(
         A feature of the backbone is not finite.
     """
     started = time.monotonic()
-    features = [_features(model, backbone, images) for images in (training, validation)]
+    inference = pooled_inference(model, backbone)
+    features = [run_in_batches(inference, images.pixels, images.rows) for images in (training, validation)]
     log(f"{features[0].shape[1]} features of {len(training)} training images")
     if not all(np.isfinite(values).all() for values in features):
         raise UserError(
@@ -152,7 +140,7 @@ def solve_machines(
             " training.precision: float32 computes them in the range that they need."
         )
     solve_head(model, features[0], training.labels, plan.elm_c, plan.seed)
-    margins = _layer_output(model, MEDIAN, features[1])
+    margins = output_behind_pooled(model, MEDIAN, features[1])
     outputs = margins.shape[1]
     slope = (
         slope_of_logit(margins[:, 0], validation.labels)
@@ -161,7 +149,7 @@ def solve_machines(
     )
     model.get_layer(LOGIT).set_weights([slope * np.eye(outputs), np.zeros(outputs)])
     measured = [
-        objective(images.labels, _layer_output(model, LOGIT, values).astype(np.float32))
+        objective(images.labels, output_behind_pooled(model, LOGIT, values).astype(np.float32))
         for images, values in zip((training, validation), features, strict=True)
     ]
     loss, val_loss = (float(np.mean(each.loss)) for each in measured)

@@ -24,12 +24,32 @@ from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.heads import DEFAULT_HEAD, HEADS, HIDDEN, MARGIN
 
 POOLED, LOGIT, PROBABILITY = "pooled", "logit", "probability"
+SUB_LOGITS = "sub_logits"  # several for each class, where a remedy composes the logits of them
 INFERENCE_BATCH = 32
 WEIGHTS_IN_ARCHIVE = "model.weights.h5"  # in a .keras file, by Keras's format
 
 
+class Architecture:
+    """What a remedy may change of the network; without a remedy, nothing."""
+
+    def base(self, base: keras.Model, backbone: Backbone) -> keras.Model:
+        """Change the backbone, which has its start weights. The layer that is explained keeps its name."""
+        return base
+
+    def logit(self, hidden: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
+        """Compute the logits (n, outputs) float32 from the head's output, in a layer that is named LOGIT."""
+        return keras.layers.Dense(outputs, dtype="float32", name=LOGIT)(hidden)
+
+
+PLAIN = Architecture()
+
+
 def build_classifier(
-    backbone: Backbone, settings: dict[str, Any], weights: Path | None = None, outputs: int = 1
+    backbone: Backbone,
+    settings: dict[str, Any],
+    weights: Path | None = None,
+    outputs: int = 1,
+    architecture: Architecture = PLAIN,
 ) -> keras.Model:
     """Build the network: (n, size, size, 3) preprocessed images → (n, outputs) float32 probabilities.
 
@@ -45,6 +65,8 @@ def build_classifier(
         Of the backbone without its classifier; None for random weights.
     outputs
         Number of logits. One has a sigmoid; several have a softmax.
+    architecture
+        What a remedy changes of the network.
 
     Raises
     ------
@@ -54,9 +76,10 @@ def build_classifier(
     base = backbone.build(settings["image_size"])
     if weights is not None:
         load_weights(base, weights, content="weights without top of this backbone")
+    base = architecture.base(base, backbone)
     pooled = keras.layers.GlobalAveragePooling2D(name=POOLED)(base.output)
     hidden = HEADS[settings.get("head", DEFAULT_HEAD)](pooled, settings, outputs)
-    logit = keras.layers.Dense(outputs, dtype="float32", name=LOGIT)(hidden)
+    logit = architecture.logit(hidden, outputs)
     activation = "sigmoid" if outputs == 1 else "softmax"
     probability = keras.layers.Activation(activation, dtype="float32", name=PROBABILITY)(logit)
     model = keras.Model(base.input, probability, name="classifier")
@@ -140,6 +163,8 @@ def load_weights(model: keras.Model, path: Path, content: str) -> None:
 def copy_weights(model: keras.Model, parent: keras.Model, columns: Sequence[tuple[int, int]]) -> None:
     """Copy the weights of a network that differs in its classes alone; in the last layers those of shared classes.
 
+    A layer may have several outputs for each class, those of a class side by side.
+
     Parameters
     ----------
     model
@@ -152,10 +177,14 @@ def copy_weights(model: keras.Model, parent: keras.Model, columns: Sequence[tupl
     to, of = (list(places) for places in zip(*columns, strict=True)) if columns else ([], [])
     for layer in model.layers:
         weights = parent.get_layer(layer.name).get_weights()
-        if layer.name == LOGIT or layer.name.startswith(MARGIN):
+        if layer.name in (LOGIT, SUB_LOGITS) or layer.name.startswith(MARGIN):
             own = layer.get_weights()
             for new, old in zip(own, weights, strict=True):
-                new[..., to] = old[..., of]
+                by_class, of_parent = (
+                    each.reshape(*each.shape[:-1], network.output_shape[-1], -1)
+                    for each, network in ((new, model), (old, parent))
+                )
+                by_class[..., to, :] = of_parent[..., of, :]
             weights = own
         layer.set_weights(weights)
 
@@ -185,6 +214,14 @@ def last_hidden(model: keras.Model) -> keras.KerasTensor:
     return model.get_layer(HIDDEN if HIDDEN in names else POOLED).output
 
 
+def output_behind_pooled(model: keras.Model, name: str, features: np.ndarray) -> np.ndarray:
+    """Compute the output of a layer of the head from pooled features (n, channels), float64."""
+    part = keras.Model(model.get_layer(POOLED).output, model.get_layer(name).output)
+    # Keras documents 0 as well as "auto"; its stub has the string only.
+    output = part.predict(features, verbose=0)  # pyright: ignore[reportArgumentType]
+    return output.astype(np.float64)
+
+
 def to_input(backbone: Backbone, images: np.ndarray | tf.Tensor) -> tf.Tensor:
     """Preprocess images (n, size, size), 8-bit or floats in 0-255, to (n, size, size, 3) float32 for the backbone."""
     gray = tf.cast(images, tf.float32)
@@ -203,6 +240,11 @@ def make_inference(model: keras.Model, backbone: Backbone) -> Callable[[np.ndarr
         # The stub of tf.function returns a plain function.
         traced = outputs.get_concrete_function()  # pyright: ignore[reportFunctionMemberAccess]
     return lambda images: traced(tf.constant(images)).numpy()
+
+
+def pooled_inference(model: keras.Model, backbone: Backbone) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the model up to its pooled features, as `make_inference` does."""
+    return make_inference(keras.Model(model.input, model.get_layer(POOLED).output), backbone)
 
 
 def run_in_batches(inference: Callable[[np.ndarray], np.ndarray], images: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -159,16 +159,25 @@ def check_remedy(pipeline: Pipeline, config: dict[str, Any]) -> None:
     """Raise UserError where a remedy changes nothing of a pipeline, or cannot be had."""
     remedy = remedies.load(pipeline.remedy)
     before = published_models.training_settings(pipeline.architecture, config["training"])
-    if remedy.training and not remedy.treatment and all(before[key] == value for key, value in remedy.training.items()):
+    of_settings_alone = not (remedy.treatment or remedy.architecture)
+    if of_settings_alone and remedy.training and all(before[key] == value for key, value in remedy.training.items()):
         same = ", ".join(f"training.{key}: {value}" for key, value in remedy.training.items())
         raise UserError(
             f"pipelines.remedies: {pipeline.remedy} changes nothing of {pipeline.architecture}, which has {same}"
             " already; leave one of the two out."
         )
-    if remedy.treatment and before["solver"] == "closed_form":
+    if not of_settings_alone and before["solver"] == "closed_form":
+        changed = "the training step" if remedy.treatment else "the network, which training steps must then learn"
         raise UserError(
-            f"pipelines.remedies: {pipeline.remedy} changes the training step, and {pipeline.architecture} has"
+            f"pipelines.remedies: {pipeline.remedy} changes {changed}, and {pipeline.architecture} has"
             " solver: closed_form, which takes none; leave one of the two out."
+        )
+    backbone = published_models.recipe_of(pipeline.architecture).backbone
+    if remedies.WEIGHED in remedy.needs and not backbones.load(backbone).weighed:
+        weighed = [name for name in backbones.names() if backbones.load(name).weighed]
+        raise UserError(
+            f"pipelines.remedies: {pipeline.remedy} weighs the layers that a backbone's file names, and that of"
+            f" {backbone} names none; {', '.join(weighed)} do. Leave {pipeline.remedy} out, or train one of these."
         )
 
 

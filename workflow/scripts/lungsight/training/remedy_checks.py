@@ -42,6 +42,8 @@ def check_patients_of_remedies(config: dict[str, Any], rows: Mapping[str, Sequen
                 _check_donors(name, cohort, used)
             if remedies.SOURCES in remedies.load(name).needs:
                 _check_sources(name, cohort, used)
+            if remedies.PATIENTS in remedies.load(name).needs:
+                _check_sub_classes(name, cohort, used, config["training"]["remedies"][name]["sub_classes"])
 
 
 def _check_companion(name: str, config: dict[str, Any], rows: Mapping[str, Sequence[Row]]) -> None:
@@ -63,10 +65,25 @@ def _check_companion(name: str, config: dict[str, Any], rows: Mapping[str, Seque
         )
 
 
-def _check_donors(name: str, cohort: str, rows: Iterable[Row]) -> None:
+def _patients_by_class(rows: Iterable[Row]) -> dict[str, set[str]]:
     patients: dict[str, set[str]] = {}
     for row in rows:
         patients.setdefault(row.label, set()).add(row.patient or f"row {row.row}")
+    return patients
+
+
+def _check_sub_classes(name: str, cohort: str, rows: Iterable[Row], sub_classes: int) -> None:
+    for label, patients in _patients_by_class(rows).items():
+        if len(patients) < sub_classes:
+            raise UserError(
+                f"pipelines.remedies: {name} parts each class into {sub_classes}"
+                f" (training.remedies.{name}.sub_classes), and {cohort} has {len(patients)} patient"
+                f"{'s' if len(patients) != 1 else ''} of {label}. Lower sub_classes, leave {name} out, or add patients."
+            )
+
+
+def _check_donors(name: str, cohort: str, rows: Iterable[Row]) -> None:
+    patients = _patients_by_class(rows)
     few = [label for label, of_class in patients.items() if len(of_class) < FEWEST]
     if len(patients) < 2 or few:
         lacks = f"one patient of {few[0]}" if few and len(patients) > 1 else f"{len(patients)} class"

@@ -14,6 +14,7 @@ from lungsight.files import read_json, sha256_of
 from lungsight.layout import MODEL, PROVENANCE
 from lungsight.program import log
 from lungsight.tables import read_table
+from lungsight.training import remedies
 from lungsight.training.backbones import Backbone
 from lungsight.training.bags import group_numbers
 from lungsight.training.checkpoints import Checkpoint
@@ -22,7 +23,15 @@ from lungsight.training.fit import TrainingPlan
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import CATEGORICAL_LOSSES, LOSSES, Objective
-from lungsight.training.network import LOGIT, build_classifier, copy_weights, load_weights, logits_of, precision
+from lungsight.training.network import (
+    PLAIN,
+    Architecture,
+    build_classifier,
+    copy_weights,
+    load_weights,
+    logits_of,
+    precision,
+)
 from lungsight.training.provenance import check_parent
 from lungsight.training.solvers import CLOSED_FORM, SOLVERS
 from lungsight.training.treatment import Treatment
@@ -81,6 +90,13 @@ def _labelled(table: pd.DataFrame, subset: str, classes: Classes, cached: Cached
         raise UserError(f"The split has no {subset} slice: nothing can be trained. Check splits.fractions.")
     labels = classes.numbers_of(rows["label"])
     return LabelledImages(cached.pixels, cached.rows_of(rows["slice"]), labels, group_numbers(rows["patient"], labels))
+
+
+def architecture_of(settings: dict[str, Any]) -> Architecture:
+    """Return what the remedy of a training, by its settings, changes of the network."""
+    remedy = settings.get("remedy", {})
+    make = remedies.load(remedy.get("name", "")).architecture
+    return make(remedy) if make else PLAIN
 
 
 @dataclass(frozen=True)
@@ -145,12 +161,12 @@ class Start:
         UserError
             The weights do not fit.
         """
-        outputs = classes.outputs if classes else 1
+        outputs, architecture = classes.outputs if classes else 1, architecture_of(settings)
         weights = self.weights.checked() if self.weights else None
         if self.parent_provenance is not None:
             check_parent(self.parent_provenance, name, backbone.preprocessing, settings["image_size"])
         with precision(settings["precision"]):
-            model = build_classifier(backbone, settings, weights, outputs)
+            model = build_classifier(backbone, settings, weights, outputs, architecture)
         learned = self.learned_classes()
         if self.parent is None:
             return model
@@ -158,7 +174,7 @@ class Start:
             load_weights(model, self.parent, content="the model of stage 1")
             return model
         with precision(settings["precision"]):
-            parent = build_classifier(backbone, settings, outputs=len(learned))
+            parent = build_classifier(backbone, settings, outputs=len(learned), architecture=architecture)
         load_weights(parent, self.parent, content="the model of stage 1")
         columns = [(place, learned.index(each)) for place, each in enumerate(classes.names) if each in learned]
         copy_weights(model, parent, columns)
@@ -263,7 +279,8 @@ def in_float32(model: keras.Model, backbone: Backbone, settings: dict[str, Any])
     """Return the same network computing in float32, so that predictions and maps have full precision."""
     if settings["precision"] == "float32":
         return model
-    same = build_classifier(backbone, settings, outputs=model.get_layer(LOGIT).units)
+    outputs, architecture = model.output_shape[-1], architecture_of(settings)
+    same = build_classifier(backbone, settings, outputs=outputs, architecture=architecture)
     same.set_weights(model.get_weights())
     return same
 

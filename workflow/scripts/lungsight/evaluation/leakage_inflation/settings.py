@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
-from lungsight.training.pipelines import Pipeline, check_architecture, input_views_of
+from lungsight.training.pipelines import Pipeline, check_architecture, check_remedy, input_views_of
 from lungsight.training.settings import settings_of_stage
 
 Config = dict[str, Any]
@@ -66,6 +66,7 @@ def check_leakage(config: Config) -> None:
         if pipeline.input_view not in input_views_of(config):
             raise UserError(f"leakage.pipelines: {pipeline.name}: pipelines.frameworks has no {pipeline.input_view}.")
         check_architecture(pipeline.architecture, config)
+        check_remedy(pipeline, config)
     epochs: int | None = config["leakage"]["epochs"]
     warmup: float = config["training"]["warmup_epochs"]
     if epochs is not None and epochs <= warmup:

@@ -31,6 +31,9 @@ class Backbone:
         Smallest number of rows and columns that the network takes.
     layers_by_stride
         Input pixels per map pixel → the last layer of that resolution, the coarsest first.
+    weighed
+        The layers whose output an attention module weighs: the last of each residual branch before its addition, or
+        the last of each dense block, or of each stage before its activation. Empty where no such rule is stated.
     imagenet_url, imagenet_md5
         Keras's file of ImageNet weights without top; empty where there is none.
     """
@@ -41,6 +44,7 @@ class Backbone:
     explained_layer: str
     min_size: int
     layers_by_stride: Mapping[int, str] = field(default_factory=dict)
+    weighed: tuple[str, ...] = ()
     imagenet_url: str = ""
     imagenet_md5: str = ""
 
@@ -74,7 +78,7 @@ def check_image_size(name: str, size: int) -> None:
         raise UserError(f"training.image_size: {size} is too small for {name}, which takes {smallest} and more.")
 
 
-def application(build: str, module: str) -> dict[str, Callable]:
+def application(build: str, module: str) -> dict[str, Any]:
     """Return `build` and `preprocess` of a backbone of keras.applications; Keras is imported when they are called.
 
     Parameters

@@ -8,6 +8,7 @@ BACKBONE = Backbone(
     explained_layer="relu",
     layers_by_stride={32: "relu", 16: "pool4_relu", 8: "pool3_relu"},
     min_size=32,
+    weighed=("conv2_block6_concat", "conv3_block12_concat", "conv4_block24_concat", "conv5_block16_concat"),
     imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/densenet/"
     "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5",
     imagenet_md5="30ee3e1110167f948a6b9946edeeb738",

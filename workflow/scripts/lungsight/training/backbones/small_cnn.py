@@ -33,4 +33,5 @@ BACKBONE = Backbone(
     explained_layer="relu4",
     layers_by_stride={8: "relu4", 4: "relu3", 2: "relu2"},
     min_size=16,
+    weighed=tuple(f"bn{number}" for number in range(1, len(FILTERS) + 1)),
 )

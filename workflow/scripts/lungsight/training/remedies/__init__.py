@@ -2,9 +2,9 @@
 
 To add a remedy, add a module to this folder that defines `REMEDY`, and its settings, if it has any, under
 `training.remedies` in the config's schema. The docstring says what the remedy does, where it comes from and what it
-costs; the report prints it. A remedy changes keys of the config's `training` section, or the training step
-(`training.treatment`), or both. It must not import TensorFlow before a treatment is made: a config is checked against
-the remedies while the workflow is parsed.
+costs; the report prints it. A remedy changes keys of the config's `training` section, the training step
+(`training.treatment`), the network (`Architecture` of `training.network`), or several of them. It must not import
+TensorFlow before one of these is made: a config is checked against the remedies while the workflow is parsed.
 """
 
 import ast
@@ -26,6 +26,9 @@ INSTRUMENTS = {
 }
 # What a treatment may need beyond the images.
 LUNGS, SOURCES, COMPANION = "lungs", "sources", "companion"
+# What a remedy may need of a backbone, and of the patients of each class: as many as its setting `sub_classes` says.
+WEIGHED, PATIENTS = "weighed", "patients"
+NEEDS = (LUNGS, SOURCES, COMPANION, WEIGHED, PATIENTS)
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,22 @@ class Remedy:
     treatment
         What makes the `training.treatment.Treatment` of a training from its `training.treatment.Material`. None where
         the step is as without a remedy.
+    architecture
+        What makes the `training.network.Architecture` of a network from the remedy's settings. None where the network
+        is as without a remedy.
     training
         Keys of the config's `training` section that the remedy sets.
     input_views
         Where it has something to change: of segmented slices all but the lung is black.
     needs
-        Of LUNGS, SOURCES and COMPANION: the training images of stage 1, in stage 2.
+        Of NEEDS. COMPANION: the training images of stage 1, in stage 2. WEIGHED: a backbone whose file says which of
+        its layers are weighed.
     instruments
         Of INSTRUMENTS: what the model is trained on.
     """
 
     treatment: Callable[[Any], Any] | None = None
+    architecture: Callable[[dict[str, Any]], Any] | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     input_views: tuple[str, ...] = ("whole", "segmented")
     needs: tuple[str, ...] = ()
