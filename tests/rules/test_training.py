@@ -275,6 +275,41 @@ def test_stand_in_weights(tmp_path: Path) -> None:
     assert "is not the expected file: its SHA-256 is" in failed.stdout
 
 
+def test_pretrain_simsiam(tmp_path: Path) -> None:
+    """Weights that a training starts from, with their tables; images of other than training patients change nothing."""
+    small = {"epochs": 2, "batch_size": 8, "projector": 16, "predictor": 4, "learning_rate": 1}
+    space = workspace(tmp_path, simsiam=small, epochs={"stage1": 1, "stage2": 1})
+    space.config["pipelines"]["weights"] = ["simsiam"]
+    space.write_config()
+    splits = {cohort: made_images(space.run_folder, cohort) for cohort in ("curated", "hospital")}
+    folder = space.run_folder / "training/simsiam/whole"
+    target = "training/simsiam/whole/small_cnn.weights.h5"
+    space.must_run("pretrain_simsiam", target)
+    first = sha256_of(folder / "small_cnn.weights.h5")
+    assert (folder / "small_cnn.weights.h5.sha256").read_text().strip() == first
+    history = read_table(folder / "small_cnn.history.tsv", "simsiam")
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["z_std_even"].tolist() == [0.25, 0.25] and (history["z_std"] > 0.1).all()
+    probe = read_table(folder / "small_cnn.probe.tsv", "linear_probe")
+    rows = [(cohort, weights) for weights in ("random", "simsiam") for cohort in ("curated", "hospital")]
+    assert list(zip(probe["cohort"], probe["weights"], strict=True)) == rows
+    # Positive slices are brighter, which features of any weights tell.
+    assert (probe["slices"] == 16).all() and (probe["balanced_accuracy"] > 0.9).all() and (probe["chance"] == 0.5).all()
+    assert not (space.run_folder / "training/checkpoints/simsiam-whole-small_cnn").exists()
+
+    for cohort, split in splits.items():
+        images = np.load(space.run_folder / f"training/images/{cohort}/whole.npy")
+        images[split["split"].to_numpy() != "train"] = 255
+        np.save(space.run_folder / f"training/images/{cohort}/whole.npy", images)
+    space.must_run("pretrain_simsiam", target)
+    assert sha256_of(folder / "small_cnn.weights.h5") == first
+
+    model = MODEL.replace("scratch", "simsiam")
+    space.must_run("train_stage", f"{model}/model.keras")
+    weights = read_json(space.run_folder / model / "provenance.json")["weights"]
+    assert weights == {"kind": "simsiam", "sha256": first, "origin": "simsiam"}
+
+
 def test_imagenet_weights(tmp_path: Path) -> None:
     """What is in Keras's own cache is taken, checked; what cannot be fetched is asked for in words."""
     space = workspace(tmp_path)

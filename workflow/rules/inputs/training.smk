@@ -71,3 +71,13 @@ def companion_of_remedy(wildcards):
     (cohort,) = cohorts_with_role(config, "public")
     images = images_folder(pipeline, cohort)
     return [split_of(pipeline, cohort), f"{images}/{pipeline.input_view}.npy", f"{images}/index.tsv"]
+
+
+def cohorts_of_pretraining(wildcards):
+    """Split, images and index of every cohort that a stage is trained on, for a pre-training without labels."""
+    pipeline = Pipeline(wildcards.input_view, wildcards.backbone, SIMSIAM)
+    files = []
+    for cohort in cohorts_with_role(config, *ROLE_OF_STAGE.values()):
+        images = images_folder(pipeline, cohort)
+        files += [split_of(pipeline, cohort), f"{images}/{wildcards.input_view}.npy", f"{images}/index.tsv"]
+    return files

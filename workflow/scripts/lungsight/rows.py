@@ -651,6 +651,17 @@ class LeakageRepeatsRow(TypedDict):
     splits: int
 
 
+class LinearProbeRow(TypedDict):
+    """Row of the table `linear_probe`."""
+
+    cohort: str
+    weights: str
+    slices: int
+    patients: int
+    balanced_accuracy: float
+    chance: float
+
+
 class LungsRow(TypedDict):
     """Row of the table `lungs`."""
 
@@ -1469,6 +1480,17 @@ class SelectionRow(TypedDict):
     excluded_hi: float
     p: float
     p_holm: float
+
+
+class SimsiamRow(TypedDict):
+    """Row of the table `simsiam`."""
+
+    epoch: int
+    loss: float
+    z_std: float
+    z_std_even: float
+    learning_rate: float
+    seconds: float
 
 
 class SlicesRow(TypedDict):

@@ -19,6 +19,7 @@ from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models
 from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
 from lungsight.training.replicates import names_of_replicates
+from lungsight.training.settings import SIMSIAM
 
 # Tables of the report that say more of how well the models do; each has a schema of its name.
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "decision_curves")
@@ -206,9 +207,10 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
 
 
 def _training_of_run(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the section `training`; of the remedies, those that the run takes."""
+    """Return the section `training`; of the remedies, those that the run takes, and simsiam where a pipeline has it."""
     taken = {pipeline.remedy for pipeline in pipelines_of(config)} & {*config["training"]["remedies"]}
-    settings = {name: value for name, value in config["training"].items() if name != "remedies"}
+    unused = {"remedies"} if SIMSIAM in config["pipelines"]["weights"] else {"remedies", SIMSIAM}
+    settings = {name: value for name, value in config["training"].items() if name not in unused}
     of_remedies = {name: value for name, value in config["training"]["remedies"].items() if name in taken}
     return settings | ({"remedies": of_remedies} if of_remedies else {})
 

@@ -6,7 +6,7 @@ A pipeline has three parts, and may have a fourth:
   zero. Tables call the column `framework`; so does the config (`pipelines.frameworks`).
 - The architecture: a backbone, or a published model, which has a backbone of its own. Tables call the column
   `backbone`. The backbone of an architecture is `published_models.recipe_of(architecture).backbone`.
-- The weights that stage 1 starts from: "scratch" or "imagenet".
+- The weights that stage 1 starts from: "scratch", "imagenet" or "simsiam".
 - A remedy against shortcuts, a file of `training.remedies`; "" for none.
 
 Under `training.replicates` a pipeline is trained several times. The run's own model is the first replicate and has the
