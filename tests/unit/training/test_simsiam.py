@@ -49,6 +49,10 @@ def images(n: int = 20) -> JoinedImages:
     )
 
 
+def shown(pixels: np.ndarray, views: Views) -> np.ndarray:
+    return show(tf.constant(pixels), tuple(map(tf.constant, views))).numpy()
+
+
 def new(**changed: object) -> Siamese:
     keras.utils.set_random_seed(3)
     return Siamese.of(BACKBONE, SETTINGS | changed)
@@ -74,7 +78,7 @@ def test_the_loss_is_minus_the_cosine() -> None:
 
 
 def test_the_gradient_stops_at_the_target_and_follows_the_prediction() -> None:
-    predicted, target = (tf.Variable(each, dtype=tf.float32) for each in pairs())
+    predicted, target = (tf.Variable(tf.constant(each, tf.float32)) for each in pairs())
     with tf.GradientTape() as tape:
         loss = negative_cosine(predicted, target)
     of_predicted, of_target = tape.gradient(loss, [predicted, target])
@@ -89,7 +93,7 @@ def test_the_gradient_stops_at_the_target_and_follows_the_prediction() -> None:
         moved = np.zeros_like(values)
         moved[place] = step
         slope = (at(values + moved) - at(values - moved)) / (2 * step)
-        assert float(of_predicted[place]) == pytest.approx(slope, rel=1e-3, abs=1e-6)
+        assert float(tf.convert_to_tensor(of_predicted)[place]) == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
 
 def test_the_deviation_tells_spread_outputs_from_equal_ones() -> None:
@@ -138,7 +142,7 @@ def test_a_crop_shows_its_part_of_the_image() -> None:
     image = np.add.outer(10.0 * np.arange(8), np.arange(8)).astype(np.float32)
     plain, _ = no_augmentation(1)
     transforms = cropped(plain, np.array([[0.5], [0.25]]), np.array([[2.0], [4.0]]))
-    found = show(tf.constant(image[None]), (transforms, *np.array([[1], [1], [0]], np.float32))).numpy()[0]
+    found = shown(image[None], Views(transforms, *np.array([[1], [1], [0]], np.float32)))[0]
     # Columns 2-6 and rows 4-6 fill the whole; in between the plane is linear, and at the rim the nearest pixel holds.
     places = (np.arange(8) + 0.5) * 0.5 + 2 - 0.5, (np.arange(8) + 0.5) * 0.25 + 4 - 0.5
     np.testing.assert_allclose(found, np.add.outer(10 * places[1], places[0]), atol=1e-4)
@@ -158,9 +162,9 @@ def test_views_keep_to_their_ranges_and_differ() -> None:
 def test_a_view_without_changes_is_the_image_and_contrast_keeps_the_mean() -> None:
     pixels = images().at(np.arange(3))
     plain, ones = no_augmentation(3)
-    same = show(tf.constant(pixels), Views(plain, ones, ones, 0 * ones))
+    same = shown(pixels, Views(plain, ones, ones, 0 * ones))
     np.testing.assert_allclose(same, pixels, atol=1e-3)
-    flat = show(tf.constant(pixels), Views(plain, ones, 0.5 * ones, 0 * ones)).numpy()
+    flat = shown(pixels, Views(plain, ones, 0.5 * ones, 0 * ones))
     np.testing.assert_allclose(flat.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), rtol=1e-4)
     np.testing.assert_allclose(flat.std(axis=(1, 2)), 0.5 * pixels.std(axis=(1, 2)), rtol=1e-4)
 
@@ -171,7 +175,7 @@ def test_a_step_has_the_loss_of_both_views() -> None:
     pixels = images().at(np.arange(8))
     views = [draw_views(np.random.default_rng(seed), 8, SIZE, VIEWS) for seed in (0, 1)]
     outputs = [
-        other.model(BACKBONE.preprocess(np.repeat(show(pixels, each).numpy()[..., None], 3, -1)), training=True)
+        other.model(BACKBONE.preprocess(np.repeat(shown(pixels, each)[..., None], 3, -1)), training=True)
         for each in views
     ]
     (z_1, p_1), (z_2, p_2) = [[np.asarray(part) for part in pair] for pair in outputs]
@@ -182,7 +186,9 @@ def test_a_step_has_the_loss_of_both_views() -> None:
     step = simsiam.make_step(siamese, BACKBONE, prepared(Sgd(0.9, 0.0), siamese.model))
     loss, spread = step(tf.constant(pixels), *map(tf.constant, (*views[0], *views[1])), tf.constant(0.1))
     assert float(loss) == pytest.approx(-(cosine(p_1, z_2) + cosine(p_2, z_1)) / 2, abs=1e-4)
-    assert float(spread) == pytest.approx((float(deviation(z_1)) + float(deviation(z_2))) / 2, rel=1e-3)
+    assert float(spread) == pytest.approx(
+        float(deviation(tf.constant(z_1)) + deviation(tf.constant(z_2))) / 2, rel=1e-3
+    )
     assert any(
         np.any(one != two) for one, two in zip(siamese.base.get_weights(), other.base.get_weights(), strict=True)
     )

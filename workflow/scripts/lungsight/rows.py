@@ -315,6 +315,18 @@ class ConvertedSlicesRow(TypedDict):
     blank: int
 
 
+class DcganRow(TypedDict):
+    """Row of the table `dcgan`."""
+
+    label: str
+    step: int
+    discriminator_loss: float
+    generator_loss: float
+    knew_real: float
+    knew_generated: float
+    seconds: float
+
+
 class DecisionCurvesRow(TypedDict):
     """Row of the table `decision_curves`."""
 
@@ -503,6 +515,13 @@ class ForensicsRow(TypedDict):
     field_of_view: float
     body_cut: float
     rotation: float
+
+
+class GeneratedRow(TypedDict):
+    """Row of the table `generated`."""
+
+    row: int
+    label: str
 
 
 class HistoryRow(TypedDict):
@@ -721,6 +740,21 @@ class ManifestRow(TypedDict):
     gas_fraction: NotRequired[float]
     cut_out: NotRequired[int]
     decided_by: str
+
+
+class MemorisationRow(TypedDict):
+    """Row of the table `memorisation`."""
+
+    label: str
+    generated: int
+    training: int
+    validation: int
+    distance_generated: float
+    distance_validation: float
+    nearer: float
+    copies: float
+    spread_generated: float
+    spread_training: float
 
 
 class MetricsRow(TypedDict):

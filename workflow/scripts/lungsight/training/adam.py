@@ -19,10 +19,12 @@ class Adam(keras.optimizers.Adam):
     weight_decay : float
         Weight decay of AdamW. Each step first shrinks a kernel by the factor 1 − learning rate × weight decay. Biases
         and the scales of normalisations, which are vectors, do not decay.
+    beta_1 : float
+        Share of the earlier gradients that stays in their mean.
     """
 
-    def __init__(self, weight_decay: float = 0.0) -> None:
-        super().__init__(weight_decay=weight_decay or None)
+    def __init__(self, weight_decay: float = 0.0, beta_1: float = 0.9) -> None:
+        super().__init__(weight_decay=weight_decay or None, beta_1=beta_1)
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: None = None) -> None:
         """Take one step.

@@ -165,11 +165,23 @@ def check_remedy(pipeline: Pipeline, config: dict[str, Any]) -> None:
             f"pipelines.remedies: {pipeline.remedy} changes nothing of {pipeline.architecture}, which has {same}"
             " already; leave one of the two out."
         )
+    if remedies.GENERATED in remedy.needs and config["splits"]["repeats"] and config["training"]["replicates"] > 1:
+        raise UserError(
+            f"pipelines.remedies: the generators of {pipeline.remedy} are trained on the training patients of one"
+            " split, and with splits.repeats replicates have others, which test some of these patients. Set"
+            f" splits.repeats: false, or leave {pipeline.remedy} out."
+        )
     if remedy.treatment and before["solver"] == "closed_form":
         raise UserError(
             f"pipelines.remedies: {pipeline.remedy} changes the training step, and {pipeline.architecture} has"
             " solver: closed_form, which takes none; leave one of the two out."
         )
+
+
+def generated_folder(pipeline: Pipeline, cohort: str, training: dict[str, Any]) -> str:
+    """Return the folder, below the run's, of the slices that are generated for a pipeline from a cohort."""
+    region = settings_of_pipeline(pipeline, training)["region"]
+    return f"training/generated/{pipeline.remedy}/{cohort}/{region}/{pipeline.input_view}"
 
 
 def stages_of(config: dict[str, Any]) -> list[int]:

@@ -55,11 +55,13 @@ def draw_views(rng: np.random.Generator, n: int, size: int, settings: dict[str, 
     settings
         The config's `training.simsiam.augmentation`.
     """
-    shares, ratios = rng.uniform(*settings["crop"], n), np.exp(rng.uniform(*np.log(RATIOS), n))
+    low, high = settings["crop"]
+    shares, ratios = rng.uniform(low, high, n), np.exp(rng.uniform(np.log(RATIOS[0]), np.log(RATIOS[1]), n))
     sides = np.minimum(1.0, np.sqrt(shares * np.stack([ratios, 1 / ratios])))  # width, height
     corners = rng.random((2, n)) * (1 - sides) * size
     turned, brightness = draw_augmentation(rng, n, size, settings)
-    contrast = rng.uniform(*settings["contrast"], n)
+    low, high = settings["contrast"]
+    contrast = rng.uniform(low, high, n)
     changes, blurred = rng.random(n) < GREYS_CHANGE, rng.random(n) < IS_BLURRED
     return Views(
         cropped(turned, sides, corners),

@@ -25,7 +25,7 @@ INSTRUMENTS = {
     MAKING: "slices whose making was changed",
 }
 # What a treatment may need beyond the images.
-LUNGS, SOURCES, COMPANION = "lungs", "sources", "companion"
+LUNGS, SOURCES, COMPANION, GENERATED = "lungs", "sources", "companion", "generated"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Remedy:
     input_views
         Where it has something to change: of segmented slices all but the lung is black.
     needs
-        Of LUNGS, SOURCES and COMPANION: the training images of stage 1, in stage 2.
+        Of LUNGS, SOURCES, COMPANION: the training images of stage 1, in stage 2, and GENERATED: slices that a generator
+        drew.
     instruments
         Of INSTRUMENTS: what the model is trained on.
     """
