@@ -147,7 +147,7 @@ def made_model(run: Path, config: dict, pipeline: Pipeline, stage: int, splits: 
         **{"learning_rate": 1e-3, "seconds": 2.5, "kept": [0] * 5 + [1], "stopped": [""] * 5 + ["all epochs done"]},
     }
     write_table(folder / "history.tsv", pd.DataFrame(history), schema="history")
-    origin = {"scratch": "scratch", "imagenet": "stand-in"}[pipeline.weights]
+    origin = {"scratch": "scratch", "imagenet": "stand-in", "simsiam": "simsiam"}[pipeline.weights]
     start = origin if stage == 1 else "parent"
     provenance = {
         **{"weights": {"kind": start, "sha256": None if start == "scratch" else "ab" * 32, "origin": origin}},

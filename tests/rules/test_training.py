@@ -275,6 +275,75 @@ def test_stand_in_weights(tmp_path: Path) -> None:
     assert "is not the expected file: its SHA-256 is" in failed.stdout
 
 
+def test_pretrain_simsiam(tmp_path: Path) -> None:
+    """Weights that a training starts from, with their tables; images of other than training patients change nothing."""
+    small = {"epochs": 2, "batch_size": 8, "projector": 16, "predictor": 4, "learning_rate": 1}
+    space = workspace(tmp_path, simsiam=small, epochs={"stage1": 1, "stage2": 1})
+    space.config["pipelines"]["weights"] = ["simsiam"]
+    space.write_config()
+    splits = {cohort: made_images(space.run_folder, cohort) for cohort in ("curated", "hospital")}
+    folder = space.run_folder / "training/simsiam/whole"
+    target = "training/simsiam/whole/small_cnn.weights.h5"
+    space.must_run("pretrain_simsiam", target)
+    first = sha256_of(folder / "small_cnn.weights.h5")
+    assert (folder / "small_cnn.weights.h5.sha256").read_text().strip() == first
+    history = read_table(folder / "small_cnn.history.tsv", "simsiam")
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["z_std_even"].tolist() == [0.25, 0.25] and (history["z_std"] > 0.1).all()
+    probe = read_table(folder / "small_cnn.probe.tsv", "linear_probe")
+    rows = [(cohort, weights) for weights in ("random", "simsiam") for cohort in ("curated", "hospital")]
+    assert list(zip(probe["cohort"], probe["weights"], strict=True)) == rows
+    # Positive slices are brighter, which features of any weights tell.
+    assert (probe["slices"] == 16).all() and (probe["balanced_accuracy"] > 0.9).all() and (probe["chance"] == 0.5).all()
+    assert not (space.run_folder / "training/checkpoints/simsiam-whole-small_cnn").exists()
+
+    for cohort, split in splits.items():
+        images = np.load(space.run_folder / f"training/images/{cohort}/whole.npy")
+        images[split["split"].to_numpy() != "train"] = 255
+        np.save(space.run_folder / f"training/images/{cohort}/whole.npy", images)
+    space.must_run("pretrain_simsiam", target)
+    assert sha256_of(folder / "small_cnn.weights.h5") == first
+
+    model = MODEL.replace("scratch", "simsiam")
+    space.must_run("train_stage", f"{model}/model.keras")
+    weights = read_json(space.run_folder / model / "provenance.json")["weights"]
+    assert weights == {"kind": "simsiam", "sha256": first, "origin": "simsiam"}
+
+
+def test_generate_slices(tmp_path: Path) -> None:
+    """Slices of each class, what was measured on them, and a training with them. Test patients count for nothing."""
+    small = {"filters": 2, "steps": 60, "batch": 4, "samples": 6, "share": 0.5}
+    space = workspace(tmp_path, remedies={"dcgan": small}, epochs={"stage1": 1, "stage2": 1})
+    space.config["pipelines"]["remedies"] = ["none", "dcgan"]
+    space.write_config()
+    split = made_images(space.run_folder, "curated")
+    folder = space.run_folder / "training/generated/dcgan/curated/image/whole"
+    target = "training/generated/dcgan/curated/image/whole/generated.tsv"
+    space.must_run("generate_slices", target)
+    made = np.load(folder / "generated.npy")
+    assert (made.shape, made.dtype) == ((12, 64, 64), np.uint8)
+    assert read_table(folder / "generated.tsv", "generated")["label"].tolist() == [POSITIVE] * 6 + [NEGATIVE] * 6
+    history = read_table(folder / "history.tsv", "dcgan")
+    assert history["label"].tolist() == [POSITIVE, NEGATIVE] and (history["step"] == 60).all()
+    measured = read_table(folder / "memorisation.tsv", "memorisation")
+    assert measured[["generated", "training", "validation"]].to_numpy().tolist() == [[6, 8, 4], [6, 8, 4]]
+    with Image.open(folder / "sheet.png") as sheet:
+        assert sheet.size == (6 * 128, 4 * (14 + 128))
+    assert not (space.run_folder / "training/checkpoints/generate-dcgan-curated-image-whole").exists()
+
+    images = np.load(space.run_folder / "training/images/curated/whole.npy")
+    images[split["split"].to_numpy() != "train"] = 255
+    np.save(space.run_folder / "training/images/curated/whole.npy", images)
+    space.must_run("generate_slices", target)
+    np.testing.assert_array_equal(np.load(folder / "generated.npy"), made)
+
+    space.must_run("train_stage", f"{MODEL.replace('scratch', 'scratch-dcgan')}/model.keras")
+    provenance = read_json(space.run_folder / MODEL.replace("scratch", "scratch-dcgan") / "provenance.json")
+    assert provenance["inputs"]["generated"] == sha256_of(folder / "generated.npy")
+    assert provenance["images"] == {"train": 16, "val": 8}
+    assert provenance["settings"]["remedy"] == {"name": "dcgan", **small}
+
+
 def test_imagenet_weights(tmp_path: Path) -> None:
     """What is in Keras's own cache is taken, checked; what cannot be fetched is asked for in words."""
     space = workspace(tmp_path)

@@ -130,6 +130,13 @@ def test_a_network_that_is_solved_passes_its_images_once(plan):
     assert solved == pytest.approx(7 * (0.8 + 0.1) * FORWARD * training_of("turkoglu2021").seconds)
 
 
+def test_a_pre_training_counts_two_views_of_both_cohorts(plan):
+    plan.config["training"]["simsiam"]["epochs"] = 10
+    cost = estimate(plan, [Job("pretrain_simsiam", {"backbone": "resnet50", "input_view": "whole"})])
+    slices = plan.slices_with_role("public") + plan.slices_with_role("target")
+    assert cost.seconds == pytest.approx(0.8 * slices * (20 + 3 * FORWARD) * training_of("resnet50").seconds)
+
+
 STAGE_2 = {"pipeline": "whole-resnet50-scratch", "stage": "2"}
 
 

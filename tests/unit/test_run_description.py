@@ -36,10 +36,12 @@ def test_every_setting_of_the_training_is_shown_but_no_path():
     config = complete_config({"results": "results/x", "cohorts": cohorts, "training": {"imagenet": weights}})
     shown = describe_run(config)["settings"]
     # Of the remedies those that a pipeline takes.
-    assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads", "gpus", "remedies"}
+    assert set(shown["training"]) == set(config["training"]) - {"imagenet", "threads", "gpus", "remedies", "simsiam"}
     config["pipelines"]["remedies"] = ["none", "style"]
     taken = describe_run(config)["settings"]["training"]["remedies"]
     assert taken == {"style": config["training"]["remedies"]["style"]}
+    config["pipelines"]["weights"] = ["scratch", "simsiam"]
+    assert describe_run(config)["settings"]["training"]["simsiam"] == config["training"]["simsiam"]
     assert "private" not in str(shown)
 
 

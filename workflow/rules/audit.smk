@@ -185,7 +185,7 @@ rule audit_tables:
             f"{RESULTS}/report/comparisons.tsv",
             caption="../report/comparisons.rst",
             category="Tables",
-            labels={"table": "whole against segmented, scratch against ImageNet"},
+            labels={"table": "whole against segmented, one start against another"},
         ),
     log:
         f"{RESULTS}/logs/audit_tables.log",

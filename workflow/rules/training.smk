@@ -1,8 +1,16 @@
 """Training: cached images → a model of every pipeline in every stage, and its predictions."""
 
-from lungsight.training.pipelines import TARGET_ONLY, backbones_from_imagenet
+from lungsight.training.pipelines import TARGET_ONLY, backbones_from_imagenet, generated_folder
 from lungsight.training.regions import REGIONS
-from lungsight.training.settings import identity_of_start, imagenet_source, settings_of_stage, start_files, start_of
+from lungsight.training.settings import (
+    SIMSIAM,
+    identity_of_start,
+    imagenet_source,
+    settings_of_stage,
+    simsiam_settings,
+    start_files,
+    start_of,
+)
 
 # Targets ask for these, and no rule needs them: a training checks the file that it loads.
 CHECKED_WEIGHTS = [
@@ -10,6 +18,9 @@ CHECKED_WEIGHTS = [
     for backbone in backbones_from_imagenet(config)
     if imagenet_source(config, backbone) == "file"
 ]
+
+
+GENERATED = f"{RESULTS}/training/generated/{{remedy}}/{{cohort}}/{{region}}/{{input_view}}"
 
 
 include: "inputs/training.smk"
@@ -102,6 +113,78 @@ rule check_imagenet_file:
         sha256=lookup(dpath="training/imagenet/{backbone}/sha256", within=config),
     shell:
         "python {params.program:q} --weights {params.weights:q} --sha256 {params.sha256} --verified {output} > {log} 2>&1"
+
+
+# Without labels, on the training patients of every cohort that a stage is trained on.
+rule pretrain_simsiam:
+    input:
+        cohorts=cohorts_of_pretraining,
+    output:
+        weights=f"{RESULTS}/training/simsiam/{{input_view}}/{{backbone}}.weights.h5",
+        sha256=f"{RESULTS}/training/simsiam/{{input_view}}/{{backbone}}.weights.h5.sha256",
+        history=f"{RESULTS}/training/simsiam/{{input_view}}/{{backbone}}.history.tsv",
+        probe=f"{RESULTS}/training/simsiam/{{input_view}}/{{backbone}}.probe.tsv",
+    log:
+        f"{RESULTS}/logs/pretrain_simsiam/{{input_view}}/{{backbone}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pretrain_simsiam/{{input_view}}/{{backbone}}.tsv"
+    # As early as trainings, which wait for it.
+    priority: 10
+    conda:
+        "../../envs/keras.yaml"
+    threads: config["training"]["threads"]
+    resources:
+        mem_mb=4000,
+        gpu=config["training"]["gpus"],
+    params:
+        program=program("pretrain_simsiam"),
+        code=code_with_backbone("pretrain_simsiam"),
+        settings=as_json(
+            {"labels": list(config["labels"]), "training": simsiam_settings(config), "seed": config["seed"]}
+        ),
+        # Undeclared, so that what was trained survives a failure.
+        checkpoints=f"{RESULTS}/training/checkpoints/simsiam-{{input_view}}-{{backbone}}",
+    shell:
+        "python {params.program:q} --cohorts {input.cohorts} --backbone {wildcards.backbone}"
+        " --settings {params.settings:q} --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
+        " --weights {output.weights} > {log} 2>&1"
+
+
+# A generator for each class, on the training patients of one cohort.
+rule generate_slices:
+    input:
+        cohort=images_of_generator,
+    output:
+        array=f"{GENERATED}/generated.npy",
+        table=f"{GENERATED}/generated.tsv",
+        history=f"{GENERATED}/history.tsv",
+        memorisation=f"{GENERATED}/memorisation.tsv",
+        sheet=f"{GENERATED}/sheet.png",
+    log:
+        f"{RESULTS}/logs/generate_slices/{{remedy}}/{{cohort}}/{{region}}/{{input_view}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/generate_slices/{{remedy}}/{{cohort}}/{{region}}/{{input_view}}.tsv"
+    wildcard_constraints:
+        remedy="|".join(remedies.names()),
+        region="|".join(REGIONS),
+    # As early as trainings, which wait for it.
+    priority: 10
+    conda:
+        "../../envs/keras.yaml"
+    threads: config["training"]["threads"]
+    resources:
+        mem_mb=3000,
+        gpu=config["training"]["gpus"],
+    params:
+        program=program("generate_slices"),
+        code=code("generate_slices"),
+        settings=settings_of_generator,
+        # Undeclared, so that what was trained survives a failure.
+        checkpoints=f"{RESULTS}/training/checkpoints/generate-{{remedy}}-{{cohort}}-{{region}}-{{input_view}}",
+        folder=folder(GENERATED),
+    shell:
+        "python {params.program:q} --cohort {input.cohort} --settings {params.settings:q} --code {params.code}"
+        " --threads {threads} --checkpoints {params.checkpoints:q} --generated {params.folder} > {log} 2>&1"
 
 
 rule train_stage:

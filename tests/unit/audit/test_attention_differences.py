@@ -20,6 +20,10 @@ def test_pairs_differ_in_one_thing_and_share_a_stage() -> None:
     assert ("framework", 2, WHOLE, SEGMENTED) in pairs
     assert ("weights", 1, WHOLE, "whole-resnet50-imagenet") in pairs
     assert list(attention_pairs([(WHOLE, 1), (SEGMENTED, 2)])) == []
+    starts = [(WHOLE.replace("scratch", word), 1) for word in ("scratch", "imagenet", "simsiam")]
+    assert [(pair.first, pair.second) for pair in attention_pairs(starts)] == [
+        (starts[one][0], starts[other][0]) for one, other in ((0, 1), (0, 2), (1, 2))
+    ]
 
 
 def patients(numbers: list[int], seed: int) -> pd.DataFrame:

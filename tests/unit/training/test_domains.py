@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 from lungsight.errors import UserError
+from lungsight.linear_classifier import probe_accuracy
 from lungsight.training.domains import (
     DomainAdversarial,
     DomainNorm,
     draw_alike,
-    probe_accuracy,
     reversal_at,
     reverse_gradient,
 )

@@ -91,6 +91,32 @@ def test_a_remedy_says_what_it_does_and_costs(name: str) -> None:
     assert set(remedy.training) <= set(training)
 
 
+def test_generated_slices_are_made_once_for_pipelines_that_share_them() -> None:
+    chosen = {
+        "frameworks": ["whole"],
+        "backbones": ["resnet50", "vgg16"],
+        "weights": ["scratch"],
+        "systems": ["wang2021"],
+    }
+    described = describe_run(config_of(chosen | {"remedies": ["none", "dcgan"]}))["generated"]
+    assert [each["folder"] for each in described] == [
+        "training/generated/dcgan/public/image/whole",
+        "training/generated/dcgan/public/lung_box/whole",
+        "training/generated/dcgan/target/image/whole",
+        "training/generated/dcgan/target/lung_box/whole",
+    ]
+    assert {(each["cohort"], each["input_view"]) for each in described} == {("public", "whole"), ("target", "whole")}
+    assert describe_run(config_of(chosen))["generated"] == []
+
+
+def test_generators_are_not_trained_on_test_patients_of_other_splits() -> None:
+    chosen = config_of(ONE | {"remedies": ["none", "dcgan"]}, replicates=2)
+    check_pipelines(chosen)
+    chosen["splits"]["repeats"] = True
+    with pytest.raises(UserError, match="the generators of dcgan are trained on the training patients of one split"):
+        check_pipelines(chosen)
+
+
 def test_settings_are_of_known_remedies() -> None:
     section = config_schema()["properties"]["training"]["properties"]["remedies"]
     assert set(section["properties"]) <= set(remedies.names())

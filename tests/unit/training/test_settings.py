@@ -3,10 +3,12 @@
 import pytest
 
 from lungsight.config_check import complete_config
+from lungsight.errors import UserError
 from lungsight.training.settings import (
     cohorts_predicted,
     imagenet_source,
     settings_of_stage,
+    simsiam_settings,
     stages_with_controls,
     start_files,
     start_of,
@@ -64,6 +66,13 @@ LOCAL = {"imagenet": {"resnet50": {"file": "w.h5", "sha256": SHA}}}
             ["r/stand_in/resnet50.weights.h5", "r/stand_in/resnet50.weights.h5.sha256"],
         ),
         (
+            {"stand_in": {}},
+            "segmented-resnet50-simsiam",
+            "1",
+            {"weights": "r/training/simsiam/segmented/resnet50.weights.h5", "kind": "simsiam", "sha256": None},
+            [f"r/training/simsiam/segmented/resnet50.weights.h5{end}" for end in ("", ".sha256")],
+        ),
+        (
             LOCAL | {"stand_in": {}},
             "whole-resnet50-imagenet",
             "1",
@@ -78,7 +87,7 @@ LOCAL = {"imagenet": {"resnet50": {"file": "w.h5", "sha256": SHA}}}
             [f"r/models/whole-resnet50-imagenet/stage1/{file}" for file in ("model.keras", "provenance.json")],
         ),
     ],
-    ids=["scratch", "download", "stand-in", "file", "parent"],
+    ids=["scratch", "download", "stand-in", "simsiam", "file", "parent"],
 )
 def test_what_a_stage_starts_from(training, pipeline, stage, start, files):
     config = config_of(**training)
@@ -89,3 +98,30 @@ def test_what_a_stage_starts_from(training, pipeline, stage, start, files):
 def test_a_local_file_is_preferred_to_a_stand_in_and_that_to_the_download():
     given = (LOCAL | {"stand_in": {}}, {"stand_in": {}}, {})
     assert [imagenet_source(config_of(**each), "resnet50") for each in given] == ["file", "stand-in", "download"]
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "training", "splits", "message"),
+    [
+        ({"backbones": [], "systems": ["li2021"]}, {}, {}, "simsiam is for backbones, and this run has none"),
+        ({}, {"replicates": 2}, {"repeats": True}, "pre-trained on the training patients of one split"),
+        ({}, {"simsiam": {"augmentation": {"crop": [0.9, 0.2]}}}, {}, "simsiam.augmentation.crop: 0.9 is above 0.2"),
+    ],
+)
+def test_a_pre_training_that_makes_no_sense_is_refused(pipelines, training, splits, message):
+    cohorts = {"public": {"role": "public", "format": "png", "root": "public", "table": "t.tsv"}}
+    config = {"results": "r", "cohorts": cohorts, "training": training, "splits": splits}
+    with pytest.raises(UserError, match=message):
+        complete_config(config | {"pipelines": {"weights": ["simsiam"]} | pipelines})
+    complete_config(config | {"pipelines": pipelines})
+
+
+def test_the_settings_of_a_pre_training_change_no_other_training():
+    config, other = config_of(), config_of(simsiam={"epochs": 3})
+    assert settings_of_stage(config, "whole-resnet50-scratch", "1") == settings_of_stage(
+        other, "whole-resnet50-scratch", "1"
+    )
+    shared = {name: config["training"][name] for name in ("image_size", "precision", "batch_norm_momentum")}
+    assert simsiam_settings(other) == config["training"]["simsiam"] | {"epochs": 3} | shared
+    paper = {"projector": 2048, "predictor": 512, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 1e-4}
+    assert paper.items() <= simsiam_settings(config).items()

@@ -55,9 +55,11 @@ def masks_of_remedy(wildcards):
 
 
 def tables_of_remedy(wildcards):
-    """The tables that a remedy needs: which of these masks passed quality control, and where slices come from."""
+    """The tables that a remedy needs: masks that passed quality control, sources of slices, generated slices."""
+    pipeline, cohort = Pipeline.parse(wildcards.pipeline), training_cohort(wildcards)
     tables = {
-        remedies.LUNGS: f"{RESULTS}/qc/{training_cohort(wildcards)}/manifest.tsv",
+        remedies.GENERATED: f"{RESULTS}/{generated_folder(pipeline, cohort, config['training'])}/generated.tsv",
+        remedies.LUNGS: f"{RESULTS}/qc/{cohort}/manifest.tsv",
         remedies.SOURCES: f"{training_cohort_folder(wildcards)}/slices.tsv",
     }
     return [tables[need] for need in needs_of_remedy(wildcards) if need in tables]
@@ -71,3 +73,35 @@ def companion_of_remedy(wildcards):
     (cohort,) = cohorts_with_role(config, "public")
     images = images_folder(pipeline, cohort)
     return [split_of(pipeline, cohort), f"{images}/{pipeline.input_view}.npy", f"{images}/index.tsv"]
+
+
+def cohorts_of_pretraining(wildcards):
+    """Split, images and index of every cohort that a stage is trained on, for a pre-training without labels."""
+    pipeline = Pipeline(wildcards.input_view, wildcards.backbone, SIMSIAM)
+    files = []
+    for cohort in cohorts_with_role(config, *ROLE_OF_STAGE.values()):
+        images = images_folder(pipeline, cohort)
+        files += [split_of(pipeline, cohort), f"{images}/{wildcards.input_view}.npy", f"{images}/index.tsv"]
+    return files
+
+
+def images_of_generator(wildcards):
+    """Split, images and index of the cohort that generators of slices are trained on."""
+    images = f"{RESULTS}/training/images/{wildcards.cohort}"
+    folder = images if wildcards.region == WHOLE_IMAGE else f"{images}/{wildcards.region}"
+    split = f"{RESULTS}/splits/{wildcards.cohort}/{wildcards.input_view}.tsv"
+    return [split, f"{folder}/{wildcards.input_view}.npy", f"{folder}/index.tsv"]
+
+
+def settings_of_generator(wildcards):
+    """What the config says of the generators of a remedy. The share of their slices in training is none of it."""
+    of_remedy = config["training"]["remedies"][wildcards.remedy]
+    generator = {name: value for name, value in of_remedy.items() if name != "share"}
+    return as_json(
+        {
+            "labels": list(config["labels"]),
+            "generator": generator | {"precision": config["training"]["precision"]},
+            "image_size": config["training"]["image_size"],
+            "seed": config["seed"],
+        }
+    )

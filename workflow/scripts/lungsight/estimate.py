@@ -198,6 +198,14 @@ def _train_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
 
+def _pretrain_simsiam(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+    """Count two views of every training slice in every epoch, and three passes that measure."""
+    train, _, _ = plan.config["splits"]["fractions"]
+    slices = train * sum(map(plan.slices_with_role, ROLE_OF_STAGE.values()))
+    passes = slices * (2 * plan.config["training"]["simsiam"]["epochs"] + 3 * FORWARD)
+    return training_of(wildcards["backbone"]).times(passes * _image_scale(plan))
+
+
 def _infer_cohort(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     return training_of(Pipeline.parse(wildcards["pipeline"]).architecture).times(
         plan.slices_of(wildcards) * _image_scale(plan) * FORWARD
@@ -275,6 +283,7 @@ COST_OF_RULE: dict[str, Callable[[RunPlan, dict[str, str]], Cost]] = {
     "qc_page": _per_slice(PAGE),
     "image_cache": _image_cache,
     "image_cache_of_region": _image_cache,
+    "pretrain_simsiam": _pretrain_simsiam,
     "train_stage": _train_stage,
     "infer_cohort": _infer_cohort,
     "leakage_training": _leakage_training,

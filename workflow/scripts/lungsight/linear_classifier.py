@@ -11,6 +11,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+FOLDS = 5
+
 
 def _regression(*before: SimpleImputer) -> Pipeline:
     """Make a logistic regression of standardised columns, in which all classes weigh the same."""
@@ -57,3 +59,17 @@ def cross_validated(features: np.ndarray, truth: np.ndarray, groups: np.ndarray,
     """
     splitter = StratifiedGroupKFold(n_splits=folds)
     return np.asarray(cross_val_predict(_regression(), features, truth, groups=groups, cv=splitter))
+
+
+def probe_accuracy(features: np.ndarray, classes: np.ndarray, patients: np.ndarray) -> float:
+    """Cross-validate a logistic regression that predicts the class from features (n, c); returns balanced accuracy.
+
+    The images of a patient are in one fold. Where a class has fewer patients than FOLDS there are fewer folds; with one
+    patient of a class, or one class, the result is not a number.
+    """
+    known = np.unique(classes)
+    folds = min(FOLDS, *(len(np.unique(patients[classes == each])) for each in known))
+    if folds < 2 or len(known) < 2:
+        return float("nan")
+    right = cross_validated(features, classes, patients, folds) == classes
+    return float(np.mean([right[classes == each].mean() for each in known]))

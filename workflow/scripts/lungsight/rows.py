@@ -315,6 +315,18 @@ class ConvertedSlicesRow(TypedDict):
     blank: int
 
 
+class DcganRow(TypedDict):
+    """Row of the table `dcgan`."""
+
+    label: str
+    step: int
+    discriminator_loss: float
+    generator_loss: float
+    knew_real: float
+    knew_generated: float
+    seconds: float
+
+
 class DecisionCurvesRow(TypedDict):
     """Row of the table `decision_curves`."""
 
@@ -505,6 +517,13 @@ class ForensicsRow(TypedDict):
     rotation: float
 
 
+class GeneratedRow(TypedDict):
+    """Row of the table `generated`."""
+
+    row: int
+    label: str
+
+
 class HistoryRow(TypedDict):
     """Row of the table `history`."""
 
@@ -651,6 +670,17 @@ class LeakageRepeatsRow(TypedDict):
     splits: int
 
 
+class LinearProbeRow(TypedDict):
+    """Row of the table `linear_probe`."""
+
+    cohort: str
+    weights: str
+    slices: int
+    patients: int
+    balanced_accuracy: float
+    chance: float
+
+
 class LungsRow(TypedDict):
     """Row of the table `lungs`."""
 
@@ -710,6 +740,21 @@ class ManifestRow(TypedDict):
     gas_fraction: NotRequired[float]
     cut_out: NotRequired[int]
     decided_by: str
+
+
+class MemorisationRow(TypedDict):
+    """Row of the table `memorisation`."""
+
+    label: str
+    generated: int
+    training: int
+    validation: int
+    distance_generated: float
+    distance_validation: float
+    nearer: float
+    copies: float
+    spread_generated: float
+    spread_training: float
 
 
 class MetricsRow(TypedDict):
@@ -1469,6 +1514,17 @@ class SelectionRow(TypedDict):
     excluded_hi: float
     p: float
     p_holm: float
+
+
+class SimsiamRow(TypedDict):
+    """Row of the table `simsiam`."""
+
+    epoch: int
+    loss: float
+    z_std: float
+    z_std_even: float
+    learning_rate: float
+    seconds: float
 
 
 class SlicesRow(TypedDict):

@@ -16,9 +16,10 @@ from lungsight.intake.person_columns import read_under_other_names
 from lungsight.layout import LEAKAGE_REPEATS, REPLICATE_MAPS, REPLICATES
 from lungsight.segmentation.settings import cohorts_with_lungs, mask_origin
 from lungsight.splits.settings import split_unit_of
-from lungsight.training import published_models
-from lungsight.training.pipelines import ROLE_OF_STAGE, pipelines_of, stages_of
+from lungsight.training import published_models, remedies
+from lungsight.training.pipelines import ROLE_OF_STAGE, generated_folder, pipelines_of, stages_of
 from lungsight.training.replicates import names_of_replicates
+from lungsight.training.settings import SIMSIAM
 
 # Tables of the report that say more of how well the models do; each has a schema of its name.
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "decision_curves")
@@ -81,6 +82,14 @@ class PublishedModelDescription(TypedDict):
     substituted: str
 
 
+class GeneratedDescription(TypedDict):
+    """Generated slices: the cohort and the input view of their training slices, and their folder below the run's."""
+
+    cohort: str
+    input_view: str
+    folder: str
+
+
 class RunDescription(TypedDict):
     """What the report shows or needs of a config, as JSON values.
 
@@ -116,6 +125,8 @@ class RunDescription(TypedDict):
         Whether each replicate has a split of its own.
     leakage_repeats
         How often the leakage experiment is done.
+    generated
+        Generated slices that pipelines are trained on.
     """
 
     title: str
@@ -138,6 +149,7 @@ class RunDescription(TypedDict):
     replicates: int
     splits_repeat: bool
     leakage_repeats: int
+    generated: list[GeneratedDescription]
 
 
 def shown(settings: dict[str, Any]) -> dict[str, Any]:
@@ -202,13 +214,29 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         replicates=config["training"]["replicates"],
         splits_repeat=config["splits"]["repeats"],
         leakage_repeats=config["leakage"]["repeats"],
+        generated=_describe_generated(config) if has_masks else [],
     )
 
 
+def _describe_generated(config: dict[str, Any]) -> list[GeneratedDescription]:
+    """Describe the generated slices of all pipelines whose remedy needs them, each once."""
+    needing = [each for each in pipelines_of(config) if remedies.GENERATED in remedies.load(each.remedy).needs]
+    found = {
+        generated_folder(pipeline, cohort, config["training"]): (cohort, pipeline.input_view)
+        for stage in stages_of(config)
+        for cohort in cohorts_with_role(config, ROLE_OF_STAGE[stage])
+        for pipeline in needing
+    }
+    return [
+        GeneratedDescription(cohort=cohort, input_view=view, folder=folder) for folder, (cohort, view) in found.items()
+    ]
+
+
 def _training_of_run(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the section `training`; of the remedies, those that the run takes."""
+    """Return the section `training`; of the remedies, those that the run takes, and simsiam where a pipeline has it."""
     taken = {pipeline.remedy for pipeline in pipelines_of(config)} & {*config["training"]["remedies"]}
-    settings = {name: value for name, value in config["training"].items() if name != "remedies"}
+    unused = {"remedies"} if SIMSIAM in config["pipelines"]["weights"] else {"remedies", SIMSIAM}
+    settings = {name: value for name, value in config["training"].items() if name not in unused}
     of_remedies = {name: value for name, value in config["training"]["remedies"].items() if name in taken}
     return settings | ({"remedies": of_remedies} if of_remedies else {})
 
@@ -387,6 +415,9 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from ("report/audit.tsv", "report/verdicts.tsv", "report/comparisons.tsv", "report/systems.tsv")
         yield from ["report/ensembles.tsv"] if run["ensembles"] else []
         yield from ["report/remedies.tsv"] if has_remedies(run) else []
+        yield from (
+            f"{each['folder']}/{file}" for each in run["generated"] for file in ("memorisation.tsv", "sheet.png")
+        )
         yield from replicate_tables(run)
         yield from [LEAKAGE_REPEATS] if run["leakage_pipelines"] and run["leakage_repeats"] > 1 else []
         if len(run["labels"]) > 2:

@@ -24,7 +24,7 @@ model_outputs           a trained model as a function of images: the one module 
 model_audit             all of the above for one model, slice by slice
 intervals               the rows of shortcuts.tsv and sanity.tsv that follow
 verdict                 the rules that turn these numbers into one verdict
-attention_differences   pairs of models: whole against segmented, scratch against ImageNet
+attention_differences   pairs of models: whole against segmented, one kind of start weights against another
 tables                  the run's tables of all models
 ranking                 all pipelines of a run, ranked
 """

@@ -1,4 +1,4 @@
-"""Where two models look: whole against segmented slices, trained from scratch against ImageNet weights.
+"""Where two models look: whole against segmented slices, one kind of start weights against another.
 
 Two models of a pair differ in nothing else and are compared on the same test patients. A difference is the second
 model's number minus the first's. Its interval comes from resampling those patients. The models' performance is compared
@@ -21,7 +21,13 @@ from lungsight.rows import ComparisonsRow
 from lungsight.training.pipelines import Pipeline
 
 Model = tuple[str, int]
-PAIRS = {"framework": ("whole", "segmented"), "weights": ("scratch", "imagenet")}
+# Column, first word, second word.
+PAIRS = (
+    ("framework", "whole", "segmented"),
+    ("weights", "scratch", "imagenet"),
+    ("weights", "scratch", "simsiam"),
+    ("weights", "imagenet", "simsiam"),
+)
 SWAP, ENRICHMENT = "swap", "enrichment"
 MEASURES = {SWAP: "AUC, lung swapped", ENRICHMENT: "enrichment"}
 SWAPPED = f"{BACKGROUND_ONLY}_other"
@@ -92,7 +98,7 @@ def _swap_of_slices(logits: pd.DataFrame, swaps: pd.DataFrame | None) -> pd.Data
 
 def attention_pairs(models: list[Model]) -> Iterator[AttentionPair]:
     """Find every pair among the models, in their order."""
-    for compared, (first, second) in PAIRS.items():
+    for compared, first, second in PAIRS:
         for name, stage in models:
             pipeline = Pipeline.parse(name)
             words = pipeline.columns

@@ -32,6 +32,7 @@ STARTS = {
     "scratch": "random weights",
     "imagenet": "ImageNet weights",
     "stand-in": "stand-ins for ImageNet weights",
+    "simsiam": "weights pre-trained without labels (SimSiam)",
 }
 
 

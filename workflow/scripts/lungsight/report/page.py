@@ -139,7 +139,7 @@ PARTS = (
             Section(
                 "attention_differences",
                 attention_differences.section,
-                "Whole against segmented slices, scratch against ImageNet weights",
+                "Whole against segmented slices, one kind of start weights against another",
             ),
             Section("occlusion_tests", occlusion_tests.section, "Occlusion tests", folded=True),
             Section("making", making.section, "What the making of the images contributes", folded=True),

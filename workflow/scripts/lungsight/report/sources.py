@@ -85,6 +85,10 @@ SOURCES: dict[str, Source] = {
             "training_ratio",
         ),
     ),
+    "memorisation": Source(
+        "training/generated/<remedy>/<cohort>/<region>/<input view>/memorisation.tsv",
+        ("generated", "training", "distance_generated", "distance_validation", "nearer", "copies", "spread_generated"),
+    ),
     "randomisation": _AUDIT,
     "deletion-insertion": _AUDIT,
     "saliency": Source("report/saliency.tsv", ("n", "n_left_out", "n_empty", "enrichment", *SALIENCY)),

@@ -14,8 +14,9 @@ Read the modules in this order:
 5. Parts of the training loop: `augmentation`, `bags`, `losses`, `schedule`, `adam`, `loss_scale`, `early_stopping`,
    `fused_batch_norm`, `recalibration`, `checkpoints`.
 6. `inference`: the predictions of a trained model.
-7. `weights`, `stand_in`, `textures`: where start weights come from. `provenance`: where a model comes from. `device`:
-   how TensorFlow is set up. `history_figure`: the training curve.
+7. `weights`, `stand_in`, `textures`: where start weights come from. `simsiam`, `views`, `sgd`, `linear_probe`: those
+   that are pre-trained without labels. `provenance`: where a model comes from. `device`: how TensorFlow is set up.
+   `history_figure`: the training curve.
 
 `docs/training.md` describes pipelines and stages, and what can be added.
 """

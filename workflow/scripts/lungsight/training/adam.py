@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-Optimizer = keras.optimizers.Adam | keras.optimizers.LossScaleOptimizer
+Optimizer = keras.optimizers.Optimizer
 
 
 class Adam(keras.optimizers.Adam):
@@ -19,10 +19,12 @@ class Adam(keras.optimizers.Adam):
     weight_decay : float
         Weight decay of AdamW. Each step first shrinks a kernel by the factor 1 − learning rate × weight decay. Biases
         and the scales of normalisations, which are vectors, do not decay.
+    beta_1 : float
+        Share of the earlier gradients that stays in their mean.
     """
 
-    def __init__(self, weight_decay: float = 0.0) -> None:
-        super().__init__(weight_decay=weight_decay or None)
+    def __init__(self, weight_decay: float = 0.0, beta_1: float = 0.9) -> None:
+        super().__init__(weight_decay=weight_decay or None, beta_1=beta_1)
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: None = None) -> None:
         """Take one step.
@@ -56,12 +58,16 @@ class Adam(keras.optimizers.Adam):
 
 
 def optimizer_of(model: keras.Model, weight_decay: float, others: Sequence[keras.Variable] = ()) -> Optimizer:
-    """Make the optimizer of a network's trainable weights, and of others behind them, with all its variables.
+    """Make the optimizer of a network's trainable weights, and of others behind them, with all its variables."""
+    return prepared(Adam(weight_decay), model, others)
+
+
+def prepared(optimizer: Optimizer, model: keras.Model, others: Sequence[keras.Variable] = ()) -> Optimizer:
+    """Give an optimizer all its variables: those of a network's trainable weights, and of others behind them.
 
     Small gradients vanish in float16. Where a layer computes in it, Keras's dynamic loss scaling (Micikevicius et al.
     2018) goes around the optimizer: it backpropagates a scaled loss, and takes no step where a gradient overflows.
     """
-    optimizer = Adam(weight_decay)
     if any(layer.compute_dtype == "float16" for layer in model.layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build([*model.trainable_variables, *others])

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from lungsight.errors import UserError
-from lungsight.linear_classifier import cross_validated
+from lungsight.linear_classifier import probe_accuracy
 from lungsight.training.augmentation import augment, draw_augmentation, no_augmentation
 from lungsight.training.bags import group_numbers
 from lungsight.training.labelled_images import LabelledImages
@@ -27,7 +27,6 @@ from lungsight.training.treatment import Batch, Draw, Forward, Material, Treatme
 
 STEEPNESS = 10.0  # of the rise of the reversed gradient (Ganin 2016)
 PROBED = 400  # images of each cohort from whose features the cohort is predicted
-FOLDS = 5
 
 
 def draw_alike(rng: np.random.Generator, images: LabelledImages, labels: np.ndarray, bag_size: int) -> np.ndarray:
@@ -226,16 +225,3 @@ class DomainAdversarial(_WithCompanion):
             features.append(run_in_batches(inference, images.pixels, images.rows[places]))
             patients.append(images.groups()[places])
         return probe_accuracy(np.concatenate(features), cohorts, group_numbers(cohorts, np.concatenate(patients)))
-
-
-def probe_accuracy(features: np.ndarray, classes: np.ndarray, patients: np.ndarray) -> float:
-    """Cross-validate a logistic regression that predicts 0 or 1 from features (n, c); returns balanced accuracy.
-
-    The images of a patient are in one fold. Where a class has fewer patients than FOLDS there are fewer folds; with one
-    patient of a class the result is not a number.
-    """
-    folds = min(FOLDS, *(len(np.unique(patients[classes == each])) for each in (0, 1)))
-    if folds < 2:
-        return float("nan")
-    right = cross_validated(features, classes, patients, folds) == classes
-    return float(np.mean([right[classes == each].mean() for each in (0, 1)]))

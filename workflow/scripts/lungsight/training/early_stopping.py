@@ -38,9 +38,11 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         Parameters
         ----------
         row : dict
-            Row of the history, with at least `epoch` (from 1) and `val_loss`.
+            Row of the history, with at least `epoch` (from 1). One without `val_loss` is of a training that never stops
+            early.
         """
-        self.on_epoch_end(row["epoch"] - 1, row)
+        if self.monitor in row:
+            self.on_epoch_end(row["epoch"] - 1, row)
 
     def resume(self, history: Sequence[dict[str, Any]], best_weights: list[np.ndarray] | None) -> None:
         """Go on after the epochs of `history`, whose best one had these weights."""

@@ -49,3 +49,25 @@ class LabelledImages:
     def count(self, size: int) -> int:
         """Count the bags of `size`."""
         return len(self) if size == 1 else count_bags(self.groups(), size)
+
+
+@dataclass(frozen=True)
+class JoinedImages:
+    """Images of several cohorts, numbered one cohort after the other. Nothing is copied before it is read."""
+
+    parts: tuple[LabelledImages, ...]
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return sum(map(len, self.parts))
+
+    def at(self, chosen: np.ndarray) -> np.ndarray:
+        """Read the images (n, size, size) uint8 at the positions `chosen` (n,)."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        parts = np.searchsorted(starts, chosen, side="right") - 1
+        return np.stack(
+            [
+                self.parts[part].batch(np.array([place - starts[part]]))[0][0]
+                for part, place in zip(parts, chosen, strict=True)
+            ]
+        )

@@ -6,7 +6,7 @@ A pipeline has three parts, and may have a fourth:
   zero. Tables call the column `framework`; so does the config (`pipelines.frameworks`).
 - The architecture: a backbone, or a published model, which has a backbone of its own. Tables call the column
   `backbone`. The backbone of an architecture is `published_models.recipe_of(architecture).backbone`.
-- The weights that stage 1 starts from: "scratch" or "imagenet".
+- The weights that stage 1 starts from: "scratch", "imagenet" or "simsiam".
 - A remedy against shortcuts, a file of `training.remedies`; "" for none.
 
 Under `training.replicates` a pipeline is trained several times. The run's own model is the first replicate and has the
@@ -166,6 +166,12 @@ def check_remedy(pipeline: Pipeline, config: dict[str, Any]) -> None:
             f"pipelines.remedies: {pipeline.remedy} changes nothing of {pipeline.architecture}, which has {same}"
             " already; leave one of the two out."
         )
+    if remedies.GENERATED in remedy.needs and config["splits"]["repeats"] and config["training"]["replicates"] > 1:
+        raise UserError(
+            f"pipelines.remedies: the generators of {pipeline.remedy} are trained on the training patients of one"
+            " split, and with splits.repeats replicates have others, which test some of these patients. Set"
+            f" splits.repeats: false, or leave {pipeline.remedy} out."
+        )
     if not of_settings_alone and before["solver"] == "closed_form":
         changed = "the training step" if remedy.treatment else "the network, which training steps must then learn"
         raise UserError(
@@ -179,6 +185,12 @@ def check_remedy(pipeline: Pipeline, config: dict[str, Any]) -> None:
             f"pipelines.remedies: {pipeline.remedy} weighs the layers that a backbone's file names, and that of"
             f" {backbone} names none; {', '.join(weighed)} do. Leave {pipeline.remedy} out, or train one of these."
         )
+
+
+def generated_folder(pipeline: Pipeline, cohort: str, training: dict[str, Any]) -> str:
+    """Return the folder, below the run's, of the slices that are generated for a pipeline from a cohort."""
+    region = settings_of_pipeline(pipeline, training)["region"]
+    return f"training/generated/{pipeline.remedy}/{cohort}/{region}/{pipeline.input_view}"
 
 
 def stages_of(config: dict[str, Any]) -> list[int]:

@@ -68,7 +68,7 @@ def _check(provenance: dict[str, Any], expected: dict[str, Any], problem: str) -
 
 
 def origins_of(results: Path, models: Iterable[tuple[str, int]]) -> dict[str, str]:
-    """Return what stage 1 of each pipeline started from: scratch, imagenet or stand-in.
+    """Return what stage 1 of each pipeline started from: scratch, imagenet, stand-in or simsiam.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ from lungsight.qc.summary import accepted_masks
 from lungsight.tables import read_table
 from lungsight.training import remedies
 from lungsight.training.backbones import Backbone
+from lungsight.training.generated import ARRAY, TABLE, read_generated
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.stage_training import TrainingCohort
@@ -42,22 +43,29 @@ class RemedyFiles:
         Where slices come from.
     companion
         Another cohort, whose training images are seen too.
+    generated
+        Labels of generated slices. With it their array is read, which lies beside it.
     """
 
     manifest: Path | None = None
     slices: Path | None = None
     companion: TrainingCohort | None = None
+    generated: Path | None = None
 
     @classmethod
     def of(cls, tables: Sequence[Path], companion: Sequence[Path] = ()) -> "RemedyFiles":
         """Tell the tables apart by the names that they have in a run. companion: split, images and index, or none."""
         by_name = {path.name: path for path in tables}
-        return cls(by_name.get(MANIFEST), by_name.get(SLICES), TrainingCohort(*companion) if companion else None)
+        other = TrainingCohort(*companion) if companion else None
+        return cls(by_name.get(MANIFEST), by_name.get(SLICES), other, by_name.get(TABLE))
 
     def digests(self, cohort: TrainingCohort) -> dict[str, str]:
         """Compute the SHA-256 of each file, the masks among them."""
         masks = {"masks": _masks_of(cohort)} if self.manifest else {}
-        files = {**masks, "manifest": self.manifest, "slices": self.slices}
+        drawn = (
+            {"generated": self.generated.with_name(ARRAY), "generated_labels": self.generated} if self.generated else {}
+        )
+        files = {**masks, **drawn, "manifest": self.manifest, "slices": self.slices}
         of_companion = self.companion.digests() if self.companion else {}
         return {name: sha256_of(path) for name, path in files.items() if path} | {
             f"companion_{name}": digest for name, digest in of_companion.items()
@@ -125,6 +133,7 @@ def treatment_of(
         companion=files.companion.training_images(classes) if files.companion else None,
         augmentation=settings["augmentation"],
         bag_size=settings["bag_size"],
+        generated=read_generated(files.generated, classes) if files.generated else None,
     )
     return make(material)
 

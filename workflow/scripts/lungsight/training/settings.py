@@ -14,7 +14,13 @@ from lungsight.training.published_models import recipe_of
 BY_STAGE = ("epochs", "learning_rate")
 # Keys of `training` that choose how, where, or from which files a training runs. All other keys are its settings.
 # Of `remedies`, a pipeline's training has the settings of its own.
-NOT_SETTINGS = ("preset", "adaptation_controls", "replicates", "threads", "gpus", "imagenet", "stand_in", "remedies")
+NOT_SETTINGS = (
+    *("preset", "adaptation_controls", "replicates", "threads", "gpus"),
+    *("imagenet", "stand_in", "simsiam", "remedies"),
+)
+SIMSIAM = "simsiam"  # of the words of pipelines.weights
+# What a pre-training without labels has in common with the trainings behind it.
+OF_PRETRAINING = ("image_size", "precision", "batch_norm_momentum")
 
 
 def stage_number(stage: int | str) -> int:
@@ -74,7 +80,8 @@ def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) ->
     parent
         The folder of the model of stage 1; of stage 2 alone.
     weights, kind, sha256
-        A file of weights, "imagenet" or "stand-in", and its SHA-256: None where a file beside the weights holds it.
+        A file of weights, "imagenet", "stand-in" or "simsiam", and its SHA-256: None where a file beside the weights
+        holds it.
         All three are absent where the training starts from nothing.
     """
     if stage == "2":
@@ -83,6 +90,9 @@ def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) ->
     if chosen.weights == "scratch":
         return {}
     backbone = recipe_of(chosen.architecture).backbone
+    if chosen.weights == SIMSIAM:
+        weights = f"{results}/training/simsiam/{chosen.input_view}/{backbone}.weights.h5"
+        return {"weights": weights, "kind": SIMSIAM, "sha256": None}
     source = imagenet_source(config, backbone)
     if source == "file":
         local = config["training"]["imagenet"][backbone]
@@ -119,7 +129,36 @@ def training_problems(config: dict[str, Any]) -> list[str]:
     for stage, epochs in training["epochs"].items():
         if training["warmup_epochs"] >= epochs:
             wrong.append(f"training.warmup_epochs: {training['warmup_epochs']} leaves nothing of {epochs} in {stage}.")
-    return wrong + class_cost_problems(training["class_costs"], len(config["labels"]))
+    return wrong + simsiam_problems(config) + class_cost_problems(training["class_costs"], len(config["labels"]))
+
+
+def simsiam_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a pre-training without labels."""
+    training = config["training"]
+    return training[SIMSIAM] | {name: training[name] for name in OF_PRETRAINING}
+
+
+def simsiam_problems(config: dict[str, Any]) -> list[str]:
+    """List what is wrong with a pre-training without labels, a sentence each; nothing where no pipeline asks for it."""
+    if SIMSIAM not in config["pipelines"]["weights"]:
+        return []
+    wrong = []
+    for name in ("crop", "brightness", "contrast"):
+        low, high = config["training"][SIMSIAM]["augmentation"][name]
+        if low > high:
+            wrong.append(f"training.simsiam.augmentation.{name}: {low} is above {high}.")
+    if not (config["pipelines"]["frameworks"] and config["pipelines"]["backbones"]):
+        wrong.append(
+            "pipelines.weights: simsiam is for backbones, and this run has none. A published model starts from the"
+            " weights that its paper states. Take simsiam out, or name a backbone."
+        )
+    if config["splits"]["repeats"] and config["training"]["replicates"] > 1:
+        wrong.append(
+            "pipelines.weights: simsiam is pre-trained on the training patients of one split, and with splits.repeats"
+            " replicates have others, which test some of these patients. Set splits.repeats: false, or take simsiam"
+            " out."
+        )
+    return wrong
 
 
 def class_cost_problems(costs: list[Any] | None, n: int) -> list[str]:

@@ -124,7 +124,7 @@ class Start:
         Returns
         -------
         kind
-            "scratch", "imagenet", "stand-in" or "parent".
+            "scratch", "imagenet", "stand-in", "simsiam" or "parent".
         sha256
             Of the file.
         origin

@@ -47,6 +47,8 @@ class Material:
         The config's `training.augmentation`. None: images as they are.
     bag_size
         Slices that are classified together.
+    generated
+        Generated slices of the same classes, at the generator's size. None where no remedy needs them.
     """
 
     settings: dict[str, Any]
@@ -61,6 +63,7 @@ class Material:
     companion: LabelledImages | None = None
     augmentation: dict[str, Any] | None = None
     bag_size: int = 1
+    generated: LabelledImages | None = None
 
     @property
     def size(self) -> int:

@@ -23,7 +23,7 @@ class WeightsFile:
     path
         The file.
     kind
-        "imagenet" or "stand-in".
+        "imagenet", "stand-in" or "simsiam".
     sha256
         The SHA-256 that the file must have.
     """

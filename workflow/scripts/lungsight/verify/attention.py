@@ -13,7 +13,13 @@ from lungsight.verify.run import Model, Run
 from lungsight.verify.statistics import NAN, Drawing, Patients, quotient, with_ends
 
 SWAP = "background_only_other"
-WORDS = {"framework": (0, "whole", "segmented"), "weights": (-1, "scratch", "imagenet")}
+# What is compared, the place of the word in a pipeline's name, and the two words.
+WORDS = (
+    ("framework", 0, "whole", "segmented"),
+    ("weights", 2, "scratch", "imagenet"),
+    ("weights", 2, "scratch", "simsiam"),
+    ("weights", 2, "imagenet", "simsiam"),
+)
 KEYS = ["patient", "label"]
 
 
@@ -22,7 +28,7 @@ def comparison_rows(run: Run) -> Iterator[Expected]:
     models = run.models()
     swaps = {model: _swaps(run, model) for model in models}
     enrichments = {model: _enrichments(run, model) for model in models}
-    for compared, (place, one, other) in WORDS.items():
+    for compared, place, one, other in WORDS:
         for model in models:
             words = model.pipeline.split("-")
             is_first = words[place] == one

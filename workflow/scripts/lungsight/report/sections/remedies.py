@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lungsight.audit.remedy_table import MEASURES
-from lungsight.report.components import Cell, PageTable, decimal, difference, estimate, missing, text
-from lungsight.report.pictures import mean_picture
+from lungsight.report.components import Cell, PageTable, decimal, difference, estimate, missing, text, whole
+from lungsight.report.pictures import inline, mean_picture
 from lungsight.report.results import RunResults
+from lungsight.tables import read_table
 from lungsight.training import remedies
 from lungsight.wording import listed
 
@@ -21,6 +23,28 @@ HEADINGS = {
 }
 
 
+CAPTION = "Each row of generated slices stands above the training slices that are nearest to them."
+RESOLUTION = (
+    "Generated slices have 64 × 64 pixels and are enlarged to {size} × {size} for training. They hold no detail finer"
+    " than a 64th of the image's side, so they cannot teach a network what small lesions or fine textures look like."
+    " No validation slice, test slice or map is generated."
+)
+MEANING = (
+    "A generator that has learned its training slices by heart draws slices that lie nearer to them than slices of"
+    " new patients do. The share of pairs in which the generated slice lies nearer is then near 1, and many slices lie"
+    " nearer than any validation slice. Where generated slices differ much less than training slices, the generator"
+    " draws the same few again and again."
+)
+MEMORISATION = [
+    *(("Cohort", ""), ("Class", ""), ("Generated", "slices"), ("Training", "slices")),
+    ("Distance", "of a generated slice to the nearest training slice: root mean square in greys, median"),
+    ("Distance, validation", "the same of validation slices"),
+    ("Nearer", "share of pairs in which the generated slice lies nearer; 0.5: alike"),
+    ("Copies", "generated slices nearer than any validation slice"),
+    ("Variety", "spread of generated slices over that of training slices"),
+]
+
+
 def section(results: RunResults) -> dict[str, Any] | None:
     """Give the table, what each remedy does, and the mean maps before and after; None where there is no remedy."""
     table = results.remedies
@@ -30,6 +54,7 @@ def section(results: RunResults) -> dict[str, Any] | None:
     return {
         "remedies": remedy_table(results, table),
         "descriptions": [(name, *remedies.description_of(name), _seen(name)) for name in taken],
+        "generated": generated_part(results),
         "pictures": [
             [_picture(results, name, stage) for name in (before, after)]
             for before, after, stage in table[["compared_with", "pipeline", "stage"]].itertuples(index=False)
@@ -41,6 +66,39 @@ def section(results: RunResults) -> dict[str, Any] | None:
 def _seen(name: str) -> str:
     """Say in words what a model is trained on, and what therefore does not decide its verdict."""
     return listed([remedies.INSTRUMENTS[each] for each in remedies.load(name).instruments])
+
+
+def generated_part(results: RunResults) -> dict[str, Any] | None:
+    """Show generated slices, and whether they are copies of training slices; None where there are none."""
+    described = results.run["generated"]
+    if not described:
+        return None
+    size = results.run["settings"]["training"]["image_size"]
+    names = [f"{each['cohort']}, {each['input_view']} slices" for each in described]
+    tables = [read_table(results.folder / each["folder"] / "memorisation.tsv", "memorisation") for each in described]
+    sheets = [
+        inline(results.folder / each["folder"] / "sheet.png", f"Generated slices of {name}", f"{name}. {CAPTION}")
+        for each, name in zip(described, names, strict=True)
+    ]
+    rows = [
+        memorisation_cells(name, row) for name, table in zip(names, tables, strict=True) for _, row in table.iterrows()
+    ]
+    return {
+        "resolution": RESOLUTION.format(size=size),
+        "sheets": sheets,
+        "meaning": MEANING,
+        "memorisation": PageTable("memorisation", "Generated slices beside validation slices", MEMORISATION, rows),
+    }
+
+
+def memorisation_cells(name: str, row: pd.Series) -> list[Cell]:
+    """Show a row of memorisation.tsv."""
+    alike = decimal(row["spread_generated"] / row["spread_training"] if row["spread_training"] else np.nan)
+    return [
+        *(text(name), text(row["label"]), whole(row["generated"]), whole(row["training"])),
+        *(decimal(row[name], 1) for name in ("distance_generated", "distance_validation")),
+        *(decimal(row["nearer"]), missing() if pd.isna(row["copies"]) else whole(row["copies"]), alike),
+    ]
 
 
 def _picture(results: RunResults, name: str, stage: int) -> tuple[str, Any]:

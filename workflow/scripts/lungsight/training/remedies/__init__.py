@@ -25,10 +25,10 @@ INSTRUMENTS = {
     MAKING: "slices whose making was changed",
 }
 # What a treatment may need beyond the images.
-LUNGS, SOURCES, COMPANION = "lungs", "sources", "companion"
+LUNGS, SOURCES, COMPANION, GENERATED = "lungs", "sources", "companion", "generated"
 # What a remedy may need of a backbone, and of the patients of each class: as many as its setting `sub_classes` says.
 WEIGHED, PATIENTS = "weighed", "patients"
-NEEDS = (LUNGS, SOURCES, COMPANION, WEIGHED, PATIENTS)
+NEEDS = (LUNGS, SOURCES, COMPANION, GENERATED, WEIGHED, PATIENTS)
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Remedy:
     input_views
         Where it has something to change: of segmented slices all but the lung is black.
     needs
-        Of NEEDS. COMPANION: the training images of stage 1, in stage 2. WEIGHED: a backbone whose file says which of
-        its layers are weighed.
+        Of NEEDS. COMPANION: the training images of stage 1, in stage 2. GENERATED: slices that a generator drew. WEIGHED:
+        a backbone whose file says which of its layers are weighed.
     instruments
         Of INSTRUMENTS: what the model is trained on.
     """
