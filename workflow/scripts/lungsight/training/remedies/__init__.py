@@ -48,8 +48,8 @@ class Remedy:
     input_views
         Where it has something to change: of segmented slices all but the lung is black.
     needs
-        Of NEEDS. COMPANION: the training images of stage 1, in stage 2. GENERATED: slices that a generator drew. WEIGHED:
-        a backbone whose file says which of its layers are weighed.
+        Of NEEDS. COMPANION: the training images of stage 1, in stage 2. GENERATED: slices that a generator drew.
+        WEIGHED: a backbone whose file says which of its layers are weighed.
     instruments
         Of INSTRUMENTS: what the model is trained on.
     """
