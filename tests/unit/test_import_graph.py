@@ -15,7 +15,7 @@ PACKAGE = LIBRARY.name
 # Modules without a package that everything may import, and that import only one another.
 BASE = {
     *("__init__", "ahead", "code", "config", "config_file", "config_sentences", "errors", "file_stamps"),
-    *("files", "forecast", "layout", "lean_keras", "libraries", "own_yaml", "parallel"),
+    *("files", "forecast", "layout", "lean_keras", "libraries", "linear_classifier", "own_yaml", "parallel"),
     *(
         "components",
         "paths",

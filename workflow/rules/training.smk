@@ -195,7 +195,6 @@ rule train_stage:
         start=start_of_stage,
         masks=masks_of_remedy,
         tables=tables_of_remedy,
-        companion=companion_of_remedy,
     output:
         model=f"{MODEL}/model.keras",
         history=f"{MODEL}/history.tsv",
@@ -224,8 +223,7 @@ rule train_stage:
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
         model=folder(MODEL),
     shell:
-        "python {params.program:q} --tables {input.split} {input.tables} --companion {input.companion}"
-        " --images {params.images}"
+        "python {params.program:q} --tables {input.split} {input.tables} --images {params.images}"
         " --settings {params.settings:q} --start {params.start:q} --code {params.code} --threads {threads}"
         " --checkpoints {params.checkpoints:q} --model {params.model} > {log} 2>&1"
 

@@ -279,7 +279,10 @@ def test_a_modern_training_resumes_to_the_same_numbers(
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_training_killed_after_its_last_useful_epoch_stops_at_once_when_run_again(tmp_path: Path) -> None:
+def test_a_training_killed_after_its_last_useful_epoch_stops_at_once_when_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "is_due", lambda _: True)
     plan = replace(MODERN, epochs=30, schedule="constant")
     checkpoint = Checkpoint.of(tmp_path, {"patience": 2})
     expected = run(new_model(), plan, checkpoint)

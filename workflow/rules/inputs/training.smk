@@ -55,14 +55,15 @@ def masks_of_remedy(wildcards):
 
 
 def tables_of_remedy(wildcards):
-    """The tables that a remedy needs: masks that passed quality control, sources of slices, generated slices."""
+    """What a remedy needs: which masks passed quality control, sources of slices, generated slices, another cohort."""
     pipeline, cohort = Pipeline.parse(wildcards.pipeline), training_cohort(wildcards)
     tables = {
         remedies.GENERATED: f"{RESULTS}/{generated_folder(pipeline, cohort, config['training'])}/generated.tsv",
         remedies.LUNGS: f"{RESULTS}/qc/{cohort}/manifest.tsv",
         remedies.SOURCES: f"{training_cohort_folder(wildcards)}/slices.tsv",
     }
-    return [tables[need] for need in needs_of_remedy(wildcards) if need in tables]
+    of_cohort = [tables[need] for need in needs_of_remedy(wildcards) if need in tables]
+    return of_cohort + companion_of_remedy(wildcards)
 
 
 def companion_of_remedy(wildcards):

@@ -53,9 +53,10 @@ class RemedyFiles:
     generated: Path | None = None
 
     @classmethod
-    def of(cls, tables: Sequence[Path], companion: Sequence[Path] = ()) -> "RemedyFiles":
-        """Tell the tables apart by the names that they have in a run. companion: split, images and index, or none."""
-        by_name = {path.name: path for path in tables}
+    def of(cls, files: Sequence[Path]) -> "RemedyFiles":
+        """Tell files apart by the names that they have in a run; the others are split, images and index of a cohort."""
+        by_name = {path.name: path for path in files}
+        companion = [path for path in files if path.name not in (MANIFEST, SLICES, TABLE)]
         other = TrainingCohort(*companion) if companion else None
         return cls(by_name.get(MANIFEST), by_name.get(SLICES), other, by_name.get(TABLE))
 
