@@ -412,19 +412,26 @@ def test_train_is_refused_before_any_job(tmp_path: Path, change: dict, message: 
     assert message in failed.stdout
 
 
-@pytest.mark.parametrize("remedy", ["domain_norm", "dann"])
-def test_stage_2_is_trained_on_both_cohorts(tmp_path: Path, remedy: str) -> None:
-    """The images of the public cohort are an input of stage 2, and what the remedy found stands in provenance.json."""
+def with_remedy(tmp_path: Path, remedy: str) -> Workspace:
+    """A run of one remedy whose cohorts have cached images of both classes."""
     space = workspace(tmp_path)
     space.config["pipelines"]["remedies"] = [remedy]
     for cohort in space.config["cohorts"]:
-        (tmp_path / f"{cohort}.tsv").write_text(
-            f"patient\tpath\tlabel\np1\ta.png\t{POSITIVE}\np2\tb.png\t{NEGATIVE}\n", encoding="utf-8"
-        )
-        (tmp_path / cohort / "b.png").touch()
+        labels = {"a": POSITIVE, "b": NEGATIVE, "c": POSITIVE, "d": NEGATIVE}
+        rows = "".join(f"of {name}\t{name}.png\t{label}\n" for name, label in labels.items())
+        (tmp_path / f"{cohort}.tsv").write_text(f"patient\tpath\tlabel\n{rows}", encoding="utf-8")
+        for name in labels:
+            (tmp_path / cohort / f"{name}.png").touch()
     space.write_config()
     for cohort in ("curated", "hospital"):
         made_images(space.run_folder, cohort)
+    return space
+
+
+@pytest.mark.parametrize("remedy", ["domain_norm", "dann"])
+def test_stage_2_is_trained_on_both_cohorts(tmp_path: Path, remedy: str) -> None:
+    """The images of the public cohort are an input of stage 2, and what the remedy found stands in provenance.json."""
+    space = with_remedy(tmp_path, remedy)
     models = [f"models/whole-small_cnn-scratch-{remedy}/stage{stage}" for stage in (1, 2)]
     for model in models:
         space.must_run("train_stage", *(f"{model}/{name}" for name in FILES))
@@ -435,6 +442,24 @@ def test_stage_2_is_trained_on_both_cohorts(tmp_path: Path, remedy: str) -> None
     if remedy == "dann":
         accuracy = second["training"]["remedy"]["cohort_accuracy"]
         assert set(accuracy) == {"before", "after"} and all(0 <= each <= 1 for each in accuracy.values())
+
+
+@pytest.mark.parametrize("remedy", ["cbam", "detrac"])
+def test_both_stages_have_the_network_of_the_remedy(tmp_path: Path, remedy: str) -> None:
+    """Stage 2 starts from it, and its file is loaded by Keras and ends in one probability."""
+    space = with_remedy(tmp_path, remedy)
+    models = [f"models/whole-small_cnn-scratch-{remedy}/stage{stage}" for stage in (1, 2)]
+    for model in models:
+        space.must_run("train_stage", *(f"{model}/{name}" for name in FILES))
+    loaded = [keras.models.load_model(space.run_folder / model / "model.keras", compile=False) for model in models]
+    names = [[layer.name for layer in each.layers] for each in loaded]
+    assert names[0] == names[1] and ({"bn4_cbam_weighed", "sub_logits"} & set(names[0]))
+    assert [each.output_shape for each in loaded] == [(None, 1)] * 2
+    first, second = (json.loads((space.run_folder / model / "provenance.json").read_text()) for model in models)
+    assert second["weights"]["sha256"] == sha256_of(space.run_folder / models[0] / "model.keras")
+    for found in (first, second) if remedy == "detrac" else ():
+        counts = found["training"]["remedy"]["sub_classes"]
+        assert np.sum(counts) == found["images"]["train"] and np.shape(counts) == (2, 2)
 
 
 def train_directly(space: Workspace, into: Path) -> list[str]:

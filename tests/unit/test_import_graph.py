@@ -29,7 +29,7 @@ BASE = {
         "run_record",
         "subsets",
     ),
-    *("tables", "wording", "classes"),
+    *("tables", "wording", "classes", "linear_classifier"),
 }
 # Packages in the order of the workflow. `run_description` reads the settings of those before it.
 ORDER = (

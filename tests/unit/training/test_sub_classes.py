@@ -254,6 +254,14 @@ def test_more_sub_classes_than_slices_or_patients_are_refused() -> None:
         Decomposition(bags).attach(new_model("detrac"))
 
 
+def test_features_that_are_not_numbers_are_refused() -> None:
+    model = new_model("detrac")
+    gamma, beta, mean, variance = model.get_layer("bn4").get_weights()
+    model.get_layer("bn4").set_weights([gamma, np.full_like(beta, np.inf), mean, variance])
+    with pytest.raises(UserError, match=r"some are not numbers. training.precision: float32"):
+        Decomposition(material("detrac")).attach(model)
+
+
 def test_stage_2_keeps_the_sub_classes_of_the_classes_that_it_shares() -> None:
     """Of three classes the parent knows the first and the last."""
     keras.utils.set_random_seed(1)

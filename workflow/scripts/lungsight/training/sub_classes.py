@@ -147,14 +147,20 @@ class Decomposition(Treatment):
         inference = pooled_inference(model, source.backbone)
         features = mean_by_group(run_in_batches(inference, source.pixels, source.rows), groups)
         classes = source.labels[np.unique(groups, return_index=True)[1]]
-        self.check(np.bincount(classes))
+        self.check(np.bincount(classes), features)
         found = part(principal_components(features, self.components), classes, self.sub_classes)
         scores = output_behind_pooled(model, SUB_LOGITS, features)
         numbers = numbered_alike(found, classes, scores.reshape(len(scores), -1, self.sub_classes))
         self.variables = (tf.Variable(tf.constant(numbers[groups], tf.int32)),)
 
-    def check(self, counts: Sequence[int] | np.ndarray) -> None:
-        """Raise UserError for a class with fewer members than sub-classes."""
+    def check(self, counts: Sequence[int] | np.ndarray, features: np.ndarray) -> None:
+        """Raise UserError for a class with fewer members than sub-classes, and for features that are not finite."""
+        if not np.isfinite(features).all():
+            raise UserError(
+                f"pipelines.remedies: {self.material.settings['name']} parts classes by features of the network at its"
+                " start, and some are not numbers. training.precision: float32 computes them in the range that they"
+                " need."
+            )
         if min(counts) < self.sub_classes:
             what = "training slices" if self.material.bag_size == 1 else "training patients, whom bags keep together"
             raise UserError(
