@@ -224,8 +224,7 @@ rule train_stage:
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
         model=folder(MODEL),
     shell:
-        "python {params.program:q} --tables {input.split} {input.tables} --companion {input.companion}"
-        " --images {params.images}"
+        "python {params.program:q} --tables {input.split} {input.tables} {input.companion} --images {params.images}"
         " --settings {params.settings:q} --start {params.start:q} --code {params.code} --threads {threads}"
         " --checkpoints {params.checkpoints:q} --model {params.model} > {log} 2>&1"
 

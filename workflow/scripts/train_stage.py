@@ -38,10 +38,11 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument(
-        "--tables", type=Path, nargs="+", required=True, help="split of the cohort; then what a remedy needs beside it"
-    )
-    arguments.add_argument(
-        "--companion", type=Path, nargs="*", default=[], help="of another cohort: split, image array and its index"
+        "--tables",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="split of the cohort; then what a remedy needs: tables; of another cohort split, image array, index",
     )
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(
@@ -61,9 +62,9 @@ def main() -> None:
     name, labels, settings, seed = (args.settings[key] for key in ("backbone", "labels", "training", "seed"))
     (pipeline, stage), start = pipeline_and_stage(args.model), Start.of(args.start)
     device, backbone = prepare_device(args.threads, seed), backbones.load(name)
-    split, *tables = args.tables
+    split, *of_remedy = args.tables
     cohort = TrainingCohort(split, args.images / f"{pipeline.input_view}.npy", args.images / INDEX)
-    files = RemedyFiles.of(tables, args.companion)
+    files = RemedyFiles.of(of_remedy)
     classes = cohort.classes(labels)
     subsets = cohort.subsets(classes, settings["image_size"])
     model = start.build(name, backbone, settings, classes)

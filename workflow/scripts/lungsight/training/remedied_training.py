@@ -53,10 +53,11 @@ class RemedyFiles:
     generated: Path | None = None
 
     @classmethod
-    def of(cls, tables: Sequence[Path], companion: Sequence[Path] = ()) -> "RemedyFiles":
-        """Tell the tables apart by the names that they have in a run. companion: split, images and index, or none."""
-        by_name = {path.name: path for path in tables}
-        other = TrainingCohort(*companion) if companion else None
+    def of(cls, files: Sequence[Path]) -> "RemedyFiles":
+        """Tell tables apart by their names in a run. Others are of a companion: split, images and index."""
+        by_name = {path.name: path for path in files}
+        of_companion = [path for path in files if path.name not in (MANIFEST, SLICES, TABLE)]
+        other = TrainingCohort(*of_companion) if of_companion else None
         return cls(by_name.get(MANIFEST), by_name.get(SLICES), other, by_name.get(TABLE))
 
     def digests(self, cohort: TrainingCohort) -> dict[str, str]:
