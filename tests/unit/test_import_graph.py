@@ -18,6 +18,7 @@ BASE = {
     *("files", "forecast", "layout", "lean_keras", "libraries", "linear_classifier", "own_yaml", "parallel"),
     *(
         "components",
+        "linear_classifier",
         "paths",
         "patient_ids",
         "prior_assignments",

@@ -38,7 +38,11 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument(
-        "--tables", type=Path, nargs="+", required=True, help="split of the cohort; then what a remedy needs beside it"
+        "--tables",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="split of the cohort; then what a remedy needs: tables; of another cohort split, image array, index",
     )
     arguments.add_argument("--images", type=Path, required=True, help="folder of the cohort's cached images")
     arguments.add_argument(

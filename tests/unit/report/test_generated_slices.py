@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lungsight.report.components import PageTable, text
+from lungsight.report.rendering import render_part
 from lungsight.report.sections.remedies import generated_part
+from lungsight.report.templates import section_template
 from lungsight.tables import write_table
 
 FOLDER = "training/generated/dcgan/clinic/image/whole"
@@ -55,3 +58,17 @@ def test_slices_that_cannot_vary_have_no_variety(tmp_path: Path) -> None:
 def test_the_share_is_shown_as_it_is(tmp_path: Path, value: float) -> None:
     part = generated_part(results(tmp_path, ROW | {"nearer": value}))
     assert part is not None and part["memorisation"].rows[0][6].sort == value
+
+
+def test_the_section_shows_them_behind_the_remedies(tmp_path: Path) -> None:
+    table = PageTable("remedies", "caption", [("Remedy", "")], [[text("dcgan")]])
+    values = {
+        "remedies": table,
+        "descriptions": [],
+        "pictures": [],
+        "generated": generated_part(results(tmp_path, ROW)),
+    }
+    shown = render_part(section_template("remedies"), values)
+    assert "clinic, whole slices. Each row of generated slices" in shown and "data:image/webp" in shown
+    assert "training/generated/" in shown and "learned its training slices by heart" in shown
+    assert "64 × 64" not in render_part(section_template("remedies"), values | {"generated": None})
