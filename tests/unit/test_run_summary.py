@@ -5,6 +5,7 @@ import os
 import pandas as pd
 import pytest
 
+from benchmarks.run_summary import busy_cores, threads_of_jobs
 from lungsight.run_summary import (
     Failure,
     case_lines,
@@ -138,3 +139,48 @@ def test_an_interrupted_run_is_no_failed_one(tmp_path, said):
     log.write_text(said + "Error in rule train_stage:\n    jobid: 5\n    log: train.log\n", encoding="utf-8")
     text = failure_text([log])
     assert text.startswith("The run was interrupted.") and "train.log" not in text
+
+
+STARTED = """\
+[Sun Nov 29 19:05:12 2026]
+localrule phantom_cohort:
+    output: phantoms
+    jobid: 7
+    benchmark: {run}/benchmarks/phantom_cohort.tsv
+    threads: 4
+
+[Sun Nov 29 19:05:13 2026]
+rule convert:
+    jobid: 8
+    benchmark: {run}/benchmarks/convert/hospital/000.tsv
+    wildcards: cohort=hospital
+    threads: 2
+    resources: mem_mb=1000
+[Sun Nov 29 19:05:14 2026]
+rule convert:
+    benchmark: {run}/benchmarks/convert/hospital/001.tsv
+[Sun Nov 29 19:05:14 2026]
+rule leakage:
+    benchmark: {run}/benchmarks/leakage.tsv
+    threads: 2
+[Sun Nov 29 19:05:14 2026]
+rule all:
+    threads: 8
+"""
+
+
+def test_threads_are_read_from_the_log_one_where_it_names_none():
+    found = threads_of_jobs(STARTED.format(run="r"))
+    assert list(found.values()) == [4, 2, 1, 2] and list(found)[1] == "r/benchmarks/convert/hospital/000.tsv"
+
+
+def test_busy_cores_are_those_of_long_jobs_over_what_they_reserved(run):
+    """Half a core is busy in every job; one of 10 s has two threads, one of 30 s one; the others ended or are short."""
+    table = busy_cores(run, STARTED.format(run=run))
+    assert list(table.index) == ["convert"]
+    assert table.loc["convert", ["jobs", "threads", "cores", "share"]].tolist() == [2, 1.25, 0.5, 0.4]
+    assert bool(table.loc["convert", "below"])
+
+
+def test_no_log_no_rule(run):
+    assert busy_cores(run, "").empty

@@ -187,8 +187,7 @@ def brute_force(hashes, patients, distance):
     }
 
 
-def test_blocks_find_what_a_loop_over_all_pairs_finds(monkeypatch):
-    monkeypatch.setattr("lungsight.intake.duplicates._HASHES_AT_ONCE", 7)
+def test_the_search_finds_what_a_loop_over_all_pairs_finds():
     rng = np.random.default_rng(3)
     roots = rng.integers(0, 2**63, 12, dtype=np.uint64)
     hashes = [f"{int(rng.choice(roots)) ^ (1 << int(rng.integers(64))):016x}" for _ in range(60)]

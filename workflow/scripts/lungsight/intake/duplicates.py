@@ -5,7 +5,8 @@ their perceptual hashes differ in few bits and their detail agrees: chests are s
 patient for another.
 """
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from lungsight.intake.near_hashes import near_pairs
 from lungsight.intake.perceptual_hash import BITS, hashes_as_integers
 from lungsight.tables import columns_of, read_table
 
 MIN_CORRELATION = 0.85  # of the detail: copies have 0.89 and more, phantoms of two patients 0.71 and less
 DETAIL_SIZE = 64
 SEVERAL = -1  # in place of a patient's number: several patients have the picture
-_HASHES_AT_ONCE, _PAIRS_AT_ONCE = 1024, 2048  # 200 MB and 64 MB at 25,000 pictures
+_PAIRS_AT_ONCE = 2048  # 64 MB
 
 
 def find_duplicates(slices: pd.DataFrame, distance: int, load: Callable[[int], np.ndarray]) -> pd.DataFrame:
@@ -111,24 +113,31 @@ def detail_of(image: np.ndarray) -> np.ndarray:
 
 
 class _Details:
-    """The detail of pictures by their number. A picture is loaded when it is first compared."""
+    """The detail of pictures by their number. A picture is loaded when it is first compared.
+
+    Details lie in a file, 16 kB each, in the order in which they came: a million would fill the memory.
+    """
 
     def __init__(self, count: int, load: Callable[[int], np.ndarray]) -> None:
         self._load = load
-        self._loaded = np.zeros(count, bool)
-        self._details = np.empty((count, DETAIL_SIZE**2), np.float32)
+        self._row = np.full(count, -1)  # of a picture in the file
+        self._rows = 0
+        shape = (max(count, 1), DETAIL_SIZE**2)  # an empty file cannot be mapped
+        with tempfile.TemporaryFile() as file:  # the map keeps it open
+            self._details = np.memmap(file, np.float32, "w+", shape=shape)
 
     def agree(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Tell for each pair of pictures, numbers (n,) and (n,), whether their details agree; bool (n,)."""
-        for picture in np.unique(np.concatenate([first, second])):
-            if not self._loaded[picture]:
-                self._details[picture] = detail_of(self._load(picture))
-                self._loaded[picture] = True
+        pictures = np.unique(np.concatenate([first, second]))
+        for picture in pictures[self._row[pictures] < 0]:
+            self._details[self._rows] = detail_of(self._load(picture))
+            self._row[picture] = self._rows
+            self._rows += 1
         agreeing = np.empty(len(first), bool)
         for start in range(0, len(first), _PAIRS_AT_ONCE):
             block = slice(start, start + _PAIRS_AT_ONCE)
-            products = np.einsum("ij,ij->i", self._details[first[block]], self._details[second[block]])
-            agreeing[block] = products >= MIN_CORRELATION
+            details = (self._details[self._row[end[block]]] for end in (first, second))
+            agreeing[block] = np.einsum("ij,ij->i", *details) >= MIN_CORRELATION
         return agreeing
 
 
@@ -177,7 +186,7 @@ def _link(hashes: np.ndarray, owner: np.ndarray, distance: int, details: _Detail
     """
     nearest = np.where(owner == SEVERAL, 0, BITS + 1)
     links = [np.empty((2, 0), int)]
-    for pairs, bits in _near_pairs(hashes, distance):
+    for pairs, bits in near_pairs(hashes, distance):
         apart = (owner[pairs[0]] != owner[pairs[1]]) | (owner[pairs[0]] == SEVERAL)
         pairs, bits = pairs[:, apart], bits[apart]
         similar = details.agree(*pairs)
@@ -188,12 +197,3 @@ def _link(hashes: np.ndarray, owner: np.ndarray, distance: int, details: _Detail
     first, second = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(hashes), len(hashes)))
     return nearest, connected_components(graph, directed=False)[1]
-
-
-def _near_pairs(hashes: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield blocks of pairs whose hashes differ in at most `distance` bits: their numbers (2, n), the bits (n,)."""
-    for start in range(0, len(hashes), _HASHES_AT_ONCE):
-        bits = np.bitwise_count(hashes[start : start + _HASHES_AT_ONCE, None] ^ hashes[None, start:])
-        pairs = np.stack(np.nonzero(bits <= distance))
-        pairs = pairs[:, pairs[1] > pairs[0]]
-        yield pairs + start, bits[pairs[0], pairs[1]].astype(int)
