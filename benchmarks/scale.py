@@ -1,9 +1,11 @@
 """Measure what Snakemake itself costs on a data set of the thesis's size, and on a tenth of it.
 
 python benchmarks/scale.py
+python benchmarks/scale.py --pictures 15000
 
 Time and memory are measured of a dry run, of a run with nothing to do, and of the graphs of the workflow. The scans are
-empty files, as many as the real data set has. No program runs. tests/e2e/test_scale.py uses `Scale` too.
+empty files, as many as the real data set has. No program runs. With --pictures, only the first dry run on so many
+pictures is measured, beside few scans. tests/e2e/test_scale.py uses `Scale` too.
 """
 
 import argparse
@@ -243,10 +245,23 @@ def measure(size: Size, folder: Path, repeats: int) -> tuple[int, dict[str, Cost
     return jobs, costs | {name: cost_of(scale, arguments, repeats) for name, arguments in COMMANDS_AFTER.items()}
 
 
+def size_with_pictures(pictures: int) -> Size:
+    """Count a public cohort of so many pictures, and few scans."""
+    positive = pictures // 2
+    return Size(20, 400, pictures // 20, positive, pictures // 4, pictures - positive, 20, 400)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--pictures", type=int, help="measure a dry run on so many pictures, and nothing else")
     args = parser.parse_args()
+    if args.pictures:
+        with tempfile.TemporaryDirectory(prefix="lungsight-scale-") as folder:
+            scale = Scale(Path(folder), size_with_pictures(args.pictures))
+            cost = cost_of(scale, COMMANDS["snakemake -n all"], args.repeats)
+        print(f"dry run, {args.pictures} pictures: {cost.processor:.1f} processor s, {cost.megabytes:.0f} MB at most")
+        return
     with tempfile.TemporaryDirectory(prefix="lungsight-scale-") as folder:
         tenth_jobs, tenth = measure(THESIS.part(0.1), Path(folder) / "tenth", args.repeats)
         jobs, whole = measure(THESIS, Path(folder) / "whole", args.repeats)
