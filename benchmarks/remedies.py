@@ -52,7 +52,9 @@ from lungsight.training.treatment import Material, Treatment
 STYLE = "style"
 SCENARIOS = ("lesions", "mark 0.9", "mark 1.0", STYLE)
 SAME_CLASS, SEGMENTED = "lung_swap, same class alone", "segmented"
-TRAINED = ("none", *remedies.names(), SAME_CLASS, SEGMENTED)
+# Those with generated slices are left out: a generator would have to be trained before each of the models.
+WITHOUT_GENERATOR = [name for name in remedies.names() if remedies.GENERATED not in remedies.load(name).needs]
+TRAINED = ("none", *WITHOUT_GENERATOR, SAME_CLASS, SEGMENTED)
 NOISE, QUALITY = 8.0, 30  # of the planted style: grey levels, and JPEG
 SETTINGS = AuditSettings(
     Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1), sample=12, draws=2, steps=5

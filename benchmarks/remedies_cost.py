@@ -46,9 +46,9 @@ def prepared(name: str, args: argparse.Namespace) -> tuple:
     labels, rows = patients % 2, np.arange(n)
     sources = np.where(patients // 2 % 2, "a", "b")
     images = LabelledImages(pixels, rows, labels, patients)
-    material = Material(
-        chosen, backbone, pixels, rows, labels, patients, lungs, np.ones(n, dtype=bool), sources, images
-    )
+    generated = LabelledImages(np.resize(pixels, (n, 64, 64)), rows, labels)
+    of_images = (pixels, rows, labels, patients, lungs, np.ones(n, dtype=bool), sources, images)
+    material = Material(chosen, backbone, *of_images, generated=generated)
     make = remedies.load(name).treatment if name != "none" else None
     treatment = make(material) if make else Treatment()
     treatment.attach(model)

@@ -38,8 +38,10 @@ def material(name: str, **settings: object) -> Material:
     others = rng.integers(100, 256, (n, SIZE, SIZE), dtype=np.uint8)
     companion = LabelledImages(others, np.arange(n), patients % 2, patients)
     accepted = np.ones(n, dtype=bool)
+    generated = LabelledImages(rng.integers(0, 256, (8, 64, 64), dtype=np.uint8), np.arange(8), np.arange(8) % 2)
     return Material(
-        chosen, BACKBONE, pixels, np.arange(n), patients % 2, patients, lungs(), accepted, sources, companion
+        *(chosen, BACKBONE, pixels, np.arange(n), patients % 2, patients, lungs(), accepted, sources, companion),
+        generated=generated,
     )
 
 

@@ -444,6 +444,28 @@ def test_stage_2_is_trained_on_both_cohorts(tmp_path: Path, remedy: str) -> None
         assert set(accuracy) == {"before", "after"} and all(0 <= each <= 1 for each in accuracy.values())
 
 
+def test_stage_2_learns_without_its_labels_beside_generated_slices(tmp_path: Path) -> None:
+    """One generator, of the hospital's cohort and without classes. Stage 1 needs none, and the model is a usual one."""
+    space = with_remedy(tmp_path, "madani")
+    small = {"filters": 2, "steps": 20, "batch": 4, "samples": 6}
+    space.config["training"]["remedies"] = {"madani": small}
+    space.write_config()
+    models = [f"models/whole-small_cnn-scratch-madani/stage{stage}" for stage in (1, 2)]
+    folder = space.run_folder / "training/generated/madani/hospital/image/whole"
+    space.must_run("train_stage", f"{models[0]}/model.keras")
+    space.must_run("generate_slices", str((folder / "generated.tsv").relative_to(space.run_folder)))
+    space.must_run("train_stage", f"{models[1]}/model.keras")
+    first, second = (read_json(space.run_folder / model / "provenance.json") for model in models)
+    assert not {name for name in first["inputs"] if name.startswith(("companion", "generated"))}
+    assert second["inputs"]["companion_images"] == sha256_of(space.run_folder / "training/images/curated/whole.npy")
+    assert second["inputs"]["generated"] == sha256_of(folder / "generated.npy")
+    assert read_table(folder / "generated.tsv", "generated")["label"].tolist() == [""] * 6
+    assert read_table(folder / "memorisation.tsv", "memorisation")["training"].tolist() == [16]
+    loaded = [keras.models.load_model(space.run_folder / model / "model.keras", compile=False) for model in models]
+    assert [layer.name for layer in loaded[0].layers] == [layer.name for layer in loaded[1].layers]
+    assert loaded[1].output_shape == (None, 1)
+
+
 @pytest.mark.parametrize("remedy", ["cbam", "detrac"])
 def test_both_stages_have_the_network_of_the_remedy(tmp_path: Path, remedy: str) -> None:
     """Stage 2 starts from it, and its file is loaded by Keras and ends in one probability."""

@@ -150,7 +150,7 @@ rule pretrain_simsiam:
         " --weights {output.weights} > {log} 2>&1"
 
 
-# A generator for each class, on the training patients of one cohort.
+# A generator for each class, or one for all, on the training patients of one cohort.
 rule generate_slices:
     input:
         cohort=images_of_generator,

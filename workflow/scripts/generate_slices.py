@@ -1,4 +1,4 @@
-"""Train a generator for each class of a cohort, and draw slices from it.
+"""Train a generator for each class of a cohort, or one for all, and draw slices from it.
 
 Writes the slices with their table, the history of the generators, how near the slices are to training slices, and a
 sheet of samples.
@@ -19,7 +19,7 @@ from lungsight.training.augmentation import generator
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.dcgan import SIDE, STAGE, Adversaries, train
 from lungsight.training.device import check_gpu, prepare_device
-from lungsight.training.generated import ARRAY, TABLE, slices_of_class
+from lungsight.training.generated import ARRAY, EVERY_CLASS, TABLE, slices_of_class
 from lungsight.training.memorisation import memorisation_row, sheet
 from lungsight.training.provenance import package_versions
 from lungsight.training.stage_training import TrainingCohort
@@ -49,9 +49,10 @@ def main() -> None:
     classes = cohort.classes(args.settings["labels"])
     training, validation = cohort.subsets(classes, args.settings["image_size"])
     depends_on = args.settings | {"inputs": cohort.digests(), "code": args.code, "packages": package_versions()}
+    names = [EVERY_CLASS] if args.settings.get("without_classes") else classes.names
     drawn, history, rows = [], [], []
-    for number, label in enumerate(classes.names):
-        log(f"Class {number + 1} of {len(classes.names)}")
+    for number, label in enumerate(names):
+        log(f"Generator {number + 1} of {len(names)}")
         real, unseen = (slices_of_class(images, classes, label, SIDE) for images in (training, validation))
         both = Adversaries.of(settings["filters"], settings["precision"])
         checkpoint = Checkpoint.of(args.checkpoints / str(number), depends_on | {"class": label})
@@ -61,7 +62,7 @@ def main() -> None:
         rows.append(memorisation_row(label, made, real, unseen))
     with atomic_path(args.generated / ARRAY) as temporary:
         np.save(temporary, np.concatenate([made for _, made, _ in drawn]))
-    labels = [{"row": row, "label": label} for row, label in enumerate(np.repeat(classes.names, settings["samples"]))]
+    labels = [{"row": row, "label": label} for row, label in enumerate(np.repeat(names, settings["samples"]))]
     write_table(args.generated / TABLE, labels, "generated")
     write_table(args.generated / "history.tsv", history, "dcgan")
     write_table(args.generated / "memorisation.tsv", rows, "memorisation")

@@ -49,6 +49,11 @@ def test_the_sheet_and_its_numbers_are_shown(tmp_path: Path) -> None:
     assert part["memorisation"].headings[-1][0] == "Variety" and len(part["memorisation"].headings) == len(first)
 
 
+def test_slices_without_a_class_are_of_all(tmp_path: Path) -> None:
+    part = generated_part(results(tmp_path, ROW | {"label": ""}))
+    assert part is not None and part["memorisation"].rows[0][1].text == "all classes"
+
+
 def test_slices_that_cannot_vary_have_no_variety(tmp_path: Path) -> None:
     part = generated_part(results(tmp_path, ROW | {"spread_training": 0.0}))
     assert part is not None and part["memorisation"].rows[0][-1].sort is None

@@ -20,7 +20,7 @@ from lungsight.training.augmentation import generator
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.dcgan import Adversaries, build_discriminator, build_generator, make_step, to_range, train
 from lungsight.training.fit import TrainingPlan, fit
-from lungsight.training.generated import WithGenerated, read_generated, slices_of_class
+from lungsight.training.generated import EVERY_CLASS, WithGenerated, read_generated, slices_of_class
 from lungsight.training.image_cache import resize_image
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
@@ -111,7 +111,7 @@ def test_one_that_was_killed_goes_on_with_the_same_numbers(
 
 
 def test_a_class_with_fewer_slices_than_a_batch_is_refused() -> None:
-    with pytest.raises(UserError, match=r"6 slices of a class \(batch\), and a class has 5 training slices"):
+    with pytest.raises(UserError, match=r"6 slices \(batch\), and this one has 5 training slices"):
         train(new(), slices(5), SETTINGS, 1)
 
 
@@ -212,6 +212,16 @@ def test_slices_of_a_class_are_told_by_its_name() -> None:
     images = LabelledImages(pixels, np.array([2, 3, 0, 1]), labels)
     np.testing.assert_array_equal(slices_of_class(images, classes, "ill", 64), pixels[[2, 1]])
     assert slices_of_class(images, classes, "well", 16).shape == (2, 16, 16)
+
+
+def test_slices_of_a_generator_without_classes_have_no_class(tmp_path: Path) -> None:
+    classes, pixels = Classes.of(["ill", "well"]), slices(4)
+    images = LabelledImages(pixels, np.array([2, 3, 1]), np.array([1, 0, 0]))
+    np.testing.assert_array_equal(slices_of_class(images, classes, EVERY_CLASS, 64), pixels[[2, 3, 1]])
+    np.save(tmp_path / "generated.npy", pixels)
+    write_table(tmp_path / "generated.tsv", [{"row": row, "label": EVERY_CLASS} for row in range(4)], "generated")
+    found = read_generated(tmp_path / "generated.tsv", classes)
+    assert found.rows.tolist() == [0, 1, 2, 3] and found.labels.tolist() == [-1] * 4
 
 
 def test_generated_slices_are_read_with_the_numbers_of_the_classes(tmp_path: Path) -> None:

@@ -109,11 +109,22 @@ def test_generated_slices_are_made_once_for_pipelines_that_share_them() -> None:
     assert describe_run(config_of(chosen))["generated"] == []
 
 
-def test_generators_are_not_trained_on_test_patients_of_other_splits() -> None:
-    chosen = config_of(ONE | {"remedies": ["none", "dcgan"]}, replicates=2)
+def test_slices_are_generated_in_stages_that_need_them_alone() -> None:
+    described = describe_run(config_of(ONE | {"remedies": ["none", "madani"]}))["generated"]
+    assert [each["folder"] for each in described] == ["training/generated/madani/target/image/whole"]
+    stages = (1, "1", 2, "2", "2-target-only")
+    assert [remedies.load("madani").is_for(stage) for stage in stages] == [False, False, True, True, False]
+    assert all(remedies.load("dcgan").is_for(stage) for stage in stages)
+
+
+@pytest.mark.parametrize("remedy", ["dcgan", "madani"])
+def test_generators_are_not_trained_on_test_patients_of_other_splits(remedy: str) -> None:
+    chosen = config_of(ONE | {"remedies": ["none", remedy]}, replicates=2)
     check_pipelines(chosen)
     chosen["splits"]["repeats"] = True
-    with pytest.raises(UserError, match="the generators of dcgan are trained on the training patients of one split"):
+    with pytest.raises(
+        UserError, match=f"the generators of {remedy} are trained on the training patients of one split"
+    ):
         check_pipelines(chosen)
 
 
@@ -133,6 +144,8 @@ def test_a_closed_form_takes_no_remedy_of_the_step() -> None:
     chosen = {"backbones": [], "systems": ["turkoglu2021"], "remedies": ["none", "style"]}
     with pytest.raises(UserError, match="style changes the training step, and turkoglu2021 has solver: closed_form"):
         check_pipelines(config_of(chosen))
+    with pytest.raises(UserError, match="madani changes the training step, and turkoglu2021 has solver: closed_form"):
+        check_pipelines(config_of(chosen | {"remedies": ["none", "madani"]}))
     check_pipelines(config_of(chosen | {"remedies": ["none", "crop"]}))
 
 
@@ -197,11 +210,13 @@ def test_patients_that_do_not_serve_a_remedy_are_refused_before_any_job(
     check_patients_of_remedies(config_of(ONE), rows_of(*patients))
 
 
-@pytest.mark.parametrize("remedy", ["domain_norm", "dann"])
+@pytest.mark.parametrize("remedy", ["domain_norm", "dann", "madani"])
 def test_two_cohorts_with_the_same_classes_are_needed(remedy: str) -> None:
     config = config_of(ONE | {"remedies": ["none", remedy]})
     check_patients_of_remedies(config, rows_of(*BOTH))
-    with pytest.raises(UserError, match=f"{remedy} draws as many images of each class .* public has none of Non Covid"):
+    with pytest.raises(
+        UserError, match=f"{remedy} takes images of each class of target from public too, which has none of Non Covid"
+    ):
         check_patients_of_remedies(config, {"public": rows_of(*BOTH[:2])["public"], "target": rows_of(*BOTH)["target"]})
     with pytest.raises(UserError, match=f"{remedy} trains on the cohort of stage 1 .* has no target cohort"):
         check_patients_of_remedies(

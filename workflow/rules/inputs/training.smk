@@ -45,8 +45,9 @@ def images_for_inference(wildcards):
 
 
 def needs_of_remedy(wildcards):
-    """What a pipeline's remedy needs beyond the images; nothing where it has none."""
-    return remedies.load(Pipeline.parse(wildcards.pipeline).remedy).needs
+    """What a pipeline's remedy needs beyond the images; nothing where it has none, or none in this stage."""
+    remedy = remedies.load(Pipeline.parse(wildcards.pipeline).remedy)
+    return remedy.needs if remedy.is_for(wildcards.stage) else ()
 
 
 def masks_of_remedy(wildcards):
@@ -68,7 +69,7 @@ def tables_of_remedy(wildcards):
 
 def companion_of_remedy(wildcards):
     """Split, images and index of the cohort of stage 1, where a remedy trains stage 2 on both."""
-    if wildcards.stage != "2" or remedies.COMPANION not in needs_of_remedy(wildcards):
+    if remedies.COMPANION not in needs_of_remedy(wildcards):
         return []
     pipeline = Pipeline.parse(wildcards.pipeline)
     (cohort,) = cohorts_with_role(config, "public")
@@ -95,14 +96,16 @@ def images_of_generator(wildcards):
 
 
 def settings_of_generator(wildcards):
-    """What the config says of the generators of a remedy. The share of their slices in training is none of it."""
+    """What the config says of the generators of a remedy. What their slices are used for is none of it."""
     of_remedy = config["training"]["remedies"][wildcards.remedy]
-    generator = {name: value for name, value in of_remedy.items() if name != "share"}
+    generator = {name: of_remedy[name] for name in ("samples", "steps", "batch", "filters")}
+    by_class = remedies.load(wildcards.remedy).generator_of_each_class
     return as_json(
         {
             "labels": list(config["labels"]),
             "generator": generator | {"precision": config["training"]["precision"]},
             "image_size": config["training"]["image_size"],
             "seed": config["seed"],
+            **({} if by_class else {"without_classes": True}),
         }
     )

@@ -219,13 +219,14 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
 
 
 def _describe_generated(config: dict[str, Any]) -> list[GeneratedDescription]:
-    """Describe the generated slices of all pipelines whose remedy needs them, each once."""
+    """Describe the generated slices of all pipelines whose remedy needs them, in the stages that it changes, once."""
     needing = [each for each in pipelines_of(config) if remedies.GENERATED in remedies.load(each.remedy).needs]
     found = {
         generated_folder(pipeline, cohort, config["training"]): (cohort, pipeline.input_view)
         for stage in stages_of(config)
         for cohort in cohorts_with_role(config, ROLE_OF_STAGE[stage])
         for pipeline in needing
+        if remedies.load(pipeline.remedy).is_for(stage)
     }
     return [
         GeneratedDescription(cohort=cohort, input_view=view, folder=folder) for folder, (cohort, view) in found.items()

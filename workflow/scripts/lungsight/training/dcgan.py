@@ -160,7 +160,7 @@ def train(
     both
         The networks.
     slices
-        (n, 64, 64) uint8, of one class.
+        (n, 64, 64) uint8, of one class, or of all.
     settings
         steps, and batch: slices of a step.
     seed
@@ -180,8 +180,8 @@ def train(
     """
     if len(slices) < settings["batch"]:
         raise UserError(
-            f"training.remedies: a step of the generator has {settings['batch']} slices of a class (batch), and a class"
-            f" has {len(slices)} training slices. Lower batch, or leave the remedy out."
+            f"training.remedies: a step of a generator has {settings['batch']} slices (batch), and this one has"
+            f" {len(slices)} training slices. Lower batch, or leave the remedy out."
         )
     stopping = EarlyStopping(both.generator, None)
     kept = both.generator, both.of_generator

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from lungsight.errors import UserError
 from lungsight.linear_classifier import probe_accuracy
-from lungsight.training.augmentation import augment, draw_augmentation, no_augmentation
+from lungsight.training.augmentation import Augmentation, augment, draw_augmentation, no_augmentation
 from lungsight.training.bags import group_numbers
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Measured, Objective
@@ -39,7 +39,7 @@ def draw_alike(rng: np.random.Generator, images: LabelledImages, labels: np.ndar
     return chosen
 
 
-class _WithCompanion(Treatment):
+class WithCompanion(Treatment):
     """A treatment whose steps see images of another cohort, as many as of its own, and of the same classes."""
 
     def __init__(self, material: Material) -> None:
@@ -49,9 +49,8 @@ class _WithCompanion(Treatment):
         absent = set(np.unique(material.labels)) - set(np.unique(self.companion.labels))
         if absent:
             raise UserError(
-                f"pipelines.remedies: {material.settings['name']} draws as many training images of each class from the"
-                f" cohort of stage 1 as from that of stage 2, and {len(absent)} of the classes are in stage 2 alone."
-                f" Leave {material.settings['name']} out."
+                f"pipelines.remedies: {material.settings['name']} takes training images of each class from the cohort"
+                f" of stage 1, and {len(absent)} of the classes are in stage 2 alone. Leave the remedy out."
             )
         self.signature = (
             tf.TensorSpec((None, material.size, material.size), tf.uint8),
@@ -65,17 +64,20 @@ class _WithCompanion(Treatment):
         size = self.material.bag_size
         bags = draw_alike(draw.rng, self.companion, self.classes_of_companion(draw.chosen[::size]), size)
         pixels, labels = self.companion.batch(bags.ravel())
+        return (pixels, labels[::size].astype(np.int32), *self.augmentation_of(draw, len(pixels)))
+
+    def augmentation_of(self, draw: Draw, n: int) -> Augmentation:
+        """Draw the augmentation of n images, as the config has it for those of the cohort that is trained on."""
         settings = self.material.augmentation
-        drawn = (
-            no_augmentation(len(pixels))
-            if settings is None
-            else draw_augmentation(draw.rng, len(pixels), self.material.size, settings)
-        )
-        return (pixels, labels[::size].astype(np.int32), *drawn)
+        return no_augmentation(n) if settings is None else draw_augmentation(draw.rng, n, self.material.size, settings)
 
     def classes_of_companion(self, chosen: np.ndarray) -> np.ndarray:
         """Choose the classes of the other cohort's bags in a step: those of its own."""
         return self.material.labels[chosen]
+
+    def every_class_in_turn(self, n: int) -> np.ndarray:
+        """Choose the classes of n bags of the other cohort without a look at those of its own."""
+        return np.resize(np.unique(self.companion.labels), n)
 
     def pictures(self, batch: Batch) -> tf.Tensor:
         """Augment the images of the other cohort."""
@@ -94,7 +96,7 @@ def normalised(
     return tf.cast(tf.nn.batch_normalization(wide, mean, variance, variance_epsilon=epsilon, **affine), inputs.dtype)
 
 
-class DomainNorm(_WithCompanion):
+class DomainNorm(WithCompanion):
     """Give the other cohort batch normalisations of its own: statistics, scales and offsets."""
 
     def __init__(self, material: Material) -> None:
@@ -164,7 +166,7 @@ def reverse_gradient(features: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
     return reversing(features, strength)
 
 
-class DomainAdversarial(_WithCompanion):
+class DomainAdversarial(WithCompanion):
     """Train a second head to tell the cohort from the pooled features, and the features so that it cannot."""
 
     layer = POOLED
@@ -188,7 +190,7 @@ class DomainAdversarial(_WithCompanion):
         """Choose the classes of the step's own, or all in turn where those are not to be used."""
         if self.supervised:
             return super().classes_of_companion(chosen)
-        return np.resize(np.unique(self.companion.labels), len(chosen))
+        return self.every_class_in_turn(len(chosen))
 
     def extras(self, draw: Draw) -> tuple[np.ndarray, ...]:
         """Draw images of the other cohort, and how strongly the gradient is reversed yet."""

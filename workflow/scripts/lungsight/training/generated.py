@@ -1,6 +1,7 @@
 """Mix generated slices into training: a share of the slices of every step, each of the class that it replaces."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +16,33 @@ from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.treatment import Draw, Material, Treatment
 
 TABLE, ARRAY = "generated.tsv", "generated.npy"
+EVERY_CLASS = ""  # the label of slices that a generator without classes drew
 
 
 def read_generated(table: Path, classes: Classes) -> LabelledImages:
-    """Read what the rule `generate_slices` wrote, of these classes. The array lies beside its table."""
+    """Read what the rule `generate_slices` wrote, of these classes. The array lies beside its table.
+
+    Slices of a generator without classes have the label -1.
+    """
     rows = read_table(table, "generated")
-    rows = rows[rows["label"].isin(classes.names)]
     pixels = np.load(table.with_name(ARRAY), mmap_mode="r", allow_pickle=False)
+    if (rows["label"] == EVERY_CLASS).all():
+        return LabelledImages(pixels, rows["row"].to_numpy(int), np.full(len(rows), -1))
+    rows = rows[rows["label"].isin(classes.names)]
     return LabelledImages(pixels, rows["row"].to_numpy(int), classes.numbers_of(rows["label"]))
 
 
+def at_size(images: LabelledImages, side: int) -> np.ndarray:
+    """Return images, resized to (n, side, side) uint8."""
+    return np.array([resize_image(np.asarray(images.pixels[row]), side) for row in images.rows]).reshape(-1, side, side)
+
+
 def slices_of_class(images: LabelledImages, classes: Classes, label: str, side: int) -> np.ndarray:
-    """Return the images of one class, resized to (n, side, side) uint8."""
+    """Return the images of one class, or of EVERY_CLASS, resized to (n, side, side) uint8."""
+    if label == EVERY_CLASS:
+        return at_size(images, side)
     (number,) = classes.numbers_of(pd.Series([label]))
-    rows = images.rows[images.labels == number]
-    return np.array([resize_image(np.asarray(images.pixels[row]), side) for row in rows]).reshape(-1, side, side)
+    return at_size(replace(images, rows=images.rows[images.labels == number]), side)
 
 
 class WithGenerated(Treatment):
@@ -39,8 +52,7 @@ class WithGenerated(Treatment):
         if material.generated is None:
             raise ValueError("this remedy needs generated slices")
         self.material, self.share = material, float(material.settings["share"])
-        pixels, _ = material.generated.batch(np.arange(len(material.generated)))
-        self.pixels = np.stack([resize_image(image, material.size) for image in pixels])
+        self.pixels = at_size(material.generated, material.size)
         self.places = self._places(np.unique(material.labels), material.generated.labels)
         self.signature = (
             tf.TensorSpec((None, material.size, material.size), tf.uint8),

@@ -87,7 +87,10 @@ def sheet(classes: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Image.Image:
     for label, generated, training in classes:
         chosen = generated[:COLUMNS]
         _, places = nearest(chosen, training)
-        for title, slices in ((f"{label}: generated", chosen), ("nearest training slice", training[places])):
+        for title, slices in (
+            (f"{label or 'all classes'}: generated", chosen),
+            ("nearest training slice", training[places]),
+        ):
             bands.append((title, np.concatenate(list(slices), axis=1)))
     height = sum(LINE + ZOOM * band.shape[0] for _, band in bands)
     picture = Image.new("L", (ZOOM * max(band.shape[1] for _, band in bands), height))

@@ -59,9 +59,8 @@ def _check_companion(name: str, config: dict[str, Any], rows: Mapping[str, Seque
     first, second = ({row.label for row in rows.get(found[0], ()) if not row.skip} for found in cohorts)
     if second - first:
         raise UserError(
-            f"pipelines.remedies: {name} draws as many images of each class from {cohorts[0][0]} as from"
-            f" {cohorts[1][0]}, and {cohorts[0][0]} has none of {', '.join(sorted(second - first))}: there the cohort"
-            f" would tell the class. Leave {name} out."
+            f"pipelines.remedies: {name} takes images of each class of {cohorts[1][0]} from {cohorts[0][0]} too, which"
+            f" has none of {', '.join(sorted(second - first))}. Leave {name} out."
         )
 
 

@@ -95,7 +95,7 @@ def memorisation_cells(name: str, row: pd.Series) -> list[Cell]:
     """Show a row of memorisation.tsv."""
     alike = decimal(row["spread_generated"] / row["spread_training"] if row["spread_training"] else np.nan)
     return [
-        *(text(name), text(row["label"]), whole(row["generated"]), whole(row["training"])),
+        *(text(name), text(row["label"] or "all classes"), whole(row["generated"]), whole(row["training"])),
         *(decimal(row[name], 1) for name in ("distance_generated", "distance_validation")),
         *(decimal(row["nearer"]), missing() if pd.isna(row["copies"]) else whole(row["copies"]), alike),
     ]

@@ -52,6 +52,8 @@ class Remedy:
         WEIGHED: a backbone whose file says which of its layers are weighed.
     instruments
         Of INSTRUMENTS: what the model is trained on.
+    generator_of_each_class
+        With GENERATED: whether each class has a generator of its own. Else one draws slices of all, and knows no class.
     """
 
     treatment: Callable[[Any], Any] | None = None
@@ -60,6 +62,11 @@ class Remedy:
     input_views: tuple[str, ...] = ("whole", "segmented")
     needs: tuple[str, ...] = ()
     instruments: tuple[str, ...] = ()
+    generator_of_each_class: bool = True
+
+    def is_for(self, stage: int | str) -> bool:
+        """Whether it changes a stage (1, 2, or the control): one that needs COMPANION has it in stage 2 alone."""
+        return COMPANION not in self.needs or str(stage) == "2"
 
 
 PLAIN = Remedy()
