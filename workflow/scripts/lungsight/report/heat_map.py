@@ -57,6 +57,7 @@ def _draw(axes: Axes, panel: HeatMap, scale: Normalize) -> None:
     """Draw the cells as vectors: light is low, dark is high."""
     axes.set_title(panel.title, fontsize=9, loc="left")
     axes.tick_params(length=0)
+    notes = np.array(panel.notes, dtype=object)
     for (row, column), value in np.ndenumerate(panel.values):
         if np.isnan(value):
             continue
@@ -64,7 +65,7 @@ def _draw(axes: Axes, panel: HeatMap, scale: Normalize) -> None:
         axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=str(0.97 - 0.75 * share)))
         ink = PAPER if share > DARK else INK
         axes.text(column, row - 0.12, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=11, weight="bold")
-        axes.text(column, row + 0.24, panel.notes[row][column], ha="center", va="center", color=ink, fontsize=7.5)
+        axes.text(column, row + 0.24, str(notes[row, column]), ha="center", va="center", color=ink, fontsize=7.5)
     axes.set_xlim(-0.5, panel.values.shape[1] - 0.5)
     axes.set_ylim(panel.values.shape[0] - 0.5, -0.5)
     for side in ("left", "bottom"):

@@ -133,7 +133,7 @@ def statements(summary: pd.DataFrame) -> list[Statement]:
 
 
 def _best(grid: pd.DataFrame) -> Statement:
-    best = grid.loc[grid["mean"].idxmax()]
+    best = grid.iloc[int(grid["mean"].to_numpy().argmax())]
     return Statement(
         "plain",
         f"The highest mean AUC is {number(best['mean'])} ({_ends(best, 'min', 'max')} over draws), with"

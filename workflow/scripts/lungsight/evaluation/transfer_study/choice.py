@@ -21,7 +21,7 @@ def order_of_patients(slices: pd.DataFrame, seed: int, draw: int) -> list[str]:
     """
     rng = np.random.default_rng([seed, draw])
     by_patient = slices.drop_duplicates("patient")
-    places = []
+    places: list[tuple[bool, float, str]] = []
     for label in sorted(by_patient["label"].unique()):
         patients = rng.permutation(by_patient.loc[by_patient["label"] == label, "patient"])
         # Evenly spread over [0, 1): what stands before any point has the classes in their shares.

@@ -1,5 +1,8 @@
 """Compute report/transfer_summary.tsv: means, ranges and intervals over the draws of the transfer study."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from lungsight.evaluation.metrics import Row
@@ -55,9 +58,9 @@ def _difference_rows(trainings: pd.DataFrame, quantity: str, column: str, values
     ]
 
 
-def _row(quantity: str, cell: Row, values: "pd.Series[float]", slices: "pd.Series[float]") -> Row:
-    spread = spread_of(values.to_numpy())
-    low, high = interval_over_splits(values.to_numpy(), test_over_train=0)
+def _row(quantity: str, cell: Mapping[str, Any], values: "pd.Series[float]", slices: "pd.Series[float]") -> Row:
+    spread = spread_of(list(values))
+    low, high = interval_over_splits(list(values), test_over_train=0)
     return {
         **{"quantity": quantity, **{name: cell[name] for name in CELL}},
         **{"slices": float(slices.mean()), "mean": spread.mean, "sd": spread.sd, "min": spread.min, "max": spread.max},

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -25,6 +24,7 @@ from lungsight.tables import read_table
 from lungsight.training import backbones
 from lungsight.training.bags import group_numbers
 from lungsight.training.checkpoints import Checkpoint
+from lungsight.training.device import start_anew
 from lungsight.training.frozen_blocks import frozen_blocks
 from lungsight.training.image_cache import CachedImages
 from lungsight.training.labelled_images import LabelledImages
@@ -141,7 +141,7 @@ def train_cells(study: TransferStudy, cells: Sequence[Cell]) -> list[Row]:
     For each cell its fields, the number of blocks, of slices and epochs, and the AUCs by patient, None where a class
     is missing: of the validation and of the test subset.
     """
-    rows = []
+    rows: list[Row] = []
     for number, cell in enumerate(cells, start=1):
         log(f"Training {number} of {len(cells)}: {cell.name}")
         positions = study.positions(cell)
@@ -161,11 +161,11 @@ def _train_cell(study: TransferStudy, cell: Cell, positions: np.ndarray, checkpo
     about = {"blocks": backbone.blocks, "slices": len(positions)}
     if study.training_slices["label"].iloc[positions].nunique() < len(classes):
         log("A class has no slice here: no patient of it has an accepted lung mask. The cell stays empty.")
-        return about | {"epochs": 0, "val_roc_auc": None, "roc_auc": None}
+        return {**about, "epochs": 0, "val_roc_auc": None, "roc_auc": None}
     everything, validation = study.cohort.subsets(classes, study.settings["image_size"])
     training = _part_of(everything, study.training_slices, positions)
     seed = study.seed + cell.draw - 1
-    keras.utils.set_random_seed(seed)  # the head of a cell must not depend on the cells before it
+    start_anew(seed)  # a hundred networks would fill the memory, and none may depend on those before it
     model = study.start.build(study.backbone, backbone, study.settings, classes)
     plan = plan_of(study.settings, STAGE, seed, study.start.fine_tunes)
     objective = objective_of(study.settings, training, classes, study.labels)
@@ -179,9 +179,7 @@ def _train_cell(study: TransferStudy, cell: Cell, positions: np.ndarray, checkpo
         outputs = run_in_batches(inference, study.images.pixels, study.images.rows_of(table["slice"]))
         return _auc_by_patient(table, outputs.astype(np.float64), study.labels, classes)
 
-    found = about | {"epochs": len(history), "val_roc_auc": auc("val"), "roc_auc": auc("test")}
-    keras.backend.clear_session()  # a hundred networks would fill the memory
-    return found
+    return {**about, "epochs": len(history), "val_roc_auc": auc("val"), "roc_auc": auc("test")}
 
 
 def _part_of(images: LabelledImages, slices: pd.DataFrame, positions: np.ndarray) -> LabelledImages:
