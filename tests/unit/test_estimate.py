@@ -155,6 +155,19 @@ def test_the_leakage_experiment_counts_its_conditions_on_thinned_slices(plan):
     assert training_of("small_cnn").seconds < training_of("resnet50").seconds < training_of("densenet121").seconds
 
 
+def test_the_transfer_study_counts_its_cells(plan):
+    study = {"depths": [0, 2], "patients": [1, 50], "draws": 3, "slices_per_patient": 1, "epochs": 2}
+    plan.config["transfer_study"] |= study
+    patients = len({row.patient for row in plan.rows["hospital"]})
+    of_patient = 7 / patients
+    # Of the hospital's seven slices 5.6 train, so a second number above all of them is these.
+    trained = [min(number * each, 5.6) for each in (of_patient, min(of_patient, 1)) for number in (1, 50)]
+    by_cell = [2 * (slices + 0.7 * FORWARD) + 1.4 * FORWARD for slices in trained]
+    passes = 3 * (2 * sum(by_cell[:2]) + 2 * sum(by_cell[2:]))
+    cost = estimate(plan, [Job("transfer_training", {"pipeline": "whole-resnet50-scratch", "start": "stage1"})])
+    assert cost.seconds == pytest.approx(passes * training_of("resnet50").seconds)
+
+
 def test_an_explanation_counts_its_methods_on_a_sample(plan):
     plan.config["training"]["image_size"] = 512
     plan.config["explain"] |= {"methods": ["scorecam"], "score_cam_channels": 10, "sample": 2}

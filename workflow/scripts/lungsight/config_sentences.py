@@ -85,9 +85,11 @@ def _unknown_keys(where: str, written: set[str], schema: dict) -> str:
     known = list(schema.get("properties", {}))
     sentences = []
     for name in sorted(written - set(known)):
-        near = [key for key in known if key == _as_name(name)] or difflib.get_close_matches(name, known, n=1)
+        # The plural of a key, or its singular, is meant before the same word elsewhere.
+        number = [key for key in known if key in (f"{name}s", name.removesuffix("s"))]
+        near = [key for key in known if key == _as_name(name)] or number or difflib.get_close_matches(name, known, n=1)
         below = [place for place in _places_of(name, schema) if "." in place]
-        if below and name not in near:
+        if below and name not in near and not number:
             hint = f"did you mean {below[0]}?"
         else:
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."

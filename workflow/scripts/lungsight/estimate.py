@@ -21,6 +21,7 @@ from lungsight.audit.interventions import INTERVENTIONS
 from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import LEAKAGE_CONDITIONS, leakage_cohort
+from lungsight.evaluation.transfer_study.settings import ALL, cells_of, settings_of_study
 from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.file_kinds import HEAD, META_IMAGE, NIFTI2, NRRD, header_file, kind_of, unpacked
 from lungsight.intake.shards import rows_by_shard
@@ -228,6 +229,23 @@ def _leakage_training(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
     return training_of(architecture).times(len(LEAKAGE_CONDITIONS) * passes * _image_scale(plan))
 
 
+def _transfer_training(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
+    """Count every cell as if no block were frozen, and its validation in every epoch."""
+    settings = settings_of_study(plan.config, wildcards["pipeline"])
+    (target, *_) = cohorts_with_role(plan.config, "target")
+    slices = plan.slices_of({"cohort": target})
+    of_patient = slices / max(1, len({row.patient for row in plan.rows[target] if not row.skip}))
+    train, val, test = plan.config["splits"]["fractions"]
+    passes = 0.0
+    for cell in cells_of(plan.config, wildcards["start"]):
+        most = of_patient if cell.selection == ALL else plan.config["transfer_study"]["slices_per_patient"]
+        trained = min(cell.patients * min(of_patient, most), train * slices)
+        measured = trained * settings["batch_norm_recalibration"] + val * slices
+        passes += settings["epochs"] * (trained + measured * FORWARD) + (val + test) * slices * FORWARD
+    architecture = Pipeline.parse(wildcards["pipeline"]).architecture
+    return training_of(architecture).times(passes * _image_scale(plan))
+
+
 def _tested(plan: RunPlan, wildcards: dict[str, str]) -> float:
     """Count the test slices of the cohort that a stage is trained on."""
     return plan.slices_with_role(ROLE_OF_STAGE[int(wildcards["stage"][0])]) * plan.config["splits"]["fractions"][2]
@@ -287,6 +305,7 @@ COST_OF_RULE: dict[str, Callable[[RunPlan, dict[str, str]], Cost]] = {
     "train_stage": _train_stage,
     "infer_cohort": _infer_cohort,
     "leakage_training": _leakage_training,
+    "transfer_training": _transfer_training,
     "explain_stage": _explain_stage,
     "audit_stage": _audit_stage,
     "replicate_maps": _replicate_maps,

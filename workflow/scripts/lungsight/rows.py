@@ -1672,6 +1672,44 @@ class ThesisRow(TypedDict):
     note: str
 
 
+class TransferStudyRow(TypedDict):
+    """Row of the table `transfer_study`."""
+
+    pipeline: str
+    cohort: str
+    start: str
+    frozen_blocks: int
+    blocks: int
+    patients: int
+    draw: int
+    selection: str
+    slices: int
+    epochs: int
+    val_roc_auc: float
+    roc_auc: float
+
+
+class TransferSummaryRow(TypedDict):
+    """Row of the table `transfer_summary`."""
+
+    quantity: str
+    pipeline: str
+    cohort: str
+    start: str
+    frozen_blocks: int
+    blocks: int
+    patients: int
+    selection: str
+    slices: float
+    mean: float
+    sd: float
+    min: float
+    max: float
+    mean_lo: float
+    mean_hi: float
+    draws: int
+
+
 class VerdictsRow(TypedDict):
     """Row of the table `verdicts`."""
 

@@ -149,7 +149,7 @@ AGGREGATIONS = {
 }
 
 
-def _auc(table: pd.DataFrame, positive: str, labels: Sequence[str]) -> float:
+def auc_of(table: pd.DataFrame, positive: str, labels: Sequence[str]) -> float:
     """Compute the AUC of a table of scores, with more than two classes the macro AUC; NaN for one class."""
     ones = np.ones((1, len(table)))
     if len(labels) > 2:
@@ -168,7 +168,7 @@ def best_parameter(name: str, validation: pd.DataFrame, positive: str, labels: S
     if len(parameters) == 1 or validation.empty:
         return parameters[0]
     aucs = [
-        float(np.nan_to_num(_auc(score(validation, parameter), positive, labels), nan=-1)) for parameter in parameters
+        float(np.nan_to_num(auc_of(score(validation, parameter), positive, labels), nan=-1)) for parameter in parameters
     ]
     return parameters[aucs.index(max(aucs))]
 

@@ -64,6 +64,10 @@ SOURCES: dict[str, Source] = {
     ),
     "pairs": Source("report/pairs.tsv", ("first", "second", "verdict", "patients", "auc", "background", "swap")),
     "attention-differences": Source("report/comparisons.tsv", ("measure", "patients", "first", "second", "difference")),
+    "transfer-study": Source(
+        "report/transfer_summary.tsv",
+        ("quantity", "start", "frozen_blocks", "patients", "selection", "slices", "mean", "sd", "min", "max", "draws"),
+    ),
     "occlusion": _AUDIT,
     "reliance": _AUDIT,
     "making-counterfactual": _AUDIT,

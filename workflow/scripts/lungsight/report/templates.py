@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 TEMPLATE, INTAKE_TEMPLATE, STYLE, SCRIPT = "page.html.jinja", "intake.html.jinja", "page.css", "page.js"
 BROWSER_SCRIPT = "browser.js"
 CHECKLISTS_TEMPLATE, RISK_TEMPLATE = "checklists.html.jinja", "risk.html.jinja"
+TRANSFER_TEMPLATE = "transfer_study.html.jinja"
 _SHARED = ("macros.html.jinja", STYLE, SCRIPT)
 
 

@@ -40,3 +40,9 @@ def check_gpu() -> None:
             " and whether the CUDA libraries of the extra gpu are installed (docs/cluster.md), or set training.gpus: 0"
             " to train on the processor."
         )
+
+
+def start_anew(seed: int) -> None:
+    """Forget the networks that this process has built, and set all seeds: the next depends on none before it."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)

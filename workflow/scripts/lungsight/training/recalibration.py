@@ -37,8 +37,8 @@ def _without_memory(layers: list[keras.layers.BatchNormalization]) -> Iterator[N
 def make_recalibration(model: keras.Model, backbone: Backbone) -> Callable[[Iterable[Batch]], None]:
     """Make a function that measures the running statistics of a network anew.
 
-    It sets them to the means over the batches that it gets. The weights stay as they are. It is traced once, for
-    batches of any length.
+    It sets them to the means over the batches that it gets. The weights stay as they are, and so does a batch
+    normalisation that is frozen. It is traced once, for batches of any length.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def make_recalibration(model: keras.Model, backbone: Backbone) -> Callable[[Iter
         Takes an iterable of batches. A batch is images (n, size, size) uint8, transforms (n, 8) float32 and brightness
         (n,) float32, so that the statistics are those of augmented images.
     """
-    layers: list[Any] = batch_norms(model)  # Keras's source declares their variables as None
+    # A frozen one keeps its statistics. Keras's source declares their variables as None.
+    layers: list[Any] = [layer for layer in batch_norms(model) if layer.trainable]
     variables = [variable.value for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     size = model.input_shape[1]
     signature = [

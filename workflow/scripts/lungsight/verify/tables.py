@@ -68,6 +68,7 @@ REASONS = {
         *("forensics", "intake", "intake_labels"),
     ),
     "they follow from predictions in a way that this check lacks": ("leakage_repeats",),
+    "they follow from trainings whose models are not kept": ("transfer_study", "transfer_summary"),
     "they judge or plan, by rules and by texts of the authors": ("checklists", "power", "risk"),
 }
 UNKNOWN = "this check does not know them"

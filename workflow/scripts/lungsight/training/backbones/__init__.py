@@ -31,6 +31,9 @@ class Backbone:
         Smallest number of rows and columns that the network takes.
     layers_by_stride
         Input pixels per map pixel → the last layer of that resolution, the coarsest first.
+    blocks
+        Number of resolutions, counted from the input, at which the network has weights; so many blocks can be frozen.
+        0 where that is not stated.
     weighed
         The layers whose output an attention module weighs: the last of each residual branch before its addition, or
         the last of each dense block, or of each stage before its activation. Empty where no such rule is stated.
@@ -44,6 +47,7 @@ class Backbone:
     explained_layer: str
     min_size: int
     layers_by_stride: Mapping[int, str] = field(default_factory=dict)
+    blocks: int = 0
     weighed: tuple[str, ...] = ()
     imagenet_url: str = ""
     imagenet_md5: str = ""

@@ -7,6 +7,7 @@ BACKBONE = Backbone(
     preprocessing="keras.applications.densenet.preprocess_input: RGB in [0, 1], ImageNet mean and deviation",
     explained_layer="relu",
     layers_by_stride={32: "relu", 16: "pool4_relu", 8: "pool3_relu"},
+    blocks=5,
     min_size=32,
     weighed=("conv2_block6_concat", "conv3_block12_concat", "conv4_block48_concat", "conv5_block32_concat"),
     imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/densenet/"

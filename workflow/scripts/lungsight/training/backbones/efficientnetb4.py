@@ -24,6 +24,7 @@ BACKBONE = Backbone(
     preprocessing="RGB in 0-255, its distance from the ImageNet mean divided by the root of the ImageNet deviation",
     explained_layer="top_activation",
     layers_by_stride={32: "top_activation", 16: "block6a_expand_activation", 8: "block4a_expand_activation"},
+    blocks=5,
     min_size=32,
     imagenet_url="https://storage.googleapis.com/keras-applications/efficientnetb4_notop.h5",
     imagenet_md5="ebc24e6d6c33eaebbd558eafbeedf1ba",

@@ -9,6 +9,7 @@ BACKBONE = Backbone(
     preprocessing="keras.applications.resnet50.preprocess_input: BGR, ImageNet mean subtracted",
     explained_layer="conv5_block3_out",
     layers_by_stride={32: "conv5_block3_out", 16: "conv4_block6_out", 8: "conv3_block4_out"},
+    blocks=5,
     min_size=32,
     weighed=tuple(f"conv{stage}_block{block}_3_bn" for stage, n in BLOCKS.items() for block in range(1, n + 1)),
     imagenet_url="https://storage.googleapis.com/tensorflow/keras-applications/resnet/"

@@ -32,6 +32,7 @@ BACKBONE = Backbone(
     preprocessing="x / 127.5 - 1",
     explained_layer="relu4",
     layers_by_stride={8: "relu4", 4: "relu3", 2: "relu2"},
+    blocks=4,
     min_size=16,
     weighed=tuple(f"bn{number}" for number in range(1, len(FILTERS) + 1)),
 )
