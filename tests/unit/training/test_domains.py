@@ -60,8 +60,8 @@ def test_each_cohort_is_normalised_by_itself() -> None:
     treatment.attach(model)
     for number, variable in enumerate(treatment.trainable):
         variable.assign(variable.numpy() * 1.1 + 0.05 * number)
-    twin = new_model()
-    for layer in batch_norms(twin):
+    other_model = new_model()
+    for layer in batch_norms(other_model):
         gamma, beta = treatment.of_layer[layer.name]
         assert gamma is not None and beta is not None
         layer.gamma.assign(gamma.numpy())
@@ -71,7 +71,7 @@ def test_each_cohort_is_normalised_by_itself() -> None:
     plain = new_model()
     own = binary_crossentropy(batch.labels, plain(to_input(BACKBONE, batch.pictures), training=True)).loss
     other = binary_crossentropy(
-        batch.extras[1], twin(to_input(BACKBONE, tf.cast(batch.extras[0], tf.float32)), training=True)
+        batch.extras[1], other_model(to_input(BACKBONE, tf.cast(batch.extras[0], tf.float32)), training=True)
     ).loss
     with treatment.tracing(model, ()):
         measured, minimised = treatment.loss(binary_crossentropy, batch, forward)
