@@ -10,12 +10,14 @@ times better lungsight is in each, compared within a repeat.
 lungsight  images from the memory-mapped cache, shuffled and augmented. A step waits for its batch, so the times add up:
            `bound` is the rate as a share of the rate on a batch in memory, step / (step + making a batch), by medians
 bfloat16   the same with training.precision: mixed_bfloat16
+eigen      the same without oneDNN, on the kernels that TensorFlow uses on many processors if it is not asked
 model.fit  Keras's own loop on preprocessed float32 arrays in memory, without augmentation
 aucmedi    AUCMEDI 0.11 (in its own environment: pip install aucmedi==0.11), its generator with flips and rotation
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +30,8 @@ from statistics import median
 import numpy as np
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
-CONTENDERS = ("lungsight", "bfloat16", "model.fit")
+EIGEN = "eigen"
+CONTENDERS = ("lungsight", "bfloat16", EIGEN, "model.fit")
 AUGMENTATION = {"horizontal_flip": True, "vertical_flip": True, "rotation": 10, "brightness": [0.2, 1.0]}
 HEAD = {"head_units": 1024, "head_activation": "sigmoid", "batch_norm_momentum": 0.99}
 ARCHITECTURES = {"resnet50": "2D.ResNet50", "densenet201": "2D.DenseNet201"}
@@ -52,6 +55,7 @@ class Clock:
 def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float]:
     """Time lungsight's training step, first on batches from a memory-mapped cache, then on one batch in memory."""
     sys.path.insert(0, str(SCRIPTS))
+    import lungsight.lean_keras  # noqa: F401  # isort: split
     import tensorflow as tf
 
     from lungsight.training import backbones
@@ -185,7 +189,8 @@ def measure(args: argparse.Namespace, backbone: str, contender: str) -> dict[str
     names = ("size", "batch", "images", "epochs", "threads")
     options = [part for name in names for part in (f"--{name}", str(getattr(args, name)))]
     command = [python, __file__, "--contender", contender, "--backbone", backbone, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | ({"TF_ENABLE_ONEDNN_OPTS": "0"} if contender == EIGEN else {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(f"{contender}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -127,7 +127,7 @@ def test_a_training_counts_its_epochs_and_its_images(plan):
 
 def test_a_network_that_is_solved_passes_its_images_once(plan):
     solved = estimate(plan, [Job("train_stage", {"pipeline": "whole-turkoglu2021-imagenet", "stage": "2"})]).seconds
-    assert solved == pytest.approx(7 * (0.8 + 0.1) * FORWARD * training_of("turkoglu2021").seconds)
+    assert solved == pytest.approx(7 * (0.8 + 0.1) * FORWARD * training_of("densenet201").seconds)
 
 
 def test_a_pre_training_counts_two_views_of_both_cohorts(plan):

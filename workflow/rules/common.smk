@@ -44,7 +44,7 @@ from lungsight.training.pipelines import (
     settings_of_pipeline,
     stages_of,
 )
-from lungsight.training.published_models import recipe_of
+from lungsight.training.published_models import network_of
 from lungsight.training.regions import WHOLE_IMAGE
 from lungsight.training.remedy_checks import check_patients_of_remedies
 from lungsight.training.replicates import (
@@ -127,8 +127,8 @@ def libraries(name):
 
 
 def backbone_of(wildcards):
-    """The network of a pipeline, also where its name has a published model instead."""
-    return recipe_of(Pipeline.parse(wildcards.pipeline).architecture).backbone
+    """The network of a pipeline, also where its name has a published model or the name of another network instead."""
+    return network_of(Pipeline.parse(wildcards.pipeline).architecture, config["training"])
 
 
 def code_with_backbone(name):

@@ -17,6 +17,7 @@ from lungsight.report.cautions import (
     masks_lost,
     no_better_elsewhere,
     not_learned,
+    other_networks,
     selection,
     source_is_known,
     split_overlap,
@@ -242,6 +243,16 @@ def test_a_class_that_a_stage_never_learned_is_named(results: RunResults) -> Non
     )
     assert found.text.startswith("clinic (before adaptation): stage 1 never learned CAP, and takes every slice of it")
     assert classes_not_learned(results) == []
+
+
+def test_networks_that_pipelines_are_not_named_after_are_named(results: RunResults) -> None:
+    assert other_networks(results) == []
+    provenance = {
+        model: made | {"backbone": "shallow_resnet50" if "resnet50" in model[0] else made["backbone"]}
+        for model, made in results.provenance.items()
+    }
+    (found,) = other_networks(changed(results, provenance=provenance))
+    assert found.text.startswith("Pipelines of resnet50 were trained with another network, shallow_resnet50.")
 
 
 def test_findings_stand_in_the_order_of_the_kinds_and_name_their_table(results: RunResults) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from lungsight.config_check import complete_config
 from lungsight.errors import UserError
+from lungsight.training.pipelines import check_pipelines
+from lungsight.training.published_models import network_of
 from lungsight.training.settings import (
     cohorts_predicted,
     imagenet_source,
@@ -125,3 +127,21 @@ def test_the_settings_of_a_pre_training_change_no_other_training():
     assert simsiam_settings(other) == config["training"]["simsiam"] | {"epochs": 3} | shared
     paper = {"projector": 2048, "predictor": 512, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 1e-4}
     assert paper.items() <= simsiam_settings(config).items()
+
+
+def test_another_network_takes_the_place_of_a_backbone_and_the_settings_stay():
+    config = config_of(networks={"resnet50": "shallow_resnet50"}, stand_in={})
+    assert start_of(config, "r", "whole-resnet50-imagenet", "1")["weights"] == "r/stand_in/shallow_resnet50.weights.h5"
+    plain = settings_of_stage(config_of(stand_in={}), "whole-resnet50-imagenet", "1")
+    assert settings_of_stage(config, "whole-resnet50-imagenet", "1") == plain
+    published = {"resnet50": "densenet121"} | {"densenet201": "shallow_densenet201"}
+    assert network_of("turkoglu2021", {"networks": published}) == "shallow_densenet201"
+    assert network_of("small_cnn", {"networks": published}) == "small_cnn"
+
+
+@pytest.mark.parametrize("networks", [{"resnet5": "shallow_resnet50"}, {"resnet50": "tiny"}])
+def test_an_unknown_network_is_refused(networks):
+    with pytest.raises(
+        UserError, match=r"training\.networks: '(resnet5|tiny)' in .* is not known; known are densenet121"
+    ):
+        check_pipelines(config_of(networks=networks))

@@ -28,7 +28,7 @@ from lungsight.intake.shards import rows_by_shard
 from lungsight.intake.text_headers import read_text_header, shape_of
 from lungsight.segmentation.lung_tools import method_of_cohort
 from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline, settings_of_pipeline
-from lungsight.training.published_models import recipe_of
+from lungsight.training.published_models import network_of
 
 GIGABYTE = 1e9
 MAX_VOXELS = 1 << 30  # as in intake.nifti, which need not be imported for an estimate
@@ -146,17 +146,15 @@ def _image_scale(plan: RunPlan) -> float:
     return (plan.config["training"]["image_size"] / 256) ** 2
 
 
-def training_of(architecture: str) -> Cost:
-    """Return the cost of a training step per image of 256 × 256.
-
-    Parameters
-    ----------
-    architecture
-        A backbone, or a published model by its name.
-    """
+def training_of(network: str) -> Cost:
+    """Return the cost of a training step per image of 256 × 256. A network without a measurement costs the most."""
     with open(TRAINING_RATES, encoding="utf-8", newline="") as file:
         rates = {row["backbone"]: float(row["seconds"]) for row in csv.DictReader(file, delimiter="\t")}
-    return Cost(seconds=rates.get(recipe_of(architecture).backbone, max(rates.values())))
+    return Cost(seconds=rates.get(network, max(rates.values())))
+
+
+def _network(plan: RunPlan, pipeline: str) -> str:
+    return network_of(Pipeline.parse(pipeline).architecture, plan.config["training"])
 
 
 def _segment(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
@@ -195,7 +193,7 @@ def _train_stage(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
         passes = slices * (train + val) * FORWARD
     else:
         passes = _passes(plan, training["epochs"][f"stage{stage}"], slices, training["batch_norm_recalibration"])
-    seconds = training_of(pipeline.architecture).times(passes * _image_scale(plan)).seconds
+    seconds = training_of(_network(plan, wildcards["pipeline"])).times(passes * _image_scale(plan)).seconds
     return Cost(disk=MODEL.disk if slices else 0.0, seconds=seconds)
 
 
@@ -208,9 +206,8 @@ def _pretrain_simsiam(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
 
 
 def _infer_cohort(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
-    return training_of(Pipeline.parse(wildcards["pipeline"]).architecture).times(
-        plan.slices_of(wildcards) * _image_scale(plan) * FORWARD
-    )
+    passes = plan.slices_of(wildcards) * FORWARD
+    return training_of(_network(plan, wildcards["pipeline"])).times(passes * _image_scale(plan))
 
 
 def _leakage_training(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
@@ -225,8 +222,8 @@ def _leakage_training(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
         training["batch_norm_recalibration"] if recalibrates is None else recalibrates,
     )
     passes += taken * plan.config["splits"]["fractions"][2] * FORWARD
-    architecture = Pipeline.parse(wildcards["pipeline"]).architecture
-    return training_of(architecture).times(len(LEAKAGE_CONDITIONS) * passes * _image_scale(plan))
+    passes *= len(LEAKAGE_CONDITIONS)
+    return training_of(_network(plan, wildcards["pipeline"])).times(passes * _image_scale(plan))
 
 
 def _transfer_training(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
@@ -242,8 +239,7 @@ def _transfer_training(plan: RunPlan, wildcards: dict[str, str]) -> Cost:
         trained = min(cell.patients * min(of_patient, most), train * slices)
         measured = trained * settings["batch_norm_recalibration"] + val * slices
         passes += settings["epochs"] * (trained + measured * FORWARD) + (val + test) * slices * FORWARD
-    architecture = Pipeline.parse(wildcards["pipeline"]).architecture
-    return training_of(architecture).times(passes * _image_scale(plan))
+    return training_of(_network(plan, wildcards["pipeline"])).times(passes * _image_scale(plan))
 
 
 def _tested(plan: RunPlan, wildcards: dict[str, str]) -> float:
@@ -253,7 +249,7 @@ def _tested(plan: RunPlan, wildcards: dict[str, str]) -> float:
 
 def _forward_passes(plan: RunPlan, wildcards: dict[str, str], number: float, other_work: Cost) -> Cost:
     """Return the cost of forward passes of a pipeline's network and of other work, at the size of its images."""
-    network = training_of(Pipeline.parse(wildcards["pipeline"]).architecture).times(number * FORWARD)
+    network = training_of(_network(plan, wildcards["pipeline"])).times(number * FORWARD)
     return Cost(seconds=network.seconds + other_work.seconds).times(_image_scale(plan))
 
 

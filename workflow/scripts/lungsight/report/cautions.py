@@ -100,6 +100,18 @@ def stand_ins(results: RunResults) -> list[Statement]:
     ]
 
 
+def other_networks(results: RunResults) -> list[Statement]:
+    """Say which networks were trained in the place of those that pipelines are named after."""
+    return [
+        Statement(
+            "warn",
+            f"Pipelines of {backbone} were trained with another network, {listed(names)}. Their numbers and their speed"
+            f" are not those of {backbone}.",
+        )
+        for backbone, names in results.other_networks.items()
+    ]
+
+
 def not_learned(results: RunResults) -> list[Statement]:
     """Name, by stage, the models that are not shown to be better than chance."""
     if results.metrics.empty:
@@ -617,6 +629,7 @@ KINDS = (
     Kind("classes not learned", "warn", classes_not_learned, "classes.tsv", "these cannot be found there"),
     Kind("patients unknown", "warn", unknown_patients, "leakage.tsv", "leakage cannot be excluded", about="data"),
     Kind("stand-in weights", "warn", stand_ins, "metrics.tsv", "another start than was asked for"),
+    Kind("other networks", "warn", other_networks, "provenance.json", "the network is not the one of the name"),
     Kind("few test patients", "warn", few_patients, "splits", "the intervals are wide", about="data"),
     Kind("official lists", "plain", official_lists, "leakage.tsv", "the split is not this run's own", about="data"),
     Kind("cases rejected", "plain", rejected_cases, "cases.tsv", "who was not seen at all", about="data"),

@@ -20,7 +20,8 @@ from lungsight.run_description import (
     page_inputs,
 )
 from lungsight.tables import columns_of, read_table
-from lungsight.training.pipelines import ROLE_OF_STAGE
+from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
+from lungsight.training.published_models import recipe_of
 from lungsight.wording import STAND_IN_MARK
 
 Model = tuple[str, int]
@@ -124,6 +125,16 @@ class RunResults:
         if self.metrics.empty:
             return []
         return list(self.metrics.loc[self.metrics["weights_origin"] == "stand-in", "pipeline"].unique())
+
+    @property
+    def other_networks(self) -> dict[str, list[str]]:
+        """Backbones in whose place other networks were trained (`training.networks`), with the names of these."""
+        trained: dict[str, set[str]] = {}
+        for (pipeline, _), provenance in self.provenance.items():
+            backbone = recipe_of(Pipeline.parse(pipeline).architecture).backbone
+            if provenance["backbone"] != backbone:
+                trained.setdefault(backbone, set()).add(provenance["backbone"])
+        return {backbone: sorted(names) for backbone, names in sorted(trained.items())}
 
     def display_name(self, pipeline: str) -> str:
         """Mark a pipeline's name where it started from stand-in weights."""

@@ -5,7 +5,8 @@ A pipeline has three parts, and may have a fourth:
 - The input view: "whole" shows the network the whole slice, "segmented" the slice with everything but the lung set to
   zero. Tables call the column `framework`; so does the config (`pipelines.frameworks`).
 - The architecture: a backbone, or a published model, which has a backbone of its own. Tables call the column
-  `backbone`. The backbone of an architecture is `published_models.recipe_of(architecture).backbone`.
+  `backbone`. The backbone of an architecture is `published_models.recipe_of(architecture).backbone`, and the
+  network that is trained `published_models.network_of(architecture, training)`.
 - The weights that stage 1 starts from: "scratch", "imagenet" or "simsiam".
 - A remedy against shortcuts, a file of `training.remedies`; "" for none.
 
@@ -122,6 +123,7 @@ def check_pipelines(config: dict[str, Any]) -> None:
     """
     for name in config["pipelines"]["backbones"]:
         backbones.module_file(name)
+    check_networks(config["training"]["networks"])
     pipelines = pipelines_of(config)
     if not pipelines:
         raise UserError("pipelines: nothing is chosen: give frameworks, backbones and weights, or systems.")
@@ -141,12 +143,26 @@ def check_pipelines(config: dict[str, Any]) -> None:
 def backbones_from_imagenet(config: dict[str, Any]) -> list[str]:
     """List the backbones that a pipeline of the config starts from ImageNet weights."""
     started = [pipeline.architecture for pipeline in pipelines_of(config) if pipeline.weights == "imagenet"]
-    return list(dict.fromkeys(published_models.recipe_of(architecture).backbone for architecture in started))
+    training = config["training"]
+    return list(dict.fromkeys(published_models.network_of(architecture, training) for architecture in started))
+
+
+def check_networks(networks: dict[str, str]) -> None:
+    """Raise UserError where a network that stands in for a backbone, or that backbone, is not known."""
+    for backbone, network in networks.items():
+        for name in (backbone, network):
+            if name not in backbones.names():
+                raise UserError(
+                    f"training.networks: {name!r} in {backbone}: {network} is not known; known are"
+                    f" {', '.join(backbones.names())}."
+                )
 
 
 def check_architecture(architecture: str, config: dict[str, Any]) -> None:
     """Raise UserError where an architecture is not known, or cannot be trained as configured."""
-    backbones.check_image_size(published_models.recipe_of(architecture).backbone, config["training"]["image_size"])
+    backbones.check_image_size(
+        published_models.network_of(architecture, config["training"]), config["training"]["image_size"]
+    )
     training = published_models.training_settings(architecture, config["training"])
     if (training["solver"] == "closed_form") != (training["head"] == "extreme_learning_machines"):
         raise UserError(
@@ -178,7 +194,7 @@ def check_remedy(pipeline: Pipeline, config: dict[str, Any]) -> None:
             f"pipelines.remedies: {pipeline.remedy} changes {changed}, and {pipeline.architecture} has"
             " solver: closed_form, which takes none; leave one of the two out."
         )
-    backbone = published_models.recipe_of(pipeline.architecture).backbone
+    backbone = published_models.network_of(pipeline.architecture, config["training"])
     if remedies.WEIGHED in remedy.needs and not backbones.load(backbone).weighed:
         weighed = [name for name in backbones.names() if backbones.load(name).weighed]
         raise UserError(

@@ -9,13 +9,13 @@ from typing import Any
 
 from lungsight.config import cohorts_with_role
 from lungsight.training.pipelines import TARGET_ONLY, Pipeline, settings_of_pipeline, stages_of
-from lungsight.training.published_models import recipe_of
+from lungsight.training.published_models import network_of
 
 BY_STAGE = ("epochs", "learning_rate")
 # Keys of `training` that choose how, where, or from which files a training runs. All other keys are its settings.
 # Of `remedies`, a pipeline's training has the settings of its own.
 NOT_SETTINGS = (
-    *("preset", "adaptation_controls", "replicates", "threads", "gpus"),
+    *("preset", "adaptation_controls", "replicates", "networks", "threads", "gpus"),
     *("imagenet", "stand_in", "simsiam", "remedies"),
 )
 SIMSIAM = "simsiam"  # of the words of pipelines.weights
@@ -89,7 +89,7 @@ def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) ->
     chosen = Pipeline.parse(pipeline)
     if chosen.weights == "scratch":
         return {}
-    backbone = recipe_of(chosen.architecture).backbone
+    backbone = network_of(chosen.architecture, config["training"])
     if chosen.weights == SIMSIAM:
         weights = f"{results}/training/simsiam/{chosen.input_view}/{backbone}.weights.h5"
         return {"weights": weights, "kind": SIMSIAM, "sha256": None}

@@ -6,7 +6,7 @@ from lungsight.config import cohorts_with_role
 from lungsight.errors import UserError
 from lungsight.training import backbones
 from lungsight.training.pipelines import TARGET_ONLY, Pipeline, pipelines_of
-from lungsight.training.published_models import recipe_of
+from lungsight.training.published_models import network_of
 from lungsight.training.settings import settings_of_stage
 
 Config = dict[str, Any]
@@ -79,7 +79,7 @@ def check_transfer_study(config: Config) -> None:
     fewest, classes = min(study["patients"]), len(config["labels"])
     if fewest < classes:
         raise UserError(f"transfer_study.patients: {fewest} is too few for {classes} classes; each needs a patient.")
-    _check_depths(study["depths"], recipe_of(Pipeline.parse(name).architecture).backbone)
+    _check_depths(study["depths"], network_of(Pipeline.parse(name).architecture, config["training"]))
     epochs, warmup = study["epochs"], config["training"]["warmup_epochs"]
     if epochs is not None and epochs <= warmup:
         raise UserError(f"transfer_study.epochs: training.warmup_epochs ({warmup}) leaves nothing of {epochs}.")

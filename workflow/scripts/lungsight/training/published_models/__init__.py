@@ -87,6 +87,15 @@ def recipe_of(architecture: str) -> PublishedModel:
     return load(architecture) if architecture in names() else PublishedModel(architecture)
 
 
+def network_of(architecture: str, training: Mapping[str, Any]) -> str:
+    """Return the network of an architecture, a file of `training.backbones`.
+
+    It is the architecture's backbone, or what the config's `training.networks` puts in its place.
+    """
+    backbone = recipe_of(architecture).backbone
+    return training["networks"].get(backbone, backbone)
+
+
 def training_settings(architecture: str, training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config's `training` section with the changes of an architecture."""
     return {**training, **recipe_of(architecture).training}
