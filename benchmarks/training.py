@@ -55,9 +55,9 @@ class Clock:
 def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float]:
     """Time lungsight's training step, first on batches from a memory-mapped cache, then on one batch in memory."""
     sys.path.insert(0, str(SCRIPTS))
-    import lungsight.lean_keras  # noqa: F401  # isort: split
     import tensorflow as tf
 
+    import lungsight.lean_keras  # noqa: F401  # isort: split
     from lungsight.training import backbones
     from lungsight.training.adam import optimizer_of
     from lungsight.training.device import prepare_device
