@@ -54,10 +54,8 @@ class Clock:
 
 def ours(args: argparse.Namespace, folder: Path, policy: str) -> dict[str, float]:
     """Time lungsight's training step, first on batches from a memory-mapped cache, then on one batch in memory."""
-    sys.path.insert(0, str(SCRIPTS))
     import tensorflow as tf
 
-    import lungsight.lean_keras  # noqa: F401  # isort: split
     from lungsight.training import backbones
     from lungsight.training.adam import optimizer_of
     from lungsight.training.device import prepare_device
@@ -178,6 +176,9 @@ def one(args: argparse.Namespace) -> None:
         elif args.contender == "model.fit":
             found = model_fit(args)
         else:
+            sys.path.insert(0, str(SCRIPTS))
+            import lungsight.lean_keras  # noqa: F401  # before TensorFlow
+
             policy = "mixed_bfloat16" if args.contender == "bfloat16" else "float32"
             found = ours(args, Path(folder), policy)
     print(json.dumps(found))
