@@ -151,7 +151,7 @@ def replayed(rows: list[dict[str, str]], table: dict[str, float], slower: float)
 def test_the_forecast_of_a_recorded_run_is_never_off_by_more_than_40_percent(slower):
     """After a tenth of the run, on a machine as it was, slower and faster.
 
-    tools/recorded_run.py wrote the record of a run of `make demo-quick` beside much other work. Its last seconds do not
+    tools/recorded_run.py wrote the record of a run of `make demo`. Its last seconds do not
     count: of a few seconds, one is much.
     """
     errors = replayed(recorded(), seconds_by_kind(), slower)
