@@ -25,6 +25,6 @@ def load_keras() -> None:
 
 
 # TensorFlow uses oneDNN by itself only on processors with instructions for neural networks. It is faster on others as
-# well: ResNet-50 trains twice as fast (docs/benchmarks.md).
+# well: ResNet-50 trains 1.7 times as fast (docs/benchmarks.md).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 load_keras()
