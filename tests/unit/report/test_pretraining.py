@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from lungsight.config_check import complete_config
-from lungsight.report.page import PARTS
+from lungsight.report.page import PARTS, render_page
 from lungsight.report.rendering import render_part
 from lungsight.report.sections import pretraining
 from lungsight.report.templates import section_template
 from lungsight.run_description import describe_run, page_inputs
-from lungsight.tables import write_table
+from tests.factories.pretraining import made_pretraining
+from tests.factories.results import made_results
 
-EPOCHS, EVEN = 5, 0.25  # 1/√16
-PROBED = {"open": (0.5, 0.75), "clinic": (0.6, None)}
 COHORTS = {name: {"role": name, "format": "png", "root": name, "table": f"{name}.tsv"} for name in ("public", "target")}
 
 
@@ -27,23 +26,7 @@ def made(folder: Path, *descriptions: tuple[str, str]) -> Any:
     for number, (backbone, view) in enumerate(descriptions):
         path = f"training/simsiam/{view}/{backbone}"
         described.append({"backbone": backbone, "input_view": view, "path": path})
-        history = [
-            {
-                **{"epoch": epoch, "loss": -0.1 * epoch - 0.01 * number, "z_std": EVEN * epoch / (EPOCHS + number)},
-                **{"z_std_even": EVEN, "learning_rate": 0.1, "seconds": 1.0},
-            }
-            for epoch in range(1, EPOCHS + 1)
-        ]
-        probe = [
-            {
-                **{"cohort": cohort, "weights": weights, "slices": 90, "patients": 30},
-                **{"balanced_accuracy": values[place], "chance": 0.5},
-            }
-            for place, weights in enumerate(("random", "simsiam"))
-            for cohort, values in PROBED.items()
-        ]
-        write_table(folder / f"{path}.history.tsv", history, "simsiam")
-        write_table(folder / f"{path}.probe.tsv", probe, "linear_probe")
+        made_pretraining(folder, path, number)
     return SimpleNamespace(folder=folder, run={"pretrained": described})
 
 
@@ -111,3 +94,13 @@ def test_the_page_is_made_from_its_tables_alone_where_there_is_one(pipelines: di
     assert [each["path"] for each in described["pretrained"]] == paths
     wanted = [path for path in page_inputs(described) if path.startswith("training/")]
     assert wanted == [f"{path}.{table}.tsv" for path in paths for table in ("history", "probe")]
+
+
+def test_a_whole_page_holds_the_section_and_links_to_its_folder(tmp_path: Path) -> None:
+    chosen = {"frameworks": ["whole"], "backbones": ["resnet50"], "weights": ["simsiam"]}
+    results = made_results(
+        tmp_path, {"lungs": "segmentation", "open": "public"}, pipelines=chosen, explain={"overlays": 1}
+    )
+    page = render_page(results)
+    assert "Pre-training without labels" in page and 'id="linear-probe-table"' in page
+    assert 'href="../training/simsiam/"' in page and (results.folder / "training/simsiam").is_dir()
