@@ -6,13 +6,15 @@ The table is written after every model. Rows that it holds already are not compu
 of the lung on the positives (with strength 0.9 or 1.0), and a style: noise and compression of the positives' pictures.
 In `lesions` there is no shortcut. Beside the audit's verdict stand three AUCs by patient of the same test persons: as
 they are, with the shortcut removed, and with the shortcut on the negatives. Remedies that train on two cohorts get a
-second one of other persons, who have no shortcut.
+second one of other persons, who have no shortcut. `simsiam` is a training without a remedy from weights that are
+pre-trained on the training slices of both cohorts, without labels. Generators see those of the first cohort.
 """
 # ruff: noqa: E402
 
 import argparse
 import io
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +28,13 @@ import pandas as pd
 from PIL import Image
 from scipy.special import expit
 
+from benchmarks.planted_pretraining import TRAINING, generated_for, pretrained_weights
 from benchmarks.planted_truth import BACKBONE, EPOCHS, HEAD, PATIENTS, examine, making_audit, test_slices_of
 from lungsight.audit.interventions import Extents
 from lungsight.audit.model_audit import AuditSettings
 from lungsight.audit.model_outputs import ModelOutputs
 from lungsight.audit.rows import clustered_interval
 from lungsight.audit.verdict import decide
-from lungsight.config import config_schema, with_defaults
 from lungsight.demo.cohort import POSITIVE
 from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
 from lungsight.evaluation.metrics import ranking_metrics
@@ -45,6 +47,7 @@ from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import binary_crossentropy
 from lungsight.training.network import build_classifier, logits_of
 from lungsight.training.regions import lung_box
+from lungsight.training.settings import SIMSIAM
 from lungsight.training.stage_training import architecture_of
 from lungsight.training.swapping import SAME, Swap
 from lungsight.training.treatment import Material, Treatment
@@ -52,14 +55,12 @@ from lungsight.training.treatment import Material, Treatment
 STYLE = "style"
 SCENARIOS = ("lesions", "mark 0.9", "mark 1.0", STYLE)
 SAME_CLASS, SEGMENTED = "lung_swap, same class alone", "segmented"
-# Those with generated slices are left out: a generator would have to be trained before each of the models.
-WITHOUT_GENERATOR = [name for name in remedies.names() if remedies.GENERATED not in remedies.load(name).needs]
-TRAINED = ("none", *WITHOUT_GENERATOR, SAME_CLASS, SEGMENTED)
+TRAINED = ("none", *remedies.names(), SIMSIAM, SAME_CLASS, SEGMENTED)
 NOISE, QUALITY = 8.0, 30  # of the planted style: grey levels, and JPEG
 SETTINGS = AuditSettings(
     Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1), sample=12, draws=2, steps=5
 )
-DEFAULTS = with_defaults({}, config_schema()["properties"]["training"]["properties"]["remedies"])
+DEFAULTS = TRAINING["remedies"]
 RESAMPLES = 1000
 OF_COMPANION = 5000  # added to the seed of the second cohort
 
@@ -118,39 +119,53 @@ def treatment_for(remedy: str, material: Material) -> Treatment:
 
 
 def companion_of(remedy: str, seed: int) -> LabelledImages | None:
-    """Give the training images of a second cohort without a shortcut, to the remedies that train on two."""
-    if remedy not in remedies.names() or remedies.COMPANION not in remedies.load(remedy).needs:
+    """Give the training images of a second cohort without a shortcut, to what trains on two."""
+    if remedy != SIMSIAM and (remedy not in remedies.names() or remedies.COMPANION not in remedies.load(remedy).needs):
         return None
-    planted = plant(PLANTED_SCENARIOS["lesions"], seed + OF_COMPANION, **PATIENTS)
-    rows = np.flatnonzero(planted.table["split"] == "train")
-    labels = (planted.table["label"] == POSITIVE).to_numpy(int)[rows]
-    return LabelledImages(planted.images, rows, labels, group_numbers(planted.table["patient"].iloc[rows]))
+    return images_of(plant(PLANTED_SCENARIOS["lesions"], seed + OF_COMPANION, **PATIENTS), "train")
+
+
+def images_of(planted: Planted, subset: str) -> LabelledImages:
+    """Give the images of a subset with their labels and patients."""
+    rows = np.flatnonzero(planted.table["split"] == subset)
+    table = planted.table.iloc[rows]
+    return LabelledImages(
+        planted.images, rows, (table["label"] == POSITIVE).to_numpy(int), group_numbers(table["patient"])
+    )
+
+
+def build(remedy: str, settings: dict, cohorts: list[LabelledImages], seed: int) -> keras.Model:
+    """Build the small network at the start of its training. cohorts: what a pre-training sees."""
+    backbone = backbones.load(BACKBONE)
+    if remedy == SIMSIAM:
+        with tempfile.TemporaryDirectory() as folder:
+            weights = pretrained_weights(cohorts, seed, Path(folder))
+            keras.utils.set_random_seed(seed)
+            return build_classifier(backbone, HEAD, weights)
+    keras.utils.set_random_seed(seed)
+    architecture = architecture_of({"remedy": settings} if remedy in remedies.names() else {})
+    return build_classifier(backbone, HEAD, architecture=architecture)
 
 
 def train_with(remedy: str, planted: Planted, seed: int) -> tuple[keras.Model, float]:
     """Train a small network, as `planted_truth` does, with a remedy. Return it with the seconds of its epochs."""
-    keras.utils.set_random_seed(seed)
     backbone = backbones.load(BACKBONE)
     settings = {"name": remedy} | DEFAULTS.get(remedy, {})
-    architecture = architecture_of({"remedy": settings} if remedy in remedies.names() else {})
-    model = build_classifier(backbone, HEAD, architecture=architecture)
-    labels = (planted.table["label"] == POSITIVE).to_numpy(int)
-    rows = [np.flatnonzero(planted.table["split"] == subset) for subset in ("train", "val")]
-    training, validation = (
-        LabelledImages(planted.images, each, labels[each], group_numbers(planted.table["patient"].iloc[each]))
-        for each in rows
-    )
+    training, validation = (images_of(planted, subset) for subset in ("train", "val"))
+    companion, generated = companion_of(remedy, seed), generated_for(remedy, training, seed)
+    model = build(remedy, settings, [each for each in (training, companion) if each], seed)
     material = Material(
         settings,
         backbone,
         planted.images,
-        rows[0],
+        training.rows,
         training.labels,
         training.groups(),
         planted.lung.astype(np.uint8),
-        np.ones(len(rows[0]), dtype=bool),
-        np.full(len(rows[0]), "phantom"),
-        companion_of(remedy, seed),
+        np.ones(len(training), dtype=bool),
+        np.full(len(training), "phantom"),
+        companion,
+        generated=generated,
     )
     decay = settings.get("weight_decay", 0.0)
     plan = TrainingPlan(

@@ -85,3 +85,4 @@ def test_provenance_names_the_start_and_what_a_remedy_found(finished):
     assert set(found) == {"before", "after"}
     page = (finished.run_folder / "report/index.html").read_text(encoding="utf-8")
     assert "Before and after: remedies against shortcuts" in page and "DeTraC" in page
+    assert "Pre-training without labels" in page

@@ -29,11 +29,13 @@ from lungsight.explain.overlays import draw_mean_maps, draw_overlays
 from lungsight.explain.resample import average_area
 from lungsight.explain.sampling import pictures_by_confidence, pictures_of
 from lungsight.files import write_json
+from lungsight.run_description import describe_run
 from lungsight.tables import write_table
 from lungsight.training.pipelines import Pipeline, input_views_of, pipelines_of, stages_of
 from lungsight.training.published_models import recipe_of, training_settings
 from tests.factories.audit import made_audit, made_metadata
 from tests.factories.forensics import made_answers
+from tests.factories.pretraining import made_pretraining
 from tests.factories.tables import NEGATIVE, POSITIVE, disc, made_cohort, made_manifest, made_slice, made_split
 from tests.factories.workspace import Workspace
 
@@ -78,6 +80,8 @@ def made_run(run: Path, config: dict, patients: int = 40) -> None:
     made_segmentation(run, slices)
     made_leakage(run, splits, config)
     made_answers(run, cohorts_with_role(config, "public", "target", "external"))
+    for each in describe_run(config)["pretrained"]:
+        made_pretraining(run, each["path"])
     for number, pipeline in enumerate(pipelines_of(config)):
         for stage in stages_of(config):
             made_model(run, config, pipeline, stage, splits, skill=(0.0, 0.8, 2.0, 4.0)[number % 4] + stage - 1)

@@ -15,6 +15,7 @@ SCHEMAS = {
     "report/forensics.tsv": "report_forensics",
     "segmentation/metrics.tsv": "segmentation_metrics",
     "splits/<cohort>/<input view>.tsv": "split",
+    "training/simsiam/<input view>/<backbone>.probe.tsv": "linear_probe",
 }
 
 

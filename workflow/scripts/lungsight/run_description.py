@@ -19,7 +19,7 @@ from lungsight.splits.settings import split_unit_of
 from lungsight.training import published_models, remedies
 from lungsight.training.pipelines import ROLE_OF_STAGE, generated_folder, pipelines_of, stages_of
 from lungsight.training.replicates import names_of_replicates
-from lungsight.training.settings import SIMSIAM
+from lungsight.training.settings import SIMSIAM, pretraining_path
 
 # Tables of the report that say more of how well the models do; each has a schema of its name.
 EVALUATION_TABLES = ("differences", "aggregation", "reliability", "subgroups", "decision_curves")
@@ -90,6 +90,14 @@ class GeneratedDescription(TypedDict):
     folder: str
 
 
+class PretrainingDescription(TypedDict):
+    """A pre-training without labels: network, input view, and how the paths of its files begin, below the run's."""
+
+    backbone: str
+    input_view: str
+    path: str
+
+
 class RunDescription(TypedDict):
     """What the report shows or needs of a config, as JSON values.
 
@@ -127,6 +135,8 @@ class RunDescription(TypedDict):
         How often the leakage experiment is done.
     generated
         Generated slices that pipelines are trained on.
+    pretrained
+        Pre-trainings without labels that pipelines start from.
     """
 
     title: str
@@ -150,6 +160,7 @@ class RunDescription(TypedDict):
     splits_repeat: bool
     leakage_repeats: int
     generated: list[GeneratedDescription]
+    pretrained: list[PretrainingDescription]
 
 
 def shown(settings: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +226,7 @@ def describe_run(config: dict[str, Any], rows: Mapping[str, Sequence[TableRow]] 
         splits_repeat=config["splits"]["repeats"],
         leakage_repeats=config["leakage"]["repeats"],
         generated=_describe_generated(config) if has_masks else [],
+        pretrained=_describe_pretrained(config) if has_masks and stages_of(config) else [],
     )
 
 
@@ -230,6 +242,23 @@ def _describe_generated(config: dict[str, Any]) -> list[GeneratedDescription]:
     }
     return [
         GeneratedDescription(cohort=cohort, input_view=view, folder=folder) for folder, (cohort, view) in found.items()
+    ]
+
+
+def _describe_pretrained(config: dict[str, Any]) -> list[PretrainingDescription]:
+    """Describe the pre-trainings without labels of all pipelines, each once: remedies share them."""
+    training = config["training"]
+    found = {
+        pretraining_path(pipeline, training): (
+            published_models.network_of(pipeline.architecture, training),
+            pipeline.input_view,
+        )
+        for pipeline in pipelines_of(config)
+        if pipeline.weights == SIMSIAM
+    }
+    return [
+        PretrainingDescription(backbone=backbone, input_view=view, path=path)
+        for path, (backbone, view) in found.items()
     ]
 
 
@@ -419,6 +448,7 @@ def _page_inputs(run: RunDescription) -> Iterator[str]:
         yield from (
             f"{each['folder']}/{file}" for each in run["generated"] for file in ("memorisation.tsv", "sheet.png")
         )
+        yield from (f"{each['path']}.{table}.tsv" for each in run["pretrained"] for table in ("history", "probe"))
         yield from replicate_tables(run)
         yield from [LEAKAGE_REPEATS] if run["leakage_pipelines"] and run["leakage_repeats"] > 1 else []
         if len(run["labels"]) > 2:

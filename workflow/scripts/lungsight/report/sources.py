@@ -93,6 +93,10 @@ SOURCES: dict[str, Source] = {
         "training/generated/<remedy>/<cohort>/<region>/<input view>/memorisation.tsv",
         ("generated", "training", "distance_generated", "distance_validation", "nearer", "copies", "spread_generated"),
     ),
+    "linear-probe": Source(
+        "training/simsiam/<input view>/<backbone>.probe.tsv",
+        ("cohort", "weights", "slices", "patients", "balanced_accuracy", "chance"),
+    ),
     "randomisation": _AUDIT,
     "deletion-insertion": _AUDIT,
     "saliency": Source("report/saliency.tsv", ("n", "n_left_out", "n_empty", "enrichment", *SALIENCY)),

@@ -89,10 +89,10 @@ def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) ->
     chosen = Pipeline.parse(pipeline)
     if chosen.weights == "scratch":
         return {}
-    backbone = network_of(chosen.architecture, config["training"])
     if chosen.weights == SIMSIAM:
-        weights = f"{results}/training/simsiam/{chosen.input_view}/{backbone}.weights.h5"
+        weights = f"{results}/{pretraining_path(chosen, config['training'])}.weights.h5"
         return {"weights": weights, "kind": SIMSIAM, "sha256": None}
+    backbone = network_of(chosen.architecture, config["training"])
     source = imagenet_source(config, backbone)
     if source == "file":
         local = config["training"]["imagenet"][backbone]
@@ -100,6 +100,11 @@ def start_of(config: dict[str, Any], results: str, pipeline: str, stage: str) ->
     if source == "stand-in":
         return {"weights": f"{results}/stand_in/{backbone}.weights.h5", "kind": "stand-in", "sha256": None}
     return {"weights": f"{results}/training/imagenet/{backbone}.h5", "kind": "imagenet", "sha256": None}
+
+
+def pretraining_path(pipeline: Pipeline, training: dict[str, Any]) -> str:
+    """Return how the paths of a pre-training without labels begin, below the run's folder."""
+    return f"training/simsiam/{pipeline.input_view}/{network_of(pipeline.architecture, training)}"
 
 
 def start_files(config: dict[str, Any], results: str, pipeline: str, stage: str) -> list[str]:
