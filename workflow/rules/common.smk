@@ -1,11 +1,13 @@
 """What the rules of several rooms share: the checked config, the cohort tables, and where files lie. No rules here."""
 
-import hashlib
 import json
 import os
 import sys
 import time
+from dataclasses import fields
 from functools import cache
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
 sys.path.insert(0, str(SCRIPTS))
@@ -16,11 +18,12 @@ from lungsight.code import digest_of, libraries_of
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.config_file import check_config_files
+from lungsight.digests import digest, digest_of_many
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.file_stamps import stamp_of_files
 from lungsight.files import sha256_of
-from lungsight.intake.cohort_table import read_cohort_tables
+from lungsight.intake.cohort_table import TableRow, read_cohort_tables
 from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
@@ -160,19 +163,29 @@ def digest_of_files(paths):
     return digest(sorted(map(sha256_of, paths)))
 
 
-def digest(value):
-    """A short digest of what is too long to be a parameter."""
-    return hashlib.sha256(as_json(value).encode()).hexdigest()[:12]
+# What a row of the user's table says, but for what `take_lungs` and `people_table` alone read.
+WORDS = [field.name for field in fields(TableRow) if field.name not in ("lungs", "age", "sex")]
 
 
-def words_of(row):
-    """What a row of the user's table says, but for what `take_lungs` and `people_table` alone read."""
-    return {name: value for name, value in vars(row).items() if name not in ("lungs", "age", "sex")}
+def words_of(cohort):
+    """What each row of a cohort's table says."""
+    return (dict(zip(WORDS, words, strict=True)) for words in map(attrgetter(*WORDS), ROWS[cohort]))
+
+
+@cache
+def digest_of_tables(cohorts):
+    """Digest of all that the tables of these cohorts say."""
+    return digest_of_many(chain.from_iterable(map(words_of, cohorts)))
+
+
+def is_in_the_future(seconds):
+    """Whether a time is after now, by more than clocks differ."""
+    return seconds > STARTED + CLOCKS_DIFFER
 
 
 def say_if_in_the_future(file, seconds):
     """Say that a file of the user is dated after now; such a date does no harm, but a clock is wrong."""
-    if seconds > STARTED + CLOCKS_DIFFER and workflow.is_main_process:
+    if is_in_the_future(seconds) and workflow.is_main_process:
         day = time.strftime("%Y-%m-%d", time.localtime(seconds))
         log_line(f"{file} is dated in the future ({day}). It counts as it is; set its time right (touch).")
 

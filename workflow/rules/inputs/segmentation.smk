@@ -99,11 +99,8 @@ def stamp_of_lungs(wildcards):
     """The masks of a shard, by names, sizes and times; those of phantoms are inputs instead."""
     if "phantom" in config["cohorts"][wildcards.cohort]:
         return ""
-    root = Path(config["cohorts"][wildcards.cohort]["root"])
-    stamps = {row.row: stamp_of_files(root, [row.lungs], is_leftover) for row in rows_with_lungs(wildcards)}
-    for row, stamp in stamps.items():
-        say_if_in_the_future(f"cohort {wildcards.cohort}, row {row}: a lung mask", stamp.newest)
-    return RECORD.stamp_of(f"{wildcards.cohort}/{wildcards.shard}/lungs", stamps.values())
+    stamp = stamp_of_rows(wildcards.cohort, rows_with_lungs(wildcards), ("lungs",), "a lung mask")
+    return RECORD.stamp_of(f"{wildcards.cohort}/{wildcards.shard}/lungs", [stamp])
 
 
 def lungs_settings(wildcards):
