@@ -97,6 +97,35 @@ BEFORE_TRAININGS = 15
 STARTED = time.time()
 CLOCKS_DIFFER = 60  # seconds, between machines that share a disk
 
+
+def in_storage(path):
+    """The object in a bucket that stands for a path of the run."""
+    prefix = (workflow.storage_settings.default_storage_prefix or "").rstrip("/")
+    if not prefix:
+        stop("--default-storage-provider needs --default-storage-prefix, as s3://BUCKET/FOLDER")
+    return workflow.storage_registry.default_storage_provider.object(f"{prefix}/{path}")
+
+
+# With --default-storage-provider, what rules make lies in a bucket, and jobs read and write copies of it.
+IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
+RESULTS_HERE = str(in_storage(RESULTS).local_path()) if IN_STORAGE else RESULTS
+
+
+def here(path):
+    """Where a path of the run lies on this machine. Inputs and outputs need no such word: Snakemake knows them."""
+    return RESULTS_HERE + path.removeprefix(RESULTS) if path == RESULTS or path.startswith(f"{RESULTS}/") else path
+
+
+def folders_here(folders_of):
+    """A parameter: the folder, or folders, that an input function names, as they lie on this machine."""
+
+    def folders(wildcards):
+        named = folders_of(wildcards)
+        return here(named) if isinstance(named, str) else [here(path) for path in named]
+
+    return folders
+
+
 # Folders that a job's wildcards fill in.
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
 SHARD = f"{COHORT}/shards/{{shard}}"
@@ -148,7 +177,7 @@ def folder(pattern):
     """A parameter: a folder that holds inputs or outputs, with the job's wildcards filled in."""
 
     def filled(wildcards):
-        return pattern.format(**dict(wildcards.items()))
+        return here(pattern).format(**dict(wildcards.items()))
 
     return filled
 

@@ -17,6 +17,8 @@ include: "inputs/run.smk"
 try:
     check_conda(asked_for=WITH_CONDA)
     if workflow.is_main_process:
+        if IN_STORAGE:
+            check_storage()
         if not REQUEST:
             RECORD.check_study(STUDY)
         elif RECORD.is_of_another(STUDY):

@@ -26,7 +26,7 @@ def phantoms_of_cohort(wildcards):
     """The root of a phantom cohort. The user's scans are no inputs: their names may name patients."""
     check_triggers()
     cohort = config["cohorts"][wildcards.cohort]
-    return cohort["root"] if "phantom" in cohort else []
+    return local(cohort["root"]) if "phantom" in cohort else []
 
 
 @cache

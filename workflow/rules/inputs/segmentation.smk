@@ -80,7 +80,7 @@ def dicom_seg_settings(wildcards):
 def dicom_segs():
     """Folders of the DICOM SEG of all shards, where the config asks for them."""
     names = [name for name, cohort in config["cohorts"].items() if cohort["format"] == "dicom"]
-    folders = [f"{PRIVATE}/dicom_seg/{name}/{shard}" for name in names for shard in shards_of(name)]
+    folders = [local(f"{PRIVATE}/dicom_seg/{name}/{shard}") for name in names for shard in shards_of(name)]
     return folders if SEGMENTATION["dicom_seg"] else []
 
 
