@@ -1,4 +1,4 @@
-"""Run the rooms from intake to splits with results in a bucket of a real S3 server, on this machine (moto)."""
+"""Run the workflow with results in a bucket of a real S3 server, on this machine (moto)."""
 
 import os
 import shutil
@@ -92,17 +92,32 @@ def run(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def test_the_bucket_holds_the_tables_of_a_run_without_a_bucket(run, bucket, tmp_path):
-    other = small_workspace(tmp_path / "other")
+@pytest.fixture(scope="module")
+def other(run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Make the same workspace under the same key, whose results are to lie on the disk."""
+    other = small_workspace(tmp_path_factory.mktemp("disk") / "run")
     other.private_folder.mkdir(parents=True, mode=0o700)
     shutil.copy2(run.private_folder / "key", other.private_folder / "key")
+    return other
+
+
+def tables_made(workspace: Workspace) -> dict[str, bytes]:
+    """Read the tables of a run on the disk that follow from its key and its config: path → content.
+
+    The checklists name the SHA-256 of a model's file, in which Keras writes when it was made.
+    """
+    return {
+        str(path.relative_to(workspace.folder)): path.read_bytes()
+        for path in workspace.run_folder.rglob("*.tsv")
+        if path.name in FINAL or path.parent == workspace.run_folder / "report"
+        if "benchmarks" not in path.parts and path.name != "checklists.tsv"
+    }
+
+
+def test_the_bucket_holds_the_tables_of_a_run_without_a_bucket(run, bucket, other):
     done = other.snakemake("--cores", "2", "split")
     assert done.returncode == 0, done.stdout[-8000:]
-    made = {
-        str(path.relative_to(other.folder)): path.read_bytes()
-        for path in other.run_folder.rglob("*.tsv")
-        if path.name in FINAL and "benchmarks" not in path.parts
-    }
+    made = tables_made(other)
     assert len(made) > 15
     assert {name: bucket.content(name) for name in made} == made
 
@@ -161,3 +176,15 @@ def test_a_second_key_is_refused(run, bucket):
     os.rename(hidden, run.private_folder)
     assert done.returncode != 0
     assert "new ones would not fit" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
+
+
+def test_the_report_of_a_run_in_a_bucket_has_the_tables_of_one_on_the_disk(run, bucket, other):
+    """Go on to the report, with networks of two stages, in both."""
+    for workspace, options in ((run, bucket.options()), (other, ["--cores", "2"])):
+        done = workspace.snakemake(*options, "--show-failed-logs", "all")
+        assert done.returncode == 0, done.stdout[-8000:]
+    made = tables_made(other)
+    assert {"results/test/report/metrics.tsv", "results/test/report/verdicts.tsv"} <= set(made)
+    assert {name: bucket.content(name) for name in made} == made
+    assert b"</html>" in bucket.content("results/test/report/index.html")
+    test_what_is_private_stays_on_the_machine(run, bucket)
