@@ -180,9 +180,12 @@ def test_a_second_key_is_refused(run, bucket):
 
 def test_the_report_of_a_run_in_a_bucket_has_the_tables_of_one_on_the_disk(run, bucket, other):
     """Go on to the report, with networks of two stages, in both."""
+    endings = []
     for workspace, options in ((run, bucket.options()), (other, ["--cores", "2"])):
         done = workspace.snakemake(*options, "--show-failed-logs", "all")
         assert done.returncode == 0, done.stdout[-8000:]
+        endings.append(done.stdout[-2000:])
+    assert f"The results are in s3://{BUCKET}/{PREFIX}/results/test." in endings[0]
     made = tables_made(other)
     assert {"results/test/report/metrics.tsv", "results/test/report/verdicts.tsv"} <= set(made)
     assert {name: bucket.content(name) for name in made} == made

@@ -76,7 +76,10 @@ onsuccess:
     stop_reporting()
     RECORD.end(output for job in workflow.dag.jobs for output in job.output)
     forget(Path(RESULTS))
-    log_line(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
+    if IN_STORAGE:  # what a summary is read from lies there too
+        log_line(f"The results are in {in_storage(RESULTS).query}. Look at first: report/index.html there.")
+    else:
+        log_line(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
 
 
 onerror:
