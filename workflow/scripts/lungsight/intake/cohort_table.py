@@ -407,9 +407,9 @@ def _doubtful(
     patients: set[str],
     real: Mapping[str, str],
 ) -> set[int]:
-    """Find the places of rows that may be wrong: every word of a column is judged once.
+    """Find the places of rows that may be wrong: every word of a column is judged once, however many rows have it.
 
-    `_problems` and `_problems_of_source` find nothing in another row.
+    In any other row `_problems` and `_problems_of_source` find nothing. So what is new there needs a judge here.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class RealPlaces:
     def of(self, path: str) -> str:
         """Give the real place of a file or folder below the root; "" if it takes a closer look.
 
-        That are a path that is absent, unusual, itself a link, or below a link that leads out of the root.
+        It does where the path is absent or unusual, is itself a link, or lies below a link that leads out of the root.
         """
         place = self._root + path
         if not is_usual(path) or not os.path.exists(place) or os.path.islink(place):
