@@ -4,8 +4,9 @@ python benchmarks/scale.py
 python benchmarks/scale.py --pictures 15000
 
 Time and memory are measured of a dry run, of a run with nothing to do, and of the graphs of the workflow. The scans are
-empty files, as many as the real data set has. No program runs. With --pictures, only the first dry run on so many
-pictures is measured, beside few scans. tests/e2e/test_scale.py uses `Scale` too.
+empty files, as many as the real data set has. No program runs. With --pictures, on so many pictures beside few scans:
+the first dry run, a whole run in which each program only makes its outputs, empty, and a run with nothing to do. What
+the whole run takes more than the dry run is what Snakemake takes to schedule. tests/e2e/test_scale.py uses `Scale` too.
 """
 
 import argparse
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
 
+STAND_IN_FILE = "stand_in.smk"
 # The workflow, but each program only makes its outputs, empty. Snakemake's own book-keeping is real.
 STAND_IN = """
 import os
@@ -142,7 +144,7 @@ class Scale:
         for part in ("workflow", "config", "envs"):
             shutil.copytree(ROOT / part, self.workflow / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Snakefile", self.workflow)
-        (self.workflow / "stand_in.smk").write_text(STAND_IN, encoding="utf-8")
+        (self.workflow / STAND_IN_FILE).write_text(STAND_IN, encoding="utf-8")
         makers = {"nsclc": make_annotated, "curated": make_images, "hospital": make_scans}
         for name, make in makers.items():
             write_rows(folder / f"{name}.tsv", make(folder / "data" / name, size))
@@ -173,14 +175,18 @@ class Scale:
             check=False,
         )
 
-    def finish(self) -> None:
-        """Finish the run without any program: all outputs exist, empty, and Snakemake has recorded their origin."""
+    def prepare(self) -> list[str]:
+        """Make what a run without any program needs; return the arguments of Snakemake."""
         # The hooks would draw the key, but also refuse a run that the disk cannot hold.
         private = self.folder / f"{self.config['results']}.private"
         private.mkdir(parents=True, mode=0o700, exist_ok=True)
         (private / "key").touch(mode=0o600)
         (private / "key").write_text("ab" * 32, encoding="ascii")
-        done = self.snakemake("--cores", "8", "--no-hooks", "all", snakefile="stand_in.smk")
+        return ["--cores", "8", "--no-hooks", "all"]
+
+    def finish(self) -> None:
+        """Finish the run without any program: all outputs exist, empty, and Snakemake has recorded their origin."""
+        done = self.snakemake(*self.prepare(), snakefile=STAND_IN_FILE)
         if done.returncode:
             raise RuntimeError(done.stdout[-4000:])
 
@@ -202,14 +208,14 @@ class Cost:
     megabytes: float
 
 
-def cost_of(scale: Scale, arguments: list[str], repeats: int) -> Cost:
+def cost_of(scale: Scale, arguments: list[str], repeats: int, snakefile: str = "Snakefile") -> Cost:
     """Measure a Snakemake command in a separate process, so that the peak memory is its own."""
     processor, clock, peaks = [], [], []
     for _ in range(repeats):
         start = time.monotonic()
         process = subprocess.Popen(
             [
-                *(str(SNAKEMAKE), "--snakefile", str(scale.workflow / "Snakefile"), "--workflow-profile", "none"),
+                *(str(SNAKEMAKE), "--snakefile", str(scale.workflow / snakefile), "--workflow-profile", "none"),
                 *("--directory", str(scale.folder), "--configfile", str(scale.config_path), *arguments),
             ],
             stdout=subprocess.DEVNULL,
@@ -251,16 +257,30 @@ def size_with_pictures(pictures: int) -> Size:
     return Size(20, 400, pictures // 20, positive, pictures // 4, pictures - positive, 20, 400)
 
 
+def measure_pictures(scale: Scale, pictures: int, repeats: int) -> None:
+    """Measure and print a dry run, a whole run without programs and a run with nothing to do, each as it ends."""
+    commands = {
+        "dry run": (COMMANDS["snakemake -n all"], "Snakefile", repeats),
+        "whole run, without programs": (scale.prepare(), STAND_IN_FILE, 1),
+        "nothing to do": (COMMANDS_AFTER["snakemake all, nothing to do"], "Snakefile", repeats),
+    }
+    for name, (arguments, snakefile, times) in commands.items():
+        cost = cost_of(scale, arguments, times, snakefile)
+        print(
+            f"{name}, {pictures} pictures: {cost.processor:.1f} processor s, {cost.megabytes:.0f} MB at most",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--pictures", type=int, help="measure a dry run on so many pictures, and nothing else")
+    parser.add_argument("--pictures", type=int, help="measure on so many pictures, and nothing else")
     args = parser.parse_args()
     if args.pictures:
         with tempfile.TemporaryDirectory(prefix="lungsight-scale-") as folder:
             scale = Scale(Path(folder), size_with_pictures(args.pictures))
-            cost = cost_of(scale, COMMANDS["snakemake -n all"], args.repeats)
-        print(f"dry run, {args.pictures} pictures: {cost.processor:.1f} processor s, {cost.megabytes:.0f} MB at most")
+            measure_pictures(scale, args.pictures, args.repeats)
         return
     with tempfile.TemporaryDirectory(prefix="lungsight-scale-") as folder:
         tenth_jobs, tenth = measure(THESIS.part(0.1), Path(folder) / "tenth", args.repeats)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lungsight.errors import UserError
-from lungsight.raw_table import decode_text, is_formula, read_raw_table
+from lungsight.raw_table import decode_text, is_formula, read_header, read_raw_table
 
 HEADER = "patient\tpath\tlabel"
 BODY = ["P1\ta\tcovid", "Müller\tb\tnormal"]
@@ -168,3 +168,10 @@ def test_latin_and_short_texts_are_decoded():
 def test_what_a_spreadsheet_runs():
     assert all(map(is_formula, ("=1", "@a", "+a", "-a", "-1-1", "x\t=1", "x,@y")))
     assert not any(map(is_formula, ("", "-", "+", "-1", "+1.5", "- 3", "a=b", "a-b", "1-1", "2021-03-05")))
+
+
+def test_a_header_and_a_column_are_read_alone(tmp_path):
+    table = read_raw_table(table_of(tmp_path, text("# a comment", "Patient,path,source", "P1,a,s", "P2,b")))
+    assert read_header(tmp_path / "t.tsv") == table.header == ["patient", "path", "source"]
+    assert table.column("source") == [table.by_column(record)["source"] for record in table.records] == ["s", ""]
+    assert table.column("absent") == ["", ""]

@@ -157,3 +157,17 @@ def test_a_program_has_few_arguments_and_explains_them():
 def test_only_own_data_is_committed():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     assert not re.findall(r"\S+\.(?:dcm|nii|nii\.gz|keras|h5|pth)\n", listed)
+
+
+def test_parameters_name_folders_of_the_run_where_they_lie_on_this_machine():
+    """With results in a bucket, a job finds its files below another folder: `folder`, `here`, `folders_here` say where.
+
+    What no rule declares stays where it is: checkpoints, and the page that a message names.
+    """
+    folders = r"\b(RESULTS|COHORT|SHARD|MASKS|IMAGES|MODEL|EXPLANATION|CONDITIONS|CONDITIONS_AGAIN)\b"
+    undeclared, wrong = ("checkpoints=", "unfinished=", "page="), []
+    for name, body in rules_with_a_program():
+        params = body.partition("params:\n")[2].partition("shell:")[0]
+        named = [line.strip() for line in params.splitlines() if re.search(folders, line)]
+        wrong += [f"{name}: {line}" for line in named if not re.search(r"folder\(|here\(", line)]
+    assert [line for line in wrong if not line.partition(": ")[2].startswith(undeclared)] == []

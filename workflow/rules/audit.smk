@@ -46,9 +46,9 @@ rule audit_stage:
         program=program("audit_stage"),
         code=code_with_backbone("audit_stage"),
         model=folder(MODEL),
-        cohort=training_cohort_folder,
-        images=images_of_stage,
-        lungs=masks_folder_of_training_cohort,
+        cohort=folders_here(training_cohort_folder),
+        images=folders_here(images_of_stage),
+        lungs=folders_here(masks_folder_of_training_cohort),
         settings=audit_settings,
         explanation=folder(EXPLANATION),
     shell:
@@ -100,7 +100,7 @@ rule forensics_table:
     params:
         program=program("forensics_table"),
         code=code("forensics_table"),
-        cohorts=expand(COHORT, cohort=labelled_cohorts()),
+        cohorts=expand(here(COHORT), cohort=labelled_cohorts()),
         unknown=[name for name in labelled_cohorts() if config["cohorts"][name]["patients"] == "unknown"],
         seed=config["seed"],
     shell:
@@ -255,8 +255,8 @@ if REPLICATES:
         params:
             program=program("replicate_maps"),
             code=code_with_backbone("replicate_maps"),
-            models=folders_of_replicates,
-            images=images_of_stage,
+            models=folders_here(folders_of_replicates),
+            images=folders_here(images_of_stage),
             settings=as_json({"sample": config["audit"]["sample"], "seed": config["seed"]}),
         shell:
             "python {params.program:q} --models {params.models} --predictions {input.predictions}"

@@ -1,11 +1,13 @@
 """What the rules of several rooms share: the checked config, the cohort tables, and where files lie. No rules here."""
 
-import hashlib
 import json
 import os
 import sys
 import time
+from dataclasses import fields
 from functools import cache
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
 sys.path.insert(0, str(SCRIPTS))
@@ -16,11 +18,12 @@ from lungsight.code import digest_of, libraries_of
 from lungsight.config import LABELLED_ROLES, cohorts_with_role
 from lungsight.config_check import complete_config
 from lungsight.config_file import check_config_files
+from lungsight.digests import digest, digest_of_many
 from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.file_stamps import stamp_of_files
 from lungsight.files import sha256_of
-from lungsight.intake.cohort_table import read_cohort_tables
+from lungsight.intake.cohort_table import TableRow, read_cohort_tables
 from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
@@ -94,6 +97,35 @@ BEFORE_TRAININGS = 15
 STARTED = time.time()
 CLOCKS_DIFFER = 60  # seconds, between machines that share a disk
 
+
+def in_storage(path):
+    """The object in a bucket that stands for a path of the run."""
+    prefix = (workflow.storage_settings.default_storage_prefix or "").rstrip("/")
+    if not prefix:
+        stop("--default-storage-provider needs --default-storage-prefix, as s3://BUCKET/FOLDER")
+    return workflow.storage_registry.default_storage_provider.object(f"{prefix}/{path}")
+
+
+# With --default-storage-provider, what rules make lies in a bucket, and jobs read and write copies of it.
+IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
+RESULTS_HERE = str(in_storage(RESULTS).local_path()) if IN_STORAGE else RESULTS
+
+
+def here(path):
+    """Where a path of the run lies on this machine. Inputs and outputs need no such word: Snakemake knows them."""
+    return RESULTS_HERE + path.removeprefix(RESULTS) if path == RESULTS or path.startswith(f"{RESULTS}/") else path
+
+
+def folders_here(folders_of):
+    """A parameter: the folder, or folders, that an input function names, as they lie on this machine."""
+
+    def folders(wildcards):
+        named = folders_of(wildcards)
+        return here(named) if isinstance(named, str) else [here(path) for path in named]
+
+    return folders
+
+
 # Folders that a job's wildcards fill in.
 COHORT = f"{RESULTS}/cohorts/{{cohort}}"
 SHARD = f"{COHORT}/shards/{{shard}}"
@@ -145,7 +177,7 @@ def folder(pattern):
     """A parameter: a folder that holds inputs or outputs, with the job's wildcards filled in."""
 
     def filled(wildcards):
-        return pattern.format(**dict(wildcards.items()))
+        return here(pattern).format(**dict(wildcards.items()))
 
     return filled
 
@@ -160,19 +192,29 @@ def digest_of_files(paths):
     return digest(sorted(map(sha256_of, paths)))
 
 
-def digest(value):
-    """A short digest of what is too long to be a parameter."""
-    return hashlib.sha256(as_json(value).encode()).hexdigest()[:12]
+# What a row of the user's table says, but for what `take_lungs` and `people_table` alone read.
+WORDS = [field.name for field in fields(TableRow) if field.name not in ("lungs", "age", "sex")]
 
 
-def words_of(row):
-    """What a row of the user's table says, but for what `take_lungs` and `people_table` alone read."""
-    return {name: value for name, value in vars(row).items() if name not in ("lungs", "age", "sex")}
+def words_of(cohort):
+    """What each row of a cohort's table says."""
+    return (dict(zip(WORDS, words, strict=True)) for words in map(attrgetter(*WORDS), ROWS[cohort]))
+
+
+@cache
+def digest_of_tables(cohorts):
+    """Digest of all that the tables of these cohorts say."""
+    return digest_of_many(chain.from_iterable(map(words_of, cohorts)))
+
+
+def is_in_the_future(seconds):
+    """Whether a time is after now, by more than clocks differ."""
+    return seconds > STARTED + CLOCKS_DIFFER
 
 
 def say_if_in_the_future(file, seconds):
     """Say that a file of the user is dated after now; such a date does no harm, but a clock is wrong."""
-    if seconds > STARTED + CLOCKS_DIFFER and workflow.is_main_process:
+    if is_in_the_future(seconds) and workflow.is_main_process:
         day = time.strftime("%Y-%m-%d", time.localtime(seconds))
         log_line(f"{file} is dated in the future ({day}). It counts as it is; set its time right (touch).")
 

@@ -12,7 +12,7 @@ include: "inputs/demo.smk"
 # The wildcard is a cohort's root, since that is what the user names and the other rules read.
 rule phantom_cohort:
     output:
-        directory("{root}"),
+        local(directory("{root}")),
     log:
         f"{RESULTS}/logs/phantom_cohort/{{root}}.log",
     benchmark:

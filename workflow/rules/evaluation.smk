@@ -185,7 +185,7 @@ rule evaluate_subgroups:
     params:
         program=program("evaluate_subgroups"),
         code=code("evaluate_subgroups"),
-        cohorts=expand(COHORT, cohort=labelled_cohorts()),
+        cohorts=expand(here(COHORT), cohort=labelled_cohorts()),
         statistics=as_json(STATISTICS),
         classes=as_json(CLASSES_OF_MANY),
     shell:
@@ -347,7 +347,7 @@ if LEAKAGE_PIPELINES:
             max_slices=lookup(dpath="leakage/max_slices", within=config),
             fractions=config["splits"]["fractions"],
             seed=config["seed"],
-            conditions=CONDITIONS,
+            conditions=here(CONDITIONS),
         shell:
             "python {params.program:q} --split {input.split} --max-slices {params.max_slices}"
             " --fractions {params.fractions} --seed {params.seed} --conditions {params.conditions} > {log} 2>&1"
@@ -379,7 +379,7 @@ if LEAKAGE_PIPELINES:
             code=code_with_backbone("leakage_training"),
             settings=leakage_training_settings,
             start=unrecorded(start_of_leakage_trainings),
-            images=images_of_leakage_training,
+            images=folders_here(images_of_leakage_training),
             # Undeclared, so that what was trained survives a failure.
             checkpoints=f"{RESULTS}/training/checkpoints/leakage-{{pipeline}}",
         shell:
@@ -402,11 +402,11 @@ if LEAKAGE_PIPELINES:
                 replicate=r"\d+",
             params:
                 seed=seed_of_leakage_conditions,
-                conditions=CONDITIONS_AGAIN,
+                conditions=here(CONDITIONS_AGAIN),
 
         rule leakage_repeats:
             input:
-                predictions=expand(f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv", pipeline=LEAKAGE_TRAININGS),
+                predictions=expand(here(f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv"), pipeline=LEAKAGE_TRAININGS),
             output:
                 report(
                     f"{RESULTS}/report/leakage_repeats.tsv",

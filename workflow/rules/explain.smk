@@ -36,8 +36,8 @@ rule explain_stage:
         program=program("explain_stage"),
         code=code_with_backbone("explain_stage"),
         model=folder(MODEL),
-        cohort=training_cohort_folder,
-        images=images_of_stage,
+        cohort=folders_here(training_cohort_folder),
+        images=folders_here(images_of_stage),
         settings=as_json({name: EXPLAIN[name] for name in MEASURED_BY}),
         explanation=folder(EXPLANATION),
     shell:
@@ -108,7 +108,7 @@ rule draw_overlays:
     params:
         program=program("draw_overlays"),
         code=code("draw_overlays"),
-        images=images_of_stage,
+        images=folders_here(images_of_stage),
         explanation=folder(EXPLANATION),
         pictures=EXPLAIN["overlays"],
     shell:

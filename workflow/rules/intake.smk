@@ -86,7 +86,7 @@ rule gather_cohort:
     output:
         cases=f"{COHORT}/cases.tsv",
         slices=f"{COHORT}/slices.tsv",
-        private=f"{PRIVATE}/{{cohort}}.tsv",
+        private=local(f"{PRIVATE}/{{cohort}}.tsv"),
     log:
         f"{RESULTS}/logs/gather_cohort/{{cohort}}.log",
     benchmark:
@@ -210,7 +210,7 @@ rule find_duplicates:
     params:
         program=program("find_duplicates"),
         code=code("find_duplicates"),
-        cohorts=expand(COHORT, cohort=labelled_cohorts()),
+        cohorts=expand(here(COHORT), cohort=labelled_cohorts()),
         distance=lookup(dpath="intake/duplicate_distance", within=config),
     shell:
         "python {params.program:q} --cohorts {params.cohorts} --distance {params.distance} --duplicates {output}"

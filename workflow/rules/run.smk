@@ -17,6 +17,8 @@ include: "inputs/run.smk"
 try:
     check_conda(asked_for=WITH_CONDA)
     if workflow.is_main_process:
+        if IN_STORAGE:
+            check_storage()
         if not REQUEST:
             RECORD.check_study(STUDY)
         elif RECORD.is_of_another(STUDY):
@@ -74,7 +76,10 @@ onsuccess:
     stop_reporting()
     RECORD.end(output for job in workflow.dag.jobs for output in job.output)
     forget(Path(RESULTS))
-    log_line(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
+    if IN_STORAGE:  # what a summary is read from lies there too
+        log_line(f"The results are in {in_storage(RESULTS).query}. Look at first: report/index.html there.")
+    else:
+        log_line(success_text(Path(RESULTS), list(config["cohorts"]), since=STARTED))
 
 
 onerror:

@@ -30,7 +30,7 @@ include: "inputs/segmentation.smk"
 rule segmentation_split:
     input:
         cases=expand(f"{COHORT}/cases.tsv", cohort=annotated_cohort),
-        private=expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=annotated_cohort) if EARLIER else [],
+        private=local(expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=annotated_cohort)) if EARLIER else [],
     output:
         f"{RESULTS}/segmentation/split.tsv",
     log:
@@ -42,7 +42,7 @@ rule segmentation_split:
     params:
         program=program("segmentation_split"),
         code=code("segmentation_split"),
-        cohort=annotated_folder,
+        cohort=folders_here(annotated_folder),
         settings=lung_split_settings,
         previous=digest_of_files(EARLIER),
         private=PRIVATE,
@@ -70,7 +70,7 @@ rule nnunet_prepare:
     params:
         program=program("nnunet_prepare"),
         code=code("nnunet_prepare"),
-        cohort=annotated_folder,
+        cohort=folders_here(annotated_folder),
         settings=as_json({name: SEGMENTATION[name] for name in LUNG_PLANS}),
         # The seed counts only where lesions are drawn.
         lesions=f"--lesion-seed {config['seed']}" if SEGMENTATION["lesion_augmentation"] else "",
@@ -292,7 +292,7 @@ rule dicom_seg:
         masks=f"{MASKS}/{{shard}}",
         tool=record_of_tool,
     output:
-        directory(f"{PRIVATE}/dicom_seg/{{cohort}}/{{shard}}"),
+        local(directory(f"{PRIVATE}/dicom_seg/{{cohort}}/{{shard}}")),
     log:
         f"{RESULTS}/logs/dicom_seg/{{cohort}}/{{shard}}.log",
     benchmark:
@@ -331,8 +331,8 @@ rule segmentation_metrics:
     params:
         program=program("segmentation_metrics"),
         code=code("segmentation_metrics"),
-        cohort=annotated_folder,
-        masks=annotated_masks,
+        cohort=folders_here(annotated_folder),
+        masks=folders_here(annotated_masks),
     shell:
         "python {params.program:q} --cohort {params.cohort} --split {input.split} --masks {params.masks}"
         " --metrics {output} > {log} 2>&1"
@@ -358,8 +358,8 @@ rule segmentation_figures:
     params:
         program=program("segmentation_figures"),
         code=code("segmentation_figures"),
-        cohort=annotated_folder,
-        masks=annotated_masks,
+        cohort=folders_here(annotated_folder),
+        masks=folders_here(annotated_masks),
     shell:
         "python {params.program:q} --metrics {input.metrics} --training {input.training} --cohort {params.cohort}"
         " --masks {params.masks} --curve {output.curve} --worst {output.worst} > {log} 2>&1"

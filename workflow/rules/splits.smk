@@ -48,7 +48,7 @@ rule make_split:
         kept=kept_to_assign,
         duplicates=duplicates_to_follow,
         segmentation=f"{RESULTS}/segmentation/split.tsv" if FOLLOWS_LUNG_SPLIT else [],
-        private=expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=cohorts_assigned_with) if EARLIER else [],
+        private=local(expand(f"{PRIVATE}/{{cohort}}.tsv", cohort=cohorts_assigned_with)) if EARLIER else [],
     output:
         f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv",
     log:

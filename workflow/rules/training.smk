@@ -218,7 +218,7 @@ rule train_stage:
         code=code_with_backbone("train_stage"),
         settings=training_settings_of_stage,
         start=unrecorded(start_of_training),
-        images=images_of_stage,
+        images=folders_here(images_of_stage),
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
         model=folder(MODEL),
@@ -275,7 +275,7 @@ rule infer_cohort:
         program=program("infer_cohort"),
         code=code_with_backbone("infer_cohort"),
         model=folder(MODEL),
-        images=images_for_inference,
+        images=folders_here(images_for_inference),
     shell:
         "python {params.program:q} --model {params.model} --split {input.split} --images {params.images}"
         " --threads {threads} --predictions {output} > {log} 2>&1"

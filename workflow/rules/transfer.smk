@@ -42,7 +42,7 @@ rule transfer_training:
         code=code_with_backbone("transfer_training"),
         settings=transfer_training_settings,
         start=unrecorded(start_of_study),
-        images=images_of_study,
+        images=folders_here(images_of_study),
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/transfer-{{pipeline}}-{{start}}",
     shell:

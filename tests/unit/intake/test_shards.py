@@ -7,6 +7,7 @@ from lungsight.intake.shards import default_shards, rows_by_shard, shard_name, s
 def test_shards_are_stable_and_even():
     assert [default_shards(n, "dicom") for n in (1, 64, 65, 129, 1000)] == [1, 1, 2, 4, 16]
     assert [default_shards(n, "png") for n in (1, 512, 513, 14_486)] == [1, 1, 2, 32]
+    assert [default_shards(n, "png") for n in (65_536, 65_537, 1_000_000)] == [128, 128, 128]
     assert [threads_for(n, "dicom", 4) for n in (0, 16, 17, 64, 1000)] == [1, 1, 2, 4, 4]
     assert threads_for(14_486, "png", 2) == 2
     shards = [shard_of(f"patient{n}/series", 4) for n in range(400)]

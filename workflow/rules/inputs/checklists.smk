@@ -21,7 +21,7 @@ def tables_of_labelled():
 
 def digest_of_labelled_rows():
     """Digest of all that the users' tables say of the cohorts with labels."""
-    return digest([words_of(row) for name in labelled_cohorts() for row in ROWS[name]])
+    return digest_of_tables(tuple(labelled_cohorts()))
 
 
 def split_settings_of_labelled():

@@ -8,7 +8,7 @@ def phantom_name(wildcards):
 
 def digest_of_phantom_rows(wildcards):
     """Digest of the rows that say who is imaged."""
-    return digest([words_of(row) for row in ROWS[phantom_name(wildcards)]])
+    return digest_of_tables((phantom_name(wildcards),))
 
 
 def phantom_settings(wildcards):

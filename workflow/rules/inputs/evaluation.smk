@@ -51,4 +51,4 @@ def leakage_training_settings(wildcards):
 
 def start_of_leakage_trainings(wildcards):
     """What the trainings of the leakage experiment start from, as an argument of their program."""
-    return as_json(start_of(config, RESULTS, wildcards.pipeline, "1"))
+    return as_json(start_of(config, RESULTS_HERE, wildcards.pipeline, "1"))

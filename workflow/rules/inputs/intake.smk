@@ -26,29 +26,36 @@ def phantoms_of_cohort(wildcards):
     """The root of a phantom cohort. The user's scans are no inputs: their names may name patients."""
     check_triggers()
     cohort = config["cohorts"][wildcards.cohort]
-    return cohort["root"] if "phantom" in cohort else []
+    return local(cohort["root"]) if "phantom" in cohort else []
 
 
 @cache
-def stamps_of_shard(cohort, shard):
-    """Row of a shard → stamp of the files that it names, of a cohort whose scans are the user's."""
-    root = Path(config["cohorts"][cohort]["root"])
+def stamp_of_scans(cohort, shard):
+    """Stamp of the files that the rows of a shard name, of a cohort whose scans are the user's."""
     rows = [row for row in shards_with_rows(cohort).get(shard, []) if not row.skip]
-    stamps = {
-        row.row: stamp_of_files(root, filter(None, (row.path, row.mask, row.lesion)), is_leftover) for row in rows
-    }
-    for row, stamp in stamps.items():
-        say_if_in_the_future(f"cohort {cohort}, row {row}: a file", stamp.newest)
-    return stamps
+    stamp = stamp_of_rows(cohort, rows, ("path", "mask", "lesion"), "a file")
+    return RECORD.stamp_of(f"{cohort}/{shard}", [stamp])
+
+
+def stamp_of_rows(cohort, rows, columns, kind):
+    """Stamp of all files that rows of a cohort name in these columns; says which are dated in the future."""
+    root = Path(config["cohorts"][cohort]["root"])
+
+    def stamp_of(rows):
+        named = (getattr(row, column) for row in rows for column in columns)
+        return stamp_of_files(root, filter(None, named), is_leftover)
+
+    stamp = stamp_of(rows)
+    for row in rows if is_in_the_future(stamp.newest) else []:
+        say_if_in_the_future(f"cohort {cohort}, row {row.row}: {kind}", stamp_of([row]).newest)
+    return stamp
 
 
 def stamp_of_shard(wildcards):
     """What a shard reads, by names, sizes and times; phantoms are inputs instead."""
     if "phantom" in config["cohorts"][wildcards.cohort]:
         return ""
-    return RECORD.stamp_of(
-        f"{wildcards.cohort}/{wildcards.shard}", stamps_of_shard(wildcards.cohort, wildcards.shard).values()
-    )
+    return stamp_of_scans(wildcards.cohort, wildcards.shard)
 
 
 def setting_of_cohort(name):
@@ -99,7 +106,8 @@ def forensics_settings(wildcards):
 
 def digest_of_rows(wildcards):
     """Digest of all that the user's table says of a cohort; a source that is not named is the cohort."""
-    return digest([words_of(row) | {"source": row.source or wildcards.cohort} for row in ROWS[wildcards.cohort]])
+    cohort = wildcards.cohort
+    return digest_of_many(words | {"source": words["source"] or cohort} for words in words_of(cohort))
 
 
 def digest_of_people(wildcards):

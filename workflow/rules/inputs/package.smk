@@ -14,6 +14,8 @@ def refuse_stale_run(dag):
 
 def finished_run(wildcards):
     """The files of the run. Where one is missing, nothing runs: a package is never made of half a run."""
+    if IN_STORAGE:
+        stop("A package is made of results on this machine. Copy them here, and leave out --default-storage-provider.")
     if missing := missing_files(Path(RESULTS), RUN):
         stop(refusal(RESULTS, missing))
     return [*(f"{RESULTS}/{path}" for path in required_files(RUN)), *CARDS]

@@ -6,6 +6,27 @@ from types import SimpleNamespace
 from lungsight.ahead import OUTPUT_OF
 
 
+def check_storage():
+    """Raise UserError where results in a bucket would not do, or would get a second key of pseudonyms."""
+    if REQUEST:
+        raise UserError(
+            "A prediction reads the run of its model on this machine. Copy that run here, and leave out"
+            " --default-storage-provider."
+        )
+    if DECISIONS:
+        raise UserError(
+            "qc.decisions are compared with tables of the run before any job, and these are in a bucket. Take a copy of"
+            " the results, and go on there without --default-storage-provider."
+        )
+    if not Path(KEY).exists():
+        shards = (SHARD.format(cohort=name, shard=shard) for name in config["cohorts"] for shard in shards_of(name))
+        if any(in_storage(f"{shard}/cases.tsv").exists() for shard in shards):
+            raise UserError(
+                f"{KEY} is not on this machine, and the bucket holds scans under its pseudonyms: new ones would not fit."
+                f" Copy {PRIVATE} from the machine that began the run, or choose another --default-storage-prefix."
+            )
+
+
 def adopt_copied_files():
     """Take the user's files of a copied project for those that were read, where names and sizes agree; this once."""
     for cohort in config["cohorts"]:

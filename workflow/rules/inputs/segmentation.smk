@@ -80,7 +80,7 @@ def dicom_seg_settings(wildcards):
 def dicom_segs():
     """Folders of the DICOM SEG of all shards, where the config asks for them."""
     names = [name for name, cohort in config["cohorts"].items() if cohort["format"] == "dicom"]
-    folders = [f"{PRIVATE}/dicom_seg/{name}/{shard}" for name in names for shard in shards_of(name)]
+    folders = [local(f"{PRIVATE}/dicom_seg/{name}/{shard}") for name in names for shard in shards_of(name)]
     return folders if SEGMENTATION["dicom_seg"] else []
 
 
@@ -99,11 +99,8 @@ def stamp_of_lungs(wildcards):
     """The masks of a shard, by names, sizes and times; those of phantoms are inputs instead."""
     if "phantom" in config["cohorts"][wildcards.cohort]:
         return ""
-    root = Path(config["cohorts"][wildcards.cohort]["root"])
-    stamps = {row.row: stamp_of_files(root, [row.lungs], is_leftover) for row in rows_with_lungs(wildcards)}
-    for row, stamp in stamps.items():
-        say_if_in_the_future(f"cohort {wildcards.cohort}, row {row}: a lung mask", stamp.newest)
-    return RECORD.stamp_of(f"{wildcards.cohort}/{wildcards.shard}/lungs", stamps.values())
+    stamp = stamp_of_rows(wildcards.cohort, rows_with_lungs(wildcards), ("lungs",), "a lung mask")
+    return RECORD.stamp_of(f"{wildcards.cohort}/{wildcards.shard}/lungs", [stamp])
 
 
 def lungs_settings(wildcards):

@@ -19,7 +19,7 @@ def tables_assigned_with(wildcards):
 
 def digest_of_rows_assigned(wildcards):
     """Digest of all that the users' tables say of these cohorts."""
-    return digest([words_of(row) for name in cohorts_assigned_with(wildcards) for row in ROWS[name]])
+    return digest_of_tables(tuple(cohorts_assigned_with(wildcards)))
 
 
 def duplicates_to_follow(wildcards):

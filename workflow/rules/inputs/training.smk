@@ -30,7 +30,7 @@ def training_settings_of_stage(wildcards):
 
 def start_of_training(wildcards):
     """What a stage starts from, as an argument of its program: also where a file of weights lies."""
-    return as_json(start_of(config, RESULTS, wildcards.pipeline, wildcards.stage))
+    return as_json(start_of(config, RESULTS_HERE, wildcards.pipeline, wildcards.stage))
 
 
 def stamp_of_imagenet_file(wildcards):

@@ -44,7 +44,7 @@ def start_files_of_study(wildcards):
 
 def start_of_study(wildcards):
     """What the trainings start from, as an argument of their program."""
-    return as_json(start_of(config, RESULTS, wildcards.pipeline, STAGE_OF_START[wildcards.start]))
+    return as_json(start_of(config, RESULTS_HERE, wildcards.pipeline, STAGE_OF_START[wildcards.start]))
 
 
 def transfer_training_settings(wildcards):

@@ -38,25 +38,23 @@ def _files(place: str, name: str) -> Iterator[tuple[str, os.stat_result]]:
     As intake reads them: links to folders are followed at the place itself, not below it. What cannot be looked at, a
     link to itself for instance, counts as absent.
     """
-    try:
-        with os.scandir(place) as entries:
-            for entry in entries:
-                inner = f"{name}/{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _files(entry.path, inner)
-                else:
-                    yield from _state(entry.path, inner)
-    except NotADirectoryError:
-        yield from _state(place, name)
-    except OSError:
-        return
-
-
-def _state(place: str, name: str) -> Iterator[tuple[str, os.stat_result]]:
     with suppress(OSError):
         state = os.stat(place)
         if stat.S_ISREG(state.st_mode):
             yield name, state
+        elif stat.S_ISDIR(state.st_mode):
+            yield from _files_of_folder(place, name)
+
+
+def _files_of_folder(place: str, name: str) -> Iterator[tuple[str, os.stat_result]]:
+    with suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if not (entry.is_symlink() and os.path.isdir(entry.path)):
+                yield from _files(entry.path, f"{name}/{entry.name}")
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def stamp_of_files(
@@ -76,14 +74,9 @@ def stamp_of_files(
     files = sorted(
         (name, state.st_size, state.st_mtime_ns)
         for path in set(paths)
-        for name, state in _files(str(root / path), path)
-        if name == path or not is_left_out(Path(name).relative_to(path))
+        for name, state in _files(os.path.join(root, path), path)
+        if name == path or not is_left_out(Path(name[len(path) + 1 :]))
     )
-    digests = [
-        hashlib.sha256("\n".join(f"{len(words[0])} {' '.join(words)}" for words in lines).encode()).hexdigest()[:16]
-        for lines in (
-            [(name, f"{size}") for name, size, _ in files],
-            [(n, f"{size}", f"{time}") for n, size, time in files],
-        )
-    ]
-    return FileStamp(*digests, newest=max((time for _, _, time in files), default=0) / 1e9)
+    contents = _digest(f"{len(name)} {name} {size}" for name, size, _ in files)
+    state = _digest(f"{len(name)} {name} {size} {time}" for name, size, time in files)
+    return FileStamp(contents, state, newest=max((time for _, _, time in files), default=0) / 1e9)

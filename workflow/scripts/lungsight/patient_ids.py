@@ -5,6 +5,7 @@ Standard library only: it runs while the workflow is parsed.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 
@@ -147,6 +148,13 @@ def _listed(places: list[str]) -> str:
     shown = places[:_MOST_ROWS_SHOWN]
     more = f" and {len(places) - len(shown)} more" if len(places) > len(shown) else ""
     return f"{'rows' if len(places) > 1 else 'row'} {', '.join(shown)}{more}"
+
+
+def spelt_alike(ids: Iterable[str]) -> set[str]:
+    """Find the ids that agree with another one once they are normalised."""
+    written = set(ids)
+    times = Counter(map(normalised, written))
+    return {id for id in written if times[normalised(id)] > 1}
 
 
 def spellings(ids: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, dict[str, list[str]]]]:

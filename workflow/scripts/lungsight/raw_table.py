@@ -99,6 +99,13 @@ class RawTable:
         """Name the fields of one record by column. A short record has empty fields at its end."""
         return dict.fromkeys(self.header, "") | dict(zip(self.header, record, strict=False))
 
+    def column(self, name: str) -> list[str]:
+        """List the fields of one column, a record each: "" where the table has no such column or a record is short."""
+        if name not in self.header:
+            return [""] * len(self.records)
+        place = len(self.header) - 1 - self.header[::-1].index(name)  # of two columns the last, as in `by_column`
+        return [record[place] if place < len(record) else "" for record in self.records]
+
     def misfit(self, record: list[str]) -> str:
         """Say why a record has other fields than the header; "" if it fits."""
         if len(record) == len(self.header):
@@ -126,6 +133,20 @@ def read_raw_table(table: Path, called: str = "") -> RawTable:
         If the table is empty or cannot be read as a whole.
     """
     called = called or str(table)
+    header, rows = _header_and_rows(table, called)
+    records = [_fitted(fields, header) for fields in rows if any(fields)]
+    _check_records(records, header, called)
+    return RawTable(header, records)
+
+
+def read_header(table: Path) -> list[str]:
+    """Read the column names of a table that was read before, in lower case; its rows are not split."""
+    header, _ = _header_and_rows(table, str(table))
+    return header
+
+
+def _header_and_rows(table: Path, called: str) -> tuple[list[str], Iterator[list[str]]]:
+    """Find the header of a table; yield the stripped fields of every row below it, the empty ones too."""
     lines = _LINE_END.split(_text_of(table, called))
     above = _lines_above_the_header(lines)
     if above == len(lines):
@@ -136,13 +157,11 @@ def read_raw_table(table: Path, called: str = "") -> RawTable:
     if above == len(lines):
         raise UserError(f"{called} is empty.")
     separator = named[1] if named else max(SEPARATORS, key=lines[above].count)
-    rows = [(line, [field.strip() for field in fields]) for line, fields in _split(lines, above, separator, called)]
-    if not rows:
+    rows = ([field.strip() for field in fields] for _, fields in _split(lines, above, separator, called))
+    header = next(rows, None)
+    if header is None:
         raise UserError(f"{called} is empty.")
-    header = [column.strip(_INVISIBLE).strip().lower() for column in rows[0][1]]
-    records = [_fitted(fields, header) for _, fields in rows[1:] if any(fields)]
-    _check_records(records, header, called)
-    return RawTable(header, records)
+    return [column.strip(_INVISIBLE).strip().lower() for column in header], rows
 
 
 def _text_of(table: Path, called: str) -> str:
@@ -209,6 +228,8 @@ def _split(lines: list[str], above: int, separator: str, called: str) -> Iterato
 
 def _fitted(fields: list[str], header: list[str]) -> list[str]:
     """Drop empty fields beyond the header, or add those of columns without a name: separators at the end of lines."""
+    if len(fields) == len(header):
+        return fields
     named = max((n for n, column in enumerate(header, start=1) if column), default=0)
     while len(fields) > len(header) and not fields[-1]:
         fields = fields[:-1]
@@ -218,5 +239,5 @@ def _fitted(fields: list[str], header: list[str]) -> list[str]:
 def _check_records(records: list[list[str]], header: list[str], called: str) -> None:
     """Raise UserError if the header is there again: two tables were joined, and their columns may differ."""
     for number, record in enumerate(records, start=1):
-        if [field.lower() for field in record] == header:
+        if record[0].lower() == header[0] and [field.lower() for field in record] == header:
             raise UserError(f"{called}, row {number}: the header again. Were two tables joined? Delete the row.")

@@ -7,9 +7,10 @@ import difflib
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
+from itertools import count, repeat
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
@@ -18,9 +19,19 @@ from lungsight.intake.file_names import problem_of_lungs
 from lungsight.intake.layouts import NOTES, SKIPPED, write_layout_table
 from lungsight.intake.people import age_band, problems_of_person, sex_of
 from lungsight.intake.person_columns import disagreements, named_otherwise, with_person_columns
+from lungsight.intake.real_places import RealPlaces, is_usual
 from lungsight.intake.skip_words import REMEDY, is_skipped
 from lungsight.paths import did_you_mean, did_you_mean_unnamed
-from lungsight.patient_ids import ADVICE, AS_NAMED, NORMALISE, is_missing, is_shortened, normalised, spelling_problems
+from lungsight.patient_ids import (
+    ADVICE,
+    AS_NAMED,
+    NORMALISE,
+    is_missing,
+    is_shortened,
+    normalised,
+    spelling_problems,
+    spelt_alike,
+)
 from lungsight.privacy import pseudonym
 from lungsight.raw_table import RawTable, is_formula, read_raw_table
 
@@ -127,24 +138,33 @@ def _publishable(word: str, sentences: dict[str, str], fallback: str) -> str:
     return sentences.get(word, fallback) if word else ""
 
 
-def _to_row(number: int, fields: dict[str, str], labels: dict[str, list[str]], patient_ids: str) -> TableRow:
-    skip, patient = fields.get("skip", ""), fields["patient"]
-    return TableRow(
-        row=number,
-        patient="" if patient_ids != AS_NAMED and is_missing(patient) else patient,
-        path=str(PurePosixPath(fields["path"])) if fields["path"] else "",  # ./a/ is a
-        label=_class_of(fields.get("label", ""), labels) or "",
-        source=fields.get("source", ""),
-        mask=fields.get("mask", ""),
-        split=fields.get("split", ""),
-        skip=_publishable(skip if is_skipped(skip) else "", SKIPPED, "left out by the table's column skip"),
-        note=_publishable(fields.get("note", ""), NOTES, "the table has a note on it"),
-        lesion=fields.get("lesion", ""),
-        lungs=fields.get("lungs", ""),
-        age=age_band(fields.get("age", "")) or "",
-        sex=sex_of(fields.get("sex", "")) or "",
-        normalised=patient_ids == NORMALISE,
-    )
+def _translated(column: Iterable[str], translate: Callable[[str], str]) -> Iterator[str]:
+    """Translate the fields of a column: every word once, however many rows have it."""
+    column = list(column)
+    return map({word: translate(word) for word in set(column)}.__getitem__, column)
+
+
+def _to_rows(raw: RawTable, numbers: Iterable[int], labels: dict[str, list[str]], patient_ids: str) -> list[TableRow]:
+    """Turn the records of a table into rows, column by column. numbers: of the rows."""
+
+    def path_of(field: str) -> str:
+        return field if is_usual(field) or not field else str(PurePosixPath(field))  # ./a/ is a
+
+    def skip_of(word: str) -> str:
+        return _publishable(word if is_skipped(word) else "", SKIPPED, "left out by the table's column skip")
+
+    translations: dict[str, Callable[[str], str]] = {
+        "patient": lambda id: "" if patient_ids != AS_NAMED and is_missing(id) else id,
+        "label": lambda word: _class_of(word, labels) or "",
+        "skip": skip_of,
+        "note": lambda word: _publishable(word, NOTES, "the table has a note on it"),
+        "age": lambda word: age_band(word) or "",
+        "sex": lambda word: sex_of(word) or "",
+    }
+    columns = {name: _translated(raw.column(name), translations.get(name, str)) for name in COLUMNS if name != "path"}
+    columns |= {"row": iter(numbers), "path": map(path_of, raw.column("path"))}
+    columns["normalised"] = repeat(patient_ids == NORMALISE)
+    return list(map(TableRow, *(columns[field.name] for field in fields(TableRow))))
 
 
 def read_rows(table: Path, labels: dict[str, list[str]] | None = None, patient_ids: str = "") -> list[TableRow]:
@@ -159,17 +179,12 @@ def read_rows(table: Path, labels: dict[str, list[str]] | None = None, patient_i
     patient_ids : str
         How the ids of its patients are read: "exact", "normalise", "as named" (of folders) or "".
     """
-    raw = read_raw_table(table)
-    return [
-        _to_row(number, raw.by_column(record), labels or {}, patient_ids)
-        for number, record in enumerate(raw.records, start=1)
-    ]
+    return _to_rows(read_raw_table(table), count(1), labels or {}, patient_ids)
 
 
 def read_people(table: Path) -> list[TableRow]:
     """Read the rows of a checked table with age and sex, under whatever name; labels and ids stay unread."""
-    raw = with_person_columns(read_raw_table(table))
-    return [_to_row(number, raw.by_column(record), {}, "") for number, record in enumerate(raw.records, start=1)]
+    return _to_rows(with_person_columns(read_raw_table(table)), count(1), {}, "")
 
 
 def read_cohort_tables(
@@ -247,8 +262,9 @@ def read_cohort_table(name: str, cohort: dict[str, Any], labels: dict[str, list[
         labels = {}
     rows, wrong = _check_rows(raw, cohort, labels, root)
     wrong += disagreements(written) + named_otherwise(written, wrong)
-    ids = [] if "patient_ids" in cohort else [(name, str(row.row), row.patient) for row in rows if _counts(row)]
-    alike = spelling_problems(ids)
+    named = [] if "patient_ids" in cohort else [row for row in rows if _counts(row)]
+    spelt = spelt_alike(row.patient for row in named)
+    alike = spelling_problems((name, str(row.row), row.patient) for row in named if row.patient in spelt)
     wrong = _cut_short(wrong + alike) + [ADVICE] * bool(alike)
     if wrong:
         raise UserError("\n".join([f"{table} (cohort {name}):", *(f"  {problem}" for problem in wrong)]))
@@ -317,31 +333,119 @@ def _check_rows(
     raw: RawTable, cohort: dict[str, Any], labels: dict[str, list[str]], root: Path
 ) -> tuple[list[TableRow], list[str]]:
     """Turn the records of a table into rows, and list what is wrong with them."""
-    rows: list[TableRow] = []
-    wrong: list[str] = []
-    places: dict[int, str] = {}
-    row_of_path: dict[str, int] = {}
-    written = {raw.by_column(record)["patient"] for record in raw.records if not raw.misfit(record)}
-    patients = {normalised(patient) for patient in written if not is_missing(patient)}
-    for number, record in enumerate(raw.records, start=1):
-        if misfit := raw.misfit(record):
-            wrong.append(f"row {number}: {misfit}")
-            continue
-        fields = raw.by_column(record)
-        row = _to_row(number, fields, labels, cohort.get("patient_ids", ""))
-        problems = _problems(row, fields, cohort, labels, root) + _problems_of_source(row, patients)
-        wrong += [f"row {number}: {problem}" for problem in problems]
-        normal_path = os.path.normpath(row.path)
-        if row.path and normal_path in row_of_path:
-            wrong.append(f"row {number}: the path of row {row_of_path[normal_path]} again.")
-        elif not problems and not row.skip:
-            places[number] = str(_real_place(root / normal_path, root) if _is_there(cohort) else root / normal_path)
-        row_of_path.setdefault(normal_path, number)
-        rows.append(row)
-    wrong += _problems_of_overlap(places) + _shared_lungs(rows)
-    if not rows and not wrong:
-        wrong.append("it has a header and no rows.")
-    return rows, wrong
+    wrong = {number: [misfit] for number, record in enumerate(raw.records, 1) if (misfit := raw.misfit(record))}
+    numbers = [number for number in range(1, len(raw.records) + 1) if number not in wrong]
+    fitting = RawTable(raw.header, [raw.records[number - 1] for number in numbers])
+    rows = _to_rows(fitting, numbers, labels, cohort.get("patient_ids", ""))
+    real = _real_places(rows, root) if _is_there(cohort) else {}
+    wrong |= _problems_by_row(fitting, rows, cohort, labels, root, real)
+    repeated = _repeated_paths(rows)
+    places = {
+        row.row: real.get(row.path) or _place_of(row.path, root, cohort)
+        for row in rows
+        if not (row.skip or row.row in wrong or row.row in repeated)
+    }
+    for number, first in repeated.items():
+        wrong.setdefault(number, []).append(f"the path of row {first} again.")
+    listed = [f"row {number}: {problem}" for number in sorted(wrong) for problem in wrong[number]]
+    listed += _problems_of_overlap(places) + _shared_lungs(rows)
+    if not rows and not listed:
+        listed.append("it has a header and no rows.")
+    return rows, listed
+
+
+def _problems_by_row(
+    raw: RawTable,
+    rows: Sequence[TableRow],
+    cohort: dict[str, Any],
+    labels: dict[str, list[str]],
+    root: Path,
+    real: Mapping[str, str],
+) -> dict[int, list[str]]:
+    """List what is wrong with rows by themselves, by number. real: of `_real_places`."""
+    patients = {normalised(patient) for patient in set(raw.column("patient")) if not is_missing(patient)}
+    wrong = {}
+    for place in sorted(_doubtful(raw, rows, cohort, labels, patients, real)):
+        row, written = rows[place], raw.by_column(raw.records[place])
+        wrong[row.row] = _problems(row, written, cohort, labels, root) + _problems_of_source(row, patients)
+    return {number: problems for number, problems in wrong.items() if problems}
+
+
+def _repeated_paths(rows: Sequence[TableRow]) -> dict[int, int]:
+    """Find rows with the path of a row above. Return number of the row → number of the first row with this path."""
+    first: dict[str, int] = {}
+    numbers = ((row, first.setdefault(_normal(row.path), row.row)) for row in rows)
+    return {row.row: number for row, number in numbers if row.path and number != row.row}
+
+
+def _normal(path: str) -> str:
+    return path if is_usual(path) else os.path.normpath(path)
+
+
+def _place_of(path: str, root: Path, cohort: dict[str, Any]) -> str:
+    place = root / _normal(path)
+    return str(_real_place(place, root) if _is_there(cohort) else place)
+
+
+def _real_places(rows: Sequence[TableRow], root: Path) -> dict[str, str]:
+    """Look up what rows name below the root. Return path → real place, of all that need no closer look."""
+    places = RealPlaces(root)
+    named = dict.fromkeys(path for row in rows if not row.skip for path in _named(row) if path)
+    return {path: place for path in named if (place := places.of(path))}
+
+
+def _named(row: TableRow) -> tuple[str, str, str, str]:
+    """List what a row names below the root."""
+    return row.path, row.mask, row.lesion, row.lungs
+
+
+def _doubtful(
+    raw: RawTable,
+    rows: Sequence[TableRow],
+    cohort: dict[str, Any],
+    labels: dict[str, list[str]],
+    patients: set[str],
+    real: Mapping[str, str],
+) -> set[int]:
+    """Find the places of rows that may be wrong: every word of a column is judged once, however many rows have it.
+
+    In any other row `_problems` and `_problems_of_source` find nothing. So what is new there needs a judge here.
+
+    Parameters
+    ----------
+    patients : set of str
+        All patients of the table, normalised.
+    real : dict
+        Of `_real_places`; empty where paths are not looked up.
+    """
+
+    def is_doubtful_path(path: str) -> bool:
+        return path not in real if _is_there(cohort) else not is_usual(path)
+
+    def is_doubtful_mask(path: str) -> bool:
+        return bool(path) and is_doubtful_path(path)
+
+    judged: dict[str, Callable[[str], bool]] = {
+        "patient": lambda id: (cohort["patients"] == "known" and is_missing(id)) or is_shortened(id),
+        "path": is_doubtful_path,
+        "label": lambda word: bool(labels) and not _class_of(word, labels),
+        "source": lambda word: _is_doubtful_source(word, patients),
+        "mask": is_doubtful_path if cohort["role"] == "segmentation" else is_doubtful_mask,
+        "lesion": is_doubtful_mask,
+        "lungs": lambda path: is_doubtful_mask(path) or bool(path and problem_of_lungs(path, cohort["format"])),
+        "split": lambda word: word not in SPLITS,
+        "skip": lambda word: is_skipped(word) is None,
+        "age": lambda word: age_band(word) is None,
+        "sex": lambda word: sex_of(word) is None,
+    }
+    found = set().union(*(_holding(raw.column(name), judge) for name, judge in judged.items()))
+    return found | {place for place, row in enumerate(rows) if _is_above(row.source, row.path)}
+
+
+def _holding(column: Sequence[str], is_meant: Callable[[str], bool]) -> set[int]:
+    """Find the places of a column whose word is one of those meant."""
+    words = {word for word in set(column) if is_meant(word)}
+    return {place for place, word in enumerate(column) if word in words} if words else set()
 
 
 def _is_there(cohort: dict[str, Any]) -> bool:
@@ -362,16 +466,24 @@ def _problems_of_overlap(places: dict[int, str]) -> list[str]:
     for number, place in places.items():
         if (first := row_of.setdefault(place, number)) != number:
             wrong.append(f"row {number}: path leads to the scan of row {first} again, by a link.")
+    taken: dict[str, str] = {}  # folder → the place of a row that is it or above it
     for place, number in row_of.items():
-        above = place
-        while above := above.rpartition("/")[0]:
-            if above in row_of:
-                wrong.append(
-                    f"row {number}: path lies inside the folder of row {row_of[above]}, which is read with all that it"
-                    " holds; name folders that do not hold each other."
-                )
-                break
+        folder = place.rpartition("/")[0]
+        if folder not in taken:
+            taken[folder] = next((above for above in _upwards(folder) if above in row_of), "")
+        if above := taken[folder]:
+            wrong.append(
+                f"row {number}: path lies inside the folder of row {row_of[above]}, which is read with all that it"
+                " holds; name folders that do not hold each other."
+            )
     return wrong
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    """Yield a folder and each folder above it."""
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def _problems(
@@ -393,7 +505,7 @@ def _problems(
         problems.append(_label_error(fields["label"], labels))
     if row.split not in SPLITS:
         problems.append(f"split {row.split!r} is none of train, val, test.")
-    for column, path in (("path", row.path), ("mask", row.mask), ("lesion", row.lesion), ("lungs", row.lungs)):
+    for column, path in zip(("path", "mask", "lesion", "lungs"), _named(row), strict=True):
         if not path:
             if column == "path" or (column == "mask" and cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")
@@ -420,6 +532,17 @@ def _shared_lungs(rows: Sequence[TableRow]) -> list[str]:
     return wrong
 
 
+def _is_doubtful_source(source: str, patients: set[str]) -> bool:
+    """Tell whether `_problems_of_source` may refuse a source, in a row whose path is not below it."""
+    is_patient = source.isdigit() and normalised(source) in patients
+    return is_patient or bool(_problems_of_source(TableRow(0, "", "", "", source, "", ""), patients))
+
+
+def _is_above(source: str, path: str) -> bool:
+    """Tell whether a source is the beginning of a path."""
+    return "/" in source and f"{path}/".startswith(f"{source}/")
+
+
 def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
     """Refuse a source that may identify a person: results publish it as the user wrote it.
 
@@ -437,7 +560,7 @@ def _problems_of_source(row: TableRow, patients: set[str]) -> list[str]:
         return [f"source holds a character that does not show (U+{ord(hidden):04X}); type it again without."]
     if len(source) >= _SHORTEST_NAME and normalised(source) in named:
         content = "the id of a patient"
-    elif _PATH.match(source) or ("/" in source and f"{row.path}/".startswith(f"{source}/")):
+    elif _PATH.match(source) or _is_above(source, row.path):
         content = "a path"
     elif _UID.search(source):
         content = "a UID"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lungsight.intake.people import age_band, sex_of
 from lungsight.patient_ids import is_missing
-from lungsight.raw_table import RawTable, read_raw_table
+from lungsight.raw_table import RawTable, read_header
 
 # Meaning → the letters of its names.
 NAMES = {
@@ -36,8 +36,11 @@ def columns_of_persons(header: Sequence[str]) -> dict[str, list[str]]:
 
 def with_person_columns(raw: RawTable) -> RawTable:
     """Give age and sex the names that are read: of each row the first field that is filled."""
+    columns_of = columns_of_persons(raw.header)
+    if not columns_of:
+        return raw
     header, records = list(raw.header), [list(record) for record in raw.records]
-    for meaning, columns in columns_of_persons(raw.header).items():
+    for meaning, columns in columns_of.items():
         places = [raw.header.index(column) for column in columns]
         for record in records:
             fields = [record[place] for place in places if place < len(record)]
@@ -53,6 +56,8 @@ def disagreements(raw: RawTable) -> list[str]:
     """List the rows in which two columns of one meaning disagree, a sentence each, without what they say."""
     wrong = []
     several = {meaning: columns for meaning, columns in columns_of_persons(raw.header).items() if len(columns) > 1}
+    if not several:
+        return []
     for number, record in enumerate(raw.records, start=1):
         fields = raw.by_column(record)
         for meaning, columns in several.items():
@@ -87,5 +92,5 @@ def read_under_other_names(table: Path) -> list[tuple[str, str]]:
     """List the columns of a table that are read under another name: (column, age or sex). The names are those known."""
     if not table.is_file():
         return []
-    columns = columns_of_persons(read_raw_table(table).header).items()
+    columns = columns_of_persons(read_header(table)).items()
     return [(column, meaning) for meaning, of_meaning in columns for column in of_meaning if column != meaning]

@@ -8,13 +8,14 @@ import hashlib
 from lungsight.intake.cohort_table import TableRow
 
 CASES_PER_SHARD = {"dicom": 64, "nifti": 64, "png": 512}  # a case is a series, a volume or a single image
+MOST_SHARDS = 128  # Snakemake takes milliseconds for a job, in each command; and a folder's name has three digits
 _CASES_PER_THREAD = {format: cases // 4 for format, cases in CASES_PER_SHARD.items()}
 
 
 def default_shards(n_cases: int, format: str) -> int:
     """Choose a cohort's number of shards, a power of two, so that a growing cohort rarely changes it."""
     wanted = max(1, -(-n_cases // CASES_PER_SHARD[format]))
-    return 1 << (wanted - 1).bit_length()
+    return min(1 << (wanted - 1).bit_length(), MOST_SHARDS)
 
 
 def threads_for(n_cases: int, format: str, most: int) -> int:
