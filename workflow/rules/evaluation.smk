@@ -406,7 +406,7 @@ if LEAKAGE_PIPELINES:
 
         rule leakage_repeats:
             input:
-                predictions=expand(here(f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv"), pipeline=LEAKAGE_TRAININGS),
+                predictions=expand(f"{RESULTS}/leakage_inflation/{{pipeline}}.tsv", pipeline=LEAKAGE_TRAININGS),
             output:
                 report(
                     f"{RESULTS}/report/leakage_repeats.tsv",
