@@ -86,10 +86,10 @@ def epochs_chart(names: list[str], histories: list[pd.DataFrame]) -> str:
 
 def probe_cells(input_view: str, backbone: str, of_cohort: pd.DataFrame) -> list[Cell]:
     """Show the probe of one cohort: rows of the table `linear_probe` with random and with pre-trained weights."""
-    by_weights = of_cohort.set_index("weights")
+    by_weights = dict(zip(of_cohort["weights"], of_cohort["balanced_accuracy"], strict=True))
     first = of_cohort.iloc[0]
     return [
         *(text(input_view), text(backbone), text(first["cohort"]), whole(first["slices"]), whole(first["patients"])),
         decimal(first["chance"]),
-        *(decimal(by_weights.loc[weights, "balanced_accuracy"]) for weights in ("random", "simsiam")),
+        *(decimal(by_weights[weights]) for weights in ("random", "simsiam")),
     ]
