@@ -19,7 +19,7 @@ pytest.importorskip("snakemake_storage_plugin_s3", reason="not installed: pip in
 boto3 = pytest.importorskip("boto3", exc_type=ImportError)
 server = pytest.importorskip("moto.server", reason="not installed: pip install '.[s3-test]'", exc_type=ImportError)
 
-pytestmark = pytest.mark.long  # two minutes beside other work, but what it needs is in no lock
+pytestmark = pytest.mark.long  # two networks are trained twice, and what the test needs is in no lock
 
 BUCKET, PREFIX = "lungs", "study"
 AT_MOST = 600.0  # seconds until an object is there
