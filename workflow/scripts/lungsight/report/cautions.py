@@ -105,10 +105,10 @@ def other_networks(results: RunResults) -> list[Statement]:
     return [
         Statement(
             "warn",
-            f"Pipelines of {backbone} were trained with another network, {listed(names)}. Their numbers and their speed"
-            f" are not those of {backbone}.",
+            f"Pipelines of {backbone} were trained with another network, {network}. Their numbers and their speed are"
+            f" not those of {backbone}.",
         )
-        for backbone, names in results.other_networks.items()
+        for backbone, network in results.other_networks.items()
     ]
 
 

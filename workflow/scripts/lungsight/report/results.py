@@ -20,8 +20,7 @@ from lungsight.run_description import (
     page_inputs,
 )
 from lungsight.tables import columns_of, read_table
-from lungsight.training.pipelines import ROLE_OF_STAGE, Pipeline
-from lungsight.training.published_models import recipe_of
+from lungsight.training.pipelines import ROLE_OF_STAGE
 from lungsight.wording import STAND_IN_MARK
 
 Model = tuple[str, int]
@@ -127,14 +126,11 @@ class RunResults:
         return list(self.metrics.loc[self.metrics["weights_origin"] == "stand-in", "pipeline"].unique())
 
     @property
-    def other_networks(self) -> dict[str, list[str]]:
+    def other_networks(self) -> dict[str, str]:
         """Backbones in whose place other networks were trained (`training.networks`), with the names of these."""
-        trained: dict[str, set[str]] = {}
-        for (pipeline, _), provenance in self.provenance.items():
-            backbone = recipe_of(Pipeline.parse(pipeline).architecture).backbone
-            if provenance["backbone"] != backbone:
-                trained.setdefault(backbone, set()).add(provenance["backbone"])
-        return {backbone: sorted(names) for backbone, names in sorted(trained.items())}
+        trained = {provenance["backbone"] for provenance in self.provenance.values()}
+        networks = self.run["settings"]["training"]["networks"]
+        return {backbone: network for backbone, network in networks.items() if network in trained}
 
     def display_name(self, pipeline: str) -> str:
         """Mark a pipeline's name where it started from stand-in weights."""
