@@ -12,7 +12,13 @@ def build(size: int) -> Any:
     # Keras's public constructors have fixed numbers of layers.
     from keras.src.applications.densenet import DenseNet
 
-    return DenseNet(LAYERS, include_top=False, weights=None, input_shape=(size, size, 3), name="shallow_densenet201")
+    return DenseNet(
+        LAYERS,
+        include_top=False,
+        weights=None,  # pyright: ignore[reportArgumentType]  # Keras takes None, and declares no type
+        input_shape=(size, size, 3),
+        name="shallow_densenet201",
+    )
 
 
 BACKBONE = Backbone(

@@ -23,7 +23,7 @@ def build(size: int) -> Any:
         preact=False,
         use_bias=True,
         include_top=False,
-        weights=None,
+        weights=None,  # pyright: ignore[reportArgumentType]  # Keras takes None, and declares no type
         input_shape=(size, size, 3),
         name="shallow_resnet50",
         weights_name="",
