@@ -13,7 +13,8 @@ from lungsight.report.results import RunResults
 from lungsight.report.templates import HERE, section_template
 from tests.factories.results import changed, made_results, texts
 
-IN_OTHER_RUNS = {"class_metrics", "pairs", "replicates", "remedies"}  # of more classes, seeds or remedies
+# Of more classes, seeds or remedies, or of other start weights.
+IN_OTHER_RUNS = {"class_metrics", "pairs", "pretraining", "replicates", "remedies"}
 
 
 def test_every_section_has_a_module_and_a_template_of_its_name() -> None:

@@ -158,7 +158,8 @@ def test_a_closed_form_learns_no_other_network(name: str) -> None:
 def test_attention_is_refused_where_no_rule_says_what_it_weighs() -> None:
     chosen = {"frameworks": ["whole"], "weights": ["scratch"], "remedies": ["none", "cbam"]}
     check_pipelines(config_of(chosen | {"backbones": ["resnet50", "densenet201", "densenet121", "small_cnn"]}))
-    message = "that of vgg16 names none; densenet121, densenet201, resnet50, small_cnn do. Leave cbam out"
+    weighed = "densenet121, densenet201, resnet50, shallow_densenet201, shallow_resnet50, small_cnn"
+    message = f"that of vgg16 names none; {weighed} do. Leave cbam out"
     with pytest.raises(UserError, match=message):
         check_pipelines(config_of(chosen | {"backbones": ["resnet50", "vgg16"]}))
     with pytest.raises(UserError, match="that of xception names none"):
