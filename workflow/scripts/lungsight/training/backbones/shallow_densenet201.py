@@ -1,8 +1,9 @@
 """A shallow DenseNet-201 for demonstrations: two layers in each of its four dense blocks."""
 
+from dataclasses import replace
 from typing import Any
 
-from lungsight.training.backbones import Backbone, densenet201
+from lungsight.training.backbones import densenet201
 
 LAYERS = (2, 2, 2, 2)  # of each dense block
 
@@ -21,13 +22,10 @@ def build(size: int) -> Any:
     )
 
 
-BACKBONE = Backbone(
+BACKBONE = replace(
+    densenet201.BACKBONE,
     build=build,
-    preprocess=densenet201.BACKBONE.preprocess,
-    preprocessing=densenet201.BACKBONE.preprocessing,
-    explained_layer="relu",
-    layers_by_stride={32: "relu", 16: "pool4_relu", 8: "pool3_relu"},
-    blocks=5,
-    min_size=32,
     weighed=tuple(f"conv{number}_block{layers}_concat" for number, layers in enumerate(LAYERS, start=2)),
+    imagenet_url="",
+    imagenet_md5="",
 )

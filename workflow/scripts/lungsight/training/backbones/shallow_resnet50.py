@@ -1,8 +1,9 @@
 """A shallow ResNet-50 for demonstrations: one block of each stage, and three of the last."""
 
+from dataclasses import replace
 from typing import Any
 
-from lungsight.training.backbones import Backbone, resnet50
+from lungsight.training.backbones import resnet50
 
 STAGES = {"conv2": (64, 1), "conv3": (128, 1), "conv4": (256, 1), "conv5": (512, 3)}  # filters and blocks
 
@@ -30,13 +31,11 @@ def build(size: int) -> Any:
     )
 
 
-BACKBONE = Backbone(
+BACKBONE = replace(
+    resnet50.BACKBONE,
     build=build,
-    preprocess=resnet50.BACKBONE.preprocess,
-    preprocessing=resnet50.BACKBONE.preprocessing,
-    explained_layer="conv5_block3_out",
     layers_by_stride={32: "conv5_block3_out", 16: "conv4_block1_out", 8: "conv3_block1_out"},
-    blocks=5,
-    min_size=32,
     weighed=tuple(f"{stage}_block{block}_3_bn" for stage, (_, n) in STAGES.items() for block in range(1, n + 1)),
+    imagenet_url="",
+    imagenet_md5="",
 )
