@@ -7,7 +7,6 @@ LPS: to the patient's left, to posterior, to the head.
 # nibabel.orientations has no annotations:
 # pyright: strict, reportUnknownMemberType=false, reportUnknownVariableType=false
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,6 +91,8 @@ def affine_of_planes(
 
 def _axes_of(affine: np.ndarray) -> NDArray[np.floating]:
     """For each array axis: the nearest axis of RAS (0, 1, 2) and the direction along it (1, −1); (3, 2)."""
+    import nibabel.orientations  # here, since most programs only turn slices, and it loads pydicom
+
     return nibabel.orientations.io_orientation(affine)
 
 
@@ -116,6 +117,8 @@ def to_canonical(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.
     affine : (4, 4) array
         The affine of that view.
     """
+    import nibabel.orientations
+
     axes = _axes_of(affine)
     turned = nibabel.orientations.apply_orientation(array, axes)
     back = nibabel.orientations.inv_ornt_aff(axes, array.shape)

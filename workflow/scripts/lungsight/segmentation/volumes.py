@@ -5,13 +5,15 @@ The axes are canonical: i runs to the patient's right, j to anterior, k to the h
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import nibabel
 import numpy as np
 
 from lungsight.errors import BadCase
 from lungsight.files import atomic_path
+
+if TYPE_CHECKING:  # loaded where a file is: most programs that know this module read cached arrays
+    import nibabel
 
 MM3_PER_ML = 1000.0
 
@@ -36,12 +38,14 @@ class Image:
     spacing: tuple[float, float, float] | None
 
 
-def load_nifti_image(path: Path) -> nibabel.Nifti1Image:
+def load_nifti_image(path: Path) -> "nibabel.Nifti1Image":
     """Open a NIfTI file that the run wrote. Its voxels are read when they are used."""
+    import nibabel
+
     return cast("nibabel.Nifti1Image", nibabel.load(path))
 
 
-def affine_of(image: nibabel.Nifti1Image) -> np.ndarray:
+def affine_of(image: "nibabel.Nifti1Image") -> np.ndarray:
     """Return the affine, (4, 4), which an image that was read from a file has."""
     assert image.affine is not None
     return image.affine
@@ -85,6 +89,8 @@ def mask_that_fits(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 def write_volume(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
     """Write an integer volume, (i, j, k), on the grid of `affine`."""
+    import nibabel
+
     with atomic_path(path) as temporary:
         nibabel.save(nibabel.Nifti1Image(volume, affine), temporary)
 

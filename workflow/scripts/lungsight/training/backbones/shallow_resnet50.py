@@ -1,15 +1,15 @@
-"""A shallow ResNet-50 for demonstrations: one block of each stage, and three of the last."""
+"""A shallow ResNet-50 for demonstrations: one block of each stage, three of the last, and half the filters."""
 
 from dataclasses import replace
 from typing import Any
 
 from lungsight.training.backbones import resnet50
 
-STAGES = {"conv2": (64, 1), "conv3": (128, 1), "conv4": (256, 1), "conv5": (512, 3)}  # filters and blocks
+STAGES = {"conv2": (32, 1), "conv3": (64, 1), "conv4": (128, 1), "conv5": (256, 3)}  # filters and blocks
 
 
 def build(size: int) -> Any:
-    """Build the stages of ResNet-50 with fewer blocks, randomly initialised; a keras.Model from (size, size, 3)."""
+    """Build ResNet-50 with fewer blocks and filters, randomly initialised; a keras.Model from (size, size, 3)."""
     # Keras's public constructors have fixed numbers of blocks.
     from keras.src.applications.resnet import ResNet, stack_residual_blocks_v1
 
