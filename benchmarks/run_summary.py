@@ -16,7 +16,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from lungsight.run_summary import costs_by_rule, rule_of
+from lungsight.benchmark_files import rule_of
+from lungsight.run_summary import costs_by_rule
 
 AIM = 0.7  # share of the reserved threads that a rule keeps busy
 SHORTEST = 5.0  # seconds: Snakemake samples processor time, and sees too little of a shorter job

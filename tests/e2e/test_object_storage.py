@@ -178,6 +178,27 @@ def test_a_second_key_is_refused(run, bucket):
     assert "new ones would not fit" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
 
 
+def test_a_job_without_the_private_folder_draws_no_key_of_its_own(run, bucket):
+    """As on another machine: Snakemake calls itself for a job there, with the mode `remote`."""
+    hidden = run.private_folder.rename(run.folder / "elsewhere")
+    done = run.snakemake(*bucket.options(), "--mode", "remote", "--force", "--", "results/test/cohorts/duplicates.tsv")
+    made = run.private_folder.exists()
+    os.rename(hidden, run.private_folder)
+    assert done.returncode != 0 and not made
+    assert "is not on the machine of this job" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
+
+
+def test_a_dry_run_plans_what_only_some_configs_have(bucket, tmp_path):
+    """The leakage experiment and the transfer study: their inputs name outputs of other rules, all in the bucket."""
+    space = small_workspace(tmp_path / "run")
+    space.config["leakage"] = {"pipelines": ["whole-small_cnn-scratch"]}
+    space.config["transfer_study"] = {"patients": [2], "draws": 1}
+    space.write_config()
+    done = space.snakemake(*bucket.options(f"s3://{BUCKET}/other"), "-n", "evaluate", "transfer_study")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "leakage_training " in done.stdout and "transfer_training " in done.stdout
+
+
 def test_the_report_of_a_run_in_a_bucket_has_the_tables_of_one_on_the_disk(run, bucket, other):
     """Go on to the report, with networks of two stages, in both."""
     endings = []

@@ -30,7 +30,7 @@ BASE = {
         "run_record",
         "subsets",
     ),
-    *("tables", "wording", "classes", "digests", "linear_classifier"),
+    *("tables", "wording", "classes", "digests", "linear_classifier", "benchmark_files", "resources"),
 }
 # Packages in the order of the workflow. `run_description` reads the settings of those before it.
 ORDER = (

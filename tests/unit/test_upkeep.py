@@ -115,10 +115,31 @@ def test_what_jobs_that_are_done_ahead_need_is_made_before_the_trainings():
     assert needed - early == set()
 
 
-def test_the_slurm_profile_names_rules_that_exist():
-    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text(encoding="utf-8"))
-    named = {*profile["set-resources"], *profile["slurm-array-jobs"].split(",")}
+def profile_of(name):
+    return yaml.safe_load((ROOT / "profiles" / name / "profile.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_profiles_of_clusters_name_rules_that_exist():
+    slurm = profile_of("slurm")
+    named = {*slurm["set-resources"], *slurm["slurm-array-jobs"].split(","), *profile_of("kubernetes")["set-resources"]}
     assert named <= {name for name, _ in rules_with_a_program()}
+
+
+def test_an_array_asks_for_all_jobs_what_its_first_asks_for():
+    """So the plugin does it: what a rule of arrays asks for may differ by the attempt, not by the job."""
+    slurm = profile_of("slurm")
+    for rule in slurm["slurm-array-jobs"].split(","):
+        for asked in slurm["set-resources"][rule].values():
+            assert re.fullmatch(r"\d+( \* attempt)?", str(asked)), rule
+
+
+def test_the_profiles_of_clusters_ask_for_the_same():
+    """Time apart, which a Kubernetes job has none of."""
+    slurm, kubernetes = (profile_of(name) for name in ("slurm", "kubernetes"))
+    for asked in (slurm["default-resources"], *slurm["set-resources"].values()):
+        asked.pop("runtime", None)
+    assert {rule: asked for rule, asked in slurm["set-resources"].items() if asked} == kubernetes["set-resources"]
+    assert slurm["default-resources"].items() <= kubernetes["default-resources"].items()
 
 
 def test_every_rule_has_a_test_of_its_name():

@@ -61,6 +61,9 @@ from lungsight.training.settings import cohorts_predicted, stage_number, stages_
 
 try:
     check_config_files(workflow.configfiles)
+    # What `estimate_resources` reads and writes anew: words of the command line alone, of no meaning for any result.
+    LEARNED_FROM = {key: workflow.config_settings.config.get(key) for key in ("pilot", "profile")}
+    config = {key: value for key, value in config.items() if LEARNED_FROM.get(key) is None}
     # New scans for a trained model stand for a config and a cohort of their own.
     REQUEST = prediction_request(config) if "scans" in config else None
     config = REQUEST.config if REQUEST else complete_config(config)

@@ -34,6 +34,8 @@ try:
         if RECORD.is_copied():
             RECORD.restore_times()
             adopt_copied_files()
+    elif IN_STORAGE:
+        check_key_is_here()
 except UserError as error:
     stop(error)
 

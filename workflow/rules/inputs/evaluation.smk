@@ -23,8 +23,13 @@ def images_of_leakage_training(wildcards):
 def conditions_of_leakage_training(wildcards):
     """The split tables of the four conditions; a repeat of the experiment has its own."""
     pipeline = Pipeline.parse(wildcards.pipeline)
-    again = rules.leakage_conditions_again if pipeline.replicate > 1 else rules.leakage_conditions
-    return expand(again.output, input_view=pipeline.input_view, replicate=pipeline.replicate)
+    folder = CONDITIONS_AGAIN if pipeline.replicate > 1 else CONDITIONS
+    return expand(
+        f"{folder}/{{condition}}.tsv",
+        condition=[condition.name for condition in LEAKAGE_CONDITIONS],
+        input_view=pipeline.input_view,
+        replicate=pipeline.replicate,
+    )
 
 
 def seed_of_leakage_conditions(wildcards):

@@ -27,6 +27,15 @@ def check_storage():
             )
 
 
+def check_key_is_here():
+    """Raise UserError where a job on another machine would draw a key of its own: its pseudonyms would fit no other."""
+    if not Path(KEY).exists():
+        raise UserError(
+            f"{KEY} is not on the machine of this job. The private folder must be there as well: mount it at"
+            f" {Path(PRIVATE).absolute()} (docs/cluster.md)."
+        )
+
+
 def adopt_copied_files():
     """Take the user's files of a copied project for those that were read, where names and sizes agree; this once."""
     for cohort in config["cohorts"]:

@@ -18,7 +18,8 @@ def check_asked_study():
 def trainings_of_study(wildcards):
     """The table of each start."""
     check_asked_study()
-    return expand(rules.transfer_training.output, pipeline=pipeline_of_study(config), start=list(STAGE_OF_START))
+    pattern = f"{RESULTS}/transfer_study/{{pipeline}}/{{start}}.tsv"
+    return expand(pattern, pipeline=pipeline_of_study(config), start=list(STAGE_OF_START))
 
 
 def target_cohort():

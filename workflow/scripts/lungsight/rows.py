@@ -1289,6 +1289,18 @@ class ReportSaliencyRow(TypedDict):
     weights_origin: str
 
 
+class ResourcesRow(TypedDict):
+    """Row of the table `resources`."""
+
+    rule: str
+    jobs: int
+    seconds: float
+    peak_mb: float
+    growth: float
+    runtime: int
+    mem_mb: int
+
+
 class RiskRow(TypedDict):
     """Row of the table `risk`."""
 

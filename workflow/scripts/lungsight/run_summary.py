@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lungsight.benchmark_files import measured_jobs
 from lungsight.tables import read_table
 from lungsight.wording import MISSING
 
@@ -16,11 +17,6 @@ MOST_REASONS = 3
 MOST_RULES = 12
 # What Snakemake writes when the user stops it: by Ctrl-C, and by a signal to end.
 INTERRUPTED = ("Terminating processes on user request", "Will exit after finishing currently running jobs")
-
-
-def rule_of(path: Path, folder: Path) -> str:
-    """Name the rule that wrote a benchmark file: the first step of its path below the benchmarks folder."""
-    return path.relative_to(folder).parts[0].removesuffix(".tsv")
 
 
 def costs_by_rule(run: Path, since: float = 0.0) -> pd.DataFrame:
@@ -37,14 +33,7 @@ def costs_by_rule(run: Path, since: float = 0.0) -> pd.DataFrame:
         One row per rule: `jobs`, `seconds` of all jobs and of the `longest` one, `cpu_seconds`, and the peak of the
         resident memory, `peak_gb`.
     """
-    folder = run / "benchmarks"
-    files = sorted(path for path in folder.rglob("*.tsv") if path.stat().st_mtime >= since)
-    columns = {"rule": "str", "s": float, "cpu_time": float, "max_rss": float}
-    jobs = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
-    if files:
-        jobs = pd.concat([pd.read_csv(file, sep="\t").assign(rule=rule_of(file, folder)) for file in files])
-    measured = ["s", "cpu_time", "max_rss"]
-    jobs[measured] = jobs[measured].apply(pd.to_numeric, errors="coerce")  # Snakemake writes NA for the shortest jobs
+    jobs = measured_jobs(run, since)
     grouped = jobs.groupby("rule")
     return pd.DataFrame(
         {
