@@ -37,7 +37,7 @@ from lungsight.audit.rows import clustered_interval
 from lungsight.audit.verdict import decide
 from lungsight.demo.cohort import POSITIVE
 from lungsight.demo.planted import PLANTED_SCENARIOS, Planted, plant
-from lungsight.evaluation.metrics import ranking_metrics
+from lungsight.evaluation.metrics import roc_auc
 from lungsight.training import backbones, remedies
 from lungsight.training.bags import group_numbers
 from lungsight.training.device import prepare_device
@@ -186,7 +186,7 @@ def auc_by_patient(outputs: ModelOutputs, planted: Planted, seed: int) -> tuple[
     )
     truth, score = (means["label"] == POSITIVE).to_numpy(), means["probability"].to_numpy()
     value, (low, high) = clustered_interval(
-        lambda weights: ranking_metrics(truth, score, weights)["roc_auc"], means["patient"], RESAMPLES, seed
+        lambda weights: roc_auc(truth, score, weights), means["patient"], RESAMPLES, seed
     )
     return value, low, high
 

@@ -178,13 +178,12 @@ def test_a_second_key_is_refused(run, bucket):
     assert "new ones would not fit" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
 
 
-def test_a_job_without_the_private_folder_draws_no_key_of_its_own(run, bucket):
+def test_a_job_without_the_private_folder_draws_no_key_of_its_own(bucket, tmp_path):
     """As on another machine: Snakemake calls itself for a job there, with the mode `remote`."""
-    hidden = run.private_folder.rename(run.folder / "elsewhere")
-    done = run.snakemake(*bucket.options(), "--mode", "remote", "--force", "--", "results/test/cohorts/duplicates.tsv")
-    made = run.private_folder.exists()
-    os.rename(hidden, run.private_folder)
-    assert done.returncode != 0 and not made
+    space = small_workspace(tmp_path / "run")
+    options = bucket.options(f"s3://{BUCKET}/other")
+    done = space.snakemake(*options, "--mode", "remote", "--force", "--", "results/test/cohorts/duplicates.tsv")
+    assert done.returncode != 0 and not space.private_folder.exists()
     assert "is not on the machine of this job" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
 
 

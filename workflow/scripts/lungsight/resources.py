@@ -114,7 +114,7 @@ def jobs_of_pilot(pilot: Path) -> pd.DataFrame:
 
 
 def learned(jobs: pd.DataFrame, sizes: Sizes) -> list[ResourcesRow]:
-    """Make resources.tsv: a row for each rule with a job that tells something. jobs: as `jobs_of_pilot` returns them."""
+    """Make resources.tsv: a row for each rule with a job that tells something. jobs: as of `jobs_of_pilot`."""
     tell = (jobs["max_rss"] >= STARTED_MB) & ~jobs["rule"].isin(OUTPUT_OF)
     return [_row(str(rule), of_rule, sizes) for rule, of_rule in jobs[tell].groupby("rule")]
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from lungsight.evaluation.metrics import ranking_metrics
+from lungsight.evaluation.metrics import roc_auc
 
 # A statistic of n weighted rows: weights (b, n) → (b,), NaN where a weighting leaves it undefined.
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -26,7 +26,7 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 def auc_statistic(truth: np.ndarray, score: np.ndarray) -> Statistic:
     """Make the ROC AUC of a score (n,) against truth (n,) bool a statistic of weighted rows."""
-    return lambda weights: ranking_metrics(truth, score, weights)["roc_auc"]
+    return lambda weights: roc_auc(truth, score, weights)
 
 
 @dataclass(frozen=True)

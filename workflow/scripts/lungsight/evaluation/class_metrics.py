@@ -44,8 +44,8 @@ from lungsight.evaluation.metrics import (
     calibration_metrics,
     drawn_weights,
     drawn_within_classes,
-    ranking_metrics,
     ratio,
+    roc_auc,
 )
 
 OVERALL = ("macro_f1", "macro_auc", "hand_till", "balanced_accuracy", "kappa")
@@ -130,9 +130,7 @@ def hand_till(truth: IntArray, probabilities: FloatArray, weights: FloatArray, c
     areas: list[FloatArray] = []
     for i, j in combinations(classes, 2):
         rows = np.flatnonzero((truth == i) | (truth == j))
-        areas += [
-            ranking_metrics(truth[rows] == of, probabilities[rows, of], weights[:, rows])["roc_auc"] for of in (i, j)
-        ]
+        areas += [roc_auc(truth[rows] == of, probabilities[rows, of], weights[:, rows]) for of in (i, j)]
     return np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
 
 
@@ -163,8 +161,10 @@ def by_class_metrics(
 
 
 def _scores_of(truth: BoolArray, probability: FloatArray, weights: FloatArray) -> Statistics:
-    roc_auc = ranking_metrics(truth, probability, weights)["roc_auc"]
-    return {"roc_auc": roc_auc, **calibration_metrics(truth, probability, weights)}
+    return {
+        "roc_auc": roc_auc(truth, probability, weights),
+        **calibration_metrics(truth, probability, weights),
+    }
 
 
 def overall_metrics(truth: IntArray, probabilities: FloatArray, weights: FloatArray, costs: Costs = None) -> Statistics:
@@ -174,7 +174,7 @@ def overall_metrics(truth: IntArray, probabilities: FloatArray, weights: FloatAr
     """
     k, classes = probabilities.shape[1], np.unique(truth)
     by_class, kappa = metrics_of_matrices(confusion_matrices(truth, decide(probabilities, costs), weights, k))
-    areas = [ranking_metrics(truth == place, probabilities[:, place], weights)["roc_auc"] for place in classes]
+    areas = [roc_auc(truth == place, probabilities[:, place], weights) for place in classes]
     return {
         "macro_f1": by_class["f1"][:, classes].mean(axis=1),
         "macro_auc": np.mean(areas, axis=0),

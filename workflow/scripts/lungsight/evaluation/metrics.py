@@ -17,13 +17,17 @@ The ten calibration bins have equal width: [0, 0.1), …, [0.9, 1].
 Each function computes a metric for many weightings of the rows at once: a resample of patients weights every row by
 the number of times its patient was drawn. A metric whose denominator is 0 is NaN, and null in files.
 
+Under resamples, what counts rows follows from sums over patients (`patient_sums`), and so does roc_auc where patients
+are few. These numbers are exact in either way. brier and ece add fractions, whose last digit depends on the order, and
+pr_auc is no function of such sums: they are computed row by row.
+
 References
 ----------
 Brier, G. W. (1950). Verification of forecasts expressed in terms of probability.
 Naeini, M. P. et al. (2015). Obtaining well calibrated probabilities using Bayesian binning.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -40,6 +44,7 @@ from lungsight.evaluation.intervals import (
     patient_numbers,
     percentile_interval,
 )
+from lungsight.evaluation.patient_sums import Draws, pairs_in_order
 
 Cell = str | int | float | None
 Row = dict[str, Cell]
@@ -49,7 +54,9 @@ COUNTS = ("n", "tp", "fp", "fn", "tn")
 METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "pr_auc", "brier", "ece")
 ENDS = ("", "_lo", "_hi")  # a metric's column, and those of its interval
 ECE_BINS = 10
+BY_ROWS = ("pr_auc", "brier", "ece")
 _ELEMENTS_AT_ONCE = 1 << 22  # of a weights matrix, to bound memory
+_ELEMENTS_IN_CACHE = 1 << 17
 
 
 def select_test_rows(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -88,30 +95,53 @@ def confusion(
     -------
     n, tp, fp, fn and tn, (b,) each.
     """
-    predicted = probability >= threshold
-    cells = {"tp": truth & predicted, "fp": ~truth & predicted, "fn": truth & ~predicted, "tn": ~truth & ~predicted}
+    cells = _cells(truth, probability, threshold)
     counted: dict[str, FloatArray] = {name: weights @ cell.astype(np.float64) for name, cell in cells.items()}
+    return _with_total(counted)
+
+
+def _cells(truth: BoolArray, probability: FloatArray, threshold: float) -> dict[str, BoolArray]:
+    """Tell which rows are true and false positives and negatives."""
+    predicted = probability >= threshold
+    return {"tp": truth & predicted, "fp": ~truth & predicted, "fn": truth & ~predicted, "tn": ~truth & ~predicted}
+
+
+def _with_total(counted: dict[str, FloatArray]) -> dict[str, FloatArray]:
     total = counted["tp"] + counted["fp"] + counted["fn"] + counted["tn"]
     return {"n": total} | counted
 
 
-def ranking_metrics(truth: BoolArray, probability: FloatArray, weights: FloatArray) -> dict[str, FloatArray]:
-    """Compute weighted roc_auc and pr_auc; parameters as for `confusion`."""
-    order = np.argsort(-probability, kind="stable")
-    falling = probability[order]
-    starts = np.flatnonzero(np.r_[True, falling[1:] != falling[:-1]])
+def roc_auc(truth: BoolArray, probability: FloatArray, weights: FloatArray) -> FloatArray:
+    """Compute the weighted ROC AUC, (b,); parameters as for `confusion`."""
+    order, starts = _levels(probability)
     ordered = weights[:, order]
     positives = np.add.reduceat(ordered * truth[order], starts, axis=1)
     negatives = np.add.reduceat(ordered * ~truth[order], starts, axis=1)
-    true_positives, false_positives = positives.cumsum(axis=1), negatives.cumsum(axis=1)
-    all_positives, all_negatives = true_positives[:, -1], false_positives[:, -1]
+    true_positives = positives.cumsum(axis=1)
     won = (negatives * (true_positives - positives / 2)).sum(axis=1)
-    predicted = true_positives + false_positives
+    return ratio(won, true_positives[:, -1] * negatives.sum(axis=1))
+
+
+def average_precision(truth: BoolArray, probability: FloatArray, weights: FloatArray) -> FloatArray:
+    """Compute the weighted average precision, (b,); parameters as for `confusion`."""
+    order, starts = _levels(probability)
+    return _average_precision(weights[:, order], truth[order], starts)
+
+
+def _average_precision(ordered: FloatArray, truth: BoolArray, starts: IntArray) -> FloatArray:
+    """Compute it of rows in falling order. starts: the first row of each level."""
+    positives = np.add.reduceat(ordered * truth, starts, axis=1)
+    predicted = np.add.reduceat(ordered, starts, axis=1).cumsum(axis=1)
+    true_positives = positives.cumsum(axis=1)
     precision = np.divide(true_positives, predicted, out=np.zeros_like(true_positives), where=predicted > 0)
-    return {
-        "roc_auc": ratio(won, all_positives * all_negatives),
-        "pr_auc": ratio((positives * precision).sum(axis=1), all_positives),
-    }
+    return ratio((positives * precision).sum(axis=1), true_positives[:, -1])
+
+
+def _levels(probability: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return the falling order of rows, and the place in it of the first row of each distinct score."""
+    order = np.argsort(-probability, kind="stable")
+    falling = probability[order]
+    return order, np.flatnonzero(np.r_[True, falling[1:] != falling[:-1]])
 
 
 def calibration_bins(probability: FloatArray) -> IntArray:
@@ -166,16 +196,23 @@ def weighted_metrics(
     Parameters as for `confusion`, with n ≥ 1.
     """
     counts = confusion(truth, probability, weights, threshold)
-    n, tp, fp, fn, tn = (counts[name] for name in COUNTS)
     return {
         **counts,
+        **_of_counts(counts),
+        "roc_auc": roc_auc(truth, probability, weights),
+        "pr_auc": average_precision(truth, probability, weights),
+        **calibration_metrics(truth, probability, weights),
+    }
+
+
+def _of_counts(counts: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    n, tp, fp, fn, tn = (counts[name] for name in COUNTS)
+    return {
         "accuracy": ratio(tp + tn, n),
         "precision": ratio(tp, tp + fp),
         "recall": ratio(tp, tp + fn),
         "specificity": ratio(tn, tn + fp),
         "f1": ratio(2 * tp, 2 * tp + fp + fn),
-        **ranking_metrics(truth, probability, weights),
-        **calibration_metrics(truth, probability, weights),
     }
 
 
@@ -184,8 +221,8 @@ def drawn_within_classes(table: pd.DataFrame) -> bool:
     return class_columns(1)[0] in table.columns or table["label"].nunique() > 2
 
 
-def drawn_weights(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[FloatArray]:
-    """Yield how often each row was drawn with its patient, (b, n), in batches of the resamples.
+def draws_of(table: pd.DataFrame, resamples: int, seed: int) -> Draws:
+    """Draw the patients of a table.
 
     Parameters
     ----------
@@ -194,16 +231,24 @@ def drawn_weights(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[Fl
     resamples, seed
         Number of draws of patients, and their seed.
     """
-    numbers = patient_numbers(table["patient"])
     drawn = draw_patients_of(table["patient"], table["label"], resamples, seed, drawn_within_classes(table))
-    for batch in np.array_split(drawn, -(-resamples * len(table) // _ELEMENTS_AT_ONCE)):
-        yield batch[:, numbers].astype(np.float64)
+    return Draws(patient_numbers(table["patient"]), drawn)
+
+
+def drawn_weights(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """Yield how often each row was drawn with its patient, (b, n), in batches of the resamples; as `draws_of`."""
+    yield from draws_of(table, resamples, seed).weights(_ELEMENTS_AT_ONCE)
 
 
 def resampled_metrics(
-    table: pd.DataFrame, positive: str, resamples: int, seed: int, threshold: float = THRESHOLD
+    table: pd.DataFrame,
+    positive: str,
+    resamples: int,
+    seed: int,
+    threshold: float = THRESHOLD,
+    metrics: Sequence[str] = METRICS,
 ) -> FloatArray:
-    """Compute every metric under every draw of patients.
+    """Compute metrics under every draw of patients.
 
     Two tables with the same rows in the same order get the same draws.
 
@@ -217,28 +262,58 @@ def resampled_metrics(
         Number of draws, and their seed.
     threshold
         As for `confusion`.
+    metrics
+        Those that are wanted; without BY_ROWS the time does not grow with rows times resamples.
 
     Returns
     -------
-    (resamples, len(METRICS)), in the order of METRICS. NaN where a draw leaves a metric undefined, for example with one
+    (resamples, len(metrics)), in their order. NaN where a draw leaves a metric undefined, for example with one
     class only, and in every draw where a class that the metric divides by has one patient. No row without two patients.
     """
     truth, probability = truth_and_probability(table, positive)
     if not resamples or table["patient"].nunique() < 2:
-        return np.empty((0, len(METRICS)))
-    computed = [
-        weighted_metrics(truth, probability, weights, threshold) for weights in drawn_weights(table, resamples, seed)
-    ]
-    resampled = np.stack([np.concatenate([batch[metric] for batch in computed]) for metric in METRICS], axis=1)
+        return np.empty((0, len(metrics)))
+    draws = draws_of(table, resamples, seed)
+    cells = _cells(truth, probability, threshold)
+    values = _of_counts(_with_total({name: draws.totals(cell) for name, cell in cells.items()}))
+    if "roc_auc" in metrics:
+        values["roc_auc"] = _resampled_auc(truth, probability, draws)
+    if set(BY_ROWS) & set(metrics):
+        values |= _resampled_by_rows(truth, probability, draws)
     lone, within = lone_classes(table), drawn_within_classes(table)
-    resampled[:, [not has_interval(metric, positive, lone, within) for metric in METRICS]] = np.nan
+    resampled = np.stack([values[metric] for metric in metrics], axis=1)
+    resampled[:, [not has_interval(metric, positive, lone, within) for metric in metrics]] = np.nan
     return resampled
 
 
+def _resampled_auc(truth: BoolArray, probability: FloatArray, draws: Draws) -> FloatArray:
+    if not draws.has_few_patients:
+        return np.concatenate([roc_auc(truth, probability, weights) for weights in draws.weights(_ELEMENTS_AT_ONCE)])
+    pairs = draws.totals(truth) * draws.totals(~truth)
+    return ratio(draws.pair_totals(pairs_in_order(truth, probability, draws.numbers, draws.patients)), pairs)
+
+
+def _resampled_by_rows(truth: BoolArray, probability: FloatArray, draws: Draws) -> dict[str, FloatArray]:
+    order, starts = _levels(probability)
+    precision = [
+        _average_precision(weights, truth[order], starts) for weights in draws.weights(_ELEMENTS_IN_CACHE, order)
+    ]
+    calibration = [calibration_metrics(truth, probability, weights) for weights in draws.weights(_ELEMENTS_AT_ONCE)]
+    return {
+        "pr_auc": np.concatenate(precision),
+        **{metric: np.concatenate([batch[metric] for batch in calibration]) for metric in calibration[0]},
+    }
+
+
 def metrics_with_intervals(
-    table: pd.DataFrame, positive: str, resamples: int, seed: int, threshold: float = THRESHOLD
+    table: pd.DataFrame,
+    positive: str,
+    resamples: int,
+    seed: int,
+    threshold: float = THRESHOLD,
+    metrics: Sequence[str] = METRICS,
 ) -> dict[str, float]:
-    """Compute counts, metrics, and the ends `_lo` and `_hi` of their 95 % intervals.
+    """Compute counts, all metrics, and of those that are wanted the ends `_lo` and `_hi` of their 95 % intervals.
 
     Parameters as for `resampled_metrics`, but the table may be empty. NaN where a value is undefined. An interval needs
     `resamples` > 0 and two patients, of each class that the metric divides by. A draw that leaves a metric undefined
@@ -248,15 +323,15 @@ def metrics_with_intervals(
         return dict.fromkeys(COUNTS, 0.0) | {f"{metric}{end}": np.nan for metric in METRICS for end in ENDS}
     truth, probability = truth_and_probability(table, positive)
     point = weighted_metrics(truth, probability, np.ones((1, len(table))), threshold)
-    resampled = resampled_metrics(table, positive, resamples, seed, threshold)
-    low = high = np.full(len(METRICS), np.nan)
+    resampled = resampled_metrics(table, positive, resamples, seed, threshold, metrics)
+    low = high = np.full(len(metrics), np.nan)
     if len(resampled):
         low, high = percentile_interval(resampled)
     values = {name: float(value[0]) for name, value in point.items()}
     return (
         values
-        | {f"{metric}_lo": float(end) for metric, end in zip(METRICS, low, strict=True)}
-        | {f"{metric}_hi": float(end) for metric, end in zip(METRICS, high, strict=True)}
+        | {f"{metric}_lo": float(end) for metric, end in zip(metrics, low, strict=True)}
+        | {f"{metric}_hi": float(end) for metric, end in zip(metrics, high, strict=True)}
     )
 
 

@@ -26,7 +26,6 @@ from lungsight.evaluation.aggregation import patient_level, scores_in
 from lungsight.evaluation.class_metrics import Costs, overall_metrics, resampled
 from lungsight.evaluation.intervals import FloatArray, percentile_interval
 from lungsight.evaluation.metrics import (
-    METRICS,
     resampled_metrics,
     select_test_rows,
     truth_and_probability,
@@ -147,7 +146,7 @@ def _compared_metrics(
     ones = np.ones((1, len(table)))
     point = weighted_metrics(truth, probability, ones)
     values = {metric: float(point[metric][0]) for metric in COMPARED}
-    drawn = resampled_metrics(table, positive, resamples, seed)[:, [METRICS.index(metric) for metric in COMPARED]]
+    drawn = resampled_metrics(table, positive, resamples, seed, metrics=COMPARED)
     if len(labels) <= 2:
         return values, drawn
     overall = overall_metrics(places_of(table["label"], labels), probabilities_of(table, labels), ones, costs)

@@ -78,7 +78,7 @@ def subgroup_rows(
     rows: list[Row] = []
     for grouping, value, subgroup in _subgroups(select_test_rows(predictions), groups):
         for unit, table in (("slice", subgroup), ("patient", mean_of_slices(subgroup))):
-            metrics = metrics_with_intervals(table, positive, resamples, seed)
+            metrics = metrics_with_intervals(table, positive, resamples, seed, metrics=MEASURED)
             overall: Row = overall_row(table, labels, costs, resamples, seed) if len(labels) > 2 else {}
             rows.append(
                 {

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lungsight.evaluation.intervals import FloatArray, IntArray, draw_patients_of, lone_classes, percentile_interval
 from lungsight.evaluation.leakage_inflation.settings import LABELS, LEAKAGE_CONDITIONS, LeakageCondition
-from lungsight.evaluation.metrics import ENDS, Row, metrics_row, ranking_metrics, truth_and_probability
+from lungsight.evaluation.metrics import ENDS, Row, metrics_row, roc_auc, truth_and_probability
 
 METRICS = ("accuracy", "roc_auc")
 
@@ -57,7 +57,7 @@ def row_of_condition(
 def _auc(tested: pd.DataFrame, numbers: IntArray, positive: str, drawn: IntArray) -> FloatArray:
     """Compute the AUC under each draw of patients, (b,). numbers: the patient of each row. drawn: (b, patients)."""
     truth, probability = truth_and_probability(tested, positive)
-    return ranking_metrics(truth, probability, drawn[:, numbers].astype(np.float64))["roc_auc"]
+    return roc_auc(truth, probability, drawn[:, numbers].astype(np.float64))
 
 
 def inflation_of(
