@@ -136,7 +136,7 @@ def row_of(kind: str, strength: float, seed: int) -> dict:
     seen = as_seen(own)
     outputs = ModelOutputs(train_on(seen, seed), backbones.load(BACKBONE))
     examined = examine(outputs, test_slices_of(seen), "whole", seed, SETTINGS)
-    made = making_audit(outputs, own, lambda image, lung: slice_arrays(image, lung, SEEN)[0], seed)
+    made = making_audit(outputs, own, lambda image, lung: slice_arrays(image, lung, SEEN)[0], SEEN, seed)
     evidence = examined.evidence._replace(making=made.evidence)
     verdict, named = decide(evidence), evidence.by_making
     return {

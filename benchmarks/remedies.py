@@ -204,7 +204,9 @@ def row_of(scenario: str, remedy: str, seed: int) -> dict:
     seen = examined.evidence
     if scenario == STYLE:
         # Pictures have the network's size. A crop is changed after it was resized.
-        seen = seen._replace(making=making_audit(outputs, variants["auc"], lambda image, lung: image, seed).evidence)
+        pictures = variants["auc"]
+        made = making_audit(outputs, pictures, lambda image, lung: image, pictures.images.shape[1], seed)
+        seen = seen._replace(making=made.evidence)
     verdict = decide(seen)
     row = {"scenario": scenario, "remedy": remedy, "seed": seed}
     row |= {"verdict": verdict.conclusion, "rule": verdict.rule}

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.special import expit
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -31,6 +32,7 @@ from lungsight.intake.forensics.imposing import IMPOSITIONS
 from lungsight.intake.forensics.pixels import Pixels
 from lungsight.intake.forensics.traces import BY_NAME
 from lungsight.intake.forensics.washing import WASHINGS
+from lungsight.training.image_cache import slice_arrays
 from lungsight.training.regions import WHOLE_IMAGE
 from tests.factories.tables import NEGATIVE, POSITIVE, disc
 
@@ -91,7 +93,7 @@ def by_measure(rows: list, variant: str) -> dict[str, tuple[float, float, float]
 
 def test_every_washing_has_an_imposition_that_leaves_the_trace_and_the_shape() -> None:
     assert list(IMPOSITIONS) == list(WASHINGS) == list(RAISED)
-    versions = versions_of(chest())
+    versions = versions_of(chest(), 256)
     assert tuple(versions) == VERSIONS
     np.testing.assert_array_equal(versions[UNMODIFIED], chest())
     for kind, (trace, sign) in RAISED.items():
@@ -105,8 +107,27 @@ def test_every_washing_has_an_imposition_that_leaves_the_trace_and_the_shape() -
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (16, 40)])
 def test_small_pictures_keep_their_shape(shape: tuple[int, int]) -> None:
     grey = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    for image in versions_of(grey).values():
+    for image in versions_of(grey, 64).values():
         assert image.shape == shape and image.dtype == np.uint8
+
+
+def detail_of(grey: np.ndarray, seen: int) -> float:
+    """Measure the share of the finest detail, above 0.4 per pixel, in what a network of `seen` pixels a side sees."""
+    power = np.abs(np.fft.fft2(slice_arrays(grey, np.zeros(grey.shape, bool), seen)[0].astype(float))) ** 2
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(seen), np.fft.fftfreq(seen)))
+    return float(power[frequency > 0.4].sum() / power[frequency > 0].sum())
+
+
+@pytest.mark.parametrize("seen", [64, 96, 256])
+def test_a_small_network_sees_no_fine_detail_where_the_resolution_is_washed_out(seen: int) -> None:
+    sharp = np.random.default_rng(3).integers(0, 256, (512, 512)).astype(np.uint8)
+    soft = np.asarray(Image.fromarray(sharp).resize((seen, seen)).resize((512, 512), Image.Resampling.BILINEAR))
+    before, after = (
+        [detail_of(image, seen) for image in images]
+        for images in ((sharp, soft), [versions_of(each, seen)["washed_resolution"] for each in (sharp, soft)])
+    )
+    assert before[0] > 2 * before[1] > 0.1
+    assert max(after) < 0.1 * before[0]
 
 
 @pytest.mark.parametrize("uses", ["compression", "noise"])
