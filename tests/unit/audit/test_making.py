@@ -250,7 +250,7 @@ def test_only_kinds_that_tell_the_class_count() -> None:
     )
     traces = forensics_rows(noise_air=0.2, blockiness=0.04, block_row=0.01, jpeg_quality=0.01)
     (found,) = making_of(traces, audited)
-    assert found == ("JPEG grid, first row", pytest.approx(0.89), Estimate(0.2, 0.1, 0.3))
+    assert found == ("JPEG grid, first row", pytest.approx(0.89), Estimate(0.2, 0.1, 0.3), False)
     assert making_of(traces.assign(tells="cohort"), audited) == ()
 
 
@@ -262,13 +262,18 @@ def test_the_most_special_kind_that_tells_the_class_about_as_well_is_named() -> 
         ]
     )
     traces = forensics_rows(blockiness=0.01, noise_air=0.01, grey_levels=0.01)
-    found = making_of(traces, audited)
-    assert [each.counterfactual.value for each in found] == [0.9, 0.3, 0.0]
+    compression, grey_levels, noise = making_of(traces, audited)
+    assert [each.counterfactual.value for each in (compression, grey_levels, noise)] == [0.9, 0.0, 0.3]
+    assert [each.general for each in (compression, grey_levels, noise)] == [False, True, False]
     seen = Evidence("whole", 40, *[Estimate()] * 5)
-    assert seen._replace(making=found).by_making == found[1]
-    weaker = (found[0], found[1]._replace(auc=found[2].auc - 0.06), found[2])
-    assert seen._replace(making=weaker).by_making == found[2]
-    assert seen._replace(making=found[:1]).by_making == found[0], "the answers follow none"
+    assert seen._replace(making=(compression, grey_levels, noise)).by_making == noise
+    weaker = (compression, grey_levels, noise._replace(auc=grey_levels.auc - 0.06))
+    assert seen._replace(making=weaker).by_making == weaker[2], "a general kind does not set the mark"
+    followed = compression._replace(counterfactual=noise.counterfactual)
+    assert seen._replace(making=(followed, noise)).by_making == followed
+    assert seen._replace(making=(followed._replace(auc=noise.auc - 0.06), noise)).by_making == noise
+    assert seen._replace(making=(compression, grey_levels)).by_making == grey_levels
+    assert seen._replace(making=(compression,)).by_making == compression, "the answers follow none"
 
 
 def test_predictions_of_several_classes_have_a_row_for_each() -> None:

@@ -393,7 +393,7 @@ def _correlation_rows(
 def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]:
     """Collect, of each kind of trace that tells the class of a model's cohort, what the model answers against it.
 
-    The kinds are in the order in which they are named: GENERAL comes last.
+    The kinds are in the order in which they are named, that of WASHINGS.
 
     Parameters
     ----------
@@ -404,10 +404,10 @@ def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]
     """
     telling = traces[(traces["tells"] == LABEL) & (traces["p_holm"] < SIGNIFICANT)].set_index("trace")["auc"]
     found: list[Making] = []
-    for kind, washing in sorted(WASHINGS.items(), key=lambda each: each[0] == GENERAL):
+    for kind, washing in WASHINGS.items():
         of_kind = telling[telling.index.isin(washing.traces)]
         if not of_kind.empty:
             best = str(of_kind.idxmax())
             counterfactual = estimate(audited, TEST, kind, COUNTERFACTUAL)
-            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual))
+            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual, kind == GENERAL))
     return tuple(found)
