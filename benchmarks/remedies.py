@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +29,7 @@ import pandas as pd
 from PIL import Image
 from scipy.special import expit
 
+from benchmarks.growing_table import fill_table
 from benchmarks.planted_pretraining import TRAINING, generated_for, pretrained_weights
 from benchmarks.planted_truth import BACKBONE, EPOCHS, HEAD, PATIENTS, examine, making_audit, test_slices_of
 from lungsight.audit.interventions import Extents
@@ -191,7 +193,7 @@ def auc_by_patient(outputs: ModelOutputs, planted: Planted, seed: int) -> tuple[
     return value, low, high
 
 
-def row_of(scenario: str, remedy: str, seed: int) -> dict:
+def row_of(seed: int, scenario: str, remedy: str) -> dict:
     """Train and examine one model."""
     started = time.monotonic()
     variants = {name: as_seen(each, remedy) for name, each in variants_of(scenario, seed).items()}
@@ -251,17 +253,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="table; rewritten after every model")
     args = parser.parse_args()
     prepare_device(threads=1, seed=0)
-    rows = pd.read_csv(args.out, sep="\t").to_dict("records") if args.out.is_file() else []
-    done = {(row["scenario"], row["remedy"], row["seed"]) for row in rows}
-    for seed in range(args.seeds[0], args.seeds[1] + 1):
-        for scenario in args.scenarios:
-            for remedy in args.remedies:
-                if (scenario, remedy, seed) in done:
-                    continue
-                rows.append(row_of(scenario, remedy, seed))
-                print(rows[-1], flush=True)
-                pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
-    print(summary(pd.DataFrame(rows)).to_string(index=False))
+    seeds = range(args.seeds[0], args.seeds[1] + 1)
+    wanted = product(seeds, args.scenarios, args.remedies)
+    table = fill_table(args.out, ["seed", "scenario", "remedy"], wanted, row_of)
+    print(summary(table).to_string(index=False))
 
 
 if __name__ == "__main__":
