@@ -13,6 +13,7 @@ keras  the peer: keras.Model.fit, keras.optimizers.Adam at 3e-4, keras.layers.Ra
 plain  the same recipe by lungsight's training loop
 others `modern` or `plain` with the change that the name says
 """
+# ruff: noqa: E402
 
 import argparse
 import sys
