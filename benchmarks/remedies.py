@@ -6,7 +6,7 @@ The table is written after every model. Rows that it holds already are not compu
 of the lung on the positives (with strength 0.9 or 1.0), and a style: noise and compression of the positives' pictures.
 In `lesions` there is no shortcut. Beside the audit's verdict stand three AUCs by patient of the same test persons: as
 they are, with the shortcut removed, and with the shortcut on the negatives. Remedies that train on two cohorts get a
-second one of other persons, who have no shortcut. `simsiam` is a training without a remedy from weights that are
+second one of other persons, who have no shortcut; a control is trained on that one alone. `simsiam` is a training without a remedy from weights that are
 pre-trained on the training slices of both cohorts, without labels. Generators see those of the first cohort.
 """
 # ruff: noqa: E402
@@ -57,7 +57,8 @@ from lungsight.training.treatment import Material, Treatment
 STYLE = "style"
 SCENARIOS = ("lesions", "mark 0.9", "mark 1.0", STYLE)
 SAME_CLASS, SEGMENTED = "lung_swap, same class alone", "segmented"
-TRAINED = ("none", *remedies.names(), SIMSIAM, SAME_CLASS, SEGMENTED)
+OTHER = "none, second cohort alone"  # the control of what takes labels from there
+TRAINED = ("none", *remedies.names(), SIMSIAM, SAME_CLASS, OTHER, SEGMENTED)
 NOISE, QUALITY = 8.0, 30  # of the planted style: grey levels, and JPEG
 SETTINGS = AuditSettings(
     Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1), sample=12, draws=2, steps=5
@@ -121,8 +122,10 @@ def treatment_for(remedy: str, material: Material) -> Treatment:
 
 
 def companion_of(remedy: str, seed: int) -> LabelledImages | None:
-    """Give the training images of a second cohort without a shortcut, to what trains on two."""
-    if remedy != SIMSIAM and (remedy not in remedies.names() or remedies.COMPANION not in remedies.load(remedy).needs):
+    """Give the training images of a second cohort without a shortcut, to what trains on it."""
+    if remedy not in (SIMSIAM, OTHER) and (
+        remedy not in remedies.names() or remedies.COMPANION not in remedies.load(remedy).needs
+    ):
         return None
     return images_of(plant(PLANTED_SCENARIOS["lesions"], seed + OF_COMPANION, **PATIENTS), "train")
 
@@ -155,6 +158,8 @@ def train_with(remedy: str, planted: Planted, seed: int) -> tuple[keras.Model, f
     settings = {"name": remedy} | DEFAULTS.get(remedy, {})
     training, validation = (images_of(planted, subset) for subset in ("train", "val"))
     companion, generated = companion_of(remedy, seed), generated_for(remedy, training, seed)
+    if remedy == OTHER and companion:
+        training, companion = companion, None
     model = build(remedy, settings, [each for each in (training, companion) if each], seed)
     material = Material(
         settings,
