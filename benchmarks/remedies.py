@@ -6,8 +6,9 @@ The table is written after every model. Rows that it holds already are not compu
 of the lung on the positives (with strength 0.9 or 1.0), and a style: noise and compression of the positives' pictures.
 In `lesions` there is no shortcut. Beside the audit's verdict stand three AUCs by patient of the same test persons: as
 they are, with the shortcut removed, and with the shortcut on the negatives. Remedies that train on two cohorts get a
-second one of other persons, who have no shortcut; a control is trained on that one alone. `simsiam` is a training without a remedy from weights that are
-pre-trained on the training slices of both cohorts, without labels. Generators see those of the first cohort.
+second one of other persons, who have no shortcut; a control is trained on that one alone. `simsiam` is a training
+without a remedy from weights that are pre-trained on the training slices of both cohorts, without labels. Generators
+see those of the first cohort.
 """
 # ruff: noqa: E402
 
