@@ -193,7 +193,7 @@ def test_a_dry_run_plans_what_only_some_configs_have(bucket, tmp_path):
     space.config["leakage"] = {"pipelines": ["whole-small_cnn-scratch"]}
     space.config["transfer_study"] = {"patients": [2], "draws": 1}
     space.write_config()
-    done = space.snakemake(*bucket.options(f"s3://{BUCKET}/other"), "-n", "evaluate", "transfer_study")
+    done = space.snakemake(*bucket.options(f"s3://{BUCKET}/other"), "-n", "report", "transfer_study")
     assert done.returncode == 0, done.stdout[-4000:]
     assert "leakage_training " in done.stdout and "transfer_training " in done.stdout
 
