@@ -49,11 +49,11 @@ def test_image_cache_of_region(tmp_path: Path) -> None:
     made_cohort(space.run_folder, "curated", patients=3, slices=2, size=64)
     images = "training/images/curated"
     planned = space.snakemake("-n", "--forceall", f"{space.results}/{MODEL}/model.keras").stdout
-    assert f"{images}/lung_box/whole.npy" in planned and f"{images}/whole.npy" not in planned
-    space.must_run("image_cache", f"{images}/whole.npy")
-    space.must_run("image_cache_of_region", f"{images}/lung_box/whole.npy")
-    boxes, whole = (np.load(space.run_folder / images / f"{region}masks.npy") for region in ("lung_box/", ""))
+    assert f"{images}/lung_box/000/whole.npy" in planned and f"{images}/000/whole.npy" not in planned
+    space.must_run("image_cache", f"{images}/000/whole.npy")
+    space.must_run("image_cache_of_region", f"{images}/lung_box/000/whole.npy")
+    boxes, whole = (np.load(space.run_folder / images / f"{region}000/masks.npy") for region in ("lung_box/", ""))
     assert boxes.shape == whole.shape == (6, SIZE, SIZE)
     assert boxes.mean() > 1.3 * whole.mean()
-    index = read_table(space.run_folder / images / "lung_box/index.tsv", "image_index")
+    index = read_table(space.run_folder / images / "lung_box/000/index.tsv", "image_index")
     assert index["width"].between(0.7, 0.85).all()
