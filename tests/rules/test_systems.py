@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lungsight.files import read_json
-from lungsight.tables import read_table
+from lungsight.tables import read_table, write_table
 from lungsight.training.pipelines import PATIENT_PREDICTION
 from tests.factories.tables import made_cohort
 from tests.rules.test_training import FILES, MODEL, SIZE, made_images, workspace
@@ -57,3 +58,14 @@ def test_image_cache_of_region(tmp_path: Path) -> None:
     assert boxes.mean() > 1.3 * whole.mean()
     index = read_table(space.run_folder / images / "lung_box/000/index.tsv", "image_index")
     assert index["width"].between(0.7, 0.85).all()
+
+
+def test_image_index_of_region(tmp_path: Path) -> None:
+    space = workspace(tmp_path, region="lung_box")
+    slices = made_cohort(space.run_folder, "curated", patients=2, slices=2, size=64)["slice"]
+    folder = space.run_folder / "training/images/curated/lung_box"
+    write_table(folder / "000/index.tsv", pd.DataFrame({"slice": slices[::-1], "width": 0.8}), "image_index")
+    space.must_run("image_index_of_region", "training/images/curated/lung_box/index.tsv")
+    index = read_table(folder / "index.tsv", "image_index")
+    assert index["slice"].tolist() == slices.tolist() and index["row"].tolist() == [3, 2, 1, 0]
+    assert (index["width"] == 0.8).all()

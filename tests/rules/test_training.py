@@ -96,6 +96,23 @@ def test_image_cache(tmp_path: Path) -> None:
     assert not list(folder.glob("*.npy"))
 
 
+def test_image_index(tmp_path: Path) -> None:
+    """The index follows the cohort, not the shard; what an earlier run left of other people is gone."""
+    space = workspace(tmp_path)
+    slices = made_cohort(space.run_folder, "curated", patients=3, slices=2, size=64)["slice"]
+    folder = space.run_folder / "training/images/curated"
+    write_table(folder / SHARD / "index.tsv", pd.DataFrame({"slice": slices[::-1], "masks": 1}), "image_index")
+    (folder / "007").mkdir()
+    for name in ("whole.npy", "007/whole.npy", f"{SHARD}/whole.npy"):
+        (folder / name).touch()
+    space.must_run("image_index", "training/images/curated/index.tsv")
+    index = read_table(folder / "index.tsv", "image_index")
+    assert index["slice"].tolist() == slices.tolist()
+    assert index["row"].tolist() == [5, 4, 3, 2, 1, 0] and set(index["shard"]) == {SHARD} and index["masks"].all()
+    assert sorted(path.name for path in folder.iterdir()) == [SHARD, "index.tsv"]
+    assert (folder / SHARD / "whole.npy").is_file()
+
+
 def test_train_stage(tmp_path: Path) -> None:
     space = workspace(tmp_path)
     made_images(space.run_folder, "curated")
