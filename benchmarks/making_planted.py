@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.growing_table import fill_table
 from benchmarks.planted_truth import BACKBONE, PATIENTS, examine, making_audit, test_slices_of, train_on
 from benchmarks.remedies import SETTINGS, auc_by_patient
 from lungsight.audit.making import COUNTERFACTUAL
@@ -136,7 +137,7 @@ def row_of(kind: str, strength: float, seed: int) -> dict:
     seen = as_seen(own)
     outputs = ModelOutputs(train_on(seen, seed), backbones.load(BACKBONE))
     examined = examine(outputs, test_slices_of(seen), "whole", seed, SETTINGS)
-    made = making_audit(outputs, own, lambda image, lung: slice_arrays(image, lung, SEEN)[0], seed)
+    made = making_audit(outputs, own, lambda image, lung: slice_arrays(image, lung, SEEN)[0], SEEN, seed)
     evidence = examined.evidence._replace(making=made.evidence)
     verdict, named = decide(evidence), evidence.by_making
     return {
@@ -159,16 +160,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="table; rewritten after every network")
     args = parser.parse_args()
     prepare_device(threads=1, seed=0)
-    rows = pd.read_csv(args.out, sep="\t").to_dict("records") if args.out.is_file() else []
-    done = {(row["trace"], row["strength"], row["seed"]) for row in rows}
-    for seed in range(args.seeds[0], args.seeds[1] + 1):
-        for kind in args.traces:
-            for strength in args.strengths if kind != LESIONS else [0.0]:
-                if (kind, strength, seed) not in done:
-                    rows.append(row_of(kind, strength, seed))
-                    print(rows[-1], flush=True)
-                    pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
-    table = pd.DataFrame(rows)
+    strengths = {kind: args.strengths if kind != LESIONS else [0.0] for kind in args.traces}
+    seeds = range(args.seeds[0], args.seeds[1] + 1)
+    wanted = [(kind, strength, seed) for seed in seeds for kind in args.traces for strength in strengths[kind]]
+    table = fill_table(args.out, ["trace", "strength", "seed"], wanted, row_of)
     print(pd.crosstab([table["trace"], table["strength"]], [table["verdict"], table["named"]]).to_string())
 
 

@@ -155,18 +155,18 @@ def traces_of(planted: Planted) -> pd.DataFrame:
 
 
 def making_audit(
-    outputs: ModelOutputs, pictures: Planted, seen: Callable[[np.ndarray, np.ndarray], np.ndarray], seed: int
+    outputs: ModelOutputs, pictures: Planted, seen: Callable[[np.ndarray, np.ndarray], np.ndarray], size: int, seed: int
 ) -> MakingAudit:
     """Audit whether a model uses how pictures were made, on one slice of each test patient.
 
-    seen: turns a picture and its lung into what the network sees.
+    seen: turns a picture and its lung into what the network sees, `size` pixels a side.
     """
     traces = traces_of(pictures)
     telling = pd.DataFrame(answers(traces_of_patients(traces, "label"), "label", seed)).assign(tells="label")
     test = pictures.table[pictures.table["split"] == "test"]
     identity = sample_of_patients(test, test["patient"].nunique())
     lungs = pictures.lung[identity.index]
-    made = [versions_of(pictures.images[place]) for place in identity.index]
+    made = [versions_of(pictures.images[place], size) for place in identity.index]
     remade = {
         name: np.stack([seen(each[name], lung) for each, lung in zip(made, lungs, strict=True)]) for name in made[0]
     }

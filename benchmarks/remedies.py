@@ -6,8 +6,9 @@ The table is written after every model. Rows that it holds already are not compu
 of the lung on the positives (with strength 0.9 or 1.0), and a style: noise and compression of the positives' pictures.
 In `lesions` there is no shortcut. Beside the audit's verdict stand three AUCs by patient of the same test persons: as
 they are, with the shortcut removed, and with the shortcut on the negatives. Remedies that train on two cohorts get a
-second one of other persons, who have no shortcut. `simsiam` is a training without a remedy from weights that are
-pre-trained on the training slices of both cohorts, without labels. Generators see those of the first cohort.
+second one of other persons, who have no shortcut; a control is trained on that one alone. `simsiam` is a training
+without a remedy from weights that are pre-trained on the training slices of both cohorts, without labels. Generators
+see those of the first cohort.
 """
 # ruff: noqa: E402
 
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +30,7 @@ import pandas as pd
 from PIL import Image
 from scipy.special import expit
 
+from benchmarks.growing_table import fill_table
 from benchmarks.planted_pretraining import TRAINING, generated_for, pretrained_weights
 from benchmarks.planted_truth import BACKBONE, EPOCHS, HEAD, PATIENTS, examine, making_audit, test_slices_of
 from lungsight.audit.interventions import Extents
@@ -55,7 +58,8 @@ from lungsight.training.treatment import Material, Treatment
 STYLE = "style"
 SCENARIOS = ("lesions", "mark 0.9", "mark 1.0", STYLE)
 SAME_CLASS, SEGMENTED = "lung_swap, same class alone", "segmented"
-TRAINED = ("none", *remedies.names(), SIMSIAM, SAME_CLASS, SEGMENTED)
+OTHER = "none, second cohort alone"  # the control of what takes labels from there
+TRAINED = ("none", *remedies.names(), SIMSIAM, SAME_CLASS, OTHER, SEGMENTED)
 NOISE, QUALITY = 8.0, 30  # of the planted style: grey levels, and JPEG
 SETTINGS = AuditSettings(
     Extents(margin=0.02, border=0.1, crop=0.6, low_pass=0.03, blur=0.1), sample=12, draws=2, steps=5
@@ -119,8 +123,10 @@ def treatment_for(remedy: str, material: Material) -> Treatment:
 
 
 def companion_of(remedy: str, seed: int) -> LabelledImages | None:
-    """Give the training images of a second cohort without a shortcut, to what trains on two."""
-    if remedy != SIMSIAM and (remedy not in remedies.names() or remedies.COMPANION not in remedies.load(remedy).needs):
+    """Give the training images of a second cohort without a shortcut, to what trains on it."""
+    if remedy not in (SIMSIAM, OTHER) and (
+        remedy not in remedies.names() or remedies.COMPANION not in remedies.load(remedy).needs
+    ):
         return None
     return images_of(plant(PLANTED_SCENARIOS["lesions"], seed + OF_COMPANION, **PATIENTS), "train")
 
@@ -153,6 +159,8 @@ def train_with(remedy: str, planted: Planted, seed: int) -> tuple[keras.Model, f
     settings = {"name": remedy} | DEFAULTS.get(remedy, {})
     training, validation = (images_of(planted, subset) for subset in ("train", "val"))
     companion, generated = companion_of(remedy, seed), generated_for(remedy, training, seed)
+    if remedy == OTHER and companion:
+        training, companion = companion, None
     model = build(remedy, settings, [each for each in (training, companion) if each], seed)
     material = Material(
         settings,
@@ -191,7 +199,7 @@ def auc_by_patient(outputs: ModelOutputs, planted: Planted, seed: int) -> tuple[
     return value, low, high
 
 
-def row_of(scenario: str, remedy: str, seed: int) -> dict:
+def row_of(seed: int, scenario: str, remedy: str) -> dict:
     """Train and examine one model."""
     started = time.monotonic()
     variants = {name: as_seen(each, remedy) for name, each in variants_of(scenario, seed).items()}
@@ -204,7 +212,9 @@ def row_of(scenario: str, remedy: str, seed: int) -> dict:
     seen = examined.evidence
     if scenario == STYLE:
         # Pictures have the network's size. A crop is changed after it was resized.
-        seen = seen._replace(making=making_audit(outputs, variants["auc"], lambda image, lung: image, seed).evidence)
+        pictures = variants["auc"]
+        made = making_audit(outputs, pictures, lambda image, lung: image, pictures.images.shape[1], seed)
+        seen = seen._replace(making=made.evidence)
     verdict = decide(seen)
     row = {"scenario": scenario, "remedy": remedy, "seed": seed}
     row |= {"verdict": verdict.conclusion, "rule": verdict.rule}
@@ -249,17 +259,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="table; rewritten after every model")
     args = parser.parse_args()
     prepare_device(threads=1, seed=0)
-    rows = pd.read_csv(args.out, sep="\t").to_dict("records") if args.out.is_file() else []
-    done = {(row["scenario"], row["remedy"], row["seed"]) for row in rows}
-    for seed in range(args.seeds[0], args.seeds[1] + 1):
-        for scenario in args.scenarios:
-            for remedy in args.remedies:
-                if (scenario, remedy, seed) in done:
-                    continue
-                rows.append(row_of(scenario, remedy, seed))
-                print(rows[-1], flush=True)
-                pd.DataFrame(rows).to_csv(args.out, sep="\t", index=False)
-    print(summary(pd.DataFrame(rows)).to_string(index=False))
+    seeds = range(args.seeds[0], args.seeds[1] + 1)
+    wanted = product(seeds, args.scenarios, args.remedies)
+    table = fill_table(args.out, ["seed", "scenario", "remedy"], wanted, row_of)
+    print(summary(table).to_string(index=False))
 
 
 if __name__ == "__main__":

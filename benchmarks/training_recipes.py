@@ -13,11 +13,13 @@ keras  the peer: keras.Model.fit, keras.optimizers.Adam at 3e-4, keras.layers.Ra
 plain  the same recipe by lungsight's training loop
 others `modern` or `plain` with the change that the name says
 """
+# ruff: noqa: E402
 
 import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,10 @@ import yaml
 from sklearn.metrics import roc_auc_score
 from snakemake.utils import update_config
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow" / "scripts")]
 
+from benchmarks.growing_table import fill_table
 from lungsight.config import cohorts_with_role, presets_of
 from lungsight.config_check import complete_config
 from lungsight.tables import read_table
@@ -215,23 +219,17 @@ def train_by_keras(model: keras.Model, backbone: Backbone, pictures: Pictures, s
 
 def run_all(bench: Bench, seeds: list[int], chosen: list[str], out: Path) -> pd.DataFrame:
     """Train what the table lacks, a row after each; returns the table."""
-    rows = pd.read_csv(out, sep="\t").to_dict("records") if out.is_file() else []
-    done = {(row["stage"], row["recipe"], row["seed"]) for row in rows}
-    for seed in seeds:
-        parents: dict[int, list[np.ndarray] | None] = {1: None}
-        for stage in (1, 2):
-            for recipe in recipes_of(stage):
-                if (chosen and recipe not in chosen) or (stage, recipe, seed) in done:
-                    continue
-                if stage == 2 and 2 not in parents:
-                    parents[2] = parent_of(bench, seed, out)
-                model = bench.train(stage, recipe, seed, parents[stage])
-                rows.append({"stage": stage, "recipe": recipe, "seed": seed, **bench.measure(model)})
-                if stage == 1 and recipe == "modern":
-                    model.save_weights(parent_file(out, seed))
-                print(rows[-1], flush=True)
-                pd.DataFrame(rows).to_csv(out, sep="\t", index=False)
-    return pd.DataFrame(rows)
+    parent = cache(lambda seed: parent_of(bench, seed, out))
+
+    def row_of(stage: int, recipe: str, seed: int) -> dict[str, Any]:
+        model = bench.train(stage, recipe, seed, parent(seed) if stage == 2 else None)
+        if stage == 1 and recipe == "modern":
+            model.save_weights(parent_file(out, seed))
+        return {"stage": stage, "recipe": recipe, "seed": seed, **bench.measure(model)}
+
+    recipes = {stage: [name for name in recipes_of(stage) if not chosen or name in chosen] for stage in (1, 2)}
+    wanted = [(stage, recipe, seed) for seed in seeds for stage in (1, 2) for recipe in recipes[stage]]
+    return fill_table(out, ["stage", "recipe", "seed"], wanted, row_of)
 
 
 def parent_file(out: Path, seed: int) -> Path:

@@ -19,6 +19,7 @@ rule phantom_cohort:
         f"{RESULTS}/benchmarks/phantom_cohort/{{root}}.tsv"
     wildcard_constraints:
         root="|".join(map(re.escape, PHANTOM_COHORTS)) or "(?!)",
+    priority: BEFORE_TRAININGS + 1
     conda:
         "../../envs/intake.yaml"
     threads: 2

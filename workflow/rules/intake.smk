@@ -61,6 +61,8 @@ rule convert_annotated:
         f"{RESULTS}/benchmarks/convert_annotated/{{cohort}}/{{shard}}.tsv"
     wildcard_constraints:
         cohort="|".join(cohorts_with_role(config, "segmentation")) or "(?!)",
+    # The training of the lung network is the longest chain in front of all others.
+    priority: BEFORE_TRAININGS + 1
     conda:
         "../../envs/intake.yaml"
     threads: threads_of_shard

@@ -37,6 +37,7 @@ rule segmentation_split:
         f"{RESULTS}/logs/segmentation_split.log",
     benchmark:
         f"{RESULTS}/benchmarks/segmentation_split.tsv"
+    priority: BEFORE_TRAININGS + 1
     conda:
         "../../envs/nnunet.yaml"
     params:
@@ -63,7 +64,7 @@ rule nnunet_prepare:
         f"{RESULTS}/logs/nnunet_prepare.log",
     benchmark:
         f"{RESULTS}/benchmarks/nnunet_prepare.tsv"
-    priority: BEFORE_TRAININGS
+    priority: BEFORE_TRAININGS + 1
     conda:
         "../../envs/nnunet.yaml"
     threads: SEGMENTATION["threads"]
@@ -113,7 +114,7 @@ else:
             f"{RESULTS}/logs/nnunet_train.log",
         benchmark:
             f"{RESULTS}/benchmarks/nnunet_train.tsv"
-        priority: BEFORE_TRAININGS
+        priority: BEFORE_TRAININGS + 1
         conda:
             "../../envs/nnunet.yaml"
         threads: SEGMENTATION["threads"]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.special import expit
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -31,6 +32,7 @@ from lungsight.intake.forensics.imposing import IMPOSITIONS
 from lungsight.intake.forensics.pixels import Pixels
 from lungsight.intake.forensics.traces import BY_NAME
 from lungsight.intake.forensics.washing import WASHINGS
+from lungsight.training.image_cache import slice_arrays
 from lungsight.training.regions import WHOLE_IMAGE
 from tests.factories.tables import NEGATIVE, POSITIVE, disc
 
@@ -91,7 +93,7 @@ def by_measure(rows: list, variant: str) -> dict[str, tuple[float, float, float]
 
 def test_every_washing_has_an_imposition_that_leaves_the_trace_and_the_shape() -> None:
     assert list(IMPOSITIONS) == list(WASHINGS) == list(RAISED)
-    versions = versions_of(chest())
+    versions = versions_of(chest(), 256)
     assert tuple(versions) == VERSIONS
     np.testing.assert_array_equal(versions[UNMODIFIED], chest())
     for kind, (trace, sign) in RAISED.items():
@@ -105,8 +107,27 @@ def test_every_washing_has_an_imposition_that_leaves_the_trace_and_the_shape() -
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (16, 40)])
 def test_small_pictures_keep_their_shape(shape: tuple[int, int]) -> None:
     grey = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    for image in versions_of(grey).values():
+    for image in versions_of(grey, 64).values():
         assert image.shape == shape and image.dtype == np.uint8
+
+
+def detail_of(grey: np.ndarray, seen: int) -> float:
+    """Measure the share of the finest detail, above 0.4 per pixel, in what a network of `seen` pixels a side sees."""
+    power = np.abs(np.fft.fft2(slice_arrays(grey, np.zeros(grey.shape, bool), seen)[0].astype(float))) ** 2
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(seen), np.fft.fftfreq(seen)))
+    return float(power[frequency > 0.4].sum() / power[frequency > 0].sum())
+
+
+@pytest.mark.parametrize("seen", [64, 96, 256])
+def test_a_small_network_sees_no_fine_detail_where_the_resolution_is_washed_out(seen: int) -> None:
+    sharp = np.random.default_rng(3).integers(0, 256, (512, 512)).astype(np.uint8)
+    soft = np.asarray(Image.fromarray(sharp).resize((seen, seen)).resize((512, 512), Image.Resampling.BILINEAR))
+    before, after = (
+        [detail_of(image, seen) for image in images]
+        for images in ((sharp, soft), [versions_of(each, seen)["washed_resolution"] for each in (sharp, soft)])
+    )
+    assert before[0] > 2 * before[1] > 0.1
+    assert max(after) < 0.1 * before[0]
 
 
 @pytest.mark.parametrize("uses", ["compression", "noise"])
@@ -229,7 +250,7 @@ def test_only_kinds_that_tell_the_class_count() -> None:
     )
     traces = forensics_rows(noise_air=0.2, blockiness=0.04, block_row=0.01, jpeg_quality=0.01)
     (found,) = making_of(traces, audited)
-    assert found == ("JPEG grid, first row", pytest.approx(0.89), Estimate(0.2, 0.1, 0.3))
+    assert found == ("JPEG grid, first row", pytest.approx(0.89), Estimate(0.2, 0.1, 0.3), False)
     assert making_of(traces.assign(tells="cohort"), audited) == ()
 
 
@@ -241,13 +262,18 @@ def test_the_most_special_kind_that_tells_the_class_about_as_well_is_named() -> 
         ]
     )
     traces = forensics_rows(blockiness=0.01, noise_air=0.01, grey_levels=0.01)
-    found = making_of(traces, audited)
-    assert [each.counterfactual.value for each in found] == [0.9, 0.3, 0.0]
+    compression, grey_levels, noise = making_of(traces, audited)
+    assert [each.counterfactual.value for each in (compression, grey_levels, noise)] == [0.9, 0.0, 0.3]
+    assert [each.general for each in (compression, grey_levels, noise)] == [False, True, False]
     seen = Evidence("whole", 40, *[Estimate()] * 5)
-    assert seen._replace(making=found).by_making == found[1]
-    weaker = (found[0], found[1]._replace(auc=found[2].auc - 0.06), found[2])
-    assert seen._replace(making=weaker).by_making == found[2]
-    assert seen._replace(making=found[:1]).by_making == found[0], "the answers follow none"
+    assert seen._replace(making=(compression, grey_levels, noise)).by_making == noise
+    weaker = (compression, grey_levels, noise._replace(auc=grey_levels.auc - 0.06))
+    assert seen._replace(making=weaker).by_making == weaker[2], "a general kind does not set the mark"
+    followed = compression._replace(counterfactual=noise.counterfactual)
+    assert seen._replace(making=(followed, noise)).by_making == followed
+    assert seen._replace(making=(followed._replace(auc=noise.auc - 0.06), noise)).by_making == noise
+    assert seen._replace(making=(compression, grey_levels)).by_making == grey_levels
+    assert seen._replace(making=(compression,)).by_making == compression, "the answers follow none"
 
 
 def test_predictions_of_several_classes_have_a_row_for_each() -> None:

@@ -1,10 +1,20 @@
 """Charts of all models: their places, links and text alternatives."""
 
 import re
+from itertools import combinations
 
+import numpy as np
 import pytest
 
-from lungsight.report.model_charts import attention_chart, maps_anchor, places_of, slope_chart, spread
+from lungsight.report.model_charts import (
+    NUMBER_SIZE,
+    attention_chart,
+    maps_anchor,
+    places_of,
+    rises,
+    slope_chart,
+    spread,
+)
 from lungsight.report.results import RunResults
 from lungsight.report.sections.overview_charts import attention, section
 from lungsight.wording import with_interval
@@ -45,6 +55,15 @@ def test_the_slope_chart_names_every_pipeline(results: RunResults) -> None:
 )
 def test_names_are_moved_apart(heights: list[float], expected: list[float]) -> None:
     assert spread(heights, 0.1) == pytest.approx(expected)
+
+
+def test_numbers_of_points_at_one_place_are_stacked() -> None:
+    places = np.array([[100, 50], [100, 50], [104, 51], [140, 50]], float)
+    lifted = rises(places)
+    assert lifted[0] == lifted[3] == 0
+    heights = places[:3, 1] + lifted[:3]
+    assert all(abs(first - second) >= NUMBER_SIZE for first, second in combinations(heights, 2))
+    assert rises(np.array([[0, 4.5], [0, 0]])) == [0, 2 * NUMBER_SIZE]
 
 
 def test_every_chart_has_its_numbers_as_text(results: RunResults, page: str) -> None:

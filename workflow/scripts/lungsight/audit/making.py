@@ -37,7 +37,7 @@ from lungsight.audit.verdict import Making, estimate
 from lungsight.classes import Classes, margins_of
 from lungsight.intake.forensics.imposing import IMPOSITIONS
 from lungsight.intake.forensics.traces import BY_NAME, NUMBER, TRACES
-from lungsight.intake.forensics.washing import WASHINGS
+from lungsight.intake.forensics.washing import DETAIL, WASHINGS, wash_resolution
 from lungsight.program import progress
 from lungsight.rows import AuditRow
 from lungsight.tables import columns_of
@@ -49,19 +49,29 @@ WASHED, IMPOSED = "washed", "imposed"
 VERSIONS = (UNMODIFIED, *(f"{version}_{kind}" for kind in WASHINGS for version in (WASHED, IMPOSED)))
 COUNTERFACTUAL = "auc_counterfactual"
 NUMBERS = tuple(trace.name for trace in TRACES if trace.kind == NUMBER)
+SEEN_DETAIL = DETAIL / 256  # of a network's rows: what is washed out is seen at 256 x 256, so also at other sizes
 GENERAL = "grey_levels"  # every processing of a picture changes these as well
 SIGNIFICANT = 0.05  # after Holm, over the traces of a cohort
 NOT_MEASURED = "no test slice was measured"
 SAME = "the trace is the same, or unknown, within every class"
 
 
-def versions_of(grey: np.ndarray) -> dict[str, np.ndarray]:
-    """Make every version of a slice, by VERSIONS. grey: (rows, columns) uint8, as are all of them."""
+def versions_of(grey: np.ndarray, seen: int) -> dict[str, np.ndarray]:
+    """Make every version of a slice, by VERSIONS.
+
+    Parameters
+    ----------
+    grey : (rows, columns) uint8
+        As are all versions.
+    seen
+        Rows and columns that the network sees. A small network cannot see the detail that a large one can, so more
+        than that is washed out of its slices.
+    """
     changed = {UNMODIFIED: grey}
     for kind, washing in WASHINGS.items():
         changed[f"{WASHED}_{kind}"] = washing.wash(grey)
         changed[f"{IMPOSED}_{kind}"] = IMPOSITIONS[kind](grey)
-    return changed
+    return changed | {f"{WASHED}_resolution": wash_resolution(grey, min(DETAIL, round(SEEN_DETAIL * seen)))}
 
 
 def sample_of_patients(test: pd.DataFrame, at_most: int) -> pd.DataFrame:
@@ -131,7 +141,7 @@ class SliceSource(NamedTuple):
             if (name := wanted["slice"].iloc[row]) not in place:
                 continue
             lung = planes.get("masks", np.zeros(image.shape, bool))
-            for version, changed in versions_of(image).items():
+            for version, changed in versions_of(image, self.size).items():
                 remade[version][place[name]] = self._seen(changed, lung)
         return remade
 
@@ -383,7 +393,7 @@ def _correlation_rows(
 def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]:
     """Collect, of each kind of trace that tells the class of a model's cohort, what the model answers against it.
 
-    The kinds are in the order in which they are named: GENERAL comes last.
+    The kinds are in the order in which they are named, that of WASHINGS.
 
     Parameters
     ----------
@@ -394,10 +404,10 @@ def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]
     """
     telling = traces[(traces["tells"] == LABEL) & (traces["p_holm"] < SIGNIFICANT)].set_index("trace")["auc"]
     found: list[Making] = []
-    for kind, washing in sorted(WASHINGS.items(), key=lambda each: each[0] == GENERAL):
+    for kind, washing in WASHINGS.items():
         of_kind = telling[telling.index.isin(washing.traces)]
         if not of_kind.empty:
             best = str(of_kind.idxmax())
             counterfactual = estimate(audited, TEST, kind, COUNTERFACTUAL)
-            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual))
+            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual, kind == GENERAL))
     return tuple(found)

@@ -99,11 +99,14 @@ class Making(NamedTuple):
         Of that trace alone, by patient.
     counterfactual
         The model's ROC AUC where the trace contradicts the class.
+    general
+        Whether every processing of a picture changes traces of this kind.
     """
 
     trace: str
     auc: float
     counterfactual: Estimate
+    general: bool = False
 
 
 class Evidence(NamedTuple):
@@ -151,14 +154,16 @@ class Evidence(NamedTuple):
     def by_making(self) -> Making | None:
         """The kind of trace that is named; None where no trace tells the class.
 
-        One trace brings others along: noise and compression change how many grey levels there are. Of the kinds that
-        the answers follow, those count whose trace tells the class about as well as the best. The first of them is
-        named: they are in the order of how special they are. Where the answers follow none, it is the nearest to that.
+        One trace brings others along: noise and compression change how many grey levels there are. So a general kind
+        is named only where the answers follow no other. Of the others, those count whose trace tells the class about as
+        well as the best of them. The first is named: they are in the order of how special they are. Where the answers
+        follow none, it is the nearest to that.
         """
         followed = [each for each in self.making if each.counterfactual.below(CHANCE)]
         if followed:
-            best = max(each.auc for each in followed)
-            return next(each for each in followed if each.auc >= best - ABOUT)
+            special = [each for each in followed if not each.general] or followed
+            best = max(each.auc for each in special)
+            return next(each for each in special if each.auc >= best - ABOUT)
         measured = [each for each in self.making if not np.isnan(each.counterfactual.value)]
         return min(measured, key=lambda each: each.counterfactual.value, default=None)
 
@@ -239,7 +244,7 @@ class Evidence(NamedTuple):
     def _texts_of_making(self) -> dict[str, str]:
         if self.by_making is None:
             return {}
-        trace, auc, counterfactual = self.by_making
+        trace, auc, counterfactual, _ = self.by_making
         return {"trace": trace, "trace_auc": number(auc), "counterfactual": str(counterfactual)}
 
     @property

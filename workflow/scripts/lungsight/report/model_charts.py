@@ -1,6 +1,7 @@
 """Charts of all models: how the AUC changes from place to place, and attention against it."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import matplotlib
@@ -16,6 +17,8 @@ from lungsight.training.pipelines import ROLE_OF_STAGE
 from lungsight.wording import with_interval
 
 AUC_CHANCE, ENRICHMENT_CHANCE = 0.5, 1.0
+POINTS_PER_INCH = 72
+NUMBER_SIZE = 9  # points, of the number beside a point of the scatter plot
 MARKERS = "osD^vP*X<>"
 LINES = ("-", "--", "-.", ":")
 # Tone of a verdict → marker, colour and fill of its model's point.
@@ -129,19 +132,21 @@ def attention_chart(results: RunResults) -> str:
         axes = figure.add_axes((0.1, 0.14, 0.5, 0.8))
         axes.axvline(AUC_CHANCE, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
         axes.axhline(ENRICHMENT_CHANCE, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
-        for number, (_, row) in enumerate(rows.iterrows(), start=1):
-            url = f"#{maps_anchor(model_of(row))}" if linked else None
-            _draw_point(axes, row, number, url)
+        axes.set(xlim=AUC_LIMITS, xlabel="AUC by patient", ylabel="enrichment of the maps; 1 is no preference")
+        urls = [f"#{maps_anchor(model_of(row))}" if linked else None for _, row in rows.iterrows()]
+        for url, (_, row) in zip(urls, rows.iterrows(), strict=True):
+            _draw_point(axes, row, url)
+        _number_points(axes, rows[["roc_auc", "enrichment"]].to_numpy(float), urls)
+        for number, (url, (_, row)) in enumerate(zip(urls, rows.iterrows(), strict=True), start=1):
             height = 0.93 - 0.8 * (number - 1) / max(len(rows), 10)
             where = figure.text(
                 0.63, height, f"{number}  {results.display_name(row['pipeline'])}", fontsize=8, va="top"
             )
             where.set_url(url)
-        axes.set(xlim=AUC_LIMITS, xlabel="AUC by patient", ylabel="enrichment of the maps; 1 is no preference")
         return as_svg(figure)
 
 
-def _draw_point(axes: Axes, row: Any, number: int, url: str | None) -> None:
+def _draw_point(axes: Axes, row: Any, url: str | None) -> None:
     marker, colour, face = POINTS[PAGE_WORDS[row["verdict"]].tone]
     x, y = row["roc_auc"], row["enrichment"]
     if np.isnan(x) or np.isnan(y):
@@ -149,9 +154,32 @@ def _draw_point(axes: Axes, row: Any, number: int, url: str | None) -> None:
     axes.hlines(y, row["roc_auc_lo"], row["roc_auc_hi"], color=colour, linewidth=0.9, alpha=0.7)
     axes.vlines(x, row["enrichment_lo"], row["enrichment_hi"], color=colour, linewidth=0.9, alpha=0.7)
     (point,) = axes.plot(x, y, marker, color=colour, markerfacecolor=face, markersize=8)
-    name = axes.annotate(str(number), (x, y), xytext=(5, 5), textcoords="offset points", fontsize=9)
-    for artist in (point, name):
-        artist.set_url(url)
+    point.set_url(url)
+
+
+def _number_points(axes: Axes, points: np.ndarray, urls: Sequence[str | None]) -> None:
+    """Write the number of each point beside it. points: (n, 2) in the units of the axes; NaN is not drawn."""
+    drawn = np.flatnonzero(~np.isnan(points).any(axis=1)).tolist()
+    in_points = axes.transData.transform(points[drawn]) * POINTS_PER_INCH / axes.figure.dpi
+    for place, rise in zip(drawn, rises(in_points), strict=True):
+        name = axes.annotate(
+            str(place + 1), points[place], xytext=(5, 5 + rise), textcoords="offset points", fontsize=NUMBER_SIZE
+        )
+        name.set_url(urls[place])
+
+
+def rises(places: np.ndarray) -> list[float]:
+    """Choose how far each number is lifted, (n,), so that none covers one before it; places: (n, 2), all in points."""
+    chosen: list[float] = []
+    for x, y in places:
+        heights = [
+            earlier[1] + rise
+            for earlier, rise in zip(places, chosen, strict=False)
+            if abs(x - earlier[0]) < 2 * NUMBER_SIZE
+        ]
+        steps = count(0.0, NUMBER_SIZE)
+        chosen.append(next(rise for rise in steps if all(abs(y + rise - taken) >= NUMBER_SIZE for taken in heights)))
+    return chosen
 
 
 def numbers_in_words(results: RunResults, rows: pd.DataFrame, *metrics: tuple[str, str]) -> str:

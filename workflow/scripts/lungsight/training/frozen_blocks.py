@@ -4,13 +4,12 @@ A block is all layers whose maps have one resolution: a layer that halves the re
 block means the same in every network, whatever its layers are called.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
 
-from lungsight.training.network import POOLED
+from lungsight.training.network import POOLED, untrained
 
 
 def strides_of(model: keras.Model) -> dict[str, int]:
@@ -48,8 +47,7 @@ def blocks_of(model: keras.Model) -> list[list[keras.layers.Layer]]:
     ]
 
 
-@contextmanager
-def frozen_blocks(model: keras.Model, number: int) -> Iterator[None]:
+def frozen_blocks(model: keras.Model, number: int) -> AbstractContextManager[None]:
     """Train nothing of the first blocks inside; their batch normalisation stays in inference mode.
 
     Parameters
@@ -67,11 +65,4 @@ def frozen_blocks(model: keras.Model, number: int) -> Iterator[None]:
     blocks = blocks_of(model)
     if number > len(blocks):
         raise ValueError(f"{number} blocks to freeze of {len(blocks)}")
-    layers = [layer for block in blocks[:number] for layer in block]
-    try:
-        for layer in layers:
-            layer.trainable = False
-        yield
-    finally:
-        for layer in layers:
-            layer.trainable = True
+    return untrained([layer for block in blocks[:number] for layer in block])

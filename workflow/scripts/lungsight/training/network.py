@@ -9,7 +9,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +111,8 @@ def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
 
 
 @contextmanager
-def frozen_batch_norm(model: keras.Model) -> Iterator[None]:
-    """Keep batch normalisations in inference mode inside, and do not train their scales and offsets."""
-    layers = [layer for layer in batch_norms(model) if layer.trainable]
+def untrained(layers: Sequence[keras.layers.Layer]) -> Iterator[None]:
+    """Leave layers that are trained as they are inside; batch normalisations stay in inference mode."""
     try:
         for layer in layers:
             layer.trainable = False
@@ -121,6 +120,11 @@ def frozen_batch_norm(model: keras.Model) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.trainable = True
+
+
+def frozen_batch_norm(model: keras.Model) -> AbstractContextManager[None]:
+    """Keep batch normalisations in inference mode inside, and do not train their scales and offsets."""
+    return untrained([layer for layer in batch_norms(model) if layer.trainable])
 
 
 @contextmanager

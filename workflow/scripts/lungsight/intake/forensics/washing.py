@@ -83,10 +83,17 @@ def as_jpeg(grey: np.ndarray) -> np.ndarray:
     return np.asarray(Image.open(buffer))
 
 
-def wash_resolution(grey: np.ndarray) -> np.ndarray:
-    """Remove detail finer than a share of the picture's longer side, and with it sharpness and resampling."""
+def wash_resolution(grey: np.ndarray, detail: int = DETAIL) -> np.ndarray:
+    """Remove detail finer than a share of the picture's longer side, and with it sharpness and resampling.
+
+    Parameters
+    ----------
+    grey : (rows, columns) uint8
+    detail
+        Pixels of the longer side that what is left would fit in.
+    """
     image = Image.fromarray(grey)
-    scale = DETAIL / max(grey.shape)
+    scale = detail / max(grey.shape)
     if scale >= 1:
         return grey
     small = image.resize([max(1, round(scale * side)) for side in image.size], Image.Resampling.LANCZOS)
