@@ -78,6 +78,7 @@ def test_one_more_patient_runs_one_shard_and_what_depends_on_it(finished):
     assert jobs["convert"] == 1
     assert jobs["gather_cohort"] == 1
     assert jobs["segment_shard"] == 1
+    assert jobs["image_cache"] == jobs["image_index"] == 1
     assert not {"convert_annotated", "nnunet_prepare", "nnunet_train", "imagenet_weights"} & set(jobs)
     assert jobs["train_stage"] == 8, "stage 2 of each pipeline, and no stage 1"
 

@@ -15,6 +15,7 @@ from lungsight.files import write_text
 from lungsight.intake.geometry import image_to_slice
 from lungsight.privacy import key_of, pseudonym
 from lungsight.tables import columns_of, write_table
+from lungsight.training.image_cache import INDEX
 
 KEY = b"made"
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
@@ -89,10 +90,20 @@ def made_cohort(
     of_shard = pd.DataFrame(cases).assign(**closed_words)[columns_of("converted_cases")]
     write_table(folder / "shards" / SHARD / "cases.tsv", of_shard, schema="converted_cases")
     write_table(folder / "slices.tsv", rows, schema="slices")
+    of_shard = pd.DataFrame(rows).assign(perceptual_hash="0" * 16, blank=0)[columns_of("converted_slices")]
+    write_table(folder / "shards" / SHARD / "slices.tsv", of_shard, schema="converted_slices")
     if png:  # of a labelled cohort, age and sex may be known
         people = [{"case": row["case"], "age": "", "sex": ""} for row in cases]
         write_table(folder / "people.tsv", people, schema="people")
     return pd.DataFrame(rows)
+
+
+def save_images(folder: Path, index: pd.DataFrame, **arrays: np.ndarray) -> None:
+    """Write cached images of a cohort in one shard. index: `slice`, and other columns of `image_index`."""
+    for name, pixels in arrays.items():
+        (folder / SHARD).mkdir(parents=True, exist_ok=True)
+        np.save(folder / SHARD / f"{name}.npy", pixels)
+    write_table(folder / INDEX, index.assign(shard=SHARD, row=range(len(index))), schema="image_index")
 
 
 def made_manifest(run: Path, cohort: str, slices: pd.DataFrame) -> None:

@@ -19,7 +19,16 @@ from tests.factories.forensics import made_forensics
 from tests.factories.replicates import made_replicates
 from tests.factories.run import FINISHED_PIPELINES as PIPELINES
 from tests.factories.run import REPORT_RULES, made_finished_run, made_run, made_workspace
-from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
+from tests.factories.tables import (
+    NEGATIVE,
+    POSITIVE,
+    made_cohort,
+    made_manifest,
+    made_slice,
+    made_split,
+    save_images,
+    save_manifest,
+)
 from tests.factories.workspace import Workspace
 from tests.rules.test_evaluation import three_class_space
 from tests.unit.audit.test_pairs import made_tables
@@ -56,10 +65,7 @@ def workspace(tmp_path) -> Workspace:
     rejected = slices["slice"] == split.loc[test, "slice"].iloc[2]
     save_manifest(run, "clinic", manifest.assign(segmented_keep=(~rejected).astype(int)))
     cache = run / "training/images/clinic"
-    cache.mkdir(parents=True)
-    np.save(cache / "whole.npy", images)
-    np.save(cache / "masks.npy", masks)
-    write_table(cache / "index.tsv", slices[["slice"]], schema="image_index")
+    save_images(cache, slices[["slice"]], whole=images, masks=masks)
 
     keras.utils.set_random_seed(1)
     backbone = backbones.load("small_cnn")
@@ -175,8 +181,8 @@ def test_replicate_maps(workspace: Workspace) -> None:
     assert list(maps.slices) == list(chosen["slice"]) and list(maps.patients) == list(chosen["patient"])
     assert maps.trained.shape == (2, 4, *maps.random.shape[2:]) and len(maps.random) == 16
     rows = predictions.index[predictions["slice"].isin(chosen["slice"])]
-    np.testing.assert_array_equal(maps.lung, np.load(run / "training/images/clinic/masks.npy")[rows].astype(bool))
-    images = np.load(run / "training/images/clinic/whole.npy")[rows]
+    np.testing.assert_array_equal(maps.lung, np.load(run / "training/images/clinic/000/masks.npy")[rows].astype(bool))
+    images = np.load(run / "training/images/clinic/000/whole.npy")[rows]
     numbers = (chosen["probability"] >= 0.5).to_numpy(int)
     for own, folder in zip(maps.trained, (MODEL, other), strict=True):
         loaded = keras.saving.load_model(run / folder / "model.keras", compile=False)

@@ -15,7 +15,17 @@ from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier
 from tests.factories.run import FINISHED_PIPELINES, made_finished_run, made_workspace
-from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_manifest
+from tests.factories.tables import (
+    NEGATIVE,
+    POSITIVE,
+    SHARD,
+    made_cohort,
+    made_manifest,
+    made_slice,
+    made_split,
+    save_images,
+    save_manifest,
+)
 from tests.factories.workspace import Workspace
 
 SIZE = 48
@@ -54,12 +64,8 @@ def workspace(tmp_path) -> Workspace:
     manifest = read_table(run / "qc/clinic/manifest.tsv", schema="manifest")
     save_manifest(run, "clinic", manifest.assign(segmented_keep=(~(first | second | third)).astype(int)))
     masks[first | second] = 0
-    cache.mkdir(parents=True)
-    np.save(cache / "segmented.npy", images * masks)
-    np.save(cache / "masks.npy", masks)
-    np.save(cache / "lesions.npy", lesions)
     index = slices[["slice"]].assign(masks=(~second).astype(int), lesions=known.astype(int))
-    write_table(cache / "index.tsv", index, schema="image_index")
+    save_images(cache, index, segmented=images * masks, masks=masks, lesions=lesions)
     save_model(workspace)
     # Other than the model's own, so that it shows whose probabilities the tables have.
     predictions = split.assign(probability=rng.random(len(split)))
@@ -97,7 +103,7 @@ def test_explain_stage(workspace: Workspace) -> None:
     assert set(table["label"]) == {POSITIVE, NEGATIVE}
 
     rows = test.index.to_numpy()
-    masks = np.load(run / "training/images/clinic/masks.npy")[rows]
+    masks = np.load(run / "training/images/clinic/000/masks.npy")[rows]
     assert (table["outcome"].isin(["TP", "FP"]) == (table["probability"] >= 0.5)).all()
 
     assert table.loc[0, "reason"] == "no lung in the mask"
@@ -120,7 +126,7 @@ def test_explain_stage(workspace: Workspace) -> None:
     dilated = binary_dilation(masks, np.ones((1, 3, 3)))
     np.testing.assert_allclose(measured["lung_fraction_margin"], dilated.mean(axis=(1, 2))[measured.index])
 
-    lesions = np.load(run / "training/images/clinic/lesions.npy")[rows]
+    lesions = np.load(run / "training/images/clinic/000/lesions.npy")[rows]
     positive = table["label"] == POSITIVE
     assert table.columns[-1] == "lesion_enrichment_in_lung"
     np.testing.assert_array_equal(table["lesion_fraction"], np.where(positive, 36 / SIZE**2, np.nan))
@@ -195,7 +201,7 @@ def test_draw_overlays(workspace: Workspace) -> None:
     assert {one["file"] for one in pictures} == {path.name for path in (folder / "overlays").glob("*.png")}
     cache = workspace.run_folder / "training/images/clinic"
     names = list(read_table(cache / "index.tsv", schema="image_index")["slice"])
-    images, masks = (np.load(cache / f"{name}.npy") for name in ("segmented", "masks"))
+    images, masks = (np.load(cache / SHARD / f"{name}.npy") for name in ("segmented", "masks"))
     with np.load(folder / "maps.npz", allow_pickle=False) as saved:
         maps = dict(zip(saved["slices"], saved["maps"], strict=True))
     for one in pictures:
@@ -206,7 +212,7 @@ def test_draw_overlays(workspace: Workspace) -> None:
     sure = read_json(folder / "summary.json")["by_confidence"]["pictures"]
     assert set(layers.slices) == {one["slice"] for one in [*pictures, *sure]} and sure
     rows = [names.index(name) for name in layers.slices]
-    lesions = np.load(cache / "lesions.npy")
+    lesions = np.load(cache / SHARD / "lesions.npy")
     for saved, cached in zip((layers.images, layers.lungs, layers.lesions), (images, masks, lesions), strict=True):
         np.testing.assert_array_equal(saved, cached[rows])
     np.testing.assert_array_equal(layers.maps, [maps[name] for name in layers.slices])

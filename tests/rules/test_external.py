@@ -12,7 +12,7 @@ from tests.factories.run import REPORT_RULES, made_run, made_workspace
 from tests.factories.tables import POSITIVE, made_cohort, made_manifest
 
 MODEL = "models/whole-small_cnn-scratch"
-RULES = ("check_split", "make_split", "image_cache", "train_stage", "infer_cohort", "evaluate_model")
+RULES = ("check_split", "make_split", "image_cache", "image_index", "train_stage", "infer_cohort", "evaluate_model")
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from lungsight.intake.geometry import slice_to_image
 from lungsight.privacy import pseudonym
 from lungsight.tables import read_table, write_table
 from tests.factories.run import made_workspace
-from tests.factories.tables import KEY, POSITIVE, made_cohort, made_split
+from tests.factories.tables import KEY, POSITIVE, made_cohort, made_split, save_images
 from tests.factories.workspace import Workspace
 
 RULES = ("leakage_conditions", "leakage_training", "leakage_inflation")
@@ -37,10 +37,7 @@ def phantom_images(workspace: Workspace, patients: int, slices: int, size: int) 
             images.append(slice_to_image(grey[:, :, k]))
             rows.append({"slice": f"{case}-{k:04d}", "patient": patient, "label": label_of(number)})
     table = pd.DataFrame(rows)
-    folder = workspace.run_folder / "training" / "images" / "hospital"
-    folder.mkdir(parents=True)
-    np.save(folder / "whole.npy", np.stack(images))
-    write_table(folder / "index.tsv", table[["slice"]], "image_index")
+    save_images(workspace.run_folder / "training/images/hospital", table[["slice"]], whole=np.stack(images))
     made_split(workspace.run_folder, "hospital", "whole", table)
     return table
 

@@ -21,7 +21,7 @@ from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier, make_inference
 from tests.factories.run import made_workspace
-from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split
+from tests.factories.tables import NEGATIVE, POSITIVE, made_cohort, made_manifest, made_slice, made_split, save_images
 from tests.factories.workspace import ROOT, Workspace
 
 SIZE = 48
@@ -46,10 +46,7 @@ def made_cache(folder: Path, slices, framework: str) -> None:
     rng = np.random.default_rng(0)
     drawn = [made_slice(SIZE, label == POSITIVE, rng) for label in slices["label"]]
     images, masks = (np.stack(arrays).astype(np.uint8) for arrays in zip(*drawn, strict=True))
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{framework}.npy", images)
-    np.save(folder / "masks.npy", masks)
-    write_table(folder / "index.tsv", slices[["slice"]], schema="image_index")
+    save_images(folder, slices[["slice"]], **{framework: images, "masks": masks})
 
 
 def made_report(run: Path) -> None:
@@ -135,7 +132,7 @@ def test_model_reference(prediction: Prediction) -> None:
     # The mean of the training slices' pooled features, computed here without the library's own path.
     run = prediction.folder / "results/run"
     split = read_table(run / "splits/clinic/whole.tsv", "split")
-    pixels = np.load(run / "training/images/clinic/whole.npy")[(split["split"] == "train").to_numpy()]
+    pixels = np.load(run / "training/images/clinic/000/whole.npy")[(split["split"] == "train").to_numpy()]
     import keras
 
     model, backbone = keras.saving.load_model(prediction.folder / MODEL / "model.keras"), backbones.load("small_cnn")
@@ -248,7 +245,7 @@ def test_draw_predictions(prediction: Prediction) -> None:
     first, second = table["slice"][:2]
     drawn = {path.name for path in (out / "overlays").glob("*.png")}
     assert len(drawn) == 6 and {f"{first}-highest.png", f"{second}-median.png"} <= drawn
-    image, mask = (np.load(out / f"training/images/new/{name}.npy")[0] for name in ("whole", "masks"))
+    image, mask = (np.load(out / f"training/images/new/000/{name}.npy")[0] for name in ("whole", "masks"))
     heat = upsample_bilinear(maps[:1], image.shape)[0]
     expected = draw_overlay(image, mask > 0, heat, "slice 0 · p = 0.90", "enrichment 2.50 · lung mass 0.50", sided=True)
     assert (out / "overlays" / f"{first}-highest.png").read_bytes() == expected

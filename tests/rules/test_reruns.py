@@ -206,19 +206,19 @@ def cohort_setting(cohort: str, **settings: object) -> Callable[[Project], None]
 
 LABELS = {"Covid-19": ["covid", "c19"], "Non Covid": ["normal", "healthy", "none"]}
 SCAN, PICTURE, CONTOURS = "hospital/scan-003/0001.dcm", "curated/NonCovid/00003_000.png", "nsclc/LUNG1-002/RTSTRUCT.dcm"
-ONE_SHARD = {"convert": 1, "gather_cohort": 1, "segment_shard": 1}
+ONE_SHARD = {"convert": 1, "gather_cohort": 1, "segment_shard": 1, "image_cache": 1, "image_index": 1}
 
 # What an edit must run again (how many jobs, or at least one), and what it must not; None: nothing at all runs.
 EDITS = {
     "nothing": (lambda project: None, {}, None),
     "a synonym in labels": (setting(labels=LABELS), {}, None),
-    "a table sorted otherwise": (sorted_backwards, {"gather_cohort"}, CONVERSION | LUNGS),
+    "a table sorted otherwise": (sorted_backwards, {"gather_cohort"}, CONVERSION | LUNGS | {"image_cache"}),
     "a table as a spreadsheet writes it": (written_by_excel, {}, None),
     "a column that nothing reads": (with_a_column_of_comments, {}, None),
     "a corrected label": (
         with_another_label,
         {"gather_cohort": 1, "make_split": 2, "train_stage": 4, "gather_forensics": 1, "forensics_table": 1},
-        CONVERSION | LUNGS | {"measure_forensics"},
+        CONVERSION | LUNGS | {"measure_forensics", "image_cache"},
     ),
     # The networks get another head, and the hospital another split. Scans and masks stay, as with a corrected label.
     "a class more": (
@@ -370,7 +370,7 @@ EDITS = {
     ),
     "slices made alike": (
         setting(intake={"harmonise": {"noise": True}}),
-        {"convert": 4, "measure_forensics": 4, "image_cache": 2},
+        {"convert": 4, "measure_forensics": 4, "image_cache": 4},
         {"convert_annotated", "nnunet_prepare", "nnunet_train"},
     ),
     "the distance of near duplicates": (setting(intake={"duplicate_distance": 3}), {"find_duplicates": 1}, DEAR),

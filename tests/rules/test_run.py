@@ -55,7 +55,7 @@ def test_a_run_starts_with_an_estimate_and_is_refused_where_it_does_not_fit(tmp_
     for training, refused in ((small, False), (large, True)):
         space.config["training"] = training
         space.write_config()
-        done = space.run_rule("image_cache", "training/images/hospital/index.tsv")
+        done = space.run_rule("image_cache", "training/images/hospital/000/index.tsv")
         assert "Estimate: 2 slices, " in done.stdout, done.stdout
         assert ("Make room, or name another disk" in done.stdout) == refused
         assert done.returncode == int(refused), done.stdout

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lungsight.files import read_json
-from lungsight.tables import read_table
+from lungsight.tables import read_table, write_table
 from lungsight.training.pipelines import PATIENT_PREDICTION
 from tests.factories.tables import made_cohort
 from tests.rules.test_training import FILES, MODEL, SIZE, made_images, workspace
@@ -49,11 +50,22 @@ def test_image_cache_of_region(tmp_path: Path) -> None:
     made_cohort(space.run_folder, "curated", patients=3, slices=2, size=64)
     images = "training/images/curated"
     planned = space.snakemake("-n", "--forceall", f"{space.results}/{MODEL}/model.keras").stdout
-    assert f"{images}/lung_box/whole.npy" in planned and f"{images}/whole.npy" not in planned
-    space.must_run("image_cache", f"{images}/whole.npy")
-    space.must_run("image_cache_of_region", f"{images}/lung_box/whole.npy")
-    boxes, whole = (np.load(space.run_folder / images / f"{region}masks.npy") for region in ("lung_box/", ""))
+    assert f"{images}/lung_box/000/whole.npy" in planned and f"{images}/000/whole.npy" not in planned
+    space.must_run("image_cache", f"{images}/000/whole.npy")
+    space.must_run("image_cache_of_region", f"{images}/lung_box/000/whole.npy")
+    boxes, whole = (np.load(space.run_folder / images / f"{region}000/masks.npy") for region in ("lung_box/", ""))
     assert boxes.shape == whole.shape == (6, SIZE, SIZE)
     assert boxes.mean() > 1.3 * whole.mean()
-    index = read_table(space.run_folder / images / "lung_box/index.tsv", "image_index")
+    index = read_table(space.run_folder / images / "lung_box/000/index.tsv", "image_index")
     assert index["width"].between(0.7, 0.85).all()
+
+
+def test_image_index_of_region(tmp_path: Path) -> None:
+    space = workspace(tmp_path, region="lung_box")
+    slices = made_cohort(space.run_folder, "curated", patients=2, slices=2, size=64)["slice"]
+    folder = space.run_folder / "training/images/curated/lung_box"
+    write_table(folder / "000/index.tsv", pd.DataFrame({"slice": slices[::-1], "width": 0.8}), "image_index")
+    space.must_run("image_index_of_region", "training/images/curated/lung_box/index.tsv")
+    index = read_table(folder / "index.tsv", "image_index")
+    assert index["slice"].tolist() == slices.tolist() and index["row"].tolist() == [3, 2, 1, 0]
+    assert (index["width"] == 0.8).all()

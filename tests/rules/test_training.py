@@ -19,7 +19,7 @@ from lungsight.tables import read_table, write_table
 from lungsight.training import backbones
 from lungsight.training.image_cache import resize_mask
 from lungsight.training.network import build_classifier
-from tests.factories.tables import NEGATIVE, POSITIVE, SHARD, disc, made_cohort, made_split, save_volume
+from tests.factories.tables import NEGATIVE, POSITIVE, SHARD, disc, made_cohort, made_split, save_images, save_volume
 from tests.factories.workspace import ROOT, Workspace
 
 SIZE = 32
@@ -51,10 +51,7 @@ def made_images(run: Path, cohort: str, patients: int = 16) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     levels = np.where(slices["label"] == POSITIVE, 160, 60)
     images = np.clip(levels[:, None, None] + rng.normal(0, 8, (len(slices), SIZE, SIZE)), 0, 255).astype(np.uint8)
-    folder = run / "training" / "images" / cohort
-    folder.mkdir(parents=True)
-    np.save(folder / "whole.npy", images)
-    write_table(folder / "index.tsv", slices[["slice"]], "image_index")
+    save_images(run / "training" / "images" / cohort, slices[["slice"]], whole=images)
     return split
 
 
@@ -64,8 +61,8 @@ def test_image_cache(tmp_path: Path) -> None:
     lesion = disc(64, 0.6, 0.68, 0.09, 0.07)
     case = slices["case"][2]
     save_volume(space.run_folder / f"cohorts/curated/lesions/{SHARD}/{case}.nii.gz", [lesion, lesion & False])
-    folder = space.run_folder / "training" / "images" / "curated"
-    space.must_run("image_cache", *(f"training/images/curated/{n}" for n in ("whole.npy", "index.tsv")))
+    folder = space.run_folder / "training" / "images" / "curated" / SHARD
+    space.must_run("image_cache", *(f"training/images/curated/{SHARD}/{n}" for n in ("whole.npy", "index.tsv")))
     whole, segmented, masks = (np.load(folder / f"{name}.npy") for name in ("whole", "segmented", "masks"))
     assert whole.shape == segmented.shape == masks.shape == (6, SIZE, SIZE)
     assert {array.dtype for array in (whole, segmented, masks)} == {np.dtype(np.uint8)}
@@ -93,10 +90,27 @@ def test_image_cache(tmp_path: Path) -> None:
         "--forcerun",
         "image_cache",
         "--",
-        f"{space.results}/training/images/curated/whole.npy",
+        f"{space.results}/training/images/curated/000/whole.npy",
     )
     assert failed.returncode != 0
     assert not list(folder.glob("*.npy"))
+
+
+def test_image_index(tmp_path: Path) -> None:
+    """The index follows the cohort, not the shard; what an earlier run left of other people is gone."""
+    space = workspace(tmp_path)
+    slices = made_cohort(space.run_folder, "curated", patients=3, slices=2, size=64)["slice"]
+    folder = space.run_folder / "training/images/curated"
+    write_table(folder / SHARD / "index.tsv", pd.DataFrame({"slice": slices[::-1], "masks": 1}), "image_index")
+    (folder / "007").mkdir()
+    for name in ("whole.npy", "007/whole.npy", f"{SHARD}/whole.npy"):
+        (folder / name).touch()
+    space.must_run("image_index", "training/images/curated/index.tsv")
+    index = read_table(folder / "index.tsv", "image_index")
+    assert index["slice"].tolist() == slices.tolist()
+    assert index["row"].tolist() == [5, 4, 3, 2, 1, 0] and set(index["shard"]) == {SHARD} and index["masks"].all()
+    assert sorted(path.name for path in folder.iterdir()) == [SHARD, "index.tsv"]
+    assert (folder / SHARD / "whole.npy").is_file()
 
 
 def test_train_stage(tmp_path: Path) -> None:
@@ -217,7 +231,7 @@ def test_infer_cohort(tmp_path: Path) -> None:
     space.must_run("infer_cohort", f"{MODEL}/predictions/curated.tsv")
     predictions = read_table(space.run_folder / MODEL / "predictions" / "curated.tsv", "predictions")
     pd.testing.assert_frame_equal(predictions[["slice", "patient", "label", "split"]], split)
-    images = np.load(space.run_folder / "training" / "images" / "curated" / "whole.npy")[::-1]
+    images = np.load(space.run_folder / "training" / "images" / "curated" / SHARD / "whole.npy")[::-1]
     expected = model(np.repeat(images[..., None], 3, axis=-1) / 127.5 - 1, training=False).numpy()[:, 0]
     np.testing.assert_allclose(predictions["probability"], expected, atol=1e-6)
     assert np.ptp(expected) > 1e-4
@@ -298,9 +312,9 @@ def test_pretrain_simsiam(tmp_path: Path) -> None:
     assert not (space.run_folder / "training/checkpoints/simsiam-whole-small_cnn").exists()
 
     for cohort, split in splits.items():
-        images = np.load(space.run_folder / f"training/images/{cohort}/whole.npy")
+        images = np.load(space.run_folder / f"training/images/{cohort}/000/whole.npy")
         images[split["split"].to_numpy() != "train"] = 255
-        np.save(space.run_folder / f"training/images/{cohort}/whole.npy", images)
+        np.save(space.run_folder / f"training/images/{cohort}/000/whole.npy", images)
     space.must_run("pretrain_simsiam", target)
     assert sha256_of(folder / "small_cnn.weights.h5") == first
 
@@ -331,9 +345,9 @@ def test_generate_slices(tmp_path: Path) -> None:
         assert sheet.size == (6 * 128, 4 * (14 + 128))
     assert not (space.run_folder / "training/checkpoints/generate-dcgan-curated-image-whole").exists()
 
-    images = np.load(space.run_folder / "training/images/curated/whole.npy")
+    images = np.load(space.run_folder / "training/images/curated/000/whole.npy")
     images[split["split"].to_numpy() != "train"] = 255
-    np.save(space.run_folder / "training/images/curated/whole.npy", images)
+    np.save(space.run_folder / "training/images/curated/000/whole.npy", images)
     space.must_run("generate_slices", target)
     np.testing.assert_array_equal(np.load(folder / "generated.npy"), made)
 
@@ -437,7 +451,7 @@ def test_stage_2_is_trained_on_both_cohorts(tmp_path: Path, remedy: str) -> None
         space.must_run("train_stage", *(f"{model}/{name}" for name in FILES))
     first, second = (json.loads((space.run_folder / model / "provenance.json").read_text()) for model in models)
     assert not any(name.startswith("companion") for name in first["inputs"])
-    digest = sha256_of(space.run_folder / "training/images/curated/whole.npy")
+    digest = sha256_of(space.run_folder / "training/images/curated/000/whole.npy")
     assert second["inputs"]["companion_images"] == digest
     if remedy == "dann":
         accuracy = second["training"]["remedy"]["cohort_accuracy"]
@@ -457,7 +471,7 @@ def test_stage_2_learns_without_its_labels_beside_generated_slices(tmp_path: Pat
     space.must_run("train_stage", f"{models[1]}/model.keras")
     first, second = (read_json(space.run_folder / model / "provenance.json") for model in models)
     assert not {name for name in first["inputs"] if name.startswith(("companion", "generated"))}
-    assert second["inputs"]["companion_images"] == sha256_of(space.run_folder / "training/images/curated/whole.npy")
+    assert second["inputs"]["companion_images"] == sha256_of(space.run_folder / "training/images/curated/000/whole.npy")
     assert second["inputs"]["generated"] == sha256_of(folder / "generated.npy")
     assert read_table(folder / "generated.tsv", "generated")["label"].tolist() == [""] * 6
     assert read_table(folder / "memorisation.tsv", "memorisation")["training"].tolist() == [16]

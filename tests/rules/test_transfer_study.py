@@ -9,11 +9,11 @@ import pytest
 
 from lungsight.config_check import complete_config
 from lungsight.files import write_json
-from lungsight.tables import read_table, write_table
+from lungsight.tables import read_table
 from lungsight.training import backbones
 from lungsight.training.network import build_classifier
 from tests.factories.run import made_workspace
-from tests.factories.tables import POSITIVE, made_cohort, made_manifest, made_split
+from tests.factories.tables import POSITIVE, made_cohort, made_manifest, made_split, save_images
 from tests.factories.workspace import Workspace
 
 SIZE = 32
@@ -42,11 +42,7 @@ def made_start(space: Workspace) -> None:
     rng = np.random.default_rng(0)
     level = np.where(slices["label"] == POSITIVE, 150, 70)[:, None, None]
     images = (level + rng.normal(0, 8, (len(slices), SIZE, SIZE))).clip(0, 255).astype(np.uint8)
-    folder = run / "training/images/hospital"
-    folder.mkdir(parents=True)
-    np.save(folder / "whole.npy", images)
-    np.save(folder / "masks.npy", np.ones_like(images))
-    write_table(folder / "index.tsv", slices[["slice"]], "image_index")
+    save_images(run / "training/images/hospital", slices[["slice"]], whole=images, masks=np.ones_like(images))
     keras.utils.set_random_seed(0)
     settings = complete_config({"results": "made"} | space.config)["training"]
     backbone, stage1 = backbones.load("small_cnn"), run / f"models/{PIPELINE}/stage1"

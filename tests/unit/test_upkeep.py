@@ -110,7 +110,7 @@ def rules_with_a_program():
 def test_what_jobs_that_are_done_ahead_need_is_made_before_the_trainings():
     """Else the process of a training finds nothing to go on with, and every one of these jobs starts TensorFlow."""
     needed = {"convert", "gather_cohort", "segment_shard", "qc_scores", "qc_manifest", "kept_slices", "make_split"}
-    needed |= {"take_lungs", "image_cache"}
+    needed |= {"take_lungs", "image_cache", "image_index"}
     early = {name for name, body in all_rules() if "priority: BEFORE_TRAININGS" in body}
     assert needed - early == set()
 

@@ -24,7 +24,7 @@ rule audit_stage:
         slices=expand(f"{COHORT}/slices.tsv", cohort=training_cohort),
         png=png_of_training_cohort,
         masks=masks_of_training_cohort,
-        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
+        images=arrays_of(images_of_stage, input_view_of, "masks"),
         index=expand("{images}/index.tsv", images=images_of_stage),
         manifest=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=training_cohort),
     output:
@@ -113,8 +113,8 @@ rule metadata_classifier:
         split=f"{RESULTS}/splits/{{cohort}}/{{input_view}}.tsv",
         slices=f"{COHORT}/slices.tsv",
         cases=f"{COHORT}/cases.tsv",
-        images=f"{IMAGES}/{{input_view}}.npy",
-        masks=f"{IMAGES}/masks.npy",
+        images=expand(f"{IMAGES}/{{shard}}/{{input_view}}.npy", shard=shards_of_cohort, allow_missing=True),
+        masks=expand(f"{IMAGES}/{{shard}}/masks.npy", shard=shards_of_cohort, allow_missing=True),
         index=f"{IMAGES}/index.tsv",
         manifest=f"{RESULTS}/qc/{{cohort}}/manifest.tsv",
     output:
@@ -238,7 +238,7 @@ if REPLICATES:
         input:
             models=models_of_replicates,
             predictions=predictions_of_stage,
-            images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks"]),
+            images=arrays_of(images_of_stage, input_view_of, "masks"),
             index=expand("{images}/index.tsv", images=images_of_stage),
             manifest=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=training_cohort),
         output:

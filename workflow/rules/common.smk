@@ -290,6 +290,22 @@ def images_of_stage(wildcards):
     return images_folder(Pipeline.parse(wildcards.pipeline), training_cohort(wildcards))
 
 
+def shards_of_array(images, array):
+    """The files of an array of cached images: one in each shard of the cohort, whose folder of images it is."""
+    cohort = Path(images).relative_to(f"{RESULTS}/training/images").parts[0]
+    return [f"{images}/{shard}/{array}.npy" for shard in shards_of(cohort)]
+
+
+def arrays_of(images_of, *arrays):
+    """An input function: the files of arrays, or of those that functions name, of the folder that another names."""
+
+    def files(wildcards):
+        names = [array if isinstance(array, str) else array(wildcards) for array in arrays]
+        return [file for name in names for file in shards_of_array(images_of(wildcards), name)]
+
+    return files
+
+
 def split_of(pipeline, cohort):
     """The split of a cohort that a pipeline, or a replicate of one, is trained and tested by."""
     number = replicate_of_split(config, pipeline.replicate, cohort)

@@ -355,7 +355,7 @@ if LEAKAGE_PIPELINES:
     rule leakage_training:
         input:
             conditions=conditions_of_leakage_training,
-            images=expand("{images}/{view}.npy", images=images_of_leakage_training, view=input_view_of),
+            images=arrays_of(images_of_leakage_training, input_view_of),
             index=expand("{images}/index.tsv", images=images_of_leakage_training),
             start=start_files_of_leakage_training,
         output:

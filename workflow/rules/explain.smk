@@ -15,7 +15,7 @@ rule explain_stage:
         provenance=f"{MODEL}/provenance.json",
         predictions=predictions_of_stage,
         tables=expand(f"{COHORT}/{{table}}.tsv", cohort=training_cohort, table=["slices", "cases"]),
-        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks", "lesions"]),
+        images=arrays_of(images_of_stage, input_view_of, "masks", "lesions"),
         index=expand("{images}/index.tsv", images=images_of_stage),
         manifest=expand(f"{RESULTS}/qc/{{cohort}}/manifest.tsv", cohort=training_cohort),
     output:
@@ -80,7 +80,7 @@ rule draw_overlays:
         saliency=f"{EXPLANATION}/saliency.tsv",
         maps=f"{EXPLANATION}/maps.npz",
         mean_maps=f"{EXPLANATION}/mean_maps.npz",
-        images=expand("{images}/{array}.npy", images=images_of_stage, array=[input_view_of, "masks", "lesions"]),
+        images=arrays_of(images_of_stage, input_view_of, "masks", "lesions"),
         index=expand("{images}/index.tsv", images=images_of_stage),
     output:
         overlays=report(

@@ -39,7 +39,7 @@ if REQUEST:
             provenance=f"{TRAINED.folder}/provenance.json",
             predictions=f"{TRAINED.folder}/predictions/{REQUEST.training_cohort}.tsv",
             cases=f"{TRAINING_COHORT}/cases.tsv",
-            images=expand(f"{TRAINING_IMAGES}/{{array}}.npy", array=DESCRIBED),
+            images=arrays_of_run(TRAINING_IMAGES, DESCRIBED),
             index=f"{TRAINING_IMAGES}/index.tsv",
         output:
             reference=f"{RESULTS}/reference.json",
@@ -94,7 +94,7 @@ if REQUEST:
             cases=f"{NEW_COHORT}/cases.tsv",
             slices=f"{NEW_COHORT}/slices.tsv",
             manifest=f"{RESULTS}/qc/{NEW}/manifest.tsv",
-            images=expand(f"{NEW_IMAGES}/{{array}}.npy", array=[*DESCRIBED, "masks"]),
+            images=[shards_of_array(NEW_IMAGES, array) for array in (*DESCRIBED, "masks")],
             index=f"{NEW_IMAGES}/index.tsv",
         output:
             predictions=f"{RESULTS}/predictions.tsv",
@@ -125,7 +125,7 @@ if REQUEST:
             slices=f"{RESULTS}/slice_predictions.tsv",
             maps=f"{RESULTS}/maps.npz",
             cases=f"{NEW_COHORT}/cases.tsv",
-            images=expand(f"{NEW_IMAGES}/{{array}}.npy", array=[INPUT_VIEW, "masks"]),
+            images=[shards_of_array(NEW_IMAGES, array) for array in (INPUT_VIEW, "masks")],
             index=f"{NEW_IMAGES}/index.tsv",
         output:
             directory(f"{RESULTS}/overlays"),

@@ -20,6 +20,7 @@ CHECKED_WEIGHTS = [
 ]
 
 
+PART_OF_IMAGE = "|".join(name for name in REGIONS if name != WHOLE_IMAGE)
 GENERATED = f"{RESULTS}/training/generated/{{remedy}}/{{cohort}}/{{region}}/{{input_view}}"
 
 
@@ -28,20 +29,20 @@ include: "inputs/training.smk"
 
 rule image_cache:
     input:
-        slices=f"{COHORT}/slices.tsv",
-        png=expand(f"{COHORT}/png/{{shard}}", shard=shards_of_cohort, allow_missing=True),
-        masks=expand(f"{MASKS}/{{shard}}", shard=shards_of_cohort, allow_missing=True),
-        lesions=expand(f"{COHORT}/lesions/{{shard}}", shard=shards_of_cohort, allow_missing=True),
+        slices=f"{SHARD}/slices.tsv",
+        png=f"{COHORT}/png/{{shard}}",
+        masks=f"{MASKS}/{{shard}}",
+        lesions=f"{COHORT}/lesions/{{shard}}",
     output:
-        whole=f"{IMAGES}/whole.npy",
-        segmented=f"{IMAGES}/segmented.npy",
-        masks=f"{IMAGES}/masks.npy",
-        lesions=f"{IMAGES}/lesions.npy",
-        index=f"{IMAGES}/index.tsv",
+        whole=f"{IMAGES}/{{shard}}/whole.npy",
+        segmented=f"{IMAGES}/{{shard}}/segmented.npy",
+        masks=f"{IMAGES}/{{shard}}/masks.npy",
+        lesions=f"{IMAGES}/{{shard}}/lesions.npy",
+        index=f"{IMAGES}/{{shard}}/index.tsv",
     log:
-        f"{RESULTS}/logs/image_cache/{{cohort}}.log",
+        f"{RESULTS}/logs/image_cache/{{cohort}}/{{shard}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/image_cache/{{cohort}}.tsv"
+        f"{RESULTS}/benchmarks/image_cache/{{cohort}}/{{shard}}.tsv"
     priority: BEFORE_TRAININGS
     conda:
         "../../envs/keras.yaml"
@@ -52,28 +53,67 @@ rule image_cache:
         masks=folder(MASKS),
         size=lookup(dpath="training/image_size", within=config),
         region=WHOLE_IMAGE,
-        images=folder(IMAGES),
+        images=folder(f"{IMAGES}/{{shard}}"),
     shell:
-        "python {params.program:q} --cohort {params.cohort} --masks {params.masks} --size {params.size}"
-        " --region {params.region} --images {params.images} > {log} 2>&1"
+        "python {params.program:q} --cohort {params.cohort} --shard {wildcards.shard} --masks {params.masks}"
+        " --size {params.size} --region {params.region} --images {params.images} > {log} 2>&1"
 
 
 # The same of a part of every slice, in a folder of the region's name.
 use rule image_cache as image_cache_of_region with:
     output:
-        whole=f"{IMAGES}/{{region}}/whole.npy",
-        segmented=f"{IMAGES}/{{region}}/segmented.npy",
-        masks=f"{IMAGES}/{{region}}/masks.npy",
-        lesions=f"{IMAGES}/{{region}}/lesions.npy",
-        index=f"{IMAGES}/{{region}}/index.tsv",
+        whole=f"{IMAGES}/{{region}}/{{shard}}/whole.npy",
+        segmented=f"{IMAGES}/{{region}}/{{shard}}/segmented.npy",
+        masks=f"{IMAGES}/{{region}}/{{shard}}/masks.npy",
+        lesions=f"{IMAGES}/{{region}}/{{shard}}/lesions.npy",
+        index=f"{IMAGES}/{{region}}/{{shard}}/index.tsv",
     log:
-        f"{RESULTS}/logs/image_cache/{{cohort}}/{{region}}.log",
+        f"{RESULTS}/logs/image_cache/{{cohort}}/{{region}}/{{shard}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/image_cache/{{cohort}}/{{region}}.tsv"
+        f"{RESULTS}/benchmarks/image_cache/{{cohort}}/{{region}}/{{shard}}.tsv"
     wildcard_constraints:
-        region="|".join(name for name in REGIONS if name != WHOLE_IMAGE),
+        region=PART_OF_IMAGE,
     params:
         region="{region}",
+        images=folder(f"{IMAGES}/{{region}}/{{shard}}"),
+
+
+# In the order of the cohort, whichever shard a slice lies in.
+rule image_index:
+    input:
+        slices=f"{COHORT}/slices.tsv",
+        shards=expand(f"{IMAGES}/{{shard}}/index.tsv", shard=shards_of_cohort, allow_missing=True),
+    output:
+        f"{IMAGES}/index.tsv",
+    log:
+        f"{RESULTS}/logs/image_index/{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/image_index/{{cohort}}.tsv"
+    priority: BEFORE_TRAININGS
+    conda:
+        "../../envs/keras.yaml"
+    params:
+        program=program("image_index"),
+        code=code("image_index"),
+        shards=shards_of_cohort,
+        images=folder(IMAGES),
+    shell:
+        "python {params.program:q} --slices {input.slices} --shards {params.shards} --images {params.images} > {log} 2>&1"
+
+
+use rule image_index as image_index_of_region with:
+    input:
+        slices=f"{COHORT}/slices.tsv",
+        shards=expand(f"{IMAGES}/{{region}}/{{shard}}/index.tsv", shard=shards_of_cohort, allow_missing=True),
+    output:
+        f"{IMAGES}/{{region}}/index.tsv",
+    log:
+        f"{RESULTS}/logs/image_index/{{cohort}}/{{region}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/image_index/{{cohort}}/{{region}}.tsv"
+    wildcard_constraints:
+        region=PART_OF_IMAGE,
+    params:
         images=folder(f"{IMAGES}/{{region}}"),
 
 
@@ -118,7 +158,7 @@ rule check_imagenet_file:
 # Without labels, on the training patients of every cohort that a stage is trained on.
 rule pretrain_simsiam:
     input:
-        cohorts=cohorts_of_pretraining,
+        files=files_of_pretraining,
     output:
         weights=f"{RESULTS}/training/simsiam/{{input_view}}/{{backbone}}.weights.h5",
         sha256=f"{RESULTS}/training/simsiam/{{input_view}}/{{backbone}}.weights.h5.sha256",
@@ -138,6 +178,7 @@ rule pretrain_simsiam:
         gpu=config["training"]["gpus"],
     params:
         program=program("pretrain_simsiam"),
+        cohorts=folders_here(cohorts_of_pretraining),
         code=code_with_backbone("pretrain_simsiam"),
         settings=as_json(
             {"labels": list(config["labels"]), "training": simsiam_settings(config), "seed": config["seed"]}
@@ -145,7 +186,7 @@ rule pretrain_simsiam:
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/simsiam-{{input_view}}-{{backbone}}",
     shell:
-        "python {params.program:q} --cohorts {input.cohorts} --backbone {wildcards.backbone}"
+        "python {params.program:q} --cohorts {params.cohorts} --backbone {wildcards.backbone}"
         " --settings {params.settings:q} --code {params.code} --threads {threads} --checkpoints {params.checkpoints:q}"
         " --weights {output.weights} > {log} 2>&1"
 
@@ -153,7 +194,7 @@ rule pretrain_simsiam:
 # A generator for each class, or one for all, on the training patients of one cohort.
 rule generate_slices:
     input:
-        cohort=images_of_generator,
+        files=files_of_generator,
     output:
         array=f"{GENERATED}/generated.npy",
         table=f"{GENERATED}/generated.tsv",
@@ -177,24 +218,26 @@ rule generate_slices:
         gpu=config["training"]["gpus"],
     params:
         program=program("generate_slices"),
+        cohort=folders_here(cohort_of_generator),
         code=code("generate_slices"),
         settings=settings_of_generator,
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/generate-{{remedy}}-{{cohort}}-{{region}}-{{input_view}}",
         folder=folder(GENERATED),
     shell:
-        "python {params.program:q} --cohort {input.cohort} --settings {params.settings:q} --code {params.code}"
+        "python {params.program:q} --cohort {params.cohort} --settings {params.settings:q} --code {params.code}"
         " --threads {threads} --checkpoints {params.checkpoints:q} --generated {params.folder} > {log} 2>&1"
 
 
 rule train_stage:
     input:
         split=split_of_training,
-        images=expand("{images}/{view}.npy", images=images_of_stage, view=input_view_of),
+        images=arrays_of(images_of_stage, input_view_of),
         index=expand("{images}/index.tsv", images=images_of_stage),
         start=start_of_stage,
         masks=masks_of_remedy,
         tables=tables_of_remedy,
+        companion=files_of_companion,
     output:
         model=f"{MODEL}/model.keras",
         history=f"{MODEL}/history.tsv",
@@ -219,11 +262,12 @@ rule train_stage:
         settings=training_settings_of_stage,
         start=unrecorded(start_of_training),
         images=folders_here(images_of_stage),
+        companion=folders_here(companion_of_remedy),
         # Undeclared, so that what was trained survives a failure.
         checkpoints=f"{RESULTS}/training/checkpoints/{{pipeline}}-stage{{stage}}",
         model=folder(MODEL),
     shell:
-        "python {params.program:q} --tables {input.split} {input.tables} --images {params.images}"
+        "python {params.program:q} --tables {input.split} {input.tables} {params.companion} --images {params.images}"
         " --settings {params.settings:q} --start {params.start:q} --code {params.code} --threads {threads}"
         " --checkpoints {params.checkpoints:q} --model {params.model} > {log} 2>&1"
 
@@ -255,7 +299,7 @@ rule infer_cohort:
         model=f"{MODEL}/model.keras",
         provenance=f"{MODEL}/provenance.json",
         split=split_for_inference,
-        images=expand("{images}/{view}.npy", images=images_for_inference, view=input_view_of),
+        images=arrays_of(images_for_inference, input_view_of),
         index=expand("{images}/index.tsv", images=images_for_inference),
     output:
         f"{MODEL}/predictions/{{cohort}}.tsv",

@@ -18,8 +18,8 @@ include: "inputs/transfer.smk"
 rule transfer_training:
     input:
         tables=tables_of_study,
-        images=expand("{images}/{view}.npy", images=images_of_study, view=input_view_of),
-        masks=expand("{images}/masks.npy", images=images_of_study),
+        images=arrays_of(images_of_study, input_view_of),
+        masks=arrays_of(images_of_study, "masks"),
         index=expand("{images}/index.tsv", images=images_of_study),
         start=start_files_of_study,
     output:

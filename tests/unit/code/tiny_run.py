@@ -32,6 +32,7 @@ PROGRAMS = (
     ),
     *(
         "image_cache",
+        "image_index",
         "qc_scores",
         "qc_manifest",
         "kept_slices",

@@ -52,19 +52,27 @@ def needs_of_remedy(wildcards):
 
 def masks_of_remedy(wildcards):
     """The lung masks of the training cohort, where a remedy needs them."""
-    return [f"{images_of_stage(wildcards)}/masks.npy"] if remedies.LUNGS in needs_of_remedy(wildcards) else []
+    return shards_of_array(images_of_stage(wildcards), "masks") if remedies.LUNGS in needs_of_remedy(wildcards) else []
 
 
 def tables_of_remedy(wildcards):
-    """What a remedy needs: which masks passed quality control, sources of slices, generated slices, another cohort."""
+    """What a remedy needs: which masks passed quality control, sources of slices, generated slices."""
     pipeline, cohort = Pipeline.parse(wildcards.pipeline), training_cohort(wildcards)
     tables = {
         remedies.GENERATED: f"{RESULTS}/{generated_folder(pipeline, cohort, config['training'])}/generated.tsv",
         remedies.LUNGS: f"{RESULTS}/qc/{cohort}/manifest.tsv",
         remedies.SOURCES: f"{training_cohort_folder(wildcards)}/slices.tsv",
     }
-    of_cohort = [tables[need] for need in needs_of_remedy(wildcards) if need in tables]
-    return of_cohort + companion_of_remedy(wildcards)
+    return [tables[need] for need in needs_of_remedy(wildcards) if need in tables]
+
+
+def training_files(cohorts):
+    """The files of cohorts that a program names by split, array and index, the shards of the array among them."""
+    return [
+        file
+        for split, array, index in zip(*[iter(cohorts)] * 3, strict=True)
+        for file in (split, *shards_of_array(*array.removesuffix(".npy").rsplit("/", 1)), index)
+    ]
 
 
 def companion_of_remedy(wildcards):
@@ -77,6 +85,11 @@ def companion_of_remedy(wildcards):
     return [split_of(pipeline, cohort), f"{images}/{pipeline.input_view}.npy", f"{images}/index.tsv"]
 
 
+def files_of_companion(wildcards):
+    """The files of the cohort of stage 1, where a remedy trains stage 2 on both."""
+    return training_files(companion_of_remedy(wildcards))
+
+
 def cohorts_of_pretraining(wildcards):
     """Split, images and index of every cohort that a stage is trained on, for a pre-training without labels."""
     pipeline = Pipeline(wildcards.input_view, wildcards.backbone, SIMSIAM)
@@ -87,12 +100,22 @@ def cohorts_of_pretraining(wildcards):
     return files
 
 
-def images_of_generator(wildcards):
+def files_of_pretraining(wildcards):
+    """The files of the cohorts of a pre-training."""
+    return training_files(cohorts_of_pretraining(wildcards))
+
+
+def cohort_of_generator(wildcards):
     """Split, images and index of the cohort that generators of slices are trained on."""
     images = f"{RESULTS}/training/images/{wildcards.cohort}"
     folder = images if wildcards.region == WHOLE_IMAGE else f"{images}/{wildcards.region}"
     split = f"{RESULTS}/splits/{wildcards.cohort}/{wildcards.input_view}.tsv"
     return [split, f"{folder}/{wildcards.input_view}.npy", f"{folder}/index.tsv"]
+
+
+def files_of_generator(wildcards):
+    """The files of the cohort of generators."""
+    return training_files(cohort_of_generator(wildcards))
 
 
 def settings_of_generator(wildcards):

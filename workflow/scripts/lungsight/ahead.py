@@ -25,7 +25,8 @@ OUTPUT_OF = {"infer_cohort": "--predictions", "explain_stage": "--explanation", 
 MODEL_OPTION = "--model"
 TASKS, KEY = "tasks.json", "made.json"
 STORE = Path("training/ahead")  # below the run's folder
-LARGE = 1 << 30  # bytes, more than a model has: to read a larger file takes longer than what is saved
+LARGE = 1 << 30  # bytes, more than a model has: to read a larger array takes longer than what is saved
+ARRAY = ".npy"  # of cached images, whose shards are files of one array
 
 
 def store_of(model: Path) -> Path:
@@ -45,19 +46,24 @@ def place_of(arguments: list[str], program: str) -> Path:
     return store_of(model) / "made" / f"{model.parent.name}-{model.name}-{part}"
 
 
-def stamp(path: Path) -> Any:
-    """Describe what a file holds by its digest; one above LARGE, and a folder, by size and time.
+def stamps(files: Mapping[str, Path]) -> dict[str, Any]:
+    """Describe what each file holds by its digest; arrays above LARGE together, and folders, by size and time.
 
     The time of a model tells nothing: when a job ends, Snakemake sets the times of its outputs anew.
     """
-    status = path.stat()
-    digested = path.is_file() and status.st_size < LARGE
-    return sha256_of(path) if digested else [status.st_size, status.st_mtime_ns]
+    status = {name: path.stat() for name, path in files.items()}
+    large = sum(status[name].st_size for name, path in files.items() if path.suffix == ARRAY) >= LARGE
+    return {
+        name: sha256_of(path)
+        if path.is_file() and not (large and path.suffix == ARRAY)
+        else [status[name].st_size, status[name].st_mtime_ns]
+        for name, path in files.items()
+    }
 
 
 def key_of(task: Mapping[str, Any], made: Mapping[str, Path]) -> dict[str, Any]:
     """Describe a job: its program with its code, its words, its files. made: inputs that lie elsewhere until now."""
-    files = {path: stamp(made.get(path, Path(path))) for path in task["inputs"]}
+    files = stamps({path: made.get(path, Path(path)) for path in task["inputs"]})
     return {"program": task["program"], "code": task["code"], "arguments": task["arguments"], "inputs": files}
 
 

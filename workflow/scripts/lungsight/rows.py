@@ -546,6 +546,8 @@ class ImageIndexRow(TypedDict):
     width: NotRequired[float]
     masks: NotRequired[int]
     lesions: NotRequired[int]
+    shard: NotRequired[str]
+    row: NotRequired[int]
 
 
 class IntakeRow(TypedDict):

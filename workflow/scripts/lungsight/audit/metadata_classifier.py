@@ -15,6 +15,7 @@ from lungsight.audit.rows import auc_row, audit_row
 from lungsight.classes import places_of
 from lungsight.linear_classifier import fit_and_predict
 from lungsight.rows import AuditRow
+from lungsight.training.sharded_array import Rows
 
 TEST = "metadata"
 BINS = 16
@@ -34,7 +35,7 @@ HOLDS_LUNG = ("histogram", EVERYTHING)
 NEEDS_MASK = ("background histogram", EVERYTHING)
 
 
-def grey_histograms(images: np.ndarray, masks: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+def grey_histograms(images: Rows, masks: Rows, rows: np.ndarray) -> list[np.ndarray]:
     """Count grey levels in the slices, and in the part of them that is not lung, in the order of HISTOGRAMS.
 
     Parameters

@@ -15,6 +15,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from lungsight.components import largest_component
+from lungsight.training.sharded_array import Rows
 
 _QUANTILES = (10, 25, 50, 75, 90)
 _TISSUE_QUANTILES = (10, 50, 75, 90, 98)
@@ -58,7 +59,7 @@ def describe_image(image: np.ndarray) -> np.ndarray:
     return np.array([*_grey_levels(image, tissue), *_field_of_view(tissue), *_detail(image.astype(np.float32) / 255)])
 
 
-def describe_images(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def describe_images(images: Rows, rows: np.ndarray) -> np.ndarray:
     """Describe some of the images, (m, size, size) uint8, which may be memory-mapped. Returns (n, descriptors)."""
     return np.array([describe_image(np.asarray(images[row])) for row in rows]).reshape(len(rows), len(DESCRIPTORS))
 

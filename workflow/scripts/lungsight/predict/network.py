@@ -10,6 +10,7 @@ import numpy as np
 from lungsight.errors import UserError
 from lungsight.training.backbones import Backbone
 from lungsight.training.network import PROBABILITY, make_inference, run_in_batches
+from lungsight.training.sharded_array import Rows
 
 
 def load_network(path: Path, backbone: Backbone) -> keras.Model:
@@ -43,7 +44,7 @@ class PredictionNetwork:
         """Load model.keras."""
         return cls(load_network(path, backbone), backbone)
 
-    def __call__(self, images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, images: Rows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predict some of the images.
 
         Parameters

@@ -28,6 +28,7 @@ from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Objective
 from lungsight.training.network import frozen_batch_norm, make_inference, run_in_batches, to_input
+from lungsight.training.read_ahead import read_ahead
 from lungsight.training.recalibration import make_recalibration
 from lungsight.training.schedule import learning_rate_at
 from lungsight.training.treatment import Batch, Draw, Forward, Outputs, Treatment
@@ -189,9 +190,9 @@ def batches_of_epoch(
     """Make an epoch's batches: images, labels, transforms, brightness and extras, drawn by seed, stage and epoch."""
     size, rng = images.pixels.shape[1], generator(plan.seed, plan.stage, epoch)
     bags = images.bags(rng, plan.bag_size)
-    batches = equal_batches(rng, len(bags), plan.bags_at_once)
-    for number, chosen in enumerate(batches, start=1):
-        pixels, labels = images.batch(bags[chosen].ravel())
+    batches = [bags[chosen].ravel() for chosen in equal_batches(rng, len(bags), plan.bags_at_once)]
+    read = read_ahead(images.batch, batches)
+    for number, (chosen, (pixels, labels)) in enumerate(zip(batches, read, strict=True), start=1):
         if plan.augmentation is None:
             drawn = no_augmentation(len(pixels))
         else:
@@ -199,7 +200,7 @@ def batches_of_epoch(
             drawn = draw_augmentation(rng, len(pixels), size, plan.augmentation)
         done = (epoch - 1 + (number - 1) / len(batches)) / plan.epochs
         of_remedy = generator(plan.seed, plan.stage, epoch, number, REMEDY)
-        extras = treatment.extras(Draw(bags[chosen].ravel(), of_remedy, done))
+        extras = treatment.extras(Draw(chosen, of_remedy, done))
         labels_of_bags = tf.constant(labels[:: plan.bag_size], tf.int32)
         yield tf.constant(pixels), labels_of_bags, *map(tf.constant, drawn), *map(tf.constant, extras)
 

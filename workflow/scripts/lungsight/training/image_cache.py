@@ -1,6 +1,12 @@
-"""Decode the slices of a cohort once for all trainings, at the network's size, into memory-mapped arrays."""
+"""Decode the slices of a cohort once for all trainings, at the network's size, into memory-mapped arrays.
 
-from collections.abc import Iterator
+Every shard of a cohort has arrays of its own, so that a changed slice is decoded with its shard alone. `CachedImages`
+presents them as one array in the order of the cohort.
+"""
+
+import re
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,11 +23,12 @@ from lungsight.program import log, progress
 from lungsight.segmentation.volumes import mask_that_fits
 from lungsight.tables import read_table
 from lungsight.training.regions import REGIONS, WHOLE_IMAGE
+from lungsight.training.sharded_array import Rows, ShardedArray, digest_of_array
 
 MASKS = ("masks", "lesions")  # of the lung, and of lesions; also columns of the index
 ARRAYS = ("whole", "segmented", *MASKS)
 EXTENT = ("height", "width")
-INDEX = "index.tsv"  # of the arrays of a folder: the slice of each row
+INDEX = "index.tsv"  # of a shard: the slice of each row; of a cohort: also the shard and the row of each slice
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
@@ -93,7 +100,7 @@ def write_image_cache(
     Parameters
     ----------
     slices
-        slices.tsv: every slice of a case, and the cases of a shard together.
+        Every slice of a case, and the cases of a shard together: the shard's slices.tsv.
     cohort
         The folder that the column `png` starts from.
     masks
@@ -177,14 +184,82 @@ def _by_case(slices: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         yield str(case), str(shard), rows
 
 
+def index_of_cohort(slices: pd.Series, shards: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Say of every slice of a cohort in which shard, and in which row of its arrays, its pixels lie.
+
+    Parameters
+    ----------
+    slices
+        Names of the slices, in the order of the cohort. A shard may hold slices that are none of the cohort's.
+    shards
+        By name of the shard, its index.
+
+    Raises
+    ------
+    UserError
+        A slice is in no shard.
+    """
+    rows = [table.assign(shard=name, row=range(len(table))) for name, table in shards.items()]
+    cached = pd.concat(rows, ignore_index=True).set_index("slice")
+    missing = slices[~slices.isin(cached.index)]
+    if len(missing):
+        raise UserError(f"{len(missing)} slices are in no shard of the images, {missing.iloc[0]} first: run again.")
+    return cached.loc[slices].reset_index()
+
+
+def remove_what_is_old(images: Path, shards: Collection[str]) -> int:
+    """Remove the folders of shards that a cohort has no longer, and arrays of the whole cohort.
+
+    Snakemake forgets them; before there were shards, an array was one file of the whole cohort. Images of people who
+    are no longer in the table must not stay.
+
+    Returns
+    -------
+    How many folders and files were removed.
+    """
+    folders = [each for each in images.glob("*") if re.fullmatch(r"\d{3}", each.name) and each.name not in shards]
+    files = [images / f"{name}.npy" for name in ARRAYS if (images / f"{name}.npy").is_file()]
+    for folder in folders:
+        shutil.rmtree(folder)
+    for file in files:
+        file.unlink()
+    return len(folders) + len(files)
+
+
+def _map(array: Path) -> np.ndarray:
+    # A view of the class ndarray: rows of a numpy.memmap are taken in twice the time.
+    return np.asarray(np.load(array, mmap_mode="r", allow_pickle=False))
+
+
+def _pixels(array: Path, index: pd.DataFrame) -> Rows:
+    """Map an array of a cohort, (n, size, size), from its shards; or from one file, where the index names no shards.
+
+    Raises UserError where a shard has fewer rows than the index says.
+    """
+    if "shard" not in index:
+        return _map(array)
+    shards, part_of = np.unique(index["shard"].to_numpy(str), return_inverse=True)
+    # A cohort without a slice has shards nevertheless, and they tell the size of an image.
+    files = [array.parent / shard / array.name for shard in shards] or sorted(array.parent.glob(f"*/{array.name}"))[:1]
+    try:
+        return ShardedArray.of([_map(file) for file in files], part_of, index["row"].to_numpy(int))
+    except ValueError as error:
+        raise UserError(f"{array.name} in the shards of {array.parent}: {error}; run image_cache again.") from error
+
+
+def digest_of_images(array: Path, index: Path) -> str:
+    """Compute the SHA-256 that an array of a cohort has as one .npy file, whatever its shards."""
+    return digest_of_array(CachedImages.open(array, index).pixels)
+
+
 @dataclass(frozen=True)
 class CachedImages:
-    """One array of a cache, memory-mapped.
+    """One array of the cache of a cohort, memory-mapped.
 
     Attributes
     ----------
     pixels
-        (n, size, size) uint8.
+        (n, size, size) uint8, in the order of the cohort.
     names
         The slice of each row.
     extents
@@ -193,16 +268,19 @@ class CachedImages:
         (n,) bool, for an array of masks: whether the slice has such a mask. None for an array of images.
     """
 
-    pixels: np.ndarray
+    pixels: Rows
     names: pd.Index
     extents: np.ndarray = field(default_factory=lambda: np.ones((0, 2)))
     has_mask: np.ndarray | None = None
 
     @classmethod
     def open(cls, array: Path, index: Path) -> "CachedImages":
-        """Open one array of a cache with its index. Raises UserError where they do not belong together."""
-        pixels = np.load(array, mmap_mode="r", allow_pickle=False)
+        """Open one array of a cache with its index. Raises UserError where they do not belong together.
+
+        array: <folder>/<name>.npy. Where the index names shards, its rows lie in <folder>/<shard>/<name>.npy.
+        """
         table = read_table(index, "image_index")
+        pixels = _pixels(array, table)
         if len(table) != len(pixels):
             raise UserError(f"{index} has {len(table)} slices, {array} {len(pixels)}; run image_cache again.")
         extents = table.reindex(columns=list(EXTENT), fill_value=1).to_numpy(float)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungsight.training.bags import count_bags, draw_bags
+from lungsight.training.sharded_array import Rows
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class LabelledImages:
 
     Parameters
     ----------
-    pixels : numpy.ndarray
+    pixels : numpy.ndarray or ShardedArray
         Images (N, size, size) uint8, which may be memory-mapped.
     rows : numpy.ndarray
         Rows (n,) int of `pixels` that are used.
@@ -23,7 +24,7 @@ class LabelledImages:
         The patient of each, (n,) int from 0. Only bags need it.
     """
 
-    pixels: np.ndarray
+    pixels: Rows
     rows: np.ndarray
     labels: np.ndarray
     patients: np.ndarray | None = None

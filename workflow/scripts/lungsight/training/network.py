@@ -22,6 +22,7 @@ from lungsight.errors import UserError
 from lungsight.training.backbones import Backbone
 from lungsight.training.fused_batch_norm import fused_batch_norm
 from lungsight.training.heads import DEFAULT_HEAD, HEADS, HIDDEN, MARGIN
+from lungsight.training.sharded_array import Rows
 
 POOLED, LOGIT, PROBABILITY = "pooled", "logit", "probability"
 SUB_LOGITS = "sub_logits"  # several for each class, where a remedy composes the logits of them
@@ -251,7 +252,7 @@ def pooled_inference(model: keras.Model, backbone: Backbone) -> Callable[[np.nda
     return make_inference(keras.Model(model.input, model.get_layer(POOLED).output), backbone)
 
 
-def run_in_batches(inference: Callable[[np.ndarray], np.ndarray], images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def run_in_batches(inference: Callable[[np.ndarray], np.ndarray], images: Rows, rows: np.ndarray) -> np.ndarray:
     """Compute the outputs (n, k) float32 for some rows of `images`, which may be memory-mapped."""
     starts = range(0, len(rows), INFERENCE_BATCH)
     return np.concatenate([inference(images[rows[start : start + INFERENCE_BATCH]]) for start in starts])

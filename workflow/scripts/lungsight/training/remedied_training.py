@@ -22,7 +22,7 @@ from lungsight.tables import read_table
 from lungsight.training import remedies
 from lungsight.training.backbones import Backbone
 from lungsight.training.generated import ARRAY, TABLE, read_generated
-from lungsight.training.image_cache import CachedImages
+from lungsight.training.image_cache import CachedImages, digest_of_images
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.stage_training import TrainingCohort
 from lungsight.training.treatment import Material, Treatment
@@ -62,15 +62,14 @@ class RemedyFiles:
 
     def digests(self, cohort: TrainingCohort) -> dict[str, str]:
         """Compute the SHA-256 of each file, the masks among them."""
-        masks = {"masks": _masks_of(cohort)} if self.manifest else {}
+        masks = {"masks": digest_of_images(_masks_of(cohort), cohort.index)} if self.manifest else {}
         drawn = (
             {"generated": self.generated.with_name(ARRAY), "generated_labels": self.generated} if self.generated else {}
         )
-        files = {**masks, **drawn, "manifest": self.manifest, "slices": self.slices}
+        files = {**drawn, "manifest": self.manifest, "slices": self.slices}
         of_companion = self.companion.digests() if self.companion else {}
-        return {name: sha256_of(path) for name, path in files.items() if path} | {
-            f"companion_{name}": digest for name, digest in of_companion.items()
-        }
+        of_files = {name: sha256_of(path) for name, path in files.items() if path}
+        return masks | of_files | {f"companion_{name}": digest for name, digest in of_companion.items()}
 
 
 def _masks_of(cohort: TrainingCohort) -> Path:

@@ -20,7 +20,7 @@ from lungsight.training.bags import group_numbers
 from lungsight.training.checkpoints import Checkpoint
 from lungsight.training.device import check_gpu
 from lungsight.training.fit import TrainingPlan
-from lungsight.training.image_cache import CachedImages
+from lungsight.training.image_cache import CachedImages, digest_of_images
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import CATEGORICAL_LOSSES, LOSSES, Objective
 from lungsight.training.network import (
@@ -80,8 +80,9 @@ class TrainingCohort:
         )
 
     def digests(self) -> dict[str, str]:
-        """Compute the SHA-256 of each file."""
-        return {name: sha256_of(path) for name, path in vars(self).items()}
+        """Compute the SHA-256 of each file; of the images, that of their array as one file."""
+        images = digest_of_images(self.images, self.index)
+        return {"split": sha256_of(self.split), "images": images, "index": sha256_of(self.index)}
 
 
 def _labelled(table: pd.DataFrame, subset: str, classes: Classes, cached: CachedImages) -> LabelledImages:

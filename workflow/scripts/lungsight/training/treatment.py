@@ -19,6 +19,7 @@ from lungsight.training.augmentation import augment
 from lungsight.training.backbones import Backbone
 from lungsight.training.labelled_images import LabelledImages
 from lungsight.training.losses import Measured, Objective
+from lungsight.training.sharded_array import Rows
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ class Material:
 
     settings: dict[str, Any]
     backbone: Backbone
-    pixels: np.ndarray
+    pixels: Rows
     rows: np.ndarray
     labels: np.ndarray
     patients: np.ndarray
-    lungs: np.ndarray | None = None
+    lungs: Rows | None = None
     accepted: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     sources: np.ndarray = field(default_factory=lambda: np.zeros(0, str))
     companion: LabelledImages | None = None

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lungsight.evaluation.intervals import FloatArray
+from lungsight.training.sharded_array import Rows
 
 GREY_LEVELS = 256
 
@@ -28,7 +29,7 @@ def grey_entropy(image: np.ndarray, mask: np.ndarray) -> float:
     return float(np.abs(np.sum(shares * np.log2(shares))))
 
 
-def lung_entropies(images: np.ndarray, masks: np.ndarray, rows: np.ndarray, accepted: np.ndarray) -> FloatArray:
+def lung_entropies(images: Rows, masks: Rows, rows: np.ndarray, accepted: np.ndarray) -> FloatArray:
     """Compute the entropy in the lung of slices, (n,); NaN where there is no accepted mask.
 
     Parameters
