@@ -83,7 +83,13 @@ def pairs_of(*conclusions: str) -> tuple[PairVerdict, ...]:
         ({"making": (Making("noise", 0.8, GOOD), Making("blocks", 0.7, LOW))}, "making", "making outweighs"),
         ({"making": (Making("blocks", 0.7, CHANCE), Making("noise", 0.8, NOTHING))}, "lung", "lung outweighs"),
         ({"making": (Making("blocks", 0.7, LOW),), "auc": CHANCE}, "unknown", "not learned"),
-        ({"making": (Making("blocks", 0.7, LOW),), "trained_on": (MAKING,)}, "lung", "lung outweighs"),
+        # Changed making cannot accuse a model that was trained on it, but it need not be cleared either.
+        ({"making": (Making("blocks", 0.7, LOW),), "trained_on": (MAKING,)}, "unknown", "making after training"),
+        ({"making": (Making("blocks", 0.7, CHANCE),), "trained_on": (MAKING,)}, "lung", "lung outweighs"),
+        (
+            {"making": (Making("blocks", 0.7, LOW),), "trained_on": (MAKING,), "swap": GOOD},
+            *("elsewhere", "background outweighs"),
+        ),
         # Where the background decides every pair of classes, there is nothing to name.
         ({"pairs": pairs_of("lung", "elsewhere", "elsewhere")}, "elsewhere", "background decides classes"),
         ({"pairs": pairs_of(*["elsewhere"] * 3), "swap": GOOD}, "elsewhere", "background outweighs"),

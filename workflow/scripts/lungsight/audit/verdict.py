@@ -34,7 +34,8 @@ then the pairs that are left.
 What a model was trained on is no evidence on it: after swapped lungs in training the swap does not decide, after a
 penalty on maps or gradients the maps do not, after random styles the changed making does not. Each rule names the
 instruments that it rests on, and is passed over where the model has seen one. After swapped lungs the rule `lung
-suffices` can decide: it rests on flat greys alone.
+suffices` can decide: it rests on flat greys alone. After random styles a model whose answers still follow the making is
+not said to look at the lung (`making after training`).
 
 Segmented slices have a black background. There `background` and `swap` ask what the outline of the lung gives away. The
 first rule that holds decides.
@@ -382,6 +383,14 @@ RULES: tuple[Rule, ...] = (
         reason="the answers follow the lung (AUC {swap} when it is swapped), but the maps lie outside it (enrichment"
         " {enrichment})",
         rests_on=(SWAP, MAPS),
+    ),
+    # A model that was not trained on changed making has its verdict before this one.
+    Rule(
+        name="making after training",
+        conclusion="unknown",
+        holds=lambda seen: seen.making_outweighs,
+        reason="the answers still follow traces of the making ({trace}) where these contradict the class:"
+        " AUC {counterfactual}",
     ),
     Rule(
         name="lung outweighs",

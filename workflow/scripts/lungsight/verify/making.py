@@ -1,6 +1,6 @@
 """Compute the rows `making` of report/audit.tsv again, from the logits of slices whose making was changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -28,6 +28,7 @@ WORDS = {
     *("transfer_syntax", "lossy"),
 }
 SIGNIFICANT = 0.05
+GENERAL, ABOUT = "grey_levels", 0.05
 
 
 def _row(variant: str, measure: str, unit: str, n: int, chance: float, value: float, draws: Floats) -> Expected:
@@ -162,11 +163,31 @@ def _correlation(name: str, people: pd.DataFrame, drawing: Drawing) -> Expected:
     return _row(name, "rank_correlation", "patient", len(people), 0.0, float(found[0]), found[1:])
 
 
-def telling_kinds(run: Run, cohort: str) -> list[str]:
-    """List the kinds of which a trace tells the class of a cohort, by report/forensics.tsv."""
+def telling_kinds(run: Run, cohort: str) -> dict[str, float]:
+    """Give the kinds of which a trace tells the class of a cohort, by report/forensics.tsv: the best AUC of each."""
     name = "report/forensics.tsv"
-    table = run.crate.table(name, ["cohort", "trace", "tells", "p_holm"])
+    table = run.crate.table(name, ["cohort", "trace", "tells", "p_holm", "auc"])
     chosen = table[(table["cohort"] == cohort) & (table["tells"] == "label")]
     is_telling = (numbers(chosen["p_holm"], name, "p_holm") < SIGNIFICANT).to_numpy()
-    telling = set(chosen.loc[is_telling, "trace"])
-    return [kind for kind, traces in KINDS.items() if telling & set(traces)]
+    telling = dict(zip(chosen.loc[is_telling, "trace"], numbers(chosen["auc"], name, "auc")[is_telling], strict=True))
+    best = {kind: [telling[trace] for trace in traces if trace in telling] for kind, traces in KINDS.items()}
+    return {kind: float(max(values)) for kind, values in best.items() if values}
+
+
+def named_kind(telling: Mapping[str, float], found: Mapping[str, tuple[float, float, float]]) -> str | None:
+    """Choose the kind that a verdict names.
+
+    Parameters
+    ----------
+    telling
+        Of `telling_kinds`.
+    found
+        The counterfactual AUC of each of them: value, low, high.
+    """
+    followed = [kind for kind in telling if found[kind][2] < 0.5]
+    candidates = [kind for kind in followed if kind != GENERAL] or followed
+    if candidates:
+        mark = max(telling[kind] for kind in candidates) - ABOUT
+        return next(kind for kind in candidates if telling[kind] >= mark)
+    measured = [kind for kind in telling if not np.isnan(found[kind][0])]
+    return min(measured, key=lambda kind: found[kind][0], default=None)

@@ -13,7 +13,7 @@ from lungsight.verify.areas import Ranked
 from lungsight.verify.audit import INTACT, rows_of_model, tested
 from lungsight.verify.compare import Expected, Value
 from lungsight.verify.crate import numbers as as_numbers
-from lungsight.verify.making import TEST, telling_kinds
+from lungsight.verify.making import TEST, named_kind, telling_kinds
 from lungsight.verify.maps import NO_MASK, explained
 from lungsight.verify.run import SPLIT_COLUMNS, Model, Run, test_rows
 from lungsight.verify.statistics import NAN, Drawing, Floats, Patients, mean_of_rows, quotient, with_ends
@@ -108,18 +108,20 @@ def conclude(
     lung = numbers.get("lung", NOTHING)
     lung_alone = lung[1] > 0.5 and lung[0] - 0.5 >= (auc[0] - 0.5) / 2 and not background[1] > 0.5
     follows_lung, maps_count = swap[2] < 0.5, similarity[2] < 0.5
+    follows_making = numbers.get("making", NOTHING)[2] < 0.5
     on, off = (maps_count and repeats and each for each in (enrichment[1] > 1, enrichment[2] < 1))
     found = {
         ("unknown", "too few patients"): patients < FEWEST_PATIENTS,
         ("unknown", "no interval"): np.isnan(auc[1]) or np.isnan(swap[1]),
         ("unknown", "not learned"): not auc[1] > 0.5,
-        ("making", "making outweighs"): numbers.get("making", NOTHING)[2] < 0.5,
+        ("making", "making outweighs"): follows_making,
         ("elsewhere", "background decides classes"): 0 < pairs[0] < pairs[1],
         ("unknown", "both suffice"): suffices and follows_lung,
         ("elsewhere", "background suffices"): suffices,
         ("elsewhere", "background outweighs"): swap[1] > 0.5,
         ("unknown", "maps not repeatable"): not repeats,
         ("unknown", "maps contradict"): follows_lung and off,
+        ("unknown", "making after training"): follows_making,
         ("lung", "lung outweighs"): follows_lung,
         ("lung", "lung suffices"): "swap" in trained_on and lung_alone,
         ("elsewhere", "maps elsewhere"): off,
@@ -149,8 +151,8 @@ def verdict_rows(run: Run) -> Iterator[Expected]:
         numbers["enrichment"] = _ends(enrichment, "enrichment")
         numbers["similarity"] = ends("randomisation", "all", "rank_correlation", "slice")
         kinds = telling_kinds(run, run.trained_on(model.stage))
-        counterfactual = [ends(TEST, kind, "auc_counterfactual", "patient") for kind in kinds]
-        numbers["making"] = min((each for each in counterfactual if not np.isnan(each[0])), default=NOTHING)
+        counterfactual = {kind: ends(TEST, kind, "auc_counterfactual", "patient") for kind in kinds}
+        numbers["making"] = counterfactual.get(named_kind(kinds, counterfactual) or "", NOTHING)
         if (replicates := repeatability_of(run, model)) is not None:
             numbers["repeatability"] = replicates
         elif "repeatability" in run.crate.table("report/verdicts.tsv"):
