@@ -74,6 +74,22 @@ def test_jobs_of_an_earlier_run_do_not_count(run):
     assert len(costs_by_rule(run, since=1e12)) == 0
 
 
+def test_benchmark_files_that_cannot_be_read_are_named_and_do_not_count(tmp_path, capsys):
+    """Nor do rows without seconds; an endless peak is as good as none."""
+    folder = tmp_path / "benchmarks"
+    (folder / "convert").mkdir(parents=True)
+    for number, (seconds, megabytes) in enumerate([(60.0, 700.0), ("inf", 700.0), ("NA", 700.0), (70.0, "inf")]):
+        text = f"s\tmax_rss\tcpu_time\n{seconds}\t{megabytes}\t1\n"
+        (folder / "convert" / f"{number:03d}.tsv").write_text(text, encoding="utf-8")
+    (folder / "empty.tsv").touch()
+    (folder / "old.tsv").write_text("s\tmax_rss\n1.0\t90.0\n", encoding="utf-8")
+    costs = costs_by_rule(tmp_path)
+    said = capsys.readouterr().err
+    assert "empty.tsv is no benchmark file" in said and "old.tsv is no benchmark file" in said
+    assert list(costs.index) == ["convert"]
+    assert list(costs.loc["convert"]) == [2, 130.0, 70.0, 2.0, 0.7]
+
+
 def test_rejected_cases_are_counted_with_their_reasons(run):
     made_cohort(run, "hospital", patients=4)
     path = run / "cohorts" / "hospital" / "cases.tsv"
