@@ -184,6 +184,7 @@ def test_a_job_without_the_private_folder_draws_no_key_of_its_own(bucket, tmp_pa
     options = bucket.options(f"s3://{BUCKET}/other")
     done = space.snakemake(*options, "--mode", "remote", "--force", "--", "results/test/cohorts/duplicates.tsv")
     assert done.returncode != 0 and not space.private_folder.exists()
+    assert "started with --no-hooks" in done.stdout
     assert "is not on the machine of this job" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
 
 

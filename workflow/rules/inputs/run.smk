@@ -32,7 +32,8 @@ def check_key_is_here():
     if not Path(KEY).exists():
         raise UserError(
             f"{KEY} is not on the machine of this job. The private folder must be there as well: mount it at"
-            f" {Path(PRIVATE).absolute()} (docs/cluster.md)."
+            f" {Path(PRIVATE).absolute()} (docs/cluster.md). If it is mounted, the run was started with --no-hooks, which"
+            " draws no key: start it without that word."
         )
 
 
