@@ -32,7 +32,6 @@ SLURM = ROOT / "profiles" / "slurm" / "profile.yaml"
 SIZES = Sizes(
     pilot={"hospital": {"000": 100, "001": 50}, "curated": {"000": 40}},
     planned={"hospital": {f"{number:03d}": 200 if number else 100 for number in range(8)}, "curated": {"000": 40}},
-    stages={"stage1": "curated", "stage2": "hospital"},
 )
 
 
@@ -53,7 +52,8 @@ def only(*rows: tuple[str, str, float, float]) -> dict:
         ("hospital", 10.0, 1350),
         ("whole-x-scratch/stage2/hospital", 10.0, 1350),
         ("whole-x-scratch/stage2", 10.0, 1350),
-        ("whole-x-scratch/stage1", 1.0, 0),
+        ("whole-x-scratch/stage1", 10.0, 1350),  # its model predicts the hospital's cohort too
+        ("whole-x-scratch/stage1/curated", 1.0, 0),
         ("", 10.0, 1350),  # of all cohorts: the one that grows most
         ("curated/000", 1.0, 0),
     ],
@@ -63,8 +63,23 @@ def test_a_job_grows_with_the_slices_that_it_works_on(job, ratio, more):
 
 
 def test_what_is_not_known_or_is_smaller_asks_for_what_was_measured():
-    sizes = Sizes({"hospital": {"000": 100}, "other": {"000": 0}}, {"hospital": {"000": 10}}, {"stage1": "curated"})
-    assert {sizes.growth(job) for job in ("hospital/000", "hospital", "other", "x/stage1", "")} == {Growth()}
+    pilot = {"hospital": {"000": 100}, "other": {"000": 0}, "phantoms": {"000": 5}}
+    sizes = Sizes(pilot, {"hospital": {"000": 10}, "other": {"000": 7}, "phantoms": {}})
+    jobs = ("hospital/000", "hospital", "other", "phantoms/000", "x/stage1", "")
+    assert {sizes.growth(job) for job in jobs} == {Growth()}
+
+
+@pytest.mark.parametrize(
+    ("planned", "named"),
+    [
+        ({"clinic": {"000": 900}}, "in this config alone: clinic; in the pilot alone: hospital"),
+        ({"hospital": {"000": 9}, "clinic": {"000": 900}}, r"Cohorts in this config alone: clinic\."),
+        ({}, r"Cohorts in the pilot alone: hospital\."),
+    ],
+)
+def test_cohorts_of_other_names_are_refused(planned, named):
+    with pytest.raises(UserError, match=named):
+        Sizes({"hospital": {"000": 100}}, planned)
 
 
 def test_time_is_that_of_the_most_expensive_job_carried_over():
@@ -121,13 +136,72 @@ def test_all_else_in_the_profile_stays(tmp_path):
         encoding="utf-8",
     )
     rows = learned(jobs(("train_stage", "p/stage1", 1200.0, 3000.0)), SIZES)
+    (row,) = rows
     text = profile_text(tmp_path / "profile.yaml", rows, Path("results/pilot"))
     assert text.startswith("# Written by") and "× 3 and × 1.5" in text
     assert yaml.safe_load(text) == {
         "executor": "slurm",
         "default-resources": {"slurm_account": "mine", "mem_mb": "4000 * attempt"},
-        "set-resources": {"train_stage": {"runtime": "60 * attempt", "mem_mb": "4500 * attempt", "gpu": 1}},
+        "set-resources": {
+            "train_stage": {
+                "runtime": f"{row['runtime']} * attempt",
+                "mem_mb": "max(16000 * attempt, 4600 * attempt)",
+                "gpu": 1,
+            }
+        },
     }
+
+
+def asked_of(folder, text, *measured):
+    (folder / "profile.yaml").write_text(text, encoding="utf-8")
+    return profile_with(folder / "profile.yaml", learned(jobs(*measured), SIZES))["set-resources"]
+
+
+def test_a_rule_that_holds_images_asks_for_no_less_than_its_profile(tmp_path):
+    """The 2.5 kB a slice hold for tables alone; what images take at the size of a study is not known."""
+    measured = [(rule, "hospital/000", 900.0, 900.0) for rule in ("segment_shard", "image_cache", "convert")]
+    asked = asked_of(
+        tmp_path,
+        "default-resources: {mem_mb: 4000}\nset-resources: {segment_shard: {mem_mb: 12000 * attempt}}",
+        *measured,
+    )
+    assert asked["segment_shard"]["mem_mb"] == "max(12000 * attempt, 1400 * attempt)"
+    assert asked["image_cache"]["mem_mb"] == "max(4000, 1400 * attempt)"
+    assert asked["convert"]["mem_mb"] == "1400 * attempt"
+
+
+def test_time_is_asked_for_where_the_profile_does_so(tmp_path):
+    """Kubernetes asks for none."""
+    measured = [(rule, "hospital/000", 900.0, 900.0) for rule in ("convert", "take_lungs")]
+    asked = asked_of(tmp_path, "set-resources: {convert: {runtime: 60}}", *measured)
+    assert set(asked["convert"]) == {"runtime", "mem_mb"} and set(asked["take_lungs"]) == {"mem_mb"}
+    assert set(asked_of(tmp_path, "default-resources: {runtime: 60}", *measured)["take_lungs"]) == {"runtime", "mem_mb"}
+
+
+def test_a_derived_rule_asks_for_what_its_base_asks_for(tmp_path):
+    """Their benchmarks lie together."""
+    measured = ("image_cache", "hospital/lung-box/000", 900.0, 9000.0)
+    asked = asked_of(tmp_path, SLURM.read_text(encoding="utf-8"), measured)
+    assert asked["image_cache_of_region"] == asked["image_cache"]
+    assert asked["image_cache"]["mem_mb"] == "max(8000 * attempt, 13600 * attempt)"
+    said = in_words(SLURM, jobs(measured), learned(jobs(measured), SIZES), tmp_path / "profile.yaml")
+    assert "image_cache_of_region" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file holds nothing"),
+        ("executor: slurm\nset-resources:\n", "set-resources holds nothing"),
+        ("set-resources: ['train_stage:mem_mb=1']", r"set-resources holds \['train_stage:mem_mb=1'\]"),
+        ("default-resources: [mem_mb=1]", "default-resources holds"),
+        ("set-resources:\n  train_stage:\n", "train_stage holds nothing"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_a_profile_that_is_written_otherwise_is_refused(tmp_path, text, said):
+    with pytest.raises(UserError, match=rf"profile\.yaml.*{said}"):
+        asked_of(tmp_path, text, ("train_stage", "p/stage1", 1200.0, 3000.0))
 
 
 def test_slices_are_counted_by_shard(tmp_path):

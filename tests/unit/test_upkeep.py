@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import chain
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from packaging.requirements import Requirement
 
 from lungsight.config import config_schema
 from lungsight.config_check import complete_config
+from lungsight.resources import DERIVED, HOLDS_IMAGES
 from tests.factories.workspace import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -122,7 +124,22 @@ def profile_of(name):
 def test_the_profiles_of_clusters_name_rules_that_exist():
     slurm = profile_of("slurm")
     named = {*slurm["set-resources"], *slurm["slurm-array-jobs"].split(","), *profile_of("kubernetes")["set-resources"]}
-    assert named <= {name for name, _ in rules_with_a_program()}
+    assert named <= {name for name, body in all_rules() if "shell:" in body} | set(chain(*DERIVED.values()))
+
+
+def test_a_rule_whose_benchmarks_lie_with_those_of_another_is_known_as_derived():
+    found = {}
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for base, name, body in re.findall(r"use rule (\w+) as (\w+) with:\n((?: +.*\n|\n)+)", text):
+            if f"/benchmarks/{base}/" in body:
+                found[base] = (*found.get(base, ()), name)
+    assert found == DERIVED
+
+
+def test_rules_that_hold_images_are_those_to_which_the_profiles_give_memory():
+    given = {rule for rule, asked in profile_of("slurm")["set-resources"].items() if "mem_mb" in asked}
+    assert given - set(chain(*DERIVED.values())) == HOLDS_IMAGES
 
 
 def test_an_array_asks_for_all_jobs_what_its_first_asks_for():

@@ -16,13 +16,11 @@ rule estimate_resources:
         "../../envs/report.yaml"
     params:
         program=program("estimate_resources"),
-        pilot=folder_of_pilot(),
+        pilot=folder_of_pilot,
         planned=slices_planned,
-        stages=as_json(cohorts_by_stage()),
-        profile=profile_to_follow(),
+        profile=profile_to_follow,
         table=here(f"{RESULTS}/resources/resources.tsv"),
         written=here(f"{RESULTS}/resources/profile.yaml"),
     shell:
         "python {params.program:q} --pilot {params.pilot:q} --planned {params.planned:q}"
-        " --stages {params.stages:q} --profile {params.profile:q} --table {params.table:q} --written {params.written:q}"
-        " 2>&1 | tee {log}"
+        " --profile {params.profile:q} --table {params.table:q} --written {params.written:q} 2>&1 | tee {log}"

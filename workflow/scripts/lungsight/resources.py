@@ -6,7 +6,8 @@ carried over to the run that is planned:
 - time: the job's seconds × the number of slices that the job will work on / that it worked on in the pilot. Time grows
   in proportion to the slices or less (docs/scale.md, "How the steps grow"), so the start of a program is multiplied as
   well: the smaller the pilot, the more is asked for. Rules of WITHOUT_SLICES take the same time at any size.
-- memory: the job's peak + SLICE_MB for every further slice. Programs read scans, batches and shards one after another.
+- memory: the job's peak + SLICE_MB for every further slice, which is what tables take. What images take depends on
+  their size, and was not measured at the size of a study: rules of HOLDS_IMAGES ask for no less than the profile does.
 
 Both are multiplied by a factor and rounded up, to no less than a floor. A request is never below what was measured.
 
@@ -35,8 +36,23 @@ MEMORY_FACTOR, TIME_FACTOR = 1.5, 3.0
 LEAST_MB, LEAST_MINUTES = 1000, 10
 STEP_MB = 100  # requests are multiples of it
 STARTED_MB = 40  # below it a program has not loaded its libraries; with them the smallest has 80 MB
-# The most that the peak of a step grew by a slice: `evaluate_subgroups`, 180 → 404 MB at 10,000 → 100,000 slices.
+# The most that the peak of a step that reads tables alone grew by a slice (docs/scale.md): `evaluate_subgroups`,
+# 180 → 404 MB at 10,000 → 100,000 slices.
 SLICE_MB = (404 - 180) / 90_000
+# Their processes hold scans, images or arrays of them. image_cache grew by 4.4 kB a slice of 32 × 32.
+HOLDS_IMAGES = frozenset(
+    {
+        *("run_lung_tool", "nnunet_prepare", "nnunet_train", "segment_shard", "image_cache", "generate_slices"),
+        *("pretrain_simsiam", "train_stage", "leakage_training", "transfer_training", *OUTPUT_OF, "replicate_maps"),
+        *("model_reference", "predict_cases"),
+    }
+)
+# Rules whose benchmarks lie with those of the rule that they are derived from (`use rule`).
+DERIVED = {
+    "image_cache": ("image_cache_of_region",),
+    "image_index": ("image_index_of_region",),
+    "make_split": ("make_split_again",),
+}
 # Their work is set by the config, or by nothing.
 WITHOUT_SLICES = frozenset({"nnunet_train", "adopt_model", "try_lung_tool", "stand_in_weights", "power_table"})
 
@@ -57,29 +73,48 @@ class Sizes:
     Attributes
     ----------
     pilot, planned
-        Cohort → shard → slices. A cohort that is missing counts as large as in the other.
-    stages
-        `stage1`, `stage2` → the cohort that it is trained on.
+        Cohort → shard → slices. A planned cohort without shards (phantoms that are not made yet) counts as large as in
+        the pilot.
+
+    Raises
+    ------
+    UserError
+        A cohort of one has another name in the other, or is missing there: its growth is not known.
     """
 
     pilot: Slices
     planned: Slices
-    stages: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Compare the names of the cohorts."""
+        lacking = sorted(
+            name for name, shards in self.planned.items() if any(shards.values()) and name not in self.pilot
+        )
+        unknown = sorted(self.pilot.keys() - self.planned.keys())
+        if lacking or unknown:
+            only = {"in this config alone": lacking, "in the pilot alone": unknown}
+            found = "; ".join(f"{where}: {', '.join(names)}" for where, names in only.items() if names)
+            raise UserError(
+                "The pilot must have converted scans of the same cohorts, under the same names, else nobody knows how"
+                f" much larger they will be. Cohorts {found}. Name them alike, or let the pilot convert all of them"
+                " (target intake)."
+            )
 
     def growth(self, job: str) -> Growth:
         """Return the growth of a job, by its wildcards.
 
-        It is that of its shard against the largest shard that is planned, of its cohort, or of the cohort of its stage.
-        A job that names none works on all cohorts, and counts as the one that grows most.
+        It is that of its shard against the largest shard that is planned, or of its cohort. A job that names none may
+        read any cohort, and counts as the one that grows most: the model of stage 1 also predicts the other cohorts,
+        and stage 2 may read the images of stage 1.
         """
         parts = job.split("/")
-        named = [part for part in parts if part in self.pilot] or [self.stages[p] for p in parts if p in self.stages]
+        named = [part for part in parts if part in self.pilot]
         if not named:
             alone = [self._of_cohort(cohort) for cohort in self.pilot]
             return Growth(max((one.ratio for one in alone), default=1.0), sum(one.more for one in alone))
         cohort = named[0]
         shard = parts[-1]
-        if shard not in self.pilot.get(cohort, {}):
+        if shard not in self.pilot[cohort]:
             return self._of_cohort(cohort)
         return _growth(self.pilot[cohort][shard], max(self.planned.get(cohort, {}).values(), default=0))
 
@@ -134,16 +169,42 @@ def _row(rule: str, jobs: pd.DataFrame, sizes: Sizes) -> ResourcesRow:
     }
 
 
+def read_profile(profile: Path) -> dict[str, Any]:
+    """Read a profile of Snakemake; a UserError says which of its parts is not written as here."""
+    try:
+        settings = read_own_yaml(profile)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{profile} cannot be read: {error}") from None
+    parts = {"the file": settings}
+    if isinstance(settings, dict):
+        parts |= {key: settings.get(key, {}) for key in ("default-resources", "set-resources")}
+    if isinstance(parts.get("set-resources"), dict):
+        parts |= parts["set-resources"]
+    for name, part in parts.items():
+        if not isinstance(part, dict):
+            raise UserError(
+                f"{profile}: {name} holds {'nothing' if part is None else repr(part)}; it must hold lines `name:"
+                " value`, as in profiles/slurm/profile.yaml. Fill it or delete it."
+            )
+    return settings
+
+
 def profile_with(profile: Path, rows: list[ResourcesRow]) -> dict[str, Any]:
     """Put learned requests into a profile of Snakemake, over its own; all else in it stays.
 
-    A job that comes back gets twice, then three times as much.
+    A job that comes back gets twice, then three times as much. Time is asked for where the profile does so.
     """
-    settings = read_own_yaml(profile)
-    requests = settings.setdefault("set-resources", {})
+    settings = read_profile(profile)
+    defaults, requests = settings.get("default-resources", {}), settings.setdefault("set-resources", {})
     for row in rows:
-        asked = {"runtime": f"{row['runtime']} * attempt", "mem_mb": f"{row['mem_mb']} * attempt"}
-        requests[row["rule"]] = requests.get(row["rule"], {}) | asked
+        for rule in (row["rule"], *DERIVED.get(row["rule"], ())):
+            before = defaults | requests.get(rule, {})
+            asked = {"mem_mb": f"{row['mem_mb']} * attempt"}
+            if row["rule"] in HOLDS_IMAGES and "mem_mb" in before:
+                asked["mem_mb"] = f"max({before['mem_mb']}, {asked['mem_mb']})"
+            if "runtime" in before:
+                asked["runtime"] = f"{row['runtime']} * attempt"
+            requests[rule] = requests.get(rule, {}) | asked
     return settings
 
 
@@ -160,11 +221,12 @@ def profile_text(profile: Path, rows: list[ResourcesRow], pilot: Path) -> str:
 def in_words(profile: Path, jobs: pd.DataFrame, rows: list[ResourcesRow], written: Path) -> str:
     """Say what was learned, what was not and why, and how to go on. jobs: of the pilot."""
     learned_rules, measured = {row["rule"] for row in rows}, set(jobs["rule"])
+    derived = {rule for base in measured for rule in DERIVED.get(base, ())}
     ahead = measured & set(OUTPUT_OF)
     names = {
         "Too short for a sample of their memory": sorted(measured - learned_rules - ahead),
         "Their results may have been made ahead, by the process of a training": sorted(ahead),
-        "Not in the pilot": sorted(set(read_own_yaml(profile).get("set-resources", {})) - measured),
+        "Not in the pilot": sorted(set(read_profile(profile).get("set-resources", {})) - measured - derived),
     }
     counted = f"Learned time and memory of {len(rows)} rules from {sum(row['jobs'] for row in rows)} jobs."
     kept = [f"{why}, so the profile's requests stay: {', '.join(rules)}." for why, rules in names.items() if rules]
