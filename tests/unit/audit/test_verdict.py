@@ -86,9 +86,9 @@ def pairs_of(*conclusions: str) -> tuple[PairVerdict, ...]:
         # Changed making cannot accuse a model that was trained on it, but it need not be cleared either.
         ({"making": (Making("blocks", 0.7, LOW),), "trained_on": (MAKING,)}, "unknown", "making after training"),
         ({"making": (Making("blocks", 0.7, CHANCE),), "trained_on": (MAKING,)}, "lung", "lung outweighs"),
-        (
-            {"making": (Making("blocks", 0.7, LOW),), "trained_on": (MAKING,), "swap": GOOD},
-            *("elsewhere", "background outweighs"),
+        *(
+            ({"making": (Making("blocks", 0.7, LOW),), "trained_on": (MAKING,), "swap": swap, "enrichment": OFF}, *rule)
+            for swap, *rule in ((GOOD, "elsewhere", "background outweighs"), (CHANCE, "elsewhere", "maps elsewhere"))
         ),
         # Where the background decides every pair of classes, there is nothing to name.
         ({"pairs": pairs_of("lung", "elsewhere", "elsewhere")}, "elsewhere", "background decides classes"),

@@ -19,6 +19,7 @@ With more than two classes both AUCs are means over pairs of classes (`pairs`).
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -67,11 +68,13 @@ def versions_of(grey: np.ndarray, seen: int) -> dict[str, np.ndarray]:
         Rows and columns that the network sees. A small network cannot see the detail that a large one can, so more
         than that is washed out of its slices.
     """
+    washings = {kind: washing.wash for kind, washing in WASHINGS.items()}
+    washings["resolution"] = partial(wash_resolution, detail=min(DETAIL, round(SEEN_DETAIL * seen)))
     changed = {UNMODIFIED: grey}
-    for kind, washing in WASHINGS.items():
-        changed[f"{WASHED}_{kind}"] = washing.wash(grey)
+    for kind, wash in washings.items():
+        changed[f"{WASHED}_{kind}"] = wash(grey)
         changed[f"{IMPOSED}_{kind}"] = IMPOSITIONS[kind](grey)
-    return changed | {f"{WASHED}_resolution": wash_resolution(grey, min(DETAIL, round(SEEN_DETAIL * seen)))}
+    return changed
 
 
 def sample_of_patients(test: pd.DataFrame, at_most: int) -> pd.DataFrame:

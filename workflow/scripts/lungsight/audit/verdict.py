@@ -388,9 +388,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="making after training",
         conclusion="unknown",
-        holds=lambda seen: seen.making_outweighs,
-        reason="the answers still follow traces of the making ({trace}) where these contradict the class:"
-        " AUC {counterfactual}",
+        holds=lambda seen: seen.lung_outweighs and seen.making_outweighs,
+        reason="the answers follow the lung (AUC {swap} when it is swapped), and also traces of the making ({trace})"
+        " where these contradict the class: AUC {counterfactual}",
+        rests_on=(SWAP,),
     ),
     Rule(
         name="lung outweighs",

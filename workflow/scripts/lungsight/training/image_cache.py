@@ -197,10 +197,12 @@ def index_of_cohort(slices: pd.Series, shards: dict[str, pd.DataFrame]) -> pd.Da
     Raises
     ------
     UserError
-        A slice is in no shard.
+        A slice is in no shard, or in two.
     """
     rows = [table.assign(shard=name, row=range(len(table))) for name, table in shards.items()]
     cached = pd.concat(rows, ignore_index=True).set_index("slice")
+    if (twice := cached.index.duplicated()).any():
+        raise UserError(f"{cached.index[twice][0]} is in two shards of the images: run image_cache again.")
     missing = slices[~slices.isin(cached.index)]
     if len(missing):
         raise UserError(f"{len(missing)} slices are in no shard of the images, {missing.iloc[0]} first: run again.")
@@ -234,7 +236,7 @@ def _map(array: Path) -> np.ndarray:
 def _pixels(array: Path, index: pd.DataFrame) -> Rows:
     """Map an array of a cohort, (n, size, size), from its shards; or from one file, where the index names no shards.
 
-    Raises UserError where a shard has fewer rows than the index says.
+    Raises UserError where a shard is missing, or has fewer rows than the index says.
     """
     if "shard" not in index:
         return _map(array)
@@ -243,6 +245,8 @@ def _pixels(array: Path, index: pd.DataFrame) -> Rows:
     files = [array.parent / shard / array.name for shard in shards] or sorted(array.parent.glob(f"*/{array.name}"))[:1]
     try:
         return ShardedArray.of([_map(file) for file in files], part_of, index["row"].to_numpy(int))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing, a shard of the cached images; run image_cache again.") from error
     except ValueError as error:
         raise UserError(f"{array.name} in the shards of {array.parent}: {error}; run image_cache again.") from error
 

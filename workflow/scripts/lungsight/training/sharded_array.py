@@ -16,7 +16,7 @@ class ShardedArray:
     """Rows of several arrays, in any order.
 
     It is indexed along its first axis as a NumPy array is: by a row, a slice, a mask or an array of rows. What that
-    returns is a copy in memory.
+    returns is a copy in memory; a single row is a view of its file.
 
     Attributes
     ----------
@@ -37,8 +37,10 @@ class ShardedArray:
         Raises
         ------
         ValueError
-            The parts are not alike, or one is shorter than the rows that are named.
+            There is no part, the parts are not alike, or one is shorter than the rows that are named.
         """
+        if not parts:
+            raise ValueError("there is none")
         if len({(part.dtype, part.shape[1:]) for part in parts}) != 1:
             raise ValueError("the parts differ in type or size")
         lengths = np.array([len(part) for part in parts])
@@ -72,10 +74,6 @@ class ShardedArray:
         for places in _by_part(parts, rows):
             found[places] = self.parts[parts[places[0]]][rows[places]]
         return found.reshape(*shape, *self.shape[1:])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Read all rows."""
-        return np.asarray(self[:], dtype)
 
 
 Rows: TypeAlias = np.ndarray | ShardedArray  # an array whose rows are read, from one file or several

@@ -39,7 +39,7 @@ ON_MAPS = (
     "no preference",
 )
 RESTS_ON = {
-    **{rule: {"swap"} for rule in ("both suffice", "background outweighs", "lung outweighs")},
+    **{rule: {"swap"} for rule in ("both suffice", "background outweighs", "making after training", "lung outweighs")},
     **{rule: {"swap", "maps"} for rule in ON_MAPS},
     "making outweighs": {"making"},
 }
@@ -121,7 +121,7 @@ def conclude(
         ("elsewhere", "background outweighs"): swap[1] > 0.5,
         ("unknown", "maps not repeatable"): not repeats,
         ("unknown", "maps contradict"): follows_lung and off,
-        ("unknown", "making after training"): follows_making,
+        ("unknown", "making after training"): follows_lung and follows_making,
         ("lung", "lung outweighs"): follows_lung,
         ("lung", "lung suffices"): "swap" in trained_on and lung_alone,
         ("elsewhere", "maps elsewhere"): off,
