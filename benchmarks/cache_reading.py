@@ -10,7 +10,7 @@ steps        a step of 10 ms for each batch, in which the processor only waits, 
 steps alone  the same, but nothing is read ahead while a step runs
 training     steps of the small network, the shortest of all, on 1,000 of the slices
 
-Cold and warm epochs alternate; ratios are of neighbours. Cold: the kernel was told to forget the files (posix_fadvise
+Cold and warm epochs alternate; ratios are of neighbours. Cold: the kernel was asked to forget the files (posix_fadvise
 DONTNEED); what then came from the disk is counted by the kernel (read_bytes of /proc/self/io). Memory: what the process
 holds in an epoch beyond what it held before, mapped files left out.
 """
