@@ -50,7 +50,7 @@ WASHED, IMPOSED = "washed", "imposed"
 VERSIONS = (UNMODIFIED, *(f"{version}_{kind}" for kind in WASHINGS for version in (WASHED, IMPOSED)))
 COUNTERFACTUAL = "auc_counterfactual"
 NUMBERS = tuple(trace.name for trace in TRACES if trace.kind == NUMBER)
-SEEN_DETAIL = DETAIL / 256  # of a network's rows: what is washed out is seen at 256 x 256, so also at other sizes
+SEEN_DETAIL = DETAIL / 256  # of a network's rows: as large a share of what it sees is washed out as at 256 x 256
 GENERAL = "grey_levels"  # every processing of a picture changes these as well
 SIGNIFICANT = 0.05  # after Holm, over the traces of a cohort
 NOT_MEASURED = "no test slice was measured"

@@ -90,7 +90,7 @@ def wash_resolution(grey: np.ndarray, detail: int = DETAIL) -> np.ndarray:
     ----------
     grey : (rows, columns) uint8
     detail
-        Pixels of the longer side that what is left would fit in.
+        Pixels of the longer side to which the picture is shrunk, before it is enlarged again.
     """
     image = Image.fromarray(grey)
     scale = detail / max(grey.shape)
