@@ -14,12 +14,10 @@ import yaml
 from tests.e2e.test_tiny import CONFIG, write_phantom_tables
 from tests.factories.workspace import Workspace
 
-# Neither is in requirements.lock: the client of S3 needs another version of python-dateutil (pyproject.toml, extra s3).
-pytest.importorskip("snakemake_storage_plugin_s3", reason="not installed: pip install '.[s3]'", exc_type=ImportError)
+# In .venv they are not: the client of S3 needs an older python-dateutil (tools/lock.py).
+pytest.importorskip("snakemake_storage_plugin_s3", reason="run `make test-bucket`", exc_type=ImportError)
 boto3 = pytest.importorskip("boto3", exc_type=ImportError)
-server = pytest.importorskip("moto.server", reason="not installed: pip install '.[s3-test]'", exc_type=ImportError)
-
-pytestmark = pytest.mark.long  # two networks are trained twice, and what the test needs is in no lock
+server = pytest.importorskip("moto.server", exc_type=ImportError)
 
 BUCKET, PREFIX = "lungs", "study"
 AT_MOST = 600.0  # seconds until an object is there
@@ -199,6 +197,7 @@ def test_a_dry_run_plans_what_only_some_configs_have(bucket, tmp_path):
     assert "leakage_training " in done.stdout and "transfer_training " in done.stdout
 
 
+@pytest.mark.long  # two networks are trained twice
 def test_the_report_of_a_run_in_a_bucket_has_the_tables_of_one_on_the_disk(run, bucket, other):
     """Go on to the report, with networks of two stages, in both."""
     endings = []

@@ -27,6 +27,7 @@ BASE = {
         "raw_table",
         "rows",
         "run_progress",
+        "scheduling",
         "run_record",
         "subsets",
     ),

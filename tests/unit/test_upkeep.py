@@ -41,6 +41,20 @@ def test_lock_holds_every_pin_of_pyproject():
         assert str(pin.specifier) == f"=={locked[pin.name.lower()]}", f"{pin}: run `make lock`"
 
 
+def test_lock_of_the_bucket_holds_what_the_other_lacks():
+    def pins_of(extras):
+        return [pin for extra in extras for pin in project["optional-dependencies"][extra]]
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "tests" / "bucket.lock").read_text(encoding="utf-8")
+    ours, others = lock.pins(ROOT / "tests" / "bucket.lock"), lock.pins(ROOT / "requirements.lock")
+    assert not ours & others and len(ours) == text.count("==")
+    wanted = [re.sub(r"\[.*\]", "", pin) for pin in pins_of(lock.BUCKET_EXTRAS)]
+    assert set(wanted) <= ours | others, "run `make lock`"
+    older = {pin.split("==")[0] for pin in ours} & {pin.split("==")[0] for pin in others}
+    assert older == {lock.OLDER_FOR_BUCKET}, "another version would shadow what everything else uses"
+
+
 def test_the_version_is_the_same_everywhere():
     assert len(set(version.versions().values())) == 1
 
@@ -59,8 +73,9 @@ def test_one_command_sets_the_version_everywhere(tmp_path):
             version.set_version(wrong, "2030-01-31", tmp_path)
 
 
-def test_lock_names_no_package_source():
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.lock", "tests/bucket.lock"])
+def test_lock_names_no_package_source(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
 
 

@@ -46,6 +46,7 @@ onstart:
     from lungsight.libraries import changed_libraries, changes_in_words
     from lungsight.program import forward_interrupts
     from lungsight.run_progress import follow, planned
+    from lungsight.scheduling import look_when_a_job_ends
 
     refuse_stale_run(workflow.dag)
     refuse_missing_tool(workflow.dag)
@@ -67,6 +68,8 @@ onstart:
             log_line(changes_in_words(changed))
     write_tasks(Path(RESULTS), list(tasks_ahead(workflow.dag.needrun_jobs())))
     forward_interrupts()
+    if workflow.local_exec:
+        look_when_a_job_ends(workflow.scheduler)
     RECORD.begin(STUDY, Path(KEY))
     REPORTERS.append(follow(workflow.logger_manager.logger, planned(workflow.dag, cost_of_job), cores_of_run()))
 
