@@ -244,13 +244,15 @@ def forensics_rows(**p_of_trace: float) -> pd.DataFrame:
 def test_only_kinds_that_tell_the_class_count() -> None:
     audited = pd.DataFrame(
         [
-            {**audit_row("making", kind, COUNTERFACTUAL, 0.2, (0.1, 0.3), n=20), "unit": "patient"}
+            {**audit_row("making", kind, measure, value, (value - 0.1, value + 0.1), n=20), "unit": "patient"}
             for kind in ("noise", "compression")
+            for measure, value in ((COUNTERFACTUAL, 0.25), ("roc_auc", 0.75))
         ]
     )
     traces = forensics_rows(noise_air=0.2, blockiness=0.04, block_row=0.01, jpeg_quality=0.01)
     (found,) = making_of(traces, audited)
-    assert found == ("JPEG grid, first row", pytest.approx(0.89), Estimate(0.2, 0.1, 0.3), False)
+    counterfactual, washed = Estimate(0.25, 0.15, 0.35), Estimate(0.75, 0.65, 0.85)
+    assert found == ("JPEG grid, first row", pytest.approx(0.89), counterfactual, washed, False)
     assert making_of(traces.assign(tells="cohort"), audited) == ()
 
 

@@ -18,6 +18,6 @@ def test_the_kind_that_the_audit_names(found: dict) -> None:
     kinds = [kind for kind in KINDS if kind in found]  # in the order of the table
     telling = {kind: found[kind][0] for kind in kinds}
     estimates = {kind: (found[kind][1][1], found[kind][1][0], found[kind][1][2]) for kind in kinds}
-    making = tuple(Making(kind, telling[kind], Estimate(*estimates[kind]), kind == GENERAL) for kind in kinds)
+    making = tuple(Making(kind, telling[kind], Estimate(*estimates[kind]), general=kind == GENERAL) for kind in kinds)
     named = Evidence("whole", 40, *[Estimate()] * 5)._replace(making=making).by_making
     assert named_kind(telling, estimates) == (named.trace if named else None)

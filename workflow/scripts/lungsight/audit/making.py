@@ -411,6 +411,6 @@ def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]
         of_kind = telling[telling.index.isin(washing.traces)]
         if not of_kind.empty:
             best = str(of_kind.idxmax())
-            counterfactual = estimate(audited, TEST, kind, COUNTERFACTUAL)
-            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual, kind == GENERAL))
+            counterfactual, washed = (estimate(audited, TEST, kind, name) for name in (COUNTERFACTUAL, "roc_auc"))
+            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual, washed, kind == GENERAL))
     return tuple(found)

@@ -112,7 +112,7 @@ def verdict_row(
         "sentence": verdict.sentence,
         "patients": seen.patients,
         **numbers,
-        "making_trace": seen.by_making.trace if seen.by_making else "",
+        "making_trace": seen.named_making.trace if seen.named_making else "",
         "maps_pass": int(seen.maps_pass),
         "slices": sample.slices,
         "slices_left_out": sample.lost,

@@ -100,6 +100,8 @@ class Making(NamedTuple):
         Of that trace alone, by patient.
     counterfactual
         The model's ROC AUC where the trace contradicts the class.
+    washed
+        The model's ROC AUC where the trace is washed out of all slices.
     general
         Whether every processing of a picture changes traces of this kind.
     """
@@ -107,7 +109,14 @@ class Making(NamedTuple):
     trace: str
     auc: float
     counterfactual: Estimate
+    washed: Estimate = Estimate()
     general: bool = False
+
+
+def _most_special(kinds: Sequence[Making]) -> Making:
+    """Choose the first kind whose trace tells the class about as well as the best of them; special kinds come first."""
+    best = max(each.auc for each in kinds)
+    return next(each for each in kinds if each.auc >= best - ABOUT)
 
 
 class Evidence(NamedTuple):
@@ -153,20 +162,30 @@ class Evidence(NamedTuple):
 
     @property
     def by_making(self) -> Making | None:
-        """The kind of trace that is named; None where no trace tells the class.
+        """The kind of trace that the answers follow; None where no trace tells the class.
 
         One trace brings others along: noise and compression change how many grey levels there are. So a general kind
-        is named only where the answers follow no other. Of the others, those count whose trace tells the class about as
-        well as the best of them. The first is named: they are in the order of how special they are. Where the answers
-        follow none, it is the nearest to that.
+        counts only where the answers follow no other. Of the others, the most special is taken (`_most_special`). Where
+        the answers follow none, it is the nearest to that.
         """
         followed = [each for each in self.making if each.counterfactual.below(CHANCE)]
         if followed:
-            special = [each for each in followed if not each.general] or followed
-            best = max(each.auc for each in special)
-            return next(each for each in special if each.auc >= best - ABOUT)
+            return _most_special([each for each in followed if not each.general] or followed)
         measured = [each for each in self.making if not np.isnan(each.counterfactual.value)]
         return min(measured, key=lambda each: each.counterfactual.value, default=None)
+
+    @property
+    def named_making(self) -> Making | None:
+        """The kind of trace that a verdict names; None where no trace tells the class.
+
+        JPEG takes noise away, and a network may follow the noise. So a kind that the model cannot do without is named
+        before one that it follows: washed out, it takes most of the model's advantage over chance along.
+        """
+        needed = [each for each in self.making if not each.general and self._cannot_do_without(each)]
+        return _most_special(needed) if self.making_outweighs and needed else self.by_making
+
+    def _cannot_do_without(self, kind: Making) -> bool:
+        return kind.washed.value - CHANCE < (1 - SUFFICES) * (self.auc.value - CHANCE)
 
     @property
     def making_outweighs(self) -> bool:
@@ -245,8 +264,15 @@ class Evidence(NamedTuple):
     def _texts_of_making(self) -> dict[str, str]:
         if self.by_making is None:
             return {}
-        trace, auc, counterfactual, _ = self.by_making
-        return {"trace": trace, "trace_auc": number(auc), "counterfactual": str(counterfactual)}
+        followed, named = self.by_making, self.named_making or self.by_making
+        same = named == followed
+        return {
+            "trace": named.trace,
+            "trace_auc": number(named.auc),
+            "needed": "" if same else f", without which the model has an AUC of {named.washed}",
+            "followed": "such traces" if same else f"traces of another kind ({followed.trace})",
+            "counterfactual": str(followed.counterfactual),
+        }
 
     @property
     def _texts_of_sample(self) -> dict[str, str]:
@@ -336,8 +362,8 @@ RULES: tuple[Rule, ...] = (
         name="making outweighs",
         conclusion="making",
         holds=lambda seen: seen.making_outweighs,
-        reason="{trace} alone tells the classes apart (AUC {trace_auc}), and where the images of one class are given"
-        " such traces, and those of the other are not, the answers follow the traces: AUC {counterfactual}",
+        reason="{trace} alone tells the classes apart (AUC {trace_auc}){needed}, and where the images of one class are"
+        " given {followed}, and those of the other are not, the answers follow the traces: AUC {counterfactual}",
         rests_on=(MAKING,),
     ),
     Rule(

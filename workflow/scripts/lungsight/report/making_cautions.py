@@ -15,7 +15,7 @@ def depends_on_making(results: RunResults) -> list[Statement]:
         return []
     names = listed(
         [
-            f"{results.model_name(model_of(row))} ({row['making_trace']}, against it AUC"
+            f"{results.model_name(model_of(row))} ({row['making_trace']}; where the making contradicts the class, AUC"
             f" {with_interval(row, 'making')})"
             for _, row in found.iterrows()
         ]

@@ -175,7 +175,7 @@ def telling_kinds(run: Run, cohort: str) -> dict[str, float]:
 
 
 def named_kind(telling: Mapping[str, float], found: Mapping[str, tuple[float, float, float]]) -> str | None:
-    """Choose the kind that a verdict names.
+    """Choose the kind that a verdict's number of the making is of.
 
     Parameters
     ----------
