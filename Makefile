@@ -30,7 +30,7 @@ test: $(INSTALLED) lint
 
 test-all: $(INSTALLED) lint
 	$(BIN)/python -m pytest $(PYTEST)
-	$(MAKE) --no-print-directory test-bucket
+	$(MAKE) --no-print-directory test-bucket PYTEST=
 
 # Results in a bucket. tools/lock.py says why what these tests need lies in a folder of its own.
 BUCKET := .cache/bucket
@@ -68,7 +68,7 @@ $(INSTALLED): requirements.lock
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	  cp requirements.lock $@ && echo "The environment is ready."; }
 
-$(BUCKET)/installed.lock: tests/bucket.lock | $(INSTALLED)
+$(BUCKET)/installed.lock: tests/bucket.lock $(INSTALLED)
 	rm -rf $(BUCKET)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(BUCKET) -r tests/bucket.lock
 	cp tests/bucket.lock $@

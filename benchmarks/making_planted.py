@@ -139,7 +139,7 @@ def row_of(kind: str, strength: float, seed: int) -> dict:
     examined = examine(outputs, test_slices_of(seen), "whole", seed, SETTINGS)
     made = making_audit(outputs, own, lambda image, lung: slice_arrays(image, lung, SEEN)[0], SEEN, seed)
     evidence = examined.evidence._replace(making=made.evidence)
-    verdict, named = decide(evidence), evidence.by_making
+    verdict, named = decide(evidence), evidence.named_making
     return {
         **{"trace": kind, "strength": strength, "seed": seed},
         **{"verdict": verdict.conclusion, "rule": verdict.rule, "named": KIND_OF[named.trace] if named else ""},

@@ -9,8 +9,10 @@ home     stage 1 on the test patients of the cohort that it was trained on
 unseen   stage 1 on those of the target cohort, which it has not seen
 adapted  stage 2 on those of the target cohort
 
-Each number is the AUC by patient, the mean over the replicates. The difference to the pipeline without a remedy is
-taken on the patients that both have, replicate by replicate. Its 95 % interval draws patients and replicates.
+Each number is the AUC by patient, the mean over the replicates, with the lowest and the highest of them. The difference
+to the pipeline without a remedy is taken on the patients that both have, replicate by replicate. Its 95 % interval
+draws patients; what trainings differ by stands beside it, as the lowest and the highest difference of a replicate.
+Nothing is corrected for the number of comparisons.
 """
 # ruff: noqa: E402
 
@@ -21,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow" / "scripts")]
@@ -31,6 +33,7 @@ from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.metrics import select_test_rows
 from lungsight.layout import predictions_file
 from lungsight.tables import read_table
+from lungsight.training.pipelines import Pipeline
 
 PATIENT = ["patient", "label"]
 
@@ -45,44 +48,51 @@ def places(run: Path) -> dict[str, tuple[int, str]]:
 
 def scores_of(run: Path, pipeline: str, stage: int, cohort: str) -> pd.DataFrame:
     """Read the probabilities of test patients: the index is patient and label, and each replicate has a column."""
-    names = [pipeline, *sorted(path.name for path in (run / "models").glob(f"{pipeline}-r[0-9]"))]
-    columns = []
-    for name in names:
-        predictions = read_table(predictions_file(run / f"models/{name}/stage{stage}", cohort), schema="predictions")
-        columns.append(patient_level(select_test_rows(predictions)).set_index(PATIENT)["probability"])
-    return pd.concat(columns, axis=1, keys=range(1, len(names) + 1), join="inner")
+    columns = {}
+    for path in (run / "models").iterdir():
+        trained = Pipeline.parse(path.name)
+        if trained._replace(replicate=1).name == pipeline:
+            predictions = read_table(predictions_file(path / f"stage{stage}", cohort), schema="predictions")
+            scores = patient_level(select_test_rows(predictions)).set_index(PATIENT)["probability"]
+            columns[trained.replicate] = scores
+    return pd.DataFrame(columns).dropna()
 
 
-def mean_auc(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Average the AUC over replicates. positive: (n,) bool; scores: (n, replicates)."""
-    return float(np.mean([roc_auc_score(positive, of_one) for of_one in scores.T]))
+def aucs_of(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Compute the AUC of each replicate from ranks. positive: (n,) bool; scores: (n, replicates)."""
+    n, positives = len(positive), positive.sum()
+    ranks = rankdata(scores, axis=0)[positive].sum(axis=0)
+    return (ranks - positives * (positives + 1) / 2) / (positives * (n - positives))
 
 
-def difference(
-    remedied: pd.DataFrame, plain: pd.DataFrame, positive: str, resamples: int
-) -> tuple[float, float, float]:
-    """Compare two pipelines on the patients that both have: the difference of their mean AUC, and its interval.
+def difference(remedied: pd.DataFrame, plain: pd.DataFrame, positive: str, resamples: int) -> dict[str, float]:
+    """Compare two pipelines on the patients that both have.
 
     Parameters
     ----------
     remedied, plain
-        Of `scores_of`.
+        Of `scores_of`, of the same replicates.
     positive
         Label of the positive class.
     resamples
         Of the interval.
+
+    Returns
+    -------
+    dict
+        difference of the mean AUC, low and high of its interval, and the least and the most of a replicate.
     """
     both = remedied.index.intersection(plain.index)
     truth = np.asarray(both.get_level_values("label") == positive)
-    scores = [table.loc[both].to_numpy() for table in (remedied, plain)]
+    first, second = (table.loc[both].sort_index(axis=1).to_numpy() for table in (remedied, plain))
+    each = aucs_of(truth, first) - aucs_of(truth, second)
     rng, drawn = np.random.default_rng(1), []
     for _ in range(resamples):
-        patients = rng.integers(0, len(truth), len(truth))
-        if 0 < truth[patients].sum() < len(truth):
-            chosen = np.ix_(patients, rng.integers(0, plain.shape[1], plain.shape[1]))
-            drawn.append(np.subtract(*(mean_auc(truth[patients], each[chosen]) for each in scores)))
+        rows = rng.integers(0, len(truth), len(truth))
+        if 0 < truth[rows].sum() < len(truth):
+            drawn.append((aucs_of(truth[rows], first[rows]) - aucs_of(truth[rows], second[rows])).mean())
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(np.subtract(*(mean_auc(truth, each) for each in scores))), float(low), float(high)
+    return {"difference": each.mean(), "low": low, "high": high, "least": each.min(), "most": each.max()}
 
 
 def rows_of(run: Path, resamples: int) -> Iterator[dict]:
@@ -91,14 +101,11 @@ def rows_of(run: Path, resamples: int) -> Iterator[dict]:
     for row in read(run, "remedies").fillna({"compared_with": ""}).itertuples():
         for place, (stage, cohort) in places(run).items():
             own = scores_of(run, row.pipeline, stage, cohort)
-            truth = np.asarray(own.index.get_level_values("label") == positive)
-            aucs = [roc_auc_score(truth, own[number]) for number in own]
+            aucs = aucs_of(np.asarray(own.index.get_level_values("label") == positive), own.to_numpy())
             found = {"remedy": row.remedy, "place": place, "cohort": cohort, "patients": len(own)}
-            found |= {"auc": np.mean(aucs), "lowest": min(aucs), "highest": max(aucs)}
+            found |= {"auc": aucs.mean(), "lowest": aucs.min(), "highest": aucs.max()}
             if row.compared_with:
-                plain = scores_of(run, row.compared_with, stage, cohort)
-                ends = difference(own, plain, positive, resamples)
-                found |= dict(zip(("difference", "low", "high"), ends, strict=True))
+                found |= difference(own, scores_of(run, row.compared_with, stage, cohort), positive, resamples)
             yield found
 
 

@@ -43,14 +43,14 @@ def entries(lock: Path) -> list[str]:
     return re.findall(r"^[a-z0-9._-]+==.*\n(?: .*\n)*", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
-def lock_bucket(lock: Path, output: Path, python: str) -> None:
+def lock_bucket(lock: Path, output: Path, python: str, upgrade: list[str]) -> None:
     """Write what BUCKET_EXTRAS need and `lock` lacks, with the versions of `lock` but for one package."""
     with TemporaryDirectory() as folder:
-        constraints, resolved = Path(folder, "constraints.txt"), Path(folder, "bucket.lock")
+        constraints, resolved = Path(folder, "constraints.txt"), Path(shutil.copy(output, folder))
         constraints.write_text(
             "\n".join(pin for pin in pins(lock) if not pin.startswith(f"{OLDER_FOR_BUCKET}==")), encoding="utf-8"
         )
-        command = [*compile_command(resolved, python, BUCKET_EXTRAS), "--constraints", str(constraints)]
+        command = [*compile_command(resolved, python, BUCKET_EXTRAS), *upgrade, "--constraints", str(constraints)]
         subprocess.run(command, cwd=ROOT, check=True)
         new = [entry for entry in entries(resolved) if entry.split()[0] not in pins(lock)]
     output.write_text("".join(new), encoding="utf-8")
@@ -68,7 +68,7 @@ def main() -> None:
     lock, (oldest, *others) = ROOT / "requirements.lock", PYTHONS
     upgrade = ["--upgrade"] if os.environ.get("UPGRADE") else []
     subprocess.run([*compile_command(lock, oldest), *upgrade], cwd=ROOT, check=True)
-    lock_bucket(lock, ROOT / "tests" / "bucket.lock", oldest)
+    lock_bucket(lock, ROOT / "tests" / "bucket.lock", oldest, upgrade)
     for python in others:
         if missing := missing_pins(lock, python):
             sys.exit(f"Python {python} needs what Python {oldest} does not: {', '.join(sorted(missing))}.")

@@ -211,6 +211,19 @@ def test_a_sample_takes_many_patients_before_many_slices() -> None:
     assert sample_of_patients(table, 0).empty and sample_of_patients(table.head(0), 5).empty
 
 
+def test_a_sample_takes_patients_of_all_classes_in_turn() -> None:
+    """As in cohorts of one picture a patient, whose table lists one class after the other."""
+    of_class = {POSITIVE: 300, NEGATIVE: 60}
+    rows = [(f"{label}-{n}", f"{label} patient {n}", label) for label, size in of_class.items() for n in range(size)]
+    table = pd.DataFrame(rows, columns=["slice", "patient", "label"])
+    chosen = sample_of_patients(table, 20)
+    assert dict(chosen["label"].value_counts()) == {POSITIVE: 10, NEGATIVE: 10}
+    places = [int(name.split("-")[-1]) for name in chosen.loc[chosen["label"] == POSITIVE, "slice"]]
+    assert np.diff([0, *places, 300]).max() < 60, "evenly spaced in the class"
+    everyone = sample_of_patients(table, 200)["label"].value_counts()
+    assert everyone[NEGATIVE] == 60 and everyone[POSITIVE] == 140
+
+
 def test_no_slices_give_a_row_with_a_reason() -> None:
     empty = audit_making(lambda images: None, slices_of().head(0), None, Classes((POSITIVE, NEGATIVE), True), 5)
     (row,) = making_rows(empty, no_traces(slices_of()), POSITIVE, 10, 1)
@@ -244,15 +257,15 @@ def forensics_rows(**p_of_trace: float) -> pd.DataFrame:
 def test_only_kinds_that_tell_the_class_count() -> None:
     audited = pd.DataFrame(
         [
-            {**audit_row("making", kind, measure, value, (value - 0.1, value + 0.1), n=20), "unit": "patient"}
+            {**audit_row("making", kind, measure, value, (value - 0.125, value + 0.125), n=20), "unit": "patient"}
             for kind in ("noise", "compression")
-            for measure, value in ((COUNTERFACTUAL, 0.25), ("roc_auc", 0.75))
+            for measure, value in ((COUNTERFACTUAL, 0.25), ("roc_auc", 0.75), ("roc_auc_loss", 0.125))
         ]
     )
     traces = forensics_rows(noise_air=0.2, blockiness=0.04, block_row=0.01, jpeg_quality=0.01)
     (found,) = making_of(traces, audited)
-    counterfactual, washed = Estimate(0.25, 0.15, 0.35), Estimate(0.75, 0.65, 0.85)
-    assert found == ("JPEG grid, first row", pytest.approx(0.89), counterfactual, washed, False)
+    answers = Estimate(0.25, 0.125, 0.375), Estimate(0.75, 0.625, 0.875), Estimate(0.125, 0.0, 0.25)
+    assert found == ("JPEG grid, first row", pytest.approx(0.89), *answers, False)
     assert making_of(traces.assign(tells="cohort"), audited) == ()
 
 

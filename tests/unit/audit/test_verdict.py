@@ -179,19 +179,20 @@ def test_classes_that_the_background_decides_are_named(conclusions: tuple[str, .
     assert named in decide(seen(pairs=pairs_of(*conclusions))).sentence
 
 
-NOISE = Making("noise", 1.0, LOW, GOOD)  # followed, and the model can do without
-BLOCKS = Making("blocks", 1.0, CHANCE, Estimate(0.6, 0.5, 0.7))  # not followed, but washed out it takes most along
+NOISE = Making("noise", 1.0, LOW, GOOD, Estimate(0.0, -0.1, 0.1))  # followed, and not needed
+BLOCKS = Making("blocks", 1.0, CHANCE, Estimate(0.6, 0.5, 0.7), Estimate(0.3, 0.2, 0.4))  # needed, and not followed
 
 
 @pytest.mark.parametrize(
     ("making", "named"),
     [
         ((BLOCKS, NOISE), "blocks"),
-        ((BLOCKS._replace(washed=Estimate(0.8, 0.7, 0.9)), NOISE), "noise"),
-        ((BLOCKS._replace(washed=NOTHING), NOISE), "noise"),
+        ((BLOCKS._replace(washed=Estimate(0.9, 0.8, 1.0)), NOISE), "noise"),  # less than half of the advantage
+        ((BLOCKS._replace(loss=Estimate(0.3, -0.1, 0.6)), NOISE), "noise"),  # the loss is not shown
+        ((BLOCKS._replace(washed=NOTHING, loss=NOTHING), NOISE), "noise"),
         ((BLOCKS._replace(general=True), NOISE), "noise"),  # every processing changes it
-        ((BLOCKS._replace(auc=0.8), NOISE._replace(washed=CHANCE)), "noise"),  # both are needed: the better one
-        ((BLOCKS, NOISE._replace(counterfactual=CHANCE)), "blocks"),  # nothing is followed: as before, the lowest
+        ((BLOCKS._replace(auc=0.8), NOISE._replace(washed=CHANCE, loss=GOOD)), "noise"),  # both needed: the better one
+        ((BLOCKS, NOISE._replace(counterfactual=CHANCE)), "blocks"),  # nothing is followed: the lowest, the first
     ],
 )
 def test_a_trace_that_the_model_cannot_do_without_is_named_before_one_that_it_follows(making, named) -> None:
@@ -204,6 +205,8 @@ def test_the_sentence_tells_the_trace_that_is_named_from_the_one_that_is_followe
     assert "blocks alone tells the classes apart (AUC 1.00), without which the model has an AUC of 0.60" in sentence
     assert "are given traces of another kind (noise)" in sentence and "AUC 0.10 (0.00–0.30)" in sentence
     assert "are given such traces" in decide(seen(making=(NOISE,))).sentence
+    trained = decide(seen(making=(BLOCKS, NOISE), trained_on=(MAKING,))).sentence
+    assert "also traces of the making (noise) where these contradict the class: AUC 0.10" in trained
 
 
 def test_the_sentence_has_the_numbers_and_the_words_of_the_input_view() -> None:

@@ -1,11 +1,11 @@
-"""The kind of trace that a verdict names: verify's own rule against the audit's."""
+"""The kind of trace that answers follow: verify's own rule against the audit's."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lungsight.audit.verdict import Estimate, Evidence, Making
-from lungsight.verify.making import GENERAL, KINDS, named_kind
+from lungsight.verify.making import GENERAL, KINDS, followed_kind
 
 AUC = st.floats(0.5, 1.0)
 COUNTERFACTUAL = st.one_of(
@@ -14,10 +14,10 @@ COUNTERFACTUAL = st.one_of(
 
 
 @given(st.dictionaries(st.sampled_from(list(KINDS)), st.tuples(AUC, COUNTERFACTUAL)))
-def test_the_kind_that_the_audit_names(found: dict) -> None:
+def test_the_kind_that_the_audit_takes(found: dict) -> None:
     kinds = [kind for kind in KINDS if kind in found]  # in the order of the table
     telling = {kind: found[kind][0] for kind in kinds}
     estimates = {kind: (found[kind][1][1], found[kind][1][0], found[kind][1][2]) for kind in kinds}
     making = tuple(Making(kind, telling[kind], Estimate(*estimates[kind]), general=kind == GENERAL) for kind in kinds)
-    named = Evidence("whole", 40, *[Estimate()] * 5)._replace(making=making).by_making
-    assert named_kind(telling, estimates) == (named.trace if named else None)
+    followed = Evidence("whole", 40, *[Estimate()] * 5)._replace(making=making).by_making
+    assert followed_kind(telling, estimates) == (followed.trace if followed else None)

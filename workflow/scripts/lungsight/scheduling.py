@@ -12,7 +12,7 @@ DEFAULT_LIMIT = (100, 1)  # jobs, seconds
 
 
 def look_when_a_job_ends(scheduler: Any) -> None:
-    """Take Snakemake's own limit of starts away. One that the user has set (`--max-jobs-per-timespan`) stays.
+    """Take Snakemake's own limit of starts away. Another one (`--max-jobs-per-timespan`) stays.
 
     Parameters
     ----------

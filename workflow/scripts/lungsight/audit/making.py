@@ -51,6 +51,7 @@ VERSIONS = (UNMODIFIED, *(f"{version}_{kind}" for kind in WASHINGS for version i
 COUNTERFACTUAL = "auc_counterfactual"
 NUMBERS = tuple(trace.name for trace in TRACES if trace.kind == NUMBER)
 SEEN_DETAIL = DETAIL / 256  # of a network's rows: as large a share of what it sees is washed out as at 256 x 256
+GOLDEN = (1 + 5**0.5) / 2
 GENERAL = "grey_levels"  # every processing of a picture changes these as well
 SIGNIFICANT = 0.05  # after Holm, over the traces of a cohort
 NOT_MEASURED = "no test slice was measured"
@@ -78,20 +79,25 @@ def versions_of(grey: np.ndarray, seen: int) -> dict[str, np.ndarray]:
 
 
 def sample_of_patients(test: pd.DataFrame, at_most: int) -> pd.DataFrame:
-    """Choose test slices so that as many patients as possible have one, evenly spaced within each.
+    """Choose test slices of as many patients as possible, of all classes in turn, evenly spaced in class and patient.
 
     Parameters
     ----------
     test
-        n rows: slice, patient.
+        n rows: slice, patient, label.
     at_most
         Number of slices.
     """
-    place = test.groupby("patient").cumcount()
-    size = test.groupby("patient")["slice"].transform("size")
+    of_patient = test.groupby(["label", "patient"], sort=False)
+    place, size = of_patient.cumcount(), of_patient["slice"].transform("size")
     # The middle first, then the quarters, and so on: fractions of a patient's slices in the order of a bisection.
-    order = np.array([_bisected(int(at), int(of)) for at, of in zip(place, size, strict=True)], dtype=int)
-    chosen = np.argsort(order, kind="stable")[:at_most]
+    order = [_bisected(int(at), int(of)) for at, of in zip(place, size, strict=True)]
+    patient = test.groupby("label", sort=False)["patient"].transform(lambda of_class: pd.factorize(of_class)[0])
+    # Whole numbers whose multiples of the golden ratio leave the smallest fractions are evenly spaced.
+    spaced = (patient.to_numpy(np.float64) * GOLDEN) % 1
+    turns = pd.DataFrame({"label": test["label"].to_numpy(), "order": order, "spaced": spaced})
+    turns["turn"] = turns.groupby(["label", "order"], sort=False)["spaced"].rank(method="first")
+    chosen = turns.sort_values(["order", "turn"], kind="stable").index[:at_most]
     return test.iloc[np.sort(chosen)]
 
 
@@ -411,6 +417,6 @@ def making_of(traces: pd.DataFrame, audited: pd.DataFrame) -> tuple[Making, ...]
         of_kind = telling[telling.index.isin(washing.traces)]
         if not of_kind.empty:
             best = str(of_kind.idxmax())
-            counterfactual, washed = (estimate(audited, TEST, kind, name) for name in (COUNTERFACTUAL, "roc_auc"))
-            found.append(Making(BY_NAME[best].title, float(of_kind.max()), counterfactual, washed, kind == GENERAL))
+            answers = [estimate(audited, TEST, kind, name) for name in (COUNTERFACTUAL, "roc_auc", "roc_auc_loss")]
+            found.append(Making(BY_NAME[best].title, float(of_kind.max()), *answers, general=kind == GENERAL))
     return tuple(found)

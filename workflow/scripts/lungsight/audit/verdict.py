@@ -21,7 +21,8 @@ repeatability
 making
     ROC AUC where all slices of one class show a trace of how images are made, JPEG blocks for one, and those of the
     other class do not (`making`). Below 0.5 the answers follow the trace. It counts only where the trace, measured in
-    the images, tells the class: other traces a model cannot have learned.
+    the images, tells the class: other traces a model cannot have learned. Of such kinds the verdict names one that the
+    model needs, else the one that its answers follow.
 
 All of this but the last needs the lung mask of a slice. Slices whose mask did not pass quality control take no part,
 and where the rest is no fair sample, no verdict is given (`fair_sample`).
@@ -102,6 +103,8 @@ class Making(NamedTuple):
         The model's ROC AUC where the trace contradicts the class.
     washed
         The model's ROC AUC where the trace is washed out of all slices.
+    loss
+        By how much that is lower than with these slices as they are.
     general
         Whether every processing of a picture changes traces of this kind.
     """
@@ -110,7 +113,14 @@ class Making(NamedTuple):
     auc: float
     counterfactual: Estimate
     washed: Estimate = Estimate()
+    loss: Estimate = Estimate()
     general: bool = False
+
+    @property
+    def needed(self) -> bool:
+        """Whether washing it out takes more than half of the model's advantage over chance along."""
+        advantage = self.washed.value + self.loss.value - CHANCE
+        return self.loss.above(0) and self.loss.value > SUFFICES * advantage
 
 
 def _most_special(kinds: Sequence[Making]) -> Making:
@@ -178,14 +188,11 @@ class Evidence(NamedTuple):
     def named_making(self) -> Making | None:
         """The kind of trace that a verdict names; None where no trace tells the class.
 
-        JPEG takes noise away, and a network may follow the noise. So a kind that the model cannot do without is named
-        before one that it follows: washed out, it takes most of the model's advantage over chance along.
+        JPEG takes noise away, and a network may follow the noise. So a special kind that the model needs is named
+        before one that its answers follow.
         """
-        needed = [each for each in self.making if not each.general and self._cannot_do_without(each)]
+        needed = [each for each in self.making if each.needed and not each.general]
         return _most_special(needed) if self.making_outweighs and needed else self.by_making
-
-    def _cannot_do_without(self, kind: Making) -> bool:
-        return kind.washed.value - CHANCE < (1 - SUFFICES) * (self.auc.value - CHANCE)
 
     @property
     def making_outweighs(self) -> bool:
@@ -262,15 +269,16 @@ class Evidence(NamedTuple):
 
     @property
     def _texts_of_making(self) -> dict[str, str]:
-        if self.by_making is None:
+        followed, named = self.by_making, self.named_making
+        if followed is None or named is None:
             return {}
-        followed, named = self.by_making, self.named_making or self.by_making
         same = named == followed
         return {
             "trace": named.trace,
             "trace_auc": number(named.auc),
             "needed": "" if same else f", without which the model has an AUC of {named.washed}",
-            "followed": "such traces" if same else f"traces of another kind ({followed.trace})",
+            "such": "such traces" if same else f"traces of another kind ({followed.trace})",
+            "followed": followed.trace,
             "counterfactual": str(followed.counterfactual),
         }
 
@@ -363,7 +371,7 @@ RULES: tuple[Rule, ...] = (
         conclusion="making",
         holds=lambda seen: seen.making_outweighs,
         reason="{trace} alone tells the classes apart (AUC {trace_auc}){needed}, and where the images of one class are"
-        " given {followed}, and those of the other are not, the answers follow the traces: AUC {counterfactual}",
+        " given {such}, and those of the other are not, the answers follow the traces: AUC {counterfactual}",
         rests_on=(MAKING,),
     ),
     Rule(
@@ -415,7 +423,7 @@ RULES: tuple[Rule, ...] = (
         name="making after training",
         conclusion="unknown",
         holds=lambda seen: seen.lung_outweighs and seen.making_outweighs,
-        reason="the answers follow the lung (AUC {swap} when it is swapped), and also traces of the making ({trace})"
+        reason="the answers follow the lung (AUC {swap} when it is swapped), and also traces of the making ({followed})"
         " where these contradict the class: AUC {counterfactual}",
         rests_on=(SWAP,),
     ),

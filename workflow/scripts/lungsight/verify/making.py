@@ -174,8 +174,8 @@ def telling_kinds(run: Run, cohort: str) -> dict[str, float]:
     return {kind: float(max(values)) for kind, values in best.items() if values}
 
 
-def named_kind(telling: Mapping[str, float], found: Mapping[str, tuple[float, float, float]]) -> str | None:
-    """Choose the kind that a verdict's number of the making is of.
+def followed_kind(telling: Mapping[str, float], found: Mapping[str, tuple[float, float, float]]) -> str | None:
+    """Choose the kind whose counterfactual AUC a verdict holds: the one that the answers follow.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from lungsight.verify.areas import Ranked
 from lungsight.verify.audit import INTACT, rows_of_model, tested
 from lungsight.verify.compare import Expected, Value
 from lungsight.verify.crate import numbers as as_numbers
-from lungsight.verify.making import TEST, named_kind, telling_kinds
+from lungsight.verify.making import TEST, followed_kind, telling_kinds
 from lungsight.verify.maps import NO_MASK, explained
 from lungsight.verify.run import SPLIT_COLUMNS, Model, Run, test_rows
 from lungsight.verify.statistics import NAN, Drawing, Floats, Patients, mean_of_rows, quotient, with_ends
@@ -152,7 +152,7 @@ def verdict_rows(run: Run) -> Iterator[Expected]:
         numbers["similarity"] = ends("randomisation", "all", "rank_correlation", "slice")
         kinds = telling_kinds(run, run.trained_on(model.stage))
         counterfactual = {kind: ends(TEST, kind, "auc_counterfactual", "patient") for kind in kinds}
-        numbers["making"] = counterfactual.get(named_kind(kinds, counterfactual) or "", NOTHING)
+        numbers["making"] = counterfactual.get(followed_kind(kinds, counterfactual) or "", NOTHING)
         if (replicates := repeatability_of(run, model)) is not None:
             numbers["repeatability"] = replicates
         elif "repeatability" in run.crate.table("report/verdicts.tsv"):

@@ -39,11 +39,16 @@ def section(results: RunResults) -> dict[str, Any]:
 def statements(results: RunResults) -> list[Statement]:
     """Count the models whose answers follow a trace that tells the class."""
     judged = results.verdicts[results.verdicts["making"].notna()]
+    measured = results.audit_by_model(TEST, COUNTERFACTUAL, "patient").values()
+    if all(of_model["value"].isna().all() for of_model in measured):
+        reasons = sorted({str(reason) for of_model in measured for reason in of_model["reason"].dropna() if reason})
+        because = f": {listed(reasons)}" if reasons else ""
+        return [Statement("warn", f"Whether a model uses how images were made could not be measured{because}.")]
     if judged.empty:
         sentence = "No trace that was changed here is shown to tell the class, so none can explain a result."
         return [Statement("plain", sentence)]
     following = judged[judged["making_hi"] < AUC_CHANCE]
-    names = [f"{results.model_name(model_of(row))} ({row['making_trace']})" for _, row in following.iterrows()]
+    names = [f"{results.model_name(model_of(row))} (named: {row['making_trace']})" for _, row in following.iterrows()]
     named = f": {listed(names)}" if names else ""
     return [
         Statement(
