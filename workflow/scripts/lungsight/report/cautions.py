@@ -14,7 +14,7 @@ from lungsight.audit.verdict import CONCLUSIONS, FEWEST_PATIENTS, SUFFICES, clas
 from lungsight.evaluation.selection import INTAKE, SIGNIFICANT
 from lungsight.intake.label_predictability import PREDICTS
 from lungsight.report.class_cautions import classes_not_learned
-from lungsight.report.components import Row, Statement
+from lungsight.report.components import Row, Statement, named_first
 from lungsight.report.forensics import forensic_findings
 from lungsight.report.making_cautions import depends_on_making
 from lungsight.report.replicate_cautions import maps_by_chance, unstable_ranking
@@ -53,7 +53,6 @@ CAUSES = {
     BELOW: "They rank the patients of the classes the wrong way round.",
     NOT_SHOWN: "They did not learn with these settings, or there are too few test patients to show it.",
 }
-NAMED = 3  # models or groups that a sentence names; it counts the others
 
 # Columns of report/leakage.tsv that should be 0: what is counted, and what it shares.
 SHARED = {
@@ -281,7 +280,7 @@ def empty_maps(results: RunResults) -> list[Statement]:
         "the map is zero everywhere for some test slices, which no mean counts": some_empty,
     }
     return [
-        Statement("warn", f"{count(len(models), 'model')}, {cause}: {_named(models)}.")
+        Statement("warn", f"{count(len(models), 'model')}, {cause}: {named_first(models)}.")
         for cause, models in causes.items()
         if models
     ]
@@ -358,7 +357,7 @@ def no_better_elsewhere(results: RunResults) -> list[Statement]:
         place = f"{cohort} ({evaluation_note(stage, results.roles[cohort])})"
         for verdict in (BELOW, NOT_SHOWN):
             if len(found := of_cohort[lacks == verdict]):
-                names = _named([_auc_of(results, row) for _, row in found.iterrows()])
+                names = named_first([_auc_of(results, row) for _, row in found.iterrows()])
                 statements.append(
                     Statement(
                         "bad",
@@ -381,12 +380,6 @@ def _is(found: Sequence[object] | pd.DataFrame) -> str:
     return "is" if len(found) == 1 else "are"
 
 
-def _named(names: Sequence[str]) -> str:
-    """List the first names with their numbers, and count the others."""
-    more = len(names) - NAMED
-    return "; ".join([*names[:NAMED], *([f"and {more} more"] if more > 0 else [])])
-
-
 def looks_elsewhere(results: RunResults) -> list[Statement]:
     """Name the models whose verdict is that they look elsewhere."""
     if results.verdicts.empty:
@@ -394,7 +387,7 @@ def looks_elsewhere(results: RunResults) -> list[Statement]:
     found = results.verdicts[results.verdicts["verdict"] == CONCLUSIONS["elsewhere"]]
     if found.empty:
         return []
-    names = _named(
+    names = named_first(
         [
             f"{results.model_name(model_of(row))}{_by_background(results, model_of(row))} AUC"
             f" {with_interval(row, 'swap')} with the lung swapped,"
@@ -444,10 +437,10 @@ def edge_suffices(results: RunResults) -> list[Statement]:
         models = (
             f"{count(len(as_good), 'model')} {_is(as_good)} as good on a frame along the edge as on the whole slice"
         )
-        sentences.append(f"{models} (less than {number(SMALL_LOSS)} of AUC is lost): {_named(as_good)}.")
+        sentences.append(f"{models} (less than {number(SMALL_LOSS)} of AUC is lost): {named_first(as_good)}.")
     if by_edge:
         models = f"{count(len(by_edge), 'model')} {'tells' if len(by_edge) == 1 else 'tell'} the classes"
-        sentences.append(f"{models} by a frame along the edge alone: {_named(by_edge)}.")
+        sentences.append(f"{models} by a frame along the edge alone: {named_first(by_edge)}.")
     return [Statement("bad", sentence) for sentence in sentences]
 
 
@@ -464,7 +457,7 @@ def classifiers(results: RunResults) -> list[Statement]:
             for _, row in ordered.iterrows()
         ]
         statements.append(
-            Statement("bad", f"{cohort}, {view} slices: no network is needed to tell the class: {_named(names)}.")
+            Statement("bad", f"{cohort}, {view} slices: no network is needed to tell the class: {named_first(names)}.")
         )
     return statements
 
@@ -482,7 +475,9 @@ def aspects(results: RunResults) -> list[Statement]:
             for _, row in ordered.iterrows()
         ]
         statements.append(
-            Statement("bad", f"{cohort}: one aspect of the scans tells the class (balanced accuracy): {_named(names)}.")
+            Statement(
+                "bad", f"{cohort}: one aspect of the scans tells the class (balanced accuracy): {named_first(names)}."
+            )
         )
     return statements
 
@@ -495,7 +490,7 @@ def source_is_known(results: RunResults) -> list[Statement]:
     known = rows[rows["value_lo"] > rows["chance"]]
     if known.empty:
         return []
-    names = _named(
+    names = named_first(
         [
             f"{results.model_name(model_of(row))} {with_interval(row, 'value')}, by chance {number(row['chance'])}"
             for _, row in known.iterrows()
@@ -521,7 +516,7 @@ def masks_lost(results: RunResults) -> list[Statement]:
     ]
     withheld = rows[rows["verdict"] == CONCLUSIONS["withheld"]]
     if len(withheld):
-        names = _named([f"{results.model_name(model_of(row))}, {row['rule']}" for _, row in withheld.iterrows()])
+        names = named_first([f"{results.model_name(model_of(row))}, {row['rule']}" for _, row in withheld.iterrows()])
         statements.append(Statement("warn", f"No verdict is given, since what is left is no fair sample: {names}."))
     return statements
 

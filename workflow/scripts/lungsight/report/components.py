@@ -10,6 +10,7 @@ from lungsight.report.results import RunResults
 from lungsight.wording import MISSING, evaluation_name, evaluation_note, interval, number
 
 SIGNIFICANT = 0.05
+NAMED = 3  # models or groups that a sentence names; it counts the others
 Heading = tuple[str, str]
 # A row of a table, or an entry of a JSON file.
 Row = Any
@@ -29,6 +30,12 @@ class Statement(NamedTuple):
     tone: str
     text: str
     table: str = ""
+
+
+def named_first(names: Sequence[str]) -> str:
+    """List the first names with their numbers, and count the others."""
+    more = len(names) - NAMED
+    return "; ".join([*names[:NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 class Cell(NamedTuple):

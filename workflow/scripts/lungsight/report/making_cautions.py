@@ -1,9 +1,9 @@
 """What a reader should hold against models that use how the images were made."""
 
 from lungsight.audit.verdict import CONCLUSIONS
-from lungsight.report.components import Statement
+from lungsight.report.components import Statement, named_first
 from lungsight.report.results import RunResults, model_of
-from lungsight.wording import count, listed, with_interval
+from lungsight.wording import count, with_interval
 
 
 def depends_on_making(results: RunResults) -> list[Statement]:
@@ -13,7 +13,7 @@ def depends_on_making(results: RunResults) -> list[Statement]:
     found = results.verdicts[results.verdicts["verdict"] == CONCLUSIONS["making"]]
     if found.empty:
         return []
-    names = listed(
+    names = named_first(
         [
             f"{results.model_name(model_of(row))} ({row['making_trace']}; where the making contradicts the class, AUC"
             f" {with_interval(row, 'making')})"

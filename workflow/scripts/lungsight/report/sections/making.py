@@ -6,7 +6,17 @@ from lungsight.audit.making import COUNTERFACTUAL, TEST
 from lungsight.audit.rows import AUC_CHANCE, UNMODIFIED, Estimate
 from lungsight.intake.forensics.traces import BY_NAME
 from lungsight.intake.forensics.washing import WASHINGS
-from lungsight.report.components import Cell, PageTable, Row, Statement, audit_estimate, missing, model_cells, text
+from lungsight.report.components import (
+    Cell,
+    PageTable,
+    Row,
+    Statement,
+    audit_estimate,
+    missing,
+    model_cells,
+    named_first,
+    text,
+)
 from lungsight.report.headings import MODEL
 from lungsight.report.results import RunResults, model_of
 from lungsight.wording import count, listed
@@ -49,7 +59,7 @@ def statements(results: RunResults) -> list[Statement]:
         return [Statement("plain", sentence)]
     following = judged[judged["making_hi"] < AUC_CHANCE]
     names = [f"{results.model_name(model_of(row))} (named: {row['making_trace']})" for _, row in following.iterrows()]
-    named = f": {listed(names)}" if names else ""
+    named = f": {named_first(names)}" if names else ""
     return [
         Statement(
             "bad" if names else "good",
