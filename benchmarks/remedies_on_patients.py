@@ -115,6 +115,8 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=2000)
     args = parser.parse_args()
     for results in args.runs:
+        if not (results / "report/remedies.tsv").is_file():
+            sys.exit(f"{results} has no report/remedies.tsv. Give a finished run whose pipelines have remedies.")
         table = pd.DataFrame(rows_of(results, args.resamples))
         print(f"\n# {results.name}\n\n{table.to_markdown(index=False, floatfmt='.3f')}")
 
