@@ -23,12 +23,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow" / "scripts")]
 
 from benchmarks.trial_study import positive_of, read
+from lungsight.audit.trace_classifier import auc_of_ranks
 from lungsight.evaluation.aggregation import patient_level
 from lungsight.evaluation.metrics import select_test_rows
 from lungsight.layout import predictions_file
@@ -58,13 +58,6 @@ def scores_of(run: Path, pipeline: str, stage: int, cohort: str) -> pd.DataFrame
     return pd.DataFrame(columns).dropna()
 
 
-def aucs_of(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Compute the AUC of each replicate from ranks. positive: (n,) bool; scores: (n, replicates)."""
-    n, positives = len(positive), positive.sum()
-    ranks = rankdata(scores, axis=0)[positive].sum(axis=0)
-    return (ranks - positives * (positives + 1) / 2) / (positives * (n - positives))
-
-
 def difference(remedied: pd.DataFrame, plain: pd.DataFrame, positive: str, resamples: int) -> dict[str, float]:
     """Compare two pipelines on the patients that both have.
 
@@ -83,14 +76,14 @@ def difference(remedied: pd.DataFrame, plain: pd.DataFrame, positive: str, resam
         difference of the mean AUC, low and high of its interval, and the least and the most of a replicate.
     """
     both = remedied.index.intersection(plain.index)
-    truth = np.asarray(both.get_level_values("label") == positive)
+    truth = np.asarray(both.get_level_values("label") == positive)[:, None]
     first, second = (table.loc[both].sort_index(axis=1).to_numpy() for table in (remedied, plain))
-    each = aucs_of(truth, first) - aucs_of(truth, second)
+    each = auc_of_ranks(first, truth) - auc_of_ranks(second, truth)
     rng, drawn = np.random.default_rng(1), []
     for _ in range(resamples):
         rows = rng.integers(0, len(truth), len(truth))
         if 0 < truth[rows].sum() < len(truth):
-            drawn.append((aucs_of(truth[rows], first[rows]) - aucs_of(truth[rows], second[rows])).mean())
+            drawn.append((auc_of_ranks(first[rows], truth[rows]) - auc_of_ranks(second[rows], truth[rows])).mean())
     low, high = np.percentile(drawn, [2.5, 97.5])
     return {"difference": each.mean(), "low": low, "high": high, "least": each.min(), "most": each.max()}
 
@@ -101,7 +94,8 @@ def rows_of(run: Path, resamples: int) -> Iterator[dict]:
     for row in read(run, "remedies").fillna({"compared_with": ""}).itertuples():
         for place, (stage, cohort) in places(run).items():
             own = scores_of(run, row.pipeline, stage, cohort)
-            aucs = aucs_of(np.asarray(own.index.get_level_values("label") == positive), own.to_numpy())
+            truth = np.asarray(own.index.get_level_values("label") == positive)[:, None]
+            aucs = auc_of_ranks(own.to_numpy(), truth)
             found = {"remedy": row.remedy, "place": place, "cohort": cohort, "patients": len(own)}
             found |= {"auc": aucs.mean(), "lowest": aucs.min(), "highest": aucs.max()}
             if row.compared_with:

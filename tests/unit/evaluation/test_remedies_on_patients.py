@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.remedies_on_patients import aucs_of, difference
+from benchmarks.remedies_on_patients import difference
+from lungsight.audit.trace_classifier import auc_of_ranks
 
 PATIENTS = 60
 
@@ -26,7 +27,9 @@ def test_a_pipeline_does_not_differ_from_itself():
 def test_auc_is_that_of_scikit_learn():
     drawn = scores(0, 1, 2).round(1)  # with ties
     truth = np.asarray(drawn.index.get_level_values("label") == "ill")
-    assert aucs_of(truth, drawn.to_numpy()) == pytest.approx([roc_auc_score(truth, drawn[n]) for n in drawn])
+    assert auc_of_ranks(drawn.to_numpy(), truth[:, None]) == pytest.approx(
+        [roc_auc_score(truth, drawn[n]) for n in drawn]
+    )
 
 
 def test_a_difference_is_that_of_the_mean_auc():

@@ -152,7 +152,7 @@ def one_vs_rest_auc(scores: FloatArray, labels: IntArray) -> FloatArray:
     posterior = _posterior(scores)
     # Of two classes, one score is 1 minus the other: both areas are equal.
     tested = range(1 if classes == 2 else classes)
-    areas: FloatArray = np.stack([_auc(posterior[:, label], labels == label) for label in tested])
+    areas: FloatArray = np.stack([auc_of_ranks(posterior[:, label], labels == label) for label in tested])
     return areas.mean(axis=0)
 
 
@@ -163,7 +163,8 @@ def _posterior(scores: FloatArray) -> FloatArray:
     return shares.round(12)
 
 
-def _auc(score: FloatArray, positive: BoolArray) -> FloatArray:
+def auc_of_ranks(score: FloatArray, positive: BoolArray) -> FloatArray:
+    """Compute the AUC of every column from the sum of ranks. score: (n, columns); positive: the same, or (n, 1)."""
     from scipy.stats import rankdata  # SciPy's statistics take long to load
 
     ranks = np.asarray(rankdata(score, axis=0), dtype=np.float64)

@@ -49,11 +49,11 @@ def section(results: RunResults) -> dict[str, Any]:
 def statements(results: RunResults) -> list[Statement]:
     """Count the models whose answers follow a trace that tells the class."""
     judged = results.verdicts[results.verdicts["making"].notna()]
-    measured = results.audit_by_model(TEST, COUNTERFACTUAL, "patient").values()
-    if all(of_model["value"].isna().all() for of_model in measured):
-        reasons = sorted({str(reason) for of_model in measured for reason in of_model["reason"].dropna() if reason})
+    rows = results.audit_of_models(TEST, "roc_auc", "patient")
+    if rows["value"].isna().all():
+        reasons = [reason for reason in rows["reason"].dropna().unique() if reason]
         because = f": {listed(reasons)}" if reasons else ""
-        return [Statement("warn", f"Whether a model uses how images were made could not be measured{because}.")]
+        return [Statement("warn", f"Whether a model uses how images were made was not measured{because}.")]
     if judged.empty:
         sentence = "No trace that was changed here is shown to tell the class, so none can explain a result."
         return [Statement("plain", sentence)]
