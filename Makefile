@@ -35,7 +35,7 @@ test-all: $(INSTALLED) lint
 # Results in a bucket. tools/lock.py says why what these tests need lies in a folder of its own.
 BUCKET := .cache/bucket
 test-bucket: $(INSTALLED) $(BUCKET)/installed.lock
-	PYTHONPATH="$(CURDIR)/$(BUCKET)" $(BIN)/python -m pytest tests/e2e/test_object_storage.py $(PYTEST)
+	PYTHONPATH="$(CURDIR)/$(BUCKET)" $(BIN)/python -m pytest tests/e2e/test_object_storage.py tests/e2e/test_scans_in_bucket.py $(PYTEST)
 
 # Each further Python in an environment of its own, .venv-3.12 and so on: 8.5 GB and a download of 3 GB apiece.
 PYTHONS ?= 3.12 3.13

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -16,47 +15,27 @@ from tests.factories.workspace import Workspace
 
 # In .venv they are not: the client of S3 needs an older python-dateutil (tools/lock.py).
 pytest.importorskip("snakemake_storage_plugin_s3", reason="run `make test-bucket`", exc_type=ImportError)
-boto3 = pytest.importorskip("boto3", exc_type=ImportError)
-server = pytest.importorskip("moto.server", exc_type=ImportError)
+pytest.importorskip("moto.server", exc_type=ImportError)
 
-BUCKET, PREFIX = "lungs", "study"
+from tests.factories.bucket import BUCKET, KEYS, Bucket, running_bucket
+
+PREFIX = "study"
 AT_MOST = 600.0  # seconds until an object is there
 FINAL = ("cases.tsv", "slices.tsv", "duplicates.tsv", "scores.tsv", "whole.tsv", "segmented.tsv", "leakage.tsv")
 
 
-class Bucket:
-    """The objects of a bucket, by their names below PREFIX."""
-
-    def __init__(self, address: str):
-        self.address = address
-        self._client: Any = boto3.client(
-            "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y"
-        )
-
-    def names(self) -> set[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
-        return {entry["Key"].removeprefix(f"{PREFIX}/") for page in pages for entry in page.get("Contents", [])}
-
-    def content(self, name: str) -> bytes:
-        return self._client.get_object(Bucket=BUCKET, Key=f"{PREFIX}/{name}")["Body"].read()
-
-    def options(self, prefix: str = f"s3://{BUCKET}/{PREFIX}") -> list[str]:
-        """Return what a user adds to the command."""
-        return [
-            *("--default-storage-provider", "s3", "--default-storage-prefix", prefix),
-            *("--storage-s3-endpoint-url", self.address, "--rerun-incomplete", "--cores", "2"),
-        ]
+def options_of(bucket: Bucket, prefix: str = f"s3://{BUCKET}/{PREFIX}") -> list[str]:
+    """Return what a user adds to the command."""
+    return [
+        *("--default-storage-provider", "s3", "--default-storage-prefix", prefix),
+        *("--storage-s3-endpoint-url", bucket.address, "--rerun-incomplete", "--cores", "2"),
+    ]
 
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Bucket]:
-    running = server.ThreadedMotoServer("127.0.0.1", port=0)
-    running.start()
-    host, port = running.get_host_and_port()
-    bucket = Bucket(f"http://{host}:{port}")
-    bucket._client.create_bucket(Bucket=BUCKET)
-    yield bucket
-    running.stop()
+    with running_bucket(PREFIX) as bucket:
+        yield bucket
 
 
 def small_workspace(folder: Path) -> Workspace:
@@ -67,7 +46,7 @@ def small_workspace(folder: Path) -> Workspace:
     for name, cohort in config["cohorts"].items():
         cohort |= {"root": f"phantoms/{name}", "table": f"{name}.tsv"}
         cohort["phantom"] |= {"matrix": 96, "patients": 6}
-    workspace = Workspace(folder, config, environment={"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"})
+    workspace = Workspace(folder, config, environment=dict(KEYS))
     write_phantom_tables(workspace)
     return workspace
 
@@ -76,7 +55,7 @@ def small_workspace(folder: Path) -> Workspace:
 def run(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Run to the splits, with an interrupt when the first cases are in the bucket."""
     workspace = small_workspace(tmp_path_factory.mktemp("storage") / "run")
-    process = workspace.start(*bucket.options(), "split")
+    process = workspace.start(*options_of(bucket), "split")
     end = time.monotonic() + AT_MOST
     while process.poll() is None and time.monotonic() < end:
         if any(name.endswith("cases.tsv") for name in bucket.names()):
@@ -85,7 +64,7 @@ def run(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=AT_MOST) != 0
     assert not any(name.endswith("leakage.tsv") for name in bucket.names())
-    done = workspace.snakemake(*bucket.options(), "split")
+    done = workspace.snakemake(*options_of(bucket), "split")
     assert done.returncode == 0, done.stdout[-8000:]
     return workspace
 
@@ -121,7 +100,7 @@ def test_the_bucket_holds_the_tables_of_a_run_without_a_bucket(run, bucket, othe
 
 
 def test_nothing_is_left_to_do(run, bucket):
-    done = run.snakemake(*bucket.options(), "-n", "split")
+    done = run.snakemake(*options_of(bucket), "-n", "split")
     assert "Nothing to be done" in done.stdout, done.stdout[-4000:]
 
 
@@ -152,7 +131,7 @@ def test_the_results_lie_in_the_bucket_alone(run):
     ],
 )
 def test_what_a_bucket_cannot_do_is_refused_before_any_job(run, bucket, prefix, target, sentence):
-    done = run.snakemake(*bucket.options(prefix), "-n", target)
+    done = run.snakemake(*options_of(bucket, prefix), "-n", target)
     assert done.returncode != 0
     assert sentence in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
 
@@ -161,7 +140,7 @@ def test_decisions_of_reviewers_are_refused(run, bucket):
     (run.folder / "decisions").mkdir(exist_ok=True)
     run.config["qc"] = {"decisions": "decisions"}
     run.write_config()
-    done = run.snakemake(*bucket.options(), "-n", "split")
+    done = run.snakemake(*options_of(bucket), "-n", "split")
     del run.config["qc"]
     run.write_config()
     assert done.returncode != 0
@@ -170,7 +149,7 @@ def test_decisions_of_reviewers_are_refused(run, bucket):
 
 def test_a_second_key_is_refused(run, bucket):
     hidden = run.private_folder.rename(run.folder / "elsewhere")
-    done = run.snakemake(*bucket.options(), "-n", "split")
+    done = run.snakemake(*options_of(bucket), "-n", "split")
     os.rename(hidden, run.private_folder)
     assert done.returncode != 0
     assert "new ones would not fit" in done.stdout and "Traceback" not in done.stdout, done.stdout[-4000:]
@@ -179,7 +158,7 @@ def test_a_second_key_is_refused(run, bucket):
 def test_a_job_without_the_private_folder_draws_no_key_of_its_own(bucket, tmp_path):
     """As on another machine: Snakemake calls itself for a job there, with the mode `remote`."""
     space = small_workspace(tmp_path / "run")
-    options = bucket.options(f"s3://{BUCKET}/other")
+    options = options_of(bucket, f"s3://{BUCKET}/other")
     done = space.snakemake(*options, "--mode", "remote", "--force", "--", "results/test/cohorts/duplicates.tsv")
     assert done.returncode != 0 and not space.private_folder.exists()
     assert "started with --no-hooks" in done.stdout
@@ -192,7 +171,7 @@ def test_a_dry_run_plans_what_only_some_configs_have(bucket, tmp_path):
     space.config["leakage"] = {"pipelines": ["whole-small_cnn-scratch"]}
     space.config["transfer_study"] = {"patients": [2], "draws": 1}
     space.write_config()
-    done = space.snakemake(*bucket.options(f"s3://{BUCKET}/other"), "-n", "report", "transfer_study")
+    done = space.snakemake(*options_of(bucket, f"s3://{BUCKET}/other"), "-n", "report", "transfer_study")
     assert done.returncode == 0, done.stdout[-4000:]
     assert "leakage_training " in done.stdout and "transfer_training " in done.stdout
 
@@ -201,7 +180,7 @@ def test_a_dry_run_plans_what_only_some_configs_have(bucket, tmp_path):
 def test_the_report_of_a_run_in_a_bucket_has_the_tables_of_one_on_the_disk(run, bucket, other):
     """Go on to the report, with networks of two stages, in both."""
     endings = []
-    for workspace, options in ((run, bucket.options()), (other, ["--cores", "2"])):
+    for workspace, options in ((run, options_of(bucket)), (other, ["--cores", "2"])):
         done = workspace.snakemake(*options, "--show-failed-logs", "all")
         assert done.returncode == 0, done.stdout[-8000:]
         endings.append(done.stdout[-2000:])

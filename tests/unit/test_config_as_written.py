@@ -105,6 +105,9 @@ def in_an_empty_folder(tmp_path, monkeypatch):
             r"cohorts.hospital.root: 'data\\hospital': write / between folders: data/hospital",
         ),
         (written(root=r"C:\data"), r"cohorts.hospital.root: 'C:\\data' is a path of Windows; write where it lies here"),
+        (written(root="s3://Upper/scans"), "cohorts.hospital.root: 's3://Upper/scans' names no bucket; write s3://"),
+        (written(root="gs://lungs/scans"), "cohorts.hospital.root: 'gs://lungs/scans' is no path"),
+        (written(table="s3://lungs/t.tsv"), "cohorts.hospital.table: 's3://lungs/t.tsv' is no path; of all, only"),
         (
             written(root="'data/{patient}'"),
             "cohorts.hospital.root: 'data/{patient}' holds a brace, which Snakemake reads",

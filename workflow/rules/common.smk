@@ -23,6 +23,7 @@ from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.file_stamps import stamp_of_files
 from lungsight.files import sha256_of
+from lungsight.intake.bucket import listed_cohorts, named_as_written, use_storage_settings
 from lungsight.intake.cohort_table import TableRow, read_cohort_tables
 from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
@@ -67,11 +68,13 @@ try:
     # New scans for a trained model stand for a config and a cohort of their own.
     REQUEST = prediction_request(config) if "scans" in config else None
     config = REQUEST.config if REQUEST else complete_config(config)
-    ROWS = (
-        {NEW: REQUEST.rows}
-        if REQUEST
-        else read_cohort_tables(config["cohorts"], config["labels"], config["shared_ids"])
+    use_storage_settings(workflow.storage_provider_settings)
+    # The cohorts as what runs before a job sees them: a list of its scans stands for a bucket.
+    LISTED, REMARKS = listed_cohorts(
+        config["cohorts"], Path(f"{config['results'].rstrip('/')}.private/listed"), list_now=workflow.is_main_process
     )
+    with named_as_written(config["cohorts"], LISTED):
+        ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(LISTED, config["labels"], config["shared_ids"])
     check_pipelines(config)
     check_repeats(config, ROWS)
     check_patients_of_remedies(config, ROWS)

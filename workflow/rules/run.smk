@@ -25,7 +25,7 @@ try:
             log_line(f"{RESULTS} holds another prediction, which this one replaces; --config out=DIR keeps both.")
         for name, cohort in config["cohorts"].items():
             say_if_in_the_future(f"cohorts.{name}.table", os.path.getmtime(cohort["table"]))
-        for notice in class_notices(config, ROWS):
+        for notice in [*REMARKS, *class_notices(config, ROWS)]:
             log_line(notice)
         if corrected := RECORD.check_key(Path(KEY)):
             log_line(corrected)
@@ -52,7 +52,9 @@ onstart:
     refuse_missing_tool(workflow.dag)
     cost_of_job = no_cost
     if not any("phantom" in cohort for cohort in config["cohorts"].values()):
-        plan = RunPlan(config, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]})
+        plan = RunPlan(
+            config | {"cohorts": LISTED}, ROWS, {cohort: number_of_shards(cohort) for cohort in config["cohorts"]}
+        )
         cost_of_job = seconds_of_job(plan)
         cost = estimate(plan, [Job(job.rule.name, dict(job.wildcards_dict)) for job in workflow.dag.needrun_jobs()])
         free = free_bytes(Path(RESULTS))

@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
-    arguments.add_argument("--root", type=Path, required=True, help="folder that the table's paths start from")
+    arguments.add_argument("--root", required=True, help="folder that the table's paths start from")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
     arguments.add_argument("--cohort", required=True, help="name of the cohort")
     arguments.add_argument("--tool", type=Path, nargs="?", help="record of the tool that made the masks, if one did")
@@ -44,7 +44,7 @@ def main() -> None:
     """Write the files."""
     args = parse_args()
     settings, key = args.settings, key_of(args.key)
-    intake = Intake(args.cohort, settings["format"], args.root, settings["min_slices"], settings["intake"], key)
+    intake = Intake.of(args.cohort, args.root, settings, key)
     rows = [
         row
         for row in rows_to_segment(read_rows(args.table))

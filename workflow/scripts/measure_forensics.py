@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
-    arguments.add_argument("--root", type=Path, required=True, help="folder that the table's paths start from")
+    arguments.add_argument("--root", required=True, help="folder that the table's paths start from")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
     arguments.add_argument("--shard", required=True, help="name of the shard to measure")
     arguments.add_argument("--settings", type=json.loads, required=True, help="format, shards and harmonise, as JSON")
@@ -36,7 +36,7 @@ def main() -> None:
     settings, folder = args.settings, args.cohort / SHARDS / args.shard
     key = key_of(args.key)
     rows = [row for row in read_rows(args.table) if shard_name(shard_of(row.path, settings["shards"])) == args.shard]
-    paths = {case_of(key, args.cohort.name, row.path): args.root / row.path for row in rows}
+    paths = {case_of(key, args.cohort.name, row.path): row.path for row in rows}
     cases = read_table(folder / CASES, schema="converted_cases")
     slices = read_table(folder / SLICES, schema="converted_slices")
     quiet()

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from lungsight.intake.bucket import scans_at_hand
 from lungsight.intake.cohort_table import TableRow, case_of, read_people
 from lungsight.intake.person_headers import person_of_scan
 from lungsight.intake.quiet import quiet
@@ -16,18 +17,19 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
-    arguments.add_argument("--root", type=Path, required=True, help="folder that the table's paths start from")
+    arguments.add_argument("--root", required=True, help="folder that the table's paths start from")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
     arguments.add_argument("--format", required=True, help="dicom, nifti or png")
     arguments.add_argument("--cohort", type=Path, required=True, help="folder of the cohort, named after it")
     return arguments.parse_args()
 
 
-def person_of(row: TableRow, root: Path, format: str) -> dict[str, str]:
+def person_of(row: TableRow, root: str, format: str) -> dict[str, str]:
     """Give age band and sex of a row: the table's, else those of a DICOM header."""
     age, sex = row.age, row.sex
     if format == "dicom" and not (age and sex):
-        age_of_header, sex_of_header = person_of_scan(root / row.path, root)
+        with scans_at_hand(root, [row.path]) as here:
+            age_of_header, sex_of_header = person_of_scan(here / row.path, here)
         age, sex = age or age_of_header, sex or sex_of_header
     return {"age": age, "sex": sex}
 

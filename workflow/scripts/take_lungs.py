@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(__doc__)
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
-    arguments.add_argument("--root", type=Path, required=True, help="folder that the table's paths start from")
+    arguments.add_argument("--root", required=True, help="folder that the table's paths start from")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms")
     arguments.add_argument("--shard", required=True, help="name of the shard")
     arguments.add_argument("--settings", type=json.loads, required=True, help="how the cohort is taken in, as JSON")
@@ -35,7 +35,7 @@ def main() -> None:
     """Write the masks and the table."""
     args = parse_args()
     settings, key = args.settings, key_of(args.key)
-    intake = Intake(args.cohort.name, settings["format"], args.root, settings["min_slices"], settings["intake"], key)
+    intake = Intake.of(args.cohort.name, args.root, settings, key)
     cases = read_table(args.cohort / SHARDS / args.shard / CASES, schema="converted_cases")
     usable = set(cases.loc[cases["status"] == "ok", "case"])
     rows = [

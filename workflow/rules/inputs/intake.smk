@@ -39,7 +39,7 @@ def stamp_of_scans(cohort, shard):
 
 def stamp_of_rows(cohort, rows, columns, kind):
     """Stamp of all files that rows of a cohort name in these columns; says which are dated in the future."""
-    root = Path(config["cohorts"][cohort]["root"])
+    root = Path(LISTED[cohort]["root"])
 
     def stamp_of(rows):
         named = (getattr(row, column) for row in rows for column in columns)

@@ -19,7 +19,7 @@ import jsonschema
 
 from lungsight.config_sentences import keys_that_are_no_text, sentence_of, types_of
 from lungsight.own_yaml import read_own_yaml
-from lungsight.paths import unusual_path
+from lungsight.paths import is_bucket, problem_of_bucket, unusual_path
 from lungsight.raw_table import is_formula
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
@@ -94,7 +94,7 @@ def paths_of(value: Any, schema: dict, place: str = "") -> Iterator[tuple[str, s
 def path_problems(config: dict) -> list[str]:
     """List what in the paths of a config nobody expands, and results that cannot be a folder, one sentence each."""
     paths = paths_of(config, config_schema())
-    wrong = [f"{place}: {problem}" for place, path in paths if (problem := unusual_path(path))]
+    wrong = [f"{place}: {problem}" for place, path in paths if (problem := _problem_of_path(config, place, path))]
     results = config["results"].rstrip("/")
     if os.path.normpath(results) in (".", "..", "/"):
         wrong.append(f"results: {config['results']!r} is no folder of its own; write for instance results/mine.")
@@ -113,6 +113,16 @@ def path_problems(config: dict) -> list[str]:
         return wrong + [problem for folder in (results, f"{results}.private") if (problem := _no_folder(Path(folder)))]
     except OSError as error:
         return [*wrong, f"results: {results[:60]!r} cannot be a folder: {error.strerror}."]
+
+
+def _problem_of_path(config: dict, place: str, path: str) -> str:
+    """Say what is wrong with a path of a config; "" if nothing. place: of its setting."""
+    section, _, name = place.removesuffix(".root").partition(".")
+    if section != "cohorts" or name not in config["cohorts"] or not is_bucket(path):
+        return unusual_path(path)
+    if "phantom" in config["cohorts"][name]:
+        return "phantoms are made on this machine; name a folder."
+    return problem_of_bucket(path)
 
 
 def _real_path(path: str) -> str:

@@ -13,7 +13,10 @@ from typing import Any
 
 from lungsight.errors import UserError
 
+SCHEME = "s3://"  # of the address of a bucket
 LONGEST_NAME = 255  # bytes, of a file or folder, on the file systems of Linux and macOS
+_ADDRESS = re.compile(rf"{SCHEME}[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9](/.*)?")
+_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def path_option(options: Mapping[str, Any], key: str, default: str = "") -> str:
@@ -43,6 +46,18 @@ def has_braces(path: str) -> bool:
     return "{" in path or "}" in path
 
 
+def is_bucket(root: str | Path) -> bool:
+    """Tell whether a cohort's root is a folder of a bucket."""
+    return str(root).startswith(SCHEME)
+
+
+def problem_of_bucket(address: str) -> str:
+    """Say why an address names no folder of a bucket; "" if it does."""
+    if _ADDRESS.fullmatch(address):
+        return ""
+    return f"{address!r} names no bucket; write {SCHEME}BUCKET/FOLDER, in small letters, digits, - and . up to the /."
+
+
 def unusual_path(written: str) -> str:
     """Say what a path holds that nobody expands or that Snakemake would read in its own way; "" if nothing.
 
@@ -55,6 +70,8 @@ def unusual_path(written: str) -> str:
         return f"{written!r} holds a brace, which Snakemake reads as a wildcard; rename the folder or file."
     if exists:
         return ""
+    if _ANY_SCHEME.match(written):
+        return f"{written!r} is no path; of all, only cohorts.<name>.root may be in a bucket, as {SCHEME}BUCKET/FOLDER."
     if any(len(part.encode(errors="surrogateescape")) > LONGEST_NAME for part in written.split("/")):
         return f"{written[:40]!r}… holds a name that is longer than any file's ({LONGEST_NAME} bytes)."
     if not written.strip() or "\0" in written:

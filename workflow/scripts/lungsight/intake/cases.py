@@ -1,16 +1,18 @@
 """Convert one shard of a cohort, case by case. A bad case gets its row with the reason, and the cohort goes on."""
 
+import os
 import traceback
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from lungsight.errors import BadCase, UserError
-from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of
+from lungsight.intake.bucket import is_bucket, scans_at_hand
+from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of, places_named
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.forensics.washing import washed
 from lungsight.intake.harmonise import washings_chosen
@@ -34,9 +36,11 @@ from lungsight.intake.volume import (
 from lungsight.parallel import WorkerKilled, in_processes
 from lungsight.program import keep_private, log, progress
 
+NOWHERE = os.devnull  # no scan lies below it
 KINDS = {"dicom": "series", "nifti": "volume", "png": "image"}  # format of a cohort → column `kind` of its cases
 
 Row = dict[str, Any]
+OfScan = TypeVar("OfScan", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,16 @@ class Intake:
         Its name in the config.
     format : {"dicom", "nifti", "png"}
     root : Path
-        The folder that its table's paths start from.
+        The folder that its table's paths start from. Where they lie in a bucket, only functions that are marked
+        `reads_scan` get one.
     min_slices : int
         Series and volumes with fewer slices are refused.
     settings : dict
         The config's `intake`; `harmonise` only where 8-bit slices are written.
     key : bytes
         Of the pseudonyms.
+    bucket : str
+        Address of the folder in a bucket that the paths start from; "" where they start from the root.
     """
 
     cohort: str
@@ -64,6 +71,28 @@ class Intake:
     min_slices: int
     settings: dict[str, Any]
     key: bytes
+    bucket: str = ""
+
+    @classmethod
+    def of(cls, cohort: str, root: str, settings: dict[str, Any], key: bytes) -> "Intake":
+        """Read the argument `--settings` of a program. root: a folder, or the address of one in a bucket."""
+        how = settings["min_slices"], settings["intake"], key
+        if is_bucket(root):
+            return cls(cohort, settings["format"], Path(NOWHERE), *how, bucket=root)
+        return cls(cohort, settings["format"], Path(root), *how)
+
+
+def reads_scan(function: OfScan) -> OfScan:
+    """Mark a function of a row and an intake: it finds the scan and the masks of the row below the intake's root."""
+
+    @wraps(function)
+    def with_scan(row: TableRow, intake: Intake, *args: Any, **kwargs: Any) -> Any:
+        if row.skip or not intake.bucket:
+            return function(row, intake, *args, **kwargs)
+        with scans_at_hand(intake.bucket, places_named(row)) as root:
+            return function(row, replace(intake, root=root, bucket=""), *args, **kwargs)
+
+    return cast(OfScan, with_scan)
 
 
 @dataclass(frozen=True)
@@ -118,6 +147,8 @@ def _read_scan(row: TableRow, intake: Intake) -> Volume:
     if intake.format == "dicom":
         burned_in = intake.settings["burned_in"] == "allow"
         return read_dicom(path, intake.root, window, intake.min_slices, burned_in, series_rule_of(intake))
+    if not path.exists():
+        raise BadCase("the file is not there any more")
     if not path.is_file():
         raise BadCase(f"the path is a folder; a cohort of format {intake.format} has one file a row")
     if intake.format == "nifti":
@@ -150,6 +181,7 @@ def lesion_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray | Non
     return None
 
 
+@reads_scan
 def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, list[Row]]:
     """Convert one case and write its files.
 

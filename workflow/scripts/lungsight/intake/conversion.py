@@ -15,7 +15,7 @@ from lungsight.tables import write_table
 
 def _parse_args(arguments: argparse.ArgumentParser) -> argparse.Namespace:
     arguments.add_argument("--table", type=Path, required=True, help="cohort table, as the user wrote it")
-    arguments.add_argument("--root", type=Path, required=True, help="folder that the table's paths start from")
+    arguments.add_argument("--root", required=True, help="folder that the table's paths start from")
     arguments.add_argument("--key", type=Path, required=True, help="key of the pseudonyms, made where there is none")
     arguments.add_argument("--shard", required=True, help="name of the shard to convert")
     arguments.add_argument("--settings", type=json.loads, required=True, help="how the cohort is taken in, as JSON")
@@ -37,10 +37,10 @@ def run_conversion(arguments: argparse.ArgumentParser, *images: str) -> None:
     args = _parse_args(arguments)
     settings = args.settings
     rows = [row for row in read_rows(args.table) if shard_name(shard_of(row.path, settings["shards"])) == args.shard]
-    how = settings["format"], args.root, settings["min_slices"], settings["intake"], key_of(args.key)
+    intake = Intake.of(args.cohort.name, args.root, settings, key_of(args.key))
     quiet()
     folders = Folders(**{name: args.cohort / name / args.shard for name in (NIFTI, *images)})
-    cases, slices = convert_shard(rows, Intake(args.cohort.name, *how), folders, args.threads)
+    cases, slices = convert_shard(rows, intake, folders, args.threads)
     tables = args.cohort / SHARDS / args.shard
     write_table(tables / CASES, cases, schema="converted_cases")
     write_table(tables / SLICES, slices, schema="converted_slices")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lungsight.errors import BadCase
-from lungsight.intake.cases import Intake, read_case
+from lungsight.intake.cases import Intake, read_case, reads_scan
 from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.intake.quiet import quiet
 from lungsight.intake.volume import Volume, Window, write_nifti
@@ -38,6 +38,7 @@ def hounsfield_of(volume: Volume) -> np.ndarray:
     return np.rint(window.low + volume.voxels * ((window.high - window.low) / window.max_code)).astype(np.int16)
 
 
+@reads_scan
 def _write(row: TableRow, intake: Intake, folder: Path) -> str:
     """Write the volume of a row. Return why not; "" where it is written."""
     try:

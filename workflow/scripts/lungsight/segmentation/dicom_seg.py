@@ -22,7 +22,7 @@ from pydicom.sr.codedict import codes
 
 from lungsight import __version__
 from lungsight.errors import BadCase
-from lungsight.intake.cases import Intake, series_rule_of
+from lungsight.intake.cases import Intake, reads_scan, series_rule_of
 from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.intake.dicom import read_stack
 from lungsight.intake.geometry import LPS_TO_RAS
@@ -166,6 +166,26 @@ def _in_order_of(stack: Stack, mask: np.ndarray, affine: np.ndarray) -> np.ndarr
     return planes[np.argsort(frames, kind="stable")] if any(frames) else planes
 
 
+@reads_scan
+def _write_segmentation(row: TableRow, intake: Intake, masks: Path, folder: Path, algorithm: Algorithm) -> None:
+    case = case_of(intake.key, intake.cohort, row.path)
+    try:
+        stack, _ = read_stack(
+            intake.root / row.path,
+            intake.root,
+            intake.min_slices,
+            intake.settings["burned_in"] == "allow",
+            series_rule_of(intake),
+        )
+        mask, affine = read_mask(masks / f"{case}.nii.gz")
+        segmentation_of(mask, affine, stack, algorithm, intake.key).save_as(folder / f"{case}.dcm")
+    except BadCase as error:
+        log(f"row {row.row}: no DICOM SEG: {error}")
+    except Exception as error:  # highdicom and pydicom raise many types on headers that do not follow the standard
+        keep_private(f"dicom-seg-{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
+        log(f"row {row.row}: no DICOM SEG: it could not be made ({type(error).__name__})")
+
+
 def write_segmentations(
     rows: Sequence[TableRow], intake: Intake, masks: Path, folder: Path, algorithm: Algorithm
 ) -> Iterator[TableRow]:
@@ -183,20 +203,5 @@ def write_segmentations(
     algorithm : Algorithm
     """
     for row in rows:
-        case = case_of(intake.key, intake.cohort, row.path)
-        try:
-            stack, _ = read_stack(
-                intake.root / row.path,
-                intake.root,
-                intake.min_slices,
-                intake.settings["burned_in"] == "allow",
-                series_rule_of(intake),
-            )
-            mask, affine = read_mask(masks / f"{case}.nii.gz")
-            segmentation_of(mask, affine, stack, algorithm, intake.key).save_as(folder / f"{case}.dcm")
-        except BadCase as error:
-            log(f"row {row.row}: no DICOM SEG: {error}")
-        except Exception as error:  # highdicom and pydicom raise many types on headers that do not follow the standard
-            keep_private(f"dicom-seg-{intake.cohort}-row-{row.row}.txt", traceback.format_exc())
-            log(f"row {row.row}: no DICOM SEG: it could not be made ({type(error).__name__})")
+        _write_segmentation(row, intake, masks, folder, algorithm)
         yield row

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lungsight.errors import BadCase
-from lungsight.intake.cases import Intake, read_case
+from lungsight.intake.cases import Intake, read_case, reads_scan
 from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.intake.mask_plausibility import check_extent
 from lungsight.intake.masks import read_mask
@@ -110,6 +110,7 @@ def compare_with_classical(mask: np.ndarray, image: Image) -> tuple[float, list[
     return agreement, []
 
 
+@reads_scan
 def take_case(row: TableRow, intake: Intake, nifti: Path, masks: Path) -> Row:
     """Write the mask of a row beside those of its shard, or say why not.
 

@@ -15,6 +15,8 @@ import pandas as pd
 import pydicom
 from PIL import Image
 
+from lungsight.errors import UserError
+from lungsight.intake.bucket import scans_at_hand
 from lungsight.intake.forensics.pixels import Pixels
 from lungsight.intake.forensics.stored import Stored, stored_picture, yes_no
 from lungsight.intake.forensics.traces import Value, values_of_file, values_of_pixels
@@ -121,8 +123,8 @@ def _row(name: str, stored: Stored | None, pixels: Pixels | None) -> Row:
 
 def measure_shard(
     format: str,
-    paths: dict[str, Path],
-    root: Path,
+    paths: dict[str, str],
+    root: str | Path,
     cases: pd.DataFrame,
     slices: pd.DataFrame,
     cohort: Path,
@@ -134,10 +136,12 @@ def measure_shard(
 
     Parameters
     ----------
-    format, root, cohort, as_converted
+    format, cohort, as_converted
         As for `measure_case`.
     paths : dict
-        Pseudonym of a case → its file or folder.
+        Pseudonym of a case → its file or folder, from the root on.
+    root : str or Path
+        Folder that links may not lead out of, or the address of one in a bucket.
     cases, slices : DataFrame
         The shard's tables `converted_cases` and `converted_slices`.
     """
@@ -146,7 +150,11 @@ def measure_shard(
     for case in rows_of(cases[cases["status"] == "ok"], ConvertedCasesRow):
         name = case["case"]
         try:
-            rows += list(measure_case(format, paths[name], root, case, of_case[name], cohort, as_converted))
+            with scans_at_hand(root, [] if as_converted else [paths[name]]) as here:
+                scan = here / paths[name]
+                rows += list(measure_case(format, scan, here, case, of_case[name], cohort, as_converted))
+        except UserError:  # of the storage, not of the scan
+            raise
         except Exception as error:
             keep_private(f"{cohort.name}-forensics-{name}.txt", traceback.format_exc())
             log(f"case {name}: its traces could not be measured ({type(error).__name__})")

@@ -1,0 +1,253 @@
+"""Run the workflow with scans and results in a bucket of a real S3 server (moto)."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+pytest.importorskip("snakemake_storage_plugin_s3", reason="run `make test-bucket`", exc_type=ImportError)
+pytest.importorskip("moto.server", exc_type=ImportError)
+
+from lungsight.errors import UserError
+from lungsight.intake import bucket as in_bucket
+from tests.e2e.test_object_storage import AT_MOST, options_of, small_workspace, tables_made
+from tests.factories.bucket import BUCKET, KEYS, Bucket, running_bucket
+from tests.factories.workspace import Workspace
+
+SCANS, STUDY = "scans", "study"
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Bucket]:
+    """Return the scans."""
+    with running_bucket(SCANS) as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="module")
+def results(bucket: Bucket) -> Bucket:
+    """Return the results."""
+    return Bucket(bucket.address, STUDY)
+
+
+@dataclass
+class Run:
+    """A workspace and what is added to its command."""
+
+    space: Workspace
+    options: list[str]
+
+    def snakemake(self, *words: str) -> str:
+        done = self.space.snakemake(*self.options, *words)
+        assert "Traceback" not in done.stdout, done.stdout[-4000:]
+        return done.stdout
+
+    def reach(self, target: str) -> str:
+        done = self.space.snakemake(*self.options, "--cores", "2", "--show-failed-logs", target)
+        assert done.returncode == 0, done.stdout[-8000:]
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def on_disk(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run to the splits with scans of the user's, and results, on the disk."""
+    workspace = small_workspace(tmp_path_factory.mktemp("disk") / "run")
+    for name, cohort in workspace.config["cohorts"].items():
+        workspace.must_reach(f"phantoms/{name}", "phantom_cohort")
+        del cohort["phantom"]
+    workspace.write_config()
+    run = Run(workspace, [])
+    run.reach("split")
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(on_disk: Run, bucket: Bucket, results: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run to the splits with the same scans, and results, in the bucket, under the same key, and interrupted once."""
+    bucket.put_folder(on_disk.space.folder / "phantoms")
+    workspace = small_workspace(tmp_path_factory.mktemp("bucket") / "run")
+    for name, cohort in workspace.config["cohorts"].items():
+        cohort["root"] = f"s3://{BUCKET}/{SCANS}/{name}"
+        del cohort["phantom"]
+        shutil.copy2(on_disk.space.folder / f"{name}.tsv", workspace.folder)
+    workspace.write_config()
+    workspace.private_folder.mkdir(parents=True, mode=0o700)
+    shutil.copy2(on_disk.space.private_folder / "key", workspace.private_folder / "key")
+    run = Run(workspace, options_of(bucket, f"s3://{BUCKET}/{STUDY}"))
+    process = workspace.start(*run.options, "split")
+    end = time.monotonic() + AT_MOST
+    while process.poll() is None and time.monotonic() < end:
+        if any(name.endswith("cases.tsv") for name in results.names()):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=AT_MOST) != 0
+    assert not any(name.endswith("leakage.tsv") for name in results.names())
+    run.reach("split")
+    return run
+
+
+def tables_of(run: Run) -> dict[str, bytes]:
+    """Read the tables that follow from scans on the disk; those of headers and of files among them."""
+    more = [path for name in ("people.tsv", "forensics.tsv") for path in run.space.run_folder.glob(f"cohorts/*/{name}")]
+    return tables_made(run.space) | {str(path.relative_to(run.space.folder)): path.read_bytes() for path in more}
+
+
+def test_the_tables_are_those_of_scans_on_the_disk(on_disk, run, results):
+    made = tables_of(on_disk)
+    assert len(made) > 15
+    assert {name: results.content(name) for name in made} == made
+
+
+def test_nothing_is_left_to_do_and_the_list_holds_no_scan(run):
+    assert "Nothing to be done" in run.snakemake("-n", "split")
+    listed = [path for path in (run.space.private_folder / "listed").rglob("*") if path.is_file()]
+    assert len(listed) > 50
+    assert not any(path.read_bytes().strip(b"\0") for path in listed)
+    assert run.space.private_folder.stat().st_mode & 0o77 == 0
+
+
+def test_one_changed_object_converts_its_shard_alone(run, bucket):
+    name = sorted(name for name in bucket.names() if name.endswith(".dcm"))[0]
+    content = bucket.content(name)
+    bucket.put(name, content + b"\0" * 2)
+    planned = run.snakemake("-n", "split")
+    bucket.put(name, content)
+    assert planned.count("rule convert:") == 1, planned[-4000:]
+    run.reach("split")  # its time is another one now
+
+
+def test_what_is_not_in_the_bucket_is_an_error_of_its_row(run, bucket):
+    name = sorted(name for name in bucket.names() if name.startswith("curated/") and name.endswith(".png"))[0]
+    content = bucket.content(name)
+    bucket.delete(name)
+    said = run.snakemake("-n", "split")
+    bucket.put(name, content)
+    run.reach("split")
+    assert f"path does not exist below s3://{BUCKET}/{SCANS}/curated" in said, said[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("root", "sentence"),
+    [
+        ("s3://no-such-bucket/scans", "There is no such bucket at this address"),
+        (f"s3://{BUCKET}/elsewhere", "holds no object"),
+    ],
+)
+def test_a_root_that_is_no_folder_of_a_bucket_is_refused(run, root, sentence):
+    cohort = run.space.config["cohorts"]["curated"]
+    written = cohort["root"]
+    cohort["root"] = root
+    run.space.write_config()
+    said = run.snakemake("-n", "split")
+    cohort["root"] = written
+    run.space.write_config()
+    assert sentence in said, said[-3000:]
+
+
+def test_a_storage_that_does_not_answer_ends_the_run_before_any_job(run):
+    run.space.environment["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:9"
+    said = run.snakemake("-n", "split")
+    del run.space.environment["AWS_ENDPOINT_URL_S3"]
+    assert "cannot be read (EndpointConnectionError)" in said, said[-3000:]
+
+
+@pytest.mark.long  # two networks are trained twice
+def test_the_report_has_the_tables_of_scans_on_the_disk(on_disk, run, results):
+    on_disk.reach("all")
+    run.reach("all")
+    made = tables_of(on_disk)
+    assert {"results/test/report/metrics.tsv", "results/test/report/verdicts.tsv"} <= set(made)
+    assert {name: results.content(name) for name in made} == made
+    test_the_scans_leave_no_name_in_the_results(run, results)
+
+
+@pytest.fixture
+def folder(bucket, monkeypatch) -> Iterator[in_bucket.ScanBucket]:
+    """Return a folder of the bucket of its own, as this process sees it."""
+    for name, value in (KEYS | {"AWS_ENDPOINT_URL_S3": bucket.address, "AWS_DEFAULT_REGION": "us-east-1"}).items():
+        monkeypatch.setenv(name, value)
+    forget = in_bucket._client.cache_clear
+    forget()
+    yield in_bucket.ScanBucket(f"s3://{BUCKET}/own")
+    forget()
+    for entry in bucket.client.list_objects_v2(Bucket=BUCKET, Prefix="own/").get("Contents", []):
+        bucket.client.delete_object(Bucket=BUCKET, Key=entry["Key"])
+
+
+def put(bucket: Bucket, **contents: bytes) -> None:
+    for name, content in contents.items():
+        bucket.client.put_object(Bucket=BUCKET, Key=f"own/{name}", Body=content)
+
+
+def test_a_list_follows_the_bucket(folder, bucket, tmp_path):
+    put(bucket, **{"a/1.dcm": b"x" * 10, "a/2.dcm": b"y", "b/": b"", "labels.csv": b"a,b"})
+    place = tmp_path / "list"
+    assert folder.list_into(place, with_tables=True) == 0
+    sizes = {str(path.relative_to(place)): path.stat().st_size for path in place.rglob("*") if path.is_file()}
+    assert sizes == {"a/1.dcm": 10, "a/2.dcm": 1, "labels.csv": 3}
+    assert (place / "labels.csv").read_bytes() == b"a,b" and not (place / "a/1.dcm").read_bytes().strip(b"\0")
+    bucket.client.delete_object(Bucket=BUCKET, Key="own/a/2.dcm")
+    bucket.client.delete_object(Bucket=BUCKET, Key="own/a/1.dcm")
+    put(bucket, **{"labels.csv": b"a,b,c"})
+    assert folder.list_into(place, with_tables=True) == 0
+    assert [path.name for path in place.rglob("*")] == ["labels.csv"] and (
+        place / "labels.csv"
+    ).read_bytes() == b"a,b,c"
+
+
+def test_a_name_that_leads_out_of_the_folder_is_left_out(folder, bucket, tmp_path):
+    put(bucket, **{"../out.png": b"x", "a//b.png": b"x", "c": b"x", "c/d.png": b"x", f"{'e' * 300}.png": b"x"})
+    assert folder.list_into(tmp_path / "list", with_tables=False) == 4
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == ["list/c/d.png"]
+    with in_bucket.scans_at_hand(folder.address, ["c", "../out.png", "a"]) as root:
+        assert [path.name for path in root.rglob("*") if path.is_file()] == ["d.png"]
+    assert not root.exists()
+
+
+def test_a_scan_is_copied_with_its_other_half_and_no_neighbour(folder, bucket):
+    put(
+        bucket,
+        **{"p/1.mhd": b"h", "p/1.raw": b"v", "p/10.mhd": b"h", "q.hdr": b"h", "q.img.gz": b"v", "p/1/x.dcm": b"s"},
+    )
+    with in_bucket.scans_at_hand(folder.address, ["p/1.mhd", "", "q.img.gz", "absent"]) as root:
+        names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    assert names == ["p/1.mhd", "p/1.raw", "q.hdr", "q.img.gz"]
+    with in_bucket.scans_at_hand(folder.address, ["p/1"]) as root:
+        assert [path.name for path in root.rglob("*") if path.is_file()] == ["x.dcm"]
+
+
+def test_a_job_whose_keys_are_refused_ends_with_a_sentence_that_names_no_scan(folder, bucket, monkeypatch):
+    put(bucket, **{"Doe_Jane/1.png": b"x"})
+    monkeypatch.setattr(in_bucket, "_client", lambda: Refusing(in_bucket._module("botocore.exceptions").ClientError))
+    with (
+        pytest.raises(UserError, match="the storage answers AccessDenied") as raised,
+        in_bucket.scans_at_hand(folder.address, ["Doe_Jane/1.png"]),
+    ):
+        pass
+    assert "Doe" not in str(raised.value)
+
+
+class Refusing:
+    """A client whose keys may read nothing."""
+
+    def __init__(self, error: type[Exception]):
+        self.error = error
+
+    def get_paginator(self, _: str):
+        raise self.error({"Error": {"Code": "AccessDenied", "Message": "own/Doe_Jane/1.png"}}, "ListObjectsV2")
+
+
+def test_the_scans_leave_no_name_in_the_results(run, results):
+    """No table, log or benchmark names an object, and nothing lies in the bucket but results and scans."""
+    tables = [(run.space.folder / f"{name}.tsv").read_text(encoding="utf-8") for name in run.space.config["cohorts"]]
+    paths = [line.split("\t")[1].encode() for table in tables for line in table.splitlines()[1:]]
+    texts = {name: results.content(name) for name in results.names() if not name.endswith((".png", ".nii.gz"))}
+    assert len(texts) > 30 and len(paths) > 10
+    assert not [name for name, text in texts.items() if any(path in text for path in paths)]
+    assert all(name.startswith("results/test/") for name in texts)
+    assert not [name for name in os.listdir(run.space.folder) if name.startswith("s3:")]
