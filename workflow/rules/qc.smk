@@ -65,6 +65,7 @@ rule qc_page:
     priority: BEFORE_TRAININGS + 1
     conda:
         "../../envs/report.yaml"
+    threads: threads_of_cohort
     params:
         program=program("qc_page"),
         code=code("qc_page"),
@@ -74,7 +75,7 @@ rule qc_page:
         rules=as_json(QC_RULES),
     shell:
         "python {params.program:q} --cohort {params.cohort} --scores {input.scores} --masks {params.masks}"
-        " --rules {params.rules:q} --page {output.page} --images {output.images} > {log} 2>&1"
+        " --rules {params.rules:q} --threads {threads} --page {output.page} --images {output.images} > {log} 2>&1"
 
 
 rule qc_manifest:
