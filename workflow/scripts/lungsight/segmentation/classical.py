@@ -17,7 +17,7 @@ from skimage.filters import threshold_otsu
 from skimage.measure import label
 from skimage.morphology import convex_hull_image, isotropic_closing, isotropic_opening
 
-from lungsight.components import largest_component
+from lungsight.components import dilated, eroded, largest_component, opened
 from lungsight.segmentation.single_slice import divide
 
 CLOSING_MM = 6.0  # bridges vessels and small consolidations at the border
@@ -56,7 +56,7 @@ def body_mask(tissue: np.ndarray) -> np.ndarray:
     """
     body = np.zeros_like(tissue)
     for k in range(tissue.shape[2]):
-        largest = largest_component(ndimage.binary_opening(tissue[:, :, k], iterations=2))
+        largest = largest_component(opened(tissue[:, :, k], 2))
         body[:, :, k] = ndimage.binary_fill_holes(largest)
     return body
 
@@ -130,7 +130,7 @@ def _gas(air: np.ndarray, volume: np.ndarray, levels: _Levels, body: np.ndarray)
     for k in np.flatnonzero(air.any(axis=(0, 1))):
         plane, area = volume[:, :, k], np.count_nonzero(body[:, :, k])
         labels, _ = ndimage.label(air[:, :, k])
-        inner = labels * ndimage.binary_erosion(air[:, :, k])
+        inner = labels * eroded(air[:, :, k])
         apart = _hollow(plane, labels, inner, levels.gas, 0, LARGEST_GAS * area)
         unit = np.sqrt(area)
         open_air = air[:, :, k] & ~apart & (ndimage.gaussian_filter(plane, BLUR * unit) < levels.wall)
@@ -138,7 +138,7 @@ def _gas(air: np.ndarray, volume: np.ndarray, levels: _Levels, body: np.ndarray)
         wide = isotropic_opening(np.pad(open_air, 1), NARROWEST_GAP * unit)[1:-1, 1:-1]
         labels, _ = ndimage.label(wide)
         touching = _hollow(plane, labels, labels, levels.gas, SMALLEST_TOUCHING * area, LARGEST_GAS * area)
-        gas[:, :, k] = apart | ndimage.binary_dilation(touching) & air[:, :, k]
+        gas[:, :, k] = apart | dilated(touching) & air[:, :, k]
     return gas
 
 
@@ -234,7 +234,7 @@ def _below_pleura(lung: np.ndarray, outwards: int) -> np.ndarray:
     if not count:
         return labels > 0
     numbers = np.arange(1, count + 1)
-    mouth = labels * ~ndimage.binary_erosion(hull)
+    mouth = labels * ~eroded(hull)
     mouths = np.array(ndimage.center_of_mass(mouth > 0, mouth, numbers)).reshape(-1, 2)
     away = (mouths - ndimage.center_of_mass(lung)) * (outwards, -1)
     away /= np.hypot(*away.T)[:, np.newaxis]

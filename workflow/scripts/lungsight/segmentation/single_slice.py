@@ -16,6 +16,8 @@ from scipy import ndimage
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.transform import downscale_local_mean
 
+from lungsight.components import dilated, eroded, opened
+
 LEAST_SIDE = 3  # pixels: a slice with fewer has nothing but a border
 SIDE = 256  # pixels: larger slices are judged at every second, third, … pixel
 SMOOTHING = 0.7  # pixels of the judged slice: noise shall not divide the lung
@@ -80,7 +82,7 @@ def frame_of(shape: tuple[int, ...]) -> np.ndarray:
 
 def edge_of(padding: np.ndarray) -> np.ndarray:
     """Return the places where a scan ends: at the border of the picture and beside padding, bool."""
-    return ndimage.binary_dilation(padding) | frame_of(padding.shape)
+    return dilated(padding) | frame_of(padding.shape)
 
 
 def padding_of(plane: np.ndarray) -> np.ndarray:
@@ -91,7 +93,7 @@ def padding_of(plane: np.ndarray) -> np.ndarray:
     padding = np.ones(plane.shape, dtype=bool)
     part = _within_margin(white.mean(axis=1)), _within_margin(white.mean(axis=0))
     labels, _ = ndimage.label(plane[part] <= darkest + near)
-    padding[part] = ndimage.binary_opening(np.isin(labels, _in_corners(labels)), iterations=2)
+    padding[part] = opened(np.isin(labels, _in_corners(labels)), 2)
     return padding
 
 
@@ -115,7 +117,7 @@ def levels_of(plane: np.ndarray, padding: np.ndarray) -> list[float]:
     """
     scan = plane[~padding] if np.count_nonzero(~padding) > padding.size // 50 else plane.ravel()
     darkest, (low, high) = plane.min(), np.percentile(scan, (1, 99))
-    black = ndimage.binary_opening((plane <= darkest + PADDING * (high - darkest)) & ~padding, iterations=2)
+    black = opened((plane <= darkest + PADDING * (high - darkest)) & ~padding, 2)
     labels, _ = ndimage.label(black)
     sizes = np.bincount(labels.ravel())
     sizes[labels[edge_of(padding)]] = 0
@@ -162,13 +164,13 @@ class _Pieces(NamedTuple):
 
 
 def _measured(labels: np.ndarray, depth: np.ndarray, edge: np.ndarray) -> _Pieces:
-    inner = ndimage.binary_erosion(labels > 0)
+    inside = labels > 0
     count = int(labels.max()) + 1
     area = np.bincount(labels.ravel(), minlength=count)
-    outline = np.bincount(labels[~inner], minlength=count)
+    outline = np.bincount(labels[~eroded(inside)], minlength=count)
     contact = np.bincount(labels[edge], minlength=count) / np.maximum(outline, 1)
     radius = np.zeros(count)
-    np.maximum.at(radius, labels, depth)
+    np.maximum.at(radius, labels[inside], depth[inside])
     boxes = [(box[0].start, box[0].stop) if box else (0, 0) for box in ndimage.find_objects(labels)]
     return _Pieces(labels, area, contact, np.pi * radius**2 / np.maximum(area, 1), np.array([(0, 0), *boxes]))
 
@@ -225,8 +227,8 @@ def _score(view: _Slice, lungs: np.ndarray, body: np.ndarray) -> float:
     middle = (across[0] + across[-1] + 1) // 2
     sides = np.count_nonzero(lungs[:middle]), np.count_nonzero(lungs[middle:])
     area = sum(sides) / np.count_nonzero(body)
-    inner = ndimage.binary_erosion(lungs, border_value=1)
-    rim, around = lungs & ~inner, ndimage.binary_dilation(lungs, iterations=2) & ~lungs & ~view.padding
+    inner = eroded(lungs, outside=True)
+    rim, around = lungs & ~inner, dilated(lungs, 2) & ~lungs & ~view.padding
     if area > MOST_OF_BODY or not rim.any() or not around.any():
         return 0.0
     inside = view.plane[inner & lungs] if (inner & lungs).any() else view.plane[lungs]
@@ -311,14 +313,14 @@ def cut_out_lungs(plane: np.ndarray) -> np.ndarray | None:
     plane = _on_black(plane)
     darkest, brightest = np.percentile(plane, (0, 99))
     black = plane <= darkest + PADDING * (brightest - darkest)
-    shown = ndimage.binary_fill_holes(ndimage.binary_opening(~black, iterations=2))
+    shown = ndimage.binary_fill_holes(opened(~black, 2))
     share = np.count_nonzero(shown) / shown.size
     if not LEAST_CUT_OUT < share < MOST_CUT_OUT or np.count_nonzero(shown & black) > MOST_HOLES * shown.size:
         return None
     if shown[frame_of(shown.shape)].any():
         return None
-    inner = ndimage.binary_erosion(shown, iterations=2)
-    rim = inner & ~ndimage.binary_erosion(inner, iterations=2)
+    inner = eroded(shown, 2)
+    rim = inner & ~eroded(inner, 2)
     level = (np.median(plane[rim]) if rim.any() else brightest) - darkest
     shares = level / (brightest - darkest), np.mean(plane[inner] < darkest + level / 2)
     if shares[0] > DARK_RIM or shares[1] > MOST_DARKER:
@@ -358,5 +360,5 @@ def divide(plane: np.ndarray) -> Division | None:
     best = max(_divisions(view), key=lambda division: division.score, default=None)
     if best is None:
         return None
-    lungs = (plane < best.level) & _enlarged(ndimage.binary_dilation(best.lungs), step, plane.shape)
+    lungs = (plane < best.level) & _enlarged(dilated(best.lungs), step, plane.shape)
     return best._replace(lungs=lungs, body=_enlarged(best.body, step, plane.shape))
