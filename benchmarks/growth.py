@@ -2,9 +2,10 @@
 
 python benchmarks/growth.py [STEP …] [--largest 1000000]
 
-Every step runs on generated data of 10,000 slices (pictures: 1,000), of ten times and of a hundred times as many, each
-time in a process of its own. Processor seconds are those of the step alone; the peak memory is the process's, with its
-libraries and its generated tables. A size that would take more than two minutes is left out.
+Every step runs on generated data of 10,000 slices, of ten times and of a hundred times as many, each time in a process
+of its own. Steps that read pictures have a tenth or a hundredth as many, as their names say. Processor seconds are the
+step's alone; the peak memory is the process's, with its libraries and its generated tables. A size that would take
+more than four minutes is left out.
 """
 
 import argparse
@@ -16,34 +17,49 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
+from lungsight.audit.forensics import forensics_table
+from lungsight.config_check import complete_config
 from lungsight.evaluation.decision_curves import decision_rows
 from lungsight.evaluation.intervals import mean_with_interval
 from lungsight.evaluation.metrics import metrics_row
 from lungsight.evaluation.performance_differences import paired_rows
 from lungsight.evaluation.subgroups import subgroup_rows
 from lungsight.file_stamps import stamp_of_files
+from lungsight.intake.cases import Folders, Intake, convert_shard
+from lungsight.intake.cohort_table import TableRow, case_of
 from lungsight.intake.duplicates import find_duplicates
-from lungsight.qc.page import page_data, render
+from lungsight.intake.forensics.measure import measure_shard
+from lungsight.intake.forensics.traces import TRACES, WORD
+from lungsight.intake.shards import CASES_PER_SHARD
+from lungsight.qc.page import page_data, render, save_picture
 from lungsight.qc.rules import decide
+from lungsight.qc.scores import volume_scores
+from lungsight.qc.volumes import read_case
+from lungsight.rows import CasesRow
+from lungsight.segmentation.classical import lung_mask
+from lungsight.segmentation.volumes import read_image, write_mask
 from lungsight.splits.cohort_split import CohortTables, SplitPlan, in_input_view, split_cohorts
 from lungsight.splits.overlap import overlap_of, with_pixels
-from lungsight.tables import columns_of, read_table, table_schema, types_of, write_table
+from lungsight.tables import columns_of, read_table, rows_of, table_schema, types_of, write_table
 from lungsight.training.image_cache import ARRAYS, MASKS, write_image_cache
 
-FIRST, FACTOR, LONGEST = 10_000, 10, 120  # slices; between two sizes; seconds
+FIRST, FACTOR, LONGEST = 10_000, 10, 240  # slices; between two sizes; seconds
 POSITIVE, NEGATIVE = "Covid-19", "Non Covid"
 SLICES_OF_PATIENT = 10
 RESAMPLES = 200  # a run has 2,000 by default: ten times the time of an interval
 SIDE = 32  # pixels of a picture
+OF_SHARD = CASES_PER_SHARD["png"]
+CHEST, FEWER = 64, 100  # pixels of a picture with lungs; how many times fewer of them there are
 
 Step = Callable[[], object]
 
@@ -91,10 +107,11 @@ def _is_integer(score: str) -> bool:
     return "integer" in types_of(table_schema("scores")["properties"][score])
 
 
-def default_rules() -> dict:
-    schema = Path(__file__).resolve().parents[1] / "workflow" / "schemas" / "config.schema.yaml"
-    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))["properties"]["qc"]["properties"]["rules"]["properties"]
-    return {name: rule["default"] for name, rule in rules.items()}
+@cache
+def defaults() -> dict:
+    """Give a config with all its defaults."""
+    cohort = {"role": "target", "format": "png", "root": ".", "table": "table.tsv"}
+    return complete_config({"results": "results/x", "cohorts": {"x": cohort}})
 
 
 def stamps(count: int, folder: Path) -> Step:
@@ -121,13 +138,13 @@ def duplicates(count: int, folder: Path) -> Step:
 
 
 def decisions(count: int, folder: Path) -> Step:
-    scores, rules = scores_table(count), default_rules()
+    scores, rules = scores_table(count), defaults()["qc"]["rules"]
     return lambda: decide(scores, rules)
 
 
 def review_page(count: int, folder: Path) -> Step:
     scores = scores_table(count)
-    decided = decide(scores, default_rules())
+    decided = decide(scores, defaults()["qc"]["rules"])
     return lambda: render(page_data("c", scores, decided, True))
 
 
@@ -150,6 +167,106 @@ def image_cache(count: int, folder: Path) -> Step:
         Image.new("L", (SIDE, SIDE)).save(folder / png)
     arrays = {name: folder / f"{name}.npy" for name in ARRAYS}
     return lambda: write_image_cache(slices, folder, {name: folder / name for name in MASKS}, SIDE, arrays)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Pictures of a cohort, by shard."""
+
+    folder: Path
+    shards: list[tuple[TableRow, ...]]
+    intake: Intake
+
+    def convert(self) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Convert each shard by itself, as the jobs of a run do; returns the tables of each."""
+        made = []
+        for number, rows in enumerate(self.shards):
+            folders = Folders(self.folder / f"nifti/{number}", self.folder / f"png/{number}")
+            cases, slices = convert_shard(rows, self.intake, folders)
+            made.append((pd.DataFrame(cases), pd.DataFrame(slices)))
+        return made
+
+    def segment(self, tables: list[tuple[pd.DataFrame, pd.DataFrame]]) -> None:
+        """Write the classical mask of each picture."""
+        for number, (cases, _) in enumerate(tables):
+            (masks := self.folder / f"masks/{number}").mkdir(parents=True)
+            for case in cases["case"]:
+                image = read_image(self.folder / f"nifti/{number}/{case}.nii.gz", case, False)
+                write_mask(masks / f"{case}.nii.gz", lung_mask(image.volume), image.affine)
+
+
+def chests(count: int, folder: Path) -> Cohort:
+    """Write pictures of a body with two lungs, and a table of them, in shards of 512 as in a run."""
+    rng = np.random.default_rng(4)
+    rows, columns = np.mgrid[:CHEST, :CHEST] / CHEST - 0.5
+    body = (rows / 0.4) ** 2 + (columns / 0.48) ** 2 < 1
+    lungs = (rows / 0.25) ** 2 + ((abs(columns) - 0.2) / 0.15) ** 2 < 1
+    chest = np.where(lungs, 60, np.where(body, 180, 0))
+    table = []
+    for number in range(count // FEWER):
+        picture = np.clip(chest + rng.normal(0, 6, chest.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+        table.append(TableRow(number + 1, f"p{number}", f"{number}.png", POSITIVE, source="", mask="", split=""))
+    shards = [tuple(table[at : at + OF_SHARD]) for at in range(0, len(table), OF_SHARD)]
+    intake = Intake("made", "png", folder, 1, defaults()["intake"] | {"png_size": CHEST}, b"key")
+    return Cohort(folder, shards, intake)
+
+
+def conversion(count: int, folder: Path) -> Step:
+    return chests(count, folder).convert
+
+
+def making(count: int, folder: Path) -> Step:
+    cohort = chests(count, folder)
+    tables = cohort.convert()
+
+    def measure_all() -> None:
+        for rows, (cases, slices) in zip(cohort.shards, tables, strict=True):
+            paths = {case_of(cohort.intake.key, "made", row.path): row.path for row in rows}
+            measure_shard("png", paths, folder, cases, slices, folder)
+
+    return measure_all
+
+
+def masks(count: int, folder: Path) -> Step:
+    cohort = chests(count, folder)
+    tables = cohort.convert()
+    return lambda: cohort.segment(tables)
+
+
+def quality(count: int, folder: Path) -> Step:
+    cohort = chests(count, folder)
+    tables = cohort.convert()
+    cohort.segment(tables)
+    cases = pd.concat([cases.assign(shard=str(number), row=0) for number, (cases, _) in enumerate(tables)])
+    levels = {name: defaults()["qc"]["rules"][name] for name in ("soft_level", "air_level")}
+
+    def score_all() -> None:
+        for case in rows_of(cases, CasesRow):
+            volume_scores(*read_case(case, folder / "nifti", folder / "masks"), **levels, known_window=False)
+
+    return score_all
+
+
+def review_pictures(count: int, folder: Path) -> Step:
+    tables = chests(count, folder).convert()
+    names = [name for _, slices in tables for name in slices["png"]]
+    mask = np.zeros((CHEST, CHEST), bool)
+    return lambda: [save_picture(folder / "one.jpg", np.asarray(Image.open(folder / name)), mask) for name in names]
+
+
+def answers_of_making(count: int, folder: Path) -> Step:
+    """Repeat the traces of a few pictures, with noise in numbers, so that patients differ."""
+    cohort = chests(FIRST, folder)
+    (rows,), ((cases, slices),) = cohort.shards, cohort.convert()
+    paths = {case_of(cohort.intake.key, "made", row.path): row.path for row in rows}
+    measured = pd.DataFrame(measure_shard("png", paths, folder, cases, slices, folder)).drop(columns="slice")
+    numbers = [trace.name for trace in TRACES if trace.kind != WORD]
+    measured[numbers] = measured[numbers].astype(float)
+    traces = measured.sample(count, replace=True, random_state=5, ignore_index=True)
+    traces[numbers] *= np.random.default_rng(6).normal(1, 0.1, (count, len(numbers)))
+    table = pd.concat([slices_table(count)[["slice", "patient", "label"]], traces], axis=1)
+    return lambda: forensics_table({"made": table}, 1)
 
 
 def metrics(count: int, folder: Path) -> Step:
@@ -188,6 +305,12 @@ STEPS: dict[str, tuple[Callable[[int, Path], Step], str]] = {
     "split": (split, "`make_split`, by patients"),
     "overlap": (overlap, "`split_overlap`"),
     "image_cache": (image_cache, "`image_cache`, a tenth as many pictures of 32 × 32"),
+    "conversion": (conversion, "`convert`, a hundredth as many pictures of 64 × 64"),
+    "making": (making, "`measure_forensics`, of these"),
+    "masks": (masks, "`segment_shard`, classical masks of these"),
+    "quality": (quality, "`qc_scores`, of these"),
+    "review_pictures": (review_pictures, "pictures of `qc_page`, of these"),
+    "answers": (answers_of_making, "`forensics_table`, one cohort"),
     "metrics": (metrics, "`evaluate_model`, metrics with intervals"),
     "differences": (differences, "`performance_differences`, one pair"),
     "decision_curves": (decision_curves, "`decision_curves`"),

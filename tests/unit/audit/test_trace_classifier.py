@@ -9,9 +9,11 @@ from lungsight.audit.trace_classifier import (
     MOST_BINS,
     PRIOR,
     answer_of,
+    auc_of_ranks,
     balanced_accuracy,
     bins_of_numbers,
     bins_of_words,
+    counts_of_groups,
     folds_of,
     log_likelihoods,
     one_vs_rest_auc,
@@ -70,7 +72,7 @@ def test_patients_with_one_label_exchange_them_and_others_keep_theirs():
 def test_scores_are_the_frequencies_of_the_other_folds():
     bins, folds = np.array([0, 0, 1, 1, 1, 0]), np.array([0, 0, 0, 1, 1, 1])
     labels = np.array([0, 1, 1, 0, 1, 0])[:, None]
-    scores = log_likelihoods(bins, folds, labels, 2)[:, :, 0]
+    scores = log_likelihoods(bins, folds, counts_of_groups(np.arange(6), labels, 2))[:, :, 0]
     # Fold 1 holds of class 0 one row in bin 0 and one in bin 1, of class 1 none and one.
     assert np.exp(scores[0]) == pytest.approx([(1 + PRIOR) / (2 + 2 * PRIOR), PRIOR / (1 + 2 * PRIOR)])
     assert np.exp(scores[2]) == pytest.approx([(1 + PRIOR) / (2 + 2 * PRIOR), (1 + PRIOR) / (1 + 2 * PRIOR)])
@@ -83,8 +85,21 @@ def test_auc_and_balanced_accuracy_are_those_of_scikit_learn(classes):
     scores = rng.normal(size=(len(labels), classes)) + 1.2 * np.eye(classes)[labels]
     shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     wanted = roc_auc_score(labels, shares[:, 1] if classes == 2 else shares, multi_class="ovr")
-    assert one_vs_rest_auc(scores[:, :, None], labels[:, None])[0] == pytest.approx(wanted)
+    counts = counts_of_groups(np.arange(len(labels)), labels[:, None], classes)
+    assert one_vs_rest_auc(scores[:, :, None], counts)[0] == pytest.approx(wanted)
     assert balanced_accuracy(scores, labels) == pytest.approx(balanced_accuracy_score(labels, scores.argmax(axis=1)))
+
+
+def test_rows_that_stand_for_several_count_as_several():
+    """Two classes of 300 rows with 7 different scores: of groups, and of each row by scikit-learn."""
+    rng = np.random.default_rng(7)
+    labels, groups = rng.integers(0, 2, (300, 4)), rng.permutation(np.arange(300) % 7)
+    scores = rng.integers(0, 5, (7, 4)).astype(float)  # some groups have equal scores
+    counts = counts_of_groups(groups, labels, 2)
+    assert (counts.sum(axis=(0, 1)) == 300).all() and counts[3, 1, 2] == labels[groups == 3, 2].sum()
+    wanted = [roc_auc_score(labels[:, m], scores[groups, m]) for m in range(4)]
+    assert auc_of_ranks(scores, counts[:, 1], counts.sum(axis=1)) == pytest.approx(wanted)
+    assert auc_of_ranks(scores[groups], labels == 1) == pytest.approx(wanted)
 
 
 def test_a_tie_is_right_in_part():

@@ -14,6 +14,7 @@ mean that is used here.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -93,9 +94,10 @@ def permuted_labels(labels: IntArray, patients: IntArray, permutations: int, see
 
     Returns
     -------
-    (n, 1 + permutations) int. The first column holds the labels as they are.
+    (n, 1 + permutations) int, of few bytes. The first column holds the labels as they are.
     """
     rng = np.random.default_rng(seed)
+    labels = labels.astype(np.min_scalar_type(int(labels.max())))
     columns = np.repeat(labels[:, None], 1 + permutations, axis=1)
     rows_of_patient = np.bincount(patients)
     alone = np.flatnonzero(rows_of_patient[patients] == 1)
@@ -105,13 +107,13 @@ def permuted_labels(labels: IntArray, patients: IntArray, permutations: int, see
     return columns
 
 
-def log_likelihoods(bins: IntArray, folds: IntArray, labels: IntArray, classes: int) -> FloatArray:
-    """Compute the logarithm of each row's bin frequency among the rows of each class in the other folds.
+def counts_of_groups(groups: IntArray, labels: IntArray, classes: int) -> FloatArray:
+    """Count the rows of each class in each group.
 
     Parameters
     ----------
-    bins, folds
-        (n,).
+    groups
+        (n,), numbers from 0 on without a gap.
     labels
         (n, m), m ways of labelling the rows.
     classes
@@ -119,40 +121,61 @@ def log_likelihoods(bins: IntArray, folds: IntArray, labels: IntArray, classes: 
 
     Returns
     -------
-    (n, classes, m) float64.
+    (groups, classes, m) float64.
+    """
+    ordered = labels[np.argsort(groups, kind="stable")]
+    sizes = np.bincount(groups)
+    starts = np.cumsum(sizes) - sizes
+    of_classes = [np.add.reduceat(ordered == label, starts, axis=0, dtype=np.float64) for label in range(classes)]
+    return np.stack(of_classes, axis=1)
+
+
+def log_likelihoods(bins: IntArray, folds: IntArray, counts: FloatArray) -> FloatArray:
+    """Compute the logarithm of the frequency of each group's bin among the rows of each class in the other folds.
+
+    Parameters
+    ----------
+    bins, folds
+        (g,), of each group: its rows have them in common.
+    counts
+        (g, classes, m), rows of each class, as from `counts_of_groups`.
+
+    Returns
+    -------
+    (g, classes, m) float64.
     """
     n_bins, n_folds = int(bins.max()) + 1, int(folds.max()) + 1
     cells = folds * n_bins + bins
     member = np.zeros((n_folds * n_bins, len(bins)))
     member[cells, np.arange(len(bins))] = 1
-    scores = np.empty((len(bins), classes, labels.shape[1]))
-    for label in range(classes):
-        counts = (member @ (labels == label)).reshape(n_folds, n_bins, -1)
-        others = counts.sum(axis=0) - counts + PRIOR
+    scores = np.empty_like(counts)
+    for label in range(counts.shape[1]):
+        of_cells = (member @ counts[:, label]).reshape(n_folds, n_bins, -1)
+        others = of_cells.sum(axis=0) - of_cells + PRIOR
         frequency = np.log(others) - np.log(others.sum(axis=1, keepdims=True))
         scores[:, label] = frequency.reshape(n_folds * n_bins, -1)[cells]
     return scores
 
 
-def one_vs_rest_auc(scores: FloatArray, labels: IntArray) -> FloatArray:
+def one_vs_rest_auc(scores: FloatArray, counts: FloatArray) -> FloatArray:
     """Compute the mean over classes of the AUC of a class against the rest; a tie counts half.
 
     Parameters
     ----------
     scores
-        (n, classes, m), logarithms of likelihoods.
-    labels
-        (n, m).
+        (g, classes, m), logarithms of likelihoods.
+    counts
+        (g, classes, m), rows of each class in each group.
 
     Returns
     -------
     (m,) float64.
     """
     classes = scores.shape[1]
-    posterior = _posterior(scores)
+    posterior, sizes = _posterior(scores), counts.sum(axis=1)
     # Of two classes, one score is 1 minus the other: both areas are equal.
     tested = range(1 if classes == 2 else classes)
-    areas: FloatArray = np.stack([auc_of_ranks(posterior[:, label], labels == label) for label in tested])
+    areas: FloatArray = np.stack([auc_of_ranks(posterior[:, label], counts[:, label], sizes) for label in tested])
     return areas.mean(axis=0)
 
 
@@ -163,14 +186,41 @@ def _posterior(scores: FloatArray) -> FloatArray:
     return shares.round(12)
 
 
-def auc_of_ranks(score: FloatArray, positive: BoolArray) -> FloatArray:
-    """Compute the AUC of every column from the sum of ranks. score: (n, columns); positive: the same, or (n, 1)."""
-    from scipy.stats import rankdata  # SciPy's statistics take long to load
+def auc_of_ranks(score: FloatArray, positives: FloatArray | BoolArray, sizes: FloatArray | int = 1) -> FloatArray:
+    """Compute the AUC of every column from the sum of ranks; a tie counts half.
 
-    ranks = np.asarray(rankdata(score, axis=0), dtype=np.float64)
-    positives = positive.sum(axis=0)
-    negatives = len(score) - positives
-    return ((ranks * positive).sum(axis=0) - positives * (positives + 1) / 2) / (positives * negatives)
+    Parameters
+    ----------
+    score
+        (n, columns).
+    positives
+        (n, columns) or (n, 1): whether a row is positive, or how many positives it stands for.
+    sizes
+        (n, columns): how many rows of data each row stands for; 1 where it stands for itself.
+    """
+    sizes = np.broadcast_to(np.asarray(sizes, dtype=np.float64), score.shape)
+    ranks = _ranks(score, sizes)
+    count = positives.sum(axis=0)
+    negatives = sizes.sum(axis=0) - count
+    return ((ranks * positives).sum(axis=0) - count * (count + 1) / 2) / (count * negatives)
+
+
+def _ranks(score: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Rank the values of every column from 1 on, where a value is there so many times; ties get their mean rank."""
+    by_column = np.ascontiguousarray(score.T)  # NumPy sorts along the last axis several times as fast
+    order = np.argsort(by_column, axis=1)
+    values = np.take_along_axis(by_column, order, axis=1)
+    repeats = np.take_along_axis(sizes.T, order, axis=1)
+    up_to = np.cumsum(repeats, axis=1)
+    is_first = np.ones(values.shape, dtype=bool)
+    is_first[:, 1:] = values[:, 1:] != values[:, :-1]
+    is_last = np.ones(values.shape, dtype=bool)
+    is_last[:, :-1] = is_first[:, 1:]
+    before_tie = np.maximum.accumulate(np.where(is_first, up_to - repeats, 0), axis=1)
+    through_tie = np.minimum.accumulate(np.where(is_last, up_to, np.inf)[:, ::-1], axis=1)[:, ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, (before_tie + through_tie + 1) / 2, axis=1)
+    return ranks.T
 
 
 def balanced_accuracy(scores: FloatArray, labels: IntArray) -> float:
@@ -212,17 +262,18 @@ def answer_of(
         0: no p-value.
     """
     classes = int(labels.max()) + 1
-    folds = folds_of(patients, seed)
+    # Rows of one fold and the same bins have the same score: what is computed for them is computed once.
+    groups, place = np.unique(np.column_stack([folds_of(patients, seed), *bins]), axis=0, return_inverse=True)
     columns = permuted_labels(labels, patients, permutations, seed + 1)
     at_once = max(1, _AT_ONCE // (len(labels) * classes))
     areas: list[FloatArray] = []
     accuracy = np.nan
     for start in range(0, columns.shape[1], at_once):
-        labelled = columns[:, start : start + at_once]
-        scores = np.sum([log_likelihoods(values, folds, labelled, classes) for values in bins], axis=0)
-        areas.append(one_vs_rest_auc(scores, labelled))
+        counts = counts_of_groups(place.ravel(), columns[:, start : start + at_once], classes)
+        scores = reduce(np.add, (log_likelihoods(values, groups[:, 0], counts) for values in groups.T[1:]))
+        areas.append(one_vs_rest_auc(scores, counts))
         if start == 0:
-            accuracy = balanced_accuracy(scores[:, :, 0], labels)
+            accuracy = balanced_accuracy(scores[place.ravel(), :, 0], labels)
     auc = np.concatenate(areas)
     if not permutations:
         return Answer(float(auc[0]), accuracy, np.nan, np.nan)
