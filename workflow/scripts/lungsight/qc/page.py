@@ -9,8 +9,8 @@ import jinja2
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy import ndimage
 
+from lungsight.components import eroded
 from lungsight.qc.rules import in_brief
 
 PANE = 320  # pixels: 25,000 pictures of this size take about 0.8 GB
@@ -38,7 +38,7 @@ REASONS = {
 
 def outline(mask: np.ndarray) -> np.ndarray:
     """Return the pixels of a mask that have a 4-neighbour outside it; (rows, columns) bool."""
-    return mask & ~ndimage.binary_erosion(mask, border_value=1)
+    return mask & ~eroded(mask, outside=True)
 
 
 def picture(image: np.ndarray, mask: np.ndarray) -> Image.Image:
