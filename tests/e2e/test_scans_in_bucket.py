@@ -108,7 +108,6 @@ def test_nothing_is_left_to_do_and_the_list_holds_no_scan(run):
     listed = [path for path in (run.space.private_folder / "listed").rglob("*") if path.is_file()]
     assert len(listed) > 50
     assert not any(path.read_bytes().strip(b"\0") for path in listed)
-    assert run.space.private_folder.stat().st_mode & 0o77 == 0
 
 
 def test_one_changed_object_converts_its_shard_alone(run, bucket):
@@ -149,6 +148,22 @@ def test_a_root_that_is_no_folder_of_a_bucket_is_refused(run, root, sentence):
     assert sentence in said, said[-3000:]
 
 
+def test_a_root_that_holds_the_results_is_refused(run):
+    cohort, table = run.space.config["cohorts"]["curated"], run.space.folder / "curated.tsv"
+    written, root = table.read_text(encoding="utf-8"), cohort["root"]
+    cohort["root"] = f"s3://{BUCKET}"
+    columns = [line.split("\t") for line in written.splitlines()]
+    for line in columns[1:]:
+        line[1:] = [f"{SCANS}/curated/{field}" if "/" in field else field for field in line[1:]]
+    table.write_text("\n".join("\t".join(line) for line in columns) + "\n", encoding="utf-8")
+    run.space.write_config()
+    said = run.snakemake("-n", "split")
+    cohort["root"] = root
+    table.write_text(written, encoding="utf-8")
+    run.space.write_config()
+    assert "cohorts.curated.root holds the results of this run" in said, said[-3000:]
+
+
 def test_a_storage_that_does_not_answer_ends_the_run_before_any_job(run):
     run.space.environment["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:9"
     said = run.snakemake("-n", "split")
@@ -187,14 +202,14 @@ def put(bucket: Bucket, **contents: bytes) -> None:
 def test_a_list_follows_the_bucket(folder, bucket, tmp_path):
     put(bucket, **{"a/1.dcm": b"x" * 10, "a/2.dcm": b"y", "b/": b"", "labels.csv": b"a,b"})
     place = tmp_path / "list"
-    assert folder.list_into(place, with_tables=True) == 0
+    assert folder.list_into(place, with_tables=True) == []
     sizes = {str(path.relative_to(place)): path.stat().st_size for path in place.rglob("*") if path.is_file()}
     assert sizes == {"a/1.dcm": 10, "a/2.dcm": 1, "labels.csv": 3}
     assert (place / "labels.csv").read_bytes() == b"a,b" and not (place / "a/1.dcm").read_bytes().strip(b"\0")
     bucket.client.delete_object(Bucket=BUCKET, Key="own/a/2.dcm")
     bucket.client.delete_object(Bucket=BUCKET, Key="own/a/1.dcm")
     put(bucket, **{"labels.csv": b"a,b,c"})
-    assert folder.list_into(place, with_tables=True) == 0
+    assert folder.list_into(place, with_tables=True) == []
     assert [path.name for path in place.rglob("*")] == ["labels.csv"] and (
         place / "labels.csv"
     ).read_bytes() == b"a,b,c"
@@ -202,44 +217,94 @@ def test_a_list_follows_the_bucket(folder, bucket, tmp_path):
 
 def test_a_name_that_leads_out_of_the_folder_is_left_out(folder, bucket, tmp_path):
     put(bucket, **{"../out.png": b"x", "a//b.png": b"x", "c": b"x", "c/d.png": b"x", f"{'e' * 300}.png": b"x"})
-    assert folder.list_into(tmp_path / "list", with_tables=False) == 4
+    assert folder.list_into(tmp_path / "list", with_tables=False) == [
+        "4 objects are left out, since no file can have their names."
+    ]
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == ["list/c/d.png"]
-    with in_bucket.scans_at_hand(folder.address, ["c", "../out.png", "a"]) as root:
+    with in_bucket.scans_at_hand(folder.address, ["c/d.png", "../out.png", "a"]) as root:
         assert [path.name for path in root.rglob("*") if path.is_file()] == ["d.png"]
     assert not root.exists()
 
 
+def test_lists_are_for_the_owner_alone_and_go_with_their_cohort(folder, bucket, tmp_path):
+    put(bucket, **{"a/1.png": b"x", "a/2.csv": b"x"})
+    lists = tmp_path / "run.private" / "listed"
+    cohorts = {"a": {"root": folder.address}, "b": {"root": folder.address, "layout": "some"}}
+    in_bucket.listed_cohorts(cohorts, lists, list_now=True)
+    assert {path.name for path in lists.iterdir()} == {"a", "b.some", ".lock"}
+    assert not any(path.stat().st_mode & 0o77 for path in (lists.parent, lists, *lists.glob("[ab]*")))
+    in_bucket.listed_cohorts({"a": {"root": "data"}}, lists, list_now=True)
+    assert {path.name for path in lists.iterdir()} == {".lock"}
+
+
+def test_another_content_of_the_same_second_and_size_is_seen(folder, bucket, tmp_path):
+    found = []
+    for content in (b"one", b"two"):
+        put(bucket, **{"a.png": content})
+        folder.list_into(tmp_path / "list", with_tables=False)
+        found.append((tmp_path / "list/a.png").stat().st_mtime_ns % 10**9)
+    assert found[0] != found[1]
+
+
+def test_archived_objects_are_counted_before_any_job(folder, bucket, tmp_path):
+    put(bucket, **{"a.png": b"x"})
+    bucket.client.put_object(Bucket=BUCKET, Key="own/old.png", Body=b"x", StorageClass="GLACIER")
+    assert folder.list_into(tmp_path / "list", with_tables=False) == ["1 objects are archived: restore them."]
+    assert [path.name for path in (tmp_path / "list").iterdir()] == ["a.png"]
+    with in_bucket.scans_at_hand(folder.address, ["old.png"]) as root:  # the storage answers InvalidObjectState
+        assert not list(root.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a", "é" * 124])
+def test_what_is_gone_when_it_is_copied_is_absent_and_costs_no_other(folder, bucket, name, monkeypatch):
+    put(bucket, **{f"p/{name}.png": b"x", "p/gone.png": b"x"})
+    objects = in_bucket.ScanBucket.objects_of_scan
+
+    def objects_then_deleted(self, path, most=None):
+        yield from list(objects(self, path, most))
+        bucket.client.delete_object(Bucket=BUCKET, Key="own/p/gone.png")
+
+    monkeypatch.setattr(in_bucket.ScanBucket, "objects_of_scan", objects_then_deleted)
+    with in_bucket.scans_at_hand(folder.address, ["p"]) as root:
+        assert [path.name for path in (root / "p").iterdir()] == [f"{name}.png"]
+
+
 def test_a_scan_is_copied_with_its_other_half_and_no_neighbour(folder, bucket):
-    put(
-        bucket,
-        **{"p/1.mhd": b"h", "p/1.raw": b"v", "p/10.mhd": b"h", "q.hdr": b"h", "q.img.gz": b"v", "p/1/x.dcm": b"s"},
-    )
-    with in_bucket.scans_at_hand(folder.address, ["p/1.mhd", "", "q.img.gz", "absent"]) as root:
-        names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-    assert names == ["p/1.mhd", "p/1.raw", "q.hdr", "q.img.gz"]
-    with in_bucket.scans_at_hand(folder.address, ["p/1"]) as root:
-        assert [path.name for path in root.rglob("*") if path.is_file()] == ["x.dcm"]
+    names = ["p/1.nii", "p/1.nii.gz", "q.hdr", "q.img.gz", "p/1/x.dcm", "p/10/x.dcm"]
+    put(bucket, **dict.fromkeys(names, b"x"))
+    for paths, copied in (
+        (["p/1.nii", "", "q.img.gz", "absent"], ["p/1.nii", "q.hdr", "q.img.gz"]),
+        (["p/1"], ["p/1/x.dcm"]),
+        (["."], sorted(names)),
+    ):
+        with in_bucket.scans_at_hand(folder.address, paths) as root:
+            assert sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()) == copied
+    with in_bucket.scans_at_hand(folder.address, ["."], most=2) as root:
+        assert len([path for path in root.rglob("*") if path.is_file()]) == 2
 
 
-def test_a_job_whose_keys_are_refused_ends_with_a_sentence_that_names_no_scan(folder, bucket, monkeypatch):
+@pytest.mark.parametrize("call", ["get_paginator", "download_fileobj"])
+def test_a_storage_that_fails_ends_the_job_with_a_sentence_that_names_no_scan(folder, bucket, monkeypatch, call):
     put(bucket, **{"Doe_Jane/1.png": b"x"})
-    monkeypatch.setattr(in_bucket, "_client", lambda: Refusing(in_bucket._module("botocore.exceptions").ClientError))
+    error = in_bucket._module("botocore.exceptions").ClientError
+    client = in_bucket._client()
+
+    def fail(*_, **__):
+        raise error({"Error": {"Code": "SlowDown", "Message": "own/Doe_Jane/1.png"}}, "GetObject")
+
+    class Failing:
+        """The client, one of whose calls fails."""
+
+        def __getattr__(self, name: str):
+            return fail if name == call else getattr(client, name)
+
+    monkeypatch.setattr(in_bucket, "_client", Failing)
     with (
-        pytest.raises(UserError, match="the storage answers AccessDenied") as raised,
+        pytest.raises(UserError, match="the storage answers SlowDown") as raised,
         in_bucket.scans_at_hand(folder.address, ["Doe_Jane/1.png"]),
     ):
         pass
     assert "Doe" not in str(raised.value)
-
-
-class Refusing:
-    """A client whose keys may read nothing."""
-
-    def __init__(self, error: type[Exception]):
-        self.error = error
-
-    def get_paginator(self, _: str):
-        raise self.error({"Error": {"Code": "AccessDenied", "Message": "own/Doe_Jane/1.png"}}, "ListObjectsV2")
 
 
 def test_the_scans_leave_no_name_in_the_results(run, results):

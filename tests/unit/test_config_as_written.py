@@ -106,6 +106,8 @@ def in_an_empty_folder(tmp_path, monkeypatch):
         ),
         (written(root=r"C:\data"), r"cohorts.hospital.root: 'C:\\data' is a path of Windows; write where it lies here"),
         (written(root="s3://Upper/scans"), "cohorts.hospital.root: 's3://Upper/scans' names no bucket; write s3://"),
+        (written(root="s3://lungs/a//b"), "cohorts.hospital.root: 's3://lungs/a//b': write the folder as it is"),
+        (written(root="s3://lungs/a/../b"), "write the folder as it is, without //, . and .. in it."),
         (written(root="gs://lungs/scans"), "cohorts.hospital.root: 'gs://lungs/scans' is no path"),
         (written(table="s3://lungs/t.tsv"), "cohorts.hospital.table: 's3://lungs/t.tsv' is no path; of all, only"),
         (

@@ -28,6 +28,7 @@ from lungsight.intake.cohort_table import TableRow, read_cohort_tables
 from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
+from lungsight.paths import is_bucket
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
 from lungsight.program import log as log_line

@@ -17,6 +17,7 @@ include: "inputs/run.smk"
 try:
     check_conda(asked_for=WITH_CONDA)
     if workflow.is_main_process:
+        check_scans_in_buckets()
         if IN_STORAGE:
             check_storage()
         if not REQUEST:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lungsight.intake.bucket import scans_at_hand
 from lungsight.intake.cohort_table import TableRow, case_of, read_people
-from lungsight.intake.person_headers import person_of_scan
+from lungsight.intake.person_headers import MOST_FILES_TRIED, person_of_scan
 from lungsight.intake.quiet import quiet
 from lungsight.layout import CASES, PEOPLE
 from lungsight.privacy import key_of
@@ -28,7 +28,7 @@ def person_of(row: TableRow, root: str, format: str) -> dict[str, str]:
     """Give age band and sex of a row: the table's, else those of a DICOM header."""
     age, sex = row.age, row.sex
     if format == "dicom" and not (age and sex):
-        with scans_at_hand(root, [row.path]) as here:
+        with scans_at_hand(root, [row.path], most=MOST_FILES_TRIED) as here:
             age_of_header, sex_of_header = person_of_scan(here / row.path, here)
         age, sex = age or age_of_header, sex or sex_of_header
     return {"age": age, "sex": sex}

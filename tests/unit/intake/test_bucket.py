@@ -1,6 +1,9 @@
 """Scans in a bucket, as far as no server is needed; the rest is in tests/e2e/test_scans_in_bucket.py."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,8 +55,8 @@ def test_names_that_no_file_can_have_do_not_fit():
     assert [entry.name for entry in fitting] == ["a/b.png", "long/" + "n" * 255]
 
 
-@pytest.mark.parametrize(("skip", "fetched"), [("", [["p/1", "p/mask.dcm", "", ""]]), ("not wanted", [])])
-def test_a_function_of_a_row_finds_copies_of_what_the_row_names(tmp_path, monkeypatch, skip, fetched):
+@pytest.mark.parametrize(("skip", "fetched"), [("", [["p/1", "p/mask.dcm"]]), ("not wanted", [])])
+def test_a_function_of_a_row_finds_copies_of_the_columns_that_it_reads(tmp_path, monkeypatch, skip, fetched):
     asked = []
 
     class Copies:
@@ -69,7 +72,7 @@ def test_a_function_of_a_row_finds_copies_of_what_the_row_names(tmp_path, monkey
 
     monkeypatch.setattr("lungsight.intake.cases.scans_at_hand", Copies)
     intake = Intake.of("made", ADDRESS, {"format": "dicom", "min_slices": 5, "intake": {}}, b"key")
-    root = reads_scan(lambda row, intake: intake.root)(row(skip), intake)
+    root = reads_scan("path", "mask")(lambda row, intake: intake.root)(row(skip), intake)
     assert asked == fetched + ["deleted"] * len(fetched)
     assert root == (tmp_path if fetched else intake.root)
     assert not (intake.root / "p").exists()
@@ -77,17 +80,33 @@ def test_a_function_of_a_row_finds_copies_of_what_the_row_names(tmp_path, monkey
 
 def test_settings_of_snakemake_hold_for_scans_unless_the_environment_has_its_own(monkeypatch):
     class Settings:
-        endpoint_url, access_key, secret_key = "https://s3.example.org", "of Snakemake", None
+        endpoint_url, access_key, secret_key, token = "https://s3.example.org", "a", "b", None
 
         def get_settings(self):
             return self
 
-    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of the environment")
-    use_storage_settings({"s3": Settings()})
+    at_hand: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", at_hand)
     use_storage_settings({})
-    assert bucket.os.environ["AWS_ENDPOINT_URL_S3"] == "https://s3.example.org"
-    assert bucket.os.environ["AWS_ACCESS_KEY_ID"] == "of the environment"
-    assert "AWS_SECRET_ACCESS_KEY" not in bucket.os.environ
-    monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+    assert not at_hand
+    use_storage_settings({"s3": Settings()})
+    assert at_hand == {
+        "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }
+    own = {"AWS_ENDPOINT_URL_S3": "https://own.example.org", "AWS_ACCESS_KEY_ID": "own"}
+    monkeypatch.setattr("os.environ", own.copy())
+    use_storage_settings({"s3": Settings()})
+    assert os.environ == own, "keys of two owners would not fit each other"
+
+
+def test_copies_of_a_process_that_was_killed_are_removed_and_those_of_others_stay(tmp_path, monkeypatch):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    folders = [f"{bucket._COPIES}{gone.pid}-a", f"{bucket._COPIES}{os.getpid()}-b", "lungsight-0-elsewhere-1-c"]
+    for name in folders:
+        (tmp_path / name / "Doe_Jane").mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bucket._remove_copies_of_killed.__wrapped__()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(folders[1:])

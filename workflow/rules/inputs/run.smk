@@ -27,6 +27,19 @@ def check_storage():
             )
 
 
+def check_scans_in_buckets():
+    """Raise UserError where jobs could not read scans in a bucket, or a list of them would hold the results."""
+    for name, cohort in config["cohorts"].items():
+        root = f"{cohort['root'].rstrip('/')}/"
+        if is_bucket(root) and WITH_CONDA:
+            raise UserError(
+                f"cohorts.{name}.root is in a bucket, and the environments of --use-conda have no boto3. Leave"
+                " --use-conda out: every program then runs in the environment of Snakemake."
+            )
+        if is_bucket(root) and IN_STORAGE and f"{in_storage(RESULTS).query}/".startswith(root):
+            raise UserError(f"cohorts.{name}.root holds the results of this run; name a folder of scans alone.")
+
+
 def check_key_is_here():
     """Raise UserError where a job on another machine would draw a key of its own: its pseudonyms would fit no other."""
     if not Path(KEY).exists():

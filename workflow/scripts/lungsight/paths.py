@@ -53,9 +53,11 @@ def is_bucket(root: str | Path) -> bool:
 
 def problem_of_bucket(address: str) -> str:
     """Say why an address names no folder of a bucket; "" if it does."""
-    if _ADDRESS.fullmatch(address):
-        return ""
-    return f"{address!r} names no bucket; write {SCHEME}BUCKET/FOLDER, in small letters, digits, - and . up to the /."
+    if not _ADDRESS.fullmatch(address):
+        return f"{address!r} names no bucket; write {SCHEME}BUCKET/FOLDER, the bucket in small letters, digits, - and ."
+    if {"", ".", ".."} & set(address.removeprefix(SCHEME).rstrip("/").split("/")[1:]):
+        return f"{address!r}: write the folder as it is, without //, . and .. in it."
+    return ""
 
 
 def unusual_path(written: str) -> str:

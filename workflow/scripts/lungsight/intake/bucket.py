@@ -5,7 +5,13 @@ object a file without content, of its name, size and time. All that looks at sca
 a known data set are copied instead, since its layout reads them.
 """
 
+import fcntl
+import glob
+import hashlib
 import os
+import shutil
+import socket
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,10 +25,14 @@ from typing import Any
 from lungsight.errors import UserError
 from lungsight.paths import LONGEST_NAME, SCHEME, is_bucket
 from lungsight.privacy import make_private_folder
+from lungsight.program import log
 
 TABLES = (".csv", ".tsv", ".txt", ".xlsx")  # what the layouts of public data sets read
-PAIRED = (".hdr", ".img", ".mhd", ".nhdr")  # the voxels, or the header, are another file of the same name
+PAIRED = (".hdr", ".img")  # header and voxels are two files of one name
 AT_ONCE = 8  # objects of a scan that are fetched at once
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")  # storage classes from which an object has to be restored before it can be read
+# What a storage answers for one object that is gone, is archived or has an owner of its own: a fault of that scan.
+OF_ONE_OBJECT = ("404", "NoSuchKey", "403", "AccessDenied", "InvalidObjectState")
 
 
 @dataclass(frozen=True)
@@ -36,15 +46,28 @@ class StoredObject:
     size : int
         Bytes.
     time : int
-        When it was written, in nanoseconds since the epoch.
+        When it was written, in nanoseconds since the epoch. A storage knows whole seconds; the rest stands for the
+        content (ETag), so that another content of the same second is seen.
+    is_archived : bool
+        Whether it has to be restored before it can be read.
     """
 
     name: str
     size: int
     time: int
+    is_archived: bool = False
+
+    @classmethod
+    def of(cls, entry: dict[str, Any], name: str) -> "StoredObject":
+        """Read an entry of a list that a storage gives."""
+        content = int.from_bytes(hashlib.sha256(entry.get("ETag", "").encode()).digest()[:8], "big") % 10**9
+        time = int(entry["LastModified"].timestamp()) * 10**9 + content
+        return cls(name, entry["Size"], time, entry.get("StorageClass") in ARCHIVED)
 
     def is_at(self, place: Path) -> bool:
-        """Tell whether a file has the size and the time of the object."""
+        """Tell whether a file is there and has the size and the time of the object."""
+        if not place.is_file():
+            return False
         state = place.stat()
         return (state.st_size, state.st_mtime_ns) == (self.size, self.time)
 
@@ -65,6 +88,8 @@ def _client() -> Any:
     config = _module("botocore.config").Config(retries={"mode": "standard", "max_attempts": 5})
     try:
         return _module("boto3").client("s3", config=config)
+    except _module("botocore.exceptions").BotoCoreError as error:
+        raise UserError(f"The settings of S3 in ~/.aws or the environment are wrong: {error}") from None
     except ValueError:
         raise UserError("AWS_ENDPOINT_URL_S3 is no address; write it as https://s3.example.org.") from None
 
@@ -73,20 +98,28 @@ _ELSE = "Check the network, the keys (AWS_ACCESS_KEY_ID or ~/.aws) and, if it is
 _ADVICE = {
     "NoSuchBucket": "There is no such bucket at this address; check the name, and AWS_ENDPOINT_URL_S3.",
     "AccessDenied": "Your keys may not list or read it; its owner has to allow it.",
+    "403": "Your keys may not read it; its owner has to allow it.",
 }
+
+
+def _code_of(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
 @contextmanager
 def _in_words(address: str) -> Iterator[None]:
     """Turn what boto3 raises into a sentence. Its own words may hold the name of an object, and so of a patient."""
-    errors = _module("botocore.exceptions")
+    errors, transfer = _module("botocore.exceptions"), _module("s3transfer.exceptions")
+    of_transfer = (transfer.S3DownloadFailedError, transfer.S3ValidationError, _module("boto3.exceptions").Boto3Error)
     try:
         yield
     except errors.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        code = _code_of(error)
         raise UserError(f"{address} cannot be read: the storage answers {code}. {_ADVICE.get(code, _ELSE)}") from None
-    except (errors.BotoCoreError, _module("boto3.exceptions").Boto3Error) as error:
+    except (errors.BotoCoreError, *of_transfer) as error:
         raise UserError(f"{address} cannot be read ({type(error).__name__}). {_ELSE}") from None
+    except OSError as error:
+        raise UserError(f"A copy of a scan, or a list, cannot be written on this machine: {error.strerror}.") from None
 
 
 @dataclass(frozen=True)
@@ -106,36 +139,44 @@ class ScanBucket:
         folder = self.address.removeprefix(SCHEME).partition("/")[2].strip("/")
         return f"{folder}/" if folder else ""
 
-    def objects(self, beginning: str = "") -> Iterator[StoredObject]:
-        """Yield the objects whose names, from the folder on, begin like this."""
-        pages = _client().get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + beginning):
+    def objects(self, beginning: str = "", most: int | None = None) -> Iterator[StoredObject]:
+        """Yield the objects whose names, from the folder on, begin like this; the first of them, if there are more."""
+        pages = (
+            _client()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self.bucket, Prefix=self.prefix + beginning, PaginationConfig={"MaxItems": most})
+        )
+        for page in pages:
             for entry in page.get("Contents", []):
-                seconds = int(entry["LastModified"].timestamp())
-                yield StoredObject(entry["Key"][len(self.prefix) :], entry["Size"], seconds * 10**9)
+                yield StoredObject.of(entry, entry["Key"][len(self.prefix) :])
 
-    def objects_of_scan(self, path: str) -> Iterator[StoredObject]:
+    def objects_of_scan(self, path: str, most: int | None = None) -> Iterator[StoredObject]:
         """Yield what a path of the table names: an object, all below a folder, or both halves of a pair of files."""
         path = os.path.normpath(path)
         stem, ending = os.path.splitext(path.removesuffix(".gz"))
-        paired = ending.lower() in PAIRED
-        for found in self.objects(f"{stem}." if paired else path):
-            if (
-                found.name == path
-                or found.name.startswith(f"{path}/")
-                or (paired and "/" not in found.name[len(stem) :])
-            ):
-                yield found
+        if ending.lower() in PAIRED:
+            yield from (entry for entry in self.objects(f"{stem}.") if "/" not in entry.name[len(stem) :])
+            return
+        # Of all names that begin like the path, the path itself is the first.
+        own = [entry for entry in self.objects(path, most=1) if entry.name == path]
+        yield from own or self.objects("" if path == "." else f"{path}/", most)
 
-    def fetch(self, wanted: StoredObject, folder: Path) -> None:
-        """Copy an object to its name below a folder."""
-        place = folder / wanted.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        key, config = self.prefix + wanted.name, _module("boto3.s3.transfer").TransferConfig(use_threads=False)
+    def fetch(self, wanted: StoredObject, place: Path) -> str:
+        """Copy an object into a file. Return what the storage answers if this one cannot be read; else ""."""
+        config = _module("boto3.s3.transfer").TransferConfig(use_threads=False)
         with _in_words(self.address):
-            _client().download_file(self.bucket, key, str(place), Config=config)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with open(place, "wb") as file:
+                    _client().download_fileobj(self.bucket, self.prefix + wanted.name, file, Config=config)
+            except _module("botocore.exceptions").ClientError as error:
+                place.unlink()
+                if _code_of(error) not in OF_ONE_OBJECT:
+                    raise
+                return _code_of(error)
+        return ""
 
-    def list_into(self, folder: Path, with_tables: bool) -> int:
+    def list_into(self, folder: Path, with_tables: bool) -> list[str]:
         """List the objects as files without content; what is listed already stays.
 
         Parameters
@@ -147,29 +188,36 @@ class ScanBucket:
 
         Returns
         -------
-        int
-            How many objects are left out, since no file can have their names.
+        list of str
+            What is left out, a sentence each.
         """
         with _in_words(self.address):
-            found = list(self.objects())
-        found = [entry for entry in found if not entry.name.endswith("/")]  # what stands for an empty folder
-        if not found:
-            raise UserError(f"{self.address} holds no object. Check the name of the bucket and of the folder.")
-        wanted = {entry.name: entry for entry in _that_fit(found)}
-        make_private_folder(folder)
-        _remove_all_but(wanted, folder)
-        for entry in wanted.values():
-            place = folder / entry.name
-            if place.exists():
-                continue
-            if with_tables and entry.name.lower().endswith(TABLES):
-                self.fetch(entry, folder)
-            else:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.touch()
-                os.truncate(place, entry.size)  # takes no room on the disk
-            os.utime(place, ns=(entry.time, entry.time))
-        return len(found) - len(wanted)
+            found = [entry for entry in self.objects() if not entry.name.endswith("/")]  # / is an empty folder
+            readable = [entry for entry in found if not entry.is_archived]
+            if not readable:
+                raise UserError(f"{self.address} holds no object{' that is not archived' * bool(found)}.")
+            _client().head_object(Bucket=self.bucket, Key=self.prefix + readable[0].name)  # keys may list and not read
+            wanted = {entry.name: entry for entry in _that_fit(readable)}
+            _remove_all_but(wanted, folder)
+            with TemporaryDirectory(prefix=".partial-", dir=folder.parent) as unfinished:
+                for entry in wanted.values():
+                    if not entry.is_at(folder / entry.name):
+                        with_content = with_tables and entry.name.lower().endswith(TABLES)
+                        self._list(entry, folder / entry.name, Path(unfinished, "entry"), with_content)
+        counts = {
+            "archived: restore them": len(found) - len(readable),
+            "left out, since no file can have their names": len(readable) - len(wanted),
+        }
+        return [f"{count} objects are {what}." for what, count in counts.items() if count]
+
+    def _list(self, entry: StoredObject, place: Path, unfinished: Path, with_content: bool) -> None:
+        """Put an entry into a list, in one step: jobs of a run may be looking at it."""
+        if not with_content or self.fetch(entry, unfinished):
+            unfinished.touch()
+            os.truncate(unfinished, entry.size)  # takes no room on the disk
+        os.utime(unfinished, ns=(entry.time, entry.time))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(unfinished, place)
 
 
 def _that_fit(objects: Sequence[StoredObject]) -> Iterator[StoredObject]:
@@ -182,13 +230,12 @@ def _that_fit(objects: Sequence[StoredObject]) -> Iterator[StoredObject]:
             yield entry
 
 
-def _remove_all_but(wanted: dict[str, StoredObject], folder: Path) -> None:
-    """Remove the files of a list whose object is gone or another one, and folders that are empty."""
+def _remove_all_but(wanted: Mapping[str, StoredObject], folder: Path) -> None:
+    """Remove the files of a list whose object is gone, and folders that are empty."""
     for above, folders, files in os.walk(folder, topdown=False):
         for name in files:
             place = Path(above, name)
-            entry = wanted.get(str(place.relative_to(folder)))
-            if entry is None or not entry.is_at(place):
+            if str(place.relative_to(folder)) not in wanted:
                 place.unlink()
         for name in folders:
             if not any(os.scandir(place := Path(above, name))):
@@ -196,10 +243,11 @@ def _remove_all_but(wanted: dict[str, StoredObject], folder: Path) -> None:
 
 
 @contextmanager
-def scans_at_hand(root: str | Path, paths: Iterable[str]) -> Iterator[Path]:
+def scans_at_hand(root: str | Path, paths: Iterable[str], most: int | None = None) -> Iterator[Path]:
     """Give the folder that paths of a table start from: the root itself, or one with copies of them from a bucket.
 
-    Copies are deleted at the end. What is no longer in the bucket is absent, as it would be on a disk.
+    Copies are deleted at the end. An object that is no longer there, or that may not be read, is absent, as it would be
+    on a disk. most: of a folder, so many objects are enough.
 
     Raises
     ------
@@ -210,14 +258,31 @@ def scans_at_hand(root: str | Path, paths: Iterable[str]) -> Iterator[Path]:
         yield Path(root)
         return
     bucket = ScanBucket(str(root))
-    with TemporaryDirectory(prefix="lungsight-") as folder:
+    _remove_copies_of_killed()
+    with TemporaryDirectory(prefix=f"{_COPIES}{os.getpid()}-") as folder:
+        named = dict.fromkeys(filter(None, paths))
         with _in_words(bucket.address):
-            found = [entry for path in dict.fromkeys(filter(None, paths)) for entry in bucket.objects_of_scan(path)]
-        fitting = list({entry.name: entry for entry in _that_fit(found)}.values())
+            found = [entry for path in named for entry in bucket.objects_of_scan(path, most)]
+        fitting = {entry.name: entry for entry in _that_fit(found)}
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for _ in pool.map(lambda entry: bucket.fetch(entry, Path(folder)), fitting):
-                pass
+            fetched = pool.map(lambda entry: bucket.fetch(entry, Path(folder, entry.name)), fitting.values())
+            answers = [*filter(None, fetched)]
+        if answers:
+            codes = ", ".join(sorted(set(answers)))
+            log(f"{len(answers)} objects of a scan cannot be read: the storage answers {codes}")
         yield Path(folder)
+
+
+_COPIES = f"lungsight-{os.getuid()}-{socket.gethostname()}-"
+
+
+@cache
+def _remove_copies_of_killed() -> None:
+    """Remove the copies of scans that a process of this user left here when it was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{glob.escape(_COPIES)}*"):
+        owner = folder.name.removeprefix(_COPIES).partition("-")[0]
+        if owner.isdigit() and not os.path.exists(f"/proc/{owner}") and os.path.isdir("/proc"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def listed_cohorts(
@@ -230,7 +295,7 @@ def listed_cohorts(
     cohorts : dict
         Of a completed config.
     folder : Path
-        Where the lists lie.
+        Where the lists lie, in the private folder.
     list_now : bool
         List the buckets; otherwise take the lists that are there.
 
@@ -241,16 +306,25 @@ def listed_cohorts(
     remarks : list of str
         What to tell the user.
     """
-    listed, remarks = {}, []
-    for name, cohort in cohorts.items():
-        if not is_bucket(cohort["root"]):
-            listed[name] = cohort
-            continue
-        layout = cohort.get("layout", "")
-        place = folder / (f"{name}.{layout}" if layout else name)
-        if list_now and (left_out := ScanBucket(cohort["root"]).list_into(place, with_tables=bool(layout))):
-            remarks.append(f"cohorts.{name}: {left_out} objects are left out, since no file can have their names.")
-        listed[name] = cohort | {"root": str(place)}
+    places = {
+        name: folder / (f"{name}.{cohort['layout']}" if "layout" in cohort else name)
+        for name, cohort in cohorts.items()
+        if is_bucket(cohort["root"])
+    }
+    remarks: list[str] = []
+    if list_now and (places or folder.is_dir()):
+        for private in (folder.parent, folder, *places.values()):
+            make_private_folder(private)
+        with open(folder / ".lock", "w", encoding="ascii") as lock:  # of another command on the same run
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for stale in set(folder.iterdir()) - {*places.values(), folder / ".lock"}:
+                shutil.rmtree(stale, ignore_errors=True)
+            for name, place in places.items():
+                left_out = ScanBucket(cohorts[name]["root"]).list_into(place, "layout" in cohorts[name])
+                remarks += [f"cohorts.{name}: {sentence}" for sentence in left_out]
+    listed = {
+        name: cohort | {"root": str(places[name])} if name in places else cohort for name, cohort in cohorts.items()
+    }
     return listed, remarks
 
 
@@ -272,11 +346,12 @@ def use_storage_settings(settings: Mapping[str, Any]) -> None:
     settings: name of a storage plugin → its settings, as Snakemake keeps them.
     """
     given = settings["s3"].get_settings() if "s3" in settings else None
-    variables = {
-        "endpoint_url": "AWS_ENDPOINT_URL_S3",
-        "access_key": "AWS_ACCESS_KEY_ID",
-        "secret_key": "AWS_SECRET_ACCESS_KEY",
+    if endpoint := getattr(given, "endpoint_url", None):
+        os.environ.setdefault("AWS_ENDPOINT_URL_S3", endpoint)
+    keys = {
+        "AWS_ACCESS_KEY_ID": getattr(given, "access_key", None),
+        "AWS_SECRET_ACCESS_KEY": getattr(given, "secret_key", None),
+        "AWS_SESSION_TOKEN": getattr(given, "token", None),
     }
-    for name, variable in variables.items():
-        if value := getattr(given, name, None):
-            os.environ.setdefault(variable, value)
+    if not set(keys) & set(os.environ):  # they belong together
+        os.environ.update({variable: value for variable, value in keys.items() if value})

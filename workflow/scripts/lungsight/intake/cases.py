@@ -12,7 +12,7 @@ import numpy as np
 
 from lungsight.errors import BadCase, UserError
 from lungsight.intake.bucket import is_bucket, scans_at_hand
-from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of, places_named
+from lungsight.intake.cohort_table import LESION_LEFT_OUT, TableRow, case_of
 from lungsight.intake.dicom import read_dicom
 from lungsight.intake.forensics.washing import washed
 from lungsight.intake.harmonise import washings_chosen
@@ -82,17 +82,20 @@ class Intake:
         return cls(cohort, settings["format"], Path(root), *how)
 
 
-def reads_scan(function: OfScan) -> OfScan:
-    """Mark a function of a row and an intake: it finds the scan and the masks of the row below the intake's root."""
+def reads_scan(*columns: str) -> Callable[[OfScan], OfScan]:
+    """Mark a function of a row and an intake: it finds what these columns of the row name below the intake's root."""
 
-    @wraps(function)
-    def with_scan(row: TableRow, intake: Intake, *args: Any, **kwargs: Any) -> Any:
-        if row.skip or not intake.bucket:
-            return function(row, intake, *args, **kwargs)
-        with scans_at_hand(intake.bucket, places_named(row)) as root:
-            return function(row, replace(intake, root=root, bucket=""), *args, **kwargs)
+    def marked(function: OfScan) -> OfScan:
+        @wraps(function)
+        def with_scan(row: TableRow, intake: Intake, *args: Any, **kwargs: Any) -> Any:
+            if row.skip or not intake.bucket:
+                return function(row, intake, *args, **kwargs)
+            with scans_at_hand(intake.bucket, [getattr(row, column) for column in columns]) as root:
+                return function(row, replace(intake, root=root, bucket=""), *args, **kwargs)
 
-    return cast(OfScan, with_scan)
+        return cast(OfScan, with_scan)
+
+    return marked
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ def lesion_of(row: TableRow, volume: Volume, intake: Intake) -> np.ndarray | Non
     return None
 
 
-@reads_scan
+@reads_scan("path", "mask", "lesion")
 def convert_case(row: TableRow, intake: Intake, folders: Folders) -> tuple[Row, list[Row]]:
     """Convert one case and write its files.
 

@@ -390,12 +390,12 @@ def _place_of(path: str, root: Path, cohort: dict[str, Any]) -> str:
 def _real_places(rows: Sequence[TableRow], root: Path) -> dict[str, str]:
     """Look up what rows name below the root. Return path → real place, of all that need no closer look."""
     places = RealPlaces(root)
-    named = dict.fromkeys(path for row in rows if not row.skip for path in places_named(row) if path)
+    named = dict.fromkeys(path for row in rows if not row.skip for path in _named(row) if path)
     return {path: place for path in named if (place := places.of(path))}
 
 
-def places_named(row: TableRow) -> tuple[str, str, str, str]:
-    """List what a row names below the root: scan and masks; "" where it names none."""
+def _named(row: TableRow) -> tuple[str, str, str, str]:
+    """List what a row names below the root."""
     return row.path, row.mask, row.lesion, row.lungs
 
 
@@ -505,7 +505,7 @@ def _problems(
         problems.append(_label_error(fields["label"], labels))
     if row.split not in SPLITS:
         problems.append(f"split {row.split!r} is none of train, val, test.")
-    for column, path in zip(("path", "mask", "lesion", "lungs"), places_named(row), strict=True):
+    for column, path in zip(("path", "mask", "lesion", "lungs"), _named(row), strict=True):
         if not path:
             if column == "path" or (column == "mask" and cohort["role"] == "segmentation" and not row.skip):
                 problems.append(f"{column} is empty.")

@@ -38,7 +38,7 @@ def hounsfield_of(volume: Volume) -> np.ndarray:
     return np.rint(window.low + volume.voxels * ((window.high - window.low) / window.max_code)).astype(np.int16)
 
 
-@reads_scan
+@reads_scan("path")
 def _write(row: TableRow, intake: Intake, folder: Path) -> str:
     """Write the volume of a row. Return why not; "" where it is written."""
     try:

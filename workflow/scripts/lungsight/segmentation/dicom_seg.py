@@ -166,7 +166,7 @@ def _in_order_of(stack: Stack, mask: np.ndarray, affine: np.ndarray) -> np.ndarr
     return planes[np.argsort(frames, kind="stable")] if any(frames) else planes
 
 
-@reads_scan
+@reads_scan("path")
 def _write_segmentation(row: TableRow, intake: Intake, masks: Path, folder: Path, algorithm: Algorithm) -> None:
     case = case_of(intake.key, intake.cohort, row.path)
     try:

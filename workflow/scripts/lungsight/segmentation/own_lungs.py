@@ -110,7 +110,7 @@ def compare_with_classical(mask: np.ndarray, image: Image) -> tuple[float, list[
     return agreement, []
 
 
-@reads_scan
+@reads_scan("path", "lungs")
 def take_case(row: TableRow, intake: Intake, nifti: Path, masks: Path) -> Row:
     """Write the mask of a row beside those of its shard, or say why not.
 

@@ -15,7 +15,6 @@ import pandas as pd
 import pydicom
 from PIL import Image
 
-from lungsight.errors import UserError
 from lungsight.intake.bucket import scans_at_hand
 from lungsight.intake.forensics.pixels import Pixels
 from lungsight.intake.forensics.stored import Stored, stored_picture, yes_no
@@ -149,14 +148,12 @@ def measure_shard(
     of_case = dict(iter(slices.groupby("case", sort=False)))
     for case in rows_of(cases[cases["status"] == "ok"], ConvertedCasesRow):
         name = case["case"]
-        try:
-            with scans_at_hand(root, [] if as_converted else [paths[name]]) as here:
+        with scans_at_hand(root, [] if as_converted else [paths[name]]) as here:
+            try:
                 scan = here / paths[name]
                 rows += list(measure_case(format, scan, here, case, of_case[name], cohort, as_converted))
-        except UserError:  # of the storage, not of the scan
-            raise
-        except Exception as error:
-            keep_private(f"{cohort.name}-forensics-{name}.txt", traceback.format_exc())
-            log(f"case {name}: its traces could not be measured ({type(error).__name__})")
-            rows += [_row(slice_, None, None) for slice_ in of_case[name]["slice"]]
+            except Exception as error:
+                keep_private(f"{cohort.name}-forensics-{name}.txt", traceback.format_exc())
+                log(f"case {name}: its traces could not be measured ({type(error).__name__})")
+                rows += [_row(slice_, None, None) for slice_ in of_case[name]["slice"]]
     return rows
