@@ -42,10 +42,11 @@ def verdicts(run: Path) -> pd.DataFrame:
     """Show what each model looks at, and the numbers behind it."""
     table = read(run, "verdicts")
     shown = table[[*MODEL, "verdict", "rule"]].copy()
-    for name in ("auc", "background", "swap", "enrichment"):
+    for name in ("auc", "background", "swap", "enrichment", "making"):
         shown[name] = with_interval(table, name)
     return shown.assign(
-        left_out=[f"{lost} of {n}" for lost, n in zip(table["slices_left_out"], table["slices"], strict=True)]
+        trace=table["making_trace"],
+        left_out=[f"{lost} of {n}" for lost, n in zip(table["slices_left_out"], table["slices"], strict=True)],
     )
 
 
