@@ -55,8 +55,10 @@ lint: $(INSTALLED)
 	$(BIN)/basedpyright --level error
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 
+# With --quiet, --strict would see no warning.
 docs: $(INSTALLED)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
+	@mkdir -p .cache; NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict > .cache/docs.log 2>&1 && echo "site/index.html" \
+	  || { grep -E "WARNING|ERROR|Abort" .cache/docs.log >&2; exit 1; }
 
 # The copy of the lock inside the environment says what is installed; it is written last, so an install that was cut
 # short counts as missing.

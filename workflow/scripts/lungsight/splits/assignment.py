@@ -17,7 +17,7 @@ Classes = Sequence[tuple[Hashable, ...]]
 def in_strata(units: Sequence[int], strata: Classes | None, rng: np.random.Generator) -> list[int]:
     """Shuffle units, but keep those of one stratum together.
 
-    Units with equal strata[unit][:1] follow each other; among them those with equal strata[unit][:2], and so on.
+    Units with equal `strata[unit][:1]` follow each other; among them those with equal `strata[unit][:2]`, and so on.
     """
     shuffled = rng.permutation(np.asarray(units, dtype=int)).tolist()
     if strata is None:
