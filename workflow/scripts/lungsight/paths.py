@@ -73,7 +73,7 @@ def unusual_path(written: str) -> str:
     if exists:
         return ""
     if _ANY_SCHEME.match(written):
-        return f"{written!r} is no path; of all, only cohorts.<name>.root may be in a bucket, as {SCHEME}BUCKET/FOLDER."
+        return f"{written!r} is no path; of all, only cohorts.<name>.root may be in a bucket (docs/scale.md)."
     if any(len(part.encode(errors="surrogateescape")) > LONGEST_NAME for part in written.split("/")):
         return f"{written[:40]!r}… holds a name that is longer than any file's ({LONGEST_NAME} bytes)."
     if not written.strip() or "\0" in written:
