@@ -85,6 +85,9 @@ def recipes_of(stage: int) -> dict[str, dict[str, Any]]:
     for name, change in CHANGES.items():
         if stage == 2 or name not in ONLY_IN_STAGE_2:
             recipes[f"old, {name}"] = old | change
+    recipes["modern, full brightness"] = modern | {"brightness": FULL_BRIGHTNESS}
+    if stage == 2:
+        recipes["modern, rate 3e-4"] = modern | {"learning_rate": 3e-4}
     return recipes | {"plain, smoothing 0.1": PLAIN | {"label_smoothing": 0.1}, "keras": {}}
 
 
