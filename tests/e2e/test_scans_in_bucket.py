@@ -14,6 +14,7 @@ pytest.importorskip("moto.server", exc_type=ImportError)
 
 from lungsight.errors import UserError
 from lungsight.intake import bucket as in_bucket
+from lungsight.intake import s3
 from tests.e2e.test_object_storage import AT_MOST, options_of, small_workspace, tables_made
 from tests.factories.bucket import BUCKET, KEYS, Bucket, running_bucket
 from tests.factories.workspace import Workspace
@@ -186,7 +187,7 @@ def folder(bucket, monkeypatch) -> Iterator[in_bucket.ScanBucket]:
     """Return a folder of the bucket of its own, as this process sees it."""
     for name, value in (KEYS | {"AWS_ENDPOINT_URL_S3": bucket.address, "AWS_DEFAULT_REGION": "us-east-1"}).items():
         monkeypatch.setenv(name, value)
-    forget = in_bucket._client.cache_clear
+    forget = s3.client.cache_clear
     forget()
     yield in_bucket.ScanBucket(f"s3://{BUCKET}/own")
     forget()
@@ -286,11 +287,10 @@ def test_a_scan_is_copied_with_its_other_half_and_no_neighbour(folder, bucket):
 @pytest.mark.parametrize("call", ["get_paginator", "download_fileobj"])
 def test_a_storage_that_fails_ends_the_job_with_a_sentence_that_names_no_scan(folder, bucket, monkeypatch, call):
     put(bucket, **{"Doe_Jane/1.png": b"x"})
-    error = in_bucket._module("botocore.exceptions").ClientError
-    client = in_bucket._client()
+    client = s3.client()
 
     def fail(*_, **__):
-        raise error({"Error": {"Code": "SlowDown", "Message": "own/Doe_Jane/1.png"}}, "GetObject")
+        raise s3.ClientError({"Error": {"Code": "SlowDown", "Message": "own/Doe_Jane/1.png"}}, "GetObject")
 
     class Failing:
         """The client, one of whose calls fails."""
@@ -298,7 +298,7 @@ def test_a_storage_that_fails_ends_the_job_with_a_sentence_that_names_no_scan(fo
         def __getattr__(self, name: str):
             return fail if name == call else getattr(client, name)
 
-    monkeypatch.setattr(in_bucket, "_client", Failing)
+    monkeypatch.setattr(s3, "client", Failing)
     with (
         pytest.raises(UserError, match="the storage answers SlowDown") as raised,
         in_bucket.scans_at_hand(folder.address, ["Doe_Jane/1.png"]),

@@ -23,8 +23,8 @@ from lungsight.errors import UserError
 from lungsight.evaluation.leakage_inflation.settings import check_leakage
 from lungsight.file_stamps import stamp_of_files
 from lungsight.files import sha256_of
-from lungsight.intake.bucket import listed_cohorts, named_as_written, use_storage_settings
-from lungsight.intake.cohort_table import TableRow, read_cohort_tables
+from lungsight.intake.bucket import listed_cohorts, read_listed_tables, use_storage_settings
+from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
@@ -74,8 +74,11 @@ try:
     LISTED, REMARKS = listed_cohorts(
         config["cohorts"], Path(f"{config['results'].rstrip('/')}.private/listed"), list_now=workflow.is_main_process
     )
-    with named_as_written(config["cohorts"], LISTED):
-        ROWS = {NEW: REQUEST.rows} if REQUEST else read_cohort_tables(LISTED, config["labels"], config["shared_ids"])
+    ROWS = (
+        {NEW: REQUEST.rows}
+        if REQUEST
+        else read_listed_tables(config["cohorts"], LISTED, config["labels"], config["shared_ids"])
+    )
     check_pipelines(config)
     check_repeats(config, ROWS)
     check_patients_of_remedies(config, ROWS)

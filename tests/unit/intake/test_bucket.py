@@ -10,7 +10,13 @@ import pytest
 
 from lungsight.errors import UserError
 from lungsight.intake import bucket
-from lungsight.intake.bucket import StoredObject, listed_cohorts, named_as_written, scans_at_hand, use_storage_settings
+from lungsight.intake.bucket import (
+    StoredObject,
+    listed_cohorts,
+    read_listed_tables,
+    scans_at_hand,
+    use_storage_settings,
+)
 from lungsight.intake.cases import Intake, reads_scan
 from lungsight.intake.cohort_table import TableRow
 
@@ -27,7 +33,7 @@ def test_without_its_client_a_bucket_is_refused_with_the_command_that_installs_i
         listed_cohorts({"made": {"root": ADDRESS}}, tmp_path, list_now=True)
 
 
-def test_only_cohorts_in_a_bucket_get_another_root(tmp_path):
+def test_only_cohorts_in_a_bucket_get_another_root(tmp_path, monkeypatch):
     cohorts = {
         "disk": {"root": "data"},
         "far": {"root": ADDRESS},
@@ -40,8 +46,13 @@ def test_only_cohorts_in_a_bucket_get_another_root(tmp_path):
         str(tmp_path / "known.sars-cov-2-ct"),
     ]
     assert cohorts["far"]["root"] == ADDRESS and not remarks
-    with pytest.raises(UserError, match="below s3://lungs/scans, and none"), named_as_written(cohorts, listed):
-        raise UserError(f"below {tmp_path / 'far'}, and none")
+
+    def refuse(*_):
+        raise UserError(f"row 1: path does not exist below {tmp_path / 'far'}.")
+
+    monkeypatch.setattr(bucket, "read_cohort_tables", refuse)
+    with pytest.raises(UserError, match="path does not exist below s3://lungs/scans"):
+        read_listed_tables(cohorts, listed, {}, False)
 
 
 def test_scans_on_a_disk_stay_where_they_are(tmp_path):

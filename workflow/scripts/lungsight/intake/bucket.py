@@ -17,12 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 from lungsight.errors import UserError
+from lungsight.intake.cohort_table import TableRow, read_cohort_tables
 from lungsight.paths import LONGEST_NAME, SCHEME, is_bucket
 from lungsight.privacy import make_private_folder
 from lungsight.program import log
@@ -31,8 +32,6 @@ TABLES = (".csv", ".tsv", ".txt", ".xlsx")  # what the layouts of public data se
 PAIRED = (".hdr", ".img")  # header and voxels are two files of one name
 AT_ONCE = 8  # objects of a scan that are fetched at once
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")  # storage classes from which an object has to be restored before it can be read
-# What a storage answers for one object that is gone, is archived or has an owner of its own: a fault of that scan.
-OF_ONE_OBJECT = ("404", "NoSuchKey", "403", "AccessDenied", "InvalidObjectState")
 
 
 @dataclass(frozen=True)
@@ -72,54 +71,15 @@ class StoredObject:
         return (state.st_size, state.st_mtime_ns) == (self.size, self.time)
 
 
-def _module(name: str) -> Any:
-    """Import a module of boto3 or botocore: they come with Snakemake's storage plugin, which few have."""
+def _s3() -> ModuleType:
+    """Import what uses boto3."""
     try:
-        return import_module(name)
+        from lungsight.intake import s3
     except ImportError:
         raise UserError(
             "Scans in a bucket need boto3: pip install 'snakemake-storage-plugin-s3==0.3.6' (docs/scale.md)."
         ) from None
-
-
-@cache
-def _client() -> Any:
-    """Make the client of S3. Address, region and keys come from ~/.aws or the environment, as boto3 reads them."""
-    config = _module("botocore.config").Config(retries={"mode": "standard", "max_attempts": 5})
-    try:
-        return _module("boto3").client("s3", config=config)
-    except _module("botocore.exceptions").BotoCoreError as error:
-        raise UserError(f"The settings of S3 in ~/.aws or the environment are wrong: {error}") from None
-    except ValueError:
-        raise UserError("AWS_ENDPOINT_URL_S3 is no address; write it as https://s3.example.org.") from None
-
-
-_ELSE = "Check the network, the keys (AWS_ACCESS_KEY_ID or ~/.aws) and, if it is not Amazon's, AWS_ENDPOINT_URL_S3."
-_ADVICE = {
-    "NoSuchBucket": "There is no such bucket at this address; check the name, and AWS_ENDPOINT_URL_S3.",
-    "AccessDenied": "Your keys may not list or read it; its owner has to allow it.",
-    "403": "Your keys may not read it; its owner has to allow it.",
-}
-
-
-def _code_of(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", "unknown"))
-
-
-@contextmanager
-def _in_words(address: str) -> Iterator[None]:
-    """Turn what boto3 raises into a sentence. Its own words may hold the name of an object, and so of a patient."""
-    errors, transfer = _module("botocore.exceptions"), _module("s3transfer.exceptions")
-    of_transfer = (transfer.S3DownloadFailedError, transfer.S3ValidationError, _module("boto3.exceptions").Boto3Error)
-    try:
-        yield
-    except errors.ClientError as error:
-        code = _code_of(error)
-        raise UserError(f"{address} cannot be read: the storage answers {code}. {_ADVICE.get(code, _ELSE)}") from None
-    except (errors.BotoCoreError, *of_transfer) as error:
-        raise UserError(f"{address} cannot be read ({type(error).__name__}). {_ELSE}") from None
-    except OSError as error:
-        raise UserError(f"A copy of a scan, or a list, cannot be written on this machine: {error.strerror}.") from None
+    return s3
 
 
 @dataclass(frozen=True)
@@ -142,7 +102,8 @@ class ScanBucket:
     def objects(self, beginning: str = "", most: int | None = None) -> Iterator[StoredObject]:
         """Yield the objects whose names, from the folder on, begin like this; the first of them, if there are more."""
         pages = (
-            _client()
+            _s3()
+            .client()
             .get_paginator("list_objects_v2")
             .paginate(Bucket=self.bucket, Prefix=self.prefix + beginning, PaginationConfig={"MaxItems": most})
         )
@@ -163,18 +124,9 @@ class ScanBucket:
 
     def fetch(self, wanted: StoredObject, place: Path) -> str:
         """Copy an object into a file. Return what the storage answers if this one cannot be read; else ""."""
-        config = _module("boto3.s3.transfer").TransferConfig(use_threads=False)
-        with _in_words(self.address):
+        with _s3().in_words(self.address):
             place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(place, "wb") as file:
-                    _client().download_fileobj(self.bucket, self.prefix + wanted.name, file, Config=config)
-            except _module("botocore.exceptions").ClientError as error:
-                place.unlink()
-                if _code_of(error) not in OF_ONE_OBJECT:
-                    raise
-                return _code_of(error)
-        return ""
+            return _s3().download(self.bucket, self.prefix + wanted.name, place)
 
     def list_into(self, folder: Path, with_tables: bool) -> list[str]:
         """List the objects as files without content; what is listed already stays.
@@ -191,12 +143,14 @@ class ScanBucket:
         list of str
             What is left out, a sentence each.
         """
-        with _in_words(self.address):
+        with _s3().in_words(self.address):
             found = [entry for entry in self.objects() if not entry.name.endswith("/")]  # / is an empty folder
             readable = [entry for entry in found if not entry.is_archived]
             if not readable:
                 raise UserError(f"{self.address} holds no object{' that is not archived' * bool(found)}.")
-            _client().head_object(Bucket=self.bucket, Key=self.prefix + readable[0].name)  # keys may list and not read
+            _s3().client().head_object(
+                Bucket=self.bucket, Key=self.prefix + readable[0].name
+            )  # keys may list and not read
             wanted = {entry.name: entry for entry in _that_fit(readable)}
             _remove_all_but(wanted, folder)
             with TemporaryDirectory(prefix=".partial-", dir=folder.parent) as unfinished:
@@ -261,7 +215,7 @@ def scans_at_hand(root: str | Path, paths: Iterable[str], most: int | None = Non
     _remove_copies_of_killed()
     with TemporaryDirectory(prefix=f"{_COPIES}{os.getpid()}-") as folder:
         named = dict.fromkeys(filter(None, paths))
-        with _in_words(bucket.address):
+        with _s3().in_words(bucket.address):
             found = [entry for path in named for entry in bucket.objects_of_scan(path, most)]
         fitting = {entry.name: entry for entry in _that_fit(found)}
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -328,11 +282,18 @@ def listed_cohorts(
     return listed, remarks
 
 
-@contextmanager
-def named_as_written(cohorts: dict[str, dict[str, Any]], listed: dict[str, dict[str, Any]]) -> Iterator[None]:
-    """Let a UserError name the bucket of a cohort, and not the folder of its list. Both as of `listed_cohorts`."""
+def read_listed_tables(
+    cohorts: dict[str, dict[str, Any]],
+    listed: dict[str, dict[str, Any]],
+    labels: dict[str, list[str]],
+    shared_ids: bool,
+) -> dict[str, list[TableRow]]:
+    """Read tables as `read_cohort_tables` does; messages name the bucket, not the folder of its list.
+
+    cohorts, listed: as of `listed_cohorts`.
+    """
     try:
-        yield
+        return read_cohort_tables(listed, labels, shared_ids)
     except UserError as error:
         text = str(error)
         for name, cohort in cohorts.items():
