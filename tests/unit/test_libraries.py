@@ -13,6 +13,7 @@ from lungsight.code import libraries_of
 from lungsight.libraries import (
     DISTRIBUTIONS,
     FOLDER,
+    WITHOUT_EFFECT,
     WORKS_WITH,
     changed_libraries,
     changes_in_words,
@@ -173,7 +174,8 @@ def test_a_library_brings_those_that_it_computes_with():
 
 def test_every_library_of_every_program_has_a_version_by_its_name():
     needed = frozenset().union(*(libraries_of(path) for path in SCRIPTS.glob("*.py")))
-    for name in sorted(with_their_own(needed)):
+    assert needed >= WITHOUT_EFFECT, "the others are not used any more"
+    for name in sorted(with_their_own(needed - WITHOUT_EFFECT)):
         assert version_of(name), f"{name} is brought by {PROVIDERS.get(name)}: name it in DISTRIBUTIONS"
     for name, distribution in DISTRIBUTIONS.items():
         assert distribution in {found.lower() for found in PROVIDERS[name]}

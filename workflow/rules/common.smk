@@ -28,6 +28,7 @@ from lungsight.intake.cohort_table import TableRow
 from lungsight.intake.settings import patient_id_rules
 from lungsight.intake.shards import default_shards, rows_by_shard
 from lungsight.libraries import FOLDER as FOLDER_OF_LIBRARIES
+from lungsight.libraries import WITHOUT_EFFECT
 from lungsight.paths import is_bucket
 from lungsight.predict.request import COHORT as NEW
 from lungsight.predict.request import prediction_request
@@ -165,7 +166,7 @@ def code(name, backbone=None, taken=REMEDIES):
 def libraries(name):
     """The libraries that the results of a program depend on; none for a program that is there no more."""
     path = SCRIPTS / f"{name}.py"
-    return libraries_of(path) if path.is_file() else frozenset()
+    return libraries_of(path) - WITHOUT_EFFECT if path.is_file() else frozenset()
 
 
 def backbone_of(wildcards):

@@ -27,6 +27,8 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
+# They fetch scans from a bucket, and no result depends on them. An extra brings them, so most have none.
+WITHOUT_EFFECT = frozenset({"boto3", "botocore", "s3transfer"})
 # A library → those that it computes with, and that the code need not import by name.
 WORKS_WITH = {
     "highdicom": ("pydicom",),
