@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,19 +52,23 @@ def small_workspace(folder: Path) -> Workspace:
     return workspace
 
 
+def interrupt_on_the_way(process: subprocess.Popen, results: Bucket) -> None:
+    """Interrupt a run to the splits when the first cases are in the bucket, and check that it did not end before."""
+    end = time.monotonic() + AT_MOST
+    while process.poll() is None and time.monotonic() < end:
+        if any(name.endswith("cases.tsv") for name in results.names()):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=AT_MOST) != 0
+    assert not any(name.endswith("leakage.tsv") for name in results.names())
+
+
 @pytest.fixture(scope="module")
 def run(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Run to the splits, with an interrupt when the first cases are in the bucket."""
     workspace = small_workspace(tmp_path_factory.mktemp("storage") / "run")
-    process = workspace.start(*options_of(bucket), "split")
-    end = time.monotonic() + AT_MOST
-    while process.poll() is None and time.monotonic() < end:
-        if any(name.endswith("cases.tsv") for name in bucket.names()):
-            break
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=AT_MOST) != 0
-    assert not any(name.endswith("leakage.tsv") for name in bucket.names())
+    interrupt_on_the_way(workspace.start(*options_of(bucket), "split"), bucket)
     done = workspace.snakemake(*options_of(bucket), "split")
     assert done.returncode == 0, done.stdout[-8000:]
     return workspace

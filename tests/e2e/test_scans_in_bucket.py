@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import signal
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +13,7 @@ pytest.importorskip("moto.server", exc_type=ImportError)
 from lungsight.errors import UserError
 from lungsight.intake import bucket as in_bucket
 from lungsight.intake import s3
-from tests.e2e.test_object_storage import AT_MOST, options_of, small_workspace, tables_made
+from tests.e2e.test_object_storage import interrupt_on_the_way, options_of, small_workspace, tables_made
 from tests.factories.bucket import BUCKET, KEYS, Bucket, running_bucket
 from tests.factories.workspace import Workspace
 
@@ -79,15 +77,7 @@ def run(on_disk: Run, bucket: Bucket, results: Bucket, tmp_path_factory: pytest.
     workspace.private_folder.mkdir(parents=True, mode=0o700)
     shutil.copy2(on_disk.space.private_folder / "key", workspace.private_folder / "key")
     run = Run(workspace, options_of(bucket, f"s3://{BUCKET}/{STUDY}"))
-    process = workspace.start(*run.options, "split")
-    end = time.monotonic() + AT_MOST
-    while process.poll() is None and time.monotonic() < end:
-        if any(name.endswith("cases.tsv") for name in results.names()):
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=AT_MOST) != 0
-    assert not any(name.endswith("leakage.tsv") for name in results.names())
+    interrupt_on_the_way(workspace.start(*run.options, "split"), results)
     run.reach("split")
     return run
 

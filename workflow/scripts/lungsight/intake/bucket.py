@@ -148,9 +148,8 @@ class ScanBucket:
             readable = [entry for entry in found if not entry.is_archived]
             if not readable:
                 raise UserError(f"{self.address} holds no object{' that is not archived' * bool(found)}.")
-            _s3().client().head_object(
-                Bucket=self.bucket, Key=self.prefix + readable[0].name
-            )  # keys may list and not read
+            # Keys may list and not read.
+            _s3().client().head_object(Bucket=self.bucket, Key=self.prefix + readable[0].name)
             wanted = {entry.name: entry for entry in _that_fit(readable)}
             _remove_all_but(wanted, folder)
             with TemporaryDirectory(prefix=".partial-", dir=folder.parent) as unfinished:
