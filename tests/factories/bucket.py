@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3  # pyright: ignore[reportMissingImports]
 from moto.server import ThreadedMotoServer  # pyright: ignore[reportMissingImports]
@@ -42,11 +43,16 @@ class Bucket:
 
 @contextmanager
 def running_bucket(prefix: str) -> Iterator[Bucket]:
-    """Start a server with a bucket, and end it."""
+    """Start a server with an empty bucket, and end it.
+
+    All servers of one process share what they store, so what an earlier one stored is removed first.
+    """
     running = ThreadedMotoServer("127.0.0.1", port=0)
     running.start()
     host, port = running.get_host_and_port()
-    bucket = Bucket(f"http://{host}:{port}", prefix)
+    address = f"http://{host}:{port}"
+    urlopen(Request(f"{address}/moto-api/reset", method="POST"), timeout=60).close()
+    bucket = Bucket(address, prefix)
     bucket.client.create_bucket(Bucket=BUCKET)
     yield bucket
     running.stop()
