@@ -1,13 +1,17 @@
 """Ask what each part of a training recipe costs or brings, on the real pictures of a trial's run.
 
 python benchmarks/training_recipes.py results/real-trial --config config/real-trial.yaml results/real-trial-data.yaml
-    --out FILE.tsv [--size 64] [--seeds 1 2 3] [--recipes modern plain …] [--pipeline whole-resnet50-scratch]
+    --out FILE.tsv [--size 64] [--seeds 1 2 3] [--recipes modern plain …] [--pipeline whole-resnet50-scratch] [--choose]
 
 The run must have its splits and cached images; it needs no model. Every recipe of a stage is trained on the same
 splits, for the same epochs, from the same seeds. Stage 1 is measured on the test slices of its own cohort and, unseen,
 on those of the target cohort. A recipe of stage 2 starts from the stage 1 that the recipe `modern` has with the same
 seed, and is measured on the test slices of the target cohort. FILE.tsv gets a row for each training, and what is in
 it is not trained again. At the end comes a table of means over the seeds.
+
+With --choose no test slice is read, so test slices can judge afterwards what was chosen. The training slices of both
+cohorts are divided into as many folds of patients as there are seeds. Each seed trains without a fold of its own, and
+is measured on it.
 
 keras  the peer: keras.Model.fit, keras.optimizers.Adam at 3e-4, keras.layers.RandomFlip and RandomRotation (± 10°)
 plain  the same recipe by lungsight's training loop
@@ -18,7 +22,7 @@ others `modern` or `plain` with the change that the name says
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
 from snakemake.utils import update_config
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,29 +71,61 @@ CHANGES: dict[str, dict[str, Any]] = {
     "rate 3e-4": {"learning_rate": 3e-4},
     "rate 1e-3": {"learning_rate": 1e-3},
     "constant rate": {"learning_rate_schedule": "constant", "warmup_epochs": 0},
+    "smoothing 0.1": {"label_smoothing": 0.1},
     "no smoothing": {"label_smoothing": 0},
     "no decay": {"weight_decay": 0},
     "full brightness": {"brightness": FULL_BRIGHTNESS},
     "slight brightness": {"brightness": [0.8, 1.2]},
     "moving statistics": {"batch_norm_frozen": False},
+    "recalibrated": {"batch_norm_recalibration": True},
     "plain loss": {"loss": "binary_crossentropy"},
 }
 # Without a parent, batch normalisation has nothing to freeze.
 ONLY_IN_STAGE_2 = {"moving statistics"}
+# A scheme, and what is changed of it.
+RECIPES = """
+plain
+plain, smoothing 0.1
+plain, recalibrated
+plain, slight brightness
+modern
+modern, full brightness
+modern, full brightness, rate 3e-4
+modern, full brightness, rate 1e-3
+modern, rate 3e-4
+modern, rate 1e-3
+modern, recalibrated
+modern, rate 3e-4, recalibrated
+modern, rate 1e-3, recalibrated
+old
+old, rate 3e-4
+old, rate 1e-3
+old, constant rate
+old, full brightness
+old, slight brightness
+old, moving statistics
+old, no smoothing
+old, no decay
+old, plain loss
+""".strip().splitlines()
 
 
 def recipes_of(stage: int) -> dict[str, dict[str, Any]]:
     """Name → the settings of training of each recipe, in the order in which they are trained."""
-    old = OLD | {"learning_rate": RATES_OF_OLD[stage]}
-    modern = MODERN | {"learning_rate": presets_of("training")["modern"]["learning_rate"][f"stage{stage}"]}
-    recipes = {"plain": PLAIN, "modern": modern, "old": old}
-    for name, change in CHANGES.items():
-        if stage == 2 or name not in ONLY_IN_STAGE_2:
-            recipes[f"old, {name}"] = old | change
-    recipes["modern, full brightness"] = modern | {"brightness": FULL_BRIGHTNESS}
-    if stage == 2:
-        recipes["modern, rate 3e-4"] = modern | {"learning_rate": 3e-4}
-    return recipes | {"plain, smoothing 0.1": PLAIN | {"label_smoothing": 0.1}, "keras": {}}
+    rates = presets_of("training")["modern"]["learning_rate"]
+    schemes = {
+        "plain": PLAIN,
+        "modern": MODERN | {"learning_rate": rates[f"stage{stage}"]},
+        "old": OLD | {"learning_rate": RATES_OF_OLD[stage]},
+    }
+    recipes = {}
+    for name in RECIPES:
+        scheme, *changes = name.split(", ")
+        settings = schemes[scheme] | {key: value for change in changes for key, value in CHANGES[change].items()}
+        changes_nothing = changes and settings in recipes.values()
+        if not changes_nothing and (stage == 2 or ONLY_IN_STAGE_2.isdisjoint(changes)):
+            recipes[name] = settings
+    return recipes | {"keras": {}}
 
 
 @dataclass(frozen=True)
@@ -119,6 +156,15 @@ class Pictures:
         smaller = pixels if size == cached.size else np.stack([resize_image(image, size) for image in pixels])
         return cls(smaller, table, (table["label"] == positive).to_numpy().astype(int))
 
+    def holding_out(self, fold: int, folds: int) -> "Pictures":
+        """Return the same images where a fold of the training patients is the test subset, and none is the old one."""
+        rows = self.rows("train")
+        patients = self.table["patient"].to_numpy()[rows]
+        divided = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(rows, self.labels[rows], patients)
+        held_out = rows[[test for _, test in divided][fold]]
+        split = self.table["split"].replace("test", "unused")
+        return replace(self, table=self.table.assign(split=split.mask(split.index.isin(held_out), "test")))
+
     def rows(self, subset: str) -> np.ndarray:
         """List the rows of a subset."""
         return np.flatnonzero(self.table["split"] == subset)
@@ -142,7 +188,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all trainings share: the two cohorts, the backbone, and the config's training section."""
+    """What all trainings with a seed share: the two cohorts, the backbone, and the config's training section."""
 
     public: Pictures
     target: Pictures
@@ -220,18 +266,19 @@ def train_by_keras(model: keras.Model, backbone: Backbone, pictures: Pictures, s
     whole.fit(images, pictures.labels[rows], settings["batch_size"], settings["epochs"], verbose=0)
 
 
-def run_all(bench: Bench, seeds: list[int], chosen: list[str], out: Path) -> pd.DataFrame:
-    """Train what the table lacks, a row after each; returns the table."""
-    parent = cache(lambda seed: parent_of(bench, seed, out))
+def run_all(benches: dict[int, Bench], chosen: list[str], out: Path) -> pd.DataFrame:
+    """Train with each seed what the table lacks, a row after each; returns the table."""
+    parent = cache(lambda seed: parent_of(benches[seed], seed, out))
 
     def row_of(stage: int, recipe: str, seed: int) -> dict[str, Any]:
+        bench = benches[seed]
         model = bench.train(stage, recipe, seed, parent(seed) if stage == 2 else None)
         if stage == 1 and recipe == "modern":
             model.save_weights(parent_file(out, seed))
         return {"stage": stage, "recipe": recipe, "seed": seed, **bench.measure(model)}
 
     recipes = {stage: [name for name in recipes_of(stage) if not chosen or name in chosen] for stage in (1, 2)}
-    wanted = [(stage, recipe, seed) for seed in seeds for stage in (1, 2) for recipe in recipes[stage]]
+    wanted = [(stage, recipe, seed) for seed in benches for stage in (1, 2) for recipe in recipes[stage]]
     return fill_table(out, ["stage", "recipe", "seed"], wanted, row_of)
 
 
@@ -268,6 +315,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="rows and columns of the images")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--recipes", nargs="+", default=[], help="these alone")
+    parser.add_argument("--choose", action="store_true", help="measure on folds of the training patients")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     written: dict[str, Any] = {}
@@ -282,7 +330,12 @@ def main() -> None:
     )
     name = args.pipeline.architecture
     bench = Bench(public, target, name, backbones.load(name), config["training"], args.size)
-    print(summary(run_all(bench, args.seeds, args.recipes, args.out)).round(3).to_string())
+    benches = dict.fromkeys(args.seeds, bench)
+    if args.choose:
+        for fold, seed in enumerate(args.seeds):
+            parts = (cohort.holding_out(fold, len(args.seeds)) for cohort in (public, target))
+            benches[seed] = replace(bench, **dict(zip(("public", "target"), parts, strict=True)))
+    print(summary(run_all(benches, args.recipes, args.out)).round(3).to_string())
 
 
 if __name__ == "__main__":
