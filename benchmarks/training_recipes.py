@@ -89,14 +89,10 @@ plain, smoothing 0.1
 plain, recalibrated
 plain, slight brightness
 modern
-modern, full brightness
-modern, full brightness, rate 3e-4
-modern, full brightness, rate 1e-3
 modern, rate 3e-4
 modern, rate 1e-3
 modern, recalibrated
-modern, rate 3e-4, recalibrated
-modern, rate 1e-3, recalibrated
+modern, full brightness
 old
 old, rate 3e-4
 old, rate 1e-3
