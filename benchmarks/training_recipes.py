@@ -7,15 +7,18 @@ The run must have its splits and cached images; it needs no model. Every recipe 
 splits, for the same epochs, from the same seeds. Stage 1 is measured on the test slices of its own cohort and, unseen,
 on those of the target cohort. A recipe of stage 2 starts from the stage 1 that the recipe `modern` has with the same
 seed, and is measured on the test slices of the target cohort. FILE.tsv gets a row for each training, and what is in
-it is not trained again. At the end comes a table of means over the seeds.
+it is not trained again: after a change of the preset take another file. At the end comes a table of means over the
+seeds.
 
-With --choose no test slice is read, so test slices can judge afterwards what was chosen. The training slices of both
-cohorts are divided into as many folds of patients as there are seeds. Each seed trains without a fold of its own, and
-is measured on it.
+With --choose nothing is measured on test slices, so they can judge afterwards what was chosen. The training slices of
+both cohorts are divided into as many folds of patients as there are seeds. Each seed trains without a fold of its own,
+and is measured on it. Where patients are unknown, folds are of pictures.
 
 keras  the peer: keras.Model.fit, keras.optimizers.Adam at 3e-4, keras.layers.RandomFlip and RandomRotation (± 10°)
 plain  the same recipe by lungsight's training loop
-others `modern` or `plain` with the change that the name says
+modern the preset
+old    the preset as it was when its training was first compared with plain Keras
+others one of these with the changes that the name says after commas; --recipes takes any of them
 """
 # ruff: noqa: E402
 
@@ -52,7 +55,7 @@ from lungsight.training.network import build_classifier, logits_of, make_inferen
 from lungsight.training.pipelines import Pipeline
 from lungsight.training.stage_training import in_float32, objective_of, plan_of
 
-MODERN = {key: value for key, value in presets_of("training")["modern"].items() if key != "learning_rate"}
+MODERN = presets_of("training")["modern"]
 FULL_BRIGHTNESS = [1.0, 1.0]
 # Plain Adam: no smoothing, decay, schedule or warm-up; flips and ± 10°, brightness as it is.
 PLAIN: dict[str, Any] = {
@@ -60,7 +63,6 @@ PLAIN: dict[str, Any] = {
     **{"learning_rate": 3e-4, "learning_rate_schedule": "constant", "warmup_epochs": 0, "early_stopping": None},
     **{"batch_norm_frozen": False, "brightness": FULL_BRIGHTNESS},
 }
-# The preset as it was when its training was first compared with plain Keras.
 OLD: dict[str, Any] = {
     **{"head": "linear", "loss": "class_weighted", "label_smoothing": 0.1, "weight_decay": 0.01},
     **{"learning_rate_schedule": "cosine", "warmup_epochs": 2, "early_stopping": 10, "batch_norm_frozen": True},
@@ -80,18 +82,17 @@ CHANGES: dict[str, dict[str, Any]] = {
     "recalibrated": {"batch_norm_recalibration": True},
     "plain loss": {"loss": "binary_crossentropy"},
 }
+KERAS = "keras"
+KEY = ["stage", "recipe", "seed", "measured_on"]
 # Without a parent, batch normalisation has nothing to freeze.
 ONLY_IN_STAGE_2 = {"moving statistics"}
 # A scheme, and what is changed of it.
 RECIPES = """
 plain
-plain, smoothing 0.1
-plain, recalibrated
 plain, slight brightness
 modern
 modern, rate 3e-4
 modern, rate 1e-3
-modern, recalibrated
 modern, full brightness
 old
 old, rate 3e-4
@@ -106,22 +107,30 @@ old, plain loss
 """.strip().splitlines()
 
 
-def recipes_of(stage: int) -> dict[str, dict[str, Any]]:
-    """Name → the settings of training of each recipe, in the order in which they are trained."""
-    rates = presets_of("training")["modern"]["learning_rate"]
-    schemes = {
+def schemes(stage: int) -> dict[str, dict[str, Any]]:
+    """Name → settings of training of each scheme."""
+    modern = {key: value for key, value in MODERN.items() if key != "augmentation"} | MODERN["augmentation"]
+    return {
         "plain": PLAIN,
-        "modern": MODERN | {"learning_rate": rates[f"stage{stage}"]},
+        "modern": modern | {"learning_rate": MODERN["learning_rate"][f"stage{stage}"]},
         "old": OLD | {"learning_rate": RATES_OF_OLD[stage]},
     }
-    recipes = {}
-    for name in RECIPES:
-        scheme, *changes = name.split(", ")
-        settings = schemes[scheme] | {key: value for change in changes for key, value in CHANGES[change].items()}
-        changes_nothing = changes and settings in recipes.values()
-        if not changes_nothing and (stage == 2 or ONLY_IN_STAGE_2.isdisjoint(changes)):
-            recipes[name] = settings
-    return recipes | {"keras": {}}
+
+
+def settings_of(recipe: str, stage: int) -> dict[str, Any]:
+    """Return the settings of training of a recipe. Raise KeyError for a word that is no scheme or change."""
+    scheme, *changes = ("plain" if recipe == KERAS else recipe).split(", ")
+    return schemes(stage)[scheme] | {key: value for change in changes for key, value in CHANGES[change].items()}
+
+
+def default_recipes(stage: int) -> list[str]:
+    """List the recipes that differ in a stage, in the order in which they are trained."""
+    different: dict[str, dict[str, Any]] = {}
+    for recipe in RECIPES:
+        settings = settings_of(recipe, stage)
+        if settings not in different.values() and (stage == 2 or ONLY_IN_STAGE_2.isdisjoint(recipe.split(", "))):
+            different[recipe] = settings
+    return [*different, KERAS]
 
 
 @dataclass(frozen=True)
@@ -192,20 +201,22 @@ class Bench:
     backbone: Backbone
     training: dict[str, Any]
     size: int
+    measured_on: str = "test"
 
     def settings(self, stage: int, recipe: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of a training: the config's, with what the recipe changes."""
         own = {key: value for key, value in recipe.items() if key != "brightness"}
-        brightness = recipe.get("brightness", self.training["augmentation"]["brightness"])
-        return (
-            self.training
-            | own
-            | {
-                "image_size": self.size,
-                "epochs": self.training["epochs"][f"stage{stage}"],
-                "augmentation": self.training["augmentation"] | {"brightness": brightness},
-            }
-        )
+        of_bench = {
+            "image_size": self.size,
+            "epochs": self.training["epochs"][f"stage{stage}"],
+            "augmentation": self.training["augmentation"] | {"brightness": recipe["brightness"]},
+        }
+        return self.training | own | of_bench
+
+    def without_fold(self, fold: int, folds: int) -> "Bench":
+        """Return the bench that trains without a fold of the training patients, and measures on it."""
+        public, target = (cohort.holding_out(fold, folds) for cohort in (self.public, self.target))
+        return replace(self, public=public, target=target, measured_on=f"fold {fold + 1} of {folds}")
 
     def network(self, settings: dict[str, Any], weights: list[np.ndarray] | None) -> keras.Model:
         """Build the network, from these weights or from nothing."""
@@ -219,9 +230,9 @@ class Bench:
         """Train one stage by a recipe; returns the network."""
         keras.utils.set_random_seed(seed)
         pictures = self.public if stage == 1 else self.target
-        settings = self.settings(stage, recipes_of(stage)[recipe] or PLAIN)
+        settings = self.settings(stage, settings_of(recipe, stage))
         model = self.network(settings, parent)
-        if recipe == "keras":
+        if recipe == KERAS:
             train_by_keras(model, self.backbone, pictures, settings)
         else:
             plan = plan_of(settings, stage, seed, fine_tunes=parent is not None)
@@ -266,38 +277,45 @@ def run_all(benches: dict[int, Bench], chosen: list[str], out: Path) -> pd.DataF
     """Train with each seed what the table lacks, a row after each; returns the table."""
     parent = cache(lambda seed: parent_of(benches[seed], seed, out))
 
-    def row_of(stage: int, recipe: str, seed: int) -> dict[str, Any]:
+    def row_of(stage: int, recipe: str, seed: int, measured_on: str) -> dict[str, Any]:
         bench = benches[seed]
         model = bench.train(stage, recipe, seed, parent(seed) if stage == 2 else None)
         if stage == 1 and recipe == "modern":
-            model.save_weights(parent_file(out, seed))
-        return {"stage": stage, "recipe": recipe, "seed": seed, **bench.measure(model)}
+            model.save_weights(parent_file(out, seed, measured_on))
+        key = {"stage": stage, "recipe": recipe, "seed": seed, "measured_on": measured_on}
+        return {**key, **bench.measure(model)}
 
-    recipes = {stage: [name for name in recipes_of(stage) if not chosen or name in chosen] for stage in (1, 2)}
-    wanted = [(stage, recipe, seed) for seed in benches for stage in (1, 2) for recipe in recipes[stage]]
-    return fill_table(out, ["stage", "recipe", "seed"], wanted, row_of)
+    recipes = {stage: chosen or default_recipes(stage) for stage in (1, 2)}
+    wanted = [
+        (stage, recipe, seed, bench.measured_on)
+        for seed, bench in benches.items()
+        for stage in (1, 2)
+        for recipe in recipes[stage]
+    ]
+    return fill_table(out, KEY, wanted, row_of)
 
 
-def parent_file(out: Path, seed: int) -> Path:
+def parent_file(out: Path, seed: int, measured_on: str) -> Path:
     """Say where the stage 1 of `modern` is kept for the recipes of stage 2."""
-    return out.with_name(f"{out.stem}-{seed}.weights.h5")
+    return out.with_name(f"{out.stem}-{seed}-{measured_on.replace(' ', '-')}.weights.h5")
 
 
 def parent_of(bench: Bench, seed: int, out: Path) -> list[np.ndarray]:
     """Return the weights that stage 2 starts from; trains them where they are not kept."""
-    if parent_file(out, seed).is_file():
-        settings = bench.settings(1, recipes_of(1)["modern"])
+    kept = parent_file(out, seed, bench.measured_on)
+    if kept.is_file():
+        settings = bench.settings(1, settings_of("modern", 1))
         model = in_float32(bench.network(settings, None), bench.backbone, settings)
-        model.load_weights(parent_file(out, seed))
+        model.load_weights(kept)
     else:
         model = bench.train(1, "modern", seed, None)
-        model.save_weights(parent_file(out, seed))
+        model.save_weights(kept)
     return model.get_weights()
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Average over the seeds."""
-    measured = table.columns.drop(["stage", "recipe", "seed"])
+    measured = table.columns.drop(KEY)
     grouped = table.groupby(["stage", "recipe"], sort=False)
     return grouped[list(measured)].mean().join(grouped["seed"].size().rename("seeds"))
 
@@ -314,6 +332,13 @@ def main() -> None:
     parser.add_argument("--choose", action="store_true", help="measure on folds of the training patients")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    if args.choose and len(set(args.seeds)) < 2:
+        parser.error("--choose takes two seeds or more, a fold each.")
+    for recipe in args.recipes:
+        try:
+            settings_of(recipe, 1)
+        except KeyError as error:
+            parser.error(f"--recipes: {error} in {recipe!r} is none of {', '.join([*schemes(1), KERAS, *CHANGES])}.")
     written: dict[str, Any] = {}
     for path in args.config:
         update_config(written, yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -328,9 +353,7 @@ def main() -> None:
     bench = Bench(public, target, name, backbones.load(name), config["training"], args.size)
     benches = dict.fromkeys(args.seeds, bench)
     if args.choose:
-        for fold, seed in enumerate(args.seeds):
-            parts = (cohort.holding_out(fold, len(args.seeds)) for cohort in (public, target))
-            benches[seed] = replace(bench, **dict(zip(("public", "target"), parts, strict=True)))
+        benches = {seed: bench.without_fold(fold, len(benches)) for fold, seed in enumerate(benches)}
     print(summary(run_all(benches, args.recipes, args.out)).round(3).to_string())
 
 

@@ -49,10 +49,12 @@ def running_bucket(prefix: str) -> Iterator[Bucket]:
     """
     running = ThreadedMotoServer("127.0.0.1", port=0)
     running.start()
-    host, port = running.get_host_and_port()
-    address = f"http://{host}:{port}"
-    urlopen(Request(f"{address}/moto-api/reset", method="POST"), timeout=60).close()
-    bucket = Bucket(address, prefix)
-    bucket.client.create_bucket(Bucket=BUCKET)
-    yield bucket
-    running.stop()
+    try:
+        host, port = running.get_host_and_port()
+        address = f"http://{host}:{port}"
+        urlopen(Request(f"{address}/moto-api/reset", method="POST"), timeout=60).close()
+        bucket = Bucket(address, prefix)
+        bucket.client.create_bucket(Bucket=BUCKET)
+        yield bucket
+    finally:
+        running.stop()
