@@ -73,7 +73,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "rate 3e-4": {"learning_rate": 3e-4},
     "rate 1e-3": {"learning_rate": 1e-3},
     "constant rate": {"learning_rate_schedule": "constant", "warmup_epochs": 0},
-    "smoothing 0.1": {"label_smoothing": 0.1},
     "no smoothing": {"label_smoothing": 0},
     "no decay": {"weight_decay": 0},
     "full brightness": {"brightness": FULL_BRIGHTNESS},
